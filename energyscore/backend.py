@@ -1,0 +1,89 @@
+"""What a backend is: the only part that knows models and devices, one module a modality."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from energyscore.model import ModelSpec
+from energyscore.task import TaskSpec
+
+Query: TypeAlias = Mapping[str, Any]
+"""One item of the workload: the task's fields and their values."""
+
+EnterPhase: TypeAlias = Callable[[str], None]
+"""Called at the beginning of a phase; synchronizes the device and notes the time."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model once it is loaded.
+
+    Attributes:
+        revision: commit on the hub, digest of a local folder, or None (bundled).
+        architecture: name of the model's class.
+        parameters: number of parameters.
+        dtype: the dtype computed in.
+        quantization: the model's own quantization, such as `gptq-4bit`, or None.
+        quantization_bits: bits of a quantized parameter, or None.
+        weights: `pretrained` or `random`.
+        context_length: longest input in tokens, or None when the model names none.
+    """
+
+    revision: str | None
+    architecture: str
+    parameters: int
+    dtype: str
+    quantization: str | None
+    quantization_bits: int | None
+    weights: str
+    context_length: int | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Queries made ready for the model, on its device.
+
+    Attributes:
+        inputs: what the model takes; only the backend looks inside.
+        queries: how many queries it holds.
+        input_tokens: their tokens, without padding.
+    """
+
+    inputs: Any
+    queries: int
+    input_tokens: int
+
+
+@dataclass(frozen=True)
+class BatchOutput:
+    """What the model made of a batch.
+
+    Attributes:
+        output_tokens: generated tokens, without padding; 0 where nothing is generated.
+        values: one small value per query (token ids, class index, similarity).
+    """
+
+    output_tokens: int
+    values: Sequence[Any] = field(default_factory=tuple)
+
+
+class Backend(Protocol):
+    """Does a task's work with one model. All errors it raises are EnergyScoreErrors."""
+
+    def load(self, spec: ModelSpec, task: TaskSpec, device: str) -> ModelFacts:
+        """Load the model onto `device` (`cpu` or `cuda`)."""
+
+    def gpu_uuids(self) -> tuple[str, ...]:
+        """UUIDs (`GPU-...`) of the GPUs that the model occupies; none on a CPU."""
+
+    def prepare(self, queries: Sequence[Query]) -> Batch:
+        """Make one batch ready: the `preprocess` phase."""
+
+    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        """Do the work, calling `enter` at the beginning of each phase after `preprocess`."""
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished what it was given."""
+
+    def close(self) -> None:
+        """Free the model's memory."""

@@ -1,0 +1,332 @@
+"""Loading: model and tokenizer from the hub, a folder, or a bundled architecture.
+
+Nothing is loaded that could run code from elsewhere unless it was asked for, and nothing is
+measured whose weights are not what they claim to be: missing weights are refused.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from safetensors import SafetensorError
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
+
+from energyscore.backend import ModelFacts
+from energyscore.builtin import find_architecture, tokenizer_path
+from energyscore.errors import EnergyScoreError, ModelError, OutOfMemory, UnsupportedError
+from energyscore.model import ModelSpec
+from energyscore.task import TaskSpec
+
+_LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    ImportError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    SafetensorError,
+    HfHubHTTPError,
+)
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready for work: the module on its device, its tokenizer, and what it is."""
+
+    model: Any
+    tokenizer: Any
+    facts: ModelFacts
+
+
+def load_model(
+    spec: ModelSpec,
+    task: TaskSpec,
+    device: str,
+    auto_class: Any,
+    *,
+    padding_side: str,
+    unused_weights: tuple[str, ...] = (),
+) -> LoadedModel:
+    """Load what `spec` names with a transformers Auto class.
+
+    Args:
+        spec: the model.
+        task: decides the dtype where `spec` says `auto`.
+        device: `cpu` or `cuda`.
+        auto_class: the Auto class that builds the task's head.
+        padding_side: on which side shorter queries of a batch are padded.
+        unused_weights: prefixes of weights that may be missing, because the task's work does
+            not use them.
+
+    Raises:
+        ModelError: when the model cannot be found or read, or its weights are incomplete.
+        OutOfMemory: when it does not fit.
+    """
+    transformers.logging.set_verbosity_error()
+    with translated_errors(f"The model {spec.label}"), loading_errors(spec):
+        if spec.source == "builtin":
+            config, tokenizer = _bundled(spec, task, padding_side)
+        else:
+            config, tokenizer = _published(spec, padding_side)
+        dtype = choose_dtype(spec, task, device, config)
+        if spec.random_weights:
+            # Built where it will work: random numbers for large models take minutes on a CPU.
+            torch.manual_seed(spec.seed)
+            with torch.device(device):
+                model = auto_class.from_config(
+                    config, dtype=dtype, trust_remote_code=spec.trust_remote_code
+                )
+        else:
+            model = _pretrained(spec, auto_class, config, dtype, device, unused_weights)
+        model = model.eval()
+        if getattr(model, "hf_quantizer", None) is None:
+            model = model.to(device)
+        if getattr(model.config, "pad_token_id", None) is None:
+            model.config.pad_token_id = tokenizer.pad_token_id
+        return LoadedModel(model, tokenizer, _facts(spec, model, config, tokenizer))
+
+
+def choose_dtype(spec: ModelSpec, task: TaskSpec, device: str, config: Any) -> torch.dtype:
+    """The dtype to compute in: what was asked for, or what the task's protocol says.
+
+    `auto` keeps the checkpoint's own dtype where the protocol allows it, and takes the
+    protocol's first otherwise. Processors compute in float32, for lack of half-precision units.
+    """
+    if spec.dtype != "auto":
+        chosen: str = spec.dtype
+    elif device == "cpu":
+        chosen = "float32"
+    else:
+        own = str(getattr(config, "dtype", None)).removeprefix("torch.")
+        chosen = own if own in task.precision else task.precision[0]
+    dtype: torch.dtype = getattr(torch, chosen)
+    return dtype
+
+
+@contextlib.contextmanager
+def translated_errors(what: str) -> Iterator[None]:
+    """Turn a lack of memory and a failing device into errors with a remedy."""
+    try:
+        yield
+    except EnergyScoreError:
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _out_of_memory(what) from error
+    except RuntimeError as error:
+        text = str(error)
+        if any(sign in text.lower() for sign in _NO_MEMORY):
+            raise _out_of_memory(what) from error
+        if "CUDA" in text:
+            raise UnsupportedError(f"{what}: the GPU failed: {_first_line(error)}") from error
+        raise ModelError(f"{what} failed: {_first_line(error)}") from error
+    except (IndexError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{what} failed: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def gpu_uuids(model: Any) -> tuple[str, ...]:
+    """UUIDs of the GPUs that hold a model's parameters or buffers, as NVML names them."""
+    tensors = [*model.parameters(), *model.buffers()]
+    indices = sorted({t.device.index or 0 for t in tensors if t.device.type == "cuda"})
+    uuids = (str(torch.cuda.get_device_properties(index).uuid) for index in indices)
+    return tuple(u if u.startswith(("GPU-", "MIG-")) else f"GPU-{u}" for u in uuids)
+
+
+def _bundled(spec: ModelSpec, task: TaskSpec, padding_side: str) -> tuple[Any, Any]:
+    architecture = find_architecture(spec.id, task.modality)
+    settings = dict(architecture.config)
+    config = AutoConfig.for_model(
+        settings.pop("model_type"), **settings, pad_token_id=0, bos_token_id=1, eos_token_id=2
+    )
+    base = Tokenizer.from_file(str(tokenizer_path()))
+    if padding_side == "right":  # encoders frame their input
+        base.post_processor = TemplateProcessing(
+            single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+        )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=base,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        padding_side=padding_side,
+        model_max_length=architecture.context_length or _context_length(config) or 512,
+    )
+    return config, tokenizer
+
+
+def _published(spec: ModelSpec, padding_side: str) -> tuple[Any, Any]:
+    options = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code}
+    config = AutoConfig.from_pretrained(spec.location, **options)
+    tokenizer = AutoTokenizer.from_pretrained(
+        spec.location, padding_side=padding_side, **options
+    )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return config, tokenizer
+
+
+def _pretrained(
+    spec: ModelSpec,
+    auto_class: Any,
+    config: Any,
+    dtype: torch.dtype,
+    device: str,
+    unused_weights: tuple[str, ...],
+) -> Any:
+    quantized = getattr(config, "quantization_config", None) is not None
+    options: dict[str, Any] = {"device_map": {"": device}} if quantized else {"dtype": dtype}
+    model, info = auto_class.from_pretrained(
+        spec.location,
+        config=config,
+        revision=spec.revision,
+        trust_remote_code=spec.trust_remote_code,
+        use_safetensors=None if spec.allow_pickle else True,
+        output_loading_info=True,
+        **options,
+    )
+    missing = [
+        key
+        for key in sorted(str(key) for key in info["missing_keys"])
+        if not key.startswith(unused_weights or ("\0",))
+    ]
+    missing += [str(key) for key in info.get("mismatched_keys") or ()]
+    if missing:
+        raise ModelError(
+            f"The model {spec.label} lacks weights for {auto_class.__name__}: "
+            f"{', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''}.",
+            "It was made for another task; name a model that was trained for this one, or "
+            "measure its architecture with --random-weights.",
+        )
+    return model
+
+
+@contextlib.contextmanager
+def loading_errors(spec: ModelSpec) -> Iterator[None]:
+    """Say what is wrong with a model that cannot be loaded, and how to mend it."""
+    try:
+        yield
+    except (EnergyScoreError, torch.OutOfMemoryError):
+        raise
+    except _LOADING_ERRORS as error:
+        text = _first_line(error)
+        if any(sign in str(error).lower() for sign in _NO_MEMORY):
+            raise
+        chain = list(_chain(error))
+        if any(isinstance(one, GatedRepoError) for one in chain):
+            message, remedy = "is gated", "Accept its terms on the hub and set HF_TOKEN."
+        elif any(isinstance(one, RevisionNotFoundError) for one in chain):
+            message, remedy = f"has no revision {spec.revision!r}", "Check --revision."
+        elif any(isinstance(one, RepositoryNotFoundError) for one in chain):
+            message = "is not on the hub (or is private)"
+            remedy = "Check the id; for a private one set HF_TOKEN."
+        elif not spec.allow_pickle and "safetensors" in text and "file named" in text:
+            message = "has no safetensors weights"
+            remedy = "Pickle files can run code; allow them with --allow-pickle if you trust it."
+        elif "trust_remote_code" in str(error):
+            message, remedy = "needs its own code to run", "Allow it with --trust-remote-code."
+        elif isinstance(error, ImportError):
+            message, remedy = f"needs a package that is missing: {text}", ""
+        elif any(isinstance(one, SafetensorError) for one in chain):
+            message = f"has corrupt weights: {text}"
+            remedy = "Download or save it again."
+        else:
+            message, remedy = f"cannot be loaded: {text}", _offline_remedy(spec)
+        raise ModelError(f"The model {spec.label} {message}.", remedy) from error
+
+
+def _offline_remedy(spec: ModelSpec) -> str:
+    import huggingface_hub.constants
+
+    if spec.source == "hub" and huggingface_hub.constants.HF_HUB_OFFLINE:
+        return (
+            "The hub cannot be reached from here, and the model is not in the local cache: name "
+            "a local folder, or a bundled architecture (`energyscore models`)."
+        )
+    return ""
+
+
+def _facts(spec: ModelSpec, model: Any, config: Any, tokenizer: Any) -> ModelFacts:
+    quantization, bits = _quantization(config)
+    limits = (_context_length(config), tokenizer.model_max_length)
+    context = min((limit for limit in limits if limit and limit < 10**8), default=None)
+    return ModelFacts(
+        revision=_revision(spec, config),
+        architecture=type(model).__name__,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        dtype=str(model.dtype).removeprefix("torch."),
+        quantization=quantization,
+        quantization_bits=bits,
+        weights="random" if spec.random_weights else "pretrained",
+        context_length=context,
+    )
+
+
+def _quantization(config: Any) -> tuple[str | None, int | None]:
+    settings = getattr(config, "quantization_config", None)
+    if settings is None:
+        return None, None
+    content = settings if isinstance(settings, dict) else settings.to_dict()
+    method = str(content.get("quant_method", "unknown")).lower().removeprefix("quantizationmethod.")
+    bits = content.get("bits") or (4 if content.get("load_in_4bit") or "fp4" in method else None)
+    bits = bits or (8 if content.get("load_in_8bit") or "fp8" in method else None)
+    return (f"{method}-{bits}bit" if bits else method), bits
+
+
+def _revision(spec: ModelSpec, config: Any) -> str | None:
+    if spec.source == "builtin":
+        return None
+    if spec.path is not None:
+        return _folder_digest(spec.path, with_weights=not spec.random_weights)
+    commit = getattr(config, "_commit_hash", None)
+    return str(commit) if commit else None
+
+
+def _folder_digest(folder: Path, *, with_weights: bool) -> str:
+    """SHA-256 over the configuration and the weights, so that a result names what it measured."""
+    digest = hashlib.sha256()
+    patterns = ["config.json", "*.safetensors", "*.bin"] if with_weights else ["config.json"]
+    for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
+        with file.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def _context_length(config: Any) -> int | None:
+    for name in ("max_position_embeddings", "n_positions", "max_sequence_length"):
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _out_of_memory(what: str) -> OutOfMemory:
+    return OutOfMemory(
+        f"{what} does not fit into memory.",
+        "Lower --batch-size, choose --dtype bfloat16, or take a smaller model.",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".")[:300] if lines else type(error).__name__

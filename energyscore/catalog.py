@@ -1,0 +1,38 @@
+"""What plugs in: a name for each part, and where it is. Only `energyscore.cli` resolves it.
+
+To add a meter, a backend or an exporter: write its module, and add one line here.
+"""
+
+import importlib
+from typing import Any
+
+from energyscore.errors import UsageError, did_you_mean
+
+BACKENDS = {
+    "text_generation": "energyscore.backends.text_generation:TextGeneration",
+    "text_classification": "energyscore.backends.text_classification:TextClassification",
+    "sentence_similarity": "energyscore.backends.sentence_similarity:SentenceSimilarity",
+}
+
+METERS = {
+    "nvml": "energyscore.meters.nvml:NvmlMeter",
+    "rapl": "energyscore.meters.rapl:RaplMeter",
+    "codecarbon": "energyscore.meters.codecarbon:CodeCarbonMeter",
+}
+
+EXPORTERS = {
+    "json": "energyscore.export.report_json:to_json",
+    "csv": "energyscore.export.report_csv:to_csv",
+}
+
+
+def resolve(table: dict[str, str], name: str) -> Any:
+    """The class or function of that name; its module is imported only now.
+
+    Raises:
+        UsageError: when the table has no such name, with the nearest ones.
+    """
+    if name not in table:
+        raise UsageError(f"Unknown name {name!r}.", did_you_mean(name, table))
+    module, _, attribute = table[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)

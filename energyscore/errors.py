@@ -1,0 +1,84 @@
+"""The errors a person can meet: each says what is wrong, and how to mend it.
+
+    EnergyScoreError            base: message and remedy, exit code 2
+    +-- UsageError              wrong names, options, files, datasets
+    |   +-- TaskError           a task file or its name
+    |   +-- ModelError          a model that cannot be loaded
+    |   +-- DatasetError        a dataset that does not fit its task
+    |   +-- ResultError         a result file that cannot be read or written
+    +-- UnsupportedError        this machine cannot measure what was asked, exit code 3
+    |   +-- MeterError          a meter that does not answer
+    +-- OutOfMemory             the model or the batch does not fit, exit code 3
+
+They are raised anywhere and formatted once, in `energyscore.cli`.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class EnergyScoreError(Exception):
+    """An error with a remedy.
+
+    Attributes:
+        message: what is wrong and where, one line.
+        remedy: what the person can do about it, or an empty string.
+        exit_code: the process's exit status when the error reaches the top.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        """Keep the message and its remedy."""
+        super().__init__(message)
+        self.message = " ".join(message.split())
+        self.remedy = " ".join(remedy.split())
+
+    def __str__(self) -> str:
+        """The message and the remedy in one line."""
+        return f"{self.message} {self.remedy}".strip()
+
+
+class UsageError(EnergyScoreError):
+    """A wrong name, option or file."""
+
+
+class TaskError(UsageError):
+    """A task that is unknown or whose file is wrong."""
+
+
+class ModelError(UsageError):
+    """A model that cannot be found or loaded."""
+
+
+class DatasetError(UsageError):
+    """A dataset that cannot be found or does not fit its task."""
+
+
+class ResultError(UsageError):
+    """A result file that cannot be read or written."""
+
+
+class UnsupportedError(EnergyScoreError):
+    """This machine cannot measure what was asked."""
+
+    exit_code = 3
+
+
+class MeterError(UnsupportedError):
+    """A meter that is missing or does not answer."""
+
+
+class OutOfMemory(EnergyScoreError):
+    """The model or the batch does not fit into memory."""
+
+    exit_code = 3
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A remedy for a wrong name: the nearest known ones, or all of them when none is near."""
+    options = sorted(known)
+    near = difflib.get_close_matches(name.lower(), options, n=3, cutoff=0.6)
+    if near:
+        return f"Did you mean {' or '.join(repr(option) for option in near)}?"
+    return f"Known: {', '.join(options)}." if options else ""

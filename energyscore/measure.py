@@ -1,0 +1,107 @@
+"""What a meter is, and what it gives: the seam between the run and every source of energy.
+
+A meter is started and stopped around a window and gives joules per domain. It knows nothing of
+models: whoever runs the work synchronizes the device before both readings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+Domain: TypeAlias = str
+"""What is metered: `gpu:<uuid>`, `cpu` (packages), `dram`, `ram`."""
+
+Method = Literal["counter", "power_integral", "rapl", "estimated"]
+"""How the joules were obtained; `estimated` is never mixed into a measured score."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A measured interval on the monotonic clock (`time.monotonic_ns`)."""
+
+    start_ns: int
+    end_ns: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return (self.end_ns - self.start_ns) / 1e9
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """Readings of an accumulating counter at the moments it changed.
+
+    Attributes:
+        t_ns: monotonic times, increasing.
+        energy_j: the counter's value from that time on, in joules.
+    """
+
+    t_ns: tuple[int, ...]
+    energy_j: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about a measurement that whoever reads its figure must know.
+
+    Attributes:
+        code: what it is, for programs (`counter_frozen`, `thermal_slowdown`, ...).
+        message: the same for people, with the figures.
+        invalidates: whether the measurement may not be rated because of it.
+    """
+
+    code: str
+    message: str
+    invalidates: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one meter measured of one domain in one window.
+
+    Attributes:
+        energy_j: joules, or None when they could not be measured.
+        method: how they were obtained; None with `energy_j` None.
+        reason: why there are none; empty when there are.
+        ticks: counter readings within the window, where the source has them.
+        facts: figures about the measurement (update period, mean power, temperature, ...),
+            numbers, texts or None.
+    """
+
+    energy_j: float | None
+    method: Method | None
+    reason: str = ""
+    ticks: Ticks | None = None
+    facts: Mapping[str, float | int | str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one meter measured in one window, domain by domain."""
+
+    readings: Mapping[Domain, Reading]
+    notices: tuple[Notice, ...] = ()
+
+
+class Meter(Protocol):
+    """A source of energy readings.
+
+    `open` prepares everything slow (probing, child processes) outside any window; `start`
+    gives a token that `stop` turns into a measurement. A meter never raises from `stop` for
+    what went wrong with the hardware: it gives a reading without joules, and the reason.
+    """
+
+    name: str
+
+    def open(self) -> None:
+        """Prepare. Raises MeterError when this meter cannot work here at all."""
+
+    def start(self) -> object:
+        """Begin a window."""
+
+    def stop(self, token: object) -> Measurement:
+        """End the window that `start` began."""
+
+    def close(self) -> None:
+        """Release everything; harmless when called twice or before `open`."""

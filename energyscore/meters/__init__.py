@@ -1,0 +1,1 @@
+"""Sources of energy readings, one module each; see `energyscore.measure` for what they share."""

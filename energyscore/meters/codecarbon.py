@@ -1,0 +1,157 @@
+"""CodeCarbon as the second source: processor and memory estimates, and a GPU figure to compare.
+
+Everything it says of processor and memory is labelled `estimated`: by load and by memory slots
+it errs by tens of percent against a meter. It never enters a measured score.
+"""
+
+import logging
+from collections.abc import Mapping
+from importlib import resources
+from json import loads
+from typing import Any
+
+from energyscore.errors import MeterError, UsageError, did_you_mean
+from energyscore.measure import Measurement, Notice, Reading
+from energyscore.units import JOULES_PER_KWH
+
+GPU_CHECK = "codecarbon:gpu"
+"""The reading under which CodeCarbon's own GPU figure comes: a check, never part of a sum."""
+
+
+class CodeCarbonMeter:
+    """Domains `cpu` and `ram`, method `estimated`, and the GPU figure under `GPU_CHECK`."""
+
+    name = "codecarbon"
+
+    def __init__(self, gpu_indices: tuple[int, ...] = ()) -> None:
+        """Compare against the GPUs of these NVML indices; none: no GPU figure is asked for."""
+        self._gpu_indices = gpu_indices
+        self._tracker: Any = None
+        self._windows = 0
+        self._gpu_reason = "" if gpu_indices else "no GPU was metered"
+
+    def open(self) -> None:
+        """Probe the hardware; that takes CodeCarbon a second or two, so it is done here."""
+        from codecarbon import OfflineEmissionsTracker
+
+        # Two of its log lines escape its own `log_level`.
+        logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
+        # Every setting is given: what is not would be taken from .codecarbon.config files
+        # and CODECARBON_* variables. The country only feeds CodeCarbon's own CO2 figure,
+        # which is not used.
+        self._tracker = OfflineEmissionsTracker(
+            project_name="energyscore",
+            country_iso_code="USA",
+            gpu_ids=list(self._gpu_indices),
+            measure_power_secs=10,
+            tracking_mode="machine",
+            save_to_file=False,
+            save_to_api=False,
+            save_to_logger=False,
+            save_to_prometheus=False,
+            save_to_logfire=False,
+            allow_multiple_runs=True,
+            log_level="critical",
+            pue=1.0,
+            wue=0.0,
+            force_mode_cpu_load=False,
+            force_cpu_power=None,
+            force_ram_power=None,
+            rapl_include_dram=False,
+            rapl_prefer_psys=False,
+        )
+        # A first window that measures nothing: it makes the tracker probe the hardware.
+        self.stop(self.start())
+        if self._gpu_indices and not self._selected_gpus():
+            self._gpu_reason = "CodeCarbon found none of the metered GPUs"
+
+    def start(self) -> str:
+        """Begin a window."""
+        self._windows += 1
+        token = f"window-{self._windows}"
+        self._tracker.start_task(token)
+        return token
+
+    def stop(self, token: object) -> Measurement:
+        """End the window."""
+        try:
+            data = self._tracker.stop_task(token)
+        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+            return _nothing(f"CodeCarbon failed: {type(error).__name__}: {error}")
+        if data is None:
+            return _nothing("CodeCarbon gave no figures")
+        return Measurement(
+            {
+                "cpu": _reading(data.cpu_energy, "CodeCarbon gave no processor energy"),
+                "ram": _reading(data.ram_energy, "CodeCarbon gave no memory energy"),
+                GPU_CHECK: _reading(
+                    None if self._gpu_reason else data.gpu_energy,
+                    self._gpu_reason or "CodeCarbon read no GPU energy",
+                ),
+            }
+        )
+
+    def close(self) -> None:
+        """Release the tracker; its windows are ended already."""
+        self._tracker = None
+
+    def _selected_gpus(self) -> list[Any]:
+        from codecarbon.external.hardware import GPU
+
+        hardware = getattr(self._tracker, "_hardware", [])
+        return [one for one in hardware if isinstance(one, GPU) and one.num_gpus > 0]
+
+
+class GridIntensity:
+    """Carbon intensity of a country's grid, from the table that CodeCarbon ships."""
+
+    def __init__(self, country: str) -> None:
+        """Look the country up by its ISO 3166 alpha-3 code.
+
+        Raises:
+            UsageError: when the table has no such country.
+        """
+        table = _country_table()
+        code = country.upper()
+        known = {iso for iso, entry in table.items() if _intensity(entry) is not None}
+        if code not in known:
+            remedy = did_you_mean(code.lower(), {iso.lower() for iso in known}).upper()
+            remedy = remedy.replace("DID YOU MEAN", "Did you mean").replace(" OR ", " or ")
+            if not remedy.startswith("Did"):
+                remedy = "Give the three-letter ISO code, such as FRA, DEU or USA."
+            raise UsageError(f"--country: no grid intensity is known for {country!r}.", remedy)
+        self.country = code
+        self.g_per_kwh = float(_intensity(table[code]) or 0)
+        self.source = f"CodeCarbon {_version()}, country table, year {table[code].get('year')}"
+
+
+def _country_table() -> Mapping[str, Mapping[str, Any]]:
+    file = resources.files("codecarbon") / "data/private_infra/global_energy_mix.json"
+    try:
+        table: Mapping[str, Mapping[str, Any]] = loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MeterError(f"CodeCarbon's country table cannot be read: {error}.") from error
+    return table
+
+
+def _intensity(entry: Mapping[str, Any]) -> float | None:
+    value = entry.get("carbon_intensity")
+    return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("codecarbon")
+
+
+def _reading(energy_kwh: float | None, reason: str) -> Reading:
+    """Nothing, a zero and a negative figure all mean that nothing was measured."""
+    if energy_kwh is None or energy_kwh <= 0:
+        return Reading(None, None, reason)
+    return Reading(float(energy_kwh) * JOULES_PER_KWH, "estimated")
+
+
+def _nothing(reason: str) -> Measurement:
+    readings = {domain: Reading(None, None, reason) for domain in ("cpu", "ram", GPU_CHECK)}
+    return Measurement(readings, (Notice("codecarbon_failed", reason),))

@@ -1,0 +1,215 @@
+"""The NVML meter: GPU energy by the driver's counter, or by integrated power, per GPU by UUID."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pynvml
+
+from energyscore.errors import MeterError
+from energyscore.measure import Measurement, Notice, Window
+from energyscore.meters import nvml_recorder as recorder
+from energyscore.meters.nvml_device import GpuFacts, NvmlSession, count_processes, read_counter_mj
+from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, update_period_ms
+
+_GPU_IS_LOST = 15
+
+
+@dataclass(frozen=True)
+class _Token:
+    start_ns: int
+    counters_mj: tuple[int | None, ...]
+    errors: tuple[str, ...]
+    lost: tuple[bool, ...]
+    recording: bool
+
+
+class NvmlMeter:
+    """Domains `gpu:<uuid>`, method `counter` or `power_integral`.
+
+    Readings at the window's edges are taken here, by the thread that does the work; in between
+    a recorder process watches the same GPUs (see `nvml_recorder`).
+    """
+
+    name = "nvml"
+
+    def __init__(
+        self, uuids: Sequence[str], foreign_processes: Mapping[str, int] | None = None
+    ) -> None:
+        """Meter these GPUs.
+
+        Args:
+            uuids: which GPUs.
+            foreign_processes: compute processes that were on each before the model came.
+        """
+        self._uuids = tuple(uuids)
+        self._foreign = dict(foreign_processes or {})
+        self._session: NvmlSession | None = None
+        self._devices: list[Any] = []
+        self._about: list[Circumstances] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self.facts: tuple[GpuFacts, ...] = ()
+
+    def open(self) -> None:
+        """Open the GPUs and start the recorder; call it once the model is loaded."""
+        self._session = NvmlSession()
+        self._devices = [self._session.handle(uuid) for uuid in self._uuids]
+        self.facts = tuple(self._session.facts(uuid) for uuid in self._uuids)
+        self._about = [
+            Circumstances(
+                label=f"GPU {facts.index} ({facts.name})",
+                foreign_processes=self._foreign.get(facts.uuid, 0),
+                expected_processes=count_processes(device),
+                mig=bool(facts.mig),
+                vgpu=bool(facts.vgpu),
+            )
+            for facts, device in zip(self.facts, self._devices, strict=True)
+        ]
+        self._start_recorder()
+
+    def start(self) -> _Token:
+        """Begin a window."""
+        recording = self._tell(b"start\n") and self._answer_line() == b"started\n"
+        start_ns = time.monotonic_ns()
+        return _Token(start_ns, *self._read_counters(), recording)
+
+    def stop(self, token: object) -> Measurement:
+        """End the window."""
+        assert isinstance(token, _Token)
+        ends_mj, errors, lost = self._read_counters()
+        window = Window(token.start_ns, time.monotonic_ns())
+        traces = [Trace() for _ in self._devices]
+        recorded = token.recording and self._collect(traces)
+        readings, notices = {}, []
+        for place, (uuid, trace) in enumerate(zip(self._uuids, traces, strict=True)):
+            trace.start_mj, trace.end_mj = token.counters_mj[place], ends_mj[place]
+            trace.counter_error = token.errors[place] or errors[place]
+            trace.lost = trace.lost or token.lost[place] or lost[place]
+            reading, found = evaluate(window, trace, self._about[place])
+            readings[f"gpu:{uuid}"] = reading
+            notices += found
+        if not recorded:
+            notices.append(Notice("recorder_failed", "the process that watches the GPUs ended"))
+        return Measurement(readings, tuple(notices))
+
+    def close(self) -> None:
+        """End the recorder and shut NVML down."""
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _read_counters(
+        self,
+    ) -> tuple[tuple[int | None, ...], tuple[str, ...], tuple[bool, ...]]:
+        """Counters in mJ, or for each that cannot be read None, why, and whether it is lost."""
+        values: list[int | None] = []
+        errors: list[str] = []
+        lost: list[bool] = []
+        for device in self._devices:
+            try:
+                values.append(read_counter_mj(device))
+                errors.append("")
+                lost.append(False)
+            except pynvml.NVMLError as error:
+                values.append(None)
+                errors.append(str(error))
+                lost.append(error.value == _GPU_IS_LOST)
+        return tuple(values), tuple(errors), tuple(lost)
+
+    def _start_recorder(self) -> None:
+        command = [sys.executable, "-m", "energyscore.meters.nvml_recorder", *self._uuids]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the benchmark; it ends the recorder
+            )
+        except OSError as error:
+            raise MeterError(f"The GPU recorder cannot be started: {error}.") from error
+        if self._answer_line() != b"ready\n":
+            raise MeterError("The GPU recorder did not start: NVML fails in a second process.")
+
+    def _tell(self, line: bytes) -> bool:
+        if self._process is None or self._process.stdin is None:
+            return False
+        try:
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+        except OSError:
+            return False
+        return True
+
+    def _answer_line(self) -> bytes:
+        if self._process is None or self._process.stdout is None:
+            return b""
+        return self._process.stdout.readline()
+
+    def _collect(self, traces: list[Trace]) -> bool:
+        """Stop the recorder and sort its records into the traces; False when it is gone."""
+        if not self._tell(b"stop\n") or self._process is None or self._process.stdout is None:
+            return False
+        head = self._process.stdout.read(recorder.COUNT.size)
+        if len(head) < recorder.COUNT.size:
+            return False
+        size = recorder.COUNT.unpack(head)[0] * recorder.RECORD.size
+        data = self._process.stdout.read(size)
+        if len(data) < size:
+            return False
+        sort_records(recorder.RECORD.iter_unpack(data), traces)
+        return True
+
+
+def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> None:
+    """Sort a recorder's records into one trace per GPU."""
+    for t_ns, place, kind, value in records:
+        trace = traces[place]
+        if kind == recorder.COUNTER_MJ:
+            trace.counter.append((t_ns, value))
+        elif kind == recorder.POWER_W:
+            trace.power.append((t_ns, value))
+        elif kind == recorder.AVERAGE_POWER_W:
+            trace.average_power.append((t_ns, value))
+        elif kind == recorder.EVENT_REASONS:
+            trace.event_reasons |= int(value)
+        elif kind == recorder.TEMPERATURE_C:
+            trace.max_temperature_c = max(trace.max_temperature_c or value, value)
+        elif kind == recorder.SM_CLOCK_MHZ:
+            trace.sm_clocks_mhz.add(value)
+        elif kind == recorder.POWER_LIMIT_W:
+            trace.power_limits_w.add(value)
+        elif kind == recorder.PROCESSES:
+            trace.max_processes = max(trace.max_processes or 0, int(value))
+        elif kind == recorder.NVML_ERROR:
+            trace.lost = trace.lost or int(value) == _GPU_IS_LOST
+
+
+def probe_update_period_ms(device: Any, seconds: float = 1.0) -> float | None:
+    """The counter's update period, seen by polling for a while; None when it hardly moves."""
+    changes: list[tuple[int, float]] = []
+    last: int | None = None
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            value = read_counter_mj(device)
+        except pynvml.NVMLError:
+            return None
+        if value != last:
+            changes.append((time.monotonic_ns(), value))
+            last = value
+        time.sleep(0.0005)
+    return update_period_ms(changes)

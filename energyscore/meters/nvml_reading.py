@@ -1,0 +1,234 @@
+"""From a window's raw NVML records to joules, the method behind them, and what must be said.
+
+Pure: no NVML here. The rules: the counter's difference where the counter can be trusted; power
+integrated over time where it cannot; nothing, with the reason, where neither can. Never zero.
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from energyscore.measure import Notice, Reading, Ticks, Window
+
+STALL_S = 1.0
+"""A counter that stands still for longer while the GPU is on is not counting."""
+
+DISAGREEMENT = 0.05
+"""Counter and integrated power further apart than this are both worth looking at."""
+
+# Bits of nvmlDeviceGetCurrentClocksEventReasons (NVML reference).
+_POWER_CAP, _THERMAL, _POWER_BRAKE = 0x04, 0x20 | 0x40, 0x80
+_LIMIT_TOLERANCE = 1.05
+
+
+@dataclass
+class Trace:
+    """What was recorded of one GPU in one window; times in monotonic ns.
+
+    Attributes:
+        start_mj: the counter when the window began, None when it could not be read.
+        end_mj: the counter when it ended.
+        counter_error: why the counter could not be read, in NVML's words.
+        lost: whether the GPU fell off the bus.
+        counter: (time, mJ) whenever the counter changed.
+        power: (time, W) samples of instantaneous power.
+        average_power: (time, W) samples of the driver's average, where there is no other.
+        event_reasons: all bits seen of why clocks were held down.
+        max_temperature_c: highest temperature.
+        sm_clocks_mhz: clocks seen.
+        power_limits_w: power limits seen.
+        max_processes: most compute processes seen at once.
+    """
+
+    start_mj: int | None = None
+    end_mj: int | None = None
+    counter_error: str = ""
+    lost: bool = False
+    counter: list[tuple[int, float]] = field(default_factory=list)
+    power: list[tuple[int, float]] = field(default_factory=list)
+    average_power: list[tuple[int, float]] = field(default_factory=list)
+    event_reasons: int = 0
+    max_temperature_c: float | None = None
+    sm_clocks_mhz: set[float] = field(default_factory=set)
+    power_limits_w: set[float] = field(default_factory=set)
+    max_processes: int | None = None
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known of a GPU apart from the window.
+
+    Attributes:
+        label: how to call it in messages.
+        foreign_processes: compute processes on it that are not the benchmark's.
+        expected_processes: compute processes when the meter was opened.
+        mig: whether it is split into MIG instances.
+        vgpu: whether it is a virtual GPU.
+    """
+
+    label: str
+    foreign_processes: int = 0
+    expected_processes: int | None = None
+    mig: bool = False
+    vgpu: bool = False
+
+
+def evaluate(
+    window: Window, trace: Trace, about: Circumstances
+) -> tuple[Reading, tuple[Notice, ...]]:
+    """Turn a window's trace into a reading and its notices."""
+    notices = _circumstance_notices(trace, about)
+    if trace.lost:
+        return Reading(None, None, f"{about.label} was lost during the window"), notices
+    distrust = _why_distrust_counter(window, trace, about.label)
+    power_j, power_reason, averaged = _integrate_power(window, trace)
+    facts = _facts(window, trace, power_j)
+    if distrust is None and trace.start_mj is not None and trace.end_mj is not None:
+        energy_j = (trace.end_mj - trace.start_mj) / 1000.0
+        ticks = Ticks(
+            tuple(t for t, _ in trace.counter), tuple(mj / 1000.0 for _, mj in trace.counter)
+        )
+        reading = Reading(energy_j, "counter", ticks=ticks, facts=facts)
+        notices += _disagreement(energy_j, power_j, averaged, window, facts, about.label)
+    else:
+        assert distrust is not None
+        notices += (distrust,)
+        if power_j is None:
+            return Reading(None, None, f"{distrust.message}; {power_reason}", facts=facts), notices
+        reading = Reading(power_j, "power_integral", facts=facts)
+    return reading, notices + _impossible(reading, window, trace, about.label)
+
+
+def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | None:
+    if trace.start_mj is None or trace.end_mj is None:
+        why = trace.counter_error or "it could not be read"
+        return Notice("counter_unsupported", f"{label} has no energy counter ({why})")
+    values = [mj for _, mj in trace.counter]
+    if trace.end_mj < trace.start_mj or any(b < a for a, b in zip(values, values[1:], strict=False)):
+        return Notice(
+            "counter_reset",
+            f"the energy counter of {label} went backwards (driver reload or GPU reset)",
+        )
+    # Changes within the window only: the first record is the state at its beginning.
+    times = [t for t, _ in trace.counter[1:] if window.start_ns <= t <= window.end_ns]
+    edges = [window.start_ns, *times, window.end_ns]
+    longest_s = max(b - a for a, b in zip(edges, edges[1:], strict=False)) / 1e9
+    if longest_s > STALL_S or trace.end_mj == trace.start_mj:
+        return Notice(
+            "counter_frozen",
+            f"the energy counter of {label} stood still for {longest_s:.1f} s of work",
+        )
+    return None
+
+
+def _integrate_power(window: Window, trace: Trace) -> tuple[float | None, str, bool]:
+    """Joules from power samples, each holding until the next; and whether they were averages."""
+    averaged = not trace.power
+    samples = trace.power or trace.average_power
+    if len(samples) < 2:
+        return None, "its power cannot be read either", averaged
+    times = [t for t, _ in samples]
+    edges = [min(times[0], window.start_ns), *times[1:], max(times[-1], window.end_ns)]
+    if max(b - a for a, b in zip(edges, edges[1:], strict=False)) > STALL_S * 1e9:
+        return None, "its power could not be read for over a second", averaged
+    total = 0.0
+    for place, (t, power_w) in enumerate(samples):
+        begin = window.start_ns if place == 0 else max(t, window.start_ns)
+        until = times[place + 1] if place + 1 < len(times) else window.end_ns
+        total += power_w * max(0, min(until, window.end_ns) - begin) / 1e9
+    if total <= 0:
+        return None, "its power reads as zero", averaged
+    return total, "", averaged
+
+
+def _facts(
+    window: Window, trace: Trace, power_j: float | None
+) -> dict[str, float | int | str | None]:
+    period_ms = update_period_ms(trace.counter)
+    return {
+        "update_period_ms": None if period_ms is None else round(period_ms, 2),
+        "counter_start_mj": trace.start_mj,
+        "counter_end_mj": trace.end_mj,
+        "power_integral_j": power_j,
+        "power_source": "instant" if trace.power else "average" if trace.average_power else None,
+        "max_power_w": max((w for _, w in trace.power or trace.average_power), default=None),
+        "max_temperature_c": trace.max_temperature_c,
+        "min_sm_clock_mhz": min(trace.sm_clocks_mhz, default=None),
+        "max_sm_clock_mhz": max(trace.sm_clocks_mhz, default=None),
+        "power_limit_w": max(trace.power_limits_w, default=None),
+        "clocks_event_reasons": trace.event_reasons,
+        "max_processes": trace.max_processes,
+    }
+
+
+def update_period_ms(counter: Sequence[tuple[int, float]]) -> float | None:
+    """The counter's update period: the median time between changes, None below five of them."""
+    gaps = [b[0] - a[0] for a, b in zip(counter[1:], counter[2:], strict=False)]
+    return statistics.median(gaps) / 1e6 if len(gaps) >= 4 else None
+
+
+def _circumstance_notices(trace: Trace, about: Circumstances) -> tuple[Notice, ...]:
+    label, bits = about.label, trace.event_reasons
+    notices = []
+    if about.mig or about.vgpu:
+        kind = "split into MIG instances" if about.mig else "a virtual GPU"
+        notices.append(
+            Notice("mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", True)
+        )
+    new = (trace.max_processes or 0) - (about.expected_processes or 0)
+    others = about.foreign_processes + max(0, new if about.expected_processes is not None else 0)
+    if others:
+        notices.append(
+            Notice("contention", f"{others} other process(es) computed on {label} meanwhile", True)
+        )
+    if bits & _THERMAL:
+        notices.append(Notice("thermal_slowdown", f"{label} was slowed down by heat", True))
+    if bits & _POWER_BRAKE:
+        notices.append(Notice("power_brake", f"the power brake slowed {label} down", True))
+    if bits & _POWER_CAP:
+        notices.append(Notice("power_cap", f"{label} ran into its power limit"))
+    if trace.lost:
+        notices.append(Notice("gpu_lost", f"{label} was lost during the window", True))
+    return tuple(notices)
+
+
+def _disagreement(
+    counter_j: float,
+    power_j: float | None,
+    averaged: bool,
+    window: Window,
+    facts: dict[str, float | int | str | None],
+    label: str,
+) -> tuple[Notice, ...]:
+    period_ms = facts["update_period_ms"]
+    long_enough = isinstance(period_ms, float) and window.duration_s * 1e3 > 50 * period_ms
+    if power_j is None or averaged or not long_enough:
+        return ()
+    if abs(power_j / counter_j - 1) <= DISAGREEMENT:
+        return ()
+    return (
+        Notice(
+            "counter_power_disagree",
+            f"{label}: the counter says {counter_j:.1f} J, integrated power {power_j:.1f} J",
+        ),
+    )
+
+
+def _impossible(
+    reading: Reading, window: Window, trace: Trace, label: str
+) -> tuple[Notice, ...]:
+    """More than the power limit allows cannot be; one update period's energy may be early."""
+    if reading.energy_j is None or not trace.power_limits_w:
+        return ()
+    limit_w = max(trace.power_limits_w)
+    period_s = (update_period_ms(trace.counter) or 100.0) / 1e3
+    mean_w = reading.energy_j / window.duration_s
+    if reading.energy_j <= limit_w * _LIMIT_TOLERANCE * (window.duration_s + period_s):
+        return ()
+    return (
+        Notice(
+            "impossible_power",
+            f"{label}: {mean_w:.0f} W on average is more than its limit of {limit_w:.0f} W",
+            True,
+        ),
+    )

@@ -1,0 +1,268 @@
+"""The result of one model on one task: the schema of the files in `results/`.
+
+A figure that could not be measured is null, and a `reason` beside it says why. Nothing here is
+ever 0 because it is unknown.
+"""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from energyscore.errors import ResultError
+from energyscore.measure import Domain, Method
+
+SCHEMA_VERSION = 1
+
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+PositiveCount = Annotated[int, Field(gt=0)]
+SystemMethod = Literal["measured", "estimated"]
+
+
+class Part(BaseModel):
+    """Base of all parts: frozen, nothing unknown in it, no NaN and no Infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class TaskPart(Part):
+    """Which task: id, version, and the digest of its definition."""
+
+    id: str
+    version: PositiveCount
+    digest: str
+    scale_task: str = Field(description="the task's name in the reference scales")
+
+
+class ModelPart(Part):
+    """Which model, as it was loaded."""
+
+    id: str
+    source: Literal["hub", "local", "builtin"]
+    revision: str | None = Field(description="commit, or digest of a local folder")
+    architecture: str
+    parameters: PositiveCount
+    dtype: str
+    quantization: str | None
+    quantization_bits: int | None
+    weights: Literal["pretrained", "random"]
+    model_class: str | None = Field(description="size class (A, B, C) where the task has them")
+
+
+class WorkloadPart(Part):
+    """Which work: the queries of one pass and how they were put to the model."""
+
+    dataset: str
+    revision: str | None = Field(description="commit of a hub dataset, null for local data")
+    official: bool = Field(description="whether it is the task's official dataset")
+    fingerprint: str = Field(description="SHA-256 of the queries, in the dataset's order")
+    queries: PositiveCount = Field(description="queries of one pass")
+    batch_size: PositiveCount
+    seed: int = Field(description="seed of the order of the queries; each run adds its index")
+    input_tokens: Count = Field(description="tokens of one pass, without padding")
+    output_tokens: Count = Field(description="generated tokens of one pass")
+    generation: dict[str, int | str] | None
+
+
+class ProtocolPart(Part):
+    """How it was measured."""
+
+    device: Literal["cpu", "cuda"]
+    quick: bool
+    repeats: PositiveCount = Field(description="runs that were planned")
+    min_window_s: NonNegative
+    warmup_s: NonNegative
+    warmup_queries: Count
+    warmup_steady: bool
+    metered_gpus: list[str] = Field(description="UUIDs")
+    gpus_chosen_by: Literal["model", "user"] | None
+
+
+class GpuPart(Part):
+    """One metered GPU, as its driver describes it."""
+
+    uuid: str
+    name: str
+    pci_bus_id: str | None
+    memory_total_mb: float | None
+    power_limit_w: float | None
+    compute_capability: str | None
+    mig: bool | None
+    ecc: bool | None
+    persistence: bool | None
+
+
+class EnvironmentPart(Part):
+    """The machine and the software."""
+
+    os: str
+    python: str
+    cpu: str | None
+    cpu_count: int | None
+    memory_total_mb: float | None
+    driver: str | None
+    cuda: str | None
+    gpus: list[GpuPart]
+    packages: dict[str, str]
+    energyscore: str
+
+
+class PhasePart(Part):
+    """One phase of a run: its time, and its energy by domain."""
+
+    duration_s: NonNegative
+    energy_j: dict[Domain, float | None]
+
+
+class SecondSource(Part):
+    """What another tool measured in the same window, to check ours against."""
+
+    name: str
+    gpu_energy_j: float | None
+    reason: str
+
+
+class Run(Part):
+    """One repeat: the measured window, and the energy of every domain in it."""
+
+    index: Count
+    started_at: str = Field(description="UTC, ISO 8601")
+    queries: PositiveCount
+    passes: PositiveCount = Field(description="times the workload was done to fill the window")
+    duration_s: Positive = Field(description="the measured window of the metered work")
+    input_tokens: Count
+    output_tokens: Count
+    phases: dict[str, PhasePart]
+    phase_methods: dict[Domain, str] = Field(
+        description="how a domain's energy was split among the phases"
+    )
+    energy_j: dict[Domain, float | None]
+    methods: dict[Domain, Method | None]
+    reasons: dict[Domain, str] = Field(description="why a domain has no energy")
+    facts: dict[Domain, dict[str, float | int | str | None]]
+    second_source: SecondSource | None = None
+
+
+class Caution(Part):
+    """Something that whoever reads the figure must know."""
+
+    code: str
+    message: str
+
+
+class Score(Part):
+    """The headline: mean over the runs, with its 95% t interval.
+
+    `gpu_wh_per_1k_queries` is measured GPU energy only. The system figure adds processor and
+    memory, and is labelled `estimated` as soon as one part of it is.
+    """
+
+    gpu_wh_per_1k_queries: float | None
+    ci95: tuple[float, float] | None
+    method: Method | None
+    reason: str
+    std: float | None
+    runs: Count
+    system_wh_per_1k_queries: float | None
+    system_ci95: tuple[float, float] | None
+    system_method: SystemMethod | None
+    system_reason: str
+
+
+class Emissions(Part):
+    """Operational CO2 of 1,000 queries: energy x grid intensity. Never part of a score."""
+
+    country: str | None
+    intensity_g_per_kwh: float | None
+    gpu_co2_g_per_1k_queries: float | None
+    system_co2_g_per_1k_queries: float | None
+    source: str | None
+    reason: str
+
+
+class Check(Part):
+    """One point of the official protocol, and whether the result holds it."""
+
+    name: str
+    required: str
+    actual: str
+    ok: bool
+
+
+class Result(Part):
+    """All runs of one model on one task, with what is needed to judge them."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    created_at: str = Field(description="UTC, ISO 8601")
+    identity: str = Field(description="SHA-256 of everything that decides what is measured")
+    task: TaskPart
+    model: ModelPart
+    workload: WorkloadPart
+    protocol: ProtocolPart
+    environment: EnvironmentPart
+    runs: Annotated[list[Run], Field(min_length=1)]
+    score: Score
+    emissions: Emissions
+    conformance: list[Check]
+    cautions: list[Caution]
+    valid: bool
+    invalid_reasons: list[str]
+
+    @property
+    def hardware(self) -> str:
+        """The GPUs that were metered, or the processor, for people."""
+        if self.environment.gpus and self.protocol.metered_gpus:
+            names = [gpu.name for gpu in self.environment.gpus]
+            return " + ".join(
+                f"{names.count(name)} x {name}" if names.count(name) > 1 else name
+                for name in dict.fromkeys(names)
+            )
+        return self.environment.cpu or "unknown processor"
+
+
+def parse_result(text: str | bytes, where: str) -> Result:
+    """Read a result from JSON.
+
+    Raises:
+        ResultError: when it is not JSON, not a result, from a newer energyscore, or wrong in
+            some field; the message names `where` and the field.
+    """
+    try:
+        content: Any = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ResultError(f"{where} is not valid JSON: {error}.") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if type(version) is not int:
+        raise ResultError(f"{where} is not a result of energyscore: it has no schema_version.")
+    if version > SCHEMA_VERSION:
+        raise ResultError(
+            f"{where} has schema version {version}; this energyscore reads up to {SCHEMA_VERSION}.",
+            "Upgrade energyscore: pip install -U energyscore.",
+        )
+    try:
+        return Result.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ResultError(f"{where}: {place}: {first['msg']}.") from error
+
+
+def result_to_json(result: Result) -> str:
+    """The file's text: indented JSON, fields in the schema's order, one newline at the end."""
+    return result.model_dump_json(indent=2) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of result files."""
+    schema = Result.model_json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"energyscore-result-{SCHEMA_VERSION}",
+        **schema,
+    }
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")

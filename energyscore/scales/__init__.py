@@ -1,0 +1,1 @@
+"""Reference scales: dated leaderboards, as data. Each JSON file names its source."""

@@ -1,0 +1,192 @@
+"""The files in `results/`: written atomically, never torn, readable after any kill.
+
+    results/<org>/<model>/<task>/<UTC time>_<identity>.json     one result
+    results/<org>/<model>/<task>/.<identity>.journal            finished runs of an unfinished one
+    results/results.csv                                         all results, one row each
+"""
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from energyscore.errors import ResultError
+from energyscore.result import Result, Run, parse_result, result_to_json
+
+CSV_NAME = "results.csv"
+_UNSAFE = re.compile(r"[^\w.-]")
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that readers see the old content or the new one, never a part.
+
+    Raises:
+        ResultError: when it cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before a long run whether results can be written there at its end.
+
+    Raises:
+        ResultError: when they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResultError(
+            f"The output folder {folder} cannot be written: {error.strerror}.",
+            "Name another one with --out.",
+        ) from error
+
+
+def result_folder(out: Path, model_folder: tuple[str, str], task: str) -> Path:
+    """Where results of a model on a task are kept."""
+    org, model = (_UNSAFE.sub("_", part) for part in model_folder)
+    return out / org / model / task
+
+
+def save_result(folder: Path, result: Result) -> Path:
+    """Write a result into its folder and give its path."""
+    stamp = re.sub(r"[-:]", "", result.created_at)
+    path = folder / f"{stamp}_{result.identity[:10]}.json"
+    write_atomically(path, result_to_json(result))
+    return path
+
+
+def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
+    """Read results from files, and from folders all the way down, sorted by path.
+
+    Raises:
+        ResultError: when a path does not exist, a folder holds no result, or a file is not one.
+    """
+    loaded: dict[Path, Result] = {}
+    for path in paths:
+        if path.is_dir():
+            files = sorted(
+                file
+                for file in path.rglob("*.json")
+                if not any(part.startswith(".") for part in file.relative_to(path).parts)
+                and _looks_like_result(file)
+            )
+            if not files:
+                raise ResultError(
+                    f"The folder {path} holds no results.", "`energyscore run` writes some."
+                )
+        elif path.is_file():
+            files = [path]
+        else:
+            raise ResultError(f"{path} does not exist.", "Name a result file or a folder of them.")
+        for file in files:
+            if file.resolve() not in loaded:
+                loaded[file.resolve()] = load_result(file)
+    return list(loaded.items())
+
+
+def load_result(path: Path) -> Result:
+    """Read one result file.
+
+    Raises:
+        ResultError: when it cannot be read or is not a result.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
+    return parse_result(data, str(path))
+
+
+def _looks_like_result(path: Path) -> bool:
+    """Whether a JSON file in a folder claims to be a result: other files may lie there too."""
+    try:
+        with path.open("rb") as file:
+            return b'"schema_version"' in file.read(4096)
+    except OSError:
+        return False
+
+
+class Journal:
+    """The finished runs of a measurement under way: one line each, synced, torn lines ignored."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        """Name the journal of one measurement by its identity."""
+        self._path = folder / f".{identity[:16]}.journal"
+        self._identity = identity
+
+    def load(self) -> list[Run]:
+        """The runs that were finished before; none when there is no journal of this identity."""
+        try:
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return []
+        runs: list[Run] = []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                if entry["identity"] == self._identity:
+                    runs.append(Run.model_validate(entry["run"]))
+            except (ValueError, KeyError, TypeError, ValidationError):
+                continue  # a line torn by a kill: that run is done again
+        unique = {run.index: run for run in runs}
+        return [unique[index] for index in sorted(unique)]
+
+    def append(self, run: Run) -> None:
+        """Add a finished run; it survives a kill from here on."""
+        entry = {"identity": self._identity, "run": run.model_dump(mode="json")}
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                # A torn last line must not swallow this one.
+                file.write("\n" if file.tell() else "")
+                file.write(json.dumps(entry) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            _sync_folder(self._path.parent)
+        except OSError as error:
+            raise ResultError(f"{self._path} cannot be written: {error.strerror}.") from error
+
+    def discard(self) -> None:
+        """Remove it: the result is written, or a fresh start was asked for."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+
+
+def write_csv(out: Path, rows: Sequence[str]) -> Path:
+    """Write the table of all results beside them."""
+    path = out / CSV_NAME
+    write_atomically(path, "".join(rows))
+    return path
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename or a new file durable: the folder's entry must reach the disk as well."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,252 @@
+"""A task: a standardized definition of work, read strictly from one YAML file and versioned."""
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from energyscore.errors import TaskError, did_you_mean
+
+Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
+Precision = Literal["float32", "float16", "bfloat16"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,47}$")]
+Count = Annotated[int, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Dataset(_Strict):
+    """The official dataset: where it is, and which column holds what.
+
+    Attributes:
+        id: its name on the Hugging Face hub.
+        revision: the branch, tag or commit to load. Whatever it names is resolved to a commit
+            before loading, exactly that commit is loaded, and the result stores it.
+        split: the split to load.
+        columns: field of a query -> column of the dataset.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: Annotated[str, Field(min_length=1)] = "main"
+    split: Annotated[str, Field(min_length=1)] = "train"
+    columns: Annotated[dict[str, str], Field(min_length=1)]
+
+
+class Sample(_Strict):
+    """The small sample that ships with the task: a JSON Lines file beside the task's YAML."""
+
+    file: Annotated[str, Field(pattern=r"^[\w./-]+\.jsonl$")]
+
+
+class Generation(_Strict):
+    """How text is generated. With `min_new_tokens` = `max_new_tokens` the length is forced."""
+
+    max_new_tokens: Count
+    min_new_tokens: Annotated[int, Field(ge=0)] = 0
+    strategy: Literal["greedy"] = "greedy"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Generation":
+        if self.min_new_tokens > self.max_new_tokens:
+            raise ValueError("min_new_tokens is larger than max_new_tokens")
+        return self
+
+
+class ModelClass(_Strict):
+    """A size class; models are rated within theirs. `max_parameters_b` null: no upper bound."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Z]$")]
+    max_parameters_b: Annotated[float, Field(gt=0, strict=False)] | None
+    max_gpus: Count | None = 1
+
+
+class TaskSpec(_Strict):
+    """One task, as its YAML file defines it.
+
+    Attributes:
+        id: the task's name.
+        version: raised whenever a change makes old and new figures incomparable.
+        modality: which backend does the work (a name in `energyscore.catalog`).
+        queries: queries of one pass over the workload.
+        repeats: runs of a complete measurement.
+        precision: the dtypes that the protocol allows on a GPU; the first is the default. A
+            model whose own dtype is among them keeps it. On a CPU the work is done in float32.
+        phases: the phases that are metered, in order.
+        classes: size classes from small to large; empty where the task has none.
+        default_models: what is measured when no model is named.
+        scale_task: the task's name in the reference scales.
+    """
+
+    id: Name
+    version: Count
+    title: Annotated[str, Field(min_length=1)]
+    description: Annotated[str, Field(min_length=1)]
+    modality: Name
+    dataset: Dataset
+    sample: Sample
+    queries: Count = 1000
+    repeats: Count = 10
+    batch_size: Count = 1
+    precision: Annotated[list[Precision], Field(min_length=1)]
+    generation: Generation | None = None
+    phases: Annotated[list[Phase], Field(min_length=1)]
+    classes: list[ModelClass] = []
+    default_models: Annotated[list[str], Field(min_length=1)]
+    scale_task: Name
+
+    @model_validator(mode="after")
+    def _coherent(self) -> "TaskSpec":
+        if len(set(self.phases)) != len(self.phases):
+            raise ValueError("phases: each may stand there once")
+        if ("decode" in self.phases) != (self.generation is not None):
+            raise ValueError("generation: is needed with a decode phase, and only with one")
+        bounds = [c.max_parameters_b for c in self.classes]
+        if None in bounds[:-1] or bounds[:-1] != sorted(b for b in bounds[:-1] if b):
+            raise ValueError("classes: must go from small to large, null only in the last")
+        return self
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 over everything in the task that decides what is measured (not its prose)."""
+        content = self.model_dump(exclude={"title", "description", "default_models"})
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def class_of(self, parameters: int, bits: int | None) -> str | None:
+        """The size class of a model with this many parameters.
+
+        The official bounds (20 B and 66 B parameters, source: the AI Energy Score's
+        documentation) are those that 24 GB and 80 GB cards hold at 8 bits a parameter. A model
+        quantized below 8 bits needs less memory, so it counts with its parameters x bits / 8.
+
+        Args:
+            parameters: number of parameters.
+            bits: bits of a quantized parameter, or None when the model is not quantized.
+
+        Returns:
+            The class's name, or None where the task has no classes.
+        """
+        billions = parameters / 1e9 * (min(bits, 8) / 8 if bits else 1.0)
+        for model_class in self.classes:
+            if model_class.max_parameters_b is None or billions <= model_class.max_parameters_b:
+                return model_class.name
+        return self.classes[-1].name if self.classes else None
+
+
+class TaskFile:
+    """A task together with the folder it was read from, so that its sample can be found."""
+
+    def __init__(self, spec: TaskSpec, path: Path) -> None:
+        """Keep the definition and where it stands."""
+        self.spec = spec
+        self.path = path
+
+    @property
+    def sample_path(self) -> Path:
+        """Where the bundled sample lies."""
+        return self.path.parent / self.spec.sample.file
+
+
+def bundled_tasks_dir() -> Path:
+    """The folder of the tasks that ship with energyscore.
+
+    In a checkout that is the repository's own `tasks/` (an editable install would otherwise
+    read a stale copy), in an installed package the copy made when it was built.
+    """
+    package = Path(__file__).resolve().parent
+    checkout = package.parent / "tasks"
+    if (package.parent / "pyproject.toml").is_file() and checkout.is_dir():
+        return checkout
+    return package / "_tasks"
+
+
+def load_task(path: Path) -> TaskFile:
+    """Read one task file.
+
+    Raises:
+        TaskError: naming the file, the key and what is wrong with it.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"Task file {path} cannot be read: {error}.") from error
+    except yaml.YAMLError as error:
+        raise TaskError(f"Task file {path} is not valid YAML: {error}.") from error
+    if not isinstance(content, dict):
+        raise TaskError(f"Task file {path} must hold a mapping of keys, as tasks/*.yaml do.")
+    try:
+        spec = TaskSpec.model_validate(content)
+    except ValidationError as error:
+        raise TaskError(f"Task file {path}: {_explain(error)}") from error
+    task = TaskFile(spec, path)
+    if not task.sample_path.is_file():
+        raise TaskError(
+            f"Task file {path}: sample.file: {task.sample_path} does not exist.",
+            "The path is relative to the task file.",
+        )
+    return task
+
+
+def load_tasks(extra_dir: Path | None = None) -> dict[str, TaskFile]:
+    """All bundled tasks by id, and those of a folder of your own, which win over bundled ones.
+
+    Raises:
+        TaskError: when the folder holds no task, two tasks share an id, or a file is wrong.
+    """
+    tasks = _load_dir(bundled_tasks_dir())
+    if extra_dir is not None:
+        if not extra_dir.is_dir():
+            raise TaskError(f"--task-path {extra_dir} is not a folder.")
+        own = _load_dir(extra_dir)
+        if not own:
+            raise TaskError(
+                f"--task-path {extra_dir} holds no task file (*.yaml).",
+                "`energyscore tasks text_generation` shows where a complete one lies.",
+            )
+        tasks.update(own)
+    return tasks
+
+
+def find_task(name: str, tasks: dict[str, TaskFile]) -> TaskFile:
+    """The task of that name.
+
+    Raises:
+        TaskError: with the nearest names, when there is none.
+    """
+    if name in tasks:
+        return tasks[name]
+    raise TaskError(f"Unknown task {name!r}.", did_you_mean(name.replace("-", "_"), tasks))
+
+
+def _load_dir(folder: Path) -> dict[str, TaskFile]:
+    tasks: dict[str, TaskFile] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        task = load_task(path)
+        if task.spec.id in tasks:
+            raise TaskError(
+                f"{path} and {tasks[task.spec.id].path} both define the task {task.spec.id!r}."
+            )
+        tasks[task.spec.id] = task
+    return tasks
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {where!r}. {did_you_mean(str(first['loc'][-1]), _known_keys())}"
+    if first["type"] == "missing":
+        return f"the key {where!r} is missing."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message} (got {str(first['input'])[:80]!r})."
+
+
+def _known_keys() -> set[str]:
+    parts = (TaskSpec, Dataset, Sample, Generation, ModelClass)
+    return {name for part in parts for name in part.model_fields}

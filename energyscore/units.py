@@ -1,0 +1,62 @@
+"""Units of energy, and how figures are shown. Joules inside, watt-hours only at the edge."""
+
+JOULES_PER_WH = 3600.0
+WH_PER_KWH = 1000.0
+JOULES_PER_KWH = JOULES_PER_WH * WH_PER_KWH
+NS_PER_S = 1_000_000_000
+
+
+def joules_to_wh(energy_j: float) -> float:
+    """Convert joules to watt-hours (exactly 3,600 J each)."""
+    return energy_j / JOULES_PER_WH
+
+
+def wh_to_joules(energy_wh: float) -> float:
+    """Convert watt-hours to joules."""
+    return energy_wh * JOULES_PER_WH
+
+
+def wh_per_1k_queries(energy_j: float, queries: int) -> float:
+    """Energy in Wh for 1,000 queries, from the joules that `queries` queries took.
+
+    Raises:
+        ValueError: if `queries` is not positive: no energy can be given per nothing.
+    """
+    if queries <= 0:
+        raise ValueError(f"queries must be positive, not {queries}")
+    return joules_to_wh(energy_j) * 1000.0 / queries
+
+
+def format_wh(energy_wh: float) -> str:
+    """Show watt-hours with three significant digits in the unit that fits (never 0.000)."""
+    for factor, unit in ((1e-3, "kWh"), (1.0, "Wh"), (1e3, "mWh")):
+        if abs(energy_wh) * factor >= 1 or unit == "mWh":
+            return f"{_three_digits(energy_wh * factor)} {unit}"
+    raise AssertionError("unreachable: the last unit always fits")
+
+
+def format_number(value: float) -> str:
+    """Show a number with three significant digits, without an exponent where it can be read."""
+    return _three_digits(value)
+
+
+def _three_digits(value: float) -> str:
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e7 or abs(value) < 1e-4:
+        return f"{value:.3g}"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    text = f"{value:#.3g}"
+    return text if "e" not in text else f"{value:.7f}".rstrip("0")
+
+
+def format_duration(duration_s: float) -> str:
+    """Show a duration in the two largest units that fit: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
+    if duration_s < 60:
+        return f"{duration_s:.1f} s"
+    minutes, seconds = divmod(round(duration_s), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
