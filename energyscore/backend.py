@@ -68,7 +68,14 @@ class BatchOutput:
 
 
 class Backend(Protocol):
-    """Does a task's work with one model. All errors it raises are EnergyScoreErrors."""
+    """Does a task's work with one model. All errors it raises are EnergyScoreErrors.
+
+    Attributes:
+        prepare_ahead: how many batches may be prepared before they are run. Preprocessing is
+            then one uninterrupted stretch; its bound is the memory that prepared batches take.
+    """
+
+    prepare_ahead: int
 
     def load(self, spec: ModelSpec, task: TaskSpec, device: str) -> ModelFacts:
         """Load the model onto `device` (`cpu` or `cuda`)."""

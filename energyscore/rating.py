@@ -5,7 +5,6 @@ on the reference's hardware by its protocol; otherwise against the cohort of com
 at hand, and said to be so. Estimated energy is rated among estimates only.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -280,8 +279,3 @@ def _task_and_class(result: Result) -> str:
     size = f" class {result.model.model_class}" if result.model.model_class else ""
     return f"{result.task.scale_task}{size}"
 
-
-def rating_to_dict(rating: Rating) -> dict[str, object]:
-    """The rating for JSON."""
-    content: dict[str, object] = json.loads(json.dumps(rating.__dict__))
-    return content

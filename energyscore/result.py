@@ -124,6 +124,14 @@ class SecondSource(Part):
     reason: str
 
 
+class Notice(Part):
+    """Something a meter noticed in a run's window."""
+
+    code: str
+    message: str
+    invalidates: bool
+
+
 class Run(Part):
     """One repeat: the measured window, and the energy of every domain in it."""
 
@@ -142,7 +150,8 @@ class Run(Part):
     methods: dict[Domain, Method | None]
     reasons: dict[Domain, str] = Field(description="why a domain has no energy")
     facts: dict[Domain, dict[str, float | int | str | None]]
-    second_source: SecondSource | None = None
+    second_source: SecondSource | None
+    notices: list[Notice]
 
 
 class Caution(Part):

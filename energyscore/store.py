@@ -6,11 +6,12 @@
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -138,6 +139,35 @@ class Journal:
         self._path = folder / f".{identity[:16]}.journal"
         self._identity = identity
 
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the measurement: two processes doing the same would spoil each other's figures.
+
+        The lock is the kernel's and ends with the process, so a kill leaves none behind.
+
+        Raises:
+            ResultError: when another process holds it.
+        """
+        path = self._path.with_suffix(".lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("w")
+        except OSError as error:
+            raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ResultError(
+                    f"Another energyscore is measuring the same into {self._path.parent}.",
+                    "Wait for it, or choose another --out.",
+                ) from error
+            try:
+                yield
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+
     def load(self) -> list[Run]:
         """The runs that were finished before; none when there is no journal of this identity."""
         try:
@@ -174,13 +204,6 @@ class Journal:
         """Remove it: the result is written, or a fresh start was asked for."""
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
-
-
-def write_csv(out: Path, rows: Sequence[str]) -> Path:
-    """Write the table of all results beside them."""
-    path = out / CSV_NAME
-    write_atomically(path, "".join(rows))
-    return path
 
 
 def _sync_folder(folder: Path) -> None:

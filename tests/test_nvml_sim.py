@@ -575,8 +575,8 @@ def test_codecarbon_reads_the_simulated_device(workshop: Path, tmp_path: Path) -
     sim = Simulation(workshop, gpus)
     body = """
     import logging
+    from codecarbon import OfflineEmissionsTracker  # sets the level of its logger
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
-    from codecarbon import OfflineEmissionsTracker
     tracker = OfflineEmissionsTracker(
         country_iso_code="USA", save_to_file=False, gpu_ids=[0], allow_multiple_runs=True,
         log_level="critical", measure_power_secs=1, force_cpu_power=10, force_ram_power=10,

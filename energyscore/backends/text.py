@@ -19,6 +19,7 @@ from energyscore.task import TaskSpec
 class TextBackend:
     """A `backend.Backend` for text; a modality adds its Auto class and `_work`."""
 
+    prepare_ahead = 4096  # a prepared text is a few kilobytes
     auto_class: ClassVar[Any]
     padding_side: ClassVar[str] = "right"
     unused_weights: ClassVar[tuple[str, ...]] = ()

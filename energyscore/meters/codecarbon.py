@@ -32,6 +32,18 @@ class CodeCarbonMeter:
 
     def open(self) -> None:
         """Probe the hardware; that takes CodeCarbon a second or two, so it is done here."""
+        try:
+            self._probe()
+        except (ImportError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+            # Its settings and its ways of failing change from release to release; whatever it
+            # is, the run goes on without a second source.
+            raise MeterError(
+                f"CodeCarbon does not start: {type(error).__name__}: {error}."
+            ) from error
+        if self._gpu_indices and not self._selected_gpus():
+            self._gpu_reason = "CodeCarbon found none of the metered GPUs"
+
+    def _probe(self) -> None:
         from codecarbon import OfflineEmissionsTracker
 
         # Two of its log lines escape its own `log_level`.
@@ -62,8 +74,6 @@ class CodeCarbonMeter:
         )
         # A first window that measures nothing: it makes the tracker probe the hardware.
         self.stop(self.start())
-        if self._gpu_indices and not self._selected_gpus():
-            self._gpu_reason = "CodeCarbon found none of the metered GPUs"
 
     def start(self) -> str:
         """Begin a window."""

@@ -157,6 +157,15 @@ def read_counter_mj(device: Any) -> int:
     return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(device))
 
 
+def counter_error(device: Any) -> str:
+    """Why the energy counter cannot be read, in NVML's words; empty when it can."""
+    try:
+        read_counter_mj(device)
+    except pynvml.NVMLError as error:
+        return str(error)
+    return ""
+
+
 def read_instant_power_w(device: Any) -> float | None:
     """Instantaneous power in watts, or None where the driver does not give it."""
     try:

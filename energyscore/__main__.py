@@ -1,0 +1,5 @@
+"""`python -m energyscore` is `energyscore`."""
+
+from energyscore.cli import main
+
+main()

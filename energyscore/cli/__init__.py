@@ -1,0 +1,91 @@
+"""The command line: a command is parse -> call -> show. Errors are formatted here, once.
+
+Heavy libraries are imported inside commands, never at the top of these modules.
+"""
+
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from energyscore import __version__
+from energyscore.errors import EnergyScoreError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it (128 + SIGINT)."""
+
+app = typer.Typer(
+    name="energyscore",
+    help="How much energy an AI model needs to do its work, measured on your machine and rated "
+    "with one to five stars.",
+    epilog="Exit status: 0 done, 1 a gate failed, 2 wrong usage or input, 3 the measurement is "
+    "invalid or this machine cannot make it, 130 interrupted (finished runs are kept).",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+class Format(StrEnum):
+    """How a command shows its result on stdout."""
+
+    table = "table"
+    json = "json"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"energyscore {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main() -> None:
+    """The entry point: run the command, turn errors into one line and the promised status."""
+    # The modules register their commands; importing them costs no heavy library.
+    from energyscore.cli import doctor, rate, run, show  # noqa: F401
+
+    click_error = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    try:
+        status = app(standalone_mode=False)
+    except EnergyScoreError as error:
+        _complain(str(error))
+        status = error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted.")
+        status = INTERRUPTED
+    except typer.Abort:
+        status = INTERRUPTED
+    except click_error as error:
+        _complain(f"{' '.join(error.format_message().split())} See energyscore --help.")
+        status = 2
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str) -> None:
+    from energyscore.console import message_console
+
+    message_console().print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

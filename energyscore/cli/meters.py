@@ -1,0 +1,130 @@
+"""Which meters a measurement gets, and what to say where one is missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from energyscore import catalog
+from energyscore.errors import EnergyScoreError, MeterError
+from energyscore.measure import Domain, Meter
+from energyscore.result import GpuPart
+
+if TYPE_CHECKING:
+    from energyscore.meters.nvml_device import GpuFacts
+
+
+@dataclass
+class Metering:
+    """The meters of one measurement.
+
+    Attributes:
+        uuids: GPUs that are metered.
+        chosen_by: whether the model or the user chose them; None where there are none.
+        meters: opened meters, in the order in which they are started.
+        absent: why a domain has no reading, for those that no meter covers.
+        failures: meters that do not work here although they should, for people.
+        foreign: compute processes on each GPU before the model was loaded.
+    """
+
+    uuids: tuple[str, ...] = ()
+    chosen_by: Literal["model", "user"] | None = None
+    meters: list[Meter] = field(default_factory=list)
+    absent: dict[Domain, str] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    foreign: Mapping[str, int] = field(default_factory=dict)
+    gpu_facts: "tuple[GpuFacts, ...]" = ()
+    driver: str | None = None
+    cuda: str | None = None
+
+    def gpu_parts(self) -> list[GpuPart]:
+        """The metered GPUs, as results describe them."""
+        names = GpuPart.model_fields
+        return [
+            GpuPart(**{name: getattr(facts, name) for name in names}) for facts in self.gpu_facts
+        ]
+
+    def close(self) -> None:
+        """Close all meters."""
+        while self.meters:
+            self.meters.pop().close()
+
+
+def plan_metering(device: str, gpus: Sequence[str]) -> Metering:
+    """Before the model is loaded: find the GPUs that were named, and who is on them already.
+
+    Raises:
+        MeterError: when GPUs were named and cannot be metered here; better now than after the
+            work is done.
+    """
+    if device == "cpu" and not gpus:
+        return Metering()
+    from energyscore.meters import nvml_device
+
+    try:
+        session = nvml_device.NvmlSession()
+    except MeterError as error:
+        if gpus:
+            raise MeterError(f"--gpu {gpus[0]} cannot be metered: {error.message}", error.remedy)
+        return Metering(failures=[f"GPU energy cannot be metered: {error}"])
+    try:
+        uuids = tuple(dict.fromkeys(session.resolve(name) for name in gpus))
+        metering = Metering(uuids=uuids, chosen_by="user" if uuids else None)
+        metering.driver, metering.cuda = session.driver_version(), session.cuda_version()
+        if device == "cuda":
+            counts = {u: nvml_device.count_processes(session.handle(u)) for u in session.uuids()}
+            metering.foreign = {uuid: count or 0 for uuid, count in counts.items()}
+        return metering
+    finally:
+        session.close()
+
+
+def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
+    """Once the model is loaded: open every meter that works here, NVML last.
+
+    The last has the tightest window. A meter that fails is left out with its reason; without
+    the one that was needed, the result will be invalid, which is for the checks to say.
+    """
+    if not metering.uuids and occupied:
+        metering.uuids, metering.chosen_by = tuple(occupied), "model"
+    nvml = _open_nvml(metering)
+    indices = tuple(facts.index for facts in metering.gpu_facts)
+    _try_open(metering, "codecarbon", indices, absent=("cpu", "ram"))
+    # RAPL is missing on many machines; CodeCarbon's estimate stands in, and says so.
+    _try_open(metering, "rapl", quiet=True)
+    if nvml is not None:
+        metering.meters.append(nvml)
+
+
+def _open_nvml(metering: Metering) -> Meter | None:
+    if not metering.uuids:
+        return None
+    meter: Any = catalog.resolve(catalog.METERS, "nvml")(metering.uuids, metering.foreign)
+    try:
+        meter.open()
+    except MeterError as error:
+        meter.close()
+        metering.failures.append(f"nvml: {error}")
+        metering.absent |= {f"gpu:{uuid}": error.message for uuid in metering.uuids}
+        return None
+    metering.gpu_facts = meter.facts
+    opened: Meter = meter
+    return opened
+
+
+def _try_open(
+    metering: Metering,
+    name: str,
+    *arguments: Any,
+    absent: Sequence[Domain] = (),
+    quiet: bool = False,
+) -> None:
+    meter: Meter = catalog.resolve(catalog.METERS, name)(*arguments)
+    try:
+        meter.open()
+    except EnergyScoreError as error:
+        meter.close()
+        metering.absent |= {domain: error.message for domain in absent}
+        if not quiet:
+            metering.failures.append(f"{name}: {error}")
+        return
+    metering.meters.append(meter)

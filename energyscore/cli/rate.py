@@ -1,0 +1,70 @@
+"""`energyscore rate`: stars for saved results. Needs neither a GPU nor torch."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energyscore.cli import app
+
+
+class RateFormat(StrEnum):
+    """How ratings are shown."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+@app.command()
+def rate(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Result files, or folders of them.", show_default=False)
+    ],
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="What stars are relative to: 'aienergyscore-2025-02', 'cohort' (the comparable "
+            "results among PATHS), or the JSON file of a scale of your own. Default: the "
+            "reference where a result is comparable to it, else the cohort.",
+            show_default=False,
+        ),
+    ] = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Also older results of the same measurement, not the latest."),
+    ] = False,
+    form: Annotated[
+        RateFormat, typer.Option("--format", help="How to show the ratings.")
+    ] = RateFormat.table,
+) -> None:
+    """Rate saved results.
+
+    Examples:
+
+      energyscore rate results
+
+      energyscore rate results --scale cohort --format csv > stars.csv
+    """
+    from energyscore import catalog, rating
+    from energyscore.console import show_report
+    from energyscore.export import RatedResult
+    from energyscore.store import load_results
+
+    loaded = load_results(paths)
+    results = [result for _, result in loaded]
+    if not every:
+        results = rating.latest_only(results)
+    files = {id(result): str(path) for path, result in loaded}
+    ratings = rating.rate(results, scale)
+    report = [
+        RatedResult(result, stars, files[id(result)])
+        for result, stars in zip(results, ratings, strict=True)
+    ]
+    if form is RateFormat.table:
+        show_report(report)
+    else:
+        sys.stdout.buffer.write(catalog.resolve(catalog.EXPORTERS, form.value)(report))
+        sys.stdout.buffer.flush()

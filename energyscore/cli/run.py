@@ -1,0 +1,250 @@
+"""`energyscore run`: measure models, rate them, export the results."""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energyscore.cli import Format, app
+
+MEASURING, OUTPUT, LOADING = "What is measured", "Output", "Loading models"
+DEMO_QUERIES, DEMO_REPEATS = 10, 3
+
+
+class Device(StrEnum):
+    """Where the model works."""
+
+    auto = "auto"
+    cuda = "cuda"
+    cpu = "cpu"
+
+
+class DtypeChoice(StrEnum):
+    """What the model computes in."""
+
+    auto = "auto"
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
+@app.command()
+def run(
+    tasks: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TASK]...", help="Tasks by name (see `energyscore tasks`)."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID|DIR|builtin:NAME",
+            help="A model: its hub id, a local folder, or a bundled architecture. Repeatable. "
+            "Default: the task's bundled models.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    random_weights: Annotated[
+        bool,
+        typer.Option(
+            "--random-weights",
+            help="Take the model's configuration only, with random weights: nothing large is "
+            "downloaded, and the energy is that of the architecture.",
+            rich_help_panel=LOADING,
+        ),
+    ] = False,
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            help="Branch, tag or commit of the model on the hub.",
+            show_default=False,
+            rich_help_panel=LOADING,
+        ),
+    ] = None,
+    device: Annotated[
+        Device, typer.Option(help="Where the model works.", rich_help_panel=MEASURING)
+    ] = Device.auto,
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="UUID|INDEX",
+            help="Meter this GPU (NVML's index or UUID) instead of those that the model "
+            "occupies. Repeatable.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    dtype: Annotated[
+        DtypeChoice,
+        typer.Option(help="Precision; auto: as the task's protocol says.", rich_help_panel=LOADING),
+    ] = DtypeChoice.auto,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Queries at once. Default: the task's.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    queries: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Queries of one pass. Default: the task's.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Runs to measure. Default: the task's, 1 with --quick.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|DIR|HUB_ID|bundled|official",
+            help="The queries: a file (csv, json, jsonl, parquet) or folder with the task's "
+            "columns, a hub dataset, the task's official one, or the bundled sample. Default: "
+            "official for hub models where the hub can be reached, else bundled.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    task_path: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of task files of your own.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    country: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ISO3",
+            help="Also give CO2 on this country's grid, such as FRA.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="A short fixed warm-up, one run, no minimum window: valid, but not comparable "
+            "to the reference.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse a dataset with fewer queries than asked for, instead of a caution.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh",
+            help="Forget the finished runs of an interrupted measurement.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = False,
+    allow_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--allow-pickle",
+            help="Load pickled weights where there are no safetensors. They can run code.",
+            rich_help_panel=LOADING,
+        ),
+    ] = False,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code",
+            help="Run code from the model's repository.",
+            rich_help_panel=LOADING,
+        ),
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for results.", rich_help_panel=OUTPUT)
+    ] = Path("results"),
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT),
+    ] = Format.table,
+) -> None:
+    """Measure the energy of models at tasks, rate it, and export the results.
+
+    Without a task and a model: a demonstration on three bundled architectures, with a few
+    queries each, in some two minutes on two processor cores.
+
+    Interrupted or killed, the same command goes on where it was: finished runs are kept.
+
+    Examples:
+
+      energyscore run
+
+      energyscore run text_generation --model builtin:gpt2 --quick
+
+      energyscore run text_generation --model openai-community/gpt2
+
+      energyscore run sentence_similarity --model ./my-model --dataset pairs.csv --repeats 5
+    """
+    # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    from energyscore import catalog
+    from energyscore.cli.session import Options, Session
+    from energyscore.console import ProgressObserver, show_report
+
+    demo = not tasks and not model and dataset is None
+    options = Options(
+        tasks=tuple(tasks or ["text_generation"]),
+        models=tuple(model or ()),
+        random_weights=random_weights,
+        revision=revision,
+        device=device.value,
+        gpus=tuple(gpu or ()),
+        dtype=dtype.value,
+        batch_size=batch_size,
+        queries=queries or (DEMO_QUERIES if demo else None),
+        repeats=repeats or (DEMO_REPEATS if demo else None),
+        dataset=dataset,
+        task_path=task_path,
+        country=country,
+        quick=quick or demo,
+        strict=strict,
+        fresh=fresh,
+        allow_pickle=allow_pickle,
+        trust_remote_code=trust_remote_code,
+        out=out,
+    )
+    with ProgressObserver() as observer:
+        if demo:
+            observer.say(
+                "No task and no model named: a demonstration of text_generation with few queries. "
+                "Name a task for its whole protocol, or add --quick to it."
+            )
+        session = Session(options, observer)
+        failures = session.measure_all()
+    report = session.report()
+    if form is Format.json:
+        sys.stdout.buffer.write(catalog.resolve(catalog.EXPORTERS, "json")(report))
+        sys.stdout.buffer.flush()
+    elif report:
+        show_report(report)
+    if report:
+        observer.say(f"Results: {session.csv_path} and one JSON file a result beside it.")
+    status = failures[0].exit_code if failures else 0
+    if any(not entry.result.valid for entry in report):
+        status = status or 3
+    raise typer.Exit(status)

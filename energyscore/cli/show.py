@@ -1,0 +1,125 @@
+"""`energyscore tasks`, `models`, `schema`: what there is."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energyscore.cli import Format, app
+
+TaskPath = Annotated[
+    Path | None,
+    typer.Option("--task-path", help="A folder of task files of your own.", show_default=False),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to show it.")]
+
+
+@app.command()
+def tasks(
+    name: Annotated[
+        str | None, typer.Argument(help="Show one task whole.", show_default=False)
+    ] = None,
+    task_path: TaskPath = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """List the tasks, or show one.
+
+    Examples:
+
+      energyscore tasks
+
+      energyscore tasks text_generation --format json
+    """
+    from energyscore.console import show_table
+    from energyscore.task import find_task, load_tasks
+
+    known = load_tasks(task_path)
+    shown = [find_task(name, known)] if name else list(known.values())
+    if form is Format.json:
+        content = [
+            {**task.spec.model_dump(mode="json"), "digest": task.spec.digest, "file": str(task.path)}
+            for task in shown
+        ]
+        _print_json(content[0] if name else content)
+    elif name:
+        spec = shown[0].spec
+        rows = [(key, _plain(value)) for key, value in spec.model_dump(mode="json").items()]
+        rows += [("digest", spec.digest), ("file", str(shown[0].path))]
+        show_table("", ("key", "value"), rows)
+    else:
+        show_table(
+            "",
+            ("task", "version", "phases", "official dataset", "what is done"),
+            [
+                (
+                    task.spec.id,
+                    str(task.spec.version),
+                    ", ".join(task.spec.phases),
+                    task.spec.dataset.id,
+                    task.spec.description,
+                )
+                for task in shown
+            ],
+        )
+
+
+@app.command()
+def models(form: FormatOption = Format.table) -> None:
+    """List the bundled architectures, which are measured without downloading weights.
+
+    Examples:
+
+      energyscore models
+
+      energyscore run text_generation --model builtin:gpt2 --quick
+    """
+    from energyscore.builtin import architectures
+    from energyscore.console import show_table
+
+    known = architectures().values()
+    if form is Format.json:
+        _print_json(
+            [
+                {
+                    "name": f"builtin:{one.name}",
+                    "tasks": list(one.tasks),
+                    "like": one.like,
+                    "parameters": one.parameters,
+                    "config": one.config,
+                }
+                for one in known
+            ]
+        )
+        return
+    show_table(
+        "",
+        ("model", "parameters", "tasks", "dimensions of"),
+        [
+            (f"builtin:{one.name}", f"{one.parameters / 1e6:,.1f} M", ", ".join(one.tasks), one.like)
+            for one in known
+        ],
+    )
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of result files.
+
+    Example:
+
+      energyscore schema > energyscore-result.schema.json
+    """
+    from importlib import resources
+
+    text = (resources.files("energyscore") / "schemas/result-1.json").read_text(encoding="utf-8")
+    sys.stdout.write(text)
+
+
+def _print_json(content: object) -> None:
+    print(json.dumps(content, indent=2))
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,227 @@
+"""What people see: tables on stdout when they are what was asked for, all else on stderr."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from energyscore.export import RatedResult, Report
+from energyscore.rating import Rating
+from energyscore.result import Result
+from energyscore.units import format_duration, format_number, format_wh
+
+_WIDE = 120
+
+
+def message_console() -> Console:
+    """For messages: stderr."""
+    return _console(stderr=True)
+
+
+def data_console() -> Console:
+    """For the data that a command was asked for: stdout."""
+    return _console(stderr=False)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    # Files and pipes have no width; a table cut at 80 columns would lose figures there.
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    return Console(stderr=stderr, width=wide, highlight=False)
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a plain table to stdout."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    data_console().print(table)
+
+
+def show_report(report: Report) -> None:
+    """Print the star table, one table a task, and under it what must be known to read it."""
+    console = data_console()
+    for task in dict.fromkeys(entry.result.task.id for entry in report):
+        entries = [entry for entry in report if entry.result.task.id == task]
+        console.print(_star_table(task, entries))
+        for note in _notes(entries):
+            console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
+        console.print()
+
+
+def _star_table(task: str, entries: Sequence[RatedResult]) -> Table:
+    table = Table(title=task, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    table.add_column("class")
+    table.add_column("energy / 1,000 queries", justify="right", no_wrap=True)
+    table.add_column("± 95%", justify="right", no_wrap=True)
+    table.add_column("what was metered", overflow="fold")
+    table.add_column("stars", no_wrap=True)
+    table.add_column("relative to", overflow="fold")
+    ranked = sorted(entries, key=lambda entry: entry.rating.energy_wh or float("inf"))
+    classes = any(entry.result.model.model_class for entry in entries)
+    for entry in ranked:
+        rating = entry.rating
+        energy = "not measured" if rating.energy_wh is None else format_wh(rating.energy_wh)
+        table.add_row(
+            escape(entry.result.model.id),
+            entry.result.model.model_class or "",
+            energy,
+            _half_width(entry.result, rating),
+            _metered(entry.result, rating),
+            _stars(rating),
+            escape(_relative_to(rating)),
+        )
+    table.columns[1].width = None if classes else 0
+    return table
+
+
+def _stars(rating: Rating) -> str:
+    if rating.stars is None:
+        return "[dim]none[/]"
+    stars = "★" * rating.stars + "☆" * (5 - rating.stars)
+    return f"[yellow]{stars}[/] estimated" if rating.estimated else f"[green]{stars}[/]"
+
+
+def _relative_to(rating: Rating) -> str:
+    if rating.stars is None:
+        return rating.reason
+    return str(rating.scale)
+
+
+def _metered(result: Result, rating: Rating) -> str:
+    if rating.basis == "gpu":
+        method = {"counter": "energy counter", "power_integral": "integrated power"}
+        return f"GPU, {method.get(result.score.method or '', 'unknown')}"
+    if rating.basis == "system":
+        kind = "estimated" if rating.estimated else "measured"
+        return f"processor and memory, {kind}"
+    return "nothing"
+
+
+def _half_width(result: Result, rating: Rating) -> str:
+    interval = result.score.ci95 if rating.basis == "gpu" else result.score.system_ci95
+    if interval is None or not rating.energy_wh:
+        return "one run" if result.score.runs == 1 else ""
+    return f"{format_number((interval[1] - interval[0]) / 2 / rating.energy_wh * 100)} %"
+
+
+def _notes(entries: Sequence[RatedResult]) -> list[str]:
+    notes = []
+    if any(entry.rating.estimated for entry in entries):
+        notes.append(
+            "estimated: by processor load and memory size (CodeCarbon), not by a meter; it errs "
+            "by tens of percent and is not GPU energy."
+        )
+    notes += _departures(entries)
+    seen: dict[str, list[str]] = {}
+    for entry in entries:
+        for caution in entry.result.cautions:
+            seen.setdefault(caution.message, []).append(entry.result.model.id)
+    for message, models in seen.items():
+        whose = "" if len(set(models)) == len(entries) else f" ({', '.join(dict.fromkeys(models))})"
+        notes.append(f"caution: {message}{whose}.")
+    return notes
+
+
+def _departures(entries: Sequence[RatedResult]) -> list[str]:
+    """One line for all that depart from the reference's protocol in the same points."""
+    alike: dict[tuple[str, ...], list[RatedResult]] = {}
+    for entry in entries:
+        if entry.rating.stars is None and entry.rating.not_comparable:
+            continue  # the reason, in the table, names them already
+        names = tuple(point.split(":")[0] for point in entry.rating.not_comparable)
+        alike.setdefault(names, []).append(entry)
+    lines = []
+    for names, group in alike.items():
+        if names:
+            first, *others = (set(entry.rating.not_comparable) for entry in group)
+            common = first.intersection(*others)
+            points = [
+                point if point in common else name
+                for name, point in zip(names, group[0].rating.not_comparable, strict=True)
+            ]
+            lines.append(f"not comparable to the reference: {'; '.join(points)}.")
+    return lines
+
+
+class ProgressObserver:
+    """Shows stages and queries on stderr: a bar on a terminal, one plain line an event else."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start without a bar; the first stage makes it."""
+        self._console = message_console()
+        self._clock = clock
+        self._progress: Progress | None = None
+        self._task: Any = None
+        self._prefix = ""
+        self._total: int | None = None
+
+    def __enter__(self) -> "ProgressObserver":
+        """Begin to show."""
+        if self._console.is_terminal:
+            self._progress = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=30),
+                TextColumn("{task.completed}/{task.total}"),
+                TimeRemainingColumn(),
+                console=self._console,
+                refresh_per_second=2,  # drawing takes time from the work that is metered
+                transient=True,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def model(self, label: str, task: str, place: str) -> None:
+        """A new model begins."""
+        self._prefix = f"{place} {label}, {task}"
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A new stage of the model begins."""
+        self._total = total
+        if self._progress is None:
+            self.say(f"{self._prefix}: {name}")
+            return
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(
+            escape(f"{self._prefix}: {name}"), total=total, completed=0
+        )
+
+    def advance(self, done: int) -> None:
+        """So many queries of the stage are done."""
+        if self._progress is not None and self._total is not None:
+            self._progress.update(self._task, completed=done)
+
+    def say(self, message: str) -> None:
+        """A line for people."""
+        self._console.print(escape(message), soft_wrap=True)
+
+    def warn(self, message: str) -> None:
+        """A line that people should not overlook."""
+        self._console.print(f"[yellow]caution:[/] {escape(message)}", soft_wrap=True)
+
+    def fail(self, message: str) -> None:
+        """What went wrong with one model while others go on."""
+        self._console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+
+
+def describe_estimate(runs: int, seconds_a_run: float) -> str:
+    """How long the measured part will take."""
+    plural = "" if runs == 1 else "s"
+    return f"{runs} run{plural} to measure, about {format_duration(runs * seconds_a_run)}"

@@ -1,0 +1,119 @@
+"""Rated results as CSV: fixed, versioned columns; empty where there is no figure."""
+
+import csv
+import io
+from typing import Any
+
+from energyscore.export import RatedResult, Report
+
+CSV_VERSION = 1
+"""Raised when a column is added, moved or changes its meaning."""
+
+COLUMNS = (
+    "csv_version",
+    "task",
+    "task_version",
+    "model",
+    "revision",
+    "model_class",
+    "parameters",
+    "dtype",
+    "quantization",
+    "weights",
+    "dataset",
+    "queries",
+    "batch_size",
+    "runs",
+    "gpu_wh_per_1k_queries",
+    "gpu_ci95_low",
+    "gpu_ci95_high",
+    "method",
+    "system_wh_per_1k_queries",
+    "system_method",
+    "stars",
+    "stars_relative_to",
+    "stars_basis",
+    "stars_estimated",
+    "mean_input_tokens",
+    "mean_output_tokens",
+    "mean_query_s",
+    "gpu_co2_g_per_1k_queries",
+    "country",
+    "hardware",
+    "device",
+    "quick",
+    "valid",
+    "reason",
+    "created_at",
+    "energyscore",
+    "file",
+)
+
+
+def to_csv(report: Report) -> bytes:
+    """A header and one row a result, as UTF-8 with plain line ends."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for entry in report:
+        row = _row(entry)
+        writer.writerow([_cell(row[column]) for column in COLUMNS])
+    return text.getvalue().encode()
+
+
+def _row(entry: RatedResult) -> dict[str, Any]:
+    result, rating = entry.result, entry.rating
+    score, workload, runs = result.score, result.workload, result.runs
+    low, high = score.ci95 or (None, None)
+    queries = sum(run.queries for run in runs)
+    return {
+        "csv_version": CSV_VERSION,
+        "task": result.task.id,
+        "task_version": result.task.version,
+        "model": result.model.id,
+        "revision": result.model.revision,
+        "model_class": result.model.model_class,
+        "parameters": result.model.parameters,
+        "dtype": result.model.dtype,
+        "quantization": result.model.quantization,
+        "weights": result.model.weights,
+        "dataset": workload.dataset,
+        "queries": workload.queries,
+        "batch_size": workload.batch_size,
+        "runs": score.runs,
+        "gpu_wh_per_1k_queries": score.gpu_wh_per_1k_queries,
+        "gpu_ci95_low": low,
+        "gpu_ci95_high": high,
+        "method": score.method,
+        "system_wh_per_1k_queries": score.system_wh_per_1k_queries,
+        "system_method": score.system_method,
+        "stars": rating.stars,
+        "stars_relative_to": rating.scale,
+        "stars_basis": rating.basis if rating.stars else None,
+        "stars_estimated": rating.estimated if rating.stars else None,
+        "mean_input_tokens": sum(run.input_tokens for run in runs) / queries,
+        "mean_output_tokens": sum(run.output_tokens for run in runs) / queries,
+        "mean_query_s": sum(run.duration_s for run in runs) / queries,
+        "gpu_co2_g_per_1k_queries": result.emissions.gpu_co2_g_per_1k_queries,
+        "country": result.emissions.country,
+        "hardware": result.hardware,
+        "device": result.protocol.device,
+        "quick": result.protocol.quick,
+        "valid": result.valid,
+        "reason": rating.reason or score.reason,
+        "created_at": result.created_at,
+        "energyscore": result.environment.energyscore,
+        "file": entry.file,
+    }
+
+
+def _cell(value: Any) -> str:
+    """A spreadsheet must not take a name for a formula, nor a missing figure for 0."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value)
+    text = str(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,0 +1,42 @@
+"""Whether the Hugging Face hub can be reached, found out fast instead of by minutes of retries."""
+
+import os
+import urllib.error
+import urllib.request
+
+from energyscore.errors import UsageError
+
+_TRUE = {"1", "ON", "YES", "TRUE"}
+
+
+def endpoint() -> str:
+    """The hub's address, `HF_ENDPOINT` when that is set."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+
+
+def offline_by_choice() -> bool:
+    """Whether HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) says that the hub is not to be asked."""
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return any(os.environ.get(name, "").upper() in _TRUE for name in names)
+
+
+def is_reachable(timeout_s: float = 3.0) -> bool:
+    """Ask the hub for a sign of life; any answer of its server counts as one."""
+    if offline_by_choice():
+        return False
+    address = endpoint()
+    if not address.startswith(("https://", "http://")):
+        raise UsageError(f"HF_ENDPOINT is not an address: {address!r}.")
+    request = urllib.request.Request(address, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def stay_offline() -> None:
+    """Keep the libraries from asking the hub; call it before they are imported."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
