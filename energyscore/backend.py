@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from energyscore.model import ModelSpec
 from energyscore.task import TaskSpec
@@ -35,7 +35,7 @@ class ModelFacts:
     dtype: str
     quantization: str | None
     quantization_bits: int | None
-    weights: str
+    weights: Literal["pretrained", "random"]
     context_length: int | None
 
 

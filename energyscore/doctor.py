@@ -50,7 +50,9 @@ def examine(out: Path) -> Iterator[Finding]:
 
 def _python() -> Finding:
     machine = environment.describe()
-    memory = "" if machine.memory_total_mb is None else f", {machine.memory_total_mb / 1024:.1f} GiB"
+    memory = (
+        "" if machine.memory_total_mb is None else f", {machine.memory_total_mb / 1024:.1f} GiB"
+    )
     detail = f"Python {machine.python}, {machine.os}, {machine.cpu} x {machine.cpu_count}{memory}"
     return Finding("machine", "ok", detail, facts=machine.model_dump(mode="json"))
 
@@ -122,7 +124,9 @@ def _gpu(
     if facts.mig or facts.vgpu:
         problems.append("MIG or vGPU: its energy cannot be rated")
     if processes:
-        problems.append(f"{processes} process(es) compute on it now: a measurement would be invalid")
+        problems.append(
+            f"{processes} process(es) compute on it now: a measurement would be invalid"
+        )
     else:
         parts.append("no other processes")
     return Finding(
@@ -183,7 +187,9 @@ def _hub() -> Finding:
         return Finding("hub", "caution", "HF_HUB_OFFLINE is set: only the local cache is used")
     if hub.is_reachable():
         return Finding("hub", "ok", f"{hub.endpoint()} can be reached")
-    detail = f"{hub.endpoint()} cannot be reached: bundled models and samples work, downloads do not"
+    detail = (
+        f"{hub.endpoint()} cannot be reached: bundled models and samples work, downloads do not"
+    )
     return Finding("hub", "caution", detail)
 
 

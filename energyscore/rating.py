@@ -116,9 +116,7 @@ def load_scale(name: str) -> Scale:
         elif name.endswith(".json") or Path(name).is_file():
             text = Path(name).read_text(encoding="utf-8")
         else:
-            raise UsageError(
-                f"Unknown scale {name!r}.", did_you_mean(name, [*bundled, COHORT])
-            )
+            raise UsageError(f"Unknown scale {name!r}.", did_you_mean(name, [*bundled, COHORT]))
         return Scale.model_validate_json(text)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"Scale {name} cannot be read: {error}.") from error
@@ -213,9 +211,7 @@ def latest_only(results: Iterable[Result]) -> list[Result]:
     return list(newest.values())
 
 
-def _rate_by_reference(
-    result: Result, reference: Scale, departures: tuple[str, ...]
-) -> Rating:
+def _rate_by_reference(result: Result, reference: Scale, departures: tuple[str, ...]) -> Rating:
     if departures:
         reason = f"not comparable to {reference.name}: {'; '.join(departures)}"
         return _without_stars(result, reason, departures)
@@ -278,4 +274,3 @@ def _without_stars(result: Result, reason: str, departures: tuple[str, ...]) -> 
 def _task_and_class(result: Result) -> str:
     size = f" class {result.model.model_class}" if result.model.model_class else ""
     return f"{result.task.scale_task}{size}"
-

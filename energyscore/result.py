@@ -203,7 +203,7 @@ class Check(Part):
 class Result(Part):
     """All runs of one model on one task, with what is needed to judge them."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     created_at: str = Field(description="UTC, ISO 8601")
     identity: str = Field(description="SHA-256 of everything that decides what is measured")
     task: TaskPart

@@ -1,8 +1,8 @@
 """The files in `results/`: written atomically, never torn, readable after any kill.
 
-    results/<org>/<model>/<task>/<UTC time>_<identity>.json     one result
-    results/<org>/<model>/<task>/.<identity>.journal            finished runs of an unfinished one
-    results/results.csv                                         all results, one row each
+results/<org>/<model>/<task>/<UTC time>_<identity>.json     one result
+results/<org>/<model>/<task>/.<identity>.journal            finished runs of an unfinished one
+results/results.csv                                         all results, one row each
 """
 
 import contextlib

@@ -129,8 +129,7 @@ def _read_file(path: Path) -> Iterable[Mapping[str, Any]]:
             frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as {kind}: {error}.") from error
-    rows: list[dict[str, Any]] = frame.to_dict(orient="records")
-    return rows
+    return [{str(k): v for k, v in row.items()} for row in frame.to_dict(orient="records")]
 
 
 def _read_json(path: Path) -> list[dict[str, Any]]:
@@ -161,12 +160,11 @@ def _read_folder(path: Path, spec: TaskSpec) -> Iterable[Mapping[str, Any]]:
 
 
 def _split_of(loaded: Any, spec: TaskSpec, where: str) -> Iterable[Mapping[str, Any]]:
-    if not isinstance(loaded, dict):
-        return loaded  # type: ignore[no-any-return]
-    if spec.dataset.split in loaded:
-        return loaded[spec.dataset.split]  # type: ignore[no-any-return]
-    if len(loaded) == 1:
-        return next(iter(loaded.values()))  # type: ignore[no-any-return]
+    splits: dict[str, Any] = loaded if isinstance(loaded, dict) else {spec.dataset.split: loaded}
+    rows: Iterable[Mapping[str, Any]]
+    if spec.dataset.split in splits or len(splits) == 1:
+        rows = splits.get(spec.dataset.split) or next(iter(splits.values()))
+        return rows
     raise DatasetError(
         f"{where} has no split {spec.dataset.split!r}, only {', '.join(map(str, loaded))}."
     )

@@ -6,12 +6,8 @@ from typing import Any, ClassVar
 import torch
 
 from energyscore.backend import Batch, BatchOutput, EnterPhase, ModelFacts, Query
-from energyscore.backends.loading import (
-    LoadedModel,
-    gpu_uuids,
-    load_model,
-    translated_errors,
-)
+from energyscore.backends.failures import translated_errors
+from energyscore.backends.loading import LoadedModel, gpu_uuids, load_model
 from energyscore.model import ModelSpec
 from energyscore.task import TaskSpec
 

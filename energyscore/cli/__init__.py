@@ -6,7 +6,7 @@ Heavy libraries are imported inside commands, never at the top of these modules.
 import os
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,7 +58,9 @@ def main() -> None:
     # The modules register their commands; importing them costs no heavy library.
     from energyscore.cli import doctor, rate, run, show  # noqa: F401
 
-    click_error = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    # Typer carries a copy of click or depends on it, by version; the base is the same in name.
+    base = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    click_error: Any = base
     try:
         status = app(standalone_mode=False)
     except EnergyScoreError as error:

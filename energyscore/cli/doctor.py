@@ -18,7 +18,6 @@ def doctor(
     """Say what can be measured on this machine, and how to mend what cannot.
 
     Example:
-
       energyscore doctor
     """
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from energyscore import catalog
 from energyscore.errors import EnergyScoreError, MeterError
 from energyscore.measure import Domain, Meter
-from energyscore.result import GpuPart
+from energyscore.result import Caution, GpuPart
 
 if TYPE_CHECKING:
     from energyscore.meters.nvml_device import GpuFacts
@@ -43,6 +43,10 @@ class Metering:
             GpuPart(**{name: getattr(facts, name) for name in names}) for facts in self.gpu_facts
         ]
 
+    def cautions(self) -> list[Caution]:
+        """The failures, as results keep them."""
+        return [Caution(code="meter_failed", message=text) for text in self.failures]
+
     def close(self) -> None:
         """Close all meters."""
         while self.meters:
@@ -64,7 +68,9 @@ def plan_metering(device: str, gpus: Sequence[str]) -> Metering:
         session = nvml_device.NvmlSession()
     except MeterError as error:
         if gpus:
-            raise MeterError(f"--gpu {gpus[0]} cannot be metered: {error.message}", error.remedy)
+            raise MeterError(
+                f"--gpu {gpus[0]} cannot be metered: {error.message}", error.remedy
+            ) from error
         return Metering(failures=[f"GPU energy cannot be metered: {error}"])
     try:
         uuids = tuple(dict.fromkeys(session.resolve(name) for name in gpus))

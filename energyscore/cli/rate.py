@@ -43,7 +43,6 @@ def rate(
     """Rate saved results.
 
     Examples:
-
       energyscore rate results
 
       energyscore rate results --scale cohort --format csv > stars.csv

@@ -175,9 +175,9 @@ def run(
             rich_help_panel=LOADING,
         ),
     ] = False,
-    out: Annotated[
-        Path, typer.Option(help="Folder for results.", rich_help_panel=OUTPUT)
-    ] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Folder for results.", rich_help_panel=OUTPUT)] = Path(
+        "results"
+    ),
     form: Annotated[
         Format,
         typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT),
@@ -191,7 +191,6 @@ def run(
     Interrupted or killed, the same command goes on where it was: finished runs are kept.
 
     Examples:
-
       energyscore run
 
       energyscore run text_generation --model builtin:gpt2 --quick

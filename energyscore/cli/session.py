@@ -4,15 +4,14 @@ Here the parts meet: tasks, models, workloads, meters and backends are looked up
 the benchmark; its runs are journaled, and the result is assembled, written and rated.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
-from energyscore import __version__, builtin, catalog, checks, environment, hub, rating, store
+from energyscore import builtin, catalog, checks, environment, hub, rating, store
+from energyscore.assemble import Subject, assemble, identity
 from energyscore.backend import Backend, ModelFacts
 from energyscore.benchmark import Plan, Warmup, run_benchmark
 from energyscore.cli.meters import Metering, open_metering, plan_metering
@@ -21,16 +20,7 @@ from energyscore.errors import DatasetError, EnergyScoreError, UnsupportedError
 from energyscore.export import RatedResult
 from energyscore.meters.codecarbon import GridIntensity
 from energyscore.model import Dtype, ModelSpec, parse_model
-from energyscore.result import (
-    Caution,
-    ModelPart,
-    ProtocolPart,
-    Result,
-    Run,
-    TaskPart,
-    WorkloadPart,
-)
-from energyscore.scoring import emissions_of, score_runs
+from energyscore.result import Caution, Result, Run
 from energyscore.task import TaskFile, find_task, load_tasks
 from energyscore.workload import BUNDLED, OFFICIAL, Workload, load_workload
 
@@ -183,7 +173,7 @@ class Session:
                 self._observer.warn(f"{have}; those are used.")
         return _Entry(task, spec, self._workloads[key], tuple(cautions))
 
-    def _choose_device(self) -> str:
+    def _choose_device(self) -> Literal["cpu", "cuda"]:
         if self._options.device == "cpu":
             return "cpu"
         import torch
@@ -216,38 +206,59 @@ class Session:
         self, entry: _Entry, backend: Backend, facts: ModelFacts, metering: Metering
     ) -> tuple[Path, Result]:
         plan = self._plan(entry, metering)
-        identity = self._identity(entry, plan, facts, metering)
+        subject = Subject(
+            task=entry.task.spec,
+            model=entry.model,
+            facts=facts,
+            plan=plan,
+            device=self._device,
+            metered_gpus=metering.uuids,
+            gpus_chosen_by=metering.chosen_by,
+            environment=environment.describe(metering.gpu_parts(), metering.driver, metering.cuda),
+            meters=tuple(meter.name for meter in metering.meters),
+        )
         folder = store.result_folder(self._options.out, entry.model.folder, entry.task.spec.id)
-        journal = store.Journal(folder, identity)
+        journal = store.Journal(folder, identity(subject))
         with journal.lock():
             if self._options.fresh:
                 journal.discard()
             finished = journal.load()
-            kept = len(finished)
+            cautions = [*entry.cautions, *metering.cautions()]
             if finished:
-                self._observer.say(
-                    f"{kept} of {plan.repeats} runs were measured before the interruption; going on."
-                )
-            try:
-                runs, warmup = run_benchmark(
-                    plan,
-                    backend,
-                    metering.meters,
-                    finished=finished,
-                    on_run=journal.append,
-                    observer=self._observer,
-                    on_warm=lambda runs, s: self._observer.say(describe_estimate(runs, s)),
-                )
-            except KeyboardInterrupt:
-                done = len(journal.load())
-                raise Interrupted(
-                    f"interrupted; {done} of {plan.repeats} runs of {entry.model.label} are kept.",
-                    "The same command goes on from there (--fresh starts anew).",
-                ) from None
-            result = self._assemble(entry, plan, identity, facts, metering, runs, warmup, kept)
+                message = f"{len(finished)} runs were measured before an interruption"
+                self._observer.say(f"{message}; going on from there.")
+                cautions.append(Caution(code="resumed", message=message))
+            runs, warmup = self._benchmark(entry, backend, metering, plan, journal, finished)
+            result = assemble(subject, runs, warmup, cautions, self._grid)
             path = store.save_result(folder, result)
             journal.discard()
         return path, result
+
+    def _benchmark(
+        self,
+        entry: _Entry,
+        backend: Backend,
+        metering: Metering,
+        plan: Plan,
+        journal: store.Journal,
+        finished: list[Run],
+    ) -> tuple[list[Run], Warmup]:
+        try:
+            return run_benchmark(
+                plan,
+                backend,
+                metering.meters,
+                finished=finished,
+                on_run=journal.append,
+                observer=self._observer,
+                on_warm=lambda runs, s: self._observer.say(describe_estimate(runs, s)),
+            )
+        except KeyboardInterrupt:
+            done = len(journal.load())
+            raise Interrupted(
+                f"interrupted; {done} of {plan.repeats} runs of {entry.model.label} are kept.",
+                "The same command goes on from there (--fresh starts anew).",
+            ) from None
 
     def _plan(self, entry: _Entry, metering: Metering) -> Plan:
         spec, options = entry.task.spec, self._options
@@ -262,108 +273,9 @@ class Session:
             absent=metering.absent,
         )
 
-    def _identity(
-        self, entry: _Entry, plan: Plan, facts: ModelFacts, metering: Metering
-    ) -> str:
-        """Digest of all that decides what is measured; only equal ones may share runs.
-
-        The number of repeats is left out: asking for more goes on from those that are there.
-        """
-        content = {
-            "task": entry.task.spec.digest,
-            "model": [entry.model.label, str(entry.model.path), asdict(facts)],
-            "seed": [plan.seed, entry.model.seed],
-            "workload": [entry.workload.fingerprint, plan.batch_size],
-            "window": [plan.quick, plan.min_window_s],
-            "device": [self._device, metering.uuids, [meter.name for meter in metering.meters]],
-            "machine": asdict_part(self._machine(metering)),
-            "version": __version__,
-        }
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
-
-    def _machine(self, metering: Metering) -> environment.EnvironmentPart:
-        return environment.describe(metering.gpu_parts(), metering.driver, metering.cuda)
-
-    def _assemble(
-        self,
-        entry: _Entry,
-        plan: Plan,
-        identity: str,
-        facts: ModelFacts,
-        metering: Metering,
-        runs: list[Run],
-        warmup: Warmup,
-        kept: int,
-    ) -> Result:
-        spec = entry.task.spec
-        size = spec.class_of(facts.parameters, facts.quantization_bits)
-        first = runs[0]
-        workload = WorkloadPart(
-            dataset=entry.workload.dataset,
-            revision=entry.workload.revision,
-            official=entry.workload.official,
-            fingerprint=entry.workload.fingerprint,
-            queries=len(entry.workload.queries),
-            batch_size=plan.batch_size,
-            seed=plan.seed,
-            input_tokens=first.input_tokens // first.passes,
-            output_tokens=first.output_tokens // first.passes,
-            generation=spec.generation.model_dump() if spec.generation else None,
-        )
-        protocol = ProtocolPart(
-            device="cuda" if self._device == "cuda" else "cpu",
-            quick=plan.quick,
-            repeats=plan.repeats,
-            min_window_s=plan.min_window_s,
-            warmup_s=warmup.duration_s,
-            warmup_queries=warmup.queries,
-            warmup_steady=warmup.steady,
-            metered_gpus=list(metering.uuids),
-            gpus_chosen_by=metering.chosen_by,
-        )
-        machine = self._machine(metering)
-        cautions = checks.find_cautions(
-            runs, protocol, workload, entry.workload.wanted, facts.weights
-        )
-        cautions += entry.cautions
-        cautions += [Caution(code="meter_failed", message=text) for text in metering.failures]
-        if kept:
-            message = f"{kept} of {len(runs)} runs were measured before an interruption"
-            cautions.append(Caution(code="resumed", message=message))
-        reasons = checks.find_invalid_reasons(runs, protocol)
-        score = score_runs(runs, metering.uuids)
-        grid = self._grid
-        return Result(
-            created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            identity=identity,
-            task=TaskPart(
-                id=spec.id, version=spec.version, digest=spec.digest, scale_task=spec.scale_task
-            ),
-            model=_model_part(entry.model, facts, size),
-            workload=workload,
-            protocol=protocol,
-            environment=machine,
-            runs=runs,
-            score=score,
-            emissions=emissions_of(
-                score,
-                grid.country if grid else None,
-                grid.g_per_kwh if grid else None,
-                grid.source if grid else None,
-            ),
-            conformance=checks.check_conformance(
-                spec, facts, size, workload, protocol, machine, runs
-            ),
-            cautions=cautions,
-            valid=not reasons,
-            invalid_reasons=reasons,
-        )
-
     @cached_property
     def _earlier(self) -> list[tuple[Path, Result]]:
-        """Results that were in the output folder before; files that are not results are not
-        this command's business."""
+        """Results that were in the output folder before. Other files there are let be."""
         found = []
         for path in sorted(self._options.out.rglob("*.json")):
             try:
@@ -386,24 +298,3 @@ class Session:
         ]
         content: bytes = catalog.resolve(catalog.EXPORTERS, "csv")(report)
         store.write_atomically(self.csv_path, content)
-
-
-def asdict_part(part: environment.EnvironmentPart) -> dict[str, object]:
-    """The environment as plain data."""
-    content: dict[str, object] = part.model_dump(mode="json")
-    return content
-
-
-def _model_part(spec: ModelSpec, facts: ModelFacts, size: str | None) -> ModelPart:
-    return ModelPart(
-        id=spec.label,
-        source=spec.source,
-        revision=facts.revision,
-        architecture=facts.architecture,
-        parameters=facts.parameters,
-        dtype=facts.dtype,
-        quantization=facts.quantization,
-        quantization_bits=facts.quantization_bits,
-        weights="random" if facts.weights == "random" else "pretrained",
-        model_class=size,
-    )

@@ -27,7 +27,6 @@ def tasks(
     """List the tasks, or show one.
 
     Examples:
-
       energyscore tasks
 
       energyscore tasks text_generation --format json
@@ -39,7 +38,11 @@ def tasks(
     shown = [find_task(name, known)] if name else list(known.values())
     if form is Format.json:
         content = [
-            {**task.spec.model_dump(mode="json"), "digest": task.spec.digest, "file": str(task.path)}
+            {
+                **task.spec.model_dump(mode="json"),
+                "digest": task.spec.digest,
+                "file": str(task.path),
+            }
             for task in shown
         ]
         _print_json(content[0] if name else content)
@@ -70,7 +73,6 @@ def models(form: FormatOption = Format.table) -> None:
     """List the bundled architectures, which are measured without downloading weights.
 
     Examples:
-
       energyscore models
 
       energyscore run text_generation --model builtin:gpt2 --quick
@@ -97,7 +99,12 @@ def models(form: FormatOption = Format.table) -> None:
         "",
         ("model", "parameters", "tasks", "dimensions of"),
         [
-            (f"builtin:{one.name}", f"{one.parameters / 1e6:,.1f} M", ", ".join(one.tasks), one.like)
+            (
+                f"builtin:{one.name}",
+                f"{one.parameters / 1e6:,.1f} M",
+                ", ".join(one.tasks),
+                one.like,
+            )
             for one in known
         ],
     )
@@ -108,7 +115,6 @@ def schema() -> None:
     """Print the JSON Schema of result files.
 
     Example:
-
       energyscore schema > energyscore-result.schema.json
     """
     from importlib import resources

@@ -10,7 +10,7 @@ from typing import Any
 import pynvml
 
 from energyscore.errors import MeterError
-from energyscore.measure import Measurement, Notice, Window
+from energyscore.measure import Domain, Measurement, Notice, Reading, Window
 from energyscore.meters import nvml_recorder as recorder
 from energyscore.meters.nvml_device import GpuFacts, NvmlSession, count_processes, read_counter_mj
 from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, update_period_ms
@@ -83,7 +83,8 @@ class NvmlMeter:
         window = Window(token.start_ns, time.monotonic_ns())
         traces = [Trace() for _ in self._devices]
         recorded = token.recording and self._collect(traces)
-        readings, notices = {}, []
+        readings: dict[Domain, Reading] = {}
+        notices: list[Notice] = []
         for place, (uuid, trace) in enumerate(zip(self._uuids, traces, strict=True)):
             trace.start_mj, trace.end_mj = token.counters_mj[place], ends_mj[place]
             trace.counter_error = token.errors[place] or errors[place]

@@ -4,6 +4,7 @@ Pure: no NVML here. The rules: the counter's difference where the counter can be
 integrated over time where it cannot; nothing, with the reason, where neither can. Never zero.
 """
 
+import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | 
         why = trace.counter_error or "it could not be read"
         return Notice("counter_unsupported", f"{label} has no energy counter ({why})")
     values = [mj for _, mj in trace.counter]
-    if trace.end_mj < trace.start_mj or any(b < a for a, b in zip(values, values[1:], strict=False)):
+    if trace.end_mj < trace.start_mj or any(b < a for a, b in itertools.pairwise(values)):
         return Notice(
             "counter_reset",
             f"the energy counter of {label} went backwards (driver reload or GPU reset)",
@@ -112,7 +113,7 @@ def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | 
     # Changes within the window only: the first record is the state at its beginning.
     times = [t for t, _ in trace.counter[1:] if window.start_ns <= t <= window.end_ns]
     edges = [window.start_ns, *times, window.end_ns]
-    longest_s = max(b - a for a, b in zip(edges, edges[1:], strict=False)) / 1e9
+    longest_s = max(b - a for a, b in itertools.pairwise(edges)) / 1e9
     if longest_s > STALL_S or trace.end_mj == trace.start_mj:
         return Notice(
             "counter_frozen",
@@ -129,7 +130,7 @@ def _integrate_power(window: Window, trace: Trace) -> tuple[float | None, str, b
         return None, "its power cannot be read either", averaged
     times = [t for t, _ in samples]
     edges = [min(times[0], window.start_ns), *times[1:], max(times[-1], window.end_ns)]
-    if max(b - a for a, b in zip(edges, edges[1:], strict=False)) > STALL_S * 1e9:
+    if max(b - a for a, b in itertools.pairwise(edges)) > STALL_S * 1e9:
         return None, "its power could not be read for over a second", averaged
     total = 0.0
     for place, (t, power_w) in enumerate(samples):
@@ -163,7 +164,7 @@ def _facts(
 
 def update_period_ms(counter: Sequence[tuple[int, float]]) -> float | None:
     """The counter's update period: the median time between changes, None below five of them."""
-    gaps = [b[0] - a[0] for a, b in zip(counter[1:], counter[2:], strict=False)]
+    gaps = [b[0] - a[0] for a, b in itertools.pairwise(counter[1:])]
     return statistics.median(gaps) / 1e6 if len(gaps) >= 4 else None
 
 
@@ -214,9 +215,7 @@ def _disagreement(
     )
 
 
-def _impossible(
-    reading: Reading, window: Window, trace: Trace, label: str
-) -> tuple[Notice, ...]:
+def _impossible(reading: Reading, window: Window, trace: Trace, label: str) -> tuple[Notice, ...]:
     """More than the power limit allows cannot be; one update period's energy may be early."""
     if reading.energy_j is None or not trace.power_limits_w:
         return ()

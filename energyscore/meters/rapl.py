@@ -139,5 +139,3 @@ class RaplMeter:
                 one.update()
         except (OSError, ValueError) as error:
             self._failure = self._failure or f"RAPL could not be read: {error}"
-
-

@@ -65,9 +65,7 @@ def sentences_of(text: str) -> list[str]:
     ]
 
 
-def take(
-    passages: list[list[str]], order: list[int], place: int, first: int, wanted: float
-) -> str:
+def take(passages: list[list[str]], order: list[int], place: int, first: int, wanted: float) -> str:
     """Whole sentences from a place in the round onwards until `wanted` words are reached."""
     taken: list[str] = []
     while sum(len(sentence.split()) for sentence in taken) < wanted:
