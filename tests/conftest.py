@@ -1,0 +1,113 @@
+"""What tests share: the command line as a process, a tiny model, results made by hand."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from nvml_sim import Gpu, Simulation
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test may ask the hub
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def error(self) -> str:
+        """Its one line of complaint."""
+        lines = [line for line in self.stderr.splitlines() if line.startswith("error:")]
+        assert len(lines) == 1, self.stderr
+        return lines[0]
+
+
+def energyscore(*arguments: object, env: dict[str, str] | None = None, cwd=None) -> Done:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "energyscore", *map(str, arguments)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment(env),
+        cwd=cwd,
+        timeout=240,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def environment(more: dict[str, str] | None = None) -> dict[str, str]:
+    """The environment of such a process."""
+    return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": ""} | (more or {})
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """A folder with a very small GPT-2 and the bundled tokenizer, as `save_pretrained` writes."""
+    import torch
+    from tokenizers import Tokenizer
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    from energyscore.builtin import tokenizer_path
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-gpt2"
+    torch.manual_seed(0)
+    config = GPT2Config(
+        n_layer=2, n_embd=64, n_head=2, vocab_size=8192, pad_token_id=0, bos_token_id=1,
+        eos_token_id=2,
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_file(str(tokenizer_path())),
+        pad_token="<pad>",
+        eos_token="</s>",
+    ).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prompts_csv(tmp_path_factory) -> Path:
+    """A dataset of 400 short texts, so that runs with the tiny model take seconds."""
+    file = tmp_path_factory.mktemp("data") / "prompts.csv"
+    rows = [f'"Report number {number} from the harbour, in short words."' for number in range(400)]
+    file.write_text("\n".join(["text", *rows]) + "\n")
+    return file
+
+
+@pytest.fixture(scope="session")
+def sim_dir(tmp_path_factory) -> Path:
+    """Where the simulated driver's library is built, once."""
+    return tmp_path_factory.mktemp("nvml")
+
+
+@pytest.fixture
+def simulate(sim_dir):
+    """Make a simulated driver; a 300 W GPU unless told otherwise."""
+
+    def make(*gpus: Gpu, **options) -> Simulation:
+        return Simulation(sim_dir, gpus or (gpu(),), **options)
+
+    return make
+
+
+def gpu(uuid: str = "GPU-11111111-2222-3333-4444-555555555555", **settings) -> Gpu:
+    """A simulated GPU of constant 300 W."""
+    settings.setdefault("power_schedule", ((0.0, 300.0),))
+    return Gpu(uuid=uuid, **settings)
+
+
+def only_result(out: Path) -> dict:
+    """The one result in an output folder."""
+    files = list(out.rglob("*.json"))
+    assert len(files) == 1, files
+    return json.loads(files[0].read_text())

@@ -1,0 +1,165 @@
+"""Results made by hand, for tests of what is done with results."""
+
+from energyscore.checks import check_conformance
+from energyscore.backend import ModelFacts
+from energyscore.result import (
+    Emissions,
+    EnvironmentPart,
+    GpuPart,
+    ModelPart,
+    PhasePart,
+    ProtocolPart,
+    Result,
+    Run,
+    TaskPart,
+    WorkloadPart,
+)
+from energyscore.scoring import score_runs
+from energyscore.task import load_tasks
+
+UUID = "GPU-0"
+OFFICIAL_GPU = "NVIDIA H100 80GB HBM3"
+
+
+def make_run(index=0, *, joules=3600.0, queries=1000, method="counter", seconds=100.0, **change):
+    """One run of 1,000 queries; 3,600 J of it are 1 Wh per 1,000 queries."""
+    domain = f"gpu:{UUID}"
+    run = Run(
+        index=index,
+        started_at="2026-01-01T00:00:00+00:00",
+        queries=queries,
+        passes=1,
+        duration_s=seconds,
+        input_tokens=369 * queries,
+        output_tokens=10 * queries,
+        phases={"forward": PhasePart(duration_s=seconds, energy_j={domain: joules})},
+        phase_methods={domain: "single_phase"},
+        energy_j={domain: joules},
+        methods={domain: method if joules is not None else None},
+        reasons={} if joules is not None else {domain: "the GPU was lost"},
+        facts={},
+        second_source=None,
+        notices=[],
+    )
+    return run.model_copy(update=change)
+
+
+def make_cpu_run(index=0, *, joules=7200.0, queries=100):
+    """One run whose energy is an estimate of processor and memory."""
+    return make_run(index).model_copy(
+        update={
+            "queries": queries,
+            "output_tokens": 10 * queries,
+            "energy_j": {"cpu": joules, "ram": 0.0 + joules / 2},
+            "methods": {"cpu": "estimated", "ram": "estimated"},
+            "phases": {},
+            "phase_methods": {},
+        }
+    )
+
+
+def make_result(
+    model="org/model",
+    runs=None,
+    *,
+    gpu=OFFICIAL_GPU,
+    size="A",
+    dtype="float16",
+    identity="0" * 64,
+    created_at="2026-01-01T00:00:00Z",
+    official=True,
+    invalid=(),
+    weights="pretrained",
+    quick=False,
+    power_limit_w=700.0,
+):
+    """A result of text_generation that holds the whole official protocol, unless changed."""
+    task = load_tasks()["text_generation"].spec
+    runs = runs or [make_run(index) for index in range(10)]
+    device = "cuda" if gpu else "cpu"
+    uuids = [UUID] if gpu else []
+    parts = [
+        GpuPart(
+            uuid=UUID,
+            name=gpu,
+            pci_bus_id=None,
+            memory_total_mb=81559.0,
+            power_limit_w=power_limit_w,
+            compute_capability="9.0",
+            mig=False,
+            ecc=True,
+            persistence=True,
+        )
+    ]
+    environment = EnvironmentPart(
+        os="Linux",
+        python="3.11",
+        cpu="A processor",
+        cpu_count=2,
+        memory_total_mb=1.0,
+        driver=None,
+        cuda=None,
+        gpus=parts if gpu else [],
+        packages={},
+        energyscore="0",
+    )
+    workload = WorkloadPart(
+        dataset=task.dataset.id if official else "bundled:text_generation",
+        revision="abc" if official else None,
+        official=official,
+        fingerprint="f" * 64,
+        queries=1000,
+        batch_size=1,
+        seed=42,
+        input_tokens=369000,
+        output_tokens=10000,
+        generation=task.generation.model_dump(),
+    )
+    protocol = ProtocolPart(
+        device=device,
+        quick=quick,
+        repeats=len(runs),
+        min_window_s=60.0,
+        warmup_s=30.0,
+        warmup_queries=100,
+        warmup_steady=True,
+        metered_gpus=uuids,
+        gpus_chosen_by="model" if gpu else None,
+    )
+    facts = ModelFacts(None, "Net", 10**9, dtype, None, None, weights, 1024)
+    return Result(
+        created_at=created_at,
+        identity=identity,
+        task=TaskPart(
+            id=task.id, version=task.version, digest=task.digest, scale_task=task.scale_task
+        ),
+        model=ModelPart(
+            id=model,
+            source="hub",
+            revision="r",
+            architecture="Net",
+            parameters=10**9,
+            dtype=dtype,
+            quantization=None,
+            quantization_bits=None,
+            weights=weights,
+            model_class=size,
+        ),
+        workload=workload,
+        protocol=protocol,
+        environment=environment,
+        runs=runs,
+        score=score_runs(runs, uuids),
+        emissions=Emissions(
+            country=None,
+            intensity_g_per_kwh=None,
+            gpu_co2_g_per_1k_queries=None,
+            system_co2_g_per_1k_queries=None,
+            source=None,
+            reason="no country was given (--country)",
+        ),
+        conformance=check_conformance(task, facts, size, workload, protocol, environment, runs),
+        cautions=[],
+        valid=not invalid,
+        invalid_reasons=list(invalid),
+    )

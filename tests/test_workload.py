@@ -1,0 +1,97 @@
+import json
+
+import pandas as pd
+import pytest
+
+from energyscore.errors import DatasetError
+from energyscore.task import load_tasks
+from energyscore.workload import BUNDLED, load_workload
+
+TASK = load_tasks()["text_generation"]
+PAIRS = load_tasks()["sentence_similarity"]
+
+
+def test_bundled_queries_hold_the_fields_of_the_task_only():
+    workload = load_workload(PAIRS, BUNDLED, 5)
+    assert [set(query) for query in workload.queries] == [{"sentence1", "sentence2"}] * 5
+    assert (workload.revision, workload.official, workload.wanted) == (None, False, 5)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet"])
+def test_the_same_rows_from_any_kind_of_file_are_the_same_work(tmp_path, kind):
+    rows = [{"text": "NA", "id": 1}, {"text": "Zwei, drei", "id": 2}, {"text": "007", "id": 3}]
+    file = tmp_path / f"data.{kind}"
+    if kind == "csv":
+        pd.DataFrame(rows).to_csv(file, index=False)
+    elif kind == "parquet":
+        pd.DataFrame(rows).to_parquet(file)
+    elif kind == "json":
+        file.write_text(json.dumps(rows))
+    else:
+        file.write_text("\n".join(json.dumps(row) for row in rows) + "\n\n")
+    workload = load_workload(TASK, str(file), 1000)
+    assert [query["text"] for query in workload.queries] == ["NA", "Zwei, drei", "007"]
+    assert workload.fingerprint == load_workload(TASK, str(file), 3).fingerprint
+    assert workload.fingerprint != load_workload(TASK, str(file), 2).fingerprint
+
+
+def test_a_folder_written_by_save_to_disk_loads(tmp_path):
+    import datasets
+
+    datasets.Dataset.from_dict({"text": ["one", "two"]}).save_to_disk(tmp_path / "saved")
+    workload = load_workload(TASK, str(tmp_path / "saved"), 10)
+    assert [query["text"] for query in workload.queries] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("txt\nhello\n", "no column 'text', which text_generation needs; it has 'txt'"),
+        ("text\n", "is empty"),
+        ("", "cannot be read as csv"),
+        ('text\nhello\n""\n', "row 2: the column 'text' is empty"),
+        ("text\n   \n", "row 1: the column 'text' holds no text"),
+    ],
+)
+def test_a_dataset_that_does_not_fit_says_where(tmp_path, content, said):
+    file = tmp_path / "data.csv"
+    file.write_text(content)
+    with pytest.raises(DatasetError) as caught:
+        load_workload(TASK, str(file), 10)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.jsonl", '{"text": "a"}\n{"text": ', "line 2 is not valid JSON"),
+        ("a.jsonl", '["text"]\n', "line 1 is not a JSON object"),
+        ("a.json", '{"text": 3}', "row 1: the column 'text' holds no text"),
+        ("a.parquet", "no parquet", "cannot be read as parquet"),
+        ("a.txt", "hello", "files of the kind .txt are not read"),
+        ("a.jsonl", b"\xff\xfe\x00", "cannot be read as UTF-8"),
+    ],
+)
+def test_a_broken_file_says_what_is_wrong(tmp_path, name, content, said):
+    file = tmp_path / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DatasetError) as caught:
+        load_workload(TASK, str(file), 10)
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_is_not_asked_of_the_hub():
+    with pytest.raises(DatasetError, match="there is no such file"):
+        load_workload(TASK, "missing.csv", 10)
+
+
+def test_the_hub_out_of_reach_is_said_at_once():
+    with pytest.raises(DatasetError, match="needs the hub, which cannot be reached"):
+        load_workload(TASK, "official", 10)
+
+
+def test_each_repeat_has_its_own_order_and_always_the_same():
+    workload = load_workload(TASK, BUNDLED, 100)
+    assert workload.shuffled(1) == workload.shuffled(1) != workload.shuffled(2)
+    key = str
+    assert sorted(workload.shuffled(1), key=key) == sorted(workload.queries, key=key)
