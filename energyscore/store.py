@@ -2,7 +2,7 @@
 
 results/<org>/<model>/<task>/<UTC time>_<identity>.json     one result
 results/<org>/<model>/<task>/.<identity>.journal            finished runs of an unfinished one
-results/results.csv                                         all results, one row each
+results/results.csv                                         the latest of each, one row each
 """
 
 import contextlib
@@ -107,6 +107,15 @@ def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
             if file.resolve() not in loaded:
                 loaded[file.resolve()] = load_result(file)
     return list(loaded.items())
+
+
+def find_results(folder: Path) -> list[tuple[Path, Result]]:
+    """The results in a folder, all the way down; files that are none, or broken, are let be."""
+    found = []
+    for path in sorted(folder.rglob("*.json")):
+        with contextlib.suppress(ResultError):
+            found.append((path, load_result(path)))
+    return found
 
 
 def load_result(path: Path) -> Result:

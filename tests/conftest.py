@@ -63,7 +63,12 @@ def tiny_model(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny-gpt2"
     torch.manual_seed(0)
     config = GPT2Config(
-        n_layer=2, n_embd=64, n_head=2, vocab_size=8192, pad_token_id=0, bos_token_id=1,
+        n_layer=2,
+        n_embd=64,
+        n_head=2,
+        vocab_size=8192,
+        pad_token_id=0,
+        bos_token_id=1,
         eos_token_id=2,
     )
     GPT2LMHeadModel(config).save_pretrained(folder)

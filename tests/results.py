@@ -1,7 +1,7 @@
 """Results made by hand, for tests of what is done with results."""
 
-from energyscore.checks import check_conformance
 from energyscore.backend import ModelFacts
+from energyscore.checks import check_conformance
 from energyscore.result import (
     Emissions,
     EnvironmentPart,
@@ -81,7 +81,7 @@ def make_result(
     parts = [
         GpuPart(
             uuid=UUID,
-            name=gpu,
+            name=gpu or "",
             pci_bus_id=None,
             memory_total_mb=81559.0,
             power_limit_w=power_limit_w,

@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 
 import pytest
-from results import make_cpu_run, make_result, make_run
 
 from energyscore.errors import UsageError
 from energyscore.rating import (
@@ -13,6 +12,7 @@ from energyscore.rating import (
     rate,
     stars_for,
 )
+from results import make_cpu_run, make_result, make_run
 
 PUBLISHED = json.loads((Path(__file__).parent / "data/published_stars.json").read_text())["tables"]
 
@@ -37,7 +37,12 @@ def test_the_bundled_reference_has_the_published_extremes(table):
 
 def test_bands_are_closed_on_the_right_and_open_at_the_ends():
     assert [stars_for(e, 0.0, 10.0) for e in (2.0, 2.0001, 4.0, 6.0, 8.0, 8.0001)] == [
-        5, 4, 4, 3, 2, 1,
+        5,
+        4,
+        4,
+        3,
+        2,
+        1,
     ]
     assert stars_for(-5.0, 0.0, 10.0) == 5
     assert stars_for(50.0, 0.0, 10.0) == 1
@@ -82,7 +87,9 @@ def test_what_departs_from_the_protocol_is_not_rated_against_the_reference(chang
 
 def cohort(*energies, **change):
     return [
-        make_result(f"org/m{place}", runs_of(wh), gpu="NVIDIA L4", identity=f"{place:064}", **change)
+        make_result(
+            f"org/m{place}", runs_of(wh), gpu="NVIDIA L4", identity=f"{place:064}", **change
+        )
         for place, wh in enumerate(energies)
     ]
 

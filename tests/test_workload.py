@@ -50,7 +50,7 @@ def test_a_folder_written_by_save_to_disk_loads(tmp_path):
         ("text\n", "is empty"),
         ("", "cannot be read as csv"),
         ('text\nhello\n""\n', "row 2: the column 'text' is empty"),
-        ("text\n   \n", "row 1: the column 'text' holds no text"),
+        ('text\n"   "\n', "row 1: the column 'text' holds no text"),
     ],
 )
 def test_a_dataset_that_does_not_fit_says_where(tmp_path, content, said):

@@ -5,8 +5,7 @@ the benchmark; its runs are journaled, and the result is assembled, written and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -85,6 +84,7 @@ class Session:
         pairs = [(task, spec) for task in tasks for spec in self._models_of(task)]
         self._grid = GridIntensity(options.country) if options.country else None
         store.check_writable(options.out)
+        self._earlier = store.find_results(options.out)
         self._online = self._needs_hub(pairs) and self._reach_hub(pairs)
         if not self._online:
             hub.stay_offline()
@@ -110,10 +110,8 @@ class Session:
 
     def report(self) -> list[RatedResult]:
         """The results of this session, rated among all comparable ones in the output folder."""
-        own = [result for _, result in self._results]
-        files = {id(result): str(path) for path, result in self._results}
-        shown = self._rated(own)
-        return [RatedResult(one.result, one.rating, files[id(one.result)]) for one in shown]
+        own = {str(path) for path, _ in self._results}
+        return [entry for entry in self._rated() if entry.file in own]
 
     @property
     def csv_path(self) -> Path:
@@ -273,28 +271,20 @@ class Session:
             absent=metering.absent,
         )
 
-    @cached_property
-    def _earlier(self) -> list[tuple[Path, Result]]:
-        """Results that were in the output folder before. Other files there are let be."""
-        found = []
-        for path in sorted(self._options.out.rglob("*.json")):
-            try:
-                found.append((path, store.load_result(path)))
-            except EnergyScoreError:
-                continue
-        return found
-
-    def _rated(self, results: Sequence[Result]) -> list[RatedResult]:
-        everything = [*(result for _, result in self._earlier), *results]
-        ratings = rating.rate(everything)[len(everything) - len(results) :]
-        return [RatedResult(result, r) for result, r in zip(results, ratings, strict=True)]
+    def _rated(self) -> list[RatedResult]:
+        """The latest result of every measurement in the output folder, each other's cohort."""
+        everything = [*self._earlier, *self._results]
+        files = {id(result): path for path, result in everything}
+        latest = rating.latest_only(result for _, result in everything)
+        return [
+            RatedResult(result, stars, str(files[id(result)]))
+            for result, stars in zip(latest, rating.rate(latest), strict=True)
+        ]
 
     def _write_csv(self) -> None:
-        everything = [*self._earlier, *self._results]
-        ratings = rating.rate([result for _, result in everything])
         report = [
-            RatedResult(result, stars, str(path.relative_to(self._options.out)))
-            for (path, result), stars in zip(everything, ratings, strict=True)
+            replace(entry, file=str(Path(entry.file).relative_to(self._options.out)))
+            for entry in self._rated()
         ]
         content: bytes = catalog.resolve(catalog.EXPORTERS, "csv")(report)
         store.write_atomically(self.csv_path, content)

@@ -16,9 +16,7 @@ def load(name):
     table = json.loads((ROOT / "energyscore/builtin/architectures.json").read_text())
     settings = dict(table["architectures"][name]["config"])
     kind = settings.pop("model_type")
-    config = AutoConfig.for_model(
-        kind, **settings, pad_token_id=0, bos_token_id=1, eos_token_id=2
-    )
+    config = AutoConfig.for_model(kind, **settings, pad_token_id=0, bos_token_id=1, eos_token_id=2)
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config).eval()
     tokenizer = PreTrainedTokenizerFast(
