@@ -105,7 +105,9 @@ class NvmlSession:
             if int(name) < len(uuids):
                 return uuids[int(name)]
             raise MeterError(
-                f"--gpu {name}: there are only {len(uuids)} GPUs here (0 to {len(uuids) - 1}).",
+                f"--gpu {name}: there is only {len(uuids)} GPU here, and the first is 0."
+                if len(uuids) == 1
+                else f"--gpu {name}: there are only {len(uuids)} GPUs here, and the first is 0.",
                 "`energyscore doctor` lists them.",
             )
         matches = [uuid for uuid in uuids if uuid.lower().startswith(name.lower())]
