@@ -69,9 +69,7 @@ def test_energy_by_the_counter(simulate, measure):
         run["energy_j"][DOMAIN], rel=0.02
     )
     assert run["second_source"]["name"] == "codecarbon"
-    assert run["second_source"]["gpu_energy_j"] == pytest.approx(
-        run["energy_j"][DOMAIN], rel=0.05
-    )
+    assert run["second_source"]["gpu_energy_j"] == pytest.approx(run["energy_j"][DOMAIN], rel=0.05)
     assert "second_source_disagrees" not in codes(result)
     assert result["environment"]["gpus"][0]["name"] == "NVIDIA H100 80GB HBM3"
     device = next(check for check in result["conformance"] if check["name"] == "device")
@@ -129,9 +127,7 @@ def test_a_counter_that_fails_gives_way_to_integrated_power(
     ],
     ids=["lost", "nothing-to-read"],
 )
-def test_what_cannot_be_measured_is_null_with_its_reason(
-    simulate, measure, settings, midway, said
-):
+def test_what_cannot_be_measured_is_null_with_its_reason(simulate, measure, settings, midway, said):
     result = measure(simulate(gpu(**settings)), midway=midway, status=3)
     (run,) = result["runs"]
     assert run["energy_j"][DOMAIN] is None

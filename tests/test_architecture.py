@@ -1,0 +1,120 @@
+"""Who may not import what: the structure is kept by this test."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, environment
+
+PACKAGE = ROOT / "energyscore"
+HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pynvml", "pandas"}
+PURE = [
+    "task",
+    "measure",
+    "backend",
+    "result",
+    "rating",
+    "checks",
+    "attribution",
+    "statistics",
+    "scoring",
+    "assemble",
+]
+
+FORBIDDEN = {
+    "units": {"energyscore"},
+    "errors": {"energyscore"},
+    **dict.fromkeys(
+        PURE,
+        HEAVY
+        | {"rich", "typer"}
+        | {f"energyscore.{part}" for part in ["meters", "backends", "store", "cli", "console"]},
+    ),
+    "meters": {"torch", "transformers", "typer", "rich"}
+    | {
+        f"energyscore.{part}"
+        for part in ["backends", "workload", "benchmark", "store", "cli", "console"]
+    },
+    "backends": {"pynvml", "codecarbon", "typer", "rich"}
+    | {f"energyscore.{part}" for part in ["meters", "benchmark", "store", "cli", "console"]},
+    "benchmark": HEAVY
+    | {"typer", "rich"}
+    | {
+        f"energyscore.{part}"
+        for part in ["meters", "backends", "store", "cli", "console", "catalog"]
+    },
+    "store": {"torch", "transformers", "typer", "rich"}
+    | {f"energyscore.{part}" for part in ["meters", "backends", "benchmark", "cli", "console"]},
+    "export": {"torch", "transformers", "typer", "rich"}
+    | {
+        f"energyscore.{part}"
+        for part in ["meters", "backends", "benchmark", "cli", "console", "store"]
+    },
+    "console": {"torch", "transformers", "typer", "energyscore.cli", "energyscore.benchmark"},
+}
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        relative = path.relative_to(PACKAGE).with_suffix("")
+        yield path, relative.parts[0] if len(relative.parts) > 1 else relative.name
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
+    found = set()
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize(("path", "part"), modules(), ids=lambda v: getattr(v, "stem", v))
+def test_a_module_imports_only_what_it_may(path, part):
+    forbidden = FORBIDDEN.get(part, set())
+    broken = {
+        name
+        for name in imports(path)
+        for banned in forbidden
+        if name == banned or name.startswith(f"{banned}.")
+    }
+    assert not broken
+
+
+def test_only_the_command_line_resolves_the_catalog():
+    users = {part for path, part in modules() if "energyscore.catalog" in imports(path)}
+    assert users <= {"cli"}
+
+
+@pytest.mark.parametrize("command", [["--help"], ["run", "--help"], ["tasks"], ["rate", "--help"]])
+def test_light_commands_load_no_heavy_library(command):
+    code = (
+        "import sys, energyscore.cli\n"
+        f"sys.argv = ['energyscore', *{command!r}]\n"
+        "try: energyscore.cli.main()\n"
+        "except SystemExit: pass\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert done.stderr.strip().endswith("[]"), done.stderr
+
+
+def test_modules_stay_small():
+    too_long = {
+        path.name: lines
+        for path, _ in modules()
+        if (lines := len(path.read_text().splitlines())) > 350
+    }
+    assert not too_long
+
+
+def test_the_project_stands_alone():
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tasks").rglob("*.yaml"), ROOT / "README.md"]:
+        assert "../shared" not in path.read_text(), path

@@ -1,0 +1,111 @@
+"""Every bundled architecture that is small enough loads and does its task."""
+
+import pytest
+
+from energyscore.backends.loading import choose_dtype
+from energyscore.benchmark import Plan, measure_run
+from energyscore.builtin import architectures, find_architecture
+from energyscore.catalog import BACKENDS, resolve
+from energyscore.errors import ModelError, UsageError
+from energyscore.model import parse_model
+from energyscore.task import load_tasks
+from energyscore.workload import BUNDLED, load_workload
+
+TASKS = load_tasks()
+SMALL = [a for a in architectures().values() if a.parameters < 150e6]
+
+
+class Silent:
+    def stage(self, name, total): ...
+
+    def advance(self, done): ...
+
+
+@pytest.mark.parametrize("architecture", SMALL, ids=lambda a: a.name)
+def test_each_bundled_architecture_does_its_task(architecture):
+    task = TASKS[architecture.tasks[0]]
+    backend = resolve(BACKENDS, task.spec.modality)()
+    facts = backend.load(parse_model(f"builtin:{architecture.name}"), task.spec, "cpu")
+    assert facts.parameters == architecture.parameters
+    assert (facts.weights, facts.dtype) == ("random", "float32")
+    plan = Plan(load_workload(task, BUNDLED, 2), tuple(task.spec.phases), 2, 1, 0, True, 0.0)
+    run = measure_run(plan, backend, [], 0, Silent())
+    assert set(run.phases) == set(task.spec.phases)
+    assert all(phase.duration_s > 0 for phase in run.phases.values())
+    assert run.output_tokens == (20 if task.spec.generation else 0)
+    backend.close()
+
+
+def test_random_weights_are_seeded():
+    import torch
+
+    task = TASKS["sentence_similarity"]
+    weights = []
+    for _ in range(2):
+        backend = resolve(BACKENDS, task.spec.modality)()
+        backend.load(parse_model("builtin:minilm-l6"), task.spec, "cpu")
+        weights.append(torch.cat([p.flatten() for p in backend.model.parameters()]))
+    assert torch.equal(*weights)
+
+
+def test_the_facts_shipped_match_the_architectures_that_are_too_large_to_load_here():
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    for architecture in architectures().values():
+        if architecture in SMALL:
+            continue
+        settings = dict(architecture.config)
+        with torch.device("meta"):
+            config = AutoConfig.for_model(settings.pop("model_type"), **settings)
+            model = AutoModelForCausalLM.from_config(config)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        assert count == architecture.parameters, architecture.name
+
+
+def test_generation_batches_give_what_single_prompts_give(tiny_model):
+    task = TASKS["text_generation"]
+    backend = resolve(BACKENDS, "text_generation")()
+    backend.load(parse_model(str(tiny_model)), task.spec, "cpu")
+    prompts = [{"text": text} for text in ("A short one.", "A prompt of rather more words.")]
+    together = backend.run(backend.prepare(prompts), lambda phase: None).values
+    alone = [backend.run(backend.prepare([p]), lambda phase: None).values[0] for p in prompts]
+    assert together == alone
+    assert all(len(tokens) == 10 for tokens in together)
+
+
+def test_prompts_are_cut_to_the_context_less_the_new_tokens(tiny_model):
+    task = TASKS["text_generation"]
+    backend = resolve(BACKENDS, "text_generation")()
+    backend.load(parse_model(str(tiny_model)), task.spec, "cpu")
+    batch = backend.prepare([{"text": "word " * 5000}])
+    assert batch.input_tokens == 1024 - 10
+    assert backend.run(batch, lambda phase: None).output_tokens == 10
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "own", "expected"),
+    [
+        ("auto", "cpu", "float16", "float32"),
+        ("auto", "cuda", "float32", "float16"),
+        ("auto", "cuda", "bfloat16", "bfloat16"),
+        ("bfloat16", "cpu", "float32", "bfloat16"),
+        ("float32", "cuda", "float16", "float32"),
+    ],
+)
+def test_the_precision_follows_the_protocol_unless_asked_otherwise(asked, device, own, expected):
+    import torch
+    from transformers import GPT2Config
+
+    spec = parse_model("builtin:gpt2", dtype=asked)
+    config = GPT2Config(dtype=getattr(torch, own))
+    chosen = choose_dtype(spec, TASKS["text_generation"].spec, device, config)
+    assert str(chosen) == f"torch.{expected}"
+
+
+def test_names_are_taken_in_any_case():
+    assert find_architecture("SmolLM2-135M").name == "smollm2-135m"
+    with pytest.raises(ModelError, match="Did you mean 'opt-125m'"):
+        find_architecture("opt-126m")
+    with pytest.raises(UsageError, match="text_generation"):
+        resolve(BACKENDS, "text_generatio")
