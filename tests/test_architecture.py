@@ -10,48 +10,35 @@ from conftest import ROOT, environment
 
 PACKAGE = ROOT / "energyscore"
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pynvml", "pandas"}
-PURE = [
-    "task",
-    "measure",
-    "backend",
-    "result",
-    "rating",
-    "checks",
-    "attribution",
-    "statistics",
-    "scoring",
-    "assemble",
-]
+PURE = (
+    *("task", "measure", "backend", "result", "rating"),
+    *("checks", "attribution", "statistics", "scoring", "assemble"),
+)
+
+
+def ours(*parts: str) -> set[str]:
+    """Parts of the package by name."""
+    return {f"energyscore.{part}" for part in parts}
+
 
 FORBIDDEN = {
     "units": {"energyscore"},
     "errors": {"energyscore"},
     **dict.fromkeys(
         PURE,
-        HEAVY
-        | {"rich", "typer"}
-        | {f"energyscore.{part}" for part in ["meters", "backends", "store", "cli", "console"]},
+        HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
     ),
     "meters": {"torch", "transformers", "typer", "rich"}
-    | {
-        f"energyscore.{part}"
-        for part in ["backends", "workload", "benchmark", "store", "cli", "console"]
-    },
+    | ours("backends", "workload", "benchmark", "store", "cli", "console"),
     "backends": {"pynvml", "codecarbon", "typer", "rich"}
-    | {f"energyscore.{part}" for part in ["meters", "benchmark", "store", "cli", "console"]},
+    | ours("meters", "benchmark", "store", "cli", "console"),
     "benchmark": HEAVY
     | {"typer", "rich"}
-    | {
-        f"energyscore.{part}"
-        for part in ["meters", "backends", "store", "cli", "console", "catalog"]
-    },
+    | ours("meters", "backends", "store", "cli", "console", "catalog"),
     "store": {"torch", "transformers", "typer", "rich"}
-    | {f"energyscore.{part}" for part in ["meters", "backends", "benchmark", "cli", "console"]},
+    | ours("meters", "backends", "benchmark", "cli", "console"),
     "export": {"torch", "transformers", "typer", "rich"}
-    | {
-        f"energyscore.{part}"
-        for part in ["meters", "backends", "benchmark", "cli", "console", "store"]
-    },
+    | ours("meters", "backends", "benchmark", "cli", "console", "store"),
     "console": {"torch", "transformers", "typer", "energyscore.cli", "energyscore.benchmark"},
 }
 
