@@ -1,0 +1,120 @@
+import pytest
+
+from energyscore.errors import ModelError
+from energyscore.model import parse_model
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with a model in `my model` and none in `empty`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "my model").mkdir()
+    (tmp_path / "my model" / "config.json").write_text("{}")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "name", "label", "kept_under"),
+    [
+        ("builtin:gpt2", "builtin", "gpt2", "builtin:gpt2", ("builtin", "gpt2")),
+        ("org/model", "hub", "org/model", "org/model", ("org", "model")),
+        ("gpt2", "hub", "gpt2", "gpt2", ("hub", "gpt2")),
+        ("Org-1/m_2.5-x", "hub", "Org-1/m_2.5-x", "Org-1/m_2.5-x", ("Org-1", "m_2.5-x")),
+        ("my model", "local", "my_model", "my_model", ("local", "my_model")),
+        ("./my model", "local", "my_model", "my_model", ("local", "my_model")),
+        ("~/my model", "local", "my_model", "my_model", ("local", "my_model")),
+        ("empty/../my model/", "local", "my_model", "my_model", ("local", "my_model")),
+    ],
+)
+def test_names_are_read_as_what_they_are(folder, text, source, name, label, kept_under):
+    spec = parse_model(text)
+    assert (spec.source, spec.id, spec.label, spec.folder) == (source, name, label, kept_under)
+    local = source == "local"
+    assert spec.path == (folder.resolve() / "my model" if local else None)
+    assert spec.location == (str(folder.resolve() / "my model") if local else name)
+
+
+def test_a_folder_is_taken_before_the_hub(folder):
+    (folder / "org" / "model").mkdir(parents=True)
+    (folder / "org" / "model" / "config.json").write_text("{}")
+    assert parse_model("org/model").path == folder.resolve() / "org" / "model"
+
+
+def test_the_folder_one_stands_in_has_its_own_name(folder, monkeypatch):
+    monkeypatch.chdir(folder / "my model")
+    assert parse_model(".").id == "my_model"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "--model is empty"),
+        (" ", "neither a hub id"),
+        ("a/b/c", "neither a hub id"),
+        ("org/", "neither a hub id"),
+        ("org/..", "neither a hub id"),
+        ("a..b/c", "neither a hub id"),
+        ("-x/y", "neither a hub id"),
+        ("org/mo del", "neither a hub id"),
+        ("org/model?x", "neither a hub id"),
+        ("https://huggingface.co/gpt2", "neither a hub id"),
+        ("Builtin:gpt2", "neither a hub id"),
+        ("a\0b", "neither a hub id"),
+        ("/", "there is no config.json in it"),
+        ("./nowhere", "The model folder nowhere does not exist"),
+        ("../nowhere", "does not exist"),
+        ("~/nowhere", "does not exist"),
+        ("./my model/config.json", "does not exist"),
+        ("empty", "The folder empty holds no model: there is no config.json in it"),
+    ],
+)
+def test_a_wrong_name_says_what_is_wrong(folder, text, said):
+    with pytest.raises(ModelError) as caught:
+        parse_model(text)
+    assert said in str(caught.value)
+
+
+def test_options_reach_the_model():
+    spec = parse_model(
+        "org/model",
+        revision="v1",
+        random_weights=True,
+        dtype="float32",
+        trust_remote_code=True,
+        allow_pickle=True,
+    )
+    assert (spec.revision, spec.random_weights, spec.dtype) == ("v1", True, "float32")
+    assert (spec.trust_remote_code, spec.allow_pickle) == (True, True)
+
+
+def test_code_and_pickles_are_not_trusted_unless_asked_for():
+    spec = parse_model("org/model")
+    assert (spec.trust_remote_code, spec.allow_pickle, spec.random_weights) == (False,) * 3
+    assert (spec.revision, spec.dtype) == (None, "auto")
+
+
+def test_bundled_architectures_have_random_weights():
+    spec = parse_model("builtin:gpt2", dtype="float16")
+    assert (spec.random_weights, spec.dtype) == (True, "float16")
+
+
+@pytest.mark.parametrize("text", ["builtin:gpt2", "my model"])
+def test_only_the_hub_has_revisions(folder, text):
+    with pytest.raises(ModelError, match="--revision v1 does not go with"):
+        parse_model(text, revision="v1")
+
+
+@pytest.mark.xfail(strict=True, reason="bug: pathlib's own errors come through")
+@pytest.mark.parametrize("text", ["~nosuchuser/model", "x" * 300], ids=["user", "long"])
+def test_a_path_that_pathlib_refuses_is_a_wrong_name(folder, text):
+    with pytest.raises(ModelError):
+        parse_model(text)
+
+
+@pytest.mark.xfail(strict=True, reason="bug: `$` and `\\w` let more through than the hub knows")
+@pytest.mark.parametrize("text", ["org/model\n", "org/modèle"])
+def test_only_what_the_hub_can_know_is_an_id(folder, text):
+    with pytest.raises(ModelError):
+        parse_model(text)
