@@ -99,11 +99,11 @@ def _relative_to(rating: Rating) -> str:
 
 def _metered(result: Result, rating: Rating) -> str:
     if rating.basis == "gpu":
-        method = {"counter": "energy counter", "power_integral": "integrated power"}
+        method = {"counter": "counter", "power_integral": "integrated power"}
         return f"GPU, {method.get(result.score.method or '', 'unknown')}"
     if rating.basis == "system":
         kind = "estimated" if rating.estimated else "measured"
-        return f"processor and memory, {kind}"
+        return f"CPU and RAM, {kind}"
     return "nothing"
 
 

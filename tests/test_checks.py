@@ -74,7 +74,10 @@ def test_a_second_source_is_told_of_when_it_is_over_5_percent_off(theirs, told):
 
 
 def test_the_disagreement_gives_both_figures():
-    runs = [make_run(0, second_source=second(4000.0)), make_run(1, joules=None)]
+    runs = [
+        make_run(0, second_source=second(4000.0)),
+        make_run(1, energy_j={"gpu:a": 1.0, "gpu:b": None}, second_source=second(9999.0)),
+    ]
     said = cautions(runs)["second_source_disagrees"]
     assert said == "codecarbon says 4000.0 J of GPU energy, the meter 3600.0 J"
 

@@ -5,12 +5,13 @@ measured whose weights are not what they claim to be: missing weights are refuse
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import try_to_load_from_cache
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
@@ -61,7 +62,7 @@ def load_model(
         if spec.source == "builtin":
             config, tokenizer = _bundled(spec, task, padding_side)
         else:
-            config, tokenizer = _published(spec, padding_side)
+            spec, config, tokenizer = _published(spec, padding_side)
         dtype = choose_dtype(spec, task, device, config)
         if spec.random_weights:
             # Built where it will work: random numbers for large models take minutes on a CPU.
@@ -128,13 +129,22 @@ def _bundled(spec: ModelSpec, task: TaskSpec, padding_side: str) -> tuple[Any, A
     return config, tokenizer
 
 
-def _published(spec: ModelSpec, padding_side: str) -> tuple[Any, Any]:
-    options = {"revision": spec.revision, "trust_remote_code": spec.trust_remote_code}
-    config = AutoConfig.from_pretrained(spec.location, **options)
-    tokenizer = AutoTokenizer.from_pretrained(spec.location, padding_side=padding_side, **options)
+def _published(spec: ModelSpec, padding_side: str) -> tuple[ModelSpec, Any, Any]:
+    """Configuration and tokenizer, and the model pinned to the commit they are from."""
+    trust = {"trust_remote_code": spec.trust_remote_code}
+    config = AutoConfig.from_pretrained(spec.location, revision=spec.revision, **trust)
+    if spec.source == "hub":
+        # The file that was just loaded lies in the cache in a folder named by its commit; the
+        # rest is loaded from that same commit, whatever happens to the branch meanwhile.
+        file = try_to_load_from_cache(spec.id, "config.json", revision=spec.revision or "main")
+        if isinstance(file, str):
+            spec = replace(spec, revision=Path(file).parent.name)
+    tokenizer = AutoTokenizer.from_pretrained(
+        spec.location, padding_side=padding_side, revision=spec.revision, **trust
+    )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    return config, tokenizer
+    return spec, config, tokenizer
 
 
 def _pretrained(
@@ -177,7 +187,7 @@ def _facts(spec: ModelSpec, model: Any, config: Any, tokenizer: Any) -> ModelFac
     limits = (_context_length(config), tokenizer.model_max_length)
     context = min((limit for limit in limits if limit and limit < 10**8), default=None)
     return ModelFacts(
-        revision=_revision(spec, config),
+        revision=_revision(spec),
         architecture=type(model).__name__,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         dtype=str(model.dtype).removeprefix("torch."),
@@ -199,13 +209,10 @@ def _quantization(config: Any) -> tuple[str | None, int | None]:
     return (f"{method}-{bits}bit" if bits else method), bits
 
 
-def _revision(spec: ModelSpec, config: Any) -> str | None:
-    if spec.source == "builtin":
-        return None
+def _revision(spec: ModelSpec) -> str | None:
     if spec.path is not None:
         return _folder_digest(spec.path, with_weights=not spec.random_weights)
-    commit = getattr(config, "_commit_hash", None)
-    return str(commit) if commit else None
+    return spec.revision
 
 
 def _folder_digest(folder: Path, *, with_weights: bool) -> str:

@@ -1,0 +1,340 @@
+"""From a window's records to joules: pure, so every driver's misbehaviour can be written down."""
+
+import pytest
+
+from energyscore.measure import Window
+from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, update_period_ms
+
+S = 1_000_000_000
+START = 50 * S
+ABOUT = Circumstances("GPU 0 (Test)", expected_processes=1)
+MS = S // 1000
+
+
+def trace_of(watts=300.0, seconds=10.0, *, period_ms=100, **change):
+    """A GPU of constant power, its counter and its power as the recorder notes them."""
+    end = START + round(seconds * S)
+
+    def counter_mj(t_ns):
+        return 1_000_000 + watts * (t_ns - START) / 1e6
+
+    ticks = range(START - 30 * MS, end, period_ms * MS)
+    trace = Trace(
+        start_mj=round(counter_mj(ticks[0])),
+        end_mj=round(counter_mj(ticks[-1])),
+        counter=[(t, round(counter_mj(t))) for t in ticks],
+        power=[(t, watts) for t in range(START - 5 * MS, end + 20 * MS, 20 * MS)],
+        max_processes=1,
+        power_limits_w={700.0},
+    )
+    for name, value in change.items():
+        setattr(trace, name, value)
+    return trace
+
+
+def judge(trace, seconds=10.0, about=ABOUT):
+    reading, notices = evaluate(Window(START, START + round(seconds * S)), trace, about)
+    return reading, {notice.code: notice for notice in notices}
+
+
+def test_a_sound_counter_gives_its_difference():
+    trace = trace_of(start_mj=1_000_000, end_mj=3_999_500)
+    reading, notices = judge(trace)
+    assert (reading.energy_j, reading.method, reading.reason) == (2999.5, "counter", "")
+    assert notices == {}
+    assert reading.ticks.t_ns == tuple(t for t, _ in trace.counter)
+    assert reading.ticks.energy_j[0] == trace.counter[0][1] / 1000
+
+
+def frozen(trace, *, at=START + 2 * S, seconds=1.5):
+    """Take away the counter's changes for a while."""
+    trace.counter = [(t, mj) for t, mj in trace.counter if not at < t < at + round(seconds * S)]
+    return trace
+
+
+def stuck(trace):
+    """The counter never moves."""
+    trace.counter, trace.end_mj = trace.counter[:1], trace.start_mj
+    return trace
+
+
+def reset(trace):
+    """In the middle the counter begins at zero again."""
+    half = len(trace.counter) // 2
+    offset = trace.counter[half][1]
+    trace.counter[half:] = [(t, mj - offset) for t, mj in trace.counter[half:]]
+    trace.end_mj -= offset
+    return trace
+
+
+def reset_unseen(trace):
+    """As above, where the recorder saw nothing of it."""
+    trace.counter, trace.end_mj = [], 5
+    return trace
+
+
+def reset_and_above(trace):
+    """It began again and has come further than it was: only the records tell."""
+    reset(trace).end_mj = trace.start_mj + 1
+    return trace
+
+
+UNREADABLE = {"counter": [], "counter_error": "Not Supported"}
+
+
+@pytest.mark.parametrize(
+    ("trace", "code"),
+    [
+        (trace_of(start_mj=None, end_mj=None, **UNREADABLE), "counter_unsupported"),
+        (trace_of(end_mj=None, **UNREADABLE), "counter_unsupported"),
+        (trace_of(start_mj=None, **UNREADABLE), "counter_unsupported"),
+        (reset(trace_of()), "counter_reset"),
+        (reset_unseen(trace_of()), "counter_reset"),
+        (reset_and_above(trace_of()), "counter_reset"),
+        (frozen(trace_of()), "counter_frozen"),
+        (frozen(trace_of(), at=START - S, seconds=2.5), "counter_frozen"),
+        (frozen(trace_of(), at=START + 8 * S, seconds=5), "counter_frozen"),
+        (stuck(trace_of()), "counter_frozen"),
+    ],
+)
+def test_where_the_counter_cannot_be_trusted_power_is_integrated(trace, code):
+    reading, notices = judge(trace)
+    assert (reading.energy_j, reading.method) == (pytest.approx(3000.0), "power_integral")
+    assert reading.ticks is None
+    assert list(notices) == [code]
+    assert not notices[code].invalidates
+    assert ABOUT.label in notices[code].message
+
+
+def test_a_short_window_in_which_the_counter_did_not_move_has_power_still():
+    reading, notices = judge(stuck(trace_of(seconds=0.05)), seconds=0.05)
+    assert (reading.energy_j, reading.method) == (pytest.approx(15.0), "power_integral")
+    assert list(notices) == ["counter_frozen"]
+
+
+def test_a_pause_of_less_than_a_second_is_no_freeze():
+    reading, notices = judge(frozen(trace_of(), seconds=0.85))
+    assert (reading.method, notices) == ("counter", {})
+
+
+def test_the_first_record_is_a_state_and_no_change():
+    trace = frozen(trace_of(), at=START - S, seconds=2.2)
+    trace.counter.insert(0, (START + S // 2, trace.start_mj))
+    assert list(judge(trace)[1]) == ["counter_frozen"]
+
+
+def test_why_there_is_no_counter_is_told_in_the_drivers_words():
+    _, notices = judge(trace_of(start_mj=None, end_mj=None, **UNREADABLE))
+    assert "Not Supported" in notices["counter_unsupported"].message
+
+
+def test_power_counts_from_edge_to_edge_and_each_sample_until_the_next():
+    samples = [(START - S // 2, 100.0), (START + S // 2, 200.0), (START + S, 400.0)]
+    reading, _ = judge(stuck(trace_of(power=samples)), seconds=1.5)
+    assert reading.energy_j == pytest.approx(100.0 * 0.5 + 200.0 * 0.5 + 400.0 * 0.5)
+
+
+def test_the_first_sample_serves_from_the_beginning():
+    samples = [(START + S // 4, 100.0), (START + S // 2, 200.0)]
+    reading, _ = judge(stuck(trace_of(power=samples)), seconds=1.0)
+    assert reading.energy_j == pytest.approx(100.0 * 0.5 + 200.0 * 0.5)
+
+
+def test_samples_before_the_window_do_not_count():
+    samples = [(START - S, 900.0), (START - S // 2, 100.0), (START + S // 4, 200.0)]
+    reading, _ = judge(stuck(trace_of(power=samples)), seconds=0.5)
+    assert reading.energy_j == pytest.approx(100.0 * 0.25 + 200.0 * 0.25)
+
+
+def test_samples_after_the_window_do_not_count():
+    samples = [(START, 100.0), (START + S // 2, 200.0), (START + 3 * S // 4, 900.0)]
+    reading, _ = judge(stuck(trace_of(power=samples)), seconds=0.6)
+    assert reading.energy_j == pytest.approx(100.0 * 0.5 + 200.0 * 0.1)
+
+
+def test_average_power_serves_where_there_is_no_instant_power():
+    samples = trace_of().power
+    reading, _ = judge(stuck(trace_of(power=[], average_power=samples)))
+    assert (reading.energy_j, reading.method) == (pytest.approx(3000.0), "power_integral")
+    assert reading.facts["power_source"] == "average"
+    both, _ = judge(stuck(trace_of(average_power=[(t, 9.0) for t, _ in samples])))
+    assert both.energy_j == pytest.approx(3000.0)
+    assert both.facts["power_source"] == "instant"
+
+
+@pytest.mark.parametrize(
+    ("power", "said"),
+    [
+        ([], "its power cannot be read either"),
+        ([(START, 300.0)], "its power cannot be read either"),
+        ([(START, 300.0), (START + 2 * S, 300.0)], "could not be read for over a second"),
+        ([(t * S // 10, 300.0) for t in range(500, 580)], "could not be read for over a second"),
+        ([(t * S // 10, 0.0) for t in range(500, 601)], "its power reads as zero"),
+    ],
+)
+@pytest.mark.parametrize("spoil", [stuck, reset])
+def test_without_counter_and_power_there_is_nothing_but_a_reason(spoil, power, said):
+    reading, notices = judge(spoil(trace_of(power=power)))
+    assert (reading.energy_j, reading.method) == (None, None)
+    assert reading.reason.endswith(said)
+    assert reading.reason.startswith(next(iter(notices.values())).message)
+
+
+def test_a_lost_gpu_has_no_energy_however_good_its_records_look():
+    reading, notices = judge(trace_of(lost=True))
+    assert (reading.energy_j, reading.method) == (None, None)
+    assert "was lost" in reading.reason
+    assert notices["gpu_lost"].invalidates
+
+
+@pytest.mark.parametrize(
+    ("bits", "code", "invalidates"),
+    [
+        (0x00, None, False),
+        (0x01, None, False),  # idle
+        (0x02, None, False),  # clocks as the user set them
+        (0x04, "power_cap", False),
+        (0x20, "thermal_slowdown", True),
+        (0x40, "thermal_slowdown", True),
+        (0x80, "power_brake", True),
+    ],
+)
+def test_what_held_the_clocks_down(bits, code, invalidates):
+    reading, notices = judge(trace_of(event_reasons=bits))
+    assert list(notices) == ([code] if code else [])
+    assert any(notice.invalidates for notice in notices.values()) is invalidates
+    assert reading.method == "counter"
+    assert reading.facts["clocks_event_reasons"] == bits
+
+
+def test_all_that_held_the_clocks_down_is_told():
+    _, notices = judge(trace_of(event_reasons=0x04 | 0x20 | 0x40 | 0x80))
+    assert set(notices) == {"power_cap", "thermal_slowdown", "power_brake"}
+
+
+@pytest.mark.parametrize(
+    ("foreign", "expected", "seen", "others"),
+    [
+        (0, 1, 1, 0),
+        (0, 1, 0, 0),
+        (0, 1, 2, 1),
+        (0, 1, None, 0),
+        (0, None, 3, 0),  # the driver did not say how many there were before
+        (1, 2, 2, 1),
+        (1, 2, 4, 3),
+        (2, None, None, 2),
+    ],
+)
+def test_other_processes_on_the_gpu_invalidate(foreign, expected, seen, others):
+    about = Circumstances("GPU 0", foreign_processes=foreign, expected_processes=expected)
+    _, notices = judge(trace_of(max_processes=seen), about=about)
+    assert ("contention" in notices) is (others > 0)
+    if others:
+        assert notices["contention"].invalidates
+        assert notices["contention"].message.startswith(f"{others} other process")
+
+
+@pytest.mark.parametrize(("change", "said"), [({"mig": True}, "MIG"), ({"vgpu": True}, "virtual")])
+def test_parts_of_gpus_are_not_metered(change, said):
+    _, notices = judge(trace_of(), about=Circumstances("GPU 0", expected_processes=1, **change))
+    assert notices["mig_or_vgpu"].invalidates
+    assert said in notices["mig_or_vgpu"].message
+
+
+def with_power(factor):
+    trace = trace_of()
+    trace.power = [(t, watts * factor) for t, watts in trace.power]
+    return trace
+
+
+@pytest.mark.parametrize(
+    ("factor", "told"), [(1.04, False), (0.96, False), (1.06, True), (0.94, True)]
+)
+def test_counter_and_power_over_5_percent_apart_are_told(factor, told):
+    reading, notices = judge(with_power(factor))
+    assert (reading.energy_j, reading.method) == (pytest.approx(3000.0, rel=0.01), "counter")
+    assert list(notices) == (["counter_power_disagree"] if told else [])
+    assert not any(notice.invalidates for notice in notices.values())
+
+
+def test_averaged_power_is_no_check_of_the_counter():
+    trace = with_power(1.5)
+    trace.power, trace.average_power = [], trace.power
+    assert judge(trace)[1] == {}
+
+
+def test_in_few_update_periods_counter_and_power_may_differ():
+    trace = trace_of(seconds=4.0)
+    trace.power = [(t, watts * 1.5) for t, watts in trace.power]
+    assert judge(trace, seconds=4.0)[1] == {}
+
+
+def test_more_than_the_power_limit_allows_is_impossible():
+    reading, notices = judge(trace_of(watts=300.0, power_limits_w={250.0}))
+    assert reading.energy_j == pytest.approx(3000.0, rel=0.02)
+    assert notices["impossible_power"].invalidates
+    assert "limit of 250 W" in notices["impossible_power"].message
+
+
+@pytest.mark.parametrize("limits", [{300.0}, {290.0}, {100.0, 350.0}, set()])
+def test_up_to_the_highest_limit_and_a_little_above_is_possible(limits):
+    assert judge(trace_of(watts=300.0, power_limits_w=limits))[1] == {}
+
+
+def test_integrated_power_is_held_against_the_limit_too():
+    _, notices = judge(stuck(trace_of(watts=300.0, power_limits_w={250.0})))
+    assert set(notices) == {"counter_frozen", "impossible_power"}
+
+
+def test_the_energy_of_one_update_period_may_come_early():
+    """In a short window a tick can carry the energy of the period before it."""
+    trace = trace_of(watts=300.0, seconds=0.3, power_limits_w={300.0})
+    trace.start_mj, trace.end_mj = 1_000_000, 1_000_000 + 300 * 400
+    assert judge(trace, seconds=0.3)[1] == {}
+    trace.end_mj = 1_000_000 + 300 * 450
+    assert list(judge(trace, seconds=0.3)[1]) == ["impossible_power"]
+
+
+@pytest.mark.parametrize("period_ms", [20, 100])
+def test_the_update_period_is_found(period_ms):
+    reading, _ = judge(trace_of(period_ms=period_ms))
+    assert reading.facts["update_period_ms"] == period_ms
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "period_ms"),
+    [
+        ([], None),
+        ([0], None),
+        ([0, 30, 130, 230, 330], None),  # four changes: too few
+        ([0, 30, 130, 230, 330, 430], 100.0),
+        ([0, 1, 101, 201, 1201, 1301, 1401], 100.0),  # a gap does not matter
+    ],
+)
+def test_the_update_period_is_the_median_of_enough_changes(times_ms, period_ms):
+    assert update_period_ms([(t * MS, float(t)) for t in times_ms]) == period_ms
+
+
+def test_facts_are_what_was_recorded():
+    reading, _ = judge(
+        trace_of(max_temperature_c=71.0, sm_clocks_mhz={1200.0, 1980.0}, max_processes=1)
+    )
+    assert reading.facts["max_temperature_c"] == 71.0
+    assert (reading.facts["min_sm_clock_mhz"], reading.facts["max_sm_clock_mhz"]) == (
+        1200.0,
+        1980.0,
+    )
+    assert (reading.facts["max_power_w"], reading.facts["power_limit_w"]) == (300.0, 700.0)
+    assert reading.facts["power_integral_j"] == pytest.approx(3000.0)
+
+
+def test_facts_that_were_not_recorded_are_null_and_never_zero():
+    trace = Trace(start_mj=1_000_000, end_mj=1_150_000)
+    reading, _ = judge(trace, seconds=0.5)
+    assert reading.energy_j == 150.0
+    unknown = {name for name, value in reading.facts.items() if value is None}
+    assert unknown == {
+        "update_period_ms", "power_integral_j", "power_source", "max_power_w",
+        "max_temperature_c", "min_sm_clock_mhz", "max_sm_clock_mhz", "power_limit_w",
+        "max_processes",
+    }  # fmt: skip

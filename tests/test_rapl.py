@@ -1,0 +1,173 @@
+import pytest
+
+from energyscore.errors import MeterError
+from energyscore.meters import rapl
+from energyscore.meters.rapl import RaplMeter, Zone, find_zones
+
+WRAP_UJ = 262_143_328_850
+
+
+def zone(root, folder, name, energy_uj=1_000_000, wrap_uj=WRAP_UJ):
+    (root / folder).mkdir(parents=True)
+    (root / folder / "name").write_text(f"{name}\n")
+    (root / folder / "max_energy_range_uj").write_text(f"{wrap_uj}\n")
+    set_energy(root, folder, energy_uj)
+
+
+def set_energy(root, folder, energy_uj):
+    (root / folder / "energy_uj").write_text(f"{energy_uj}\n")
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """The files of a server with one package, as the kernel lays them out."""
+    zone(tmp_path, "intel-rapl:0", "package-0")
+    zone(tmp_path, "intel-rapl:0:0", "dram", 5_000_000)
+    zone(tmp_path, "intel-rapl:0:1", "core")
+    zone(tmp_path, "intel-rapl:1", "psys")
+    zone(tmp_path, "intel-rapl-mmio:0", "package-0")
+    (tmp_path / "intel-rapl").mkdir()
+    return tmp_path
+
+
+def test_packages_and_memory_are_found_and_nothing_that_holds_them_again(tree):
+    assert [(z.domain, z.file.parent.name) for z in find_zones(tree)] == [
+        ("cpu", "intel-rapl:0"),
+        ("dram", "intel-rapl:0:0"),
+    ]
+
+
+def joules(root, **changes):
+    """What the meter says when counters change during a window."""
+    meter = RaplMeter(root)
+    meter.open()
+    try:
+        token = meter.start()
+        for folder, energy_uj in changes.items():
+            set_energy(root, folder, energy_uj)
+        return meter.stop(token).readings
+    finally:
+        meter.close()
+
+
+def test_energy_is_the_counters_difference(tree):
+    changes = {"intel-rapl:0": 3_500_000, "intel-rapl:0:0": 5_250_000, "intel-rapl:1": 9**9}
+    readings = joules(tree, **changes)
+    assert {d: (r.energy_j, r.method) for d, r in readings.items()} == {
+        "cpu": (2.5, "rapl"),
+        "dram": (0.25, "rapl"),
+    }
+
+
+def test_two_packages_are_summed(tree):
+    zone(tree, "intel-rapl:2", "package-1", 7_000_000)
+    zone(tree, "intel-rapl:2:0", "dram", 0)
+    changes = {"intel-rapl:0": 2_000_000, "intel-rapl:2": 7_500_000, "intel-rapl:2:0": 125_000}
+    readings = joules(tree, **changes)
+    assert (readings["cpu"].energy_j, readings["dram"].energy_j) == (1.5, 0.125)
+
+
+def test_a_wrap_within_the_window_is_seen(tree):
+    set_energy(tree, "intel-rapl:0", WRAP_UJ - 1_000_000)
+    readings = joules(tree, **{"intel-rapl:0": 2_000_000})
+    assert readings["cpu"].energy_j == pytest.approx(3.0, abs=1e-5)
+
+
+def test_several_wraps_in_a_long_window_are_seen(tree, monkeypatch):
+    monkeypatch.setattr(rapl, "_POLL_S", 0.001)
+    meter = RaplMeter(tree)
+    meter.open()
+    token = meter.start()
+    for tenths in (9, 1, 9, 1):
+        energy_uj = WRAP_UJ * tenths // 10
+        temporary = tree / "new"
+        temporary.write_text(str(energy_uj))
+        temporary.replace(tree / "intel-rapl:0" / "energy_uj")
+        while token[0].last_uj != energy_uj:  # until the watching thread has read it
+            assert meter._thread.is_alive()
+    reading = meter.stop(token).readings["cpu"]
+    meter.close()
+    expected_uj = (0.9 + 0.2 + 0.8 + 0.2) * WRAP_UJ - 1_000_000
+    assert reading.energy_j == pytest.approx(expected_uj / 1e6, rel=1e-6)
+
+
+def test_windows_do_not_know_of_each_other(tree):
+    meter = RaplMeter(tree)
+    meter.open()
+    first = meter.start()
+    set_energy(tree, "intel-rapl:0", 2_000_000)
+    assert meter.stop(first).readings["cpu"].energy_j == 1.0
+    set_energy(tree, "intel-rapl:0", 50_000_000)
+    second = meter.start()
+    set_energy(tree, "intel-rapl:0", 50_500_000)
+    assert meter.stop(second).readings["cpu"].energy_j == 0.5
+    meter.close()
+    meter.close()
+
+
+def test_a_counter_that_does_not_move_gives_nothing_but_a_reason(tree):
+    readings = joules(tree, **{"intel-rapl:0": 3_500_000})
+    assert readings["cpu"].energy_j == 2.5
+    assert (readings["dram"].energy_j, readings["dram"].method) == (None, None)
+    assert readings["dram"].reason == "the RAPL counter did not move"
+
+
+@pytest.mark.parametrize("content", ["", "nonsense\n"])
+def test_a_counter_that_breaks_during_the_window_gives_nothing_but_a_reason(tree, content):
+    meter = RaplMeter(tree)
+    meter.open()
+    token = meter.start()
+    (tree / "intel-rapl:0" / "energy_uj").write_text(content)
+    measurement = meter.stop(token)
+    meter.close()
+    for domain in ("cpu", "dram"):
+        assert measurement.readings[domain].energy_j is None
+        assert "could not be read" in measurement.readings[domain].reason
+
+
+def test_a_counter_that_is_gone_at_the_start_gives_nothing_but_a_reason(tree):
+    meter = RaplMeter(tree)
+    meter.open()
+    (tree / "intel-rapl:0" / "energy_uj").unlink()
+    broken = meter.stop(meter.start()).readings["cpu"]
+    assert broken.energy_j is None
+    assert "No such file" in broken.reason
+    set_energy(tree, "intel-rapl:0", 1_000_000)
+    token = meter.start()
+    set_energy(tree, "intel-rapl:0", 2_000_000)
+    assert meter.stop(token).readings["cpu"].energy_j == 1.0
+    meter.close()
+
+
+def test_counters_that_may_not_be_read_say_how_to_allow_it(tree, monkeypatch):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied", str(self.file))
+
+    monkeypatch.setattr(Zone, "read_uj", refuse)
+    with pytest.raises(MeterError) as caught:
+        RaplMeter(tree).open()
+    assert str(tree / "intel-rapl:0" / "energy_uj") in caught.value.message
+    assert "sudo chmod -R a+r /sys/class/powercap/intel-rapl*" in caught.value.remedy
+
+
+def test_without_counters_the_meter_does_not_open(tmp_path):
+    for root in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(MeterError, match="no RAPL counters"):
+            RaplMeter(root).open()
+
+
+def test_memory_alone_is_not_enough(tmp_path):
+    zone(tmp_path, "intel-rapl:0:0", "dram")
+    with pytest.raises(MeterError, match="no RAPL counters"):
+        RaplMeter(tmp_path).open()
+
+
+@pytest.mark.parametrize("file", ["name", "max_energy_range_uj", "energy_uj"])
+def test_a_tree_with_a_file_missing_does_not_answer(tree, file):
+    (tree / "intel-rapl:0" / file).unlink()
+    with pytest.raises(MeterError, match="does not answer"):
+        RaplMeter(tree).open()
+
+
+def test_a_meter_that_was_never_opened_can_be_closed(tmp_path):
+    RaplMeter(tmp_path).close()
