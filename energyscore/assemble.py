@@ -45,6 +45,7 @@ class Subject:
         device: where the model works.
         metered_gpus: UUIDs.
         gpus_chosen_by: whether the model or the user chose them.
+        occupied_gpus: UUIDs of those that the model occupies.
         environment: the machine.
         meters: names of the meters in use.
     """
@@ -56,6 +57,7 @@ class Subject:
     device: Literal["cpu", "cuda"]
     metered_gpus: tuple[str, ...]
     gpus_chosen_by: Literal["model", "user"] | None
+    occupied_gpus: tuple[str, ...]
     environment: EnvironmentPart
     meters: tuple[str, ...]
 
@@ -109,6 +111,7 @@ def assemble(
         warmup_steady=warmup.steady,
         metered_gpus=list(subject.metered_gpus),
         gpus_chosen_by=subject.gpus_chosen_by,
+        occupied_gpus=list(subject.occupied_gpus),
     )
     found = checks.find_cautions(
         runs, protocol, workload, subject.plan.workload.wanted, facts.weights

@@ -101,7 +101,7 @@ def run_benchmark(
     runs = {run.index: run for run in finished if run.index < plan.repeats}
     missing = [index for index in range(plan.repeats) if index not in runs]
     if not missing:
-        return list(runs.values()), Warmup(0.0, 0, True)
+        return [runs[index] for index in sorted(runs)], Warmup(0.0, 0, True)
     warmup = warm_up(plan, backend, observer)
     pass_s = warmup.duration_s / warmup.queries * len(plan.workload.queries)
     on_warm(len(missing), pass_s * max(1, math.ceil(plan.min_window_s / pass_s)))

@@ -38,8 +38,13 @@ def find_cautions(
 def find_invalid_reasons(runs: Sequence[Run], protocol: ProtocolPart) -> list[str]:
     """Why a result may not be rated; none when it may."""
     reasons = [notice.message for run in runs for notice in run.notices if notice.invalidates]
-    if protocol.device == "cuda" and not protocol.metered_gpus:
+    if protocol.device == "cuda" and not protocol.metered_gpus and not protocol.occupied_gpus:
         reasons.append("the GPU that did the work was not metered")
+    reasons += [
+        f"the model occupies {uuid}, which was not metered"
+        for uuid in protocol.occupied_gpus
+        if uuid not in protocol.metered_gpus
+    ]
     for run in runs:
         for uuid in protocol.metered_gpus:
             domain = f"gpu:{uuid}"

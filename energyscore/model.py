@@ -11,7 +11,7 @@ Source = Literal["hub", "local", "builtin"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 BUILTIN_PREFIX = "builtin:"
-_HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,15 @@ def parse_model(
         "trust_remote_code": trust_remote_code,
         "allow_pickle": allow_pickle,
     }
-    path = Path(text).expanduser()
-    if text[0] in "./~" or path.is_dir():
-        _check_folder(path)
+    path = local_path(text)
+    if text[0] in "./~" or (path is not None and path.is_dir()):
+        path = _check_folder(path, text)
         if revision is not None:
             raise ModelError(f"--revision {revision} does not go with the folder {text}.")
         resolved = path.resolve()
         name = re.sub(r"[^\w.-]", "_", resolved.name) or "model"
         return ModelSpec("local", name, resolved, **options)  # type: ignore[arg-type]
-    if not _HUB_ID.match(text) or ".." in text:
+    if not _HUB_ID.fullmatch(text) or ".." in text:
         raise ModelError(
             f"{text!r} is neither a hub id (org/name), nor a folder, nor builtin:NAME.",
             "`energyscore models` lists the bundled architectures.",
@@ -111,11 +111,22 @@ def parse_model(
     return ModelSpec("hub", text, revision=revision, **options)  # type: ignore[arg-type]
 
 
-def _check_folder(path: Path) -> None:
-    if not path.is_dir():
-        raise ModelError(f"The model folder {path} does not exist.")
+def local_path(text: str) -> Path | None:
+    """A path as people write it, or None when it can be none on this machine."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()  # a name that is too long, or holds a NUL, shows here
+    except (RuntimeError, OSError, ValueError):
+        return None
+    return path
+
+
+def _check_folder(path: Path | None, text: str) -> Path:
+    if path is None or not path.is_dir():
+        raise ModelError(f"The model folder {text} does not exist.")
     if not (path / "config.json").is_file():
         raise ModelError(
             f"The folder {path} holds no model: there is no config.json in it.",
             "Name the folder that `save_pretrained` wrote.",
         )
+    return path

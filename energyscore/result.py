@@ -78,6 +78,7 @@ class ProtocolPart(Part):
     warmup_steady: bool
     metered_gpus: list[str] = Field(description="UUIDs")
     gpus_chosen_by: Literal["model", "user"] | None
+    occupied_gpus: list[str] = Field(description="UUIDs of those that the model occupies")
 
 
 class GpuPart(Part):
@@ -254,7 +255,7 @@ def parse_result(text: str | bytes, where: str) -> Result:
         return Result.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ResultError(f"{where}: {place}: {first['msg']}.") from error
 
 

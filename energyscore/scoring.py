@@ -18,7 +18,7 @@ def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str]) -> Score:
     """
     domains = [f"gpu:{uuid}" for uuid in metered_gpus]
     gpu, reason = _summary(runs, domains) if domains else (None, NO_GPU)
-    methods = {run.methods[domain] for run in runs for domain in domains}
+    methods = {run.methods.get(domain) for run in runs for domain in domains}
     memory = "dram" if all(run.energy_j.get("dram") is not None for run in runs) else "ram"
     parts = [*domains, "cpu", memory]
     system, system_reason = _summary(runs, parts)

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -40,10 +40,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
-        except OSError:
+        finally:
+            # Gone after the rename; still there after an error or Ctrl-C.
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-            raise
         _sync_folder(path.parent)
     except OSError as error:
         raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
@@ -88,7 +88,7 @@ def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
     """
     loaded: dict[Path, Result] = {}
     for path in paths:
-        if path.is_dir():
+        if _is(path, Path.is_dir):
             files = sorted(
                 file
                 for file in path.rglob("*.json")
@@ -99,7 +99,7 @@ def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
                 raise ResultError(
                     f"The folder {path} holds no results.", "`energyscore run` writes some."
                 )
-        elif path.is_file():
+        elif _is(path, Path.is_file):
             files = [path]
         else:
             raise ResultError(f"{path} does not exist.", "Name a result file or a folder of them.")
@@ -107,6 +107,14 @@ def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
             if file.resolve() not in loaded:
                 loaded[file.resolve()] = load_result(file)
     return list(loaded.items())
+
+
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
+    """`is_dir` or `is_file` for names that can be no file's too (too long, say)."""
+    try:
+        return kind(path)
+    except (OSError, ValueError):
+        return False
 
 
 def find_results(folder: Path) -> list[tuple[Path, Result]]:
@@ -171,11 +179,9 @@ class Journal:
                     f"Another energyscore is measuring the same into {self._path.parent}.",
                     "Wait for it, or choose another --out.",
                 ) from error
-            try:
-                yield
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
+            # The file stays: were it removed, one process could hold the old file's lock and
+            # another the new one's.
+            yield
 
     def load(self) -> list[Run]:
         """The runs that were finished before; none when there is no journal of this identity."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from energyscore.backend import Query
 from energyscore.errors import DatasetError, did_you_mean
+from energyscore.model import local_path
 from energyscore.task import TaskFile, TaskSpec
 
 BUNDLED, OFFICIAL = "bundled", "official"
@@ -69,14 +70,14 @@ def load_workload(task: TaskFile, source: str, count: int) -> Workload:
         rows: Iterable[Mapping[str, Any]] = _read_jsonl(task.sample_path)
         queries = _to_queries(rows, spec, str(task.sample_path), count, plain=True)
         return Workload(queries, f"bundled:{spec.id}", None, False, count)
-    path = Path(source).expanduser()
-    if path.is_file():
+    path = local_path(source)
+    if path is not None and path.is_file():
         queries = _to_queries(_read_file(path), spec, str(path), count)
         return Workload(queries, path.name, None, False, count)
-    if path.is_dir():
+    if path is not None and path.is_dir():
         queries = _to_queries(_read_folder(path, spec), spec, str(path), count)
         return Workload(queries, path.resolve().name, None, False, count)
-    if path.suffix.lower() in _FILE_KINDS or source[:1] in "./~":
+    if Path(source).suffix.lower() in _FILE_KINDS or source[:1] in "./~":
         raise DatasetError(f"--dataset {source}: there is no such file or folder.")
     dataset = spec.dataset.id if source == OFFICIAL else source
     revision = spec.dataset.revision if dataset == spec.dataset.id else "main"

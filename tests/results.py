@@ -125,6 +125,7 @@ def make_result(
         warmup_steady=True,
         metered_gpus=uuids,
         gpus_chosen_by="model" if gpu else None,
+        occupied_gpus=uuids,
     )
     facts = ModelFacts(None, "Net", 10**9, dtype, None, None, weights, 1024)
     return Result(

@@ -434,7 +434,6 @@ def test_notices_and_facts_of_all_meters_reach_the_run(clock):
     assert run.facts == {"gpu:x": {"period": 100.0}}
 
 
-@pytest.mark.xfail(strict=True, reason="bug: the early return gives the order of `finished`")
 def test_runs_come_by_index_when_all_were_finished(clock):
     done = benchmark_of(clock, [], finished=[make_run(1), make_run(0)], repeats=2)
     assert [run.index for run in done.runs] == [0, 1]

@@ -138,9 +138,14 @@ def test_notices_that_invalidate_are_the_reasons_each_once():
 
 def test_work_on_a_gpu_that_was_not_metered_is_invalid():
     protocol = changed(OFFICIAL.protocol, metered_gpus=[], gpus_chosen_by=None)
-    assert find_invalid_reasons([make_run()], protocol) == [
-        "the GPU that did the work was not metered"
-    ]
+    (reason,) = find_invalid_reasons([make_run()], changed(protocol, occupied_gpus=[]))
+    assert reason == "the GPU that did the work was not metered"
+
+
+def test_a_model_on_another_gpu_than_the_metered_one_is_invalid():
+    protocol = changed(OFFICIAL.protocol, occupied_gpus=["GPU-0", "GPU-7"])
+    (reason,) = find_invalid_reasons([make_run()], protocol)
+    assert reason == "the model occupies GPU-7, which was not metered"
 
 
 def test_work_on_the_processor_needs_no_gpu():

@@ -91,14 +91,12 @@ def test_settings_that_are_not_ours_do_not_change_the_figures(folder, monkeypatc
     assert capfd.readouterr().out == ""
 
 
-@pytest.mark.xfail(strict=True, reason="bug: settings that are not passed to the tracker")
 @pytest.mark.parametrize("setting", [{"output_dir": "/nonexistent"}, {"output_methods": "no"}])
 def test_settings_that_are_not_ours_do_not_cost_the_figures(folder, monkeypatch, setting):
     hostile_variables(folder, monkeypatch, setting)
     assert measure()[0].readings["cpu"].energy_j is not None
 
 
-@pytest.mark.xfail(strict=True, reason="bug: a token in the environment makes it ask the network")
 @pytest.mark.parametrize("name", ["electricitymaps_api_token", "co2_signal_api_token"])
 def test_no_network_is_asked_in_a_window(folder, monkeypatch, name):
     import requests
@@ -117,7 +115,6 @@ def test_no_network_is_asked_in_a_window(folder, monkeypatch, name):
     assert asked == []
 
 
-@pytest.mark.xfail(strict=True, reason="bug: the tracker swallows what went wrong in its __init__")
 def test_a_tracker_that_never_came_to_be_does_not_open(folder):
     from energyscore.errors import MeterError
 
@@ -160,7 +157,6 @@ def test_a_tracker_without_figures_gives_nothing_but_a_reason():
     assert_nothing(with_tracker(lambda name: None), "CodeCarbon gave no figures")
 
 
-@pytest.mark.xfail(strict=True, reason="bug: errors of other types end the run")
 @pytest.mark.parametrize("error", [RuntimeError("gone"), ZeroDivisionError("gone")])
 def test_whatever_the_tracker_raises_the_run_goes_on(error):
     measurement = with_tracker(raising(error))

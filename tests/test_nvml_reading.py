@@ -7,7 +7,7 @@ from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, upda
 
 S = 1_000_000_000
 START = 50 * S
-ABOUT = Circumstances("GPU 0 (Test)", expected_processes=1)
+ABOUT = Circumstances("GPU 0 (Test)", own_processes=1)
 MS = S // 1000
 
 
@@ -213,20 +213,11 @@ def test_all_that_held_the_clocks_down_is_told():
 
 
 @pytest.mark.parametrize(
-    ("foreign", "expected", "seen", "others"),
-    [
-        (0, 1, 1, 0),
-        (0, 1, 0, 0),
-        (0, 1, 2, 1),
-        (0, 1, None, 0),
-        (0, None, 3, 0),  # the driver did not say how many there were before
-        (1, 2, 2, 1),
-        (1, 2, 4, 3),
-        (2, None, None, 2),
-    ],
+    ("own", "seen", "others"),
+    [(1, 1, 0), (1, 0, 0), (1, 2, 1), (1, None, 0), (0, 0, 0), (0, 3, 3), (2, 4, 2)],
 )
-def test_other_processes_on_the_gpu_invalidate(foreign, expected, seen, others):
-    about = Circumstances("GPU 0", foreign_processes=foreign, expected_processes=expected)
+def test_other_processes_on_the_gpu_invalidate(own, seen, others):
+    about = Circumstances("GPU 0", own_processes=own)
     _, notices = judge(trace_of(max_processes=seen), about=about)
     assert ("contention" in notices) is (others > 0)
     if others:
@@ -236,7 +227,7 @@ def test_other_processes_on_the_gpu_invalidate(foreign, expected, seen, others):
 
 @pytest.mark.parametrize(("change", "said"), [({"mig": True}, "MIG"), ({"vgpu": True}, "virtual")])
 def test_parts_of_gpus_are_not_metered(change, said):
-    _, notices = judge(trace_of(), about=Circumstances("GPU 0", expected_processes=1, **change))
+    _, notices = judge(trace_of(), about=Circumstances("GPU 0", own_processes=1, **change))
     assert notices["mig_or_vgpu"].invalidates
     assert said in notices["mig_or_vgpu"].message
 

@@ -145,7 +145,6 @@ def test_the_schema_refuses_what_we_refuse(text):
         jsonschema.validate(json.loads(text), json_schema())
 
 
-@pytest.mark.xfail(strict=True, reason="bug: an error of the whole file names an empty field")
 @pytest.mark.parametrize(
     "text",
     [

@@ -150,9 +150,6 @@ def test_without_energy_there_is_no_co2():
     assert emissions.system_co2_g_per_1k_queries is None
 
 
-@pytest.mark.xfail(
-    strict=True, reason="bug: KeyError for a metered GPU that a run knows nothing of"
-)
 def test_a_gpu_that_a_run_knows_nothing_of_leaves_no_score_but_a_reason():
     score = score_runs([make_run()], [UUID, "GPU-1"])
     assert score.reason == "run 1: gpu:GPU-1: no meter covers it"

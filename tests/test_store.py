@@ -227,13 +227,11 @@ def test_a_killed_holder_leaves_no_lock(tmp_path):
         pass
 
 
-@pytest.mark.xfail(strict=True, reason="bug: Path.is_dir raises ENAMETOOLONG through load_results")
 def test_a_name_too_long_for_a_file_does_not_exist(tmp_path):
     with pytest.raises(ResultError):
         load_results([tmp_path / ("x" * 300)])
 
 
-@pytest.mark.xfail(strict=True, reason="bug: only OSError removes the temporary file")
 def test_an_interrupt_while_writing_leaves_no_temporary_file(tmp_path, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt

@@ -23,7 +23,9 @@ class Metering:
         meters: opened meters, in the order in which they are started.
         absent: why a domain has no reading, for those that no meter covers.
         failures: meters that do not work here although they should, for people.
-        foreign: compute processes on each GPU before the model was loaded.
+        occupied: GPUs that the model occupies.
+        before: compute processes on each GPU before this process used any; None where the work
+            is not this process's.
     """
 
     uuids: tuple[str, ...] = ()
@@ -31,7 +33,8 @@ class Metering:
     meters: list[Meter] = field(default_factory=list)
     absent: dict[Domain, str] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
-    foreign: Mapping[str, int] = field(default_factory=dict)
+    occupied: tuple[str, ...] = ()
+    before: Mapping[str, int] | None = None
     gpu_facts: "tuple[GpuFacts, ...]" = ()
     driver: str | None = None
     cuda: str | None = None
@@ -53,8 +56,10 @@ class Metering:
             self.meters.pop().close()
 
 
-def plan_metering(device: str, gpus: Sequence[str]) -> Metering:
-    """Before the model is loaded: find the GPUs that were named, and who is on them already.
+def plan_metering(
+    device: str, gpus: Sequence[str], before: Mapping[str, int] | None = None
+) -> Metering:
+    """Before the model is loaded: find the GPUs that were named.
 
     Raises:
         MeterError: when GPUs were named and cannot be metered here; better now than after the
@@ -74,12 +79,23 @@ def plan_metering(device: str, gpus: Sequence[str]) -> Metering:
         return Metering(failures=[f"GPU energy cannot be metered: {error}"])
     try:
         uuids = tuple(dict.fromkeys(session.resolve(name) for name in gpus))
-        metering = Metering(uuids=uuids, chosen_by="user" if uuids else None)
+        metering = Metering(uuids=uuids, chosen_by="user" if uuids else None, before=before)
         metering.driver, metering.cuda = session.driver_version(), session.cuda_version()
-        if device == "cuda":
-            counts = {u: nvml_device.count_processes(session.handle(u)) for u in session.uuids()}
-            metering.foreign = {uuid: count or 0 for uuid, count in counts.items()}
         return metering
+    finally:
+        session.close()
+
+
+def count_gpu_processes() -> Mapping[str, int]:
+    """Compute processes on every GPU now; call it before this process uses one."""
+    from energyscore.meters import nvml_device
+
+    try:
+        session = nvml_device.NvmlSession()
+    except MeterError:
+        return {}  # metering will say why, for the GPU that it needs
+    try:
+        return {u: nvml_device.count_processes(session.handle(u)) or 0 for u in session.uuids()}
     finally:
         session.close()
 
@@ -90,6 +106,7 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
     The last has the tightest window. A meter that fails is left out with its reason; without
     the one that was needed, the result will be invalid, which is for the checks to say.
     """
+    metering.occupied = tuple(occupied)
     if not metering.uuids and occupied:
         metering.uuids, metering.chosen_by = tuple(occupied), "model"
     nvml = _open_nvml(metering)
@@ -104,7 +121,7 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
 def _open_nvml(metering: Metering) -> Meter | None:
     if not metering.uuids:
         return None
-    meter: Any = catalog.resolve(catalog.METERS, "nvml")(metering.uuids, metering.foreign)
+    meter: Any = catalog.resolve(catalog.METERS, "nvml")(metering.uuids, metering.before)
     try:
         meter.open()
     except MeterError as error:

@@ -13,7 +13,7 @@ from energyscore import builtin, catalog, checks, environment, hub, rating, stor
 from energyscore.assemble import Subject, assemble, identity
 from energyscore.backend import Backend, ModelFacts
 from energyscore.benchmark import Plan, Warmup, run_benchmark
-from energyscore.cli.meters import Metering, open_metering, plan_metering
+from energyscore.cli.meters import Metering, count_gpu_processes, open_metering, plan_metering
 from energyscore.console import ProgressObserver, describe_estimate
 from energyscore.errors import DatasetError, EnergyScoreError, UnsupportedError
 from energyscore.export import RatedResult
@@ -91,6 +91,9 @@ class Session:
         self._workloads: dict[tuple[str, str], Workload] = {}
         self._entries = [self._entry(task, spec) for task, spec in pairs]
         self._device = self._choose_device()
+        self._before = count_gpu_processes() if self._device == "cuda" else None
+        # What cannot be metered is found out before the first model is loaded.
+        plan_metering(self._device, options.gpus)
 
     def measure_all(self) -> list[EnergyScoreError]:
         """Measure every entry. One that fails is reported and does not stop the others."""
@@ -187,7 +190,7 @@ class Session:
 
     def _measure(self, entry: _Entry) -> tuple[Path, Result]:
         spec = entry.task.spec
-        metering = plan_metering(self._device, self._options.gpus)
+        metering = plan_metering(self._device, self._options.gpus, self._before)
         backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
         try:
             self._observer.stage("loading the model", None)
@@ -212,6 +215,7 @@ class Session:
             device=self._device,
             metered_gpus=metering.uuids,
             gpus_chosen_by=metering.chosen_by,
+            occupied_gpus=metering.occupied,
             environment=environment.describe(metering.gpu_parts(), metering.driver, metering.cuda),
             meters=tuple(meter.name for meter in metering.meters),
         )

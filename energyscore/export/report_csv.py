@@ -115,5 +115,5 @@ def _cell(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return repr(value)
-    text = str(value)
+    text = str(value).replace("\r", " ")
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

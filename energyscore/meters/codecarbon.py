@@ -4,7 +4,9 @@ Everything it says of processor and memory is labelled `estimated`: by load and 
 it errs by tens of percent against a meter. It never enters a measured score.
 """
 
+import inspect
 import logging
+import tempfile
 from collections.abc import Mapping
 from importlib import resources
 from json import loads
@@ -16,6 +18,36 @@ from energyscore.units import JOULES_PER_KWH
 
 GPU_CHECK = "codecarbon:gpu"
 """The reading under which CodeCarbon's own GPU figure comes: a check, never part of a sum."""
+
+
+_FAILURES = (
+    *(OSError, ValueError, TypeError, AttributeError),
+    *(KeyError, RuntimeError, ArithmeticError),
+)
+"""What its trackers raise, by release and machine."""
+
+_SETTINGS: dict[str, Any] = {
+    "project_name": "energyscore",
+    "measure_power_secs": 10,
+    "tracking_mode": "machine",
+    "save_to_file": False,
+    "save_to_api": False,
+    "save_to_logger": False,
+    "save_to_prometheus": False,
+    "save_to_logfire": False,
+    "output_methods": [],
+    "output_handlers": [],
+    "electricitymaps_api_token": "",  # with one it would ask the network during the window
+    "allow_multiple_runs": True,
+    "log_level": "critical",
+    "pue": 1.0,
+    "wue": 0.0,
+    "force_mode_cpu_load": False,
+    "force_cpu_power": None,
+    "force_ram_power": None,
+    "rapl_include_dram": False,
+    "rapl_prefer_psys": False,
+}
 
 
 class CodeCarbonMeter:
@@ -34,7 +66,7 @@ class CodeCarbonMeter:
         """Probe the hardware; that takes CodeCarbon a second or two, so it is done here."""
         try:
             self._probe()
-        except (ImportError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        except (ImportError, *_FAILURES) as error:
             # Its settings and its ways of failing change from release to release; whatever it
             # is, the run goes on without a second source.
             raise MeterError(
@@ -45,35 +77,28 @@ class CodeCarbonMeter:
 
     def _probe(self) -> None:
         from codecarbon import OfflineEmissionsTracker
+        from codecarbon.emissions_tracker import BaseEmissionsTracker
 
         # Two of its log lines escape its own `log_level`.
         logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
         # Every setting is given: what is not would be taken from .codecarbon.config files
         # and CODECARBON_* variables. The country only feeds CodeCarbon's own CO2 figure,
         # which is not used.
+        settings: dict[str, Any] = {
+            "country_iso_code": "USA",
+            "gpu_ids": list(self._gpu_indices),
+            "output_dir": tempfile.gettempdir(),
+            **_SETTINGS,
+        }
+        known = inspect.signature(BaseEmissionsTracker.__init__).parameters
         self._tracker = OfflineEmissionsTracker(
-            project_name="energyscore",
-            country_iso_code="USA",
-            gpu_ids=list(self._gpu_indices),
-            measure_power_secs=10,
-            tracking_mode="machine",
-            save_to_file=False,
-            save_to_api=False,
-            save_to_logger=False,
-            save_to_prometheus=False,
-            save_to_logfire=False,
-            allow_multiple_runs=True,
-            log_level="critical",
-            pue=1.0,
-            wue=0.0,
-            force_mode_cpu_load=False,
-            force_cpu_power=None,
-            force_ram_power=None,
-            rapl_include_dram=False,
-            rapl_prefer_psys=False,
+            **{k: v for k, v in settings.items() if k in known or k == "country_iso_code"}
         )
-        # A first window that measures nothing: it makes the tracker probe the hardware.
-        self.stop(self.start())
+        # A first window that measures nothing: it makes the tracker probe the hardware, and
+        # shows whether it works: a tracker that could not be set up says so in its log only.
+        probe = self.stop(self.start()).readings
+        if probe["ram"].energy_j is None:
+            raise ValueError(probe["ram"].reason)
 
     def start(self) -> str:
         """Begin a window."""
@@ -86,7 +111,7 @@ class CodeCarbonMeter:
         """End the window."""
         try:
             data = self._tracker.stop_task(token)
-        except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        except _FAILURES as error:
             return _nothing(f"CodeCarbon failed: {type(error).__name__}: {error}")
         if data is None:
             return _nothing("CodeCarbon gave no figures")

@@ -36,17 +36,17 @@ class NvmlMeter:
 
     name = "nvml"
 
-    def __init__(
-        self, uuids: Sequence[str], foreign_processes: Mapping[str, int] | None = None
-    ) -> None:
+    def __init__(self, uuids: Sequence[str], before: Mapping[str, int] | None = None) -> None:
         """Meter these GPUs.
 
         Args:
             uuids: which GPUs.
-            foreign_processes: compute processes that were on each before the model came.
+            before: compute processes on each before this process used it. One more since is
+                this process itself, all others are foreign. Without it, whoever is there when
+                the meter is opened does the work (a server), and only newcomers are foreign.
         """
         self._uuids = tuple(uuids)
-        self._foreign = dict(foreign_processes or {})
+        self._before = before
         self._session: NvmlSession | None = None
         self._devices: list[Any] = []
         self._about: list[Circumstances] = []
@@ -61,8 +61,7 @@ class NvmlMeter:
         self._about = [
             Circumstances(
                 label=f"GPU {facts.index} ({facts.name})",
-                foreign_processes=self._foreign.get(facts.uuid, 0),
-                expected_processes=count_processes(device),
+                own_processes=self._own_processes(facts.uuid, device),
                 mig=bool(facts.mig),
                 vgpu=bool(facts.vgpu),
             )
@@ -129,6 +128,12 @@ class NvmlMeter:
                 errors.append(str(error))
                 lost.append(error.value == _GPU_IS_LOST)
         return tuple(values), tuple(errors), tuple(lost)
+
+    def _own_processes(self, uuid: str, device: Any) -> int:
+        now = count_processes(device) or 0
+        if self._before is None:
+            return now
+        return min(1, max(0, now - self._before.get(uuid, 0)))
 
     def _start_recorder(self) -> None:
         command = [sys.executable, "-m", "energyscore.meters.nvml_recorder", *self._uuids]

@@ -61,15 +61,13 @@ class Circumstances:
 
     Attributes:
         label: how to call it in messages.
-        foreign_processes: compute processes on it that are not the benchmark's.
-        expected_processes: compute processes when the meter was opened.
+        own_processes: compute processes on it that belong to the work.
         mig: whether it is split into MIG instances.
         vgpu: whether it is a virtual GPU.
     """
 
     label: str
-    foreign_processes: int = 0
-    expected_processes: int | None = None
+    own_processes: int = 0
     mig: bool = False
     vgpu: bool = False
 
@@ -110,6 +108,8 @@ def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | 
             "counter_reset",
             f"the energy counter of {label} went backwards (driver reload or GPU reset)",
         )
+    if not trace.counter and trace.end_mj > trace.start_mj:
+        return None  # nobody watched in between; it moved
     # Changes within the window only: the first record is the state at its beginning.
     times = [t for t, _ in trace.counter[1:] if window.start_ns <= t <= window.end_ns]
     edges = [window.start_ns, *times, window.end_ns]
@@ -176,9 +176,8 @@ def _circumstance_notices(trace: Trace, about: Circumstances) -> tuple[Notice, .
         notices.append(
             Notice("mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", True)
         )
-    new = (trace.max_processes or 0) - (about.expected_processes or 0)
-    others = about.foreign_processes + max(0, new if about.expected_processes is not None else 0)
-    if others:
+    others = (trace.max_processes or 0) - about.own_processes
+    if others > 0:
         notices.append(
             Notice("contention", f"{others} other process(es) computed on {label} meanwhile", True)
         )
