@@ -17,6 +17,9 @@ STALL_S = 1.0
 DISAGREEMENT = 0.05
 """Counter and integrated power further apart than this are both worth looking at."""
 
+QUANTISATION = 0.01
+"""A window whose energy is uncertain by more than this, for the counter's steps, is too short."""
+
 # Bits of nvmlDeviceGetCurrentClocksEventReasons (NVML reference).
 _POWER_CAP, _THERMAL, _POWER_BRAKE = 0x04, 0x20 | 0x40, 0x80
 _LIMIT_TOLERANCE = 1.05
@@ -89,6 +92,7 @@ def evaluate(
         )
         reading = Reading(energy_j, "counter", ticks=ticks, facts=facts)
         notices += _disagreement(energy_j, power_j, averaged, window, facts, about.label)
+        notices += _too_short(window, trace, about.label)
     else:
         assert distrust is not None
         notices += (distrust,)
@@ -210,6 +214,24 @@ def _disagreement(
         Notice(
             "counter_power_disagree",
             f"{label}: the counter says {counter_j:.1f} J, integrated power {power_j:.1f} J",
+        ),
+    )
+
+
+def _too_short(window: Window, trace: Trace, label: str) -> tuple[Notice, ...]:
+    """The counter lags by up to one update period at each edge: that much may be missing."""
+    if not trace.counter:
+        return ()
+    period_ms = update_period_ms(trace.counter)
+    share = 1.0 if period_ms is None else period_ms / 1e3 / window.duration_s
+    if share <= QUANTISATION:
+        return ()
+    bound = f"up to {share:.0%} of its energy" if period_ms else "an unknown part of its energy"
+    return (
+        Notice(
+            "short_window",
+            f"{label}: a window of {window.duration_s:.2f} s is short for the counter's updates; "
+            f"{bound} may be missing",
         ),
     )
 
