@@ -172,7 +172,7 @@ class ProgressObserver:
                 SpinnerColumn(),
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=30),
-                TextColumn("{task.completed}/{task.total}"),
+                TextColumn("{task.fields[count]}"),
                 TimeRemainingColumn(),
                 console=self._console,
                 refresh_per_second=2,  # drawing takes time from the work that is metered
@@ -200,13 +200,13 @@ class ProgressObserver:
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._task = self._progress.add_task(
-            escape(f"{self._prefix}: {name}"), total=total, completed=0
+            escape(f"{self._prefix}: {name}"), total=total, count=f"0/{total}" if total else ""
         )
 
     def advance(self, done: int) -> None:
         """So many queries of the stage are done."""
         if self._progress is not None and self._total is not None:
-            self._progress.update(self._task, completed=done)
+            self._progress.update(self._task, completed=done, count=f"{done}/{self._total}")
 
     def say(self, message: str) -> None:
         """A line for people."""

@@ -243,7 +243,7 @@ def run(
         show_report(report)
     if report:
         observer.say(f"Results: {session.csv_path} and one JSON file a result beside it.")
-    status = failures[0].exit_code if failures else 0
-    if any(not entry.result.valid for entry in report):
-        status = status or 3
-    raise typer.Exit(status)
+    # The gravest counts: interrupted, then invalid or unsupported, then wrong input.
+    statuses = [failure.exit_code for failure in failures]
+    statuses += [3 for entry in report if not entry.result.valid]
+    raise typer.Exit(max(statuses, default=0))

@@ -104,11 +104,16 @@ class Session:
             try:
                 self._results.append(self._measure(entry))
                 self._write_csv()
-            except Interrupted:
-                raise
+            except KeyboardInterrupt:
+                done = f"{len(self._results)} of {len(self._entries)} results are written"
+                failures.append(Interrupted(f"interrupted; {done}.", "Repeat it to go on."))
             except EnergyScoreError as error:
                 failures.append(error)
-                self._observer.fail(str(error))
+            else:
+                continue
+            self._observer.fail(str(failures[-1]))
+            if isinstance(failures[-1], Interrupted):
+                break
         return failures
 
     def report(self) -> list[RatedResult]:
