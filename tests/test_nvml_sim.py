@@ -6,6 +6,7 @@ around each call, not from sleeping, so that a slow machine does not fail them.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -72,11 +73,10 @@ def run(env: dict[str, str], body: str) -> Any:
 
 
 @pytest.fixture(scope="session")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workshop(sim_dir: Path) -> Path:
     """The directory that holds the library, compiled once, and all configuration files."""
-    directory = tmp_path_factory.mktemp("nvml")
-    build(directory)
-    return directory
+    build(sim_dir)
+    return sim_dir
 
 
 def mj_between(sim: Simulation, index: int, before_ns: int, after_ns: int) -> tuple[int, int]:
@@ -92,11 +92,12 @@ def mj_between(sim: Simulation, index: int, before_ns: int, after_ns: int) -> tu
     return values[0] - 1, values[1] + 1  # The reference is a float: one unit of slack.
 
 
-def test_source_compiles_without_warnings(tmp_path: Path) -> None:
+def test_source_compiles_without_warnings(workshop: Path) -> None:
     """All four variants of the library are clean under -Wall -Wextra."""
+    compiler = str(next(filter(None, map(shutil.which, ("cc", "gcc", "clang")))))
     total, values = "-DNVML_SIM_OMIT_TOTAL_ENERGY", "-DNVML_SIM_OMIT_FIELD_VALUES"
     for omit in ([], [total], [values], [total, values]):
-        command = ["cc", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *omit, str(SOURCE)]
+        command = [compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *omit, str(SOURCE)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
