@@ -18,6 +18,7 @@ METERS = {
     "nvml": "energyscore.meters.nvml:NvmlMeter",
     "rapl": "energyscore.meters.rapl:RaplMeter",
     "codecarbon": "energyscore.meters.codecarbon:CodeCarbonMeter",
+    "load": "energyscore.meters.load:LoadMeter",
 }
 
 EXPORTERS = {

@@ -78,7 +78,7 @@ def check_conformance(
         ("device", "model on the metered GPUs", protocol.device, on_gpu),
         (
             "gpus",
-            f"at most {max_gpus}" if max_gpus else "any number",
+            ("1" if max_gpus == 1 else f"1 to {max_gpus}") if max_gpus else "1 or more",
             str(len(gpus)),
             bool(gpus) and (max_gpus is None or len(gpus) <= max_gpus),
         ),
@@ -111,9 +111,9 @@ def check_conformance(
         ),
         ("warm-up", "until steady", "quick" if protocol.quick else "full", not protocol.quick),
         (
-            "method",
-            "energy counter",
-            " and ".join(sorted(str(method) for method in methods)) or "none",
+            "GPU energy",
+            "counter",
+            " and ".join(sorted(str(method) for method in methods)) or "no GPU was metered",
             methods == {"counter"},
         ),
     ]

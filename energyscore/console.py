@@ -92,6 +92,8 @@ def _stars(rating: Rating) -> str:
 
 
 def _relative_to(rating: Rating) -> str:
+    if rating.stars is None and rating.reason.startswith("not comparable"):
+        return rating.reason.partition(":")[0] + ", see below"
     if rating.stars is None:
         return rating.reason
     return str(rating.scale)
@@ -118,10 +120,11 @@ def _notes(entries: Sequence[RatedResult]) -> list[str]:
     notes = []
     if any(entry.rating.estimated for entry in entries):
         notes.append(
-            "estimated: by processor load and memory size (CodeCarbon), not by a meter; it errs "
-            "by tens of percent and is not GPU energy."
+            "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by "
+            "a meter. In effect it follows time; it is not GPU energy."
         )
     notes += _departures(entries)
+    notes += _emissions(entries)
     seen: dict[str, list[str]] = {}
     for entry in entries:
         for caution in entry.result.cautions:
@@ -132,12 +135,31 @@ def _notes(entries: Sequence[RatedResult]) -> list[str]:
     return notes
 
 
+def _emissions(entries: Sequence[RatedResult]) -> list[str]:
+    """Grams of CO2, where a country was given."""
+    lines = []
+    for entry in entries:
+        emissions, model = entry.result.emissions, entry.result.model.id
+        system = emissions.system_co2_g_per_1k_queries
+        gpu = emissions.gpu_co2_g_per_1k_queries
+        figure = gpu if entry.rating.basis == "gpu" else system
+        if figure is not None and emissions.intensity_g_per_kwh is not None:
+            lines.append(
+                f"CO2 of {model}: {format_number(figure)} g per 1,000 queries, operational only, "
+                f"at {emissions.intensity_g_per_kwh:.0f} g/kWh in {emissions.country} "
+                f"({emissions.source})."
+            )
+    return lines
+
+
+def _models(entries: Sequence[RatedResult]) -> str:
+    return ", ".join(dict.fromkeys(entry.result.model.id for entry in entries))
+
+
 def _departures(entries: Sequence[RatedResult]) -> list[str]:
     """One line for all that depart from the reference's protocol in the same points."""
     alike: dict[tuple[str, ...], list[RatedResult]] = {}
     for entry in entries:
-        if entry.rating.stars is None and entry.rating.not_comparable:
-            continue  # the reason, in the table, names them already
         names = tuple(point.split(":")[0] for point in entry.rating.not_comparable)
         alike.setdefault(names, []).append(entry)
     lines = []
@@ -149,7 +171,8 @@ def _departures(entries: Sequence[RatedResult]) -> list[str]:
                 point if point in common else name
                 for name, point in zip(names, group[0].rating.not_comparable, strict=True)
             ]
-            lines.append(f"not comparable to the reference: {'; '.join(points)}.")
+            whose = "" if len(group) == len(entries) else f" ({_models(group)})"
+            lines.append(f"not comparable to the reference{whose}: {'; '.join(points)}.")
     return lines
 
 

@@ -149,8 +149,13 @@ class TaskFile:
 
     @property
     def sample_path(self) -> Path:
-        """Where the bundled sample lies."""
-        return self.path.parent / self.spec.sample.file
+        """Where the bundled sample lies: beside the task, or among those that ship.
+
+        A copy of a bundled task thus works without a copy of its sample.
+        """
+        beside = self.path.parent / self.spec.sample.file
+        shipped = bundled_tasks_dir() / self.spec.sample.file
+        return shipped if not beside.exists() and shipped.exists() else beside
 
 
 def bundled_tasks_dir() -> Path:

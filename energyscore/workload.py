@@ -1,9 +1,10 @@
 """The workload: a task's queries, from its dataset or yours, pinned and fingerprinted."""
 
+import csv
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,17 +121,40 @@ def _read_file(path: Path) -> Iterable[Mapping[str, Any]]:
         return _read_jsonl(path)
     if kind == "json":
         return _read_json(path)
+    if kind == "csv":
+        return _read_csv(path)
     import pandas as pd
 
     try:
-        if kind == "csv":
-            # Every cell is text: "NA", "1" and "" are words here, not missing or numeric.
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-        else:
-            frame = pd.read_parquet(path)
+        frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read as {kind}: {error}.") from error
+        raise DatasetError(f"{path} cannot be read as parquet: {error}.") from error
     return [{str(k): v for k, v in row.items()} for row in frame.to_dict(orient="records")]
+
+
+def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a CSV, every cell as text: "NA", "1" and "" are words here, not numbers or holes.
+
+    A row with more or fewer fields than the header is refused: a text with a comma in it that
+    is not quoted would otherwise be cut there, and something else be measured.
+    """
+    csv.field_size_limit(2**31 - 1)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, None)
+            if header is None:
+                raise DatasetError(f"{path} is empty: a CSV begins with a line of column names.")
+            for number, row in enumerate(filter(None, reader), start=1):
+                if len(row) != len(header):
+                    raise DatasetError(
+                        f"{path}, row {number} has {len(row)} fields, the header has "
+                        f"{len(header)}.",
+                        "Put texts with commas in them in double quotes.",
+                    )
+                yield dict(zip(header, row, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be read as csv: {error}.") from error
 
 
 def _read_json(path: Path) -> list[dict[str, Any]]:

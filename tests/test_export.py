@@ -16,7 +16,7 @@ HEADER = (
     "weights,dataset,queries,batch_size,runs,gpu_wh_per_1k_queries,gpu_ci95_low,gpu_ci95_high,"
     "method,system_wh_per_1k_queries,system_method,stars,stars_relative_to,stars_basis,"
     "stars_estimated,mean_input_tokens,mean_output_tokens,mean_query_s,gpu_co2_g_per_1k_queries,"
-    "country,hardware,device,quick,valid,reason,created_at,energyscore,file"
+    "system_co2_g_per_1k_queries,country,hardware,device,quick,valid,reason,created_at,energyscore,file"
 )
 
 
@@ -51,7 +51,8 @@ def test_what_was_not_measured_is_empty_and_never_zero():
     empty = [
         "gpu_wh_per_1k_queries", "gpu_ci95_low", "gpu_ci95_high", "method", "stars",
         "system_wh_per_1k_queries", "system_method", "stars_relative_to", "stars_basis",
-        "stars_estimated", "gpu_co2_g_per_1k_queries", "country", "quantization",
+        "stars_estimated", "gpu_co2_g_per_1k_queries",
+        "system_co2_g_per_1k_queries", "country", "quantization",
     ]  # fmt: skip
     assert {name: row[name] for name in empty} == dict.fromkeys(empty, "")
     assert row["reason"] != ""

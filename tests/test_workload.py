@@ -48,7 +48,10 @@ def test_a_folder_written_by_save_to_disk_loads(tmp_path):
     [
         ("txt\nhello\n", "no column 'text', which text_generation needs; it has 'txt'"),
         ("text\n", "is empty"),
-        ("", "cannot be read as csv"),
+        ("", "is empty: a CSV begins with a line of column names"),
+        ("text\nyes, it is\n", "row 1 has 2 fields, the header has 1"),
+        ("text,more\nalone\n", "row 1 has 1 fields, the header has 2"),
+        ('text\n"never closed\n', "cannot be read as csv"),
         ('text\nhello\n""\n', "row 2: the column 'text' is empty"),
         ('text\n"   "\n', "row 1: the column 'text' holds no text"),
     ],

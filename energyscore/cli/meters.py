@@ -114,6 +114,7 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
     _try_open(metering, "codecarbon", indices, absent=("cpu", "ram"))
     # RAPL is missing on many machines; CodeCarbon's estimate stands in, and says so.
     _try_open(metering, "rapl", quiet=True)
+    _try_open(metering, "load", quiet=True)
     if nvml is not None:
         metering.meters.append(nvml)
 

@@ -34,7 +34,9 @@ def rate(
     ] = None,
     every: Annotated[
         bool,
-        typer.Option("--all", help="Also older results of the same measurement, not the latest."),
+        typer.Option(
+            "--all", help="Show older results of the same measurement too, not only the latest."
+        ),
     ] = False,
     form: Annotated[
         RateFormat, typer.Option("--format", help="How to show the ratings.")

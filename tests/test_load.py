@@ -1,0 +1,65 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from energyscore.errors import MeterError
+from energyscore.meters.load import LoadMeter
+
+
+def window(meter, work):
+    meter.open()
+    token = meter.start()
+    work()
+    return meter.stop(token)
+
+
+def spin(seconds=1.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        pass
+
+
+def stat(tmp_path, busy_s, idle_s=0):
+    hertz = os.sysconf("SC_CLK_TCK")
+    file = tmp_path / "stat"
+    file.write_text(f"cpu  {round(busy_s * hertz)} 0 0 {idle_s} 0 0 0 0 0 0\ncpu0 1 2 3\n")
+    return file
+
+
+@pytest.mark.parametrize(("foreign_share", "told"), [(0.0, False), (0.05, False), (0.5, True)])
+def test_other_processes_are_told_by_the_whole_machines_time(tmp_path, foreign_share, told):
+    file = stat(tmp_path, 100)
+
+    def work():
+        own = time.process_time()
+        start = time.monotonic()
+        spin(0.7)
+        elapsed_s, own_s = time.monotonic() - start, time.process_time() - own
+        stat(tmp_path, 100 + own_s + foreign_share * elapsed_s * os.cpu_count())
+
+    measurement = window(LoadMeter(file), work)
+    assert measurement.readings == {}
+    assert [notice.code for notice in measurement.notices] == ["busy_machine"] * told
+
+
+def test_a_busy_neighbour_is_seen_on_this_machine():
+    code = "import time\nend = time.monotonic() + 2.5\nwhile time.monotonic() < end: pass"
+    neighbours = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(os.cpu_count())]
+    measurement = window(LoadMeter(), lambda: time.sleep(1.5))
+    for neighbour in neighbours:
+        neighbour.wait()
+    (notice,) = measurement.notices
+    assert not notice.invalidates
+    assert "of the processor" in notice.message
+
+
+@pytest.mark.parametrize("content", [None, "", "cpu 1 2\n", "cpu a b c d e f g\n"])
+def test_a_machine_that_does_not_tell(tmp_path, content):
+    file = tmp_path / "stat"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(MeterError):
+        LoadMeter(file).open()
