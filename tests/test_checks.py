@@ -215,14 +215,14 @@ FREE = {"max_new_tokens": 10, "min_new_tokens": 0, "strategy": "greedy"}
         ({"facts": ModelFacts(None, "N", 1, "float16", None, None, "random", 9)}, {"weights"}),
         ({"runs": [*OFFICIAL.runs, make_run(10, seconds=59.9)]}, {"window"}),
         ({"protocol_quick": True}, {"warm-up"}),
-        ({"runs": [*OFFICIAL.runs, make_run(10, method="power_integral")]}, {"method"}),
-        ({"runs": [*OFFICIAL.runs, make_run(10, joules=None)]}, {"method"}),
+        ({"runs": [*OFFICIAL.runs, make_run(10, method="power_integral")]}, {"GPU energy"}),
+        ({"runs": [*OFFICIAL.runs, make_run(10, joules=None)]}, {"GPU energy"}),
         ({"runs": [*OFFICIAL.runs, make_run(10, output_tokens=9_999)]}, {"generation"}),
         ({"workload_generation": FREE}, {"generation"}),
         ({"workload_generation": None}, {"generation"}),
         (
             {"protocol_metered_gpus": [], "protocol_gpus_chosen_by": None, "environment_gpus": []},
-            {"hardware", "device", "gpus", "method"},
+            {"hardware", "device", "gpus", "GPU energy"},
         ),
     ],
 )

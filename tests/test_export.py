@@ -42,7 +42,7 @@ def test_one_row_says_all():
         "pretrained,EnergyStarAI/text_generation,1000,1,10,1.0,1.0,1.0,"
         "counter,,,5,aienergyscore-2025-02,gpu,"
         "false,369.0,10.0,0.1,,"
-        ",NVIDIA H100 80GB HBM3,cuda,false,true,,2026-01-01T00:00:00Z,0,a/b.json"
+        ",,NVIDIA H100 80GB HBM3,cuda,false,true,,2026-01-01T00:00:00Z,0,a/b.json"
     )
 
 

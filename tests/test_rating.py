@@ -69,7 +69,7 @@ def test_an_official_result_is_rated_against_the_reference():
         ({"weights": "random"}, "weights"),
         ({"quick": True}, "warm-up"),
         ({"runs": runs_of(2.0)[:9]}, "repeats"),
-        ({"runs": runs_of(2.0, method="power_integral")}, "method"),
+        ({"runs": runs_of(2.0, method="power_integral")}, "GPU energy"),
         ({"runs": [make_run(i, seconds=59.0) for i in range(10)]}, "window"),
         ({"runs": [make_run(i, output_tokens=9999) for i in range(10)]}, "generation"),
         ({"size": "D"}, "task"),
