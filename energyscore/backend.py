@@ -73,9 +73,11 @@ class Backend(Protocol):
     Attributes:
         prepare_ahead: how many batches may be prepared before they are run. Preprocessing is
             then one uninterrupted stretch; its bound is the memory that prepared batches take.
+        phases: the phases that it enters, `preprocess` first.
     """
 
     prepare_ahead: int
+    phases: tuple[str, ...]
 
     def load(self, spec: ModelSpec, task: TaskSpec, device: str) -> ModelFacts:
         """Load the model onto `device` (`cpu` or `cuda`)."""

@@ -32,6 +32,12 @@ def find_cautions(
     if not protocol.warmup_steady:
         message = f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up"
         cautions.append(Caution(code="warmup_unsteady", message=message))
+    for uuid in protocol.metered_gpus:
+        found = [run.facts.get(f"gpu:{uuid}", {}).get("power_limit_w") for run in runs]
+        limits = sorted({str(limit) for limit in found if limit is not None})
+        if len(limits) > 1:
+            message = f"the power limit of {uuid} changed: {' W, '.join(limits)} W"
+            cautions.append(Caution(code="power_limit_changed", message=message))
     return cautions + _second_source(runs) + _output_lengths(runs, workload)
 
 

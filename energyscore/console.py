@@ -62,7 +62,7 @@ def _star_table(task: str, entries: Sequence[RatedResult]) -> Table:
     table.add_column("model", overflow="fold")
     table.add_column("class")
     table.add_column("energy / 1,000 queries", justify="right", no_wrap=True)
-    table.add_column("± 95%", justify="right", no_wrap=True)
+    table.add_column("± 95%" if _shows("±") else "+- 95%", justify="right", no_wrap=True)
     table.add_column("what was metered", overflow="fold")
     table.add_column("stars", no_wrap=True)
     table.add_column("relative to", overflow="fold")
@@ -87,8 +87,18 @@ def _star_table(task: str, entries: Sequence[RatedResult]) -> Table:
 def _stars(rating: Rating) -> str:
     if rating.stars is None:
         return "[dim]none[/]"
-    stars = "★" * rating.stars + "☆" * (5 - rating.stars)
+    full, empty = ("★", "☆") if _shows("★☆") else ("*", "-")
+    stars = full * rating.stars + empty * (5 - rating.stars)
     return f"[yellow]{stars}[/] estimated" if rating.estimated else f"[green]{stars}[/]"
+
+
+def _shows(text: str) -> bool:
+    """Whether stdout can show these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _relative_to(rating: Rating) -> str:

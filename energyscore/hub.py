@@ -1,5 +1,6 @@
 """Whether the Hugging Face hub can be reached, found out fast instead of by minutes of retries."""
 
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -27,13 +28,13 @@ def is_reachable(timeout_s: float = 3.0) -> bool:
     address = endpoint()
     if not address.startswith(("https://", "http://")):
         raise UsageError(f"HF_ENDPOINT is not an address: {address!r}.")
-    request = urllib.request.Request(address, method="HEAD")
     try:
+        request = urllib.request.Request(address, method="HEAD")
         with urllib.request.urlopen(request, timeout=timeout_s):
             return True
     except urllib.error.HTTPError:
         return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return False
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,6 +22,9 @@ BANDS = 5
 
 Basis = Literal["gpu", "system"]
 Kind = Literal["reference", "cohort"]
+
+
+_Cohorts: TypeAlias = dict[tuple[object, ...] | None, list[tuple[tuple[str, str | None], float]]]
 
 
 class Band(BaseModel):
@@ -138,8 +141,9 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     Returns:
         One rating per result, in the same order.
     """
+    cohorts = _cohorts(results)
     if scale == COHORT:
-        return [_rate_in_cohort(result, results, ()) for result in results]
+        return [_rate_in_cohort(result, cohorts, ()) for result in results]
     reference = load_scale(scale or DEFAULT_SCALE)
     ratings = []
     for result in results:
@@ -147,7 +151,7 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
         if not departures or scale is not None:
             ratings.append(_rate_by_reference(result, reference, departures))
         else:
-            ratings.append(_rate_in_cohort(result, results, departures))
+            ratings.append(_rate_in_cohort(result, cohorts, departures))
     return ratings
 
 
@@ -175,7 +179,7 @@ def cohort_key(result: Result) -> tuple[object, ...] | None:
     basis = rated_figure(result)
     if basis is None:
         return None
-    gpus = tuple(sorted((gpu.name, gpu.power_limit_w) for gpu in result.environment.gpus))
+    gpus = tuple(sorted(f"{gpu.name} {gpu.power_limit_w}" for gpu in result.environment.gpus))
     generation = result.workload.generation or {}
     return (
         result.task.id,
@@ -225,38 +229,33 @@ def _rate_by_reference(result: Result, reference: Scale, departures: tuple[str, 
     return Rating(stars, "reference", reference.name, "gpu", False, energy, "", ())
 
 
-def _rate_in_cohort(
-    result: Result, results: Sequence[Result], departures: tuple[str, ...]
-) -> Rating:
+def _cohorts(results: Sequence[Result]) -> _Cohorts:
+    """The comparable results by what they share: (model, revision) and figure of each."""
+    cohorts: _Cohorts = {}
+    for result in results:
+        figure = rated_figure(result)
+        if figure is not None and not _why_unratable(result):
+            member = ((result.model.id, result.model.revision), figure[0])
+            cohorts.setdefault(cohort_key(result), []).append(member)
+    return cohorts
+
+
+def _rate_in_cohort(result: Result, cohorts: _Cohorts, departures: tuple[str, ...]) -> Rating:
     unratable = _why_unratable(result)
     figure = rated_figure(result)
     if unratable or figure is None:
         return _without_stars(result, unratable or "no energy was measured", departures)
     energy, basis, estimated = figure
-    key = cohort_key(result)
-    cohort = [
-        (other.model.id, other.model.revision, other_figure[0])
-        for other in results
-        if _why_unratable(other) == ""
-        and cohort_key(other) == key
-        and (other_figure := rated_figure(other)) is not None
-    ]
-    models = len({(model, revision) for model, revision, _ in cohort})
-    low = min(energy for *_, energy in cohort)
-    high = max(energy for *_, energy in cohort)
+    cohort = cohorts[cohort_key(result)]
+    models = len({model for model, _ in cohort})
+    low = min(figure for _, figure in cohort)
+    high = max(figure for _, figure in cohort)
     if models < 2 or low == high:
         reason = "stars are relative: at least two comparable models are needed"
         return _without_stars(result, reason, departures)
-    return Rating(
-        stars_for(energy, low, high),
-        "cohort",
-        f"cohort of {models}",
-        basis,
-        estimated,
-        energy,
-        "",
-        departures,
-    )
+    stars = stars_for(energy, low, high)
+    scale = f"cohort of {models}"
+    return Rating(stars, "cohort", scale, basis, estimated, energy, "", departures)
 
 
 def _why_unratable(result: Result) -> str:

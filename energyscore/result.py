@@ -7,7 +7,7 @@ ever 0 because it is unknown.
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from energyscore.errors import ResultError
 from energyscore.measure import Domain, Method
@@ -16,6 +16,8 @@ SCHEMA_VERSION = 1
 
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+Energy = Annotated[float, Field(gt=0, lt=1e15)]
+"""Joules or Wh that were measured: nothing takes none, and nothing takes a power station's."""
 Count = Annotated[int, Field(ge=0)]
 PositiveCount = Annotated[int, Field(gt=0)]
 SystemMethod = Literal["measured", "estimated"]
@@ -147,7 +149,7 @@ class Run(Part):
     phase_methods: dict[Domain, str] = Field(
         description="how a domain's energy was split among the phases"
     )
-    energy_j: dict[Domain, float | None]
+    energy_j: dict[Domain, Energy | None]
     methods: dict[Domain, Method | None]
     reasons: dict[Domain, str] = Field(description="why a domain has no energy")
     facts: dict[Domain, dict[str, float | int | str | None]]
@@ -169,13 +171,13 @@ class Score(Part):
     memory, and is labelled `estimated` as soon as one part of it is.
     """
 
-    gpu_wh_per_1k_queries: float | None
+    gpu_wh_per_1k_queries: Energy | None
     ci95: tuple[float, float] | None
     method: Method | None
     reason: str
     std: float | None
     runs: Count
-    system_wh_per_1k_queries: float | None
+    system_wh_per_1k_queries: Energy | None
     system_ci95: tuple[float, float] | None
     system_method: SystemMethod | None
     system_reason: str
@@ -219,6 +221,16 @@ class Result(Part):
     cautions: list[Caution]
     valid: bool
     invalid_reasons: list[str]
+
+    @model_validator(mode="after")
+    def _score_stands_on_runs(self) -> "Result":
+        domains = [f"gpu:{uuid}" for uuid in self.protocol.metered_gpus]
+        measured = bool(domains) and all(
+            run.energy_j.get(domain) is not None for run in self.runs for domain in domains
+        )
+        if self.score.gpu_wh_per_1k_queries is not None and not measured:
+            raise ValueError("score.gpu_wh_per_1k_queries stands on runs without GPU energy")
+        return self
 
     @property
     def hardware(self) -> str:

@@ -68,7 +68,8 @@ def check_writable(folder: Path) -> None:
 
 def result_folder(out: Path, model_folder: tuple[str, str], task: str) -> Path:
     """Where results of a model on a task are kept."""
-    org, model = (_UNSAFE.sub("_", part) for part in model_folder)
+    # A leading dot would hide the folder, and its results, from `rate`.
+    org, model = (_UNSAFE.sub("_", part).lstrip(".") or "_" for part in model_folder)
     return out / org / model / task
 
 
@@ -92,7 +93,8 @@ def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
             files = sorted(
                 file
                 for file in path.rglob("*.json")
-                if not any(part.startswith(".") for part in file.relative_to(path).parts)
+                if file.is_file()
+                and not any(part.startswith(".") for part in file.relative_to(path).parts)
                 and _looks_like_result(file)
             )
             if not files:
@@ -121,6 +123,8 @@ def find_results(folder: Path) -> list[tuple[Path, Result]]:
     """The results in a folder, all the way down; files that are none, or broken, are let be."""
     found = []
     for path in sorted(folder.rglob("*.json")):
+        if not path.is_file():
+            continue  # a pipe would be waited for
         with contextlib.suppress(ResultError):
             found.append((path, load_result(path)))
     return found
@@ -148,6 +152,28 @@ def _looks_like_result(path: Path) -> bool:
         return False
 
 
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = False, busy: str = "") -> Iterator[None]:
+    """Hold a lock file. The lock is the kernel's and ends with the process, killed or not.
+
+    Raises:
+        ResultError: when another process holds it and `wait` is false.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            raise ResultError(busy, "Wait for it, or choose another --out.") from error
+        # The file stays: were it removed, one process could hold the old file's lock and
+        # another the new one's.
+        yield
+
+
 class Journal:
     """The finished runs of a measurement under way: one line each, synced, torn lines ignored."""
 
@@ -165,22 +191,8 @@ class Journal:
         Raises:
             ResultError: when another process holds it.
         """
-        path = self._path.with_suffix(".lock")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("w")
-        except OSError as error:
-            raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ResultError(
-                    f"Another energyscore is measuring the same into {self._path.parent}.",
-                    "Wait for it, or choose another --out.",
-                ) from error
-            # The file stays: were it removed, one process could hold the old file's lock and
-            # another the new one's.
+        message = f"Another energyscore is measuring the same into {self._path.parent}."
+        with locked(self._path.with_suffix(".lock"), busy=message):
             yield
 
     def load(self) -> list[Run]:

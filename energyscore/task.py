@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,10 @@ Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
 Precision = Literal["float32", "float16", "bfloat16"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,47}$")]
 Count = Annotated[int, Field(gt=0)]
+
+
+_YAML_ERRORS = (ValueError, KeyError, AttributeError, IndexError, TypeError, RecursionError)
+"""What PyYAML lets through from values that look like dates, numbers or tags and are none."""
 
 
 class _Strict(BaseModel):
@@ -155,7 +160,7 @@ class TaskFile:
         """
         beside = self.path.parent / self.spec.sample.file
         shipped = bundled_tasks_dir() / self.spec.sample.file
-        return shipped if not beside.exists() and shipped.exists() else beside
+        return shipped if not _is_file(beside) and _is_file(shipped) else beside
 
 
 def bundled_tasks_dir() -> Path:
@@ -181,7 +186,7 @@ def load_task(path: Path) -> TaskFile:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(f"Task file {path} cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *_YAML_ERRORS) as error:
         raise TaskError(f"Task file {path} is not valid YAML: {error}.") from error
     if not isinstance(content, dict):
         raise TaskError(f"Task file {path} must hold a mapping of keys, as tasks/*.yaml do.")
@@ -190,7 +195,7 @@ def load_task(path: Path) -> TaskFile:
     except ValidationError as error:
         raise TaskError(f"Task file {path}: {_explain(error)}") from error
     task = TaskFile(spec, path)
-    if not task.sample_path.is_file():
+    if not _is_file(task.sample_path):
         raise TaskError(
             f"Task file {path}: sample.file: {task.sample_path} does not exist.",
             "The path is relative to the task file.",
@@ -206,7 +211,7 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, TaskFile]:
     """
     tasks = _load_dir(bundled_tasks_dir())
     if extra_dir is not None:
-        if not extra_dir.is_dir():
+        if not _is_dir(extra_dir):
             raise TaskError(f"--task-path {extra_dir} is not a folder.")
         own = _load_dir(extra_dir)
         if not own:
@@ -249,7 +254,21 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"the key {where!r} is missing."
     message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message} (got {str(first['input'])[:80]!r})."
+    return f"{where}: {message} (got {reprlib.repr(first['input'])})."
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long for any file
+        return False
 
 
 def _known_keys() -> set[str]:

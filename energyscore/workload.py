@@ -89,12 +89,12 @@ def load_workload(task: TaskFile, source: str, count: int) -> Workload:
 
 def _read_jsonl(path: Path) -> list[dict[str, Any]]:
     rows = []
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DatasetError(f"{path}, line {number} is not valid JSON: {error}.") from error
         if not isinstance(row, dict):
             raise DatasetError(f"{path}, line {number} is not a JSON object with named columns.")
@@ -104,7 +104,7 @@ def _read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read as UTF-8 text: {error}.") from error
 
@@ -161,7 +161,7 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
     """A JSON array of objects; one object a line is accepted as well."""
     try:
         content = json.loads(_read_text(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         return _read_jsonl(path)
     if isinstance(content, dict):
         content = [content]

@@ -9,6 +9,7 @@ from huggingface_hub.errors import (
     HfHubHTTPError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    StrictDataclassError,
 )
 from safetensors import SafetensorError
 
@@ -23,7 +24,9 @@ _LOADING_ERRORS = (
     KeyError,
     TypeError,
     AttributeError,
+    ArithmeticError,
     SafetensorError,
+    StrictDataclassError,
     HfHubHTTPError,
 )
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")

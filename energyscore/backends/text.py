@@ -8,6 +8,7 @@ import torch
 from energyscore.backend import Batch, BatchOutput, EnterPhase, ModelFacts, Query
 from energyscore.backends.failures import translated_errors
 from energyscore.backends.loading import LoadedModel, gpu_uuids, load_model
+from energyscore.errors import DatasetError
 from energyscore.model import ModelSpec
 from energyscore.task import TaskSpec
 
@@ -16,6 +17,7 @@ class TextBackend:
     """A `backend.Backend` for text; a modality adds its Auto class and `_work`."""
 
     prepare_ahead = 4096  # a prepared text is a few kilobytes
+    phases: tuple[str, ...] = ("preprocess", "forward")
     auto_class: ClassVar[Any]
     padding_side: ClassVar[str] = "right"
     unused_weights: ClassVar[tuple[str, ...]] = ()
@@ -57,6 +59,8 @@ class TextBackend:
                 return_tensors="pt",
             )
             tokens = int(encoded["attention_mask"].sum())
+            if encoded["attention_mask"].sum(dim=-1).min() == 0:
+                raise DatasetError("A query of the dataset has no tokens.", "Remove it.")
             return Batch(dict(encoded.to(self._device)), len(queries), tokens)
 
     def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:

@@ -33,6 +33,7 @@ class _EnterDecode(LogitsProcessor):  # type: ignore[misc]  # transformers is un
 class TextGeneration(TextBackend):
     """Decoder-only generation: `prefill` reads the prompt, `decode` makes token after token."""
 
+    phases = ("preprocess", "prefill", "decode")
     auto_class = AutoModelForCausalLM
     padding_side = "left"
 

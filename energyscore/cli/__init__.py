@@ -3,6 +3,7 @@
 Heavy libraries are imported inside commands, never at the top of these modules.
 """
 
+import io
 import os
 import sys
 from enum import StrEnum
@@ -55,6 +56,7 @@ def _root(
 
 def main() -> None:
     """The entry point: run the command, turn errors into one line and the promised status."""
+    _prepare_streams()
     # The modules register their commands; importing them costs no heavy library.
     from energyscore.cli import doctor, rate, run, show  # noqa: F401
 
@@ -63,6 +65,7 @@ def main() -> None:
     click_error: Any = base
     try:
         status = app(standalone_mode=False)
+        sys.stdout.flush()
     except EnergyScoreError as error:
         _complain(str(error))
         status = error.exit_code
@@ -78,7 +81,21 @@ def main() -> None:
         # Whoever read our output has seen enough; Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except OSError as error:
+        _complain(f"the output cannot be written: {error.strerror or error}.")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 2
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _prepare_streams() -> None:
+    """Closed streams swallow what is said, and characters that one cannot show become `?`."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _complain(message: str) -> None:

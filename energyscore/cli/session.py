@@ -15,10 +15,10 @@ from energyscore.backend import Backend, ModelFacts
 from energyscore.benchmark import Plan, Warmup, run_benchmark
 from energyscore.cli.meters import Metering, count_gpu_processes, open_metering, plan_metering
 from energyscore.console import ProgressObserver, describe_estimate
-from energyscore.errors import DatasetError, EnergyScoreError, UnsupportedError
+from energyscore.errors import DatasetError, EnergyScoreError, TaskError, UnsupportedError
 from energyscore.export import RatedResult
 from energyscore.meters.codecarbon import GridIntensity
-from energyscore.model import Dtype, ModelSpec, parse_model
+from energyscore.model import Dtype, ModelSpec, local_path, parse_model
 from energyscore.result import Caution, Result, Run
 from energyscore.task import TaskFile, find_task, load_tasks
 from energyscore.workload import BUNDLED, OFFICIAL, Workload, load_workload
@@ -84,7 +84,6 @@ class Session:
         pairs = [(task, spec) for task in tasks for spec in self._models_of(task)]
         self._grid = GridIntensity(options.country) if options.country else None
         store.check_writable(options.out)
-        self._earlier = store.find_results(options.out)
         self._online = self._needs_hub(pairs) and self._reach_hub(pairs)
         if not self._online:
             hub.stay_offline()
@@ -146,7 +145,8 @@ class Session:
 
     def _needs_hub(self, pairs: Sequence[tuple[TaskFile, ModelSpec]]) -> bool:
         dataset = self._options.dataset
-        remote_data = dataset not in (None, BUNDLED) and not Path(str(dataset)).exists()
+        path = local_path(dataset) if dataset else None
+        remote_data = dataset not in (None, BUNDLED) and not (path and path.exists())
         return remote_data or any(spec.source == "hub" for _, spec in pairs)
 
     def _reach_hub(self, pairs: Sequence[tuple[TaskFile, ModelSpec]]) -> bool:
@@ -197,6 +197,11 @@ class Session:
         spec = entry.task.spec
         metering = plan_metering(self._device, self._options.gpus, self._before)
         backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
+        if tuple(spec.phases) != backend.phases:
+            raise TaskError(
+                f"The task {spec.id} has the phases {', '.join(spec.phases)}; its modality "
+                f"{spec.modality} does {', '.join(backend.phases)}."
+            )
         try:
             self._observer.stage("loading the model", None)
             facts = backend.load(entry.model, spec, self._device)
@@ -282,7 +287,7 @@ class Session:
 
     def _rated(self) -> list[RatedResult]:
         """The latest result of every measurement in the output folder, each other's cohort."""
-        everything = [*self._earlier, *self._results]
+        everything = store.find_results(self._options.out)
         files = {id(result): path for path, result in everything}
         latest = rating.latest_only(result for _, result in everything)
         return [
@@ -291,9 +296,10 @@ class Session:
         ]
 
     def _write_csv(self) -> None:
-        report = [
-            replace(entry, file=str(Path(entry.file).relative_to(self._options.out)))
-            for entry in self._rated()
-        ]
-        content: bytes = catalog.resolve(catalog.EXPORTERS, "csv")(report)
-        store.write_atomically(self.csv_path, content)
+        with store.locked(self._options.out / ".results.lock", wait=True):
+            report = [
+                replace(entry, file=str(Path(entry.file).relative_to(self._options.out)))
+                for entry in self._rated()
+            ]
+            content: bytes = catalog.resolve(catalog.EXPORTERS, "csv")(report)
+            store.write_atomically(self.csv_path, content)

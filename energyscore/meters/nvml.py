@@ -1,5 +1,7 @@
 """The NVML meter: GPU energy by the driver's counter, or by integrated power, per GPU by UUID."""
 
+import contextlib
+import select
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ from energyscore.meters.nvml_device import GpuFacts, NvmlSession, count_processe
 from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, update_period_ms
 
 _GPU_IS_LOST = 15
+_ANSWER_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,9 @@ class NvmlMeter:
 
     def start(self) -> _Token:
         """Begin a window."""
-        recording = self._tell(b"start\n") and self._answer_line() == b"started\n"
+        if self._process is None:
+            self._start_recorder()  # it was lost in an earlier window; this one has a new one
+        recording = self._tell(b"start\n") and self._read(8) == b"started\n"
         start_ns = time.monotonic_ns()
         return _Token(start_ns, *self._read_counters(), recording)
 
@@ -92,21 +97,15 @@ class NvmlMeter:
             readings[f"gpu:{uuid}"] = reading
             notices += found
         if not recorded:
-            notices.append(Notice("recorder_failed", "the process that watches the GPUs ended"))
+            self._end_recorder()
+            message = "the process that watches the GPUs was lost: others may have used them"
+            notices.append(Notice("recorder_failed", message, invalidates=True))
         return Measurement(readings, tuple(notices))
 
     def close(self) -> None:
         """End the recorder and shut NVML down."""
         if self._process is not None:
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    pipe.close()
-            try:
-                self._process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
+            self._end_recorder()
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -143,11 +142,13 @@ class NvmlMeter:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                bufsize=0,
                 start_new_session=True,  # Ctrl-C is for the benchmark; it ends the recorder
             )
         except OSError as error:
             raise MeterError(f"The GPU recorder cannot be started: {error}.") from error
-        if self._answer_line() != b"ready\n":
+        if self._read(6) != b"ready\n":
+            self._end_recorder()
             raise MeterError("The GPU recorder did not start: NVML fails in a second process.")
 
     def _tell(self, line: bytes) -> bool:
@@ -155,25 +156,49 @@ class NvmlMeter:
             return False
         try:
             self._process.stdin.write(line)
-            self._process.stdin.flush()
         except OSError:
             return False
         return True
 
-    def _answer_line(self) -> bytes:
+    def _read(self, size: int) -> bytes:
+        """Exactly so many bytes of the recorder's answer, or fewer when it is gone or stuck."""
+        data = bytearray()
         if self._process is None or self._process.stdout is None:
             return b""
-        return self._process.stdout.readline()
+        deadline = time.monotonic() + _ANSWER_S
+        while len(data) < size:
+            left_s = max(0.0, deadline - time.monotonic())
+            if not select.select([self._process.stdout], [], [], left_s)[0]:
+                break
+            part = self._process.stdout.read(size - len(data))
+            if not part:
+                break
+            data += part
+        return bytes(data)
+
+    def _end_recorder(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def _collect(self, traces: list[Trace]) -> bool:
         """Stop the recorder and sort its records into the traces; False when it is gone."""
-        if not self._tell(b"stop\n") or self._process is None or self._process.stdout is None:
+        if not self._tell(b"stop\n"):
             return False
-        head = self._process.stdout.read(recorder.COUNT.size)
+        head = self._read(recorder.COUNT.size)
         if len(head) < recorder.COUNT.size:
             return False
         size = recorder.COUNT.unpack(head)[0] * recorder.RECORD.size
-        data = self._process.stdout.read(size)
+        data = self._read(size)
         if len(data) < size:
             return False
         sort_records(recorder.RECORD.iter_unpack(data), traces)
