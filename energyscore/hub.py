@@ -26,16 +26,21 @@ def is_reachable(timeout_s: float = 3.0) -> bool:
     if offline_by_choice():
         return False
     address = endpoint()
+    wrong = UsageError(
+        f"HF_ENDPOINT is not an address: {address!r}.", "Unset it, or give https://HOST."
+    )
     if not address.startswith(("https://", "http://")):
-        raise UsageError(f"HF_ENDPOINT is not an address: {address!r}.")
+        raise wrong
     try:
         request = urllib.request.Request(address, method="HEAD")
         with urllib.request.urlopen(request, timeout=timeout_s):
             return True
     except urllib.error.HTTPError:
         return True
-    except (OSError, ValueError, http.client.HTTPException):
+    except OSError:
         return False
+    except (ValueError, http.client.HTTPException) as error:
+        raise wrong from error
 
 
 def stay_offline() -> None:

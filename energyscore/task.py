@@ -22,6 +22,10 @@ _YAML_ERRORS = (ValueError, KeyError, AttributeError, IndexError, TypeError, Rec
 """What PyYAML lets through from values that look like dates, numbers or tags and are none."""
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 1
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -254,7 +258,7 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"the key {where!r} is missing."
     message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message} (got {reprlib.repr(first['input'])})."
+    return f"{where}: {message} (got {_SHORT.repr(first['input'])[:80]})."
 
 
 def _is_dir(path: Path) -> bool:

@@ -38,6 +38,7 @@ def energyscore(*arguments: object, env: dict[str, str] | None = None, cwd=None)
         command,
         capture_output=True,
         text=True,
+        errors="replace",
         env=environment(env),
         cwd=cwd,
         timeout=240,
