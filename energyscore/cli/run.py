@@ -11,7 +11,7 @@ import typer
 from energyscore.cli import Format, app
 
 MEASURING, OUTPUT, LOADING = "What is measured", "Output", "Loading models"
-DEMO_QUERIES, DEMO_REPEATS = 10, 3
+DEMO_QUERIES, DEMO_REPEATS = 6, 3
 
 
 class Device(StrEnum):
@@ -186,7 +186,7 @@ def run(
     """Measure the energy of models at tasks, rate it, and export the results.
 
     Without a task and a model: a demonstration on three bundled architectures, with a few
-    queries each, in some two minutes on two processor cores.
+    queries each, in about a minute on two idle processor cores.
 
     Interrupted or killed, the same command goes on where it was: finished runs are kept.
 
