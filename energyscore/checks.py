@@ -71,7 +71,7 @@ def check_conformance(
     """Each point of the official protocol: official is what holds them all."""
     gpus = [gpu.name for gpu in environment.gpus] if protocol.metered_gpus else []
     on_gpu = protocol.device == "cuda" and protocol.gpus_chosen_by == "model"
-    official_gpu = bool(gpus) and all(_is_gpu(name, OFFICIAL_GPU) for name in gpus)
+    official_gpu = bool(gpus) and all(is_gpu(name, OFFICIAL_GPU) for name in gpus)
     size = next((c for c in task.classes if c.name == model_class), None)
     max_gpus = size.max_gpus if size else 1
     precision = facts.quantization or facts.dtype
@@ -185,5 +185,6 @@ def _lengths(generation: dict[str, int | str]) -> str:
     return f"{generation['min_new_tokens']} to {generation['max_new_tokens']} tokens, greedy"
 
 
-def _is_gpu(name: str, wanted: str) -> bool:
+def is_gpu(name: str, wanted: str) -> bool:
+    """Whether a driver's name of a GPU holds every word of the one that is wanted."""
     return set(wanted.lower().split()) <= set(name.lower().split())

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from energyscore.checks import is_gpu
 from energyscore.errors import UsageError, did_you_mean
 from energyscore.result import Result
 
@@ -163,8 +164,7 @@ def differences(result: Result, reference: Scale) -> tuple[str, ...]:
         if not check.ok and check.name != "hardware"
     ]
     names = [gpu.name for gpu in result.environment.gpus]
-    wanted = reference.gpu.lower().split()
-    if not names or not all(set(wanted) <= set(name.lower().split()) for name in names):
+    if not names or not all(is_gpu(name, reference.gpu) for name in names):
         points.insert(0, f"hardware: {result.hardware} instead of {reference.gpu}")
     if reference.band(result.task.scale_task, result.model.model_class) is None:
         points.append(f"task: {_task_and_class(result)} is not in {reference.name}")

@@ -1,5 +1,6 @@
 """What the text backends share: loading, tokenizing, synchronizing."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from energyscore.model import ModelSpec
 from energyscore.task import TaskSpec
 
 
-class TextBackend:
+class TextBackend(ABC):
     """A `backend.Backend` for text; a modality adds its Auto class and `_work`."""
 
     prepare_ahead = 4096  # a prepared text is a few kilobytes
@@ -39,7 +40,6 @@ class TextBackend:
             unused_weights=self.unused_weights,
         )
         self._device = device
-        self._max_tokens = self._loaded.facts.context_length
         self._set_up(task)
         return self._loaded.facts
 
@@ -92,9 +92,12 @@ class TextBackend:
 
     def _set_up(self, task: TaskSpec) -> None:
         """Prepare what does not change from batch to batch."""
+        assert self._loaded is not None
+        self._max_tokens = self._loaded.facts.context_length
 
     def _texts(self, queries: Sequence[Query]) -> list[str]:
         return [query["text"] for query in queries]
 
+    @abstractmethod
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
-        raise NotImplementedError
+        """Do the task's work on one batch, entering its phases."""

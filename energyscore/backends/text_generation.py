@@ -38,6 +38,7 @@ class TextGeneration(TextBackend):
     padding_side = "left"
 
     def _set_up(self, task: TaskSpec) -> None:
+        super()._set_up(task)
         assert task.generation is not None
         new_tokens = task.generation.max_new_tokens
         if self._max_tokens is not None:
