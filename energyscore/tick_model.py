@@ -1,0 +1,170 @@
+"""What a counter shows of work: phases as signals, seen through lag, window and response.
+
+A tick of the counter shows the mean power of a stretch of work. Which stretch, and how blurred, is
+its `Shape`; what share of it each phase had is `Signals.design`. Pure.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MAX_LAG_S = 0.2
+"""No counter is known to lag behind the work by more."""
+
+VARYING = 0.10
+"""Phases whose length varies by more than this (standard deviation / mean) get a length term."""
+
+FEW = 30
+"""Fewer of anything than this tell nothing of it."""
+
+_LATE_S = 0.003
+_SEARCH_TICKS = 4000
+_KEPT_STATES = 8
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the counter shows the work: lag (s), window (share of the gap), response (s)."""
+
+    lag_s: float
+    window: float = 1.0
+    tau_s: float = 0.0
+
+    def bounded(self) -> "Shape":
+        """The nearest one that can be."""
+        return Shape(
+            min(max(self.lag_s, 0.0), MAX_LAG_S),
+            min(max(self.window, 0.02), 1.0),
+            min(max(self.tau_s, 0.0), 1.0),
+        )
+
+
+class Signals:
+    """The phases as signals over time: 1 while in a phase, and the length terms."""
+
+    def __init__(self, names: tuple[str, ...], entered: NDArray[np.int64], edges_s: Array) -> None:
+        """Take n intervals: the index of each one's phase, and their n + 1 boundaries."""
+        lengths_s = np.diff(edges_s)
+        keep = lengths_s > 0
+        self.edges_s = np.append(edges_s[:-1][keep], edges_s[-1])
+        self._lengths_s, self._entered = lengths_s[keep], entered[keep]
+        self.phases = len(names)
+        rows = [np.where(self._entered == p, 1.0, 0.0) for p in range(self.phases)]
+        self._length_of: list[int] = []
+        for phase in range(self.phases):
+            own = self._lengths_s[self._entered == phase]
+            if len(own) >= FEW and own.std() > VARYING * own.mean():
+                relative = self._lengths_s / own.mean() - 1.0
+                rows.append(np.where(self._entered == phase, relative, 0.0))
+                self._length_of.append(phase)
+        self._signals = np.array(rows)
+        areas = np.cumsum(self._signals * self._lengths_s, axis=1)
+        self._area = np.concatenate([np.zeros((len(rows), 1)), areas], axis=1)
+        self._states: dict[float, Array] = {}
+
+    def durations_s(self) -> Array:
+        """Seconds of each phase."""
+        return self._area[: self.phases, -1]
+
+    def entries(self) -> NDArray[np.int64]:
+        """How often each phase was entered."""
+        return np.bincount(self._entered, minlength=self.phases)
+
+    def energy_gradient(self) -> Array:
+        """Shape (phases, parameters): joules of a phase by each of the powers."""
+        gradient = np.zeros((self.phases, len(self._signals)))
+        gradient[:, : self.phases] = np.diag(self.durations_s())
+        for place, phase in enumerate(self._length_of, start=self.phases):
+            gradient[phase, place] = self._area[place, -1]
+        return gradient
+
+    def design(self, data: "TickData", shape: Shape) -> Array:
+        """Shape (ticks, parameters): the mean of each signal in each tick's window."""
+        end_s = data.times_s - shape.lag_s
+        span_s = data.gaps_s * shape.window
+        shown = self._shown(end_s, shape.tau_s) - self._shown(end_s - span_s, shape.tau_s)
+        return np.asarray((shown / span_s).T)
+
+    def _shown(self, t_s: Array, tau_s: float) -> Array:
+        """The signals' integrals up to a moment, as a first-order response shows them."""
+        place = np.clip(np.searchsorted(self.edges_s, t_s, "right") - 1, 0, len(self._entered) - 1)
+        since_s = t_s - self.edges_s[place]
+        signal = self._signals[:, place]
+        area = self._area[:, place] + signal * since_s
+        if tau_s <= 0:
+            return np.asarray(area)
+        fading = np.exp(-np.maximum(since_s, 0.0) / tau_s)
+        state = signal + (self._state(tau_s)[:, place] - signal) * fading
+        return np.asarray(area - tau_s * (state - self._signals[:, :1]))
+
+    def _state(self, tau_s: float) -> Array:
+        """The responses at the intervals' beginnings: s' = (signal - s) / tau, exactly.
+
+        s_(i+1) = a_i s_i + b_i is a chain of linear maps; composed by doubling, it takes
+        log2(n) vector operations instead of n steps.
+        """
+        if tau_s not in self._states:
+            decay = np.exp(-self._lengths_s / tau_s)
+            a = np.broadcast_to(decay, self._signals.shape).copy()
+            b = self._signals * (1.0 - decay)
+            step = 1
+            while step < a.shape[1]:
+                b[:, step:] += a[:, step:] * b[:, :-step].copy()
+                a[:, step:] = a[:, step:] * a[:, :-step].copy()
+                step *= 2
+            if len(self._states) >= _KEPT_STATES:
+                self._states.clear()  # the search goes through many
+            first = self._signals[:, :1]
+            self._states[tau_s] = np.concatenate([first, a * first + b], axis=1)[:, :-1]
+        return self._states[tau_s]
+
+
+@dataclass(frozen=True)
+class TickData:
+    """The ticks that lie within the work: when, since when, and the mean power they show."""
+
+    times_s: Array
+    gaps_s: Array
+    power_w: Array
+
+    @staticmethod
+    def of(times_s: Array, energy_j: Array, work: Signals) -> "TickData":
+        """From the ticks' times and the counter's values."""
+        times, gaps = times_s[1:], np.diff(times_s)
+        power_w = np.diff(energy_j) / np.maximum(gaps, 1e-9)
+        # Only what the work explains under any lag.
+        begin, end = work.edges_s[0] + MAX_LAG_S, work.edges_s[-1]
+        keep = (gaps > 0) & (times - gaps >= begin) & (times <= end)
+        return TickData(times[keep], gaps[keep], power_w[keep])
+
+    def few(self) -> "TickData":
+        """A stretch from the middle that is enough to search on."""
+        spare = max(0, len(self.times_s) - _SEARCH_TICKS) // 2
+        cut = slice(spare, spare + _SEARCH_TICKS)
+        return TickData(self.times_s[cut], self.gaps_s[cut], self.power_w[cut])
+
+
+def regular_times(times_s: Array) -> Array:
+    """Tick times without the lateness of polling, where the updates come at a regular pace.
+
+    A tick is noted by the first poll after it, up to 2 ms late, at random; that would blur the
+    windows. Regular updates lie on a line, which may bend slowly: the residuals' local mean.
+    """
+    gaps = np.diff(times_s)
+    if len(gaps) < FEW:
+        return times_s
+    period = float(np.median(gaps))
+    numbers = np.concatenate([[0.0], np.cumsum(np.maximum(np.round(gaps / period), 1.0))])
+    slope, offset = np.polyfit(numbers, times_s, 1)
+    line = slope * numbers + offset
+    residuals = times_s - line
+    width = min(101, len(residuals) // 2 * 2 - 1)
+    padded = np.pad(residuals, width // 2, mode="reflect")
+    local = np.convolve(padded, np.ones(width) / width, mode="valid")
+    low, high = np.quantile(residuals - local, (0.02, 0.98))
+    if high - low > min(_LATE_S, 0.5 * period):
+        return times_s  # truly irregular
+    return np.asarray(line + local)
