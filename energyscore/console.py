@@ -16,7 +16,8 @@ from energyscore.rating import Rating
 from energyscore.result import Result
 from energyscore.units import format_duration, format_number, format_wh
 
-_WIDE = 120
+_WIDE = 132
+_NARROW = 110  # columns under which the table stacks what it can
 
 
 def message_console() -> Console:
@@ -51,20 +52,23 @@ def show_report(report: Report) -> None:
     console = data_console()
     for task in dict.fromkeys(entry.result.task.id for entry in report):
         entries = [entry for entry in report if entry.result.task.id == task]
-        console.print(_star_table(task, entries))
+        console.print(_star_table(task, entries, narrow=console.width < _NARROW))
         for note in _notes(entries):
             console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
         console.print()
 
 
-def _star_table(task: str, entries: Sequence[RatedResult]) -> Table:
+def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> Table:
     table = Table(title=task, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("model", overflow="fold")
     table.add_column("class")
-    table.add_column("energy / 1,000 queries", justify="right", no_wrap=True)
+    table.add_column("energy /\n1,000 queries", justify="right", no_wrap=True)
     table.add_column("± 95%" if _shows("±") else "+- 95%", justify="right", no_wrap=True)
     table.add_column("what was metered", overflow="fold")
     table.add_column("stars", no_wrap=True)
+    chances = any(entry.rating.probabilities for entry in entries)
+    if chances:
+        table.add_column("chance", no_wrap=True)
     table.add_column("relative to", overflow="fold")
     ranked = sorted(entries, key=lambda entry: entry.rating.energy_wh or float("inf"))
     classes = any(entry.result.model.model_class for entry in entries)
@@ -78,6 +82,7 @@ def _star_table(task: str, entries: Sequence[RatedResult]) -> Table:
             _half_width(entry.result, rating),
             _metered(entry.result, rating),
             _stars(rating),
+            *([_chance(rating, a_line=1 if narrow else 2)] if chances else []),
             escape(_relative_to(rating)),
         )
     table.columns[1].width = None if classes else 0
@@ -90,6 +95,20 @@ def _stars(rating: Rating) -> str:
     full, empty = ("★", "☆") if _shows("★☆") else ("*", "-")
     stars = full * rating.stars + empty * (5 - rating.stars)
     return f"[yellow]{stars}[/] estimated" if rating.estimated else f"[green]{stars}[/]"
+
+
+def _chance(rating: Rating, a_line: int) -> str:
+    """The likeliest stars first, without those below half a per cent: `4★ 93 %, 5★ 7 %`."""
+    if rating.probabilities is None:
+        return ""
+    if max(rating.probabilities) >= 0.995:
+        return "> 99 %"
+    star = "★" if _shows("★") else "*"
+    by_stars = enumerate(rating.probabilities, start=1)
+    ranked = sorted(by_stars, key=lambda entry: entry[1], reverse=True)
+    shown = [f"{stars}{star} {p * 100:.0f} %" for stars, p in ranked if p >= 0.005]
+    places = range(0, len(shown), a_line)
+    return ",\n".join(", ".join(shown[place : place + a_line]) for place in places)
 
 
 def _shows(text: str) -> bool:

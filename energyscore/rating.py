@@ -1,70 +1,53 @@
-"""The star rule: equal-width bands, and against whom a result may be rated.
+"""Rating results: against whom each may be rated, and how sure its stars are.
 
 Stars are relative. They are given against a dated reference only when the result was measured
 on the reference's hardware by its protocol; otherwise against the cohort of comparable results
 at hand, and said to be so. Estimated energy is rated among estimates only.
+
+Stars come with the probability of each, from what is known of the figure's uncertainty u:
+
+- In a cohort on one GPU an error of its meter is the same in all figures and moves no stars: u is
+  the standard error of the mean over the runs.
+- Against a reference, which was measured elsewhere, and in a cohort whose members were metered on
+  different GPUs (by UUID) it does not cancel: the reference's `uncertainty` is added,
+  u^2 = SE^2 + (systematic x E / sqrt 3)^2 + (device_spread x E)^2.
+- A result does not say which processor of a name it was measured on: system figures of a cohort
+  are taken to be from one machine.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing import Literal, TypeAlias
 
 from energyscore.checks import is_gpu
-from energyscore.errors import UsageError, did_you_mean
 from energyscore.result import Result
-
-DEFAULT_SCALE = "aienergyscore-2025-02"
-COHORT = "cohort"
-BANDS = 5
+from energyscore.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
+from energyscore.stars import Probabilities, star_probabilities, stars_for
 
 Basis = Literal["gpu", "system"]
 Kind = Literal["reference", "cohort"]
+_Figure: TypeAlias = tuple[float, Basis, bool]
+_REPEATABILITY_ONLY = Uncertainty(
+    systematic=0, device_spread=0, source="measured alike: what errs in all alike moves no stars"
+)
 
 
-_Cohorts: TypeAlias = dict[tuple[object, ...] | None, list[tuple[tuple[str, str | None], float]]]
+@dataclass(frozen=True)
+class _Range:
+    """What stars are relative to; `error` is None where its uncertainty is not known."""
+
+    kind: Kind
+    name: str
+    low_wh: float
+    high_wh: float
+    error: Uncertainty | None
 
 
-class Band(BaseModel):
-    """The extremes of one task and class in a reference."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    task: str
-    model_class: str | None
-    models: Annotated[int, Field(gt=1)]
-    min_wh_per_1k_queries: Annotated[float, Field(gt=0)]
-    max_wh_per_1k_queries: Annotated[float, Field(gt=0)]
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Band":
-        if self.min_wh_per_1k_queries >= self.max_wh_per_1k_queries:
-            raise ValueError("min_wh_per_1k_queries must be below max_wh_per_1k_queries")
-        return self
-
-
-class Scale(BaseModel):
-    """A dated reference: bands, the hardware they were measured on, and where they are from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1]
-    name: Annotated[str, Field(min_length=1)]
-    date: str
-    source: str
-    gpu: Annotated[str, Field(min_length=1)]
-    rule: Literal["equal-width"]
-    bands: Annotated[list[Band], Field(min_length=1)]
-
-    def band(self, task: str, model_class: str | None) -> Band | None:
-        """The band of that task and class, if the reference has it."""
-        for band in self.bands:
-            if band.task == task and band.model_class == model_class:
-                return band
-        return None
+@dataclass(frozen=True)
+class _Cohort:
+    models: int
+    range: _Range
 
 
 @dataclass(frozen=True)
@@ -80,6 +63,9 @@ class Rating:
         energy_wh: the figure, in Wh per 1,000 queries.
         reason: why there are no stars; empty when there are.
         not_comparable: the points in which the result departs from the reference's protocol.
+        probabilities: the chance of 1, 2, 3, 4 and 5 stars, which sum to 1, or None.
+        uncertainty_wh: the standard uncertainty that they stand on, in Wh per 1,000 queries.
+        probability_reason: why there are no probabilities; empty when there are.
     """
 
     stars: int | None
@@ -90,44 +76,9 @@ class Rating:
     energy_wh: float | None
     reason: str
     not_comparable: tuple[str, ...]
-
-
-def stars_for(energy: float, low: float, high: float) -> int:
-    """Stars by the official rule: [low, high] cut into five equal bands, closed on the right.
-
-    Below `low` is 5, above `high` is 1. Cutting the published energies of February 2025 this
-    way reproduces all the stars published with them.
-    """
-    width = (high - low) / BANDS
-    for band in range(1, BANDS):
-        if energy <= low + band * width:
-            return BANDS + 1 - band
-    return 1
-
-
-def load_scale(name: str) -> Scale:
-    """A bundled scale by name, or one of your own by the path of its JSON file.
-
-    Raises:
-        UsageError: when there is none of that name, or the file is wrong in some key.
-    """
-    folder = resources.files("energyscore.scales")
-    bundled = [entry.name.removesuffix(".json") for entry in folder.iterdir()]
-    bundled = [entry for entry in bundled if not entry.startswith("_")]
-    try:
-        if name in bundled:
-            text = (folder / f"{name}.json").read_text(encoding="utf-8")
-        elif name.endswith(".json") or Path(name).is_file():
-            text = Path(name).read_text(encoding="utf-8")
-        else:
-            raise UsageError(f"Unknown scale {name!r}.", did_you_mean(name, [*bundled, COHORT]))
-        return Scale.model_validate_json(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Scale {name} cannot be read: {error}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise UsageError(f"Scale {name}: {place}: {first['msg']}.") from error
+    probabilities: Probabilities | None
+    uncertainty_wh: float | None
+    probability_reason: str
 
 
 def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
@@ -142,10 +93,10 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     Returns:
         One rating per result, in the same order.
     """
-    cohorts = _cohorts(results)
+    reference = load_scale(DEFAULT_SCALE if scale in (None, COHORT) else scale)
+    cohorts = _cohorts(results, reference.uncertainty)
     if scale == COHORT:
         return [_rate_in_cohort(result, cohorts, ()) for result in results]
-    reference = load_scale(scale or DEFAULT_SCALE)
     ratings = []
     for result in results:
         departures = differences(result, reference)
@@ -195,7 +146,7 @@ def cohort_key(result: Result) -> tuple[object, ...] | None:
     )
 
 
-def rated_figure(result: Result) -> tuple[float, Basis, bool] | None:
+def rated_figure(result: Result) -> _Figure | None:
     """The figure that is rated: Wh per 1,000 queries, its basis, whether it is an estimate."""
     score = result.score
     if score.gpu_wh_per_1k_queries is not None:
@@ -225,37 +176,87 @@ def _rate_by_reference(result: Result, reference: Scale, departures: tuple[str, 
         return _without_stars(result, unratable or result.score.reason, departures)
     band = reference.band(result.task.scale_task, result.model.model_class)
     assert band is not None  # `differences` would have named its absence
-    stars = stars_for(energy, band.min_wh_per_1k_queries, band.max_wh_per_1k_queries)
-    return Rating(stars, "reference", reference.name, "gpu", False, energy, "", ())
+    low, high = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
+    scale = _Range("reference", reference.name, low, high, reference.uncertainty)
+    return _with_stars(result, (energy, "gpu", False), scale, ())
 
 
-def _cohorts(results: Sequence[Result]) -> _Cohorts:
-    """The comparable results by what they share: (model, revision) and figure of each."""
-    cohorts: _Cohorts = {}
+def _cohorts(
+    results: Sequence[Result], error: Uncertainty | None
+) -> dict[tuple[object, ...] | None, _Cohort]:
+    """The cohorts by what their members share; `error` where their GPUs are not the same."""
+    alike: dict[tuple[object, ...] | None, list[tuple[Result, float]]] = {}
     for result in results:
         figure = rated_figure(result)
         if figure is not None and not _why_unratable(result):
-            member = ((result.model.id, result.model.revision), figure[0])
-            cohorts.setdefault(cohort_key(result), []).append(member)
+            alike.setdefault(cohort_key(result), []).append((result, figure[0]))
+    cohorts = {}
+    for key, members in alike.items():
+        models = len({(result.model.id, result.model.revision) for result, _ in members})
+        one_place = len({frozenset(result.protocol.metered_gpus) for result, _ in members}) == 1
+        figures = [energy for _, energy in members]
+        cohorts[key] = _Cohort(
+            models,
+            _Range(
+                "cohort",
+                f"cohort of {models}",
+                min(figures),
+                max(figures),
+                _REPEATABILITY_ONLY if one_place else error,
+            ),
+        )
     return cohorts
 
 
-def _rate_in_cohort(result: Result, cohorts: _Cohorts, departures: tuple[str, ...]) -> Rating:
+def _rate_in_cohort(
+    result: Result,
+    cohorts: dict[tuple[object, ...] | None, _Cohort],
+    departures: tuple[str, ...],
+) -> Rating:
     unratable = _why_unratable(result)
     figure = rated_figure(result)
     if unratable or figure is None:
         return _without_stars(result, unratable or "no energy was measured", departures)
-    energy, basis, estimated = figure
     cohort = cohorts[cohort_key(result)]
-    models = len({model for model, _ in cohort})
-    low = min(figure for _, figure in cohort)
-    high = max(figure for _, figure in cohort)
-    if models < 2 or low == high:
+    if cohort.models < 2 or cohort.range.low_wh == cohort.range.high_wh:
         reason = "stars are relative: at least two comparable models are needed"
         return _without_stars(result, reason, departures)
-    stars = stars_for(energy, low, high)
-    scale = f"cohort of {models}"
-    return Rating(stars, "cohort", scale, basis, estimated, energy, "", departures)
+    return _with_stars(result, figure, cohort.range, departures)
+
+
+def _with_stars(
+    result: Result, figure: _Figure, scale: _Range, departures: tuple[str, ...]
+) -> Rating:
+    energy, basis, estimated = figure
+    low, high = scale.low_wh, scale.high_wh
+    score = result.score
+    std = score.std if basis == "gpu" else score.system_std
+    probabilities = uncertainty_wh = None
+    reason = ""
+    if std is None or score.runs < 2:
+        reason = "one run only"
+    elif scale.error is None:
+        reason = f"{scale.name} states no uncertainty"
+    else:
+        uncertainty_wh = math.hypot(
+            std / math.sqrt(score.runs),
+            scale.error.systematic * energy / math.sqrt(3),
+            scale.error.device_spread * energy,
+        )
+        probabilities = star_probabilities(energy, low, high, uncertainty_wh)
+    return Rating(
+        stars=stars_for(energy, low, high),
+        kind=scale.kind,
+        scale=scale.name,
+        basis=basis,
+        estimated=estimated,
+        energy_wh=energy,
+        reason="",
+        not_comparable=departures,
+        probabilities=probabilities,
+        uncertainty_wh=uncertainty_wh,
+        probability_reason=reason,
+    )
 
 
 def _why_unratable(result: Result) -> str:
@@ -267,7 +268,19 @@ def _why_unratable(result: Result) -> str:
 def _without_stars(result: Result, reason: str, departures: tuple[str, ...]) -> Rating:
     figure = rated_figure(result)
     energy, basis, estimated = figure if figure else (None, None, False)
-    return Rating(None, None, None, basis, estimated, energy, reason, departures)
+    return Rating(
+        stars=None,
+        kind=None,
+        scale=None,
+        basis=basis,
+        estimated=estimated,
+        energy_wh=energy,
+        reason=reason,
+        not_comparable=departures,
+        probabilities=None,
+        uncertainty_wh=None,
+        probability_reason="no stars",
+    )
 
 
 def _task_and_class(result: Result) -> str:

@@ -168,17 +168,20 @@ class Score(Part):
     """The headline: mean over the runs, with its 95% t interval.
 
     `gpu_wh_per_1k_queries` is measured GPU energy only. The system figure adds processor and
-    memory, and is labelled `estimated` as soon as one part of it is.
+    memory, and is labelled `estimated` as soon as one part of it is. `std` and `system_std` are
+    sample standard deviations over the runs, null for one run: the standard error of a figure is
+    std / sqrt(runs).
     """
 
     gpu_wh_per_1k_queries: Energy | None
     ci95: tuple[float, float] | None
     method: Method | None
     reason: str
-    std: float | None
+    std: NonNegative | None
     runs: Count
     system_wh_per_1k_queries: Energy | None
     system_ci95: tuple[float, float] | None
+    system_std: NonNegative | None
     system_method: SystemMethod | None
     system_reason: str
 

@@ -34,6 +34,7 @@ def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str]) -> Score:
         runs=len(runs),
         system_wh_per_1k_queries=system.mean if system else None,
         system_ci95=system.ci95 if system else None,
+        system_std=system.std if system else None,
         system_method=system_method if system else None,
         system_reason=system_reason,
     )

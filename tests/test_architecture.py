@@ -11,7 +11,7 @@ from conftest import ROOT, environment
 PACKAGE = ROOT / "energyscore"
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pynvml", "pandas"}
 PURE = (
-    *("task", "measure", "backend", "result", "rating"),
+    *("task", "measure", "backend", "result", "rating", "stars", "scales"),
     *("checks", "attribution", "statistics", "scoring", "assemble"),
 )
 

@@ -15,7 +15,8 @@ HEADER = (
     "csv_version,task,task_version,model,revision,model_class,parameters,dtype,quantization,"
     "weights,dataset,queries,batch_size,runs,gpu_wh_per_1k_queries,gpu_ci95_low,gpu_ci95_high,"
     "method,system_wh_per_1k_queries,system_method,stars,stars_relative_to,stars_basis,"
-    "stars_estimated,mean_input_tokens,mean_output_tokens,mean_query_s,gpu_co2_g_per_1k_queries,"
+    "stars_estimated,stars_1_probability,stars_2_probability,stars_3_probability,"
+    "stars_4_probability,stars_5_probability,mean_input_tokens,mean_output_tokens,mean_query_s,gpu_co2_g_per_1k_queries,"
     "system_co2_g_per_1k_queries,country,hardware,device,quick,valid,reason,created_at,energyscore,file"
 )
 
@@ -41,7 +42,7 @@ def test_one_row_says_all():
         "1,text_generation,1,org/model,r,A,1000000000,float16,,"
         "pretrained,EnergyStarAI/text_generation,1000,1,10,1.0,1.0,1.0,"
         "counter,,,5,aienergyscore-2025-02,gpu,"
-        "false,369.0,10.0,0.1,,"
+        "false,0.0,0.0,0.0,0.0,1.0,369.0,10.0,0.1,,"
         ",,NVIDIA H100 80GB HBM3,cuda,false,true,,2026-01-01T00:00:00Z,0,a/b.json"
     )
 
@@ -52,6 +53,7 @@ def test_what_was_not_measured_is_empty_and_never_zero():
         "gpu_wh_per_1k_queries", "gpu_ci95_low", "gpu_ci95_high", "method", "stars",
         "system_wh_per_1k_queries", "system_method", "stars_relative_to", "stars_basis",
         "stars_estimated", "gpu_co2_g_per_1k_queries",
+        *(f"stars_{stars}_probability" for stars in range(1, 6)),
         "system_co2_g_per_1k_queries", "country", "quantization",
     ]  # fmt: skip
     assert {name: row[name] for name in empty} == dict.fromkeys(empty, "")
@@ -63,6 +65,30 @@ def test_estimates_are_labelled():
     assert (row["gpu_wh_per_1k_queries"], row["system_method"]) == ("", "estimated")
     assert float(row["system_wh_per_1k_queries"]) == pytest.approx(30.0)
     assert row["device"] == "cpu"
+
+
+def test_the_chance_of_each_star_is_exported_as_it_was_rated():
+    runs = [make_run(index, joules=3600.0 * (17.8 + index % 3 / 10)) for index in range(10)]
+    entries = report(make_result(runs=runs))
+    row = next(csv.DictReader(io.StringIO(to_csv(entries).decode(), newline="")))
+    chances = [float(row[f"stars_{stars}_probability"]) for stars in range(1, 6)]
+    rating = json.loads(to_json(entries))["results"][0]["rating"]
+    assert chances == rating["probabilities"] == list(entries[0].rating.probabilities)
+    assert 0.2 < chances[3 - 1] < 0.6 < sum(chances[1:3])
+    assert rating["uncertainty_wh"] == entries[0].rating.uncertainty_wh
+    assert rating["probability_reason"] == ""
+
+
+def test_one_run_leaves_the_chances_empty_and_says_why():
+    entries = report(
+        *(make_result(f"m/{wh}", [make_cpu_run(joules=wh)], gpu=None) for wh in (1, 2))
+    )
+    rows = list(csv.DictReader(io.StringIO(to_csv(entries).decode(), newline="")))
+    assert [row["stars"] for row in rows] == ["5", "1"]
+    assert {row[f"stars_{stars}_probability"] for row in rows for stars in range(1, 6)} == {""}
+    for entry in json.loads(to_json(entries))["results"]:
+        assert entry["rating"]["probabilities"] is None
+        assert entry["rating"]["probability_reason"] == "one run only"
 
 
 def test_figures_have_their_full_precision():

@@ -1,17 +1,15 @@
 import json
+import math
 from pathlib import Path
+from statistics import NormalDist, stdev
 
 import pytest
 
 from energyscore.errors import UsageError
-from energyscore.rating import (
-    DEFAULT_SCALE,
-    cohort_key,
-    latest_only,
-    load_scale,
-    rate,
-    stars_for,
-)
+from energyscore.rating import cohort_key, latest_only, rate
+from energyscore.result import parse_result, result_to_json
+from energyscore.scales import DEFAULT_SCALE, load_scale
+from energyscore.stars import stars_for
 from results import make_cpu_run, make_result, make_run
 
 PUBLISHED = json.loads((Path(__file__).parent / "data/published_stars.json").read_text())["tables"]
@@ -33,19 +31,6 @@ def test_the_bundled_reference_has_the_published_extremes(table):
     assert band.models == len(energies)
     assert band.min_wh_per_1k_queries == pytest.approx(min(energies), abs=1e-6)
     assert band.max_wh_per_1k_queries == pytest.approx(max(energies), abs=1e-6)
-
-
-def test_bands_are_closed_on_the_right_and_open_at_the_ends():
-    assert [stars_for(e, 0.0, 10.0) for e in (2.0, 2.0001, 4.0, 6.0, 8.0, 8.0001)] == [
-        5,
-        4,
-        4,
-        3,
-        2,
-        1,
-    ]
-    assert stars_for(-5.0, 0.0, 10.0) == 5
-    assert stars_for(50.0, 0.0, 10.0) == 1
 
 
 def runs_of(wh, method="counter"):
@@ -182,6 +167,10 @@ def test_a_scale_of_ones_own(tmp_path):
             '"max_wh_per_1k_queries":1}]}',
             "bands.0",
         ),
+        (
+            load_scale(DEFAULT_SCALE).model_dump_json().replace("0.05", "1.5"),
+            "uncertainty.systematic",
+        ),
     ],
 )
 def test_a_wrong_scale_says_where(tmp_path, content, said):
@@ -195,3 +184,143 @@ def test_a_wrong_scale_says_where(tmp_path, content, said):
 def test_an_unknown_scale_gets_the_nearest_name():
     with pytest.raises(UsageError, match=DEFAULT_SCALE):
         load_scale("aienergyscore-2025")
+
+
+LOW, HIGH = 1.313333, 28.741175  # text_generation, class A, of the bundled reference
+
+
+def runs_with(*wh):
+    return [make_run(index, joules=3600.0 * energy) for index, energy in enumerate(wh)]
+
+
+def on_l4(model, *wh, gpu="GPU-0"):
+    """A result of an L4 with runs of so many Wh; the L4 is known by the UUID."""
+    result = make_result(model, runs_with(*wh), gpu="NVIDIA L4")
+    return parse_result(result_to_json(result).replace("GPU-0", gpu), "it")
+
+
+def areas(energy, u, low, high):
+    """The chance of 1 to 5 stars, by the library's normal distribution."""
+    edges = [low + band * (high - low) / 5 for band in (1, 2, 3, 4)]
+    below = [0.0, *(NormalDist(energy, u).cdf(edge) for edge in edges), 1.0]
+    return [below[6 - stars] - below[5 - stars] for stars in (1, 2, 3, 4, 5)]
+
+
+def test_in_a_cohort_on_one_gpu_only_the_repeats_make_stars_unsure():
+    ratings = rate([on_l4("a/a", 1.0, 1.0, 1.0), on_l4("b/b", 11.0), on_l4("c/c", 2.7, 2.9, 3.1)])
+    assert ratings[2].uncertainty_wh == pytest.approx(0.2 / math.sqrt(3))
+    # the edge at 3 Wh is 0.866 standard errors away: Phi(0.866) = 0.8068
+    assert ratings[2].probabilities == pytest.approx((0, 0, 0, 0.1932, 0.8068), abs=1e-4)
+    assert (ratings[0].uncertainty_wh, ratings[0].probabilities) == (0.0, (0, 0, 0, 0, 1))
+    assert [rating.probability_reason for rating in ratings] == ["", "one run only", ""]
+
+
+def test_one_run_has_stars_but_no_chance_of_them():
+    for rating in rate([on_l4("a/a", 1.0), on_l4("b/b", 2.0)]):
+        assert rating.stars in (1, 5)
+        assert (rating.probabilities, rating.uncertainty_wh) == (None, None)
+        assert rating.probability_reason == "one run only"
+
+
+def test_without_stars_there_is_no_chance_of_them():
+    for result in (on_l4("a/a", 1.0, 1.1), make_result(runs=[make_run(joules=None)])):
+        rating = rate([result])[0]
+        assert (rating.stars, rating.probabilities, rating.uncertainty_wh) == (None, None, None)
+        assert rating.probability_reason == "no stars"
+
+
+def test_against_the_reference_the_meters_systematic_error_counts_too():
+    repeats = [17.9, 18.1] * 5
+    rating = rate([make_result(runs=runs_with(*repeats))])[0]
+    # SE = 0.1054 / sqrt 10 = 0.0333; 0.05 x 18 / sqrt 3 = 0.5196; together 0.5207
+    assert rating.uncertainty_wh == pytest.approx(0.5207, abs=1e-4)
+    # the edge at 17.770 Wh is 0.4416 of them below 18: Phi(-0.4416) = 0.3294
+    assert rating.probabilities[3 - 1] == pytest.approx(0.3294, abs=2e-4)
+    assert rating.probabilities[2 - 1] == pytest.approx(0.6706, abs=2e-4)
+    assert rating.probabilities == pytest.approx(areas(18.0, rating.uncertainty_wh, LOW, HIGH))
+
+
+def test_equal_repeats_do_not_make_a_reference_rating_certain():
+    rating = rate([make_result(runs=runs_of(17.770038))])[0]  # at the edge of 3 and 2 stars
+    assert rating.uncertainty_wh == pytest.approx(0.05 * 17.770038 / math.sqrt(3))
+    assert rating.probabilities[1:3] == pytest.approx((0.5, 0.5), abs=1e-3)
+
+
+def test_the_reference_says_what_its_uncertainty_is_and_what_is_not_known():
+    uncertainty = load_scale(DEFAULT_SCALE).uncertainty
+    assert (uncertainty.systematic, uncertainty.device_spread) == (0.05, 0.0)
+    assert "arXiv 2312.02741" in uncertainty.source
+    assert "not known" in uncertainty.source
+
+
+def test_other_gpus_of_the_same_name_do_not_share_their_meters_error():
+    same = [on_l4("a/a", 1.0, 1.0), on_l4("b/b", 11.0, 11.0), on_l4("c/c", 2.7, 2.9, 3.1)]
+    other = [*same[:2], on_l4("c/c", 2.7, 2.9, 3.1, gpu="GPU-1")]
+    assert {rating.scale for rating in rate(other)} == {"cohort of 3"}
+    for alone, apart in zip(rate(same), rate(other), strict=True):
+        assert apart.stars == alone.stars
+        systematic = 0.05 * apart.energy_wh / math.sqrt(3)
+        assert apart.uncertainty_wh == pytest.approx(math.hypot(alone.uncertainty_wh, systematic))
+        low, high = 1.0, 11.0
+        expected = areas(apart.energy_wh, apart.uncertainty_wh, low, high)
+        assert apart.probabilities == pytest.approx(expected)
+    asked = [rating.probabilities for rating in rate(other, "cohort")]
+    assert asked == [rating.probabilities for rating in rate(other)]
+
+
+def test_a_result_in_another_cohort_changes_no_chance():
+    alone = rate([on_l4("a/a", 1.0, 1.2), on_l4("b/b", 2.0, 2.1)])
+    elsewhere = make_result("c/c", runs_with(1.0, 1.2), gpu="NVIDIA A10")
+    elsewhere = parse_result(result_to_json(elsewhere).replace("GPU-0", "GPU-1"), "it")
+    assert rate([on_l4("a/a", 1.0, 1.2), on_l4("b/b", 2.0, 2.1), elsewhere])[:2] == alone
+
+
+def test_estimates_have_the_spread_of_their_own_figure():
+    joules = (6000.0, 7200.0, 9000.0)
+    spread = [make_cpu_run(index, joules=j) for index, j in enumerate(joules)]
+    results = [make_result("e/1", [make_cpu_run(joules=100.0)] * 2, gpu=None)]
+    results += [make_result("e/2", spread, gpu=None)]
+    rating = rate(results)[1]
+    energies = [1.5 * j / 3600 * 10 for j in joules]  # processor and memory, 100 queries
+    assert (rating.basis, rating.estimated) == ("system", True)
+    assert rating.uncertainty_wh == pytest.approx(stdev(energies) / math.sqrt(3))
+
+
+def test_the_spread_of_the_processor_does_not_touch_gpu_stars():
+    def with_processor(model, *cpu_j):
+        runs = []
+        for index, joules in enumerate(cpu_j):
+            run = make_run(index, joules=3600.0 + index)
+            runs.append(
+                run.model_copy(
+                    update={
+                        "energy_j": run.energy_j | {"cpu": joules, "ram": 1.0},
+                        "methods": run.methods | {"cpu": "rapl", "ram": "estimated"},
+                    }
+                )
+            )
+        return make_result(model, runs, gpu="NVIDIA L4")
+
+    ratings = rate([with_processor("a/a", 1.0, 9e6), on_l4("b/b", 5.0, 5.0)])
+    assert ratings[0].basis == "gpu"
+    assert ratings[0].uncertainty_wh == pytest.approx(stdev((1.0, 3601 / 3600)) / math.sqrt(2))
+
+
+def test_the_spread_of_devices_counts_where_a_scale_knows_it(tmp_path):
+    known = {"systematic": 0.02, "device_spread": 0.03, "source": "a study"}
+    scale = json.loads(load_scale(DEFAULT_SCALE).model_dump_json())
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(scale | {"name": "mine", "uncertainty": known}))
+    rating = rate([make_result(runs=runs_with(*[17.9, 18.1] * 5))], str(file))[0]
+    parts = stdev([17.9, 18.1] * 5) ** 2 / 10, (0.02 * 18) ** 2 / 3, (0.03 * 18) ** 2
+    assert rating.uncertainty_wh == pytest.approx(math.sqrt(sum(parts)))
+
+
+def test_a_scale_that_states_no_uncertainty_gives_stars_without_their_chance(tmp_path):
+    scale = json.loads(load_scale(DEFAULT_SCALE).model_dump_json()) | {"name": "mine"}
+    del scale["uncertainty"]
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(scale))
+    rating = rate([make_result()], str(file))[0]
+    assert (rating.stars, rating.probabilities, rating.uncertainty_wh) == (5, None, None)
+    assert rating.probability_reason == "mine states no uncertainty"

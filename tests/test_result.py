@@ -113,6 +113,8 @@ def changed(*path, to):
         (changed("runs", to=...), "runs: "),
         (changed("model", "colour", to="red"), "model.colour: "),
         (changed("colour", to="red"), "colour: "),
+        (changed("score", "std", to=-1), "score.std: "),
+        (changed("score", "system_std", to=-1), "score.system_std: "),
         (changed("environment", "gpus", 0, "name", to=None), "environment.gpus.0.name: "),
     ],
 )

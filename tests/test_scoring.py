@@ -91,6 +91,18 @@ def test_the_system_figure_adds_processor_and_memory():
     assert (score.system_method, score.system_reason) == ("measured", "")
 
 
+def test_the_system_figure_has_its_own_spread():
+    runs = [
+        run_of(index, gpu=3600.0 * gpu, cpu=3600.0 * cpu, dram=360.0)
+        for index, (gpu, cpu) in enumerate([(1.0, 1.0), (2.0, 4.0), (3.0, 4.0)])
+    ]
+    score = score_runs(runs, [UUID])
+    assert score.std == pytest.approx(1.0)  # of 1, 2, 3
+    assert score.system_std == pytest.approx(7**0.5)  # of 2.1, 6.1, 7.1
+    assert score_runs(runs[:1], [UUID]).system_std is None
+    assert score_runs([make_run(0), make_run(1)], [UUID]).system_std is None
+
+
 def test_one_estimated_part_makes_the_system_figure_an_estimate():
     run = run_of(gpu=3600.0, cpu=1800.0, ram=360.0)
     run = run.model_copy(update={"methods": run.methods | {"ram": "estimated"}})

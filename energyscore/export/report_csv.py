@@ -34,6 +34,11 @@ COLUMNS = (
     "stars_relative_to",
     "stars_basis",
     "stars_estimated",
+    "stars_1_probability",
+    "stars_2_probability",
+    "stars_3_probability",
+    "stars_4_probability",
+    "stars_5_probability",
     "mean_input_tokens",
     "mean_output_tokens",
     "mean_query_s",
@@ -92,6 +97,10 @@ def _row(entry: RatedResult) -> dict[str, Any]:
         "stars_relative_to": rating.scale,
         "stars_basis": rating.basis if rating.stars else None,
         "stars_estimated": rating.estimated if rating.stars else None,
+        **{
+            f"stars_{stars}_probability": chance
+            for stars, chance in enumerate(rating.probabilities or (None,) * 5, start=1)
+        },
         "mean_input_tokens": sum(run.input_tokens for run in runs) / queries,
         "mean_output_tokens": sum(run.output_tokens for run in runs) / queries,
         "mean_query_s": sum(run.duration_s for run in runs) / queries,

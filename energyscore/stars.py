@@ -1,0 +1,61 @@
+"""The star rule: five bands of equal width, and the chance of each star."""
+
+import math
+from itertools import pairwise
+from typing import TypeAlias
+
+BANDS = 5
+
+Probabilities: TypeAlias = tuple[float, float, float, float, float]
+"""The chance of 1, 2, 3, 4 and 5 stars, in this order."""
+
+
+def stars_for(energy: float, low: float, high: float) -> int:
+    """Stars by the official rule: [low, high] cut into five equal bands, closed on the right.
+
+    Below `low` is 5, above `high` is 1. Cutting the published energies of February 2025 this
+    way reproduces all the stars published with them.
+    """
+    for band, edge in enumerate(_inner_edges(low, high)):
+        if energy <= edge:
+            return BANDS - band
+    return 1
+
+
+def star_probabilities(energy: float, low: float, high: float, uncertainty: float) -> Probabilities:
+    """The chance of each star, when the true energy is normal about `energy`.
+
+    With the edges b_k = low + k (high - low) / 5, the outer bands open:
+    P(s stars) = Phi((b_(6-s) - energy) / u) - Phi((b_(5-s) - energy) / u).
+
+    `low` and `high` are taken as fixed. In a cohort they are members' own figures and as
+    uncertain as the one that is rated, which may be one of them; that is not included. Nor is it
+    that a standard error from few runs is itself poorly known.
+
+    Args:
+        energy: the measured figure, in the unit of all others.
+        low: the least energy of the scale.
+        high: the greatest, above `low`.
+        uncertainty: standard deviation u, at least 0; with 0 the star of `stars_for` is certain.
+
+    Returns:
+        The chance of 1, 2, 3, 4 and 5 stars; they sum to 1.
+    """
+    if uncertainty == 0:
+        given = stars_for(energy, low, high)
+        one, two, three, four, five = (float(star == given) for star in range(1, BANDS + 1))
+    else:
+        to_edges = [_phi((edge - energy) / uncertainty) for edge in _inner_edges(low, high)]
+        shares = pairwise([0.0, *to_edges, 1.0])
+        five, four, three, two, one = (max(0.0, above - below) for below, above in shares)
+    return one, two, three, four, five
+
+
+def _inner_edges(low: float, high: float) -> list[float]:
+    width = (high - low) / BANDS
+    return [low + band * width for band in range(1, BANDS)]
+
+
+def _phi(z: float) -> float:
+    """The standard normal distribution function."""
+    return (1 + math.erf(z / math.sqrt(2))) / 2

@@ -1,0 +1,84 @@
+"""The star table as it is printed."""
+
+import contextlib
+import io
+
+import pytest
+
+from energyscore.console import show_report
+from energyscore.export import RatedResult
+from energyscore.rating import rate
+from results import make_result, make_run
+
+
+def result_of(model, *wh):
+    runs = [make_run(index, joules=3600.0 * energy) for index, energy in enumerate(wh)]
+    return make_result(model, runs, gpu="NVIDIA L4")
+
+
+def table_of(*results, encoding="utf-8"):
+    """The lines of the table: its header's two, then a row a result."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    ratings = rate(results)
+    with contextlib.redirect_stdout(stream):
+        show_report([RatedResult(r, stars) for r, stars in zip(results, ratings, strict=True)])
+    stream.flush()
+    return stream.buffer.getvalue().decode(encoding).splitlines()
+
+
+def row_of(model, lines):
+    """The row of a model, with single blanks and what was folded from it to the next line."""
+    place = next(place for place, line in enumerate(lines) if line.startswith(model))
+    folded = lines[place + 1] if lines[place + 1].startswith("   ") else ""
+    return " ".join(f"{lines[place]} {folded}".split())
+
+
+def test_the_chance_of_the_stars_stands_beside_them():
+    lines = table_of(
+        result_of("a/a", 1.0, 1.0), result_of("b/b", 11.0, 11.0), result_of("c/c", 2.7, 2.9, 3.1)
+    )
+    assert "chance" in lines[2]
+    assert "★★★★★ > 99 % cohort of 3" in row_of("a/a", lines)
+    assert "★★★★★ 5★ 81 %, 4★ 19 % cohort of 3" in row_of("c/c", lines)
+
+
+def test_chances_below_half_a_per_cent_are_left_out_and_the_likeliest_comes_first():
+    # the edges lie at 3, 5, 7 and 9 Wh; the standard error of c/c is 1 Wh about 6.5 Wh
+    spread = 3**0.5
+    lines = table_of(
+        result_of("a/a", 1.0, 1.0),
+        result_of("b/b", 11.0, 11.0),
+        result_of("c/c", 6.5 - spread, 6.5, 6.5 + spread),
+    )
+    assert "★★★☆☆ 3★ 62 %, 2★ 30 %, cohort of 3 4★ 7 %, 1★ 1 %" in row_of("c/c", lines)
+
+
+def test_a_stream_without_stars_gets_them_in_ascii():
+    results = result_of("a/a", 1.0, 1.0), result_of("b/b", 11.0), result_of("c/c", 2.7, 2.9, 3.1)
+    lines = table_of(*results, encoding="ascii")
+    assert "***** 5* 81 %, 4* 19 % cohort of 3" in row_of("c/c", lines)
+
+
+def test_where_no_chance_is_known_there_is_no_column_of_it():
+    lines = table_of(result_of("a/a", 1.0), result_of("b/b", 11.0))
+    assert not any("chance" in line for line in lines)
+    assert "★★★★★ cohort of 2" in row_of("a/a", lines)
+
+
+def test_a_narrow_terminal_gets_one_chance_a_line(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = table_of(
+        result_of("a/a", 1.0, 1.0), result_of("b/b", 11.0, 11.0), result_of("c/c", 2.7, 2.9, 3.1)
+    )
+    place = next(place for place, line in enumerate(lines) if "5★ 81 %," in line)
+    assert "4★" not in lines[place]
+    assert "4★ 19 %" in lines[place + 1]
+    assert max(map(len, lines[: place + 2])) <= 80
+
+
+@pytest.mark.parametrize("known", [(1.0, 1.1), (1.0,)])
+def test_one_run_among_others_leaves_its_chance_empty(known):
+    lines = table_of(result_of("a/a", *known), result_of("b/b", 11.0), result_of("c/c", 9.5, 9.4))
+    row = row_of("b/b", lines)
+    assert "%" not in row
+    assert "one run" in row
