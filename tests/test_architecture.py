@@ -12,7 +12,7 @@ PACKAGE = ROOT / "energyscore"
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pynvml", "pandas"}
 PURE = (
     *("task", "measure", "backend", "result", "rating"),
-    *("checks", "attribution", "statistics", "scoring", "assemble"),
+    *("checks", "attribution", "statistics", "scoring", "assemble", "plausibility"),
 )
 
 
