@@ -46,6 +46,7 @@ class Subject:
         metered_gpus: UUIDs.
         gpus_chosen_by: whether the model or the user chose them.
         occupied_gpus: UUIDs of those that the model occupies.
+        shared: whether other processes on the GPUs were allowed.
         environment: the machine.
         meters: names of the meters in use.
     """
@@ -58,6 +59,7 @@ class Subject:
     metered_gpus: tuple[str, ...]
     gpus_chosen_by: Literal["model", "user"] | None
     occupied_gpus: tuple[str, ...]
+    shared: bool
     environment: EnvironmentPart
     meters: tuple[str, ...]
 
@@ -74,7 +76,7 @@ def identity(subject: Subject) -> str:
         "seeds": [plan.seed, subject.model.seed],
         "workload": [plan.workload.fingerprint, plan.batch_size],
         "window": [plan.quick, plan.min_window_s],
-        "device": [subject.device, subject.metered_gpus, subject.meters],
+        "device": [subject.device, subject.metered_gpus, subject.meters, subject.shared],
         "machine": subject.environment.model_dump(mode="json"),
         "version": __version__,
     }
@@ -112,9 +114,15 @@ def assemble(
         metered_gpus=list(subject.metered_gpus),
         gpus_chosen_by=subject.gpus_chosen_by,
         occupied_gpus=list(subject.occupied_gpus),
+        shared=subject.shared,
     )
     found = checks.find_cautions(
-        runs, protocol, workload, subject.plan.workload.wanted, facts.weights
+        runs,
+        protocol,
+        workload,
+        subject.plan.workload.wanted,
+        facts,
+        checks.max_gpus_of(task, size),
     )
     invalid_reasons = checks.find_invalid_reasons(runs, protocol)
     score = score_runs(runs, subject.metered_gpus)

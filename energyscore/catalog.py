@@ -19,6 +19,7 @@ METERS = {
     "rapl": "energyscore.meters.rapl:RaplMeter",
     "codecarbon": "energyscore.meters.codecarbon:CodeCarbonMeter",
     "load": "energyscore.meters.load:LoadMeter",
+    "continuity": "energyscore.meters.continuity:ContinuityMeter",
 }
 
 EXPORTERS = {

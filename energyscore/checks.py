@@ -1,9 +1,14 @@
 """What a result must be told with: cautions, reasons not to rate it, and protocol conformance."""
 
+import statistics
 from collections.abc import Sequence
 
 from energyscore.backend import ModelFacts
+from energyscore.measure import CLOCKS_APART
+from energyscore.plausibility import find_implausibly_low
 from energyscore.result import Caution, Check, EnvironmentPart, ProtocolPart, Run, WorkloadPart
+from energyscore.scoring import figures_of
+from energyscore.statistics import are_apart, find_drift, find_outliers
 from energyscore.task import TaskSpec
 
 OFFICIAL_GPU = "H100 80GB"
@@ -16,9 +21,19 @@ def find_cautions(
     protocol: ProtocolPart,
     workload: WorkloadPart,
     wanted_queries: int,
-    weights: str,
+    facts: ModelFacts,
+    max_gpus: int | None,
 ) -> list[Caution]:
-    """Everything that whoever reads the figure must know, each once."""
+    """Everything that whoever reads the figure must know.
+
+    Args:
+        runs: what was measured.
+        protocol: how.
+        workload: the work of one pass.
+        wanted_queries: queries that were asked for.
+        facts: the model.
+        max_gpus: how many GPUs the model's class allows, None for any number.
+    """
     cautions = _from_notices(runs)
     if protocol.device == "cpu" and protocol.metered_gpus:
         message = "the work ran on the processor; the GPUs named with --gpu were metered as asked"
@@ -26,19 +41,28 @@ def find_cautions(
     if workload.queries < wanted_queries:
         message = f"the dataset has {workload.queries} queries, {wanted_queries} were asked for"
         cautions.append(Caution(code="fewer_queries", message=message))
-    if weights == "random":
+    if facts.weights == "random":
         message = "weights are random: the energy is the architecture's, the answers mean nothing"
         cautions.append(Caution(code="random_weights", message=message))
     if not protocol.warmup_steady:
         message = f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up"
         cautions.append(Caution(code="warmup_unsteady", message=message))
-    for uuid in protocol.metered_gpus:
-        found = [run.facts.get(f"gpu:{uuid}", {}).get("power_limit_w") for run in runs]
-        limits = sorted({str(limit) for limit in found if limit is not None})
-        if len(limits) > 1:
-            message = f"the power limit of {uuid} changed: {' W, '.join(limits)} W"
-            cautions.append(Caution(code="power_limit_changed", message=message))
-    return cautions + _second_source(runs) + _output_lengths(runs, workload)
+    gpus = {*protocol.metered_gpus, *protocol.occupied_gpus}
+    if protocol.device == "cuda" and max_gpus is not None and len(gpus) > max_gpus:
+        message = f"{len(gpus)} GPUs were used, where the model's class allows {max_gpus}"
+        cautions.append(Caution(code="several_gpus", message=message))
+    cautions += [
+        Caution(code="power_limit_changed", message=message)
+        for message in _power_limits_changed(runs, protocol)
+    ]
+    return [
+        *cautions,
+        *_clocks_changed(runs, protocol),
+        *_second_source(runs),
+        *_output_lengths(runs, workload),
+        *find_implausibly_low(runs, protocol, facts, workload.batch_size),
+        *_trends(runs, protocol),
+    ]
 
 
 def find_invalid_reasons(runs: Sequence[Run], protocol: ProtocolPart) -> list[str]:
@@ -51,6 +75,8 @@ def find_invalid_reasons(runs: Sequence[Run], protocol: ProtocolPart) -> list[st
         for uuid in protocol.occupied_gpus
         if uuid not in protocol.metered_gpus
     ]
+    # Runs under unlike limits are not repeats of one another.
+    reasons += _power_limits_changed(runs, protocol)
     for run in runs:
         for uuid in protocol.metered_gpus:
             domain = f"gpu:{uuid}"
@@ -72,13 +98,13 @@ def check_conformance(
     gpus = [gpu.name for gpu in environment.gpus] if protocol.metered_gpus else []
     on_gpu = protocol.device == "cuda" and protocol.gpus_chosen_by == "model"
     official_gpu = bool(gpus) and all(is_gpu(name, OFFICIAL_GPU) for name in gpus)
-    size = next((c for c in task.classes if c.name == model_class), None)
-    max_gpus = size.max_gpus if size else 1
+    max_gpus = max_gpus_of(task, model_class)
     precision = facts.quantization or facts.dtype
     shortest_s = min(run.duration_s for run in runs)
     methods = {run.methods.get(f"gpu:{uuid}") for run in runs for uuid in protocol.metered_gpus}
     dataset_revision = (workload.revision or "")[:12]
     generation = workload.generation or {}
+    shared = sum(any(one.code == "contention" for one in run.notices) for run in runs)
     points = [
         ("hardware", f"NVIDIA {OFFICIAL_GPU}", ", ".join(gpus) or "no GPU", official_gpu),
         ("device", "model on the metered GPUs", protocol.device, on_gpu),
@@ -87,6 +113,12 @@ def check_conformance(
             ("1" if max_gpus == 1 else f"1 to {max_gpus}") if max_gpus else "1 or more",
             str(len(gpus)),
             bool(gpus) and (max_gpus is None or len(gpus) <= max_gpus),
+        ),
+        (
+            "exclusive use",
+            "no other process on the GPUs",
+            f"others in {shared} of {len(runs)} runs" if shared else "none was seen",
+            not shared,
         ),
         (
             "dataset",
@@ -133,6 +165,12 @@ def check_conformance(
     return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in points]
 
 
+def max_gpus_of(task: TaskSpec, model_class: str | None) -> int | None:
+    """How many GPUs a model of that class may use: one where the task has no classes."""
+    size = next((c for c in task.classes if c.name == model_class), None)
+    return size.max_gpus if size else 1
+
+
 def _from_notices(runs: Sequence[Run]) -> list[Caution]:
     first: dict[str, str] = {}
     count: dict[str, int] = {}
@@ -147,6 +185,54 @@ def _from_notices(runs: Sequence[Run]) -> list[Caution]:
         )
         for code, message in first.items()
     ]
+
+
+def _per_run(runs: Sequence[Run], uuid: str, fact: str) -> list[float]:
+    """A GPU's fact in every run that has it."""
+    found = [run.facts.get(f"gpu:{uuid}", {}).get(fact) for run in runs]
+    return [float(value) for value in found if isinstance(value, int | float)]
+
+
+def _power_limits_changed(runs: Sequence[Run], protocol: ProtocolPart) -> list[str]:
+    messages = []
+    for uuid in protocol.metered_gpus:
+        limits_w = sorted(set(_per_run(runs, uuid, "power_limit_w")))
+        if len(limits_w) > 1:
+            listed = ", ".join(f"{limit_w:g} W" for limit_w in limits_w)
+            messages.append(f"the power limit of {uuid} was not the same in all runs: {listed}")
+    return messages
+
+
+def _clocks_changed(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
+    cautions = []
+    for uuid in protocol.metered_gpus:
+        clocks_mhz = _per_run(runs, uuid, "median_sm_clock_mhz")
+        if are_apart(clocks_mhz, CLOCKS_APART):
+            message = (
+                f"the SM clock of {uuid} was not the same in all runs: their medians go from "
+                f"{min(clocks_mhz):.0f} to {max(clocks_mhz):.0f} MHz"
+            )
+            cautions.append(Caution(code="clocks_changed", message=message))
+    return cautions
+
+
+def _trends(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
+    """A drift over the runs, and runs that stand out. None is dropped for it."""
+    figures = figures_of(runs, protocol.metered_gpus)
+    cautions = []
+    drift = find_drift(figures)
+    if drift is not None:
+        way = "rose" if drift.change > 0 else "fell"
+        message = (
+            f"the energy {way} by {abs(drift.change):.1%} over the {len(runs)} runs "
+            f"(p = {drift.p_value:.1g}): they had not settled"
+        )
+        cautions.append(Caution(code="drift", message=message))
+    for place in find_outliers(figures):
+        off = figures[place] / statistics.median(figures) - 1
+        message = f"run {runs[place].index + 1} is {off:+.1%} off the median of {len(runs)} runs"
+        cautions.append(Caution(code="outlier", message=message))
+    return cautions
 
 
 def _second_source(runs: Sequence[Run]) -> list[Caution]:

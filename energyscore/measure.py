@@ -14,6 +14,9 @@ Domain: TypeAlias = str
 Method = Literal["counter", "power_integral", "rapl", "estimated"]
 """How the joules were obtained; `estimated` is never mixed into a measured score."""
 
+CLOCKS_APART = 0.05
+"""SM clocks further apart than this share are unlike: the same work takes another energy."""
+
 
 @dataclass(frozen=True)
 class Window:

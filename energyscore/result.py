@@ -81,6 +81,7 @@ class ProtocolPart(Part):
     metered_gpus: list[str] = Field(description="UUIDs")
     gpus_chosen_by: Literal["model", "user"] | None
     occupied_gpus: list[str] = Field(description="UUIDs of those that the model occupies")
+    shared: bool = Field(description="other processes on the GPU were allowed")
 
 
 class GpuPart(Part):

@@ -19,8 +19,7 @@ def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str]) -> Score:
     domains = [f"gpu:{uuid}" for uuid in metered_gpus]
     gpu, reason = _summary(runs, domains) if domains else (None, NO_GPU)
     methods = {run.methods.get(domain) for run in runs for domain in domains}
-    memory = "dram" if all(run.energy_j.get("dram") is not None for run in runs) else "ram"
-    parts = [*domains, "cpu", memory]
+    parts = [*domains, "cpu", _memory(runs)]
     system, system_reason = _summary(runs, parts)
     estimated = any(run.methods.get(part) == "estimated" for run in runs for part in parts)
     system_method: SystemMethod = "estimated" if estimated else "measured"
@@ -38,6 +37,15 @@ def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str]) -> Score:
         system_method=system_method if system else None,
         system_reason=system_reason,
     )
+
+
+def figures_of(runs: Sequence[Run], metered_gpus: Sequence[str]) -> list[float]:
+    """What the score is the mean of, run by run; none where a run has no energy.
+
+    Wh per 1,000 queries of the metered GPUs, else of processor and memory.
+    """
+    domains = [f"gpu:{uuid}" for uuid in metered_gpus]
+    return _figures(runs, domains or ["cpu", _memory(runs)])[0] or []
 
 
 def emissions_of(
@@ -60,8 +68,17 @@ def emissions_of(
     )
 
 
+def _memory(runs: Sequence[Run]) -> str:
+    return "dram" if all(run.energy_j.get("dram") is not None for run in runs) else "ram"
+
+
 def _summary(runs: Sequence[Run], domains: Sequence[str]) -> tuple[Summary | None, str]:
     """Summary over the runs of the sum over the domains, or why there is none."""
+    values, reason = _figures(runs, domains)
+    return (None if values is None else summarize(values)), reason
+
+
+def _figures(runs: Sequence[Run], domains: Sequence[str]) -> tuple[list[float] | None, str]:
     values = []
     for run in runs:
         total_j = 0.0
@@ -72,4 +89,4 @@ def _summary(runs: Sequence[Run], domains: Sequence[str]) -> tuple[Summary | Non
                 return None, f"run {run.index + 1}: {domain}: {why}"
             total_j += energy_j
         values.append(wh_per_1k_queries(total_j, run.queries))
-    return summarize(values), ""
+    return values, ""

@@ -5,6 +5,15 @@ import statistics as std
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MIN_REPEATS_TO_JUDGE = 5
+"""Of fewer values neither a trend nor an outlier can be told."""
+
+NOTEWORTHY = 0.01
+"""Trends and outliers of a smaller share are not worth a word, however certain."""
+
+DRIFT_P_VALUE = 0.01
+OUTLIER_Z_SCORE = 3.5
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -57,3 +66,65 @@ def is_steady(block_rates: Sequence[float], tolerance: float = 0.01, blocks: int
         return False
     last = block_rates[-blocks:]
     return min(last) > 0 and max(last) / min(last) - 1 < tolerance
+
+
+def are_apart(values: Sequence[float], share: float) -> bool:
+    """Whether the largest exceeds the least by more than that share of it."""
+    return bool(values) and max(values) > min(values) * (1 + share)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A trend over the repeats.
+
+    Attributes:
+        change: from the first repeat to the last along the line, as a share of the mean.
+        p_value: how often repeats without a trend show one at least as clear.
+    """
+
+    change: float
+    p_value: float
+
+
+def find_drift(values: Sequence[float]) -> Drift | None:
+    """A trend over the repeats in their order, by the least-squares line.
+
+    It takes five repeats, a slope that chance gives in under 1 of 100 cases (two-sided t test),
+    and a change of over 1% of the mean: a trend that matters less is none worth telling.
+    """
+    count = len(values)
+    if count < MIN_REPEATS_TO_JUDGE:
+        return None
+    mean, centre = std.fmean(values), (count - 1) / 2
+    spread = sum((place - centre) ** 2 for place in range(count))
+    slope = sum((place - centre) * value for place, value in enumerate(values)) / spread
+    change = slope * (count - 1) / mean
+    rest = sum((v - mean - slope * (n - centre)) ** 2 for n, v in enumerate(values))
+    error = math.sqrt(rest / (count - 2) / spread)
+    p_value = _two_sided_p(slope / error, count - 2) if error else 0.0
+    found = p_value < DRIFT_P_VALUE and abs(change) > NOTEWORTHY
+    return Drift(change, p_value) if found else None
+
+
+def find_outliers(values: Sequence[float]) -> list[int]:
+    """Places of values far from the rest: by modified z-score, and over 1% off the median.
+
+    The score is 0.6745 (value - median) / MAD, and 3.5 its bound, as Iglewicz and Hoaglin (1993)
+    have it: unlike the standard deviation, the median absolute deviation (MAD) is not widened by
+    what it is to find. That of few values varies, and 3.5 alone would name an outlier in 20 of
+    100 normal samples of five, so the bound is widened by 1 + 4 / n: 4 to 8 in 100 for any n.
+    It takes five values.
+    """
+    if len(values) < MIN_REPEATS_TO_JUDGE:
+        return []
+    median = std.median(values)
+    deviations = [abs(value - median) for value in values]
+    z_score = OUTLIER_Z_SCORE * (1 + 4 / len(values))
+    bound = max(z_score * std.median(deviations) / 0.6745, NOTEWORTHY * abs(median))
+    return [place for place, deviation in enumerate(deviations) if deviation > bound]
+
+
+def _two_sided_p(t: float, degrees: int) -> float:
+    from scipy.special import stdtr  # imported here, as above
+
+    return 2 * float(stdtr(degrees, -abs(t)))

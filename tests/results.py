@@ -126,6 +126,7 @@ def make_result(
         metered_gpus=uuids,
         gpus_chosen_by="model" if gpu else None,
         occupied_gpus=uuids,
+        shared=False,
     )
     facts = ModelFacts(None, "Net", 10**9, dtype, None, None, weights, 1024)
     return Result(

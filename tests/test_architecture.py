@@ -11,8 +11,9 @@ from conftest import ROOT, environment
 PACKAGE = ROOT / "energyscore"
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pynvml", "pandas"}
 PURE = (
-    *("task", "measure", "backend", "result", "rating", "stars", "scales"),
-    *("checks", "attribution", "statistics", "scoring", "assemble"),
+    *("task", "measure", "backend", "result", "rating", "stars", "scales", "statistics"),
+    *("checks", "attribution", "scoring", "assemble", "plausibility"),
+    *("regression", "regression_error", "tick_model"),
 )
 
 

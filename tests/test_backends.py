@@ -2,12 +2,13 @@
 
 import pytest
 
-from energyscore.backends.loading import choose_dtype
+from energyscore.backends.loading import choose_dtype, count_experts
 from energyscore.benchmark import Plan, measure_run
 from energyscore.builtin import architectures, find_architecture
 from energyscore.catalog import BACKENDS, resolve
 from energyscore.errors import ModelError, UsageError
 from energyscore.model import parse_model
+from energyscore.plausibility import weights_bytes
 from energyscore.task import load_tasks
 from energyscore.workload import BUNDLED, load_workload
 
@@ -109,3 +110,46 @@ def test_names_are_taken_in_any_case():
         find_architecture("opt-126m")
     with pytest.raises(UsageError, match="text_generation"):
         resolve(BACKENDS, "text_generatio")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "experts"),
+    [
+        ("mixtral", {}, 8),
+        ("qwen2_moe", {"num_experts": 60}, 60),
+        ("deepseek_v3", {}, 256),
+        ("llama4", {}, 16),  # in its text part
+        ("dbrx", {}, 4),  # in the part of its feed-forward layers
+        ("gpt2", {}, None),
+        ("llama", {}, None),
+        ("gemma3", {}, None),
+    ],
+)
+def test_mixtures_of_experts_are_known_by_their_configuration(name, settings, experts):
+    from transformers import AutoConfig
+
+    assert count_experts(AutoConfig.for_model(name, **settings).to_dict()) == experts
+
+
+def test_a_mixture_is_loaded_as_one(tiny_model, tmp_path):
+    from transformers import MixtralConfig
+
+    for file in tiny_model.glob("tokenizer*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    MixtralConfig(
+        vocab_size=8192,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        num_local_experts=4,
+        architectures=["MixtralForCausalLM"],
+    ).save_pretrained(tmp_path)
+    backend = resolve(BACKENDS, "text_generation")()
+    task = TASKS["text_generation"].spec
+    mixture = backend.load(parse_model(str(tmp_path), random_weights=True), task, "cpu")
+    dense = backend.load(parse_model(str(tiny_model)), task, "cpu")
+    assert (mixture.experts, mixture.parameters > 0) == (4, True)
+    assert weights_bytes(mixture) is None
+    assert weights_bytes(dense) == 4 * dense.parameters

@@ -7,8 +7,10 @@ import pytest
 from energyscore import benchmark
 from energyscore.backend import Batch, BatchOutput
 from energyscore.benchmark import Plan, measure_run, run_benchmark, warm_up
-from energyscore.errors import MeterError
+from energyscore.errors import MeterError, ModelError
 from energyscore.measure import Measurement, Notice, Reading, Ticks
+from energyscore.scoring import score_runs
+from energyscore.store import Journal
 from energyscore.workload import Workload
 from results import make_run
 
@@ -270,6 +272,42 @@ def test_a_run_that_fails_keeps_those_before_it(clock):
     with pytest.raises(MemoryError):
         run_benchmark(make_plan(), backend, [], finished=(), on_run=on_run, observer=Watcher())
     assert [run.index for run in told] == [0]
+
+
+def test_a_run_in_which_a_query_fails_leaves_nothing_and_those_before_it_stay(clock, tmp_path):
+    """Never an average over the queries that worked: no figure of that run at all."""
+
+    class FailsInItsSecondRun(FakeBackend):
+        def run(self, batch, enter):
+            worked = sum(entry.startswith("run ") for entry in self.log)
+            # Three of the warm-up, five of the first run; the third of the second fails.
+            self.fail = ModelError("no answer") if broken and worked == 3 + 5 + 2 else None
+            return super().run(batch, enter)
+
+    broken = True
+    journal = Journal(tmp_path, "0" * 64)
+    log = []
+
+    def measure_all(finished):
+        meter = FakeMeter("m", log, {"gpu:x": counter(6000.0)})
+        backend = FailsInItsSecondRun(log, clock)
+        return run_benchmark(
+            make_plan(repeats=3), backend, [meter],
+            finished=finished, on_run=journal.append, observer=Watcher(),
+        )  # fmt: skip
+
+    with journal.lock(), pytest.raises(ModelError, match="no answer"):
+        measure_all(())
+    assert log.count("start m") == log.count("stop m") == 2, "energy was metered, and not used"
+    (kept,) = journal.load()
+    assert (kept.index, kept.queries, kept.energy_j) == (0, 5, {"gpu:x": 6000.0})
+    broken = False
+    with journal.lock():
+        runs, _ = measure_all(journal.load())
+    assert runs[0] == kept
+    score = score_runs(runs, ["x"])
+    assert score.gpu_wh_per_1k_queries == pytest.approx(6000.0 / 3600 / 5 * 1000)
+    assert (score.runs, score.std) == (3, pytest.approx(0.0))
 
 
 @pytest.mark.parametrize(("min_window_s", "seconds"), [(0.0, 20.0), (20.5, 40.0), (60.0, 60.0)])

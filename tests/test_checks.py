@@ -1,7 +1,15 @@
+import dataclasses
+
 import pytest
 
 from energyscore.backend import ModelFacts
-from energyscore.checks import check_conformance, find_cautions, find_invalid_reasons
+from energyscore.checks import (
+    check_conformance,
+    find_cautions,
+    find_invalid_reasons,
+    max_gpus_of,
+)
+from energyscore.plausibility import MixtureFacts
 from energyscore.result import Notice, SecondSource
 from energyscore.task import load_tasks
 from results import UUID, make_cpu_run, make_result, make_run
@@ -14,13 +22,16 @@ def changed(part, **change):
     return part.model_copy(update=change)
 
 
-def cautions(runs=None, *, wanted=1000, weights="pretrained", workload=None, protocol=None):
+def cautions(
+    runs=None, *, wanted=1000, facts=FACTS, max_gpus=1, workload=None, protocol=None, **change
+):
     found = find_cautions(
         runs or OFFICIAL.runs,
         changed(OFFICIAL.protocol, **(protocol or {})),
         changed(OFFICIAL.workload, **(workload or {})),
         wanted,
-        weights,
+        dataclasses.replace(facts, **change),
+        max_gpus,
     )
     return {caution.code: caution.message for caution in found}
 
@@ -126,6 +137,133 @@ def test_a_processor_without_named_gpus_needs_no_caution_about_gpus():
     assert cautions([make_cpu_run()], protocol={"device": "cpu", "metered_gpus": []}) == {}
 
 
+GPU_DOMAIN = f"gpu:{UUID}"
+
+
+def runs_with(fact, *values):
+    return [make_run(i, facts={GPU_DOMAIN: {fact: v}}) for i, v in enumerate(values)]
+
+
+def test_a_power_limit_that_changes_between_runs_is_told_and_invalid():
+    runs = runs_with("power_limit_w", 700.0, 400.0, None, 1000.0)
+    said = f"the power limit of {UUID} was not the same in all runs: 400 W, 700 W, 1000 W"
+    assert cautions(runs) == {"power_limit_changed": said}
+    assert find_invalid_reasons(runs, OFFICIAL.protocol) == [said]
+
+
+@pytest.mark.parametrize("limits", [(700.0, 700.0), (700.0, None), (None, None)])
+def test_one_power_limit_in_all_runs_is_fine(limits):
+    runs = runs_with("power_limit_w", *limits)
+    assert cautions(runs) == {}
+    assert find_invalid_reasons(runs, OFFICIAL.protocol) == []
+
+
+@pytest.mark.parametrize(
+    ("medians", "said"),
+    [
+        ((1980.0, 1890.0), None),
+        ((1980.0, None), None),
+        ((1980.0, 1930.0, 1875.0), "from 1875 to 1980 MHz"),
+    ],
+)
+def test_clocks_that_differ_between_runs_are_told(medians, said):
+    runs = runs_with("median_sm_clock_mhz", *medians)
+    found = cautions(runs)
+    assert list(found) == (["clocks_changed"] if said else [])
+    assert said is None or found["clocks_changed"].endswith(said)
+    assert find_invalid_reasons(runs, OFFICIAL.protocol) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "used", "told"),
+    [("A", 1, False), ("A", 2, True), ("B", 2, True), ("C", 8, False), (None, 2, True)],
+)
+def test_more_gpus_than_the_class_allows_are_told(size, used, told):
+    uuids = [f"GPU-{place}" for place in range(used)]
+    runs = [make_run(energy_j={f"gpu:{uuid}": 3600.0 for uuid in uuids})]
+    allowed = max_gpus_of(load_tasks()["text_generation"].spec, size)
+    found = cautions(
+        runs, max_gpus=allowed, protocol={"metered_gpus": uuids, "occupied_gpus": uuids}
+    )
+    assert list(found) == ["several_gpus"] * told
+    if told:
+        assert found["several_gpus"] == f"{used} GPUs were used, where the model's class allows 1"
+
+
+def test_gpus_that_are_metered_beside_work_on_the_processor_are_not_several():
+    runs = [make_run(energy_j={"gpu:a": 1.0, "gpu:b": 1.0})]
+    protocol = {"device": "cpu", "metered_gpus": ["a", "b"], "occupied_gpus": []}
+    assert list(cautions(runs, protocol=protocol)) == ["gpu_not_of_model"]
+
+
+# 10,000 tokens, one at a time, from 10^9 weights of 2 bytes at 30 pJ a byte: 600 J.
+MIXTURE = MixtureFacts(**dataclasses.asdict(FACTS), experts=8)
+
+
+@pytest.mark.parametrize(
+    ("joules", "change", "told"),
+    [
+        (599.0, {}, True),
+        (601.0, {}, False),
+        (1199.0, {"dtype": "float32"}, True),
+        (599.0, {"dtype": "float32"}, True),
+        (149.0, {"quantization": "gptq-4bit", "quantization_bits": 4}, True),
+        (151.0, {"quantization": "gptq-4bit", "quantization_bits": 4}, False),
+        (1.0, {"quantization": "unknown"}, False),
+        (1.0, {"dtype": "float8_e9"}, False),
+        (1.0, {"facts": MIXTURE}, False),
+        (1.0, {"protocol": {"device": "cpu", "metered_gpus": [], "occupied_gpus": []}}, False),
+        (74.0, {"workload": {"batch_size": 8}}, True),
+        (76.0, {"workload": {"batch_size": 8}}, False),
+        (59.9, {"parameters": 100_000_000}, True),
+        (1.0, {"parameters": 99_000_000}, False),  # 198 MB: a cache may hold them
+        (None, {}, False),
+    ],
+)
+def test_less_energy_than_reading_the_weights_takes_is_told(joules, change, told):
+    found = cautions([make_run(joules=joules)], **change)
+    assert ("implausibly_low" in found) is told
+
+
+def test_work_that_generates_nothing_reads_the_weights_no_certain_number_of_times():
+    run = make_run(joules=0.001, output_tokens=0)
+    assert cautions([run], workload={"generation": None}) == {}
+
+
+def test_of_implausible_runs_the_worst_is_told_with_both_figures():
+    runs = [make_run(0, joules=500.0), make_run(1, joules=300.0), make_run(2)]
+    assert cautions(runs)["implausibly_low"] == (
+        "300.0 J in run 2 cannot be: reading 2.0 GB of weights 10000 times takes 600.0 J at the "
+        "very least"
+    )
+
+
+def runs_of(*joules):
+    return [make_run(index, joules=value) for index, value in enumerate(joules)]
+
+
+def test_energy_that_drifts_over_the_runs_is_told():
+    steady = (3600.0, 3604.0, 3597.0, 3602.0, 3599.0, 3601.0)
+    rising = [value * (1 + 0.01 * place) for place, value in enumerate(steady)]
+    assert cautions(runs_of(*steady)) == {}
+    said = cautions(runs_of(*rising))["drift"]
+    assert said.startswith("the energy rose by 4.9% over the 6 runs (p = ")
+    assert cautions(runs_of(*rising[::-1]))["drift"].startswith("the energy fell by 4.9%")
+    assert cautions(runs_of(*rising[:4])) == {}
+
+
+def test_a_run_that_stands_out_is_named_and_kept():
+    runs = runs_of(3600.0, 3602.0, 3599.0, 3960.0, 3601.0, 3598.0, 3600.0)
+    assert cautions(runs) == {"outlier": "run 4 is +10.0% off the median of 7 runs"}
+    assert find_invalid_reasons(runs, OFFICIAL.protocol) == []
+
+
+def test_estimates_are_looked_through_for_trends_too():
+    runs = [make_cpu_run(i, joules=7200.0 * (1.5 if i == 2 else 1 + i / 1e5)) for i in range(6)]
+    protocol = {"device": "cpu", "metered_gpus": [], "occupied_gpus": []}
+    assert list(cautions(runs, protocol=protocol)) == ["outlier"]
+
+
 def test_notices_that_invalidate_are_the_reasons_each_once():
     hot = notice("thermal_slowdown", invalidates=True)
     runs = [
@@ -181,7 +319,7 @@ def failing(checks):
 def test_the_hand_made_result_holds_every_point():
     assert failing(OFFICIAL.conformance) == failing(conformance()) == set()
     names = [check.name for check in OFFICIAL.conformance]
-    assert len(names) == len(set(names)) == 13
+    assert len(names) == len(set(names)) == 14
 
 
 def gpus(*names):
@@ -215,6 +353,10 @@ FREE = {"max_new_tokens": 10, "min_new_tokens": 0, "strategy": "greedy"}
         ({"facts": ModelFacts(None, "N", 1, "float16", None, None, "random", 9)}, {"weights"}),
         ({"runs": [*OFFICIAL.runs, make_run(10, seconds=59.9)]}, {"window"}),
         ({"protocol_quick": True}, {"warm-up"}),
+        (
+            {"runs": [*OFFICIAL.runs, make_run(10, notices=[notice("contention")])]},
+            {"exclusive use"},
+        ),
         ({"runs": [*OFFICIAL.runs, make_run(10, method="power_integral")]}, {"GPU energy"}),
         ({"runs": [*OFFICIAL.runs, make_run(10, joules=None)]}, {"GPU energy"}),
         ({"runs": [*OFFICIAL.runs, make_run(10, output_tokens=9_999)]}, {"generation"}),

@@ -269,7 +269,98 @@ def test_more_than_the_power_limit_allows_is_impossible():
 
 @pytest.mark.parametrize("limits", [{300.0}, {290.0}, {100.0, 350.0}, set()])
 def test_up_to_the_highest_limit_and_a_little_above_is_possible(limits):
-    assert judge(trace_of(watts=300.0, power_limits_w=limits))[1] == {}
+    assert "impossible_power" not in judge(trace_of(watts=300.0, power_limits_w=limits))[1]
+
+
+def test_a_power_limit_that_changes_during_the_window_invalidates():
+    _, notices = judge(trace_of(power_limits_w={700.0, 350.0}))
+    assert list(notices) == ["power_limit_changed"]
+    assert notices["power_limit_changed"].invalidates
+    assert notices["power_limit_changed"].message.endswith("350 W, 700 W")
+    assert judge(trace_of(power_limits_w={700.0}))[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("idle_w", "told"), [(None, False), (70.0, False), (330.0, False), (340.0, True), (400.0, True)]
+)
+@pytest.mark.parametrize("spoil", [lambda trace: trace, stuck])
+def test_less_power_than_idling_takes_is_implausible(idle_w, told, spoil):
+    """300 W at work: 0.9 times an idle power of 333 W, within the counter's last update."""
+    about = Circumstances("GPU 0 (Test)", own_processes=1, idle_power_w=idle_w)
+    reading, notices = judge(spoil(trace_of(watts=300.0)), about=about)
+    assert reading.energy_j > 0, "kept for information"
+    assert ("implausible_power" in notices) is told
+    if told:
+        assert notices["implausible_power"].invalidates
+        assert f"less than the {idle_w} W of its idling" in notices["implausible_power"].message
+
+
+@pytest.mark.parametrize(("watts", "told"), [(6.5, True), (7.5, False)])
+def test_without_a_baseline_under_1_percent_of_the_limit_is_a_caution(watts, told):
+    _, notices = judge(trace_of(watts=watts, power_limits_w={700.0}))
+    assert list(notices) == ["implausible_power"] * told
+    if told:
+        assert not notices["implausible_power"].invalidates
+        said = notices["implausible_power"].message
+        assert "W on average is under 1% of its limit of 700 W" in said
+
+
+def test_with_a_baseline_the_share_of_the_limit_says_nothing():
+    about = Circumstances("GPU 0 (Test)", own_processes=1, idle_power_w=5.0)
+    assert judge(trace_of(watts=6.0, power_limits_w={700.0}), about=about)[1] == {}
+
+
+def test_what_the_counter_lacks_at_a_short_windows_end_is_not_held_against_it():
+    trace = trace_of(watts=300.0, seconds=0.3)
+    trace.end_mj = trace.start_mj + 300 * 200  # an update of 100 ms came too late
+    about = Circumstances("GPU 0 (Test)", own_processes=1, idle_power_w=299.0)
+    assert set(judge(trace, seconds=0.3, about=about)[1]) == {"short_window"}
+
+
+def clocks(*thirds, each=14):
+    """Four samples a second, a third of the window after the other."""
+    values = [mhz for mhz in thirds for _ in range(each)]
+    return [(START + place * S // 4, mhz) for place, mhz in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("samples", "told"),
+    [
+        (clocks(1980.0, 1980.0, 1980.0), False),
+        (clocks(1980.0, 1200.0, 1980.0), False),  # it came back
+        (clocks(1980.0, 1950.0, 1890.0), False),  # 4.8%
+        (clocks(1980.0, 1900.0, 1875.0), True),  # 5.6%
+        (clocks(1200.0, 1500.0, 1980.0), True),
+        (clocks(1980.0, 1500.0, 1200.0, each=2), False),  # too few to say
+        ([], False),
+    ],
+)
+def test_clocks_that_are_others_at_the_end_than_at_the_beginning_are_told(samples, told):
+    _, notices = judge(trace_of(sm_clocks_mhz=samples, seconds=10.5), seconds=10.5)
+    assert list(notices) == ["clocks_changed"] * told
+    if told:
+        first, last = samples[0][1], samples[-1][1]
+        assert not notices["clocks_changed"].invalidates
+        assert f"from {first:.0f} MHz" in notices["clocks_changed"].message
+        assert f"to {last:.0f} MHz" in notices["clocks_changed"].message
+
+
+def test_single_dips_and_samples_outside_the_window_are_no_change_of_clocks():
+    samples = [(t, 300.0 if place % 5 == 0 else 1980.0) for place, (t, _) in enumerate(
+        clocks(1.0, 1.0, 1.0)
+    )]  # fmt: skip
+    around = [(START - k * S // 4, 300.0) for k in range(20, 0, -1)]
+    reading, notices = judge(trace_of(sm_clocks_mhz=around + samples, seconds=10.5), seconds=10.5)
+    assert notices == {}
+    assert reading.facts["median_sm_clock_mhz"] == 1980.0
+
+
+def test_allowed_others_are_told_of_and_do_not_invalidate():
+    about = Circumstances("GPU 0", own_processes=1, shared=True)
+    _, notices = judge(trace_of(max_processes=2), about=about)
+    assert list(notices) == ["contention"]
+    assert not notices["contention"].invalidates
+    assert judge(trace_of(max_processes=1), about=about)[1] == {}
 
 
 def test_integrated_power_is_held_against_the_limit_too():
@@ -308,8 +399,13 @@ def test_the_update_period_is_the_median_of_enough_changes(times_ms, period_ms):
 
 def test_facts_are_what_was_recorded():
     reading, _ = judge(
-        trace_of(max_temperature_c=71.0, sm_clocks_mhz={1200.0, 1980.0}, max_processes=1)
+        trace_of(
+            max_temperature_c=71.0,
+            sm_clocks_mhz=[(START - 1, 1200.0), (START + S, 1980.0), (START + 2 * S, 1900.0)],
+            max_processes=1,
+        )
     )
+    assert reading.facts["median_sm_clock_mhz"] == 1940.0
     assert reading.facts["max_temperature_c"] == 71.0
     assert (reading.facts["min_sm_clock_mhz"], reading.facts["max_sm_clock_mhz"]) == (
         1200.0,
@@ -326,8 +422,8 @@ def test_facts_that_were_not_recorded_are_null_and_never_zero():
     unknown = {name for name, value in reading.facts.items() if value is None}
     assert unknown == {
         "update_period_ms", "power_integral_j", "power_source", "max_power_w",
-        "max_temperature_c", "min_sm_clock_mhz", "max_sm_clock_mhz", "power_limit_w",
-        "max_processes",
+        "max_temperature_c", "min_sm_clock_mhz", "median_sm_clock_mhz", "max_sm_clock_mhz",
+        "power_limit_w", "max_processes",
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from energyscore.rating import rate
 from energyscore.result import parse_result, result_to_json
 from energyscore.store import find_results, result_folder
 from energyscore.task import bundled_tasks_dir, load_task
-from results import make_cpu_run, make_result, make_run
+from results import make_cpu_run, make_result
 
 
 def changed(**score):
@@ -241,6 +241,53 @@ def test_a_recorder_that_dies_or_hangs_spoils_its_window_only(simulate, how):
     assert second[1] == []
 
 
+GUARDS = """
+import json, sys, time
+from energyscore.meters.nvml import NvmlMeter
+meter = NvmlMeter([sys.argv[1]], shared=True)
+meter.open()
+meter.idle_power_w = {sys.argv[1]: 400.0}
+token = meter.start()
+print("started", flush=True)
+time.sleep(3.5)
+measurement = meter.stop(token)
+meter.close()
+(reading,) = measurement.readings.values()
+notices = {n.code: [n.message, n.invalidates] for n in measurement.notices}
+print(json.dumps([reading.facts, notices]))
+"""
+
+
+def test_what_the_meter_is_told_and_what_it_sees_reaches_its_notices(simulate):
+    sim = simulate(gpu(process=(Process(1),)))
+    process = subprocess.Popen(
+        [sys.executable, "-c", GUARDS, gpu().uuid],
+        env=environment(sim.env()),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "started\n"
+    time.sleep(1.2)
+    now_s = sim.elapsed_s()
+    sim.update(
+        0,
+        sm_clock_mhz=1200,
+        power_limit_change=((now_s, 500.0),),
+        process=(Process(1), Process(2, from_s=now_s)),
+    )
+    facts, notices = json.loads(process.communicate(timeout=60)[0].splitlines()[-1])
+    assert {code: invalidates for code, (_, invalidates) in notices.items()} == {
+        "contention": False,  # it was allowed
+        "power_limit_changed": True,
+        "clocks_changed": False,
+        "implausible_power": True,
+    }
+    assert "500 W, 700 W" in notices["power_limit_changed"][0]
+    assert "from 1980 MHz" in notices["clocks_changed"][0]
+    assert "less than the 400.0 W of its idling" in notices["implausible_power"][0]
+    assert facts["median_sm_clock_mhz"] == 1200.0
+
+
 def test_the_recorder_does_not_outlive_its_benchmark(simulate):
     code = METER.replace("time.sleep(0.5)", "print(meter._process.pid, flush=True); time.sleep(60)")
     process = subprocess.Popen(
@@ -264,13 +311,3 @@ def _alive(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def test_a_power_limit_that_changes_between_runs_is_told():
-    from energyscore.checks import find_cautions
-
-    result = make_result()
-    domain = f"gpu:{result.protocol.metered_gpus[0]}"
-    runs = [make_run(i, facts={domain: {"power_limit_w": w}}) for i, w in ((0, 700.0), (1, 400.0))]
-    found = find_cautions(runs, result.protocol, result.workload, 1000, "pretrained")
-    assert [caution.code for caution in found] == ["power_limit_changed"]

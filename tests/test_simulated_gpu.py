@@ -155,6 +155,17 @@ def test_what_spoils_a_measurement_makes_it_invalid(simulate, measure, settings,
     assert result["runs"][0]["energy_j"][DOMAIN] > 0, "kept for information"
 
 
+def test_other_processes_may_be_allowed_and_are_told_of(simulate, measure):
+    sim = simulate(gpu())
+    struck = lambda at: {"process": (Process(4242, from_s=at),)}  # noqa: E731
+    result = measure(sim, "--gpu", 0, "--allow-shared", midway=struck)
+    assert (result["valid"], result["invalid_reasons"]) == (True, [])
+    assert result["protocol"]["shared"]
+    assert "contention" in codes(result)
+    (point,) = [check for check in result["conformance"] if check["name"] == "exclusive use"]
+    assert (point["ok"], point["actual"]) == (False, "others in 1 of 1 runs")
+
+
 def refused(tmp_path, tiny_model, name, env):
     done = energyscore(
         "run", "text_generation", "--quick", "--model", tiny_model, "--device", "cpu", "--gpu",

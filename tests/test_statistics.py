@@ -2,7 +2,14 @@ import math
 
 import pytest
 
-from energyscore.statistics import is_steady, summarize, t_quantile
+from energyscore.statistics import (
+    are_apart,
+    find_drift,
+    find_outliers,
+    is_steady,
+    summarize,
+    t_quantile,
+)
 
 
 @pytest.mark.parametrize(("count", "factor"), [(3, 2.48), (5, 1.24), (10, 0.72)])
@@ -44,3 +51,75 @@ def test_nothing_is_made_of_no_figures(values):
 )
 def test_a_pace_is_steady_when_three_blocks_agree(rates, steady):
     assert is_steady(rates) is steady
+
+
+def test_values_are_apart_by_a_share_of_the_least():
+    assert are_apart([100.0, 105.1, 103.0], 0.05)
+    assert not are_apart([100.0, 105.0], 0.05)
+    assert not are_apart([7.0], 0.05)
+    assert not are_apart([], 0.05)
+
+
+def test_a_drift_has_the_slope_and_the_p_value_of_linear_regression():
+    from scipy.stats import linregress
+
+    values = [100.0, 100.9, 101.2, 102.4, 102.2, 103.9, 103.5]
+    fit = linregress(range(7), values)
+    drift = find_drift(values)
+    assert drift.change == pytest.approx(fit.slope * 6 / (sum(values) / 7))
+    assert drift.p_value == pytest.approx(fit.pvalue)
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([100.0, 101.0, 102.0, 103.0, 104.0], True),  # a straight line
+        ([104.0, 103.0, 102.0, 101.0, 100.0], True),
+        ([100.0, 101.0, 102.0, 103.0], False),  # too few
+        ([100.0, 100.2, 100.4, 100.6, 100.8], False),  # certain, and too little to matter
+        ([100.0, 103.0, 99.0, 104.0, 101.0], False),  # large, and by chance
+        ([100.0] * 5, False),
+    ],
+)
+def test_a_drift_must_be_certain_and_matter(values, found):
+    assert (find_drift(values) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [
+        ([100.0, 100.1, 99.9, 100.2, 120.0], [4]),
+        ([80.0, 100.0, 100.1, 99.9, 100.2, 99.8, 130.0], [0, 6]),
+        ([100.0, 100.1, 120.0, 99.9], []),  # too few
+        ([100.0, 100.01, 99.99, 100.02, 100.9], []),  # far, and too little to matter
+        ([100.0, 104.0, 97.0, 102.0, 106.0], []),  # wide, and none apart
+        ([100.0] * 5 + [102.0], [5]),
+        ([100.0] * 6, []),
+    ],
+)
+def test_an_outlier_must_be_far_off_and_matter(values, places):
+    assert find_outliers(values) == places
+
+
+@pytest.mark.parametrize(("count", "drifts", "outliers"), [(10, 20, 100), (5, 20, 100)])
+def test_sound_runs_are_seldom_told_to_drift_or_stand_out(count, drifts, outliers):
+    """1,000 measurements of normal runs, spread so wide that only chance decides."""
+    import numpy as np
+
+    samples = [np.random.default_rng(seed).normal(100.0, 5.0, count) for seed in range(1000)]
+    assert sum(find_drift(list(sample)) is not None for sample in samples) <= drifts
+    assert sum(bool(find_outliers(list(sample))) for sample in samples) <= outliers
+
+
+def test_real_trends_and_outliers_are_found():
+    """Runs that spread by 0.5%: 3% over ten runs, or one run that is 5% off."""
+    import numpy as np
+
+    drifts = outliers = 0
+    for seed in range(200):
+        runs = np.random.default_rng(seed).normal(100.0, 0.5, 10)
+        drifts += find_drift(list(runs + np.linspace(0.0, 3.0, 10))) is not None
+        runs[4] += 5.0
+        outliers += 4 in find_outliers(list(runs))
+    assert drifts >= 190
+    assert outliers >= 190

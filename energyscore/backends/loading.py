@@ -5,7 +5,8 @@ measured whose weights are not what they claim to be: missing weights are refuse
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from energyscore.backends.failures import loading_errors, translated_errors
 from energyscore.builtin import find_architecture, tokenizer_path
 from energyscore.errors import ModelError
 from energyscore.model import ModelSpec
+from energyscore.plausibility import MixtureFacts
 from energyscore.task import TaskSpec
 
 
@@ -186,7 +188,7 @@ def _facts(spec: ModelSpec, model: Any, config: Any, tokenizer: Any) -> ModelFac
     quantization, bits = _quantization(config)
     limits = (_context_length(config), tokenizer.model_max_length)
     context = min((limit for limit in limits if limit and limit < 10**8), default=None)
-    return ModelFacts(
+    facts = ModelFacts(
         revision=_revision(spec),
         architecture=type(model).__name__,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -196,6 +198,20 @@ def _facts(spec: ModelSpec, model: Any, config: Any, tokenizer: Any) -> ModelFac
         weights="random" if spec.random_weights else "pretrained",
         context_length=context,
     )
+    experts = count_experts(config.to_dict())
+    return MixtureFacts(**asdict(facts), experts=experts) if experts else facts
+
+
+def count_experts(config: Mapping[str, Any]) -> int | None:
+    """Experts of a layer by a configuration, its parts' included; None where there are none.
+
+    Families name it `num_local_experts`, `num_experts`, `n_routed_experts`, `moe_num_experts`;
+    dense members of such families say null, 0 or 1.
+    """
+    own = [n for key, n in config.items() if str(key).endswith("experts") and isinstance(n, int)]
+    parts = [count_experts(part) for part in config.values() if isinstance(part, Mapping)]
+    most = max([*own, *(n for n in parts if n)], default=0)
+    return most if most > 1 else None
 
 
 def _quantization(config: Any) -> tuple[str | None, int | None]:

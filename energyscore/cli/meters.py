@@ -26,6 +26,7 @@ class Metering:
         occupied: GPUs that the model occupies.
         before: compute processes on each GPU before this process used any; None where the work
             is not this process's.
+        shared: whether other processes on the GPUs are allowed.
     """
 
     uuids: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class Metering:
     failures: list[str] = field(default_factory=list)
     occupied: tuple[str, ...] = ()
     before: Mapping[str, int] | None = None
+    shared: bool = False
     gpu_facts: "tuple[GpuFacts, ...]" = ()
     driver: str | None = None
     cuda: str | None = None
@@ -57,7 +59,11 @@ class Metering:
 
 
 def plan_metering(
-    device: str, gpus: Sequence[str], before: Mapping[str, int] | None = None
+    device: str,
+    gpus: Sequence[str],
+    before: Mapping[str, int] | None = None,
+    *,
+    shared: bool = False,
 ) -> Metering:
     """Before the model is loaded: find the GPUs that were named.
 
@@ -66,7 +72,7 @@ def plan_metering(
             work is done.
     """
     if device == "cpu" and not gpus:
-        return Metering()
+        return Metering(shared=shared)
     from energyscore.meters import nvml_device
 
     try:
@@ -76,10 +82,11 @@ def plan_metering(
             raise MeterError(
                 f"--gpu {gpus[0]} cannot be metered: {error.message}", error.remedy
             ) from error
-        return Metering(failures=[f"GPU energy cannot be metered: {error}"])
+        failure = f"GPU energy cannot be metered: {error}"
+        return Metering(failures=[failure], shared=shared)
     try:
         uuids = tuple(dict.fromkeys(session.resolve(name) for name in gpus))
-        metering = Metering(uuids=uuids, chosen_by="user" if uuids else None, before=before)
+        metering = Metering(uuids, "user" if uuids else None, before=before, shared=shared)
         metering.driver, metering.cuda = session.driver_version(), session.cuda_version()
         return metering
     finally:
@@ -115,6 +122,7 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
     # RAPL is missing on many machines; CodeCarbon's estimate stands in, and says so.
     _try_open(metering, "rapl", quiet=True)
     _try_open(metering, "load", quiet=True)
+    _try_open(metering, "continuity", quiet=True)
     if nvml is not None:
         metering.meters.append(nvml)
 
@@ -122,7 +130,9 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
 def _open_nvml(metering: Metering) -> Meter | None:
     if not metering.uuids:
         return None
-    meter: Any = catalog.resolve(catalog.METERS, "nvml")(metering.uuids, metering.before)
+    meter: Any = catalog.resolve(catalog.METERS, "nvml")(
+        metering.uuids, metering.before, shared=metering.shared
+    )
     try:
         meter.open()
     except MeterError as error:

@@ -151,6 +151,15 @@ def run(
             rich_help_panel=MEASURING,
         ),
     ] = False,
+    allow_shared: Annotated[
+        bool,
+        typer.Option(
+            "--allow-shared",
+            help="Keep a result although other processes used the GPU: valid with a caution, and "
+            "never rated.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = False,
     fresh: Annotated[
         bool,
         typer.Option(
@@ -222,6 +231,7 @@ def run(
         country=country,
         quick=quick or demo,
         strict=strict,
+        allow_shared=allow_shared,
         fresh=fresh,
         allow_pickle=allow_pickle,
         trust_remote_code=trust_remote_code,

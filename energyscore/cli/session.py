@@ -51,6 +51,7 @@ class Options:
     country: str | None
     quick: bool
     strict: bool
+    allow_shared: bool
     fresh: bool
     allow_pickle: bool
     trust_remote_code: bool
@@ -195,7 +196,10 @@ class Session:
 
     def _measure(self, entry: _Entry) -> tuple[Path, Result]:
         spec = entry.task.spec
-        metering = plan_metering(self._device, self._options.gpus, self._before)
+        options = self._options
+        metering = plan_metering(
+            self._device, options.gpus, self._before, shared=options.allow_shared
+        )
         backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
         if tuple(spec.phases) != backend.phases:
             raise TaskError(
@@ -226,6 +230,7 @@ class Session:
             metered_gpus=metering.uuids,
             gpus_chosen_by=metering.chosen_by,
             occupied_gpus=metering.occupied,
+            shared=metering.shared,
             environment=environment.describe(metering.gpu_parts(), metering.driver, metering.cuda),
             meters=tuple(meter.name for meter in metering.meters),
         )

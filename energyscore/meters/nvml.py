@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pynvml
@@ -39,7 +39,13 @@ class NvmlMeter:
 
     name = "nvml"
 
-    def __init__(self, uuids: Sequence[str], before: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        uuids: Sequence[str],
+        before: Mapping[str, int] | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
         """Meter these GPUs.
 
         Args:
@@ -47,14 +53,19 @@ class NvmlMeter:
             before: compute processes on each before this process used it. One more since is
                 this process itself, all others are foreign. Without it, whoever is there when
                 the meter is opened does the work (a server), and only newcomers are foreign.
+            shared: whether foreign processes are allowed: told of, but spoiling nothing.
         """
         self._uuids = tuple(uuids)
         self._before = before
+        self._shared = shared
         self._session: NvmlSession | None = None
         self._devices: list[Any] = []
         self._about: list[Circumstances] = []
         self._process: subprocess.Popen[bytes] | None = None
         self.facts: tuple[GpuFacts, ...] = ()
+        self.idle_power_w: Mapping[str, float] = {}
+        """Watts that a GPU (by UUID) takes when idle, set by whoever measured them; a window in
+        which one seems to have taken less is not believed."""
 
     def open(self) -> None:
         """Open the GPUs and start the recorder; call it once the model is loaded."""
@@ -67,6 +78,7 @@ class NvmlMeter:
                 own_processes=self._own_processes(facts.uuid, device),
                 mig=bool(facts.mig),
                 vgpu=bool(facts.vgpu),
+                shared=self._shared,
             )
             for facts, device in zip(self.facts, self._devices, strict=True)
         ]
@@ -93,7 +105,8 @@ class NvmlMeter:
             trace.start_mj, trace.end_mj = token.counters_mj[place], ends_mj[place]
             trace.counter_error = token.errors[place] or errors[place]
             trace.lost = trace.lost or token.lost[place] or lost[place]
-            reading, found = evaluate(window, trace, self._about[place])
+            about = replace(self._about[place], idle_power_w=self.idle_power_w.get(uuid))
+            reading, found = evaluate(window, trace, about)
             readings[f"gpu:{uuid}"] = reading
             notices += found
         if not recorded:
@@ -220,7 +233,7 @@ def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> Non
         elif kind == recorder.TEMPERATURE_C:
             trace.max_temperature_c = max(trace.max_temperature_c or value, value)
         elif kind == recorder.SM_CLOCK_MHZ:
-            trace.sm_clocks_mhz.add(value)
+            trace.sm_clocks_mhz.append((t_ns, value))
         elif kind == recorder.POWER_LIMIT_W:
             trace.power_limits_w.add(value)
         elif kind == recorder.PROCESSES:

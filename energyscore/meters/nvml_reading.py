@@ -9,7 +9,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from energyscore.measure import Notice, Reading, Ticks, Window
+from energyscore.measure import CLOCKS_APART, Notice, Reading, Ticks, Window
+from energyscore.statistics import are_apart
 
 STALL_S = 1.0
 """A counter that stands still for longer while the GPU is on is not counting."""
@@ -19,6 +20,15 @@ DISAGREEMENT = 0.05
 
 QUANTISATION = 0.01
 """A window whose energy is uncertain by more than this, for the counter's steps, is too short."""
+
+_CLOCK_SAMPLES = 9
+"""Fewer in a window (some 2 s) are no ground to say that the clocks changed in it."""
+
+IDLE_TOLERANCE = 0.9
+"""Work cannot take less power than doing nothing; what idling takes is known to about this."""
+
+LEAST_SHARE_OF_LIMIT = 0.01
+"""GPUs idle at 3% of their power limit and more: what reads below this is no power of theirs."""
 
 # Bits of nvmlDeviceGetCurrentClocksEventReasons (NVML reference).
 _POWER_CAP, _THERMAL, _POWER_BRAKE = 0x04, 0x20 | 0x40, 0x80
@@ -39,7 +49,7 @@ class Trace:
         average_power: (time, W) samples of the driver's average, where there is no other.
         event_reasons: all bits seen of why clocks were held down.
         max_temperature_c: highest temperature.
-        sm_clocks_mhz: clocks seen.
+        sm_clocks_mhz: (time, MHz) samples of the SM clock.
         power_limits_w: power limits seen.
         max_processes: most compute processes seen at once.
     """
@@ -53,7 +63,7 @@ class Trace:
     average_power: list[tuple[int, float]] = field(default_factory=list)
     event_reasons: int = 0
     max_temperature_c: float | None = None
-    sm_clocks_mhz: set[float] = field(default_factory=set)
+    sm_clocks_mhz: list[tuple[int, float]] = field(default_factory=list)
     power_limits_w: set[float] = field(default_factory=set)
     max_processes: int | None = None
 
@@ -67,19 +77,23 @@ class Circumstances:
         own_processes: compute processes on it that belong to the work.
         mig: whether it is split into MIG instances.
         vgpu: whether it is a virtual GPU.
+        shared: whether other processes on it were allowed, and spoil nothing.
+        idle_power_w: what it took before the work began, None where nobody measured that.
     """
 
     label: str
     own_processes: int = 0
     mig: bool = False
     vgpu: bool = False
+    shared: bool = False
+    idle_power_w: float | None = None
 
 
 def evaluate(
     window: Window, trace: Trace, about: Circumstances
 ) -> tuple[Reading, tuple[Notice, ...]]:
     """Turn a window's trace into a reading and its notices."""
-    notices = _circumstance_notices(trace, about)
+    notices = _circumstance_notices(trace, about) + _clocks_changed(window, trace, about.label)
     if trace.lost:
         return Reading(None, None, f"{about.label} was lost during the window"), notices
     distrust = _why_distrust_counter(window, trace, about.label)
@@ -99,7 +113,7 @@ def evaluate(
         if power_j is None:
             return Reading(None, None, f"{distrust.message}; {power_reason}", facts=facts), notices
         reading = Reading(power_j, "power_integral", facts=facts)
-    return reading, notices + _impossible(reading, window, trace, about.label)
+    return reading, notices + _out_of_bounds(reading, window, trace, about)
 
 
 def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | None:
@@ -150,6 +164,8 @@ def _facts(
     window: Window, trace: Trace, power_j: float | None
 ) -> dict[str, float | int | str | None]:
     period_ms = update_period_ms(trace.counter)
+    clocks = [mhz for _, mhz in trace.sm_clocks_mhz]
+    at_work = _within(window, trace.sm_clocks_mhz)
     return {
         "update_period_ms": None if period_ms is None else round(period_ms, 2),
         "counter_start_mj": trace.start_mj,
@@ -158,8 +174,9 @@ def _facts(
         "power_source": "instant" if trace.power else "average" if trace.average_power else None,
         "max_power_w": max((w for _, w in trace.power or trace.average_power), default=None),
         "max_temperature_c": trace.max_temperature_c,
-        "min_sm_clock_mhz": min(trace.sm_clocks_mhz, default=None),
-        "max_sm_clock_mhz": max(trace.sm_clocks_mhz, default=None),
+        "min_sm_clock_mhz": min(clocks, default=None),
+        "median_sm_clock_mhz": statistics.median(at_work) if at_work else None,
+        "max_sm_clock_mhz": max(clocks, default=None),
         "power_limit_w": max(trace.power_limits_w, default=None),
         "clocks_event_reasons": trace.event_reasons,
         "max_processes": trace.max_processes,
@@ -182,15 +199,18 @@ def _circumstance_notices(trace: Trace, about: Circumstances) -> tuple[Notice, .
         )
     others = (trace.max_processes or 0) - about.own_processes
     if others > 0:
-        notices.append(
-            Notice("contention", f"{others} other process(es) computed on {label} meanwhile", True)
-        )
+        message = f"{others} other process(es) computed on {label} meanwhile"
+        notices.append(Notice("contention", message, invalidates=not about.shared))
     if bits & _THERMAL:
         notices.append(Notice("thermal_slowdown", f"{label} was slowed down by heat", True))
     if bits & _POWER_BRAKE:
         notices.append(Notice("power_brake", f"the power brake slowed {label} down", True))
     if bits & _POWER_CAP:
         notices.append(Notice("power_cap", f"{label} ran into its power limit"))
+    if len(trace.power_limits_w) > 1:
+        limits = ", ".join(f"{limit_w:g} W" for limit_w in sorted(trace.power_limits_w))
+        message = f"the power limit of {label} changed during the window: {limits}"
+        notices.append(Notice("power_limit_changed", message, True))
     if trace.lost:
         notices.append(Notice("gpu_lost", f"{label} was lost during the window", True))
     return tuple(notices)
@@ -236,19 +256,60 @@ def _too_short(window: Window, trace: Trace, label: str) -> tuple[Notice, ...]:
     )
 
 
-def _impossible(reading: Reading, window: Window, trace: Trace, label: str) -> tuple[Notice, ...]:
-    """More than the power limit allows cannot be; one update period's energy may be early."""
-    if reading.energy_j is None or not trace.power_limits_w:
+def _within(window: Window, samples: Sequence[tuple[int, float]]) -> list[float]:
+    return [value for t, value in samples if window.start_ns <= t <= window.end_ns]
+
+
+def _clocks_changed(window: Window, trace: Trace, label: str) -> tuple[Notice, ...]:
+    """Beginning against end: a clock that varies from moment to moment has equal medians."""
+    clocks = _within(window, trace.sm_clocks_mhz)
+    if len(clocks) < _CLOCK_SAMPLES:
         return ()
-    limit_w = max(trace.power_limits_w)
-    period_s = (update_period_ms(trace.counter) or 100.0) / 1e3
-    mean_w = reading.energy_j / window.duration_s
-    if reading.energy_j <= limit_w * _LIMIT_TOLERANCE * (window.duration_s + period_s):
+    third = len(clocks) // 3
+    first_mhz = statistics.median(clocks[:third])
+    last_mhz = statistics.median(clocks[-third:])
+    if not are_apart((first_mhz, last_mhz), CLOCKS_APART):
         return ()
     return (
         Notice(
-            "impossible_power",
-            f"{label}: {mean_w:.0f} W on average is more than its limit of {limit_w:.0f} W",
-            True,
+            "clocks_changed",
+            f"the SM clock of {label} went from {first_mhz:.0f} MHz in the window's first third "
+            f"to {last_mhz:.0f} MHz in its last",
         ),
     )
+
+
+def _out_of_bounds(
+    reading: Reading, window: Window, trace: Trace, about: Circumstances
+) -> tuple[Notice, ...]:
+    """More than the limit allows, or less than idling takes, cannot be.
+
+    The counter's last update before an edge counts as the edge: one period's energy may come
+    early, or be missing.
+    """
+    if reading.energy_j is None:
+        return ()
+    label, mean_w = about.label, reading.energy_j / window.duration_s
+    period_s = (update_period_ms(trace.counter) or 100.0) / 1e3
+    surely_s = window.duration_s - period_s
+    limit_w = max(trace.power_limits_w, default=None)
+    idle_w = about.idle_power_w
+    if limit_w is not None and reading.energy_j > (
+        limit_w * _LIMIT_TOLERANCE * (window.duration_s + period_s)
+    ):
+        message = f"{label}: {mean_w:.0f} W on average is more than its limit of {limit_w:.0f} W"
+        return (Notice("impossible_power", message, True),)
+    if idle_w is not None:
+        if reading.energy_j >= IDLE_TOLERANCE * idle_w * surely_s:
+            return ()
+        message = (
+            f"{label}: {mean_w:.1f} W on average is less than the {idle_w:.1f} W of its idling"
+        )
+        return (Notice("implausible_power", message, True),)
+    if limit_w is None or reading.energy_j >= LEAST_SHARE_OF_LIMIT * limit_w * surely_s:
+        return ()
+    message = (
+        f"{label}: {mean_w:.1f} W on average is under {LEAST_SHARE_OF_LIMIT:.0%} of its limit of "
+        f"{limit_w:.0f} W, less than such a GPU takes when it does nothing"
+    )
+    return (Notice("implausible_power", message),)
