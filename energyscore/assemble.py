@@ -9,11 +9,12 @@ from typing import Literal, Protocol
 
 from energyscore import __version__, checks
 from energyscore.backend import ModelFacts
-from energyscore.benchmark import Plan, Warmup
 from energyscore.model import ModelSpec
+from energyscore.preparation import Warmup
 from energyscore.result import (
     Caution,
     EnvironmentPart,
+    Idle,
     ModelPart,
     ProtocolPart,
     Result,
@@ -23,6 +24,7 @@ from energyscore.result import (
 )
 from energyscore.scoring import emissions_of, score_runs
 from energyscore.task import TaskSpec
+from energyscore.work import Plan
 
 
 class Grid(Protocol):
@@ -88,6 +90,7 @@ def assemble(
     subject: Subject,
     runs: Sequence[Run],
     warmup: Warmup,
+    idle: Idle,
     cautions: Sequence[Caution],
     grid: Grid | None,
 ) -> Result:
@@ -97,6 +100,7 @@ def assemble(
         subject: what was measured.
         runs: its runs, at least one.
         warmup: what went before them.
+        idle: what was drawn before without work.
         cautions: what is known beyond what the checks find in the runs.
         grid: the electricity to give CO2 for, if any.
     """
@@ -107,6 +111,7 @@ def assemble(
         device=subject.device,
         quick=subject.plan.quick,
         repeats=subject.plan.repeats,
+        target_half_width=subject.plan.target_half_width,
         min_window_s=subject.plan.min_window_s,
         warmup_s=warmup.duration_s,
         warmup_queries=warmup.queries,
@@ -125,7 +130,7 @@ def assemble(
         checks.max_gpus_of(task, size),
     )
     invalid_reasons = checks.find_invalid_reasons(runs, protocol)
-    score = score_runs(runs, subject.metered_gpus)
+    score = score_runs(runs, subject.metered_gpus, idle)
     country, g_per_kwh, source = (
         (grid.country, grid.g_per_kwh, grid.source) if grid else (None, None, None)
     )
@@ -140,6 +145,7 @@ def assemble(
         protocol=protocol,
         environment=subject.environment,
         runs=list(runs),
+        idle=idle,
         score=score,
         emissions=emissions_of(score, country, g_per_kwh, source),
         conformance=checks.check_conformance(

@@ -1,23 +1,29 @@
 """How a window's energy is split among its phases. Pure: boundaries and counter ticks in.
 
-The split never changes the total: the phases of a domain always sum to what was metered.
+The split never changes the total: the phases of a domain sum to what was metered, or they are all
+null with the reason.
 """
 
-import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from energyscore.measure import Ticks
+from energyscore.measure import Reading
 
-INTERPOLATED = "tick_interpolation"
-"""The counter, interpolated between its ticks and read at every boundary. Smeared over one
-update period: right for phases that last many periods, biased towards the mean for short ones."""
+REGRESSION = "tick_regression"
+"""The powers that explain the counter's ticks best, see `regression`."""
+
+BLOCK = "phase_block"
+"""One phase's power from a stretch of that phase alone, where the regression disagrees with it."""
 
 TIME_SHARE = "time_share"
-"""By time alone, as if power were the same in all phases: a rough split."""
+"""By time alone, as if power were the same in all phases: a rough split, for sources whose
+updates are not recorded (processor and memory)."""
 
 SINGLE_PHASE = "single_phase"
 """There is one phase only, so it has all of the energy."""
+
+DISAGREEMENT = 0.05
+"""A phase alone and the same phase in the run may differ by this much in power."""
 
 
 @dataclass(frozen=True)
@@ -39,47 +45,111 @@ class PhaseTimes:
     def durations_s(self) -> dict[str, float]:
         """Total time of each phase in seconds."""
         totals = [0] * len(self.names)
-        for phase, start, end in self._intervals():
+        ends_ns = [*self.starts_ns[1:], self.end_ns]
+        for phase, start, end in zip(self.entered, self.starts_ns, ends_ns, strict=True):
             totals[phase] += end - start
         return {name: total / 1e9 for name, total in zip(self.names, totals, strict=True)}
 
-    def _intervals(self) -> "zip[tuple[int, int, int]]":
-        return zip(self.entered, self.starts_ns, [*self.starts_ns[1:], self.end_ns], strict=True)
+
+@dataclass(frozen=True)
+class BlockPower:
+    """Mean power of a domain while one phase was done alone, and its standard error in watts."""
+
+    phase: str
+    power_w: float
+    se_w: float
 
 
-def split_energy(
-    times: PhaseTimes, total_j: float, ticks: Ticks | None
-) -> tuple[dict[str, float], str]:
+@dataclass(frozen=True)
+class Split:
+    """A window's energy by phase.
+
+    Attributes:
+        energy_j: joules by phase, all None when they cannot be told apart.
+        se_j: their standard errors; None where none is known.
+        method: how they were found; None without figures.
+        reason: why there are none; empty when there are.
+        facts: figures about the fit: lag, window, response, ticks.
+        block_ratio: power of a phase in the run by that of the same phase alone, where known.
+    """
+
+    energy_j: dict[str, float | None]
+    se_j: dict[str, float | None]
+    method: str | None
+    reason: str = ""
+    facts: dict[str, float | int | str | None] = field(default_factory=dict)
+    block_ratio: float | None = None
+
+
+def split_energy(times: PhaseTimes, reading: Reading, block: BlockPower | None = None) -> Split:
     """Split a window's energy among its phases.
 
     Args:
         times: the phases' boundaries.
-        total_j: joules of the whole window.
-        ticks: readings of the domain's counter, where it has one.
-
-    Returns:
-        Joules by phase, summing to `total_j`, and the name of the method used.
+        reading: the window's energy in one domain, with the counter's ticks if it has any.
+        block: one phase's power by itself, in the same domain.
     """
-    durations = times.durations_s()
-    if sum(duration > 0 for duration in durations.values()) <= 1:
-        return _rescale(durations, total_j), SINGLE_PHASE
-    if ticks is not None and len(ticks.t_ns) >= 3:
-        shares = dict.fromkeys(times.names, 0.0)
-        for phase, start, end in times._intervals():
-            shares[times.names[phase]] += _energy_at(ticks, end) - _energy_at(ticks, start)
-        if sum(shares.values()) > 0:
-            return _rescale(shares, total_j), INTERPOLATED
-    return _rescale(durations, total_j), TIME_SHARE
+    durations_s = times.durations_s()
+    total_j = reading.energy_j
+    if total_j is None:
+        return _unknown(times.names, reading.reason)
+    if sum(duration > 0 for duration in durations_s.values()) <= 1:
+        whole: dict[str, float | None] = {
+            name: total_j if duration > 0 else 0.0 for name, duration in durations_s.items()
+        }
+        return Split(whole, dict.fromkeys(times.names, 0.0), SINGLE_PHASE)
+    if reading.method in ("rapl", "estimated"):
+        span_s = sum(durations_s.values())
+        shares: dict[str, float | None] = {n: total_j * d / span_s for n, d in durations_s.items()}
+        return Split(shares, dict.fromkeys(times.names), TIME_SHARE)
+    if reading.ticks is None:
+        return _unknown(times.names, "integrated power is too coarse to tell phases apart")
+    return _by_ticks(times, total_j, reading, durations_s, block)
 
 
-def _energy_at(ticks: Ticks, t_ns: int) -> float:
-    """The counter at a moment, linear between ticks, its end slopes carried on outside them."""
-    after = min(max(bisect.bisect_right(ticks.t_ns, t_ns), 1), len(ticks.t_ns) - 1)
-    t0, t1 = ticks.t_ns[after - 1], ticks.t_ns[after]
-    e0, e1 = ticks.energy_j[after - 1], ticks.energy_j[after]
-    return e0 + (e1 - e0) * (t_ns - t0) / (t1 - t0)
+def _by_ticks(
+    times: PhaseTimes,
+    total_j: float,
+    reading: Reading,
+    durations_s: dict[str, float],
+    block: BlockPower | None,
+) -> Split:
+    from energyscore.regression import regress_phases
+
+    assert reading.ticks is not None
+    edges_ns = [*times.starts_ns, times.end_ns]
+    fit = regress_phases(times.names, times.entered, edges_ns, total_j, reading.ticks)
+    if isinstance(fit, str):
+        return _unknown(times.names, fit)
+    facts: dict[str, float | int | str | None] = {
+        "lag_ms": round(fit.lag_s * 1e3, 3),
+        "window_share": round(fit.window, 4),
+        "response_ms": round(fit.tau_s * 1e3, 3),
+        "ticks": fit.ticks,
+        "standard_errors": "block_bootstrap" if fit.bootstrap else "tick_residuals",
+    }
+    energy_j: dict[str, float | None] = dict(fit.energy_j)
+    se_j: dict[str, float | None] = dict(fit.se_j)
+    if block is None or not durations_s.get(block.phase):
+        return Split(energy_j, se_j, REGRESSION, facts=facts)
+    found_j = fit.energy_j[block.phase]
+    alone_j = block.power_w * durations_s[block.phase]
+    ratio = found_j / alone_j
+    facts |= {"lone_phase": block.phase, "power_ratio_to_lone": round(ratio, 4)}
+    # Over 5% apart, beyond what the regression itself leaves open: noise is no disagreement.
+    doubt_j = 2 * fit.se_j[block.phase] + DISAGREEMENT * alone_j
+    rest_j = total_j - found_j
+    if abs(found_j - alone_j) <= doubt_j or alone_j >= total_j or rest_j <= 0:
+        return Split(energy_j, se_j, REGRESSION, facts=facts, block_ratio=ratio)
+    # The block is one phase and nothing else; what the run has more goes to the other phases.
+    scale = (total_j - alone_j) / rest_j
+    energy_j = {name: joules * scale for name, joules in fit.energy_j.items()}
+    energy_j[block.phase] = alone_j
+    block_se_j = block.se_w * durations_s[block.phase]
+    se_j = {name: (se**2 + block_se_j**2) ** 0.5 for name, se in fit.se_j.items()}
+    se_j[block.phase] = block_se_j
+    return Split(energy_j, se_j, BLOCK, facts=facts, block_ratio=ratio)
 
 
-def _rescale(shares: dict[str, float], total_j: float) -> dict[str, float]:
-    whole = sum(shares.values())
-    return {name: total_j * share / whole for name, share in shares.items()}
+def _unknown(names: Sequence[str], reason: str) -> Split:
+    return Split(dict.fromkeys(names), dict.fromkeys(names), None, reason)

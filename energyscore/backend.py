@@ -27,6 +27,7 @@ class ModelFacts:
         quantization_bits: bits of a quantized parameter, or None.
         weights: `pretrained` or `random`.
         context_length: longest input in tokens, or None when the model names none.
+        experts: experts of a mixture, of which each token uses a few; None for other models.
     """
 
     revision: str | None
@@ -37,6 +38,7 @@ class ModelFacts:
     quantization_bits: int | None
     weights: Literal["pretrained", "random"]
     context_length: int | None
+    experts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,12 @@ class Backend(Protocol):
         prepare_ahead: how many batches may be prepared before they are run. Preprocessing is
             then one uninterrupted stretch; its bound is the memory that prepared batches take.
         phases: the phases that it enters, `preprocess` first.
+        lone_phase: the phase that `run_lone` does without the others; None where there is none.
     """
 
     prepare_ahead: int
     phases: tuple[str, ...]
+    lone_phase: str | None
 
     def load(self, spec: ModelSpec, task: TaskSpec, device: str) -> ModelFacts:
         """Load the model onto `device` (`cpu` or `cuda`)."""
@@ -90,6 +94,9 @@ class Backend(Protocol):
 
     def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
         """Do the work, calling `enter` at the beginning of each phase after `preprocess`."""
+
+    def run_lone(self, batch: Batch) -> None:
+        """Do the work of `lone_phase` and nothing else, as `run` does it."""
 
     def synchronize(self) -> None:
         """Wait until the device has finished what it was given."""

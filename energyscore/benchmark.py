@@ -1,75 +1,36 @@
-"""The run: warm up, then measure repeats of the workload, each in a metered window.
+"""The run: prepare, then measure repeats of the workload, each in a metered window.
 
 Orchestration only. It is given a backend and meters, prints nothing and writes no files; the
 order of calls is the point of it, and tested.
 """
 
-import contextlib
-import functools
 import gc
 import math
-import time
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 
-from energyscore.attribution import PhaseTimes, split_energy
-from energyscore.backend import Backend, Query
-from energyscore.measure import Domain, Measurement, Meter, Reading
+from energyscore.attribution import BLOCK, DISAGREEMENT, BlockPower, Split, split_energy
+from energyscore.backend import Backend
+from energyscore.measure import Domain, Measurement, Meter, Reading, is_check, metered
+from energyscore.preparation import (
+    Thermometer,
+    Warmup,
+    measure_idle,
+    measure_lone_phase,
+    warm_up,
+)
 from energyscore.result import Notice, PhasePart, Run, SecondSource
-from energyscore.statistics import is_steady
-from energyscore.workload import Workload
-
-WARMUP_BLOCK_S = 10.0
-WARMUP_LIMIT_S = 120.0
-QUICK_WARMUP_BATCHES = 3
-PROGRESS_EVERY_S = 0.5
+from energyscore.work import Observer, Plan, Work
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Everything that is decided before the model is loaded.
+class Measured:
+    """All runs by index, and what went before them."""
 
-    Attributes:
-        workload: the queries.
-        phases: the task's phases, in order.
-        batch_size: queries at once.
-        repeats: runs to measure.
-        seed: seed of the queries' order; each run adds its index.
-        quick: a short fixed warm-up instead of one until the pace is steady.
-        min_window_s: a run repeats the workload until it has lasted this long.
-        absent: why a domain will have no reading, for those that no meter covers.
-    """
-
-    workload: Workload
-    phases: tuple[str, ...]
-    batch_size: int
-    repeats: int
-    seed: int
-    quick: bool
-    min_window_s: float
-    absent: Mapping[Domain, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Warmup:
-    """What the warm-up was: its length, its queries, and whether the pace became steady."""
-
-    duration_s: float
-    queries: int
-    steady: bool
-
-
-class Observer(Protocol):
-    """Whoever shows progress. Called a few times a second at most."""
-
-    def stage(self, name: str, total: int | None) -> None:
-        """A new stage begins; `total` queries are to come, or an unknown number."""
-
-    def advance(self, done: int) -> None:
-        """So many queries of the stage are done."""
+    runs: list[Run]
+    warmup: Warmup
+    idle_w: Mapping[Domain, float] = field(default_factory=dict)
 
 
 def run_benchmark(
@@ -81,8 +42,11 @@ def run_benchmark(
     on_run: Callable[[Run], None],
     observer: Observer,
     on_warm: Callable[[int, float], None] = lambda runs, seconds_a_run: None,
-) -> tuple[list[Run], Warmup]:
-    """Warm up and measure all runs that are not finished yet.
+    on_idle: Callable[[Mapping[Domain, float]], None] = lambda idle_w: None,
+    enough: Callable[[Sequence[Run]], bool] = lambda runs: False,
+    thermometer: Thermometer = lambda: None,
+) -> Measured:
+    """Prepare and measure all runs that are not finished yet.
 
     Args:
         plan: what to do.
@@ -92,172 +56,79 @@ def run_benchmark(
         finished: runs measured before, which are not measured again.
         on_run: called with each run as soon as it is finished.
         observer: shows progress.
-        on_warm: called after the warm-up with the number of runs to come and the seconds that
-            each will take at its pace.
-
-    Returns:
-        All runs by index, and the warm-up.
+        on_warm: called after the warm-up with the number of runs to come, at most, and the
+            seconds that each will take at its pace.
+        on_idle: called with the power of each domain while the loaded model does nothing.
+        enough: told all runs so far, says whether no more are needed.
+        thermometer: reads the GPUs' temperature, for the warm-up.
     """
     runs = {run.index: run for run in finished if run.index < plan.repeats}
+
+    def in_order() -> list[Run]:
+        return [runs[index] for index in sorted(runs)]
+
     missing = [index for index in range(plan.repeats) if index not in runs]
-    if not missing:
-        return [runs[index] for index in sorted(runs)], Warmup(0.0, 0, True)
-    warmup = warm_up(plan, backend, observer)
+    if not missing or enough(in_order()):
+        return Measured(in_order(), Warmup(0.0, 0, True))
+    if plan.idle_s > 0:
+        observer.stage("idle with the model loaded", None)
+    idle_w = measure_idle(meters, plan.idle_s)
+    on_idle(idle_w)
+    warmup = warm_up(plan, backend, observer, thermometer)
+    lone = measure_lone_phase(plan, backend, meters, observer)
     pass_s = warmup.duration_s / warmup.queries * len(plan.workload.queries)
     on_warm(len(missing), pass_s * max(1, math.ceil(plan.min_window_s / pass_s)))
     for index in missing:
         observer.stage(f"run {index + 1} of {plan.repeats}", len(plan.workload.queries))
-        runs[index] = measure_run(plan, backend, meters, index, observer)
+        runs[index] = measure_run(plan, backend, meters, index, observer, lone)
         on_run(runs[index])
-    return [runs[index] for index in sorted(runs)], warmup
-
-
-def warm_up(plan: Plan, backend: Backend, observer: Observer) -> Warmup:
-    """Do the workload unmetered: a few batches if quick, else until the pace is steady.
-
-    Steady: three consecutive blocks of 10 s or more, each of the same queries, whose pace
-    differs by under 1%. It ends after two minutes in any case.
-    """
-    queries = list(plan.workload.queries)
-    start = time.monotonic()
-    if plan.quick:
-        few = queries[: QUICK_WARMUP_BATCHES * plan.batch_size]
-        observer.stage("warm-up", len(few))
-        _Work(plan, backend, few, observer).one_pass()
-        return Warmup(time.monotonic() - start, len(few), True)
-    observer.stage("warm-up until the pace is steady", None)
-    block, first_s = _block_of(plan, backend, queries, observer)
-    rates, done = [len(block) / first_s], len(block)
-    while not is_steady(rates) and time.monotonic() - start < WARMUP_LIMIT_S:
-        begin = time.monotonic()
-        _Work(plan, backend, block, observer).one_pass()
-        rates.append(len(block) / (time.monotonic() - begin))
-        done += len(block)
-    return Warmup(time.monotonic() - start, done, is_steady(rates))
+        if enough(in_order()):
+            break
+    return Measured(in_order(), warmup, idle_w)
 
 
 def measure_run(
-    plan: Plan, backend: Backend, meters: Sequence[Meter], index: int, observer: Observer
+    plan: Plan,
+    backend: Backend,
+    meters: Sequence[Meter],
+    index: int,
+    observer: Observer,
+    lone: Mapping[Domain, BlockPower] | None = None,
 ) -> Run:
-    """Measure one run: the whole workload, repeated until the window is long enough."""
-    work = _Work(plan, backend, plan.workload.shuffled(plan.seed + index), observer)
-    measurements: dict[str, Measurement] = {}
+    """Measure one run: the whole workload, repeated until the window is long enough.
+
+    Args:
+        plan: what to do.
+        backend: does the work.
+        meters: opened meters.
+        index: which run it is.
+        observer: shows progress.
+        lone: power of one phase by itself, by domain, to check the split with.
+    """
+    work = Work(plan, backend, plan.workload.shuffled(plan.seed + index), observer)
     gc.collect()  # what is left over from before is not this run's work
     backend.synchronize()
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    with contextlib.ExitStack() as stack:
-        # Unwound in reverse, and on exceptions too: a second meter that fails at its start
-        # releases the first, and work that failed leaves no window open.
-        for meter in meters:
-            token = meter.start()
-            stack.callback(_stop, meter, token, measurements)
+    with metered(meters) as measurements:
         work.until(plan.min_window_s)
-    return _to_run(plan, index, started_at, work, measurements)
-
-
-def _stop(meter: Meter, token: object, into: dict[str, Measurement]) -> None:
-    into[meter.name] = meter.stop(token)
-
-
-class _Work:
-    """One stretch of work, and the clock of its phases."""
-
-    def __init__(
-        self, plan: Plan, backend: Backend, queries: Sequence[Query], observer: Observer
-    ) -> None:
-        self._plan, self._backend, self._observer = plan, backend, observer
-        self._queries = queries
-        self._places = {name: place for place, name in enumerate(plan.phases)}
-        self._entered = array("B")
-        self._starts_ns = array("q")
-        self._end_ns = 0
-        self._next_progress = 0.0
-        self.passes = self.queries = self.input_tokens = self.output_tokens = 0
-
-    def until(self, min_window_s: float) -> None:
-        """Whole passes over the queries, until they have lasted that long; at least one."""
-        while True:
-            self.one_pass()
-            if (self._end_ns - self._starts_ns[0]) / 1e9 >= min_window_s:
-                return
-
-    def one_pass(self) -> None:
-        """All queries once, prepared ahead as far as the backend allows."""
-        size = self._plan.batch_size
-        ahead = size * self._backend.prepare_ahead
-        for first in range(0, len(self._queries), ahead):
-            chunk = self._queries[first : first + ahead]
-            self._enter("preprocess")
-            batches = [
-                self._backend.prepare(chunk[place : place + size])
-                for place in range(0, len(chunk), size)
-            ]
-            for batch in batches:
-                output = self._backend.run(batch, self._enter)
-                self.queries += batch.queries
-                self.input_tokens += batch.input_tokens
-                self.output_tokens += output.output_tokens
-                self._show_progress()
-        self._backend.synchronize()
-        self._end_ns = time.monotonic_ns()
-        self.passes += 1
-
-    @property
-    def duration_s(self) -> float:
-        """From the first phase's beginning to the end of the work."""
-        return (self._end_ns - self._starts_ns[0]) / 1e9
-
-    @functools.cached_property
-    def times(self) -> PhaseTimes:
-        """When each phase was entered."""
-        return PhaseTimes(self._plan.phases, self._entered, self._starts_ns, self._end_ns)
-
-    def _enter(self, phase: str) -> None:
-        self._backend.synchronize()
-        self._entered.append(self._places[phase])
-        self._starts_ns.append(time.monotonic_ns())
-
-    def _show_progress(self) -> None:
-        # Showing costs time that would be metered, so it is done twice a second at most.
-        now = time.monotonic()
-        if now >= self._next_progress:
-            self._next_progress = now + PROGRESS_EVERY_S
-            self._observer.advance((self.queries - 1) % len(self._queries) + 1)
-
-
-def _block_of(
-    plan: Plan, backend: Backend, queries: Sequence[Query], observer: Observer
-) -> tuple[list[Query], float]:
-    """The queries that fill a warm-up block, found by doing them, and the time they took."""
-    block: list[Query] = []
-    start = time.monotonic()
-    while time.monotonic() - start < WARMUP_BLOCK_S:
-        first = len(block) % len(queries)
-        batch = queries[first : first + plan.batch_size]
-        _Work(plan, backend, batch, observer).one_pass()
-        block += batch
-    return block, time.monotonic() - start
+    return _to_run(plan, index, started_at, work, measurements, lone or {})
 
 
 def _to_run(
     plan: Plan,
     index: int,
     started_at: str,
-    work: _Work,
+    work: Work,
     measurements: Mapping[str, Measurement],
+    lone: Mapping[Domain, BlockPower],
 ) -> Run:
     readings, second = _merge(measurements)
     for domain, reason in plan.absent.items():
         readings.setdefault(domain, Reading(None, None, reason))
-    phase_methods: dict[Domain, str] = {}
-    shares: dict[Domain, dict[str, float | None]] = {}
-    for domain, reading in readings.items():
-        if reading.energy_j is None:
-            shares[domain] = dict.fromkeys(plan.phases)
-        else:
-            split, method = split_energy(work.times, reading.energy_j, reading.ticks)
-            shares[domain] = dict(split)
-            phase_methods[domain] = method
+    splits = {
+        domain: split_energy(work.times, reading, lone.get(domain))
+        for domain, reading in readings.items()
+    }
     return Run(
         index=index,
         started_at=started_at,
@@ -269,11 +140,14 @@ def _to_run(
         phases={
             name: PhasePart(
                 duration_s=duration_s,
-                energy_j={domain: shares[domain][name] for domain in readings},
+                energy_j={domain: split.energy_j[name] for domain, split in splits.items()},
+                se_j={domain: split.se_j[name] for domain, split in splits.items()},
             )
             for name, duration_s in work.times.durations_s().items()
         },
-        phase_methods=phase_methods,
+        phase_methods={d: split.method for d, split in splits.items() if split.method},
+        phase_reasons={d: split.reason for d, split in splits.items() if split.reason},
+        phase_facts={d: dict(split.facts) for d, split in splits.items() if split.facts},
         energy_j={domain: reading.energy_j for domain, reading in readings.items()},
         methods={domain: reading.method for domain, reading in readings.items()},
         reasons={d: reading.reason for d, reading in readings.items() if reading.reason},
@@ -283,8 +157,23 @@ def _to_run(
             Notice(code=one.code, message=one.message, invalidates=one.invalidates)
             for measurement in measurements.values()
             for one in measurement.notices
-        ],
+        ]
+        + _block_notices(splits),
     )
+
+
+def _block_notices(splits: Mapping[Domain, Split]) -> list[Notice]:
+    """Where a phase's power in the run is not that of the phase alone, and the latter is used."""
+    return [
+        Notice(
+            code="phase_block_disagrees",
+            message=f"{domain}: a phase drew {split.block_ratio:.2f} times what it draws alone by "
+            f"the regression; over {DISAGREEMENT:.0%} apart, the figure of the phase alone is used",
+            invalidates=False,
+        )
+        for domain, split in splits.items()
+        if split.method == BLOCK
+    ]
 
 
 def _merge(
@@ -300,7 +189,7 @@ def _merge(
     rank = {None: 0, "estimated": 1}
     for measurement in measurements.values():
         for domain, reading in measurement.readings.items():
-            if not domain.startswith("gpu:") and ":" in domain:
+            if is_check(domain):
                 second = SecondSource(
                     name=domain.split(":")[0],
                     gpu_energy_j=reading.energy_j,

@@ -7,8 +7,8 @@ from energyscore.backend import ModelFacts
 from energyscore.measure import CLOCKS_APART
 from energyscore.plausibility import find_implausibly_low
 from energyscore.result import Caution, Check, EnvironmentPart, ProtocolPart, Run, WorkloadPart
-from energyscore.scoring import figures_of
-from energyscore.statistics import are_apart, find_drift, find_outliers
+from energyscore.scoring import figures_of, is_precise
+from energyscore.statistics import are_apart, find_drift, find_outliers, summarize
 from energyscore.task import TaskSpec
 
 OFFICIAL_GPU = "H100 80GB"
@@ -47,6 +47,7 @@ def find_cautions(
     if not protocol.warmup_steady:
         message = f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up"
         cautions.append(Caution(code="warmup_unsteady", message=message))
+    cautions += _too_wide(runs, protocol)
     gpus = {*protocol.metered_gpus, *protocol.occupied_gpus}
     if protocol.device == "cuda" and max_gpus is not None and len(gpus) > max_gpus:
         message = f"{len(gpus)} GPUs were used, where the model's class allows {max_gpus}"
@@ -233,6 +234,17 @@ def _trends(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
         message = f"run {runs[place].index + 1} is {off:+.1%} off the median of {len(runs)} runs"
         cautions.append(Caution(code="outlier", message=message))
     return cautions
+
+
+def _too_wide(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
+    """Repeats until an interval is narrow enough are bounded; here the bound came first."""
+    target, figures = protocol.target_half_width, figures_of(runs, protocol.metered_gpus)
+    if target is None or not figures or is_precise(runs, protocol.metered_gpus, target):
+        return []
+    half_width = summarize(figures).half_width
+    reached = "" if half_width is None else f", only {half_width / statistics.fmean(figures):.1%}"
+    message = f"{len(runs)} runs did not reach a half-width of {target:.1%}{reached}"
+    return [Caution(code="half_width_not_reached", message=message)]
 
 
 def _second_source(runs: Sequence[Run]) -> list[Caution]:

@@ -273,7 +273,8 @@ class ProgressObserver:
         self._console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
 
 
-def describe_estimate(runs: int, seconds_a_run: float) -> str:
+def describe_estimate(runs: int, seconds_a_run: float, *, at_most: bool = False) -> str:
     """How long the measured part will take."""
-    plural = "" if runs == 1 else "s"
-    return f"{runs} run{plural} to measure, about {format_duration(runs * seconds_a_run)}"
+    plural, bound = "" if runs == 1 else "s", "up to " if at_most else ""
+    about = "at most" if at_most else "about"
+    return f"{bound}{runs} run{plural} to measure, {about} {format_duration(runs * seconds_a_run)}"

@@ -4,7 +4,8 @@ A meter is started and stopped around a window and gives joules per domain. It k
 models: whoever runs the work synchronizes the device before both readings.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -108,3 +109,26 @@ class Meter(Protocol):
 
     def close(self) -> None:
         """Release everything; harmless when called twice or before `open`."""
+
+
+@contextlib.contextmanager
+def metered(meters: Sequence[Meter]) -> Iterator[dict[str, Measurement]]:
+    """A window on all meters: gives the dict that holds their measurements when it has ended.
+
+    They are started in order and stopped in reverse, on exceptions too: a second meter that fails
+    at its start releases the first, and work that failed leaves no window open.
+    """
+    measurements: dict[str, Measurement] = {}
+    with contextlib.ExitStack() as stack:
+        for meter in meters:
+            stack.callback(_stop, meter, meter.start(), measurements)
+        yield measurements
+
+
+def _stop(meter: Meter, token: object, into: dict[str, Measurement]) -> None:
+    into[meter.name] = meter.stop(token)
+
+
+def is_check(domain: Domain) -> bool:
+    """Whether a reading is another tool's figure (`tool:domain`), kept to compare with ours."""
+    return ":" in domain and not domain.startswith("gpu:")

@@ -1,7 +1,6 @@
 """Whether an energy can be: what reading a model's weights costs is a floor under any decoding."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from energyscore.backend import ModelFacts
 from energyscore.result import Caution, ProtocolPart, Run
@@ -15,17 +14,6 @@ LEAST_WEIGHTS_BYTES = 200e6
 """Smaller models may stay in a GPU's cache, and need not be read from its memory."""
 
 _BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
-
-
-@dataclass(frozen=True)
-class MixtureFacts(ModelFacts):
-    """Facts of a mixture of experts: each token is worked on by some of its parameters only.
-
-    Attributes:
-        experts: how many experts a layer has, by the model's configuration.
-    """
-
-    experts: int
 
 
 def find_implausibly_low(
@@ -60,7 +48,7 @@ def find_implausibly_low(
 
 def weights_bytes(facts: ModelFacts) -> float | None:
     """Bytes of the weights that every token needs, None where that is not known."""
-    if isinstance(facts, MixtureFacts):
+    if facts.experts is not None:
         return None
     if facts.quantization is not None:
         bits = facts.quantization_bits

@@ -262,6 +262,8 @@ def _with_stars(
 def _why_unratable(result: Result) -> str:
     if not result.valid:
         return f"invalid: {'; '.join(result.invalid_reasons)}"
+    if result.protocol.shared and any(c.code == "contention" for c in result.cautions):
+        return "other processes used the GPU (--allow-shared)"
     return ""
 
 

@@ -73,7 +73,10 @@ class ProtocolPart(Part):
 
     device: Literal["cpu", "cuda"]
     quick: bool
-    repeats: PositiveCount = Field(description="runs that were planned")
+    repeats: PositiveCount = Field(description="runs that were planned, at most")
+    target_half_width: Positive | None = Field(
+        description="measured until the interval's half-width was under this share of the mean"
+    )
     min_window_s: NonNegative
     warmup_s: NonNegative
     warmup_queries: Count
@@ -118,6 +121,9 @@ class PhasePart(Part):
 
     duration_s: NonNegative
     energy_j: dict[Domain, float | None]
+    se_j: dict[Domain, NonNegative | None] = Field(
+        description="standard error of the split; null where it is not known"
+    )
 
 
 class SecondSource(Part):
@@ -150,6 +156,10 @@ class Run(Part):
     phase_methods: dict[Domain, str] = Field(
         description="how a domain's energy was split among the phases"
     )
+    phase_reasons: dict[Domain, str] = Field(description="why a domain's energy was not split")
+    phase_facts: dict[Domain, dict[str, float | int | str | None]] = Field(
+        description="figures about the split: lag, window, response, ticks, comparison"
+    )
     energy_j: dict[Domain, Energy | None]
     methods: dict[Domain, Method | None]
     reasons: dict[Domain, str] = Field(description="why a domain has no energy")
@@ -165,13 +175,34 @@ class Caution(Part):
     message: str
 
 
+class PhaseScore(Part):
+    """GPU energy of one phase: mean over the runs, with its standard error."""
+
+    gpu_wh_per_1k_queries: float | None
+    se: NonNegative | None = Field(
+        description="of the mean: from the spread of the runs, of a single run from the split"
+    )
+    reason: str
+
+
+class Idle(Part):
+    """What was drawn without work, before the runs: watts by domain, each metered `seconds`."""
+
+    seconds: NonNegative
+    without_model_w: dict[Domain, Positive] = Field(
+        description="before this process used the GPU at all"
+    )
+    with_model_w: dict[Domain, Positive] = Field(description="with the model loaded")
+
+
 class Score(Part):
     """The headline: mean over the runs, with its 95% t interval.
 
     `gpu_wh_per_1k_queries` is measured GPU energy only. The system figure adds processor and
     memory, and is labelled `estimated` as soon as one part of it is. `std` and `system_std` are
     sample standard deviations over the runs, null for one run: the standard error of a figure is
-    std / sqrt(runs).
+    std / sqrt(runs). Net is the GPU figure less what the GPU draws idle in the same time: a second
+    figure, which is never rated.
     """
 
     gpu_wh_per_1k_queries: Energy | None
@@ -180,6 +211,10 @@ class Score(Part):
     reason: str
     std: NonNegative | None
     runs: Count
+    phases: dict[str, PhaseScore]
+    net_gpu_wh_per_1k_queries: float | None
+    net_of: Literal["idle_without_model", "idle_with_model"] | None
+    net_reason: str
     system_wh_per_1k_queries: Energy | None
     system_ci95: tuple[float, float] | None
     system_std: NonNegative | None
@@ -219,6 +254,7 @@ class Result(Part):
     protocol: ProtocolPart
     environment: EnvironmentPart
     runs: Annotated[list[Run], Field(min_length=1)]
+    idle: Idle
     score: Score
     emissions: Emissions
     conformance: list[Check]

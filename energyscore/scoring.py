@@ -1,16 +1,19 @@
 """From runs to the score: Wh per 1,000 queries, with its interval, its method or its reason."""
 
+import math
+import statistics as std
 from collections.abc import Sequence
+from typing import Any
 
 from energyscore.measure import Method
-from energyscore.result import Emissions, Run, Score, SystemMethod
-from energyscore.statistics import Summary, summarize
+from energyscore.result import Emissions, Idle, PhaseScore, Run, Score, SystemMethod
+from energyscore.statistics import MIN_REPEATS_TO_JUDGE, Summary, summarize
 from energyscore.units import WH_PER_KWH, wh_per_1k_queries
 
 NO_GPU = "no GPU was metered: the work ran on the processor"
 
 
-def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str]) -> Score:
+def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str], idle: Idle | None = None) -> Score:
     """The score of a result.
 
     GPU energy is the sum over the metered GPUs, and null as soon as one of them has none in
@@ -31,6 +34,8 @@ def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str]) -> Score:
         reason=reason,
         std=gpu.std if gpu else None,
         runs=len(runs),
+        phases={name: _phase(runs, domains, name) for name in runs[0].phases},
+        **_net(runs, domains, idle, reason),
         system_wh_per_1k_queries=system.mean if system else None,
         system_ci95=system.ci95 if system else None,
         system_std=system.std if system else None,
@@ -46,6 +51,19 @@ def figures_of(runs: Sequence[Run], metered_gpus: Sequence[str]) -> list[float]:
     """
     domains = [f"gpu:{uuid}" for uuid in metered_gpus]
     return _figures(runs, domains or ["cpu", _memory(runs)])[0] or []
+
+
+def is_precise(runs: Sequence[Run], metered_gpus: Sequence[str], half_width: float) -> bool:
+    """Whether the score's interval reaches at most that share of the mean to either side.
+
+    Never with fewer than five runs: of fewer, the spread itself is hardly known, and stopping at
+    the first that happen to agree would claim a precision that is not there.
+    """
+    figures = figures_of(runs, metered_gpus)
+    if len(figures) < MIN_REPEATS_TO_JUDGE:
+        return False
+    summary = summarize(figures)
+    return summary.half_width is not None and summary.half_width <= half_width * summary.mean
 
 
 def emissions_of(
@@ -90,3 +108,56 @@ def _figures(runs: Sequence[Run], domains: Sequence[str]) -> tuple[list[float] |
             total_j += energy_j
         values.append(wh_per_1k_queries(total_j, run.queries))
     return values, ""
+
+
+def _phase(runs: Sequence[Run], domains: Sequence[str], name: str) -> PhaseScore:
+    """One phase of the score; null as soon as one run could not tell it."""
+    if not domains:
+        return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=NO_GPU)
+    figures, errors = [], []
+    for run in runs:
+        part = run.phases[name]
+        total_j, variance = 0.0, 0.0
+        for domain in domains:
+            energy_j, se_j = part.energy_j.get(domain), part.se_j.get(domain)
+            if energy_j is None:
+                why = run.phase_reasons.get(domain) or run.reasons.get(domain, "unknown")
+                reason = f"run {run.index + 1}: {why}"
+                return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=reason)
+            total_j += energy_j
+            variance = math.nan if se_j is None else variance + se_j**2
+        figures.append(wh_per_1k_queries(total_j, run.queries))
+        errors.append(wh_per_1k_queries(math.sqrt(variance), run.queries))
+    if len(figures) > 1:
+        se: float | None = std.stdev(figures) / math.sqrt(len(figures))
+    else:
+        se = None if math.isnan(errors[0]) else errors[0]
+    return PhaseScore(gpu_wh_per_1k_queries=std.fmean(figures), se=se, reason="")
+
+
+def _net(
+    runs: Sequence[Run], domains: Sequence[str], idle: Idle | None, reason: str
+) -> dict[str, Any]:
+    """The figure less what the GPUs draw idle: without the model, where that is known."""
+    baselines = idle and {
+        "idle_without_model": idle.without_model_w,
+        "idle_with_model": idle.with_model_w,
+    }
+    for name, baseline in (baselines or {}).items():
+        if reason or not domains or any(domain not in baseline for domain in domains):
+            continue
+        idle_w = sum(baseline[domain] for domain in domains)
+        net_wh = [
+            wh_per_1k_queries(
+                sum(run.energy_j[domain] or 0.0 for domain in domains) - idle_w * run.duration_s,
+                run.queries,
+            )
+            for run in runs
+        ]
+        return {
+            "net_gpu_wh_per_1k_queries": std.fmean(net_wh),
+            "net_of": name,
+            "net_reason": "",
+        }
+    why = reason or (NO_GPU if not domains else "the idle power was not metered")
+    return {"net_gpu_wh_per_1k_queries": None, "net_of": None, "net_reason": why}

@@ -6,6 +6,7 @@ from energyscore.result import (
     Emissions,
     EnvironmentPart,
     GpuPart,
+    Idle,
     ModelPart,
     PhasePart,
     ProtocolPart,
@@ -18,6 +19,7 @@ from energyscore.scoring import score_runs
 from energyscore.task import load_tasks
 
 UUID = "GPU-0"
+NO_IDLE = Idle(seconds=0.0, without_model_w={}, with_model_w={})
 OFFICIAL_GPU = "NVIDIA H100 80GB HBM3"
 
 
@@ -32,8 +34,12 @@ def make_run(index=0, *, joules=3600.0, queries=1000, method="counter", seconds=
         duration_s=seconds,
         input_tokens=369 * queries,
         output_tokens=10 * queries,
-        phases={"forward": PhasePart(duration_s=seconds, energy_j={domain: joules})},
+        phases={
+            "forward": PhasePart(duration_s=seconds, energy_j={domain: joules}, se_j={domain: None})
+        },
         phase_methods={domain: "single_phase"},
+        phase_reasons={},
+        phase_facts={},
         energy_j={domain: joules},
         methods={domain: method if joules is not None else None},
         reasons={} if joules is not None else {domain: "the GPU was lost"},
@@ -72,6 +78,7 @@ def make_result(
     weights="pretrained",
     quick=False,
     power_limit_w=700.0,
+    idle=None,
 ):
     """A result of text_generation that holds the whole official protocol, unless changed."""
     task = load_tasks()["text_generation"].spec
@@ -119,6 +126,7 @@ def make_result(
         device=device,
         quick=quick,
         repeats=len(runs),
+        target_half_width=None,
         min_window_s=60.0,
         warmup_s=30.0,
         warmup_queries=100,
@@ -128,6 +136,7 @@ def make_result(
         occupied_gpus=uuids,
         shared=False,
     )
+    idle = idle or NO_IDLE
     facts = ModelFacts(None, "Net", 10**9, dtype, None, None, weights, 1024)
     return Result(
         created_at=created_at,
@@ -151,7 +160,8 @@ def make_result(
         protocol=protocol,
         environment=environment,
         runs=runs,
-        score=score_runs(runs, uuids),
+        idle=idle,
+        score=score_runs(runs, uuids, idle),
         emissions=Emissions(
             country=None,
             intensity_g_per_kwh=None,

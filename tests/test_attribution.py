@@ -1,53 +1,105 @@
 import pytest
+from counter_sim import NAMES, Scenario, simulate
 
 from energyscore.attribution import (
-    INTERPOLATED,
+    BLOCK,
+    REGRESSION,
     SINGLE_PHASE,
     TIME_SHARE,
+    BlockPower,
     PhaseTimes,
     split_energy,
 )
-from energyscore.measure import Ticks
+from energyscore.measure import Reading
 
 S = 1_000_000_000
 TIMES = PhaseTimes(("prefill", "decode"), [0, 1, 0, 1], [0, 2 * S, 10 * S, 12 * S], 20 * S)
 
 
-def energy_at(t_ns):
-    """400 W in prefill, 200 W in decode."""
-    power_w = (400, 200, 400, 200)
-    total = 0.0
-    edges = [*TIMES.starts_ns, TIMES.end_ns]
-    for power, start, end in zip(power_w, edges, edges[1:], strict=False):
-        total += power * max(0, min(end, t_ns) - start) / S
-    return total
+@pytest.fixture(scope="module")
+def case():
+    return simulate(Scenario(queries=200, period_s=0.05))
+
+
+def counted(case):
+    return Reading(case.total_j, "counter", ticks=case.ticks)
 
 
 def test_durations_by_phase():
     assert TIMES.durations_s() == {"prefill": 4.0, "decode": 16.0}
 
 
-def test_ticks_tell_phases_of_different_power_apart():
-    t_ns = tuple(range(0, 20 * S + 1, S // 10))
-    ticks = Ticks(t_ns, tuple(energy_at(t) for t in t_ns))
-    split, method = split_energy(TIMES, 4800.0, ticks)
-    assert method == INTERPOLATED
-    assert split == pytest.approx({"prefill": 1600.0, "decode": 3200.0}, rel=1e-6)
+def test_ticks_tell_phases_of_different_power_apart(case):
+    split = split_energy(case.times, counted(case))
+    assert split.method == REGRESSION
+    assert sum(split.energy_j.values()) == pytest.approx(case.total_j)
+    assert split.energy_j["prefill"] == pytest.approx(case.truth_j["prefill"], rel=0.02)
+    assert 0 < split.se_j["prefill"] < 0.02 * split.energy_j["prefill"]
+    assert split.facts["ticks"] > 800
+    assert 0 <= split.facts["lag_ms"] < 10
 
 
-@pytest.mark.parametrize("ticks", [None, Ticks((0, S), (0.0, 10.0))])
-def test_without_enough_ticks_the_split_is_by_time_and_says_so(ticks):
-    split, method = split_energy(TIMES, 4800.0, ticks)
-    assert method == TIME_SHARE
-    assert split == pytest.approx({"prefill": 960.0, "decode": 3840.0})
+@pytest.mark.parametrize("method", ["estimated", "rapl"])
+def test_sources_without_ticks_are_split_by_time_and_say_so(method):
+    split = split_energy(TIMES, Reading(4800.0, method))
+    assert split.method == TIME_SHARE
+    assert split.energy_j == pytest.approx({"prefill": 960.0, "decode": 3840.0})
+    assert split.se_j == {"prefill": None, "decode": None}
 
 
-def test_phases_always_sum_to_the_total():
-    ticks = Ticks((S, 5 * S, 9 * S, 19 * S), (100.0, 900.0, 2000.0, 4000.0))
-    split, _ = split_energy(TIMES, 5000.0, ticks)
-    assert sum(split.values()) == pytest.approx(5000.0)
+def test_integrated_power_says_nothing_of_phases():
+    split = split_energy(TIMES, Reading(4800.0, "power_integral"))
+    assert (split.method, set(split.energy_j.values())) == (None, {None})
+    assert "too coarse" in split.reason
+
+
+def test_energy_that_was_not_measured_has_no_phases_either():
+    split = split_energy(TIMES, Reading(None, None, "the GPU was lost"))
+    assert (split.method, split.reason) == (None, "the GPU was lost")
+    assert split.energy_j == {"prefill": None, "decode": None}
 
 
 def test_a_single_phase_has_it_all():
     times = PhaseTimes(("forward",), [0], [0], S)
-    assert split_energy(times, 7.0, None) == ({"forward": 7.0}, SINGLE_PHASE)
+    split = split_energy(times, Reading(7.0, "power_integral"))
+    assert (split.energy_j, split.se_j, split.method) == (
+        {"forward": 7.0},
+        {"forward": 0.0},
+        SINGLE_PHASE,
+    )
+
+
+def test_a_phase_alone_that_agrees_changes_nothing(case):
+    block = BlockPower("prefill", 450.0 * 1.03, 1.0)
+    plain, checked = (split_energy(case.times, counted(case), one) for one in (None, block))
+    assert checked.method == REGRESSION
+    assert checked.energy_j == plain.energy_j
+    assert checked.block_ratio == pytest.approx(1 / 1.03, abs=0.02)
+    assert checked.facts["power_ratio_to_lone"] == pytest.approx(checked.block_ratio, abs=1e-4)
+
+
+@pytest.mark.parametrize("power_w", [450.0 * 1.12, 450.0 * 0.88])
+def test_a_phase_alone_that_disagrees_is_believed(case, power_w):
+    block = BlockPower("prefill", power_w, 2.0)
+    split = split_energy(case.times, counted(case), block)
+    prefill_s = case.times.durations_s()["prefill"]
+    assert split.method == BLOCK
+    assert split.energy_j["prefill"] == pytest.approx(power_w * prefill_s)
+    assert split.se_j["prefill"] == pytest.approx(2.0 * prefill_s)
+    assert sum(split.energy_j.values()) == pytest.approx(case.total_j)
+    plain = split_energy(case.times, counted(case))
+    assert split.energy_j["decode"] / split.energy_j["preprocess"] == pytest.approx(
+        plain.energy_j["decode"] / plain.energy_j["preprocess"]
+    )
+
+
+def test_a_phase_alone_that_took_more_than_there_was_is_not_believed(case):
+    split = split_energy(case.times, counted(case), BlockPower("prefill", 9000.0, 1.0))
+    assert split.method == REGRESSION
+
+
+def test_phases_that_cannot_be_told_apart_are_null_with_the_reason():
+    few = simulate(Scenario(queries=5))
+    split = split_energy(few.times, counted(few))
+    assert split.energy_j == dict.fromkeys(NAMES)
+    assert "updates of the counter" in split.reason

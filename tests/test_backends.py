@@ -3,13 +3,14 @@
 import pytest
 
 from energyscore.backends.loading import choose_dtype, count_experts
-from energyscore.benchmark import Plan, measure_run
+from energyscore.benchmark import measure_run
 from energyscore.builtin import architectures, find_architecture
 from energyscore.catalog import BACKENDS, resolve
 from energyscore.errors import ModelError, UsageError
 from energyscore.model import parse_model
 from energyscore.plausibility import weights_bytes
 from energyscore.task import load_tasks
+from energyscore.work import Plan
 from energyscore.workload import BUNDLED, load_workload
 
 TASKS = load_tasks()

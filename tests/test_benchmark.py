@@ -4,13 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from energyscore import benchmark
+from energyscore import preparation, work
 from energyscore.backend import Batch, BatchOutput
-from energyscore.benchmark import Plan, measure_run, run_benchmark, warm_up
+from energyscore.benchmark import measure_run, run_benchmark
 from energyscore.errors import MeterError, ModelError
 from energyscore.measure import Measurement, Notice, Reading, Ticks
+from energyscore.preparation import warm_up
 from energyscore.scoring import score_runs
 from energyscore.store import Journal
+from energyscore.work import Plan
 from energyscore.workload import Workload
 from results import make_run
 
@@ -30,13 +32,20 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    fake = SimpleNamespace(monotonic=lambda: clock.now_ns / 1e9, monotonic_ns=lambda: clock.now_ns)
-    monkeypatch.setattr(benchmark, "time", fake)
+    fake = SimpleNamespace(
+        monotonic=lambda: clock.now_ns / 1e9,
+        monotonic_ns=lambda: clock.now_ns,
+        sleep=clock.pass_s,
+    )
+    monkeypatch.setattr(work, "time", fake)
+    monkeypatch.setattr(preparation, "time", fake)
     return clock
 
 
 class FakeBackend:
     """Takes 1 s to prepare a batch and 3 s to run it, unless told otherwise."""
+
+    lone_phase = None
 
     def __init__(self, log, clock, *, prepare_ahead=1, run_s=3.0, fail=None):
         self.log, self.clock, self.prepare_ahead = log, clock, prepare_ahead
@@ -55,6 +64,10 @@ class FakeBackend:
             raise self.fail
         self.clock.pass_s(self.run_s)
         return BatchOutput(2 * batch.queries)
+
+    def run_lone(self, batch):
+        self.log.append(f"alone {batch.inputs}")
+        self.clock.pass_s(0.5)
 
     def synchronize(self):
         self.log.append("synchronize")
@@ -201,9 +214,9 @@ def test_each_run_has_its_own_order_and_always_the_same_one(clock):
     assert sorted(order(0)) == sorted(order(1)) == [chr(n) for n in range(97, 123)]
 
 
-def benchmark_of(clock, log, *, finished=(), meters=None, run_s=3.0, **change):
+def benchmark_of(clock, log, *, finished=(), meters=None, run_s=3.0, options=None, **change):
     told, warm, watcher = [], [], Watcher()
-    runs, warmup = run_benchmark(
+    measured = run_benchmark(
         make_plan(**change),
         FakeBackend(log, clock, run_s=run_s),
         [FakeMeter("m", log)] if meters is None else meters,
@@ -211,8 +224,9 @@ def benchmark_of(clock, log, *, finished=(), meters=None, run_s=3.0, **change):
         on_run=told.append,
         observer=watcher,
         on_warm=lambda runs, seconds: warm.append((runs, seconds)),
+        **(options or {}),
     )
-    return SimpleNamespace(runs=runs, warmup=warmup, told=told, warm=warm, watcher=watcher)
+    return SimpleNamespace(**vars(measured), told=told, warm=warm, watcher=watcher)
 
 
 def test_the_quick_warm_up_is_three_batches_and_not_metered(clock):
@@ -367,27 +381,26 @@ def nothing(reason):
     return Reading(None, None, reason)
 
 
-def test_the_energy_of_the_phases_sums_to_what_was_metered(clock):
+def test_phases_are_told_apart_by_the_counters_ticks_and_sum_to_what_was_metered(clock):
+    """100 W while a batch is prepared (1 s of 4), 300 W while it is run; five of each."""
     start_s = clock.now_ns / 1e9
-    times = [round((start_s + second) * 1e9) for second in range(21)]
-    # 100 W while a batch is prepared (1 s of 4), 300 W while it is run (3 s of 4).
-    energy_j = [
-        100.0 * (s // 4 + (s % 4 > 0)) + 300.0 * (s - s // 4 - (s % 4 > 0)) for s in range(21)
-    ]
-    meter = FakeMeter(
-        "m",
-        [],
-        {
-            "gpu:x": counter(6000.0, ticks=Ticks(tuple(times), tuple(energy_j))),
-            "cpu": estimate(800.0),
-        },
-    )
-    run = measure(clock, meter)
+
+    def energy_j(t_s):
+        rounds, rest = divmod(t_s, 4.0)
+        return rounds * 1000.0 + 100.0 * min(rest, 1.0) + 300.0 * max(rest - 1.0, 0.0)
+
+    times_s = [place * 0.13 for place in range(154)]
+    ticks = Ticks(tuple(round((start_s + t) * 1e9) for t in times_s), tuple(map(energy_j, times_s)))
+    readings = {"gpu:x": counter(6000.0, ticks=ticks), "cpu": estimate(800.0)}
+    run = measure(clock, FakeMeter("m", [], readings))
     shares = {name: phase.energy_j for name, phase in run.phases.items()}
-    # The counter gives 500 J and 4500 J, scaled to the 6000 J of the whole window.
-    assert shares["preprocess"] == pytest.approx({"gpu:x": 600.0, "cpu": 200.0})
-    assert shares["forward"] == pytest.approx({"gpu:x": 5400.0, "cpu": 600.0})
-    assert run.phase_methods == {"gpu:x": "tick_interpolation", "cpu": "time_share"}
+    # The ticks give 500 J and 4500 J, scaled to the 6000 J of the whole window.
+    assert shares["preprocess"] == pytest.approx({"gpu:x": 600.0, "cpu": 200.0}, rel=1e-3)
+    assert shares["forward"] == pytest.approx({"gpu:x": 5400.0, "cpu": 600.0}, rel=1e-3)
+    assert run.phase_methods == {"gpu:x": "tick_regression", "cpu": "time_share"}
+    assert run.phase_facts["gpu:x"]["ticks"] > 100
+    assert run.phases["forward"].se_j["gpu:x"] < 50
+    assert run.phases["forward"].se_j["cpu"] is None
 
 
 def test_a_domain_without_energy_is_null_in_every_phase_with_its_reason(clock):
@@ -400,6 +413,7 @@ def test_a_domain_without_energy_is_null_in_every_phase_with_its_reason(clock):
         "forward": {"gpu:x": None},
     }
     assert run.phase_methods == {}
+    assert run.phase_reasons == {"gpu:x": "the GPU was lost"}
 
 
 def test_domains_that_no_meter_covers_are_null_with_their_reason(clock):
@@ -475,3 +489,113 @@ def test_notices_and_facts_of_all_meters_reach_the_run(clock):
 def test_runs_come_by_index_when_all_were_finished(clock):
     done = benchmark_of(clock, [], finished=[make_run(1), make_run(0)], repeats=2)
     assert [run.index for run in done.runs] == [0, 1]
+
+
+def test_the_idle_machine_is_metered_before_anything_is_done(clock):
+    log, idle = [], []
+    meter = FakeMeter("m", log, {"gpu:x": counter(1500.0), "cpu": estimate(90.0)})
+    done = benchmark_of(
+        clock, log, meters=[meter], idle_s=20.0, repeats=1, options={"on_idle": idle.append}
+    )
+    assert log[:3] == ["start m", "stop m", "synchronize"]
+    assert done.idle_w == idle[0] == {"gpu:x": 75.0}  # an estimate of idling tells nothing
+    assert done.watcher.stages[0] == ("idle with the model loaded", None)
+
+
+def test_without_a_time_for_it_idling_is_not_metered(clock):
+    log = []
+    assert benchmark_of(clock, log, repeats=1).idle_w == {}
+    assert log.count("start m") == 1
+
+
+class WithPhaseAlone(FakeBackend):
+    lone_phase = "forward"
+
+
+def test_a_phase_that_can_be_done_alone_is_metered_alone_between_warm_up_and_runs(clock):
+    log = []
+    reading = counter(400.0 * 20.0, facts={"update_period_ms": 100.0})
+    powers = []
+    plan = make_plan(repeats=1, lone_s=20.0)
+    backend = WithPhaseAlone(log, clock, prepare_ahead=2)
+
+    class Recording(FakeMeter):
+        def start(self):
+            powers.append(len(log))
+            return super().start()
+
+    meter = Recording("m", log, {"gpu:x": reading})
+    found = preparation.measure_lone_phase(plan, backend, [meter], Watcher())
+    assert found["gpu:x"].phase == "forward"
+    assert found["gpu:x"].power_w == pytest.approx(400.0)
+    assert found["gpu:x"].se_w == pytest.approx(400.0 * 0.1 / 6**0.5 / 20.0)
+    window = log[log.index("start m") : log.index("stop m")]
+    assert [entry.split()[0] for entry in window[1:]] == ["alone"] * 40 + ["synchronize"]
+    assert len(set(window[1:-1])) == 2  # as many as may be prepared, over and over
+    assert log[log.index("start m") - 2 :][0].startswith("alone"), "a first one is not metered"
+
+
+@pytest.mark.parametrize(
+    ("backend", "lone_s"), [(FakeBackend, 20.0), (WithPhaseAlone, 0.0)], ids=["none", "no-time"]
+)
+def test_no_phase_alone(clock, backend, lone_s):
+    log = []
+    plan = make_plan(lone_s=lone_s)
+    found = preparation.measure_lone_phase(plan, backend(log, clock), [FakeMeter("m", log)], None)
+    assert (found, log) == ({}, [])
+
+
+def test_a_phase_alone_that_fails_leaves_no_window_open(clock):
+    log = []
+    backend = WithPhaseAlone(log, clock)
+    first = backend.run_lone
+
+    def second_fails(batch):
+        if "start m" in log:
+            raise MemoryError("full")
+        first(batch)
+
+    backend.run_lone = second_fails
+    with pytest.raises(MemoryError):
+        preparation.measure_lone_phase(
+            make_plan(lone_s=20.0), backend, [FakeMeter("m", log)], Watcher()
+        )
+    assert log[-1] == "stop m"
+
+
+def test_runs_end_as_soon_as_they_are_enough(clock):
+    done = benchmark_of(clock, [], repeats=9, options={"enough": lambda runs: len(runs) >= 4})
+    assert [run.index for run in done.runs] == [0, 1, 2, 3]
+    assert done.warm[0][0] == 9  # at most
+
+
+def test_finished_runs_may_be_enough_already(clock):
+    log = []
+    finished = [make_run(0), make_run(1)]
+    options = {"enough": lambda runs: len(runs) == 2}
+    done = benchmark_of(clock, log, finished=finished, repeats=9, options=options)
+    assert (done.runs, log) == (finished, [])
+
+
+@pytest.mark.parametrize(
+    ("temperatures", "steady"),
+    [([60.0] * 40, True), ([40.0 + n for n in range(200)], False)],
+    ids=["level", "rising"],
+)
+def test_the_warm_up_waits_for_the_temperature_too(clock, temperatures, steady):
+    left = iter(temperatures)
+    warmup = warm_up(make_plan(quick=False), FakeBackend([], clock), Watcher(), lambda: next(left))
+    assert warmup.steady is steady
+    assert (warmup.duration_s < 40.0) is steady
+
+
+def test_a_temperature_that_settles_is_waited_for(clock):
+    """Rising by a degree a look for 60 s, level from then on: steady 36 s later."""
+    start = clock.now_ns
+
+    def thermometer():
+        return min(60.0, (clock.now_ns - start) / 1e9)
+
+    warmup = warm_up(make_plan(quick=False), FakeBackend([], clock), Watcher(), thermometer)
+    assert warmup.steady
+    assert 84.0 <= warmup.duration_s <= 108.0

@@ -9,7 +9,6 @@ from energyscore.checks import (
     find_invalid_reasons,
     max_gpus_of,
 )
-from energyscore.plausibility import MixtureFacts
 from energyscore.result import Notice, SecondSource
 from energyscore.task import load_tasks
 from results import UUID, make_cpu_run, make_result, make_run
@@ -197,7 +196,7 @@ def test_gpus_that_are_metered_beside_work_on_the_processor_are_not_several():
 
 
 # 10,000 tokens, one at a time, from 10^9 weights of 2 bytes at 30 pJ a byte: 600 J.
-MIXTURE = MixtureFacts(**dataclasses.asdict(FACTS), experts=8)
+MIXTURE = dataclasses.replace(FACTS, experts=8)
 
 
 @pytest.mark.parametrize(

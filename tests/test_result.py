@@ -24,8 +24,16 @@ def full_result():
     run = make_run(
         joules=0.1 + 0.2,
         phases={
-            "prefill": PhasePart(duration_s=1 / 3, energy_j={domain: 0.1, "cpu": None}),
-            "decode": PhasePart(duration_s=0.0, energy_j={domain: 0.2, "cpu": None}),
+            "prefill": PhasePart(
+                duration_s=1 / 3,
+                energy_j={domain: 0.1, "cpu": None},
+                se_j={domain: 1e-3, "cpu": None},
+            ),
+            "decode": PhasePart(
+                duration_s=0.0,
+                energy_j={domain: 0.2, "cpu": None},
+                se_j={domain: 1e-3, "cpu": None},
+            ),
         },
         energy_j={domain: 0.1 + 0.2, "cpu": None},
         methods={domain: "counter", "cpu": None},

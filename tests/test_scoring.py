@@ -1,6 +1,7 @@
 import pytest
 
-from energyscore.scoring import NO_GPU, emissions_of, score_runs
+from energyscore.result import Idle, PhasePart
+from energyscore.scoring import NO_GPU, emissions_of, is_precise, score_runs
 from results import UUID, make_cpu_run, make_run
 
 GPU = f"gpu:{UUID}"
@@ -165,3 +166,74 @@ def test_without_energy_there_is_no_co2():
 def test_a_gpu_that_a_run_knows_nothing_of_leaves_no_score_but_a_reason():
     score = score_runs([make_run()], [UUID, "GPU-1"])
     assert score.reason == "run 1: gpu:GPU-1: no meter covers it"
+
+
+def phase_run(index, prefill, decode, *, se=3.6):
+    """A run of 1,000 queries with joules by phase; None: they could not be told apart."""
+    part = lambda joules: PhasePart(  # noqa: E731
+        duration_s=50.0, energy_j={GPU: joules}, se_j={GPU: None if joules is None else se}
+    )
+    return make_run(
+        index,
+        phases={"prefill": part(prefill), "decode": part(decode)},
+        phase_reasons={GPU: "too few ticks"} if decode is None else {},
+    )
+
+
+def test_phases_are_means_over_the_runs_with_the_error_of_the_mean():
+    runs = [phase_run(0, 360.0, 3600.0), phase_run(1, 720.0, 3600.0)]
+    phases = score_runs(runs, [UUID]).phases
+    assert phases["prefill"].gpu_wh_per_1k_queries == pytest.approx(0.15)
+    assert phases["prefill"].se == pytest.approx(0.05)  # std 0.0707 / sqrt 2
+    assert phases["decode"].gpu_wh_per_1k_queries == pytest.approx(1.0)
+    assert phases["decode"].se == 0.0
+
+
+def test_of_a_single_run_the_error_is_that_of_the_split():
+    phases = score_runs([phase_run(0, 360.0, 3600.0)], [UUID]).phases
+    assert phases["prefill"].se == pytest.approx(0.001)
+
+
+def test_phases_are_null_as_soon_as_one_run_could_not_tell_them():
+    runs = [phase_run(0, 360.0, 3600.0), phase_run(1, None, None)]
+    for phase in score_runs(runs, [UUID]).phases.values():
+        assert (phase.gpu_wh_per_1k_queries, phase.se) == (None, None)
+        assert phase.reason == "run 2: too few ticks"
+
+
+def test_without_a_gpu_phases_have_no_gpu_energy():
+    assert score_runs([make_run()], []).phases["forward"].reason == NO_GPU
+
+
+def idle(**watts):
+    return Idle(
+        seconds=30.0,
+        without_model_w={GPU: watts["without"]} if "without" in watts else {},
+        with_model_w={GPU: watts["loaded"]} if "loaded" in watts else {},
+    )
+
+
+@pytest.mark.parametrize(
+    ("baseline", "net", "of"),
+    [
+        (idle(without=9.0, loaded=18.0), 0.75, "idle_without_model"),
+        (idle(loaded=18.0), 0.5, "idle_with_model"),
+        (idle(), None, None),
+        (None, None, None),
+    ],
+)
+def test_net_is_less_what_the_gpu_draws_idle_in_the_same_time(baseline, net, of):
+    score = score_runs([make_run(0), make_run(1)], [UUID], baseline)  # 1 Wh in 100 s
+    assert score.net_gpu_wh_per_1k_queries == (net and pytest.approx(net))
+    assert score.net_of == of
+    assert bool(score.net_reason) is (net is None)
+    assert score.gpu_wh_per_1k_queries == pytest.approx(1.0), "the headline stays gross"
+
+
+@pytest.mark.parametrize(
+    ("spread", "runs", "target", "precise"),
+    [(0.0, 4, 0.5, False), (0.001, 5, 0.01, True), (0.02, 5, 0.01, False), (0.02, 30, 0.01, True)],
+)
+def test_runs_are_precise_from_five_on_when_the_interval_is_narrow(spread, runs, target, precise):
+    made = [make_run(n, joules=3600.0 * (1 + spread * (-1) ** n)) for n in range(runs)]
+    assert is_precise(made, [UUID], target) is precise

@@ -6,7 +6,7 @@ measured whose weights are not what they claim to be: missing weights are refuse
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from energyscore.backends.failures import loading_errors, translated_errors
 from energyscore.builtin import find_architecture, tokenizer_path
 from energyscore.errors import ModelError
 from energyscore.model import ModelSpec
-from energyscore.plausibility import MixtureFacts
 from energyscore.task import TaskSpec
 
 
@@ -188,7 +187,7 @@ def _facts(spec: ModelSpec, model: Any, config: Any, tokenizer: Any) -> ModelFac
     quantization, bits = _quantization(config)
     limits = (_context_length(config), tokenizer.model_max_length)
     context = min((limit for limit in limits if limit and limit < 10**8), default=None)
-    facts = ModelFacts(
+    return ModelFacts(
         revision=_revision(spec),
         architecture=type(model).__name__,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
@@ -197,9 +196,8 @@ def _facts(spec: ModelSpec, model: Any, config: Any, tokenizer: Any) -> ModelFac
         quantization_bits=bits,
         weights="random" if spec.random_weights else "pretrained",
         context_length=context,
+        experts=count_experts(config.to_dict()),
     )
-    experts = count_experts(config.to_dict())
-    return MixtureFacts(**asdict(facts), experts=experts) if experts else facts
 
 
 def count_experts(config: Mapping[str, Any]) -> int | None:

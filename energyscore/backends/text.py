@@ -19,6 +19,7 @@ class TextBackend(ABC):
 
     prepare_ahead = 4096  # a prepared text is a few kilobytes
     phases: tuple[str, ...] = ("preprocess", "forward")
+    lone_phase: str | None = None
     auto_class: ClassVar[Any]
     padding_side: ClassVar[str] = "right"
     unused_weights: ClassVar[tuple[str, ...]] = ()
@@ -67,6 +68,10 @@ class TextBackend(ABC):
         """Do the work of one batch."""
         with translated_errors("The model's work on a batch"), torch.inference_mode():
             return self._work(batch, enter)
+
+    def run_lone(self, batch: Batch) -> None:
+        """Do `lone_phase` alone."""
+        raise NotImplementedError(f"{type(self).__name__} has no phase to do alone")
 
     def synchronize(self) -> None:
         """Wait for the device."""

@@ -9,6 +9,7 @@ from transformers import (
 )
 
 from energyscore.backend import Batch, BatchOutput, EnterPhase
+from energyscore.backends.failures import translated_errors
 from energyscore.backends.text import TextBackend
 from energyscore.task import TaskSpec
 
@@ -34,6 +35,7 @@ class TextGeneration(TextBackend):
     """Decoder-only generation: `prefill` reads the prompt, `decode` makes token after token."""
 
     phases = ("preprocess", "prefill", "decode")
+    lone_phase = "prefill"
     auto_class = AutoModelForCausalLM
     padding_side = "left"
 
@@ -54,8 +56,17 @@ class TextGeneration(TextBackend):
             pad_token_id=self._tokenizer.pad_token_id,
             eos_token_id=end,
         )
+        # One token is made of the prompt's own logits: prefill, and no step of decode.
+        self._prefill_only = GenerationConfig(
+            **self._config.to_diff_dict() | {"max_new_tokens": 1, "min_new_tokens": 1}
+        )
         self._enter_decode = _EnterDecode()
         self._processors = LogitsProcessorList([self._enter_decode])
+
+    def run_lone(self, batch: Batch) -> None:
+        """Prefill alone."""
+        with translated_errors("The model's work on a batch"), torch.inference_mode():
+            self.model.generate(**batch.inputs, generation_config=self._prefill_only)
 
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
         enter("prefill")

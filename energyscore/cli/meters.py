@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from energyscore import catalog
 from energyscore.errors import EnergyScoreError, MeterError
 from energyscore.measure import Domain, Meter
+from energyscore.preparation import measure_idle
 from energyscore.result import Caution, GpuPart
 
 if TYPE_CHECKING:
+    from energyscore.meters.nvml import NvmlMeter
     from energyscore.meters.nvml_device import GpuFacts
 
 
@@ -40,6 +42,7 @@ class Metering:
     gpu_facts: "tuple[GpuFacts, ...]" = ()
     driver: str | None = None
     cuda: str | None = None
+    nvml: "NvmlMeter | None" = None
 
     def gpu_parts(self) -> list[GpuPart]:
         """The metered GPUs, as results describe them."""
@@ -51,6 +54,19 @@ class Metering:
     def cautions(self) -> list[Caution]:
         """The failures, as results keep them."""
         return [Caution(code="meter_failed", message=text) for text in self.failures]
+
+    def temperature_c(self) -> float | None:
+        """The hottest metered GPU's temperature, None where no GPU is metered."""
+        return None if self.nvml is None else self.nvml.temperature_c()
+
+    def set_idle(self, idle_w: Mapping[Domain, float]) -> None:
+        """Tell the GPU meter what the GPUs draw idle: no work can take less."""
+        if self.nvml is not None:
+            self.nvml.idle_power_w = {
+                domain.removeprefix("gpu:"): power_w
+                for domain, power_w in idle_w.items()
+                if domain.startswith("gpu:")
+            }
 
     def close(self) -> None:
         """Close all meters."""
@@ -116,21 +132,42 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
     metering.occupied = tuple(occupied)
     if not metering.uuids and occupied:
         metering.uuids, metering.chosen_by = tuple(occupied), "model"
-    nvml = _open_nvml(metering)
+    metering.nvml = _open_nvml(metering)
     indices = tuple(facts.index for facts in metering.gpu_facts)
     _try_open(metering, "codecarbon", indices, absent=("cpu", "ram"))
     # RAPL is missing on many machines; CodeCarbon's estimate stands in, and says so.
     _try_open(metering, "rapl", quiet=True)
     _try_open(metering, "load", quiet=True)
     _try_open(metering, "continuity", quiet=True)
-    if nvml is not None:
-        metering.meters.append(nvml)
+    if metering.nvml is not None:
+        metering.meters.append(metering.nvml)
 
 
-def _open_nvml(metering: Metering) -> Meter | None:
+def measure_idle_gpus(uuids: Sequence[str], seconds: float) -> dict[Domain, float]:
+    """Mean power of GPUs, in watts, while this process does not use them; none given: of all."""
+    from energyscore.meters import nvml_device
+
+    try:
+        session = nvml_device.NvmlSession()
+    except MeterError:
+        return {}  # metering will say why
+    try:
+        meter: NvmlMeter = catalog.resolve(catalog.METERS, "nvml")(uuids or session.uuids())
+        try:
+            meter.open()
+            return measure_idle([meter], seconds)
+        finally:
+            meter.close()
+    except MeterError:
+        return {}
+    finally:
+        session.close()
+
+
+def _open_nvml(metering: Metering) -> "NvmlMeter | None":
     if not metering.uuids:
         return None
-    meter: Any = catalog.resolve(catalog.METERS, "nvml")(
+    meter: NvmlMeter = catalog.resolve(catalog.METERS, "nvml")(
         metering.uuids, metering.before, shared=metering.shared
     )
     try:
@@ -141,8 +178,7 @@ def _open_nvml(metering: Metering) -> Meter | None:
         metering.absent |= {f"gpu:{uuid}": error.message for uuid in metering.uuids}
         return None
     metering.gpu_facts = meter.facts
-    opened: Meter = meter
-    return opened
+    return meter
 
 
 def _try_open(

@@ -12,6 +12,7 @@ from energyscore.cli import Format, app
 
 MEASURING, OUTPUT, LOADING = "What is measured", "Output", "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
+AUTO_HALF_WIDTH = 1.0
 
 
 class Device(StrEnum):
@@ -98,10 +99,35 @@ def run(
         ),
     ] = None,
     repeats: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            min=1,
-            help="Runs to measure. Default: the task's, 1 with --quick.",
+            metavar="N|auto",
+            help="Runs to measure; auto: at least 5 and at most 30, until the interval is as "
+            "narrow as --half-width says. Default: the task's, 1 with --quick.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    half_width: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT",
+            min=0.01,
+            max=50,
+            help="With --repeats auto: half the width of the score's 95% interval, in percent of "
+            "the score. Default: 1.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    idle: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            max=3600,
+            help="How long to meter the idle GPU, without and with the model. Default: 30, 0 with "
+            "--quick.",
             show_default=False,
             rich_help_panel=MEASURING,
         ),
@@ -206,15 +232,19 @@ def run(
 
       energyscore run text_generation --model openai-community/gpt2
 
+      energyscore run text_generation --model builtin:gpt2 --repeats auto --half-width 0.5
+
       energyscore run sentence_similarity --model ./my-model --dataset pairs.csv --repeats 5
     """
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     from energyscore import catalog
-    from energyscore.cli.session import Options, Session
+    from energyscore.cli.options import Options
+    from energyscore.cli.session import Session
     from energyscore.console import ProgressObserver, show_report
 
     demo = not tasks and not model and dataset is None
+    fixed, target = _parse_repeats(repeats, half_width)
     options = Options(
         tasks=tuple(tasks or ["text_generation"]),
         models=tuple(model or ()),
@@ -225,7 +255,9 @@ def run(
         dtype=dtype.value,
         batch_size=batch_size,
         queries=queries or (DEMO_QUERIES if demo else None),
-        repeats=repeats or (DEMO_REPEATS if demo else None),
+        repeats=fixed or (DEMO_REPEATS if demo else None),
+        half_width=target,
+        idle_s=idle,
         dataset=dataset,
         task_path=task_path,
         country=country,
@@ -257,3 +289,17 @@ def run(
     statuses = [failure.exit_code for failure in failures]
     statuses += [3 for entry in report if not entry.result.valid]
     raise typer.Exit(max(statuses, default=0))
+
+
+def _parse_repeats(text: str | None, half_width: float | None) -> tuple[int | None, float | None]:
+    """The number of runs, or the share of the mean to measure to."""
+    if text is not None and text.strip().lower() == "auto":
+        return None, (half_width or AUTO_HALF_WIDTH) / 100
+    if half_width is not None:
+        raise typer.BadParameter("it is the target of --repeats auto.", param_hint="--half-width")
+    if text is None:
+        return None, None
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 10**6:
+        message = f"{text!r} is neither a number of runs from 1 on nor auto."
+        raise typer.BadParameter(message, param_hint="--repeats")
+    return int(text), None

@@ -9,53 +9,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from energyscore import builtin, catalog, checks, environment, hub, rating, store
+from energyscore import builtin, catalog, environment, hub, rating, store
 from energyscore.assemble import Subject, assemble, identity
 from energyscore.backend import Backend, ModelFacts
-from energyscore.benchmark import Plan, Warmup, run_benchmark
-from energyscore.cli.meters import Metering, count_gpu_processes, open_metering, plan_metering
+from energyscore.benchmark import Measured, run_benchmark
+from energyscore.cli.meters import (
+    Metering,
+    count_gpu_processes,
+    measure_idle_gpus,
+    open_metering,
+    plan_metering,
+)
+from energyscore.cli.options import Interrupted, Options
 from energyscore.console import ProgressObserver, describe_estimate
 from energyscore.errors import DatasetError, EnergyScoreError, TaskError, UnsupportedError
 from energyscore.export import RatedResult
+from energyscore.measure import Domain
 from energyscore.meters.codecarbon import GridIntensity
-from energyscore.model import Dtype, ModelSpec, local_path, parse_model
-from energyscore.result import Caution, Result, Run
+from energyscore.model import ModelSpec, local_path, parse_model
+from energyscore.result import Caution, Idle, Result, Run
+from energyscore.scoring import is_precise
 from energyscore.task import TaskFile, find_task, load_tasks
+from energyscore.work import Plan
 from energyscore.workload import BUNDLED, OFFICIAL, Workload, load_workload
-
-SEED = 42
-
-
-class Interrupted(EnergyScoreError):
-    """Ctrl-C during a measurement; what was finished is kept."""
-
-    exit_code = 130
-
-
-@dataclass(frozen=True)
-class Options:
-    """The command line of `run`, checked for form only."""
-
-    tasks: tuple[str, ...]
-    models: tuple[str, ...]
-    random_weights: bool
-    revision: str | None
-    device: str
-    gpus: tuple[str, ...]
-    dtype: Dtype
-    batch_size: int | None
-    queries: int | None
-    repeats: int | None
-    dataset: str | None
-    task_path: Path | None
-    country: str | None
-    quick: bool
-    strict: bool
-    allow_shared: bool
-    fresh: bool
-    allow_pickle: bool
-    trust_remote_code: bool
-    out: Path
 
 
 @dataclass(frozen=True)
@@ -93,7 +69,8 @@ class Session:
         self._device = self._choose_device()
         self._before = count_gpu_processes() if self._device == "cuda" else None
         # What cannot be metered is found out before the first model is loaded.
-        plan_metering(self._device, options.gpus)
+        named = plan_metering(self._device, options.gpus).uuids
+        self._idle_w = self._idle_without_model(named)
 
     def measure_all(self) -> list[EnergyScoreError]:
         """Measure every entry. One that fails is reported and does not stop the others."""
@@ -194,6 +171,14 @@ class Session:
             )
         return "cpu"
 
+    def _idle_without_model(self, named: Sequence[str]) -> dict[Domain, float]:
+        """What the GPUs draw before this process uses them: now or never."""
+        seconds = self._options.idle_seconds
+        if seconds <= 0 or not (named or self._device == "cuda"):
+            return {}
+        self._observer.say(f"Metering the idle GPU for {seconds:.0f} s ...")
+        return measure_idle_gpus(named, seconds)
+
     def _measure(self, entry: _Entry) -> tuple[Path, Result]:
         spec = entry.task.spec
         options = self._options
@@ -220,7 +205,7 @@ class Session:
     def _run(
         self, entry: _Entry, backend: Backend, facts: ModelFacts, metering: Metering
     ) -> tuple[Path, Result]:
-        plan = self._plan(entry, metering)
+        plan = self._options.plan(entry.task.spec, entry.workload, metering)
         subject = Subject(
             task=entry.task.spec,
             model=entry.model,
@@ -245,8 +230,17 @@ class Session:
                 message = f"{len(finished)} runs were measured before an interruption"
                 self._observer.say(f"{message}; going on from there.")
                 cautions.append(Caution(code="resumed", message=message))
-            runs, warmup = self._benchmark(entry, backend, metering, plan, journal, finished)
-            result = assemble(subject, runs, warmup, cautions, self._grid)
+            measured = self._benchmark(entry, backend, metering, plan, journal, finished)
+            idle = Idle(
+                seconds=plan.idle_s,
+                without_model_w={
+                    domain: power_w
+                    for domain, power_w in self._idle_w.items()
+                    if domain.removeprefix("gpu:") in metering.uuids
+                },
+                with_model_w=dict(measured.idle_w),
+            )
+            result = assemble(subject, measured.runs, measured.warmup, idle, cautions, self._grid)
             path = store.save_result(folder, result)
             journal.discard()
         return path, result
@@ -259,7 +253,11 @@ class Session:
         plan: Plan,
         journal: store.Journal,
         finished: list[Run],
-    ) -> tuple[list[Run], Warmup]:
+    ) -> Measured:
+        def enough(runs: Sequence[Run]) -> bool:
+            target = plan.target_half_width
+            return target is not None and is_precise(runs, metering.uuids, target)
+
         try:
             return run_benchmark(
                 plan,
@@ -268,7 +266,12 @@ class Session:
                 finished=finished,
                 on_run=journal.append,
                 observer=self._observer,
-                on_warm=lambda runs, s: self._observer.say(describe_estimate(runs, s)),
+                on_warm=lambda runs, s: self._observer.say(
+                    describe_estimate(runs, s, at_most=plan.target_half_width is not None)
+                ),
+                on_idle=metering.set_idle,
+                enough=enough,
+                thermometer=metering.temperature_c,
             )
         except KeyboardInterrupt:
             done = len(journal.load())
@@ -276,19 +279,6 @@ class Session:
                 f"interrupted; {done} of {plan.repeats} runs of {entry.model.label} are kept.",
                 "The same command goes on from there (--fresh starts anew).",
             ) from None
-
-    def _plan(self, entry: _Entry, metering: Metering) -> Plan:
-        spec, options = entry.task.spec, self._options
-        return Plan(
-            workload=entry.workload,
-            phases=tuple(spec.phases),
-            batch_size=options.batch_size or spec.batch_size,
-            repeats=options.repeats or (1 if options.quick else spec.repeats),
-            seed=SEED,
-            quick=options.quick,
-            min_window_s=0.0 if options.quick else checks.MIN_WINDOW_S,
-            absent=metering.absent,
-        )
 
     def _rated(self) -> list[RatedResult]:
         """The latest result of every measurement in the output folder, each other's cohort."""

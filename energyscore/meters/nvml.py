@@ -14,7 +14,13 @@ import pynvml
 from energyscore.errors import MeterError
 from energyscore.measure import Domain, Measurement, Notice, Reading, Window
 from energyscore.meters import nvml_recorder as recorder
-from energyscore.meters.nvml_device import GpuFacts, NvmlSession, count_processes, read_counter_mj
+from energyscore.meters.nvml_device import (
+    GpuFacts,
+    NvmlSession,
+    count_processes,
+    read_counter_mj,
+    read_temperature_c,
+)
 from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, update_period_ms
 
 _GPU_IS_LOST = 15
@@ -114,6 +120,11 @@ class NvmlMeter:
             message = "the process that watches the GPUs was lost: others may have used them"
             notices.append(Notice("recorder_failed", message, invalidates=True))
         return Measurement(readings, tuple(notices))
+
+    def temperature_c(self) -> float | None:
+        """The hottest GPU's temperature now, in degrees Celsius."""
+        found = [read_temperature_c(device) for device in self._devices]
+        return max((value for value in found if value is not None), default=None)
 
     def close(self) -> None:
         """End the recorder and shut NVML down."""

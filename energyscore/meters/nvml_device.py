@@ -193,6 +193,11 @@ def read_average_power_w(device: Any) -> float | None:
     return None if milliwatts is None else milliwatts / 1000.0
 
 
+def read_temperature_c(device: Any) -> float | None:
+    """Temperature in degrees Celsius, or None."""
+    return optional(pynvml.nvmlDeviceGetTemperature, device, pynvml.NVML_TEMPERATURE_GPU)
+
+
 def power_limit_w(device: Any) -> float | None:
     """The power limit in force, in watts."""
     milliwatts = optional(pynvml.nvmlDeviceGetEnforcedPowerLimit, device)
@@ -204,9 +209,7 @@ def read_status(device: Any) -> GpuStatus:
     memory = optional(pynvml.nvmlDeviceGetMemoryInfo, device)
     return GpuStatus(
         event_reasons=optional(_event_reasons, device),
-        temperature_c=optional(
-            pynvml.nvmlDeviceGetTemperature, device, pynvml.NVML_TEMPERATURE_GPU
-        ),
+        temperature_c=read_temperature_c(device),
         sm_clock_mhz=optional(pynvml.nvmlDeviceGetClockInfo, device, pynvml.NVML_CLOCK_SM),
         power_limit_w=power_limit_w(device),
         processes=count_processes(device),

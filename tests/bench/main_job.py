@@ -35,10 +35,11 @@ class Silent:
 def loop_ratios(name, queries, pairs):
     """Measured loop against bare loop, in one process, in turn."""
     from energyscore.backends.text_generation import TextGeneration
-    from energyscore.benchmark import Plan, measure_run
+    from energyscore.benchmark import measure_run
     from energyscore.meters.codecarbon import CodeCarbonMeter
     from energyscore.model import parse_model
     from energyscore.task import load_tasks
+    from energyscore.work import Plan
     from energyscore.workload import load_workload
 
     task = load_tasks()["text_generation"]

@@ -1,0 +1,77 @@
+"""What the command line of `run` says, and what it comes to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from energyscore.checks import MIN_WINDOW_S
+from energyscore.cli.meters import Metering
+from energyscore.errors import EnergyScoreError
+from energyscore.model import Dtype
+from energyscore.task import TaskSpec
+from energyscore.work import Plan
+from energyscore.workload import Workload
+
+SEED = 42
+MOST_REPEATS = 30
+IDLE_S = 30.0
+LONE_PHASE_S = 20.0
+
+
+class Interrupted(EnergyScoreError):
+    """Ctrl-C during a measurement; what was finished is kept."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line of `run`, checked for form only."""
+
+    tasks: tuple[str, ...]
+    models: tuple[str, ...]
+    random_weights: bool
+    revision: str | None
+    device: str
+    gpus: tuple[str, ...]
+    dtype: Dtype
+    batch_size: int | None
+    queries: int | None
+    repeats: int | None
+    half_width: float | None
+    idle_s: float | None
+    dataset: str | None
+    task_path: Path | None
+    country: str | None
+    quick: bool
+    strict: bool
+    allow_shared: bool
+    fresh: bool
+    allow_pickle: bool
+    trust_remote_code: bool
+    out: Path
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long each idle baseline is metered."""
+        if self.idle_s is not None:
+            return self.idle_s
+        return 0.0 if self.quick else IDLE_S
+
+    def plan(self, spec: TaskSpec, workload: Workload, metering: Metering) -> Plan:
+        """The plan of one model's measurement."""
+        default = MOST_REPEATS if self.half_width else 1 if self.quick else spec.repeats
+        measured = metering.nvml is not None or any(m.name == "rapl" for m in metering.meters)
+        return Plan(
+            workload=workload,
+            phases=tuple(spec.phases),
+            batch_size=self.batch_size or spec.batch_size,
+            repeats=self.repeats or default,
+            seed=SEED,
+            quick=self.quick,
+            min_window_s=0.0 if self.quick else MIN_WINDOW_S,
+            absent=metering.absent,
+            target_half_width=self.half_width,
+            lone_s=0.0 if self.quick or metering.nvml is None else LONE_PHASE_S,
+            # An estimate of idling would only tell what the estimate assumes.
+            idle_s=self.idle_seconds if measured else 0.0,
+        )
