@@ -1,5 +1,6 @@
 """A simulated energy counter with known truth: what a driver would show of known work."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +46,36 @@ class Scenario:
     queries: int = 1000
     preprocess_s: float = 0.6
     preprocess_w: float = 90.0
-    power_spread: float = 0.02
+    power_spread: float = 0.01
     drift: float = 0.0
     poll_s: float = 0.002
     irregular_s: float = 0.0
+
+
+CASES = {
+    **{
+        f"T{round(period * 1e3)}-{round(pre * 1e3)}ms-{round(dec * 1e3)}ms": Scenario(
+            period_s=period, prefill_s=pre, decode_s=dec
+        )
+        for period, (pre, dec) in itertools.product(
+            (0.01, 0.02, 0.1), ((0.005, 0.02), (0.02, 0.2), (0.2, 2.0))
+        )
+    },
+    "short-in-long": Scenario(period_s=0.02, prefill_s=0.005, decode_s=2.0),
+    "100-to-700-W": Scenario(prefill_w=700.0, decode_w=100.0),
+    "700-to-100-W": Scenario(prefill_w=100.0, decode_w=700.0),
+    "equal": Scenario(prefill_w=300.0, decode_w=300.0),
+    "lag": Scenario(period_s=0.02, lag_s=0.08),
+    "long-lag": Scenario(lag_s=0.15),
+    "quarter-duty": Scenario(duty=0.25),
+    "quarter-duty-lag-response": Scenario(duty=0.25, lag_s=0.03, tau_s=0.03),
+    "response": Scenario(period_s=0.02, tau_s=0.05),
+    "slow-response": Scenario(period_s=0.01, tau_s=0.1),
+    "longer-draw-more": Scenario(length_w=100.0),
+    "wandering": Scenario(drift=0.03, period_s=0.02),
+    "irregular-updates": Scenario(irregular_s=0.002, period_s=0.05),
+}
+"""What the method covers: power steps, lengths, update periods, and ways of a counter."""
 
 
 @dataclass(frozen=True)

@@ -317,7 +317,7 @@ def test_a_run_in_which_a_query_fails_leaves_nothing_and_those_before_it_stay(cl
     assert (kept.index, kept.queries, kept.energy_j) == (0, 5, {"gpu:x": 6000.0})
     broken = False
     with journal.lock():
-        runs, _ = measure_all(journal.load())
+        runs = measure_all(journal.load()).runs
     assert runs[0] == kept
     score = score_runs(runs, ["x"])
     assert score.gpu_wh_per_1k_queries == pytest.approx(6000.0 / 3600 / 5 * 1000)
