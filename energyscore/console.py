@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from rich.table import Table
 
 from energyscore.export import RatedResult, Report
+from energyscore.notes import notes_on
 from energyscore.rating import Rating
 from energyscore.result import Result
 from energyscore.units import format_duration, format_number, format_wh
@@ -53,7 +54,7 @@ def show_report(report: Report) -> None:
     for task in dict.fromkeys(entry.result.task.id for entry in report):
         entries = [entry for entry in report if entry.result.task.id == task]
         console.print(_star_table(task, entries, narrow=console.width < _NARROW))
-        for note in _notes(entries):
+        for note in notes_on(entries):
             console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
         console.print()
 
@@ -143,66 +144,6 @@ def _half_width(result: Result, rating: Rating) -> str:
     if interval is None or not rating.energy_wh:
         return "one run" if result.score.runs == 1 else ""
     return f"{format_number((interval[1] - interval[0]) / 2 / rating.energy_wh * 100)} %"
-
-
-def _notes(entries: Sequence[RatedResult]) -> list[str]:
-    notes = []
-    if any(entry.rating.estimated for entry in entries):
-        notes.append(
-            "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by "
-            "a meter. In effect it follows time; it is not GPU energy."
-        )
-    notes += _departures(entries)
-    notes += _emissions(entries)
-    seen: dict[str, list[str]] = {}
-    for entry in entries:
-        for caution in entry.result.cautions:
-            seen.setdefault(caution.message, []).append(entry.result.model.id)
-    for message, models in seen.items():
-        whose = "" if len(set(models)) == len(entries) else f" ({', '.join(dict.fromkeys(models))})"
-        notes.append(f"caution: {message}{whose}.")
-    return notes
-
-
-def _emissions(entries: Sequence[RatedResult]) -> list[str]:
-    """Grams of CO2, where a country was given."""
-    lines = []
-    for entry in entries:
-        emissions, model = entry.result.emissions, entry.result.model.id
-        system = emissions.system_co2_g_per_1k_queries
-        gpu = emissions.gpu_co2_g_per_1k_queries
-        figure = gpu if entry.rating.basis == "gpu" else system
-        if figure is not None and emissions.intensity_g_per_kwh is not None:
-            lines.append(
-                f"CO2 of {model}: {format_number(figure)} g per 1,000 queries, operational only, "
-                f"at {emissions.intensity_g_per_kwh:.0f} g/kWh in {emissions.country} "
-                f"({emissions.source})."
-            )
-    return lines
-
-
-def _models(entries: Sequence[RatedResult]) -> str:
-    return ", ".join(dict.fromkeys(entry.result.model.id for entry in entries))
-
-
-def _departures(entries: Sequence[RatedResult]) -> list[str]:
-    """One line for all that depart from the reference's protocol in the same points."""
-    alike: dict[tuple[str, ...], list[RatedResult]] = {}
-    for entry in entries:
-        names = tuple(point.split(":")[0] for point in entry.rating.not_comparable)
-        alike.setdefault(names, []).append(entry)
-    lines = []
-    for names, group in alike.items():
-        if names:
-            first, *others = (set(entry.rating.not_comparable) for entry in group)
-            common = first.intersection(*others)
-            points = [
-                point if point in common else name
-                for name, point in zip(names, group[0].rating.not_comparable, strict=True)
-            ]
-            whose = "" if len(group) == len(entries) else f" ({_models(group)})"
-            lines.append(f"not comparable to the reference{whose}: {'; '.join(points)}.")
-    return lines
 
 
 class ProgressObserver:

@@ -40,6 +40,7 @@ FORBIDDEN = {
     | ours("meters", "backends", "benchmark", "cli", "console"),
     "export": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console", "store"),
+    "notes": HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
     "console": {"torch", "transformers", "typer", "energyscore.cli", "energyscore.benchmark"},
 }
 

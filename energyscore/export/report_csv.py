@@ -2,12 +2,16 @@
 
 import csv
 import io
-from typing import Any
+from typing import Any, get_args
 
 from energyscore.export import RatedResult, Report
+from energyscore.task import Phase
 
 CSV_VERSION = 1
 """Raised when a column is added, moved or changes its meaning."""
+
+PHASES = get_args(Phase)
+"""Every phase that a task may have; a task without one leaves its column empty."""
 
 COLUMNS = (
     "csv_version",
@@ -28,6 +32,8 @@ COLUMNS = (
     "gpu_ci95_low",
     "gpu_ci95_high",
     "method",
+    "gpu_net_wh_per_1k_queries",
+    *(f"gpu_{phase}_wh_per_1k_queries" for phase in PHASES),
     "system_wh_per_1k_queries",
     "system_method",
     "stars",
@@ -91,6 +97,11 @@ def _row(entry: RatedResult) -> dict[str, Any]:
         "gpu_ci95_low": low,
         "gpu_ci95_high": high,
         "method": score.method,
+        "gpu_net_wh_per_1k_queries": score.net_gpu_wh_per_1k_queries,
+        **{
+            f"gpu_{phase}_wh_per_1k_queries": part and part.gpu_wh_per_1k_queries
+            for phase, part in ((phase, score.phases.get(phase)) for phase in PHASES)
+        },
         "system_wh_per_1k_queries": score.system_wh_per_1k_queries,
         "system_method": score.system_method,
         "stars": rating.stars,

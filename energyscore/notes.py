@@ -1,0 +1,86 @@
+"""What must be known to read a table of results, in lines for people. Pure."""
+
+from collections.abc import Sequence
+
+from energyscore.export import RatedResult
+from energyscore.units import format_number
+
+
+def notes_on(entries: Sequence[RatedResult]) -> list[str]:
+    """The lines under a table of results of one task."""
+    notes = [line for entry in entries for line in _parts(entry)]
+    if any(entry.rating.estimated for entry in entries):
+        notes.append(
+            "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by "
+            "a meter. In effect it follows time; it is not GPU energy."
+        )
+    notes += _departures(entries)
+    notes += _emissions(entries)
+    seen: dict[str, list[str]] = {}
+    for entry in entries:
+        for caution in entry.result.cautions:
+            seen.setdefault(caution.message, []).append(entry.result.model.id)
+    for message, models in seen.items():
+        whose = "" if len(set(models)) == len(entries) else f" ({', '.join(dict.fromkeys(models))})"
+        notes.append(f"caution: {message}{whose}.")
+    return notes
+
+
+def _emissions(entries: Sequence[RatedResult]) -> list[str]:
+    """Grams of CO2, where a country was given."""
+    lines = []
+    for entry in entries:
+        emissions, model = entry.result.emissions, entry.result.model.id
+        system = emissions.system_co2_g_per_1k_queries
+        gpu = emissions.gpu_co2_g_per_1k_queries
+        figure = gpu if entry.rating.basis == "gpu" else system
+        if figure is not None and emissions.intensity_g_per_kwh is not None:
+            lines.append(
+                f"CO2 of {model}: {format_number(figure)} g per 1,000 queries, operational only, "
+                f"at {emissions.intensity_g_per_kwh:.0f} g/kWh in {emissions.country} "
+                f"({emissions.source})."
+            )
+    return lines
+
+
+def _models(entries: Sequence[RatedResult]) -> str:
+    return ", ".join(dict.fromkeys(entry.result.model.id for entry in entries))
+
+
+def _departures(entries: Sequence[RatedResult]) -> list[str]:
+    """One line for all that depart from the reference's protocol in the same points."""
+    alike: dict[tuple[str, ...], list[RatedResult]] = {}
+    for entry in entries:
+        names = tuple(point.split(":")[0] for point in entry.rating.not_comparable)
+        alike.setdefault(names, []).append(entry)
+    lines = []
+    for names, group in alike.items():
+        if names:
+            first, *others = (set(entry.rating.not_comparable) for entry in group)
+            common = first.intersection(*others)
+            points = [
+                point if point in common else name
+                for name, point in zip(names, group[0].rating.not_comparable, strict=True)
+            ]
+            whose = "" if len(group) == len(entries) else f" ({_models(group)})"
+            lines.append(f"not comparable to the reference{whose}: {'; '.join(points)}.")
+    return lines
+
+
+def _parts(entry: RatedResult) -> list[str]:
+    """How GPU energy divides among the phases, and what is left of it net of idling."""
+    score = entry.result.score
+    if score.gpu_wh_per_1k_queries is None:
+        return []
+    parts, reason = [], ""
+    for name, phase in score.phases.items():
+        reason = reason or phase.reason
+        if phase.gpu_wh_per_1k_queries is not None:
+            margin = "" if phase.se is None else f" +/- {format_number(1.96 * phase.se)}"
+            parts.append(f"{name} {format_number(phase.gpu_wh_per_1k_queries)}{margin}")
+    if score.net_gpu_wh_per_1k_queries is not None:
+        of = "without" if score.net_of == "idle_without_model" else "with"
+        net = format_number(score.net_gpu_wh_per_1k_queries)
+        parts.append(f"net of the GPU idling {of} the model {net}")
+    lines = [f"{entry.result.model.id}, in Wh: {', '.join(parts)}."] if parts else []
+    return lines + ([f"{entry.result.model.id}: no phases: {reason}."] if reason else [])
