@@ -19,6 +19,7 @@ MARGIN_NS = 1_500_000
 
 _LEAST, _MOST = 8, 50  # gaps to learn a period from, and to follow it by
 _WORTH = 0.3  # of the period: where the guard takes more, waiting saves next to nothing
+_CREEP_NS, _BACK_NS = 40_000, 400_000
 
 Bracket = tuple[int, int]
 """The last look before an update and the first after it: it came in between."""
@@ -28,9 +29,10 @@ class TickSchedule:
     """When to look at one counter.
 
     While its updates are unknown or irregular, every 2 ms. Once they have been regular for some
-    gaps, from shortly before the next one is expected, every 1 ms until it comes. One that comes
-    outside its time is a surprise: all is learned anew. After early ones, which may have been
-    noted late, it takes more gaps each time.
+    gaps, shortly before the next one is expected, to see that it has not come yet, then when it
+    is expected, and every 1 ms until it comes. One that comes outside its time is a surprise: all
+    is learned anew. After early ones, which may have been noted late, it takes more gaps each
+    time.
 
     Attributes:
         next_ns: when the next look is due; at once to begin with.
@@ -60,8 +62,9 @@ class TickSchedule:
         if self._train is None:
             self.next_ns = now_ns + DENSE_NS
         else:
-            expected_ns = self._train.expected_ns - self._train.guard_ns
-            self.next_ns = max(now_ns + STEP_NS, round(expected_ns))
+            lead_ns = round(self._train.expected_ns - self._train.guard_ns)
+            waiting = now_ns >= lead_ns - STEP_NS
+            self.next_ns = max(now_ns + STEP_NS, lead_ns + MARGIN_NS) if waiting else lead_ns
 
     def _learn(self, bracket: Bracket) -> None:
         self._brackets.append(bracket)
@@ -94,13 +97,13 @@ class TickSchedule:
 class _Train:
     """Regular updates, followed from one to the next.
 
-    Looks tell only between which two of them an update came. An expectation that fits stays as
-    it is, one that does not is moved just so far that it fits: this finds the phase more finely
-    than the looks are apart, and how far it had to be moved is the updates' own irregularity.
+    Looks tell only between which two of them an update came. The expectation creeps towards
+    the earlier until a look at the expected time comes before the update; then it steps back.
+    This keeps it within half a millisecond after the update, so that two looks suffice for most.
 
     Attributes:
         period_ns: time between updates, their mean.
-        spread_ns: how far off the expectation was, at the most, of the last some 50.
+        spread_ns: how far the expectation was outside the bracket, at the most, of the last 50.
         expected_ns: when the next is expected.
     """
 
@@ -126,10 +129,10 @@ class _Train:
         self.period_ns = (self._times_ns[-1] - self._times_ns[0]) / (len(self._times_ns) - 1)
 
     def _move(self, bracket: Bracket) -> None:
-        expected_ns = self.expected_ns
-        time_ns = min(max(expected_ns, bracket[0]), bracket[1])
-        self._times_ns.append(time_ns)
-        self._misses_ns.append(abs(time_ns - expected_ns))
+        expected_ns, (after_ns, until_ns) = self.expected_ns, bracket
+        self._misses_ns.append(max(0.0, after_ns - expected_ns, expected_ns - until_ns))
+        time_ns = max(expected_ns - _CREEP_NS, after_ns + _BACK_NS)
+        self._times_ns.append(min(time_ns, until_ns))
         self.spread_ns = max(self._misses_ns)
 
 
