@@ -19,7 +19,7 @@ MARGIN_NS = 1_500_000
 
 _LEAST, _MOST = 8, 50  # gaps to learn a period from, and to follow it by
 _WORTH = 0.3  # of the period: where the guard takes more, waiting saves next to nothing
-_CREEP_NS, _BACK_NS = 40_000, 400_000
+_CREEP_NS, _BACK_NS = 40_000, 400_000  # steps of the expectation, down with each update, and up
 
 Bracket = tuple[int, int]
 """The last look before an update and the first after it: it came in between."""
@@ -103,7 +103,7 @@ class _Train:
 
     Attributes:
         period_ns: time between updates, their mean.
-        spread_ns: how far the expectation was outside the bracket, at the most, of the last 50.
+        spread_ns: how far an update was off, at the most, of the last 50.
         expected_ns: when the next is expected.
     """
 
@@ -111,7 +111,8 @@ class _Train:
         first, last = (sum(brackets[place]) / 2 for place in (0, -1))
         self.period_ns = (last - first) / (len(brackets) - 1)
         self._times_ns = deque([first], _MOST + 1)
-        self._misses_ns: deque[float] = deque(maxlen=_MOST)
+        # The period is as uncertain at first as the looks that it is learned from are far apart.
+        self._misses_ns = deque([DENSE_NS / 2], _MOST)
         for bracket in brackets[1:]:
             self._move(bracket)
 
@@ -130,7 +131,8 @@ class _Train:
 
     def _move(self, bracket: Bracket) -> None:
         expected_ns, (after_ns, until_ns) = self.expected_ns, bracket
-        self._misses_ns.append(max(0.0, after_ns - expected_ns, expected_ns - until_ns))
+        miss_ns = max(0.0, after_ns - expected_ns, expected_ns - _BACK_NS / 2 - until_ns)
+        self._misses_ns.append(miss_ns)
         time_ns = max(expected_ns - _CREEP_NS, after_ns + _BACK_NS)
         self._times_ns.append(min(time_ns, until_ns))
         self.spread_ns = max(self._misses_ns)
