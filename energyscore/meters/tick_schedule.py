@@ -1,8 +1,9 @@
 """When to look at an energy counter next: often where an update is near, seldom elsewhere.
 
-Looking costs little, waking up to look costs more (about 20 us of processor time), so the price
-of a recorder is its number of wake-ups. A counter that is updated regularly needs looks only
-around the next update. Pure: times in, times out, in ns of any one clock.
+Looking costs little, waking up to look costs more (20 us of processor time, and up to 90 us where
+the work has emptied the caches), so the price of a recorder is its number of wake-ups. A counter
+that is updated regularly needs looks only around the next update. Pure: times in, times out, in
+ns of any one clock.
 """
 
 from collections import deque
