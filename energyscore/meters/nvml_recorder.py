@@ -10,15 +10,18 @@ the end of its input ends it, so it never outlives a killed benchmark.
     python -m energyscore.meters.nvml_recorder UUID...
 """
 
+import os
+import select
 import struct
 import sys
-import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 import pynvml
 
 from energyscore.meters import nvml_device as nvml
+from energyscore.meters.tick_schedule import Chore, TickSchedule
 
 RECORD = struct.Struct("<qHHd")  # monotonic ns, device's place in the arguments, kind, value
 COUNT = struct.Struct("<q")
@@ -27,55 +30,76 @@ COUNT = struct.Struct("<q")
 COUNTER_MJ, POWER_W, EVENT_REASONS, TEMPERATURE_C, SM_CLOCK_MHZ = range(5)
 POWER_LIMIT_W, PROCESSES, MEMORY_USED_MB, NVML_ERROR, AVERAGE_POWER_W = range(5, 10)
 
-_POLL_S = 0.002
-_POWER_EVERY_S = 0.02
-_STATUS_EVERY_S = 0.25
+_NEVER_NS = 2**62
+_TOGETHER_NS = 300_000  # looks this near to each other share a wake-up
+_QUIET_NS = 3_000_000  # no look due for so long: time for what may take longer
+_POWER_EVERY_NS = (16_000_000, 21_000_000)
+_STATUS_EVERY_NS = (220_000_000, 260_000_000)
 
 
 class Recorder:
-    """Polls the devices until stopped."""
+    """Watches the devices until told to end.
 
-    def __init__(self, devices: list[object]) -> None:
-        """Watch these devices."""
+    Counters are looked at as `TickSchedule` says, power is sampled about every 20 ms, the rest
+    about four times a second.
+    """
+
+    def __init__(self, devices: Sequence[object]) -> None:
+        """Watch these devices; their counters are read now for the first time."""
         self._devices = devices
         self._last_counter: list[int | None] = [None] * len(devices)
-        self._failed: set[int] = set()
+        self._schedules = {place: TickSchedule() for place in range(len(devices))}
         self.records = bytearray()
-        self.halt = threading.Event()
+        self._look(time.monotonic_ns())
 
-    def watch(self) -> None:
-        """Poll until `halt`: counters every 2 ms, power every 20 ms, the rest 4 times a second."""
-        next_power = next_status = 0.0
+    def watch(self, wait: Callable[[float], bool]) -> None:
+        """Record until there is no more to wait for.
+
+        Args:
+            wait: called with a time in seconds; returns after it with False, or with True as
+                soon as recording is to end.
+        """
+        power, status = Chore(*_POWER_EVERY_NS), Chore(*_STATUS_EVERY_NS)
         while True:
-            now = time.monotonic()
-            for place, device in enumerate(self._devices):
-                self._poll_counter(place, device)
-                if now >= next_power:
-                    self._poll_power(place, device)
-                if now >= next_status:
-                    self._poll_status(place, device)
-            if now >= next_power:
-                next_power = now + _POWER_EVERY_S
-            if now >= next_status:
-                next_status = now + _STATUS_EVERY_S
-            if self.halt.wait(_POLL_S):
+            now_ns = time.monotonic_ns()
+            next_ns = self._look(now_ns)
+            quiet = next_ns - now_ns > _QUIET_NS
+            if power.due(now_ns, quiet):
+                self._sample(self._poll_power)
+            if status.due(now_ns, quiet):
+                self._sample(self._poll_status)
+            wake_ns = min(next_ns, power.latest_ns, status.latest_ns)
+            if wait(max(0, wake_ns - time.monotonic_ns()) / 1e9):
                 break
-        for place, device in enumerate(self._devices):
-            self._poll_power(place, device)
-            self._poll_status(place, device)
+        for place in list(self._schedules):
+            self._read_counter(place)
+        self._sample(self._poll_power)
+        self._sample(self._poll_status)
 
-    def _poll_counter(self, place: int, device: object) -> None:
-        if place in self._failed:
-            return
+    def _look(self, now_ns: int) -> int:
+        """Read the counters that are due; when the next one will be."""
+        for place, schedule in list(self._schedules.items()):
+            if schedule.next_ns <= now_ns + _TOGETHER_NS:
+                self._read_counter(place)
+        return min((schedule.next_ns for schedule in self._schedules.values()), default=_NEVER_NS)
+
+    def _read_counter(self, place: int) -> None:
         try:
-            value = nvml.read_counter_mj(device)
+            value = nvml.read_counter_mj(self._devices[place])
         except pynvml.NVMLError as error:
-            self._failed.add(place)  # one record says why; the main process decides
-            self._add(place, NVML_ERROR, error.value)
+            del self._schedules[place]  # one record says why; the main process decides
+            self._add(time.monotonic_ns(), place, NVML_ERROR, error.value)
             return
-        if value != self._last_counter[place]:
+        now_ns = time.monotonic_ns()
+        changed = value != self._last_counter[place]
+        if changed:
             self._last_counter[place] = value
-            self._add(place, COUNTER_MJ, value)
+            self._add(now_ns, place, COUNTER_MJ, value)
+        self._schedules[place].looked(now_ns, changed)
+
+    def _sample(self, poll: Callable[[int, object], None]) -> None:
+        for place, device in enumerate(self._devices):
+            poll(place, device)
 
     def _poll_power(self, place: int, device: object) -> None:
         power = nvml.read_instant_power_w(device)
@@ -83,7 +107,7 @@ class Recorder:
         if power is None:
             power, kind = nvml.read_average_power_w(device), AVERAGE_POWER_W
         if power is not None:
-            self._add(place, kind, power)
+            self._add(time.monotonic_ns(), place, kind, power)
 
     def _poll_status(self, place: int, device: object) -> None:
         status = nvml.read_status(device)
@@ -96,36 +120,61 @@ class Recorder:
             (MEMORY_USED_MB, status.memory_used_mb),
         ):
             if value is not None:
-                self._add(place, kind, value)
+                self._add(time.monotonic_ns(), place, kind, value)
 
-    def _add(self, place: int, kind: int, value: float) -> None:
-        self.records += RECORD.pack(time.monotonic_ns(), place, kind, value)
+    def _add(self, t_ns: int, place: int, kind: int, value: float) -> None:
+        self.records += RECORD.pack(t_ns, place, kind, value)
 
 
-def serve(devices: list[object], commands: BinaryIO, answers: BinaryIO) -> None:
+class Commands:
+    """Lines from a pipe, which can be waited for.
+
+    One thread both records and listens: a wake-up costs as much with a pipe to listen to as
+    without, and a second thread would have to be woken too.
+    """
+
+    def __init__(self, pipe: int) -> None:
+        """Listen to this file descriptor; nobody else may read from it."""
+        self._pipe = pipe
+        self._unread = b""
+
+    def wait(self, seconds: float) -> bool:
+        """Whether a line, or the end of the input, has come within this time."""
+        return b"\n" in self._unread or bool(select.select([self._pipe], [], [], seconds)[0])
+
+    def read(self) -> bytes | None:
+        """The next line without its end, however long it takes; None at the end of the input."""
+        while b"\n" not in self._unread:
+            part = os.read(self._pipe, 4096)
+            if not part:
+                return None
+            self._unread += part
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
+
+
+def serve(devices: Sequence[object], commands: Commands, answers: BinaryIO) -> None:
     """Record between each `start` and `stop` line until the input ends."""
     answers.write(b"ready\n")
     answers.flush()
     recorder: Recorder | None = None
-    thread: threading.Thread | None = None
-    for line in commands:
-        if line == b"start\n":
+    while (command := commands.read()) is not None:
+        if command == b"start":
             recorder = Recorder(devices)
-            thread = threading.Thread(target=recorder.watch, daemon=True)
-            thread.start()
             answers.write(b"started\n")
-        elif line == b"stop\n" and recorder is not None and thread is not None:
-            recorder.halt.set()
-            thread.join()
+            answers.flush()
+            recorder.watch(commands.wait)
+        elif command == b"stop" and recorder is not None:
             answers.write(COUNT.pack(len(recorder.records) // RECORD.size))
             answers.write(recorder.records)
-        answers.flush()
+            answers.flush()
 
 
 def main() -> None:
     """Open NVML and the devices, and serve."""
     session = nvml.NvmlSession()
-    serve([session.handle(uuid) for uuid in sys.argv[1:]], sys.stdin.buffer, sys.stdout.buffer)
+    devices = [session.handle(uuid) for uuid in sys.argv[1:]]
+    serve(devices, Commands(sys.stdin.fileno()), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,162 @@
+"""When to look at an energy counter next: often where an update is near, seldom elsewhere.
+
+Looking costs little, waking up to look costs more (20 us of processor time, and up to 90 us where
+the work has emptied the caches), so the price of a recorder is its number of wake-ups. A counter
+that is updated regularly needs looks only around the next update. Pure: times in, times out, in
+ns of any one clock.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+DENSE_NS = 2_000_000
+"""Time between looks while nothing is known: an update is noted at most this much late."""
+
+STEP_NS = 1_000_000
+"""Time between looks while an update is expected."""
+
+MARGIN_NS = 1_500_000
+"""Looks begin this long before an update may come: for the clock's drift and late wake-ups."""
+
+_LEAST, _MOST = 8, 50  # gaps to learn a period from, and to follow it by
+_WORTH = 0.3  # of the period: where the guard takes more, waiting saves next to nothing
+_CREEP_NS, _BACK_NS = 40_000, 400_000  # steps of the expectation, down with each update, and up
+
+Bracket = tuple[int, int]
+"""The last look before an update and the first after it: it came in between."""
+
+
+class TickSchedule:
+    """When to look at one counter.
+
+    While its updates are unknown or irregular, every 2 ms. Once they have been regular for some
+    gaps, shortly before the next one is expected, to see that it has not come yet, then when it
+    is expected, and every 1 ms until it comes. One that comes outside its time is a surprise: all
+    is learned anew. After early ones, which may have been noted late, it takes more gaps each
+    time.
+
+    Attributes:
+        next_ns: when the next look is due; at once to begin with.
+    """
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.next_ns = 0
+        self._looked_ns: int | None = None
+        self._brackets: list[Bracket] = []
+        self._needed = _LEAST
+        self._train: _Train | None = None
+
+    @property
+    def period_ns(self) -> float | None:
+        """The learned time between updates; None while there is none."""
+        return None if self._train is None else self._train.period_ns
+
+    def looked(self, now_ns: int, changed: bool) -> None:
+        """Take note of a look and set the time of the next; the first one sees no update."""
+        before_ns, self._looked_ns = self._looked_ns, now_ns
+        if before_ns is not None and self._train is None:
+            if changed:
+                self._learn((before_ns, now_ns))
+        elif before_ns is not None and self._train is not None:
+            self._follow(self._train, before_ns, now_ns, changed)
+        if self._train is None:
+            self.next_ns = now_ns + DENSE_NS
+        else:
+            lead_ns = round(self._train.expected_ns - self._train.guard_ns)
+            waiting = now_ns >= lead_ns - STEP_NS
+            self.next_ns = max(now_ns + STEP_NS, lead_ns + MARGIN_NS) if waiting else lead_ns
+
+    def _learn(self, bracket: Bracket) -> None:
+        self._brackets.append(bracket)
+        if len(self._brackets) > self._needed:
+            train = _Train(self._brackets)
+            if train.guard_ns <= _WORTH * train.period_ns:
+                self._train = train
+            self._brackets = [bracket]
+
+    def _follow(self, train: "_Train", before_ns: int, now_ns: int, changed: bool) -> None:
+        expected_ns, guard_ns = train.expected_ns, train.guard_ns
+        if not changed:
+            if now_ns > expected_ns + guard_ns:
+                self._forget()
+            return
+        unseen = before_ns < expected_ns - guard_ns - STEP_NS  # no look since it might have come
+        if unseen and now_ns < expected_ns - train.spread_ns:
+            self._needed = min(2 * self._needed, _MOST)
+            self._forget()
+            return
+        train.follow((before_ns, now_ns))
+        if now_ns > train.expected_ns:
+            self._forget()  # woken so late that more than one may have come
+
+    def _forget(self) -> None:
+        self._train = None
+        self._brackets = []
+
+
+class _Train:
+    """Regular updates, followed from one to the next.
+
+    Looks tell only between which two of them an update came. The expectation creeps towards
+    the earlier until a look at the expected time comes before the update; then it steps back.
+    This keeps it within half a millisecond after the update, so that two looks suffice for most.
+
+    Attributes:
+        period_ns: time between updates, their mean.
+        spread_ns: how far an update was off, at the most, of the last 50.
+        expected_ns: when the next is expected.
+    """
+
+    def __init__(self, brackets: Sequence[Bracket]) -> None:
+        first, last = (sum(brackets[place]) / 2 for place in (0, -1))
+        self.period_ns = (last - first) / (len(brackets) - 1)
+        self._times_ns = deque([first], _MOST + 1)
+        # The period is as uncertain at first as the looks that it is learned from are far apart.
+        self._misses_ns = deque([DENSE_NS / 2], _MOST)
+        for bracket in brackets[1:]:
+            self._move(bracket)
+
+    @property
+    def expected_ns(self) -> float:
+        return self._times_ns[-1] + self.period_ns
+
+    @property
+    def guard_ns(self) -> float:
+        return self.spread_ns + MARGIN_NS
+
+    def follow(self, bracket: Bracket) -> None:
+        """One more update."""
+        self._move(bracket)
+        self.period_ns = (self._times_ns[-1] - self._times_ns[0]) / (len(self._times_ns) - 1)
+
+    def _move(self, bracket: Bracket) -> None:
+        expected_ns, (after_ns, until_ns) = self.expected_ns, bracket
+        miss_ns = max(0.0, after_ns - expected_ns, expected_ns - _BACK_NS / 2 - until_ns)
+        self._misses_ns.append(miss_ns)
+        time_ns = max(expected_ns - _CREEP_NS, after_ns + _BACK_NS)
+        self._times_ns.append(min(time_ns, until_ns))
+        self.spread_ns = max(self._misses_ns)
+
+
+class Chore:
+    """Something to be done every so often, best while no update of a counter is near.
+
+    It is due from `soon_ns` after the last time where that disturbs nothing, and from `late_ns`
+    after it in any case: so it seldom needs a wake-up of its own, and seldom delays a look.
+
+    Attributes:
+        latest_ns: when it is due in any case; at once to begin with.
+    """
+
+    def __init__(self, soon_ns: int, late_ns: int) -> None:
+        """Begin with it due."""
+        self._soon_ns, self._late_ns = soon_ns, late_ns
+        self._soonest_ns = self.latest_ns = 0
+
+    def due(self, now_ns: int, quiet: bool) -> bool:
+        """Whether to do it now; if so it counts as done."""
+        if now_ns < (self._soonest_ns if quiet else self.latest_ns):
+            return False
+        self._soonest_ns, self.latest_ns = now_ns + self._soon_ns, now_ns + self._late_ns
+        return True
