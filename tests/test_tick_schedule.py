@@ -59,7 +59,7 @@ def test_regular_updates_are_all_noted_at_once_with_few_looks(period_ms):
     assert watched.schedule.period_ns == pytest.approx(period_ms * MS, rel=0.003)
     assert watched.learned_ns <= updates[17], "after at most two attempts of eight gaps each"
     looks = watched.looks_per_s(updates[-1] - 20_000 * MS, updates[-1])
-    assert looks < 2.3 * 1e3 / period_ms, "two looks for most updates"
+    assert looks < 1.8 * 1e3 / period_ms, "one look for most updates"
 
 
 @pytest.mark.parametrize("period_ms", [1, 2.5, 5])
@@ -90,14 +90,14 @@ def test_irregular_updates_are_looked_at_every_2_ms_again_and_again():
 
 
 @pytest.mark.parametrize(("before_ms", "after_ms"), [(20, 10), (10, 20), (100, 20), (20, 100)])
-def test_a_period_that_changes_costs_one_late_look_at_most(before_ms, after_ms):
+def test_a_period_that_changes_costs_two_late_looks_at_most(before_ms, after_ms):
     first = train(before_ms, 5)
     then = train(after_ms, 20, begin_ms=first[-1] / MS + after_ms)
     watched = Watched(first + then)
     merged = max(0, before_ms // after_ms - 1)  # those that came while none was expected
     assert len(first) + len(then) - len(watched.noted) <= merged
     late = [late for late in watched.late_ms() if late > LATEST_MS]
-    assert len(late) == (1 if after_ms < before_ms else 0)
+    assert len(late) <= (2 if after_ms < before_ms else 0)
     assert watched.schedule.period_ns == pytest.approx(after_ms * MS, rel=0.003)
 
 
