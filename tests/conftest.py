@@ -31,7 +31,9 @@ class Done:
         return lines[0]
 
 
-def energyscore(*arguments: object, env: dict[str, str] | None = None, cwd=None) -> Done:
+def energyscore(
+    *arguments: object, env: dict[str, str] | None = None, cwd=None, timeout=240
+) -> Done:
     """Run the command line in a process of its own."""
     command = [sys.executable, "-m", "energyscore", *map(str, arguments)]
     done = subprocess.run(
@@ -41,7 +43,7 @@ def energyscore(*arguments: object, env: dict[str, str] | None = None, cwd=None)
         errors="replace",
         env=environment(env),
         cwd=cwd,
-        timeout=240,
+        timeout=timeout,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
