@@ -11,6 +11,8 @@ Stars come with the probability of each, from what is known of the figure's unce
 - Against a reference, which was measured elsewhere, and in a cohort whose members were metered on
   different GPUs (by UUID) it does not cancel: the reference's `uncertainty` is added,
   u^2 = SE^2 + (systematic x E / sqrt 3)^2 + (device_spread x E)^2.
+- Few runs tell the standard error itself poorly: the probabilities are then Student's, with the
+  degrees of freedom of u.
 - A result does not say which processor of a name it was measured on: system figures of a cohort
   are taken to be from one machine.
 """
@@ -193,7 +195,10 @@ def _cohorts(
     cohorts = {}
     for key, members in alike.items():
         models = len({(result.model.id, result.model.revision) for result, _ in members})
-        one_place = len({frozenset(result.protocol.metered_gpus) for result, _ in members}) == 1
+        # Counter and integrated power of one GPU err differently.
+        one_place = (
+            len({(frozenset(r.protocol.metered_gpus), r.score.method) for r, _ in members}) == 1
+        )
         figures = [energy for _, energy in members]
         cohorts[key] = _Cohort(
             models,
@@ -238,12 +243,15 @@ def _with_stars(
     elif scale.error is None:
         reason = f"{scale.name} states no uncertainty"
     else:
+        se_wh = std / math.sqrt(score.runs)
         uncertainty_wh = math.hypot(
-            std / math.sqrt(score.runs),
+            se_wh,
             scale.error.systematic * energy / math.sqrt(3),
             scale.error.device_spread * energy,
         )
-        probabilities = star_probabilities(energy, low, high, uncertainty_wh)
+        # Of the parts only the standard error is estimated from few (Welch and Satterthwaite).
+        known_by = (score.runs - 1) * (uncertainty_wh / se_wh) ** 4 if se_wh else math.inf
+        probabilities = star_probabilities(energy, low, high, uncertainty_wh, known_by)
     return Rating(
         stars=stars_for(energy, low, high),
         kind=scale.kind,

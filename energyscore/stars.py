@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 BANDS = 5
+_AS_GOOD_AS_NORMAL = 300
 
 Probabilities: TypeAlias = tuple[float, float, float, float, float]
 """The chance of 1, 2, 3, 4 and 5 stars, in this order."""
@@ -22,21 +23,25 @@ def stars_for(energy: float, low: float, high: float) -> int:
     return 1
 
 
-def star_probabilities(energy: float, low: float, high: float, uncertainty: float) -> Probabilities:
-    """The chance of each star, when the true energy is normal about `energy`.
+def star_probabilities(
+    energy: float, low: float, high: float, uncertainty: float, degrees: float = math.inf
+) -> Probabilities:
+    """The chance of each star.
 
     With the edges b_k = low + k (high - low) / 5, the outer bands open:
-    P(s stars) = Phi((b_(6-s) - energy) / u) - Phi((b_(5-s) - energy) / u).
+    P(s stars) = F((b_(6-s) - energy) / u) - F((b_(5-s) - energy) / u), where F is the normal
+    distribution function if u is well known. A standard error from a few runs is not: from two
+    it is off by a factor of two or more as often as not. F is then Student's, as in the interval.
 
     `low` and `high` are taken as fixed. In a cohort they are members' own figures and as
-    uncertain as the one that is rated, which may be one of them; that is not included. Nor is it
-    that a standard error from few runs is itself poorly known.
+    uncertain as the one that is rated, which may be one of them; that is not included.
 
     Args:
         energy: the measured figure, in the unit of all others.
         low: the least energy of the scale.
         high: the greatest, above `low`.
         uncertainty: standard deviation u, at least 0; with 0 the star of `stars_for` is certain.
+        degrees: degrees of freedom that u is known by; a fraction counts as the integer below.
 
     Returns:
         The chance of 1, 2, 3, 4 and 5 stars; they sum to 1.
@@ -45,7 +50,9 @@ def star_probabilities(energy: float, low: float, high: float, uncertainty: floa
         given = stars_for(energy, low, high)
         one, two, three, four, five = (float(star == given) for star in range(1, BANDS + 1))
     else:
-        to_edges = [_phi((edge - energy) / uncertainty) for edge in _inner_edges(low, high)]
+        to_edges = [
+            _below((edge - energy) / uncertainty, degrees) for edge in _inner_edges(low, high)
+        ]
         shares = pairwise([0.0, *to_edges, 1.0])
         five, four, three, two, one = (max(0.0, above - below) for below, above in shares)
     return one, two, three, four, five
@@ -56,6 +63,21 @@ def _inner_edges(low: float, high: float) -> list[float]:
     return [low + band * width for band in range(1, BANDS)]
 
 
-def _phi(z: float) -> float:
-    """The standard normal distribution function."""
-    return (1 + math.erf(z / math.sqrt(2))) / 2
+def _below(t: float, degrees: float) -> float:
+    """Student's distribution function; the normal one for many degrees of freedom.
+
+    By the finite series for integer degrees (Abramowitz and Stegun, 26.7.3 and 26.7.4).
+    """
+    if degrees > _AS_GOOD_AS_NORMAL:
+        return (1 + math.erf(t / math.sqrt(2))) / 2
+    whole = max(1, math.floor(degrees))
+    angle = math.atan2(t, math.sqrt(whole))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    odd = whole % 2
+    term = cosine if odd else 1.0
+    total = 0.0
+    for k in range(2 + odd, whole + 1, 2):
+        total += term
+        term *= cosine**2 * (k - 1) / k
+    inside = 2 / math.pi * (angle + sine * total) if odd else sine * total
+    return (1 + inside) / 2

@@ -99,3 +99,20 @@ def test_chances_are_the_frequencies_of_stars_when_the_energy_is_drawn(energy, u
     for stars, chance in enumerate(star_probabilities(energy, 0.0, 10.0, u), start=1):
         sigma = math.sqrt(chance * (1 - chance) / draws)
         assert given.count(stars) / draws == pytest.approx(chance, abs=3 * sigma + 1e-9)
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 7, 10, 29, 30, 200])
+def test_with_few_runs_the_chances_are_students(degrees):
+    from scipy.stats import t
+
+    edge = [(edge - 4.7) / 0.9 for edge in edges(0.0, 10.0)]
+    below = [0.0, *(t.cdf(value, degrees) for value in edge), 1.0]
+    areas = [below[6 - stars] - below[5 - stars] for stars in (1, 2, 3, 4, 5)]
+    assert star_probabilities(4.7, 0.0, 10.0, 0.9, degrees) == pytest.approx(areas, abs=1e-12)
+    assert star_probabilities(4.7, 0.0, 10.0, 0.9, degrees + 0.9) == pytest.approx(areas, abs=1e-12)
+
+
+def test_two_runs_leave_more_doubt_than_many():
+    certain = [star_probabilities(5.0, 0.0, 10.0, 0.3, n)[2] for n in (1, 2, 4, 9, 1e6)]
+    assert certain == sorted(certain)
+    assert certain[0] < 0.82 < 0.99 < certain[-1]
