@@ -124,7 +124,7 @@ def plot(rows, file):
     ]
 
     def across(value):
-        return left + (np.log10(max(value, 0.01)) + 2) / 4 * (width - left - 30)
+        return left + (np.log10(min(max(value, 0.01), 1000)) + 2) / 5 * (width - left - 30)
 
     for value, label in ((0.01, "0.01%"), (0.1, "0.1%"), (1, "1%"), (10, "10%"), (100, "100%")):
         x = across(value)
