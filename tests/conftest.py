@@ -51,8 +51,13 @@ def energyscore(
 
 
 def environment(more: dict[str, str] | None = None) -> dict[str, str]:
-    """The environment of such a process."""
-    return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": ""} | (more or {})
+    """The environment of such a process.
+
+    One thread: the models of tests are too small for two, and two that wait for each other are
+    slower many times over as soon as anything else runs on the machine.
+    """
+    own = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "", "OMP_NUM_THREADS": "1"}
+    return os.environ | own | (more or {})
 
 
 @pytest.fixture(scope="session")

@@ -59,8 +59,13 @@ def check_energy(result, watts=300.0, method="counter"):
 
 
 def test_energy_by_the_counter(simulate, measure):
-    result = measure(simulate(gpu(update_period_ms=10)))
+    result = measure(simulate(gpu(update_period_ms=10)), "--gpu", 0, "--idle", 1)
     check_energy(result)
+    for baseline in ("without_model_w", "with_model_w"):
+        assert result["idle"][baseline][DOMAIN] == pytest.approx(300.0, rel=0.02)
+    score = result["score"]
+    assert score["net_of"] == "idle_without_model"
+    assert abs(score["net_gpu_wh_per_1k_queries"]) < 0.02 * score["gpu_wh_per_1k_queries"]
     assert result["valid"]
     assert "gpu_not_of_model" in codes(result)
     (run,) = result["runs"]

@@ -236,6 +236,7 @@ def run(
 
       energyscore run sentence_similarity --model ./my-model --dataset pairs.csv --repeats 5
     """
+    fixed, target = _parse_repeats(repeats, half_width)
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     from energyscore import catalog
@@ -244,7 +245,6 @@ def run(
     from energyscore.console import ProgressObserver, show_report
 
     demo = not tasks and not model and dataset is None
-    fixed, target = _parse_repeats(repeats, half_width)
     options = Options(
         tasks=tuple(tasks or ["text_generation"]),
         models=tuple(model or ()),

@@ -1,0 +1,85 @@
+"""Phases through the whole measuring side: real clock, real recorder, a driver of known power."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import environment, gpu
+
+from energyscore.result import Run
+
+# Prefill 31.5 ms at 600 W, decode 73.5 ms at 200 W, kept in step with the driver's wave.
+PERIOD_S, DUTY = 0.105, 0.3
+SCRIPT = """
+import sys, time
+from energyscore.backend import Batch, BatchOutput
+from energyscore.benchmark import measure_run
+from energyscore.meters.nvml import NvmlMeter
+from energyscore.work import Plan
+from energyscore.workload import Workload
+
+uuid, origin_ns, period_s, duty, queries = sys.argv[1], *map(float, sys.argv[2:])
+
+
+def sleep_until(share):
+    now_s = (time.monotonic_ns() - origin_ns) / 1e9
+    time.sleep((share - now_s / period_s) % 1 * period_s)
+
+
+class InStep:
+    prepare_ahead, lone_phase = 4096, None
+
+    def prepare(self, queries):
+        return Batch(None, len(queries), 10)
+
+    def run(self, batch, enter):
+        sleep_until(0.0)
+        enter("prefill")
+        sleep_until(duty)
+        enter("decode")
+        sleep_until(0.9)  # the rest of decode is waited for before the next prefill
+        return BatchOutput(10)
+
+    def synchronize(self):
+        pass
+
+
+class Silent:
+    def stage(self, name, total): pass
+    def advance(self, done): pass
+
+
+data = Workload(({"text": "x"},) * int(queries), "none", None, False, int(queries))
+meter = NvmlMeter([uuid])
+meter.open()
+plan = Plan(data, ("preprocess", "prefill", "decode"), 1, 1, 1, True, 0.0)
+run = measure_run(plan, InStep(), [meter], 0, Silent())
+meter.close()
+print(run.model_dump_json())
+"""
+
+
+@pytest.mark.parametrize("period_ms", [20.0])
+def test_prefill_and_decode_as_the_driver_drew_them(simulate, period_ms):
+    sim = simulate(gpu(wave=(200.0, 600.0, PERIOD_S, DUTY), update_period_ms=period_ms))
+    uuid = sim.gpus[0].uuid
+    arguments = [uuid, sim.origin_ns, PERIOD_S, DUTY, 100]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *map(str, arguments)],
+        env=environment(sim.env()),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    run = Run.model_validate_json(done.stdout)
+    domain = f"gpu:{uuid}"
+    assert run.phase_methods == {domain: "tick_regression"}, run.phase_reasons
+    for name, watts in (("prefill", 600.0), ("decode", 200.0)):
+        part = run.phases[name]
+        assert part.energy_j[domain] == pytest.approx(watts * part.duration_s, rel=0.05)
+        assert 0 < part.se_j[domain] < 0.05 * part.energy_j[domain]
+    assert sum(part.energy_j[domain] for part in run.phases.values()) == pytest.approx(
+        run.energy_j[domain]
+    )
