@@ -13,6 +13,13 @@ from nvml_sim import Gpu, Simulation
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may ask the hub
+os.environ.pop("COLUMNS", None)  # tables are as wide as without a terminal
+
+
+def pytest_configure(config):
+    """Refuse two workers on one GPU: each would spoil what the other measures."""
+    if config.getoption("markexpr") == "gpu" and config.getoption("numprocesses", 0):
+        raise pytest.UsageError("one at a time: python -m pytest -m gpu -n 0 tests/gpu")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""On a real NVIDIA GPU, nothing simulated: `pytest -m gpu tests/gpu`."""
+"""On a real NVIDIA GPU, nothing simulated: `python -m pytest -m gpu -n 0 tests/gpu`."""
 
 import json
 
