@@ -130,6 +130,9 @@ def assemble(
         checks.max_gpus_of(task, size),
     )
     invalid_reasons = checks.find_invalid_reasons(runs, protocol)
+    conformance = checks.check_conformance(
+        task, facts, size, workload, protocol, subject.environment, runs
+    )
     score = score_runs(runs, subject.metered_gpus, idle)
     country, g_per_kwh, source = (
         (grid.country, grid.g_per_kwh, grid.source) if grid else (None, None, None)
@@ -148,9 +151,8 @@ def assemble(
         idle=idle,
         score=score,
         emissions=emissions_of(score, country, g_per_kwh, source),
-        conformance=checks.check_conformance(
-            task, facts, size, workload, protocol, subject.environment, runs
-        ),
+        conformance=conformance,
+        official=all(check.ok for check in conformance),
         cautions=[*found, *cautions],
         valid=not invalid_reasons,
         invalid_reasons=invalid_reasons,

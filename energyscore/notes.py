@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from energyscore.export import RatedResult
+from energyscore.scoring import NVML_SYSTEMATIC
 from energyscore.units import format_number
 
 
@@ -13,6 +14,10 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
         notes.append(
             "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by "
             "a meter. In effect it follows time; it is not GPU energy."
+        )
+    if any(entry.result.score.ci95 and entry.rating.basis == "gpu" for entry in entries):
+        notes.append(
+            f"the interval is that of repeats; NVML itself errs by some {NVML_SYSTEMATIC:.0%} more."
         )
     notes += _departures(entries)
     notes += _emissions(entries)

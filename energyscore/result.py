@@ -207,6 +207,9 @@ class Score(Part):
 
     gpu_wh_per_1k_queries: Energy | None
     ci95: tuple[float, float] | None
+    systematic: NonNegative | None = Field(
+        description="the meter's own relative error, which no repeat shows: not in the interval"
+    )
     method: Method | None
     reason: str
     std: NonNegative | None
@@ -258,6 +261,7 @@ class Result(Part):
     score: Score
     emissions: Emissions
     conformance: list[Check]
+    official: bool = Field(description="whether every point of `conformance` holds")
     cautions: list[Caution]
     valid: bool
     invalid_reasons: list[str]

@@ -10,6 +10,9 @@ from energyscore.result import Emissions, Idle, PhaseScore, Run, Score, SystemMe
 from energyscore.statistics import MIN_REPEATS_TO_JUDGE, Summary, summarize
 from energyscore.units import WH_PER_KWH, wh_per_1k_queries
 
+NVML_SYSTEMATIC = 0.05
+"""Relative error of NVML's readings on recent GPUs (arXiv 2312.02741)."""
+
 NO_GPU = "no GPU was metered: the work ran on the processor"
 
 
@@ -30,6 +33,7 @@ def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str], idle: Idle | No
     return Score(
         gpu_wh_per_1k_queries=gpu.mean if gpu else None,
         ci95=gpu.ci95 if gpu else None,
+        systematic=NVML_SYSTEMATIC if gpu else None,
         method=method if gpu else None,
         reason=reason,
         std=gpu.std if gpu else None,

@@ -138,6 +138,7 @@ def make_result(
     )
     idle = idle or NO_IDLE
     facts = ModelFacts(None, "Net", 10**9, dtype, None, None, weights, 1024)
+    conformance = check_conformance(task, facts, size, workload, protocol, environment, runs)
     return Result(
         created_at=created_at,
         identity=identity,
@@ -170,7 +171,8 @@ def make_result(
             source=None,
             reason="no country was given (--country)",
         ),
-        conformance=check_conformance(task, facts, size, workload, protocol, environment, runs),
+        conformance=conformance,
+        official=all(check.ok for check in conformance),
         cautions=[],
         valid=not invalid,
         invalid_reasons=list(invalid),

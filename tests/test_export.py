@@ -19,7 +19,7 @@ HEADER = (
     "gpu_call_wh_per_1k_queries,system_wh_per_1k_queries,system_method,stars,stars_relative_to,stars_basis,"
     "stars_estimated,stars_1_probability,stars_2_probability,stars_3_probability,"
     "stars_4_probability,stars_5_probability,mean_input_tokens,mean_output_tokens,mean_query_s,gpu_co2_g_per_1k_queries,"
-    "system_co2_g_per_1k_queries,country,hardware,device,quick,valid,reason,created_at,energyscore,file"
+    "system_co2_g_per_1k_queries,country,hardware,device,quick,official,valid,reason,created_at,energyscore,file"
 )
 
 
@@ -45,7 +45,7 @@ def test_one_row_says_all():
         "pretrained,EnergyStarAI/text_generation,1000,1,10,1.0,1.0,1.0,"
         "counter,,,,,1.0,,,,5,aienergyscore-2025-02,gpu,"
         "false,0.0,0.0,0.0,0.0,1.0,369.0,10.0,0.1,,"
-        ",,NVIDIA H100 80GB HBM3,cuda,false,true,,2026-01-01T00:00:00Z,0,a/b.json"
+        ",,NVIDIA H100 80GB HBM3,cuda,false,true,true,,2026-01-01T00:00:00Z,0,a/b.json"
     )
 
 
