@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from energyscore.errors import ModelError
+from energyscore.paths import local_path
 
 Source = Literal["hub", "local", "builtin"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
@@ -109,16 +110,6 @@ def parse_model(
             "`energyscore models` lists the bundled architectures.",
         )
     return ModelSpec("hub", text, revision=revision, **options)  # type: ignore[arg-type]
-
-
-def local_path(text: str) -> Path | None:
-    """A path as people write it, or None when it can be none on this machine."""
-    try:
-        path = Path(text).expanduser()
-        path.exists()  # a name that is too long, or holds a NUL, shows here
-    except (RuntimeError, OSError, ValueError):
-        return None
-    return path
 
 
 def _check_folder(path: Path | None, text: str) -> Path:

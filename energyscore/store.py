@@ -11,12 +11,13 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from energyscore.errors import ResultError
+from energyscore.paths import is_dir, is_file
 from energyscore.result import Result, Run, parse_result, result_to_json
 
 CSV_NAME = "results.csv"
@@ -89,7 +90,7 @@ def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
     """
     loaded: dict[Path, Result] = {}
     for path in paths:
-        if _is(path, Path.is_dir):
+        if is_dir(path):
             files = sorted(
                 file
                 for file in path.rglob("*.json")
@@ -101,7 +102,7 @@ def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
                 raise ResultError(
                     f"The folder {path} holds no results.", "`energyscore run` writes some."
                 )
-        elif _is(path, Path.is_file):
+        elif is_file(path):
             files = [path]
         else:
             raise ResultError(f"{path} does not exist.", "Name a result file or a folder of them.")
@@ -109,14 +110,6 @@ def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
             if file.resolve() not in loaded:
                 loaded[file.resolve()] = load_result(file)
     return list(loaded.items())
-
-
-def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
-    """`is_dir` or `is_file` for names that can be no file's too (too long, say)."""
-    try:
-        return kind(path)
-    except (OSError, ValueError):
-        return False
 
 
 def find_results(folder: Path) -> list[tuple[Path, Result]]:

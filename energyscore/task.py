@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from energyscore.errors import TaskError, did_you_mean
+from energyscore.paths import is_dir, is_file
 
 Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
 Precision = Literal["float32", "float16", "bfloat16"]
@@ -164,7 +165,7 @@ class TaskFile:
         """
         beside = self.path.parent / self.spec.sample.file
         shipped = bundled_tasks_dir() / self.spec.sample.file
-        return shipped if not _is_file(beside) and _is_file(shipped) else beside
+        return shipped if not is_file(beside) and is_file(shipped) else beside
 
 
 def bundled_tasks_dir() -> Path:
@@ -199,7 +200,7 @@ def load_task(path: Path) -> TaskFile:
     except ValidationError as error:
         raise TaskError(f"Task file {path}: {_explain(error)}") from error
     task = TaskFile(spec, path)
-    if not _is_file(task.sample_path):
+    if not is_file(task.sample_path):
         raise TaskError(
             f"Task file {path}: sample.file: {task.sample_path} does not exist.",
             "The path is relative to the task file.",
@@ -215,7 +216,7 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, TaskFile]:
     """
     tasks = _load_dir(bundled_tasks_dir())
     if extra_dir is not None:
-        if not _is_dir(extra_dir):
+        if not is_dir(extra_dir):
             raise TaskError(f"--task-path {extra_dir} is not a folder.")
         own = _load_dir(extra_dir)
         if not own:
@@ -259,20 +260,6 @@ def _explain(error: ValidationError) -> str:
         return f"the key {where!r} is missing."
     message = first["msg"].removeprefix("Value error, ")
     return f"{where}: {message} (got {_SHORT.repr(first['input'])[:80]})."
-
-
-def _is_dir(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for any file
-        return False
 
 
 def _known_keys() -> set[str]:

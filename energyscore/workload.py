@@ -11,7 +11,7 @@ from typing import Any
 
 from energyscore.backend import Query
 from energyscore.errors import DatasetError, did_you_mean
-from energyscore.model import local_path
+from energyscore.paths import local_path
 from energyscore.task import TaskFile, TaskSpec
 
 BUNDLED, OFFICIAL = "bundled", "official"

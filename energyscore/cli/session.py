@@ -26,7 +26,8 @@ from energyscore.errors import DatasetError, EnergyScoreError, TaskError, Unsupp
 from energyscore.export import RatedResult
 from energyscore.measure import Domain
 from energyscore.meters.codecarbon import GridIntensity
-from energyscore.model import ModelSpec, local_path, parse_model
+from energyscore.model import ModelSpec, parse_model
+from energyscore.paths import local_path
 from energyscore.result import Caution, Idle, Result, Run
 from energyscore.scoring import is_precise
 from energyscore.task import TaskFile, find_task, load_tasks
