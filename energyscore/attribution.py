@@ -93,7 +93,10 @@ def split_energy(times: PhaseTimes, reading: Reading, block: BlockPower | None =
     total_j = reading.energy_j
     if total_j is None:
         return _unknown(times.names, reading.reason)
-    if sum(duration > 0 for duration in durations_s.values()) <= 1:
+    lasting = sum(duration > 0 for duration in durations_s.values())
+    if lasting == 0:
+        return _unknown(times.names, "no phase lasted any time")
+    if lasting == 1:
         whole: dict[str, float | None] = {
             name: total_j if duration > 0 else 0.0 for name, duration in durations_s.items()
         }

@@ -96,6 +96,8 @@ def regress_phases(
     data = TickData.of(times_s, np.asarray(ticks.energy_j[1:], dtype=float), work)
     if len(data.power_w) < FEW:
         return f"only {len(data.power_w)} updates of the counter fell into the work"
+    if not data.power_w.any():
+        return "the counter stood still"
     shape, free = _find_shape(work, data)
     design = work.design(data, shape)
     if _too_alike(work, design):

@@ -157,6 +157,8 @@ def regular_times(times_s: Array) -> Array:
     if len(gaps) < FEW:
         return times_s
     period = float(np.median(gaps))
+    if period <= 0:
+        return times_s
     numbers = np.concatenate([[0.0], np.cumsum(np.maximum(np.round(gaps / period), 1.0))])
     slope, offset = np.polyfit(numbers, times_s, 1)
     line = slope * numbers + offset

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from counter_sim import NAMES, Scenario, simulate
 
@@ -10,7 +11,7 @@ from energyscore.attribution import (
     PhaseTimes,
     split_energy,
 )
-from energyscore.measure import Reading
+from energyscore.measure import Reading, Ticks
 
 S = 1_000_000_000
 TIMES = PhaseTimes(("prefill", "decode"), [0, 1, 0, 1], [0, 2 * S, 10 * S, 12 * S], 20 * S)
@@ -103,3 +104,31 @@ def test_phases_that_cannot_be_told_apart_are_null_with_the_reason():
     split = split_energy(few.times, counted(few))
     assert split.energy_j == dict.fromkeys(NAMES)
     assert "updates of the counter" in split.reason
+
+
+@pytest.mark.filterwarnings("error")
+def test_whatever_the_ticks_are_phases_sum_to_the_total_or_are_null_with_the_reason():
+    for seed in range(300):
+        random = np.random.default_rng(seed)
+        intervals = int(random.choice([1, 2, 5, 50, 400]))
+        lengths = random.exponential(random.choice([0.001, 0.02, 0.2]), intervals)
+        edges_ns = (np.concatenate([[0.0], np.cumsum(lengths)]) * 1e9).astype(int)
+        span, count = edges_ns[-1], int(random.choice([0, 1, 2, 40, 300, 3000]))
+        placed = [
+            np.linspace(0, span, count),
+            np.sort(random.uniform(0, span, count)),
+            np.full(count, span / 2),
+        ]
+        t_ns = placed[seed % 3].astype(int)
+        energy_j = np.cumsum(random.exponential(1.0, count)) * (seed % 7 > 0)
+        times = PhaseTimes(
+            NAMES, random.integers(0, 3, intervals).tolist(), edges_ns[:-1].tolist(), int(span)
+        )
+        ticks = Ticks(tuple(t_ns.tolist()), tuple(energy_j.tolist()))
+        split = split_energy(times, Reading(7.0, "counter", ticks=ticks))
+        if None in split.energy_j.values():
+            assert split.energy_j == dict.fromkeys(NAMES)
+            assert split.reason
+        else:
+            assert sum(split.energy_j.values()) == pytest.approx(7.0)
+            assert all(se >= 0 for se in split.se_j.values())
