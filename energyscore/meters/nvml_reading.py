@@ -167,6 +167,7 @@ def _facts(
     clocks = [mhz for _, mhz in trace.sm_clocks_mhz]
     at_work = _within(window, trace.sm_clocks_mhz)
     return {
+        "window_s": window.duration_s,
         "update_period_ms": None if period_ms is None else round(period_ms, 2),
         "counter_start_mj": trace.start_mj,
         "counter_end_mj": trace.end_mj,
