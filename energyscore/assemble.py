@@ -69,7 +69,8 @@ class Subject:
 def identity(subject: Subject) -> str:
     """SHA-256 of all that decides what is measured; runs are shared only where it is equal.
 
-    The number of repeats is left out: asking for more goes on from those that are there.
+    The number of repeats is left out: asking for more goes on from those that are there. So is
+    the self-test that a result cites: it tells of the machine, and changes nothing in it.
     """
     plan = subject.plan
     content = {
@@ -79,7 +80,7 @@ def identity(subject: Subject) -> str:
         "workload": [plan.workload.fingerprint, plan.batch_size],
         "window": [plan.quick, plan.min_window_s],
         "device": [subject.device, subject.metered_gpus, subject.meters, subject.shared],
-        "machine": subject.environment.model_dump(mode="json"),
+        "machine": subject.environment.model_dump(mode="json", exclude={"selftest"}),
         "version": __version__,
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -22,6 +22,8 @@ METERS = {
     "continuity": "energyscore.meters.continuity:ContinuityMeter",
 }
 
+LOADS = {"matmul": "energyscore.backends.fixed_load:MatmulLoads"}
+
 EXPORTERS = {
     "json": "energyscore.export.report_json:to_json",
     "csv": "energyscore.export.report_csv:to_csv",

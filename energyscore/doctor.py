@@ -2,13 +2,15 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from energyscore import environment, hub
-from energyscore.errors import EnergyScoreError, MeterError
+from energyscore.errors import EnergyScoreError, MeterError, ResultError
+from energyscore.selftest.file import load_selftest
+from energyscore.units import format_duration
 
 Status = Literal["ok", "missing", "caution"]
 
@@ -40,12 +42,15 @@ def examine(out: Path) -> Iterator[Finding]:
     """Look at everything that takes part in a measurement, one finding at a time."""
     yield _python()
     yield _torch()
-    yield from _gpus()
+    gpus = list(_gpus())
+    yield from gpus
     yield _nvidia_smi()
     yield _rapl()
     yield _codecarbon()
     yield _hub()
     yield _disk(out)
+    nvml = next((found.facts for found in gpus if found.name == "NVML"), {})
+    yield selftest_finding(out, nvml.get("uuids", ()), nvml.get("driver"))
 
 
 def _python() -> Finding:
@@ -84,7 +89,8 @@ def _gpus() -> Iterator[Finding]:
     try:
         uuids = session.uuids()
         detail = f"driver {session.driver_version()}, CUDA up to {session.cuda_version()}"
-        yield Finding("NVML", "ok", f"{detail}, {len(uuids)} GPU(s)", facts={"uuids": uuids})
+        seen = {"uuids": uuids, "driver": session.driver_version()}
+        yield Finding("NVML", "ok", f"{detail}, {len(uuids)} GPU(s)", facts=seen)
         for uuid in uuids:
             handle = session.handle(uuid)
             yield _gpu(
@@ -200,3 +206,27 @@ def _disk(out: Path) -> Finding:
     remedy = "" if free_gb > 5 else "Free some: a large model takes tens of GB."
     detail = f"{free_gb:.0f} GB free at {existing}"
     return Finding("disk", status, detail, remedy, {"free_gb": round(free_gb, 1)})
+
+
+def selftest_finding(out: Path, gpus: Sequence[str], driver: str | None) -> Finding:
+    """Whether this machine was tested, and what it came to; results cite it."""
+    remedy = "Run `energyscore selftest`: about two minutes."
+    try:
+        found = load_selftest(out)
+    except ResultError as error:
+        return Finding("self-test", "caution", error.message.rstrip("."), remedy)
+    if found is None:
+        return Finding("self-test", "caution", f"none in {out}", remedy)
+    age = format_duration(max(0.0, found.age().total_seconds()))
+    facts = {"id": found.id, "created_at": found.created_at, "quick": found.quick}
+    detail = f"{'a quick one, ' if found.quick else ''}made {age} ago"
+    stale = found.why_not_of(environment.describe().cpu, gpus, driver)
+    if stale:
+        return Finding("self-test", "caution", f"{detail}, but {stale}", remedy, facts)
+    if found.invalidating:
+        names = ", ".join(dict.fromkeys(check.name for check in found.invalidating))
+        detail = f"{detail}: measurements would be invalid ({names})"
+        return Finding("self-test", "caution", detail, "Mend that, and repeat it.", facts)
+    cautions = [check.name for check in found.checks if check.status == "caution"]
+    detail += f", cautions: {', '.join(cautions)}" if cautions else ", no cautions"
+    return Finding("self-test", "ok", detail, facts=facts)

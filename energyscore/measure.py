@@ -46,6 +46,21 @@ class Ticks:
 
 
 @dataclass(frozen=True)
+class UpdatePeriod:
+    """The time between changes of a counter.
+
+    Attributes:
+        median_ms: its median.
+        iqr_ms: its interquartile range: half of all gaps lie within so much of each other.
+        updates: how many gaps were seen.
+    """
+
+    median_ms: float
+    iqr_ms: float
+    updates: int
+
+
+@dataclass(frozen=True)
 class Notice:
     """Something about a measurement that whoever reads its figure must know.
 

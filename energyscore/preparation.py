@@ -4,7 +4,7 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from energyscore.attribution import BlockPower
@@ -44,16 +44,22 @@ def measure_idle(meters: Sequence[Meter], seconds: float) -> dict[Domain, float]
     """
     if seconds <= 0:
         return {}
-    with metered(meters) as measurements:
-        start = time.monotonic()
-        time.sleep(seconds)
-        elapsed_s = time.monotonic() - start
+    measurements, elapsed_s = watch_idle(meters, seconds)
     return {
         domain: reading.energy_j / elapsed_s
         for measurement in measurements.values()
         for domain, reading in measurement.readings.items()
         if reading.energy_j and reading.method != "estimated" and not is_check(domain)
     }
+
+
+def watch_idle(meters: Sequence[Meter], seconds: float) -> tuple[Mapping[str, Measurement], float]:
+    """Meter while nothing is done: the measurements by meter, and how many seconds it was."""
+    with metered(meters) as measurements:
+        start = time.monotonic()
+        time.sleep(seconds)
+        elapsed_s = time.monotonic() - start
+    return measurements, elapsed_s
 
 
 def warm_up(

@@ -114,6 +114,9 @@ class EnvironmentPart(Part):
     gpus: list[GpuPart]
     packages: dict[str, str]
     energyscore: str
+    selftest: str | None = Field(
+        description="id of the self-test of this machine (`energyscore selftest`); null: none"
+    )
 
 
 class PhasePart(Part):

@@ -140,7 +140,8 @@ def _looks_like_result(path: Path) -> bool:
     """Whether a JSON file in a folder claims to be a result: other files may lie there too."""
     try:
         with path.open("rb") as file:
-            return b'"schema_version"' in file.read(4096)
+            head = file.read(4096)
+        return b'"schema_version"' in head and b'"kind": "selftest"' not in head
     except OSError:
         return False
 

@@ -109,6 +109,7 @@ def make_result(
         gpus=parts if gpu else [],
         packages={},
         energyscore="0",
+        selftest=None,
     )
     workload = WorkloadPart(
         dataset=task.dataset.id if official else "bundled:text_generation",

@@ -29,6 +29,12 @@ FORBIDDEN = {
         PURE,
         HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
     ),
+    "selftest": {"torch", "transformers", "typer", "rich"}
+    | ours("backends", "workload", "benchmark", "cli", "console"),
+    **dict.fromkeys(
+        (f"selftest.{name}" for name in ("report", "plan", "judge", "judge_gpu", "judge_machine")),
+        HEAVY | ours("meters", "store", "selftest.gpu", "selftest.runner", "selftest.file"),
+    ),
     "meters": {"torch", "transformers", "typer", "rich"}
     | ours("backends", "workload", "benchmark", "store", "cli", "console"),
     "backends": {"pynvml", "codecarbon", "typer", "rich"}
@@ -65,7 +71,8 @@ def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
 
 @pytest.mark.parametrize(("path", "part"), modules(), ids=lambda v: getattr(v, "stem", v))
 def test_a_module_imports_only_what_it_may(path, part):
-    forbidden = FORBIDDEN.get(part, set())
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    forbidden = FORBIDDEN.get(part, set()) | FORBIDDEN.get(name, set())
     broken = {
         name
         for name in imports(path)
@@ -80,7 +87,10 @@ def test_only_the_command_line_resolves_the_catalog():
     assert users <= {"cli"}
 
 
-@pytest.mark.parametrize("command", [["--help"], ["run", "--help"], ["tasks"], ["rate", "--help"]])
+@pytest.mark.parametrize(
+    "command",
+    [["--help"], ["run", "--help"], ["tasks"], ["rate", "--help"], ["selftest", "--help"]],
+)
 def test_light_commands_load_no_heavy_library(command):
     code = (
         "import sys, energyscore.cli\n"

@@ -10,7 +10,10 @@ import jsonschema
 import pytest
 from conftest import energyscore, environment, only_result
 
+from energyscore.environment import describe
 from energyscore.result import json_schema, parse_result
+from energyscore.selftest.file import save_selftest
+from energyscore.selftest.report import make_selftest
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +137,7 @@ def test_fewer_rows_than_queries_is_a_caution_or_refused(tmp_path, tiny_model, p
     assert "fewer_queries" in [caution["code"] for caution in result["cautions"]]
 
 
-RESUMED = ("--queries", 400, "--repeats", 4, "--quick")
+RESUMED = ("--queries", 400, "--repeats", 4, "--quick", "--device", "cpu")
 
 
 def start(out, tiny_model, prompts_csv, **options):
@@ -164,6 +167,8 @@ def test_a_killed_measurement_goes_on_where_it_was(tmp_path, tiny_model, prompts
     kept = [line for line in journal.read_text().splitlines() if line.endswith("}}")]
     assert 1 <= len(kept) < 4
     assert not list(tmp_path.rglob("*.json"))
+    selftest = make_selftest(describe(), [], quick=True, duration_s=1.0)
+    save_selftest(tmp_path, selftest)  # cited from now on; the runs are the same ones all the same
     done = energyscore(
         "run", "text_generation", "--model", tiny_model, "--dataset", prompts_csv, "--out",
         tmp_path, *RESUMED,
@@ -174,6 +179,7 @@ def test_a_killed_measurement_goes_on_where_it_was(tmp_path, tiny_model, prompts
     assert [run["index"] for run in result["runs"]] == [0, 1, 2, 3]
     for line, run in zip(kept, result["runs"], strict=False):
         assert json.loads(line)["run"] == run, "a finished run is not measured again"
+    assert result["environment"]["selftest"] == selftest.id
     assert "resumed" in [caution["code"] for caution in result["cautions"]]
     assert not list(tmp_path.rglob(".*.journal"))
 

@@ -18,6 +18,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
 from energyscore.backend import ModelFacts
+from energyscore.backends.devices import device_uuid
 from energyscore.backends.failures import loading_errors, translated_errors
 from energyscore.builtin import find_architecture, tokenizer_path
 from energyscore.errors import ModelError
@@ -103,8 +104,7 @@ def gpu_uuids(model: Any) -> tuple[str, ...]:
     """UUIDs of the GPUs that hold a model's parameters or buffers, as NVML names them."""
     tensors = [*model.parameters(), *model.buffers()]
     indices = sorted({t.device.index or 0 for t in tensors if t.device.type == "cuda"})
-    uuids = (str(torch.cuda.get_device_properties(index).uuid) for index in indices)
-    return tuple(u if u.startswith(("GPU-", "MIG-")) else f"GPU-{u}" for u in uuids)
+    return tuple(device_uuid(index) for index in indices)
 
 
 def _bundled(spec: ModelSpec, task: TaskSpec, padding_side: str) -> tuple[Any, Any]:

@@ -30,6 +30,7 @@ from energyscore.model import ModelSpec, parse_model
 from energyscore.paths import local_path
 from energyscore.result import Caution, Idle, Result, Run
 from energyscore.scoring import is_precise
+from energyscore.selftest.file import with_selftest
 from energyscore.task import TaskFile, find_task, load_tasks
 from energyscore.work import Plan
 from energyscore.workload import BUNDLED, OFFICIAL, Workload, load_workload
@@ -207,6 +208,7 @@ class Session:
         self, entry: _Entry, backend: Backend, facts: ModelFacts, metering: Metering
     ) -> tuple[Path, Result]:
         plan = self._options.plan(entry.task.spec, entry.workload, metering)
+        machine = environment.describe(metering.gpu_parts(), metering.driver, metering.cuda)
         subject = Subject(
             task=entry.task.spec,
             model=entry.model,
@@ -217,7 +219,7 @@ class Session:
             gpus_chosen_by=metering.chosen_by,
             occupied_gpus=metering.occupied,
             shared=metering.shared,
-            environment=environment.describe(metering.gpu_parts(), metering.driver, metering.cuda),
+            environment=with_selftest(self._options.out, machine),
             meters=tuple(meter.name for meter in metering.meters),
         )
         folder = store.result_folder(self._options.out, entry.model.folder, entry.task.spec.id)

@@ -33,19 +33,26 @@ class LoadMeter:
     def stop(self, token: object) -> Measurement:
         """End the window."""
         assert isinstance(token, tuple)
-        try:
-            now = self._read()
-        except MeterError:
-            return Measurement({})
-        elapsed_s, machine_s, own_s = (b - a for a, b in zip(token, now, strict=True))
-        # Both clocks count in ticks of 10 ms; below half a second that is all there is to see.
-        if elapsed_s < 0.5:
-            return Measurement({})
-        share = (machine_s - own_s) / (elapsed_s * (os.cpu_count() or 1))
-        if share <= BUSY:
+        share = self.others_share(token)
+        if share is None or share <= BUSY:
             return Measurement({})
         message = f"other processes used {share:.0%} of the processor meanwhile"
         return Measurement({}, (Notice("busy_machine", message),))
+
+    def others_share(self, token: tuple[float, float, float]) -> float | None:
+        """The share of the whole processor that other processes used since `start`.
+
+        None in less than half a second: the clocks count in ticks of 10 ms, and that is all there
+        would be to see.
+        """
+        try:
+            now = self._read()
+        except MeterError:
+            return None
+        elapsed_s, machine_s, own_s = (b - a for a, b in zip(token, now, strict=True))
+        if elapsed_s < 0.5:
+            return None
+        return (machine_s - own_s) / (elapsed_s * (os.cpu_count() or 1))
 
     def close(self) -> None:
         """Nothing is held."""

@@ -12,7 +12,7 @@ from typing import Any
 import pynvml
 
 from energyscore.errors import MeterError
-from energyscore.measure import Domain, Measurement, Notice, Reading, Window
+from energyscore.measure import Domain, Measurement, Notice, Reading, UpdatePeriod, Window
 from energyscore.meters import nvml_recorder as recorder
 from energyscore.meters.nvml_device import (
     GpuFacts,
@@ -21,7 +21,7 @@ from energyscore.meters.nvml_device import (
     read_counter_mj,
     read_temperature_c,
 )
-from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, update_period_ms
+from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, update_period
 
 _GPU_IS_LOST = 15
 _ANSWER_S = 20.0
@@ -125,6 +125,11 @@ class NvmlMeter:
         """The hottest GPU's temperature now, in degrees Celsius."""
         found = [read_temperature_c(device) for device in self._devices]
         return max((value for value in found if value is not None), default=None)
+
+    @property
+    def recorder_pid(self) -> int | None:
+        """The recorder's process id, None while there is none."""
+        return None if self._process is None else self._process.pid
 
     def close(self) -> None:
         """End the recorder and shut NVML down."""
@@ -253,7 +258,7 @@ def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> Non
             trace.lost = trace.lost or int(value) == _GPU_IS_LOST
 
 
-def probe_update_period_ms(device: Any, seconds: float = 1.0) -> float | None:
+def probe_update_period(device: Any, seconds: float = 1.0) -> UpdatePeriod | None:
     """The counter's update period, seen by polling for a while; None when it hardly moves."""
     changes: list[tuple[int, float]] = []
     last: int | None = None
@@ -267,4 +272,10 @@ def probe_update_period_ms(device: Any, seconds: float = 1.0) -> float | None:
             changes.append((time.monotonic_ns(), value))
             last = value
         time.sleep(0.0005)
-    return update_period_ms(changes)
+    return update_period(changes)
+
+
+def probe_update_period_ms(device: Any, seconds: float = 1.0) -> float | None:
+    """The median of `probe_update_period` alone."""
+    period = probe_update_period(device, seconds)
+    return None if period is None else period.median_ms

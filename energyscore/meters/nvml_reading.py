@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from energyscore.measure import CLOCKS_APART, Notice, Reading, Ticks, Window
+from energyscore.measure import CLOCKS_APART, Notice, Reading, Ticks, UpdatePeriod, Window
 from energyscore.statistics import are_apart
 
 STALL_S = 1.0
@@ -167,6 +167,7 @@ def _facts(
     clocks = [mhz for _, mhz in trace.sm_clocks_mhz]
     at_work = _within(window, trace.sm_clocks_mhz)
     return {
+        "window_s": window.duration_s,
         "update_period_ms": None if period_ms is None else round(period_ms, 2),
         "counter_start_mj": trace.start_mj,
         "counter_end_mj": trace.end_mj,
@@ -183,10 +184,22 @@ def _facts(
     }
 
 
+def update_period(counter: Sequence[tuple[int, float]]) -> UpdatePeriod | None:
+    """A counter's update period from (ns, value) at its changes; None below five of them.
+
+    The first entry is the state at the beginning, not a change.
+    """
+    gaps_ms = [(b[0] - a[0]) / 1e6 for a, b in itertools.pairwise(counter[1:])]
+    if len(gaps_ms) < 4:
+        return None
+    lower, median, upper = statistics.quantiles(gaps_ms, n=4, method="inclusive")
+    return UpdatePeriod(median, upper - lower, len(gaps_ms))
+
+
 def update_period_ms(counter: Sequence[tuple[int, float]]) -> float | None:
-    """The counter's update period: the median time between changes, None below five of them."""
-    gaps = [b[0] - a[0] for a, b in itertools.pairwise(counter[1:])]
-    return statistics.median(gaps) / 1e6 if len(gaps) >= 4 else None
+    """The median of `update_period` alone."""
+    period = update_period(counter)
+    return None if period is None else period.median_ms
 
 
 def _circumstance_notices(trace: Trace, about: Circumstances) -> tuple[Notice, ...]:

@@ -1,0 +1,130 @@
+"""`energyscore selftest`: how far measurements made on this machine can be trusted."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energyscore.cli import Format, app
+
+if TYPE_CHECKING:
+    from energyscore.selftest.gpu import Gpus
+    from energyscore.selftest.report import Check, SelfTest
+
+
+@app.command()
+def selftest(
+    gpu: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="UUID|INDEX",
+            help="Test this GPU (NVML's index or UUID) instead of all. Repeatable.",
+        ),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Shorter windows, about 20 s: every figure is less certain."),
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("results"),
+    form: Annotated[Format, typer.Option("--format", help="What stdout gets.")] = Format.table,
+) -> None:
+    """Test how far measurements made on this machine can be trusted, in about two minutes.
+
+    Meters idle power and a fixed load on each GPU and on the processor: how well they repeat,
+    whether the energy counter agrees with integrated power, what metering costs, how steady the
+    clocks are. Writes selftest.json into the folder for results; results of this machine cite it.
+
+    Examples:
+      energyscore selftest
+
+      energyscore selftest --quick --gpu 0
+
+      energyscore selftest --format json > selftest.json
+    """
+    # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    from energyscore import catalog, store
+    from energyscore.console import message_console
+    from energyscore.selftest.file import save_selftest
+    from energyscore.selftest.plan import QUICK, Plan
+    from energyscore.selftest.report import selftest_to_json
+    from energyscore.selftest.runner import run_selftest
+
+    store.check_writable(out)
+    gpus, no_gpu = _find_gpus(tuple(gpu or ()))
+    plan = QUICK if quick else Plan()
+    count = len(gpus.facts) if gpus else 0
+    console = message_console()
+
+    def tell(text: str) -> None:
+        console.print(text, soft_wrap=True, markup=False)
+
+    tell(
+        f"Self-test of {count or 'no'} GPU{'' if count == 1 else 's'} and the processor, at most "
+        f"about {_about(plan.seconds(count))}. Leave the machine alone meanwhile."
+    )
+    loads = catalog.resolve(catalog.LOADS, "matmul")
+    report = run_selftest(plan, gpus, no_gpu, loads(), tell)
+    path = save_selftest(out, report)
+    if form is Format.json:
+        print(selftest_to_json(report), end="")
+    else:
+        _show(report)
+    tell(f"Self-test {report.id[:12]}: {path}.")
+    if report.invalidating:
+        names = ", ".join(dict.fromkeys(check.name for check in report.invalidating))
+        console.print(f"[bold red]Measurements made here would be invalid:[/] {names}.")
+        raise typer.Exit(3)
+
+
+def _find_gpus(names: tuple[str, ...]) -> "tuple[Gpus | None, str]":
+    """The GPUs to test, or why there are none; those that were named must be there."""
+    from energyscore.errors import MeterError
+    from energyscore.selftest.gpu import find_gpus
+
+    try:
+        return find_gpus(names), ""
+    except MeterError as error:
+        if names:
+            raise
+        return None, str(error)
+
+
+def _about(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+
+def _show(report: "SelfTest") -> None:
+    """The checks as a table; checks of one thing that fail for one reason share a line."""
+    from energyscore.console import show_table
+
+    lines: dict[tuple[str, str, str], list[str]] = {}
+    for place, check in enumerate(report.checks):
+        status = "invalid" if check.invalidates else check.status
+        same = check.message if check.status == "cannot" else str(place)
+        lines.setdefault((status, check.subject, same), []).append(check.name)
+    messages = {(check.subject, check.name): _message(check) for check in report.checks}
+    several = len(report.environment.gpus) > 1
+    rows = [
+        (
+            status,
+            _subject(subject, several=several),
+            ", ".join(name.replace("_", " ") for name in names),
+            messages[subject, names[0]],
+        )
+        for (status, subject, _), names in lines.items()
+    ]
+    show_table("", ("", "", "tested", "found"), rows)
+
+
+def _message(check: "Check") -> str:
+    judged = check.limit and check.status != "ok"
+    return f"{check.message}. Limit: {check.limit}" if judged else check.message
+
+
+def _subject(subject: str, *, several: bool) -> str:
+    kind, _, uuid = subject.partition(":")
+    if kind != "gpu":
+        return {"cpu": "processor"}.get(subject, subject)
+    return f"GPU {uuid.removeprefix('GPU-')[:8]}" if several else "GPU"
