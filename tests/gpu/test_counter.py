@@ -49,11 +49,10 @@ class SquareWave:
 @pytest.fixture(scope="module")
 def measured():
     """For each wave: seconds on, seconds off, joules by the counter and by integrated power."""
-    import torch
-
+    from energyscore.backends.devices import device_uuid
     from energyscore.meters.nvml import NvmlMeter
 
-    uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}".replace("GPU-GPU-", "GPU-")
+    uuid = device_uuid(0)
     wave = SquareWave()
     meter = NvmlMeter([uuid])
     meter.open()
