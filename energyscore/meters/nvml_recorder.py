@@ -33,15 +33,15 @@ POWER_LIMIT_W, PROCESSES, MEMORY_USED_MB, NVML_ERROR, AVERAGE_POWER_W = range(5,
 _NEVER_NS = 2**62
 _TOGETHER_NS = 300_000  # looks this near to each other share a wake-up
 _QUIET_NS = 3_000_000  # no look due for so long: time for what may take longer
-_POWER_EVERY_NS = (18_000_000, 28_000_000)
+_POWER_EVERY_NS = (35_000_000, 50_000_000)
 _STATUS_EVERY_NS = (220_000_000, 260_000_000)
 
 
 class Recorder:
     """Watches the devices until told to end.
 
-    Counters are looked at as `TickSchedule` says, power is sampled about every 25 ms, the rest
-    about four times a second.
+    Counters are looked at as `TickSchedule` says, power is sampled about every 40 ms (drivers
+    renew it every 20 to 100 ms), the rest about four times a second.
     """
 
     def __init__(self, devices: Sequence[object]) -> None:

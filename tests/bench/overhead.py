@@ -1,13 +1,14 @@
 """What metering a GPU costs the work: paired runs with and without, and what a boundary costs.
 
-    python tests/bench/overhead.py [--pairs 7] [--seconds 10] [--threads N] [--real]
+    python tests/bench/overhead.py [--pairs 7] [--seconds 3] [--threads N] [--real]
 
 Without `--real`: the model computes on the processor, and the simulated driver (it needs a C
 compiler) has GPUs whose counters are updated every 10, 20 and 100 ms. With it: model, GPU and
-driver of this machine. Runs of a pair do the same queries in the same order, in turn; the ratios
-are medians of pairs. The recorder is a process of its own: its share of processor time is given
-apart. A wake-up is what it pays for, a call of the driver comes on top; both are printed, as a
-real driver's calls take longer than the simulated one's.
+driver of this machine. A pair is four runs with and four without, in turn and of the same queries,
+so that a slow minute of the machine strikes both; the ratios are medians of pairs. The recorder is
+a process of its own: its share of processor time is given apart. A wake-up is what it pays for, a
+call of the driver comes on top; both are printed, as a real driver's calls take longer than the
+simulated one's.
 
 The exit status is 1 when a limit is passed: wall time 1.01, the recorder's processor time 1% of
 the run's wall time and of its processor time.
@@ -30,7 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 WALL_LIMIT, SHARE_LIMIT = 1.01, 0.01
 PERIODS_MS = (10, 20, 100)
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+TURNS = 4
 
 
 class Silent:
@@ -66,13 +67,17 @@ class Cost:
     recorder_s: float = 0.0
     wakeups: int = 0
 
+    def __add__(self, other):
+        """Both together."""
+        return Cost(*(a + b for a, b in zip(*map(dataclasses.astuple, (self, other)), strict=True)))
+
 
 def recorder_use(pid):
     """Processor seconds and wake-ups of a process so far."""
-    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    running_ns = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
     status = Path(f"/proc/{pid}/status").read_text()
     wakeups = int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
-    return (int(stat[11]) + int(stat[12])) * TICK_S, wakeups
+    return running_ns / 1e9, wakeups
 
 
 def measured(plan, backend, meter, index):
@@ -119,13 +124,14 @@ def run_pairs(plan, backend, meters, pairs):
         for name, costs in seen.items():
             meter = meters.get(name)
             runs = {
-                "with": lambda meter=meter, pair=pair: measured(plan, backend, meter, pair),
-                "without": lambda base=backend if meter else bare, pair=pair: measured(
-                    plan, base, None, pair
-                ),
+                "with": lambda n, meter=meter: measured(plan, backend, meter, n),
+                "without": lambda n, base=backend if meter else bare: measured(plan, base, None, n),
             }
             order = sorted(runs, reverse=pair % 2 == 1)
-            done = {which: runs[which]() for which in order}
+            done = dict.fromkeys(order, Cost(0.0, 0.0))
+            for turn in range(TURNS):
+                for which in order if turn % 2 else order[::-1]:
+                    done[which] += runs[which](pair * TURNS + turn)
             costs.append((done["with"], done["without"]))
             wall, cpu = ratios(*costs[-1])
             print(
@@ -242,7 +248,7 @@ def main():
     """Measure here, or in a process with the simulated driver."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of a run, at least")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of a run, at least")
     parser.add_argument("--model", default="distilgpt2")
     parser.add_argument("--threads", type=int, help="of the model; torch decides by default")
     parser.add_argument("--real", action="store_true", help="this machine's GPU and driver")
