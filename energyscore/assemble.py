@@ -161,7 +161,8 @@ def assemble(
 
 
 def _workload_part(subject: Subject, run: Run) -> WorkloadPart:
-    workload, generation = subject.plan.workload, subject.task.generation
+    workload = subject.plan.workload
+    generation = subject.task.generation if "decode" in subject.plan.phases else None
     return WorkloadPart(
         dataset=workload.dataset,
         revision=workload.revision,

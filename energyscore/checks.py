@@ -156,7 +156,7 @@ def check_conformance(
             methods == {"counter"},
         ),
     ]
-    if task.generation is not None:
+    if task.generation is not None and workload.generation is not None:
         wanted = task.generation.model_dump()
         same = generation == wanted and not _output_lengths(runs, workload)
         made = sum(run.output_tokens for run in runs) / sum(run.queries for run in runs)

@@ -14,6 +14,7 @@ from energyscore.errors import TaskError, did_you_mean
 from energyscore.paths import is_dir, is_file
 
 Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
+Kind = Literal["text", "image", "audio"]
 Precision = Literal["float32", "float16", "bfloat16"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,47}$")]
 Count = Annotated[int, Field(gt=0)]
@@ -40,16 +41,32 @@ class Dataset(_Strict):
             before loading, exactly that commit is loaded, and the result stores it.
         split: the split to load.
         columns: field of a query -> column of the dataset.
+        kinds: field of a query -> what it holds, where that is not text. Images and audio are
+            kept as the bytes of their files, and decoded in the `preprocess` phase.
     """
 
     id: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     revision: Annotated[str, Field(min_length=1)] = "main"
     split: Annotated[str, Field(min_length=1)] = "train"
     columns: Annotated[dict[str, str], Field(min_length=1)]
+    kinds: dict[str, Kind] = {}
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> "Dataset":
+        if unknown := sorted(set(self.kinds) - set(self.columns)):
+            raise ValueError(f"kinds: {unknown[0]} is none of the columns' fields")
+        return self
+
+    def kind_of(self, field: str) -> Kind:
+        """What a field of a query holds."""
+        return self.kinds.get(field, "text")
 
 
 class Sample(_Strict):
-    """The small sample that ships with the task: a JSON Lines file beside the task's YAML."""
+    """The small sample that ships with the task: a JSON Lines file beside the task's YAML.
+
+    Cells of images and audio name files, relative to its folder.
+    """
 
     file: Annotated[str, Field(pattern=r"^[\w./-]+\.jsonl$")]
 
@@ -87,7 +104,8 @@ class TaskSpec(_Strict):
         repeats: runs of a complete measurement.
         precision: the dtypes that the protocol allows on a GPU; the first is the default. A
             model whose own dtype is among them keeps it. On a CPU the work is done in float32.
-        phases: the phases that are metered, in order.
+        phases: the phases that are metered, in order; a kind of model may have some of them only.
+        generation: how text is generated, by the kinds of models that do.
         classes: size classes from small to large; empty where the task has none.
         default_models: what is measured when no model is named.
         scale_task: the task's name in the reference scales.

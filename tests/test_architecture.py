@@ -42,6 +42,8 @@ FORBIDDEN = {
     "benchmark": HEAVY
     | {"typer", "rich"}
     | ours("meters", "backends", "store", "cli", "console", "catalog"),
+    "rows": {"torch", "transformers", "typer", "rich"}
+    | ours("meters", "backends", "store", "cli", "console"),
     "store": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console"),
     "export": {"torch", "transformers", "typer", "rich"}

@@ -30,11 +30,12 @@ def test_each_bundled_architecture_does_its_task(architecture):
     facts = backend.load(parse_model(f"builtin:{architecture.name}"), task.spec, "cpu")
     assert facts.parameters == architecture.parameters
     assert (facts.weights, facts.dtype) == ("random", "float32")
-    plan = Plan(load_workload(task, BUNDLED, 2), tuple(task.spec.phases), 2, 1, 0, True, 0.0)
+    assert set(backend.phases) <= set(task.spec.phases)
+    plan = Plan(load_workload(task, BUNDLED, 2), backend.phases, 2, 1, 0, True, 0.0)
     run = measure_run(plan, backend, [], 0, Silent())
-    assert set(run.phases) == set(task.spec.phases)
+    assert set(run.phases) == set(backend.phases)
     assert all(phase.duration_s > 0 for phase in run.phases.values())
-    assert run.output_tokens == (20 if task.spec.generation else 0)
+    assert run.output_tokens == (20 if "decode" in backend.phases else 0)
     backend.close()
 
 

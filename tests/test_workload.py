@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from energyscore.errors import DatasetError
-from energyscore.task import load_tasks
+from energyscore.task import Dataset, TaskFile, load_tasks
 from energyscore.workload import BUNDLED, load_workload
 
 TASK = load_tasks()["text_generation"]
@@ -98,3 +98,43 @@ def test_each_repeat_has_its_own_order_and_always_the_same():
     assert workload.shuffled(1) == workload.shuffled(1) != workload.shuffled(2)
     key = str
     assert sorted(workload.shuffled(1), key=key) == sorted(workload.queries, key=key)
+
+
+def picture_task(tmp_path):
+    """A task of images with a text beside each."""
+    spec = load_tasks()["text_classification"].spec
+    dataset = Dataset(
+        id="org/pictures", columns={"image": "img", "text": "caption"}, kinds={"image": "image"}
+    )
+    return TaskFile(spec.model_copy(update={"dataset": dataset}), tmp_path / "pictures.yaml")
+
+
+def test_images_are_the_bytes_of_the_files_that_a_table_names(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"first")
+    (tmp_path / "b.png").write_bytes(b"second")
+    file = tmp_path / "pictures.csv"
+    file.write_text("img,caption\na.png,one\nb.png,two\n")
+    workload = load_workload(picture_task(tmp_path), str(file), 10)
+    assert [query["image"] for query in workload.queries] == [b"first", b"second"]
+    assert [query["text"] for query in workload.queries] == ["one", "two"]
+    before = workload.fingerprint
+    (tmp_path / "b.png").write_bytes(b"other")
+    assert load_workload(picture_task(tmp_path), str(file), 10).fingerprint != before
+
+
+@pytest.mark.parametrize("cell", ["", "nowhere.png", "../a\0b"])
+def test_a_cell_that_names_no_file_is_said_with_its_row(tmp_path, cell):
+    file = tmp_path / "pictures.jsonl"
+    file.write_text(json.dumps({"img": cell, "caption": "one"}) + "\n")
+    with pytest.raises(DatasetError, match=r"row 1: the column 'img' names"):
+        load_workload(picture_task(tmp_path), str(file), 1)
+
+
+def test_images_of_a_saved_dataset_are_not_decoded(tmp_path):
+    import datasets
+
+    features = datasets.Features({"img": datasets.Image(), "caption": datasets.Value("string")})
+    rows = {"img": [{"bytes": b"not decoded", "path": None}], "caption": ["one"]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "saved"))
+    workload = load_workload(picture_task(tmp_path), str(tmp_path / "saved"), 1)
+    assert workload.queries[0]["image"] == b"not decoded"

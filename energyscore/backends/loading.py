@@ -1,4 +1,4 @@
-"""Loading: model and tokenizer from the hub, a folder, or a bundled architecture.
+"""Loading: a model from the hub, a folder, or a bundled architecture.
 
 Nothing is loaded that could run code from elsewhere unless it was asked for, and nothing is
 measured whose weights are not what they claim to be: missing weights are refused.
@@ -13,74 +13,88 @@ from typing import Any
 import torch
 import transformers
 from huggingface_hub import try_to_load_from_cache
-from tokenizers import Tokenizer
-from tokenizers.processors import TemplateProcessing
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig
 
 from energyscore.backend import ModelFacts
 from energyscore.backends.devices import device_uuid
-from energyscore.backends.failures import loading_errors, translated_errors
-from energyscore.builtin import find_architecture, tokenizer_path
+from energyscore.builtin import Architecture, find_architecture
 from energyscore.errors import ModelError
 from energyscore.model import ModelSpec
 from energyscore.task import TaskSpec
 
+SPECIAL_TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+"""Those of the bundled tokenizer."""
+
 
 @dataclass(frozen=True)
-class LoadedModel:
-    """A model ready for work: the module on its device, its tokenizer, and what it is."""
+class Blueprint:
+    """All that is known of a model before its weights are loaded.
 
-    model: Any
-    tokenizer: Any
-    facts: ModelFacts
+    Attributes:
+        spec: the model as it was asked for, pinned to the commit that its configuration is from.
+        task: what it will do.
+        device: `cpu` or `cuda`.
+        config: its transformers configuration.
+        architecture: the bundled architecture, for a `builtin:` model.
+    """
+
+    spec: ModelSpec
+    task: TaskSpec
+    device: str
+    config: Any
+    architecture: Architecture | None = None
 
 
-def load_model(
-    spec: ModelSpec,
-    task: TaskSpec,
-    device: str,
-    auto_class: Any,
-    *,
-    padding_side: str,
-    unused_weights: tuple[str, ...] = (),
-) -> LoadedModel:
-    """Load what `spec` names with a transformers Auto class.
+def read_blueprint(spec: ModelSpec, task: TaskSpec, device: str) -> Blueprint:
+    """Read the configuration of what `spec` names."""
+    transformers.logging.set_verbosity_error()
+    if spec.source == "builtin":
+        architecture = find_architecture(spec.id, task.modality)
+        settings = dict(architecture.config)
+        special = SPECIAL_TOKENS if architecture.special_tokens else {}
+        config = AutoConfig.for_model(settings.pop("model_type"), **special | settings)
+        return Blueprint(spec, task, device, config, architecture)
+    config = AutoConfig.from_pretrained(
+        spec.location, revision=spec.revision, trust_remote_code=spec.trust_remote_code
+    )
+    if spec.source == "hub":
+        # The file that was just loaded lies in the cache in a folder named by its commit; the
+        # rest is loaded from that same commit, whatever happens to the branch meanwhile.
+        file = try_to_load_from_cache(spec.id, "config.json", revision=spec.revision or "main")
+        if isinstance(file, str):
+            spec = replace(spec, revision=Path(file).parent.name)
+    return Blueprint(spec, task, device, config)
+
+
+def load_weights(
+    blueprint: Blueprint, auto_class: Any, unused_weights: tuple[str, ...] = ()
+) -> Any:
+    """The module on its device, ready to be used.
 
     Args:
-        spec: the model.
-        task: decides the dtype where `spec` says `auto`.
-        device: `cpu` or `cuda`.
+        blueprint: what to load.
         auto_class: the Auto class that builds the task's head.
-        padding_side: on which side shorter queries of a batch are padded.
         unused_weights: prefixes of weights that may be missing, because the task's work does
             not use them.
 
     Raises:
-        ModelError: when the model cannot be found or read, or its weights are incomplete.
-        OutOfMemory: when it does not fit.
+        ModelError: when weights are missing that the task's work needs.
     """
-    transformers.logging.set_verbosity_error()
-    with translated_errors(f"The model {spec.label}"), loading_errors(spec):
-        if spec.source == "builtin":
-            config, tokenizer = _bundled(spec, task, padding_side)
-        else:
-            spec, config, tokenizer = _published(spec, padding_side)
-        dtype = choose_dtype(spec, task, device, config)
-        if spec.random_weights:
-            # Built where it will work: random numbers for large models take minutes on a CPU.
-            torch.manual_seed(spec.seed)
-            with torch.device(device):
-                model = auto_class.from_config(
-                    config, dtype=dtype, trust_remote_code=spec.trust_remote_code
-                )
-        else:
-            model = _pretrained(spec, auto_class, config, dtype, device, unused_weights)
-        model = model.eval()
-        if getattr(model, "hf_quantizer", None) is None:
-            model = model.to(device)
-        if getattr(model.config, "pad_token_id", None) is None:
-            model.config.pad_token_id = tokenizer.pad_token_id
-        return LoadedModel(model, tokenizer, _facts(spec, model, config, tokenizer))
+    spec, device, config = blueprint.spec, blueprint.device, blueprint.config
+    dtype = choose_dtype(spec, blueprint.task, device, config)
+    if spec.random_weights:
+        # Built where it will work: random numbers for large models take minutes on a CPU.
+        torch.manual_seed(spec.seed)
+        with torch.device(device):
+            model = auto_class.from_config(
+                config, dtype=dtype, trust_remote_code=spec.trust_remote_code
+            )
+    else:
+        model = _pretrained(spec, auto_class, config, dtype, device, unused_weights)
+    model = model.eval()
+    if getattr(model, "hf_quantizer", None) is None:
+        model = model.to(device)
+    return model
 
 
 def choose_dtype(spec: ModelSpec, task: TaskSpec, device: str, config: Any) -> torch.dtype:
@@ -105,47 +119,6 @@ def gpu_uuids(model: Any) -> tuple[str, ...]:
     tensors = [*model.parameters(), *model.buffers()]
     indices = sorted({t.device.index or 0 for t in tensors if t.device.type == "cuda"})
     return tuple(device_uuid(index) for index in indices)
-
-
-def _bundled(spec: ModelSpec, task: TaskSpec, padding_side: str) -> tuple[Any, Any]:
-    architecture = find_architecture(spec.id, task.modality)
-    settings = dict(architecture.config)
-    config = AutoConfig.for_model(
-        settings.pop("model_type"), **settings, pad_token_id=0, bos_token_id=1, eos_token_id=2
-    )
-    base = Tokenizer.from_file(str(tokenizer_path()))
-    if padding_side == "right":  # encoders frame their input
-        base.post_processor = TemplateProcessing(
-            single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
-        )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=base,
-        pad_token="<pad>",
-        bos_token="<s>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        padding_side=padding_side,
-        model_max_length=architecture.context_length or _context_length(config) or 512,
-    )
-    return config, tokenizer
-
-
-def _published(spec: ModelSpec, padding_side: str) -> tuple[ModelSpec, Any, Any]:
-    """Configuration and tokenizer, and the model pinned to the commit they are from."""
-    trust = {"trust_remote_code": spec.trust_remote_code}
-    config = AutoConfig.from_pretrained(spec.location, revision=spec.revision, **trust)
-    if spec.source == "hub":
-        # The file that was just loaded lies in the cache in a folder named by its commit; the
-        # rest is loaded from that same commit, whatever happens to the branch meanwhile.
-        file = try_to_load_from_cache(spec.id, "config.json", revision=spec.revision or "main")
-        if isinstance(file, str):
-            spec = replace(spec, revision=Path(file).parent.name)
-    tokenizer = AutoTokenizer.from_pretrained(
-        spec.location, padding_side=padding_side, revision=spec.revision, **trust
-    )
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    return spec, config, tokenizer
 
 
 def _pretrained(
@@ -183,10 +156,10 @@ def _pretrained(
     return model
 
 
-def _facts(spec: ModelSpec, model: Any, config: Any, tokenizer: Any) -> ModelFacts:
+def facts_of(blueprint: Blueprint, model: Any, context_length: int | None) -> ModelFacts:
+    """What a loaded model is."""
+    spec, config = blueprint.spec, blueprint.config
     quantization, bits = _quantization(config)
-    limits = (_context_length(config), tokenizer.model_max_length)
-    context = min((limit for limit in limits if limit and limit < 10**8), default=None)
     return ModelFacts(
         revision=_revision(spec),
         architecture=type(model).__name__,
@@ -195,7 +168,7 @@ def _facts(spec: ModelSpec, model: Any, config: Any, tokenizer: Any) -> ModelFac
         quantization=quantization,
         quantization_bits=bits,
         weights="random" if spec.random_weights else "pretrained",
-        context_length=context,
+        context_length=context_length,
         experts=count_experts(config.to_dict()),
     )
 
@@ -237,11 +210,3 @@ def _folder_digest(folder: Path, *, with_weights: bool) -> str:
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
     return f"sha256:{digest.hexdigest()[:16]}"
-
-
-def _context_length(config: Any) -> int | None:
-    for name in ("max_position_embeddings", "n_positions", "max_sequence_length"):
-        value = getattr(config, name, None)
-        if isinstance(value, int) and value > 0:
-            return value
-    return None

@@ -1,12 +1,16 @@
-"""Text classification with encoders (or decoders) that carry a classification head."""
+"""Text classification: by a classification head, or by a model that writes the label."""
+
+from typing import Any
 
 from transformers import AutoModelForSequenceClassification
 
 from energyscore.backend import Batch, BatchOutput, EnterPhase
+from energyscore.backends.base import ByModel, TransformersBackend
 from energyscore.backends.text import TextBackend
+from energyscore.backends.text_to_text import TextToText, writes_text
 
 
-class TextClassification(TextBackend):
+class ByHead(TextBackend):
     """One forward pass gives a label."""
 
     auto_class = AutoModelForSequenceClassification
@@ -15,3 +19,18 @@ class TextClassification(TextBackend):
         enter("forward")
         logits = self.model(**batch.inputs).logits
         return BatchOutput(0, logits.argmax(dim=-1).tolist())
+
+
+class ByText(TextToText):
+    """The label is generated."""
+
+    prompt = "sst2 sentence: {text}"
+
+
+class TextClassification(ByModel):
+    """Encoder-decoder models write the label unless they were saved with a head for it."""
+
+    @staticmethod
+    def choose(config: Any) -> type[TransformersBackend]:
+        """By the configuration."""
+        return ByText if writes_text(config, "ForSequenceClassification") else ByHead

@@ -24,6 +24,8 @@ class Architecture:
         parameters: their number, with the head of its task.
         config: arguments of the transformers configuration, `model_type` among them.
         context_length: longest input in tokens, where the configuration alone misleads.
+        processors: class and settings of its processors by kind (`image_processor`, ...).
+        special_tokens: whether the configuration takes the bundled tokenizer's special tokens.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Architecture:
     parameters: int
     config: dict[str, Any]
     context_length: int | None
+    processors: dict[str, dict[str, Any]]
+    special_tokens: bool
 
 
 def architectures() -> dict[str, Architecture]:
@@ -45,6 +49,8 @@ def architectures() -> dict[str, Architecture]:
             entry["parameters"],
             entry["config"],
             entry.get("context_length"),
+            entry.get("processors", {}),
+            entry.get("special_tokens", True),
         )
         for name, entry in json.loads(text)["architectures"].items()
     }

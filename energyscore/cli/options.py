@@ -57,13 +57,15 @@ class Options:
             return self.idle_s
         return 0.0 if self.quick else IDLE_S
 
-    def plan(self, spec: TaskSpec, workload: Workload, metering: Metering) -> Plan:
+    def plan(
+        self, spec: TaskSpec, phases: tuple[str, ...], workload: Workload, metering: Metering
+    ) -> Plan:
         """The plan of one model's measurement."""
         default = MOST_REPEATS if self.half_width else 1 if self.quick else spec.repeats
         measured = metering.nvml is not None or any(m.name == "rapl" for m in metering.meters)
         return Plan(
             workload=workload,
-            phases=tuple(spec.phases),
+            phases=phases,
             batch_size=self.batch_size or spec.batch_size,
             repeats=self.repeats or default,
             seed=SEED,

@@ -188,14 +188,14 @@ class Session:
             self._device, options.gpus, self._before, shared=options.allow_shared
         )
         backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
-        if tuple(spec.phases) != backend.phases:
-            raise TaskError(
-                f"The task {spec.id} has the phases {', '.join(spec.phases)}; its modality "
-                f"{spec.modality} does {', '.join(backend.phases)}."
-            )
         try:
             self._observer.stage("loading the model", None)
             facts = backend.load(entry.model, spec, self._device)
+            if not set(backend.phases) <= set(spec.phases):
+                raise TaskError(
+                    f"The task {spec.id} has the phases {', '.join(spec.phases)}; "
+                    f"{entry.model.label} does {', '.join(backend.phases)}."
+                )
             open_metering(metering, backend.gpu_uuids())
             for notice in metering.failures:
                 self._observer.warn(notice)
@@ -207,7 +207,7 @@ class Session:
     def _run(
         self, entry: _Entry, backend: Backend, facts: ModelFacts, metering: Metering
     ) -> tuple[Path, Result]:
-        plan = self._options.plan(entry.task.spec, entry.workload, metering)
+        plan = self._options.plan(entry.task.spec, backend.phases, entry.workload, metering)
         machine = environment.describe(metering.gpu_parts(), metering.driver, metering.cuda)
         subject = Subject(
             task=entry.task.spec,

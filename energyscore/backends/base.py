@@ -1,0 +1,138 @@
+"""What all backends on transformers share: loading, errors, waiting for the device."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+
+from energyscore.backend import Batch, BatchOutput, EnterPhase, ModelFacts, Query
+from energyscore.backends.failures import loading_errors, translated_errors
+from energyscore.backends.loading import (
+    Blueprint,
+    facts_of,
+    gpu_uuids,
+    load_weights,
+    read_blueprint,
+)
+from energyscore.model import ModelSpec
+from energyscore.task import TaskSpec
+
+
+class TransformersBackend(ABC):
+    """A `backend.Backend`; a modality adds its Auto class, its processor, and its work.
+
+    Attributes:
+        auto_class: the Auto class that builds the task's head.
+        unused_weights: prefixes of weights that may be missing, because the task's work does
+            not use them.
+    """
+
+    prepare_ahead = 4096
+    phases: tuple[str, ...] = ("preprocess", "forward")
+    lone_phase: str | None = None
+    auto_class: ClassVar[Any]
+    unused_weights: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        """Start without a model."""
+        self.model: Any = None
+        self._device = "cpu"
+
+    def load(self, spec: ModelSpec, task: TaskSpec, device: str) -> ModelFacts:
+        """Load the model and set up the task."""
+        with translated_errors(f"The model {spec.label}"), loading_errors(spec):
+            return self.load_from(read_blueprint(spec, task, device))
+
+    def load_from(self, blueprint: Blueprint) -> ModelFacts:
+        """Load what the blueprint says; errors are the caller's to translate."""
+        self._device = blueprint.device
+        self._load_processor(blueprint)
+        self.model = load_weights(blueprint, self.auto_class, self.unused_weights)
+        self._set_up(blueprint.task)
+        return facts_of(blueprint, self.model, self._context_length())
+
+    def gpu_uuids(self) -> tuple[str, ...]:
+        """UUIDs of the GPUs that the model occupies."""
+        return gpu_uuids(self.model)
+
+    def prepare(self, queries: Sequence[Query]) -> Batch:
+        """Make one batch ready and put it on the device."""
+        with translated_errors("Preparing a batch"):
+            return self._prepare(queries)
+
+    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        """Do the work of one batch."""
+        with translated_errors("The model's work on a batch"), torch.inference_mode():
+            return self._work(batch, enter)
+
+    def run_lone(self, batch: Batch) -> None:
+        """Do `lone_phase` alone."""
+        with translated_errors("The model's work on a batch"), torch.inference_mode():
+            self._work_lone(batch)
+
+    def synchronize(self) -> None:
+        """Wait for the device."""
+        if self._device == "cuda":
+            torch.cuda.synchronize()
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self.model = None
+        if self._device == "cuda":
+            torch.cuda.empty_cache()
+
+    @abstractmethod
+    def _load_processor(self, blueprint: Blueprint) -> None:
+        """Load what makes queries ready: tokenizer, image processor, feature extractor."""
+
+    @abstractmethod
+    def _prepare(self, queries: Sequence[Query]) -> Batch: ...
+
+    @abstractmethod
+    def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput: ...
+
+    def _work_lone(self, batch: Batch) -> None:
+        raise NotImplementedError(f"{type(self).__name__} has no phase to do alone")
+
+    def _set_up(self, task: TaskSpec) -> None:  # noqa: B027  # most have nothing to set up
+        """Prepare what does not change from batch to batch; the model is loaded."""
+
+    def _context_length(self) -> int | None:
+        """Longest input in tokens, where there is such a thing."""
+        return None
+
+
+class ByModel:
+    """The backend that fits the model, known once its configuration is read.
+
+    A modality of several kinds of models subclasses it: classification by a head or by
+    generating the label, speech by an encoder with CTC or by an encoder and a decoder.
+    """
+
+    @staticmethod
+    def choose(config: Any) -> type[TransformersBackend]:
+        """The backend for models of that configuration."""
+        raise NotImplementedError
+
+    def __init__(self) -> None:
+        """Not chosen yet."""
+        self._chosen: TransformersBackend | None = None
+
+    def load(self, spec: ModelSpec, task: TaskSpec, device: str) -> ModelFacts:
+        """Choose by the model's configuration, and load."""
+        with translated_errors(f"The model {spec.label}"), loading_errors(spec):
+            blueprint = read_blueprint(spec, task, device)
+            self._chosen = self.choose(blueprint.config)()
+            return self._chosen.load_from(blueprint)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the chosen one's."""
+        if name.startswith("__") or self._chosen is None:
+            raise AttributeError(name)
+        return getattr(self._chosen, name)
+
+    def close(self) -> None:
+        """Free the model's memory; harmless before `load`."""
+        if self._chosen is not None:
+            self._chosen.close()

@@ -1,0 +1,102 @@
+"""Generation by the library's own `generate`, told apart into prefill and decode."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+
+from energyscore.backend import BatchOutput, EnterPhase
+from energyscore.task import Generation
+
+
+class _EnterDecode(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped here
+    """Marks the end of prefill: the first time that `generate` has logits in hand.
+
+    It lets one pass of the library's own `generate` tell its phases, at the price of a single
+    synchronization per batch.
+    """
+
+    def __init__(self) -> None:
+        self.enter: EnterPhase | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if self.enter is not None:
+            self.enter("decode")
+            self.enter = None
+        return scores
+
+
+class Generator:
+    """Greedy generation of as many tokens as the task says.
+
+    Decoder-only models read the prompt in `prefill`; encoder-decoder models encode it there, and
+    make the first step of the decoder.
+    """
+
+    def __init__(
+        self, model: Any, wanted: Generation, pad_token_id: int | None, eos_token_id: Any
+    ) -> None:
+        """Set up generation.
+
+        Args:
+            model: has `generate`.
+            wanted: how many tokens.
+            pad_token_id: pads the shorter sequences of a batch.
+            eos_token_id: ends a sequence; one id or several, or None.
+        """
+        self._model = model
+        self._ends = frozenset(eos_token_id if isinstance(eos_token_id, list) else [eos_token_id])
+        settings = {
+            # What the model itself needs to begin: start and forced tokens of a decoder.
+            **{k: v for k, v in model.generation_config.to_diff_dict().items() if k in _KEPT},
+            "do_sample": False,
+            "num_beams": 1,
+            "use_cache": True,
+            "pad_token_id": pad_token_id,
+            "eos_token_id": eos_token_id,
+        }
+        new = {"max_new_tokens": wanted.max_new_tokens, "min_new_tokens": wanted.min_new_tokens}
+        self._config = GenerationConfig(**settings | new)
+        # One token is made of the prompt's own logits: prefill, and no step of decode.
+        self._prefill_only = GenerationConfig(**settings, max_new_tokens=1, min_new_tokens=1)
+        self._enter_decode = _EnterDecode()
+        self._processors = LogitsProcessorList([self._enter_decode])
+
+    def run(self, inputs: Mapping[str, Any], enter: EnterPhase, prompt_tokens: int) -> BatchOutput:
+        """Generate for a batch.
+
+        Args:
+            inputs: for `generate`.
+            enter: called at the beginning of prefill and of decode.
+            prompt_tokens: tokens at the beginning of each output that were given, not made.
+        """
+        enter("prefill")
+        self._enter_decode.enter = enter
+        output = self._model.generate(
+            **inputs, generation_config=self._config, logits_processor=self._processors
+        )
+        made = output[:, prompt_tokens:].tolist()
+        return BatchOutput(sum(_tokens_until_end(row, self._ends) for row in made), made)
+
+    def prefill(self, inputs: Mapping[str, Any]) -> None:
+        """Prefill alone."""
+        self._model.generate(**inputs, generation_config=self._prefill_only)
+
+
+_KEPT = (
+    "decoder_start_token_id",
+    "bos_token_id",
+    "forced_bos_token_id",
+    "decoder_input_ids",
+    "is_multilingual",
+    "lang_to_id",
+    "task_to_id",
+    "no_timestamps_token_id",
+    "alignment_heads",
+)
+
+
+def _tokens_until_end(row: list[int], ends: frozenset[int]) -> int:
+    """Tokens that were generated: those after the end of a sequence only pad the batch."""
+    return next((place + 1 for place, token in enumerate(row) if token in ends), len(row))
