@@ -11,6 +11,8 @@ from energyscore.errors import UsageError, did_you_mean
 BACKENDS = {
     "text_generation": "energyscore.backends.text_generation:TextGeneration",
     "text_classification": "energyscore.backends.text_classification:TextClassification",
+    "summarization": "energyscore.backends.summarization:Summarization",
+    "question_answering": "energyscore.backends.question_answering:QuestionAnswering",
     "sentence_similarity": "energyscore.backends.sentence_similarity:SentenceSimilarity",
 }
 

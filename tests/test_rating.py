@@ -109,6 +109,17 @@ def test_both_half_precisions_are_one_protocol():
     assert all(rating.stars for rating in ratings)
 
 
+def test_models_that_write_are_rated_among_those_that_do_not():
+    """As on the leaderboard: a task is one list, whatever kinds of models do it."""
+    writes, marks = cohort(3.0, 2.0)
+    without = {"generation": None, "output_tokens": 0}
+    marks = marks.model_copy(update={"workload": marks.workload.model_copy(update=without)})
+    assert [rating.stars for rating in rate([writes, marks], "cohort")] == [1, 5]
+    task = marks.task.model_copy(update={"digest": "0" * 64})
+    other = marks.model_copy(update={"task": task})
+    assert [rating.stars for rating in rate([writes, other], "cohort")] == [None, None]
+
+
 def test_a_model_alone_gets_no_stars_however_often_it_was_measured():
     first = make_result(runs=runs_of(1.0), gpu="NVIDIA L4")
     second = make_result(runs=runs_of(1.1), gpu="NVIDIA L4")

@@ -50,9 +50,7 @@ class Generator:
         settings = {
             # What the model itself needs to begin: start and forced tokens of a decoder.
             **{k: v for k, v in model.generation_config.to_diff_dict().items() if k in _KEPT},
-            "do_sample": False,
-            "num_beams": 1,
-            "use_cache": True,
+            **_PLAIN,
             "pad_token_id": pad_token_id,
             "eos_token_id": eos_token_id,
         }
@@ -83,6 +81,18 @@ class Generator:
         """Prefill alone."""
         self._model.generate(**inputs, generation_config=self._prefill_only)
 
+
+_PLAIN = {
+    "do_sample": False,
+    "num_beams": 1,
+    "use_cache": True,
+    # A model's own wishes would hold wherever this says nothing.
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "repetition_penalty": 1.0,
+    "encoder_repetition_penalty": 1.0,
+}
+"""Greedy generation."""
 
 _KEPT = (
     "decoder_start_token_id",

@@ -17,6 +17,17 @@ from energyscore.builtin import tokenizer_path
 from energyscore.errors import ModelError
 
 _NO_LIMIT = 10**8
+_POSITIONS = (
+    "max_position_embeddings",
+    "max_encoder_position_embeddings",
+    "n_positions",
+    "max_sequence_length",
+)
+# The first token's position is the padding token's number plus one.
+_COUNTING_FROM_PADDING = (
+    *("camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta"),
+    *("roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
+)
 
 
 def load_tokenizer(blueprint: Blueprint, *, padding_side: str, framed: bool) -> Any:
@@ -96,11 +107,11 @@ def context_length(blueprint: Blueprint, tokenizer: Any = None) -> int | None:
     """Longest input in tokens, by configuration and tokenizer; None when neither names one."""
     if blueprint.architecture is not None and blueprint.architecture.context_length:
         return blueprint.architecture.context_length
-    named = (
-        getattr(blueprint.config, name, None)
-        for name in ("max_position_embeddings", "n_positions", "max_sequence_length")
-    )
+    config = blueprint.config
+    named = (getattr(config, name, None) for name in _POSITIONS)
     limits = [limit for limit in named if isinstance(limit, int) and limit > 0][:1]
+    if limits and config.model_type in _COUNTING_FROM_PADDING:
+        limits[0] -= (config.pad_token_id or 0) + 1
     if tokenizer is not None:
         limits.append(tokenizer.model_max_length)
     return min((limit for limit in limits if limit and limit < _NO_LIMIT), default=None)

@@ -16,12 +16,14 @@ class TextToText(TextBackend):
 
     Attributes:
         prompt: what a model of the T5 family is told by; the query's fields are put in.
+        plain_prompt: what other families are given, which do one task only.
     """
 
     phases = ("preprocess", "prefill", "decode")
     lone_phase = "prefill"
     auto_class = AutoModelForSeq2SeqLM
     prompt: ClassVar[str] = "{text}"
+    plain_prompt: ClassVar[str] = "{text}"
 
     def _set_up(self, task: TaskSpec) -> None:
         assert task.generation is not None
@@ -38,7 +40,7 @@ class TextToText(TextBackend):
         )
 
     def _texts(self, queries: Sequence[Query]) -> list[str]:
-        prompt = self.prompt if self._told else "{text}"
+        prompt = self.prompt if self._told else self.plain_prompt
         return [prompt.format(**query) for query in queries]
 
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:

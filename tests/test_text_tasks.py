@@ -1,0 +1,175 @@
+"""Summaries, answers and labels: what the models are told, and that they do what is asked."""
+
+import json
+
+import pytest
+from test_families import BART, ENCODER, GPT2, T5, save
+
+from energyscore.catalog import BACKENDS, resolve
+from energyscore.errors import DatasetError, ModelError
+from energyscore.model import parse_model
+from energyscore.task import load_tasks
+
+TASKS = load_tasks()
+TEXT = "Heavy snow closed the airport of Oslo on Monday, and trains through Norway ran late."
+QUESTION = "What closed the airport?"
+
+
+def load(task, folder):
+    backend = resolve(BACKENDS, TASKS[task].spec.modality)()
+    backend.load(parse_model(str(folder)), TASKS[task].spec, "cpu")
+    return backend
+
+
+def run(backend, *queries):
+    return backend.run(backend.prepare(queries), lambda phase: None)
+
+
+@pytest.fixture(scope="module")
+def t5(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "t5"
+    save(folder, "AutoModelForSeq2SeqLM", "t5", T5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bart(tmp_path_factory):
+    """Saved as BART's summarizers were: their wishes for generation stand in the configuration."""
+    folder = tmp_path_factory.mktemp("models") / "bart"
+    save(folder, "AutoModelForSeq2SeqLM", "bart", BART)
+    wishes = {"no_repeat_ngram_size": 3, "min_length": 56, "max_length": 142, "num_beams": 4}
+    file = folder / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | wishes | {"early_stopping": True}))
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | wishes))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "bert"
+    save(folder, "AutoModelForQuestionAnswering", "bert", ENCODER)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("task", "query", "told"),
+    [
+        ("summarization", {"text": TEXT}, f"summarize: {TEXT}"),
+        ("text_classification", {"text": TEXT}, f"sst2 sentence: {TEXT}"),
+        (
+            "question_answering",
+            {"question": QUESTION, "context": TEXT},
+            f"question: {QUESTION}  context: {TEXT}",
+        ),
+    ],
+)
+def test_t5_is_told_what_to_do(t5, task, query, told):
+    backend = load(task, t5)
+    (ids,) = backend.prepare([query]).inputs["input_ids"]
+    assert backend._tokenizer.decode(ids, skip_special_tokens=True) == told
+    assert backend.phases == ("preprocess", "prefill", "decode")
+    assert run(backend, query).output_tokens == 10
+
+
+def test_a_model_of_one_task_gets_the_text_alone(bart):
+    backend = load("summarization", bart)
+    (ids,) = backend.prepare([{"text": TEXT}]).inputs["input_ids"]
+    assert backend._tokenizer.decode(ids, skip_special_tokens=True) == TEXT
+
+
+def test_braces_in_a_text_are_text(t5):
+    backend = load("summarization", t5)
+    (ids,) = backend.prepare([{"text": "a {text} and {0}"}]).inputs["input_ids"]
+    decoded = backend._tokenizer.decode(ids, skip_special_tokens=True)
+    assert decoded == "summarize: a {text} and {0}"
+
+
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_a_summary_is_the_greedy_one_whatever_the_model_wishes(family, request):
+    import torch
+
+    backend = load("summarization", request.getfixturevalue(family))
+    batch = backend.prepare([{"text": TEXT}])
+    end = 2
+    given = [backend.model.config.decoder_start_token_id]
+    with torch.inference_mode():
+        for _ in range(10):
+            decoder_ids = torch.tensor([given])
+            logits = backend.model(**batch.inputs, decoder_input_ids=decoder_ids).logits[0, -1]
+            logits[end] = -torch.inf
+            given.append(int(logits.argmax()))
+    made = run(backend, {"text": TEXT})
+    forced_end = family == "bart"  # at the last place, by its configuration
+    assert made.values[0][:9] == given[1:10]
+    assert made.values[0][9] == (end if forced_end else given[10])
+    assert made.output_tokens == 10
+
+
+def test_a_decoder_continues_the_text(tmp_path):
+    save(tmp_path, "AutoModelForCausalLM", "gpt2", GPT2)
+    backend = load("summarization", tmp_path)
+    assert backend.phases == ("preprocess", "prefill", "decode")
+    (ids,) = backend.prepare([{"text": TEXT}]).inputs["input_ids"]
+    assert backend._tokenizer.decode(ids, skip_special_tokens=True) == TEXT
+    assert run(backend, {"text": TEXT}).output_tokens == 10
+
+
+def test_the_answer_is_the_context_s_span_with_the_best_scores(bert):
+    import torch
+
+    backend = load("question_answering", bert)
+    tokenizer = backend._tokenizer
+    contexts = [TEXT, "Nobody knows.", f"{TEXT} {TEXT}"]
+    found = run(backend, *({"question": QUESTION, "context": text} for text in contexts)).values
+    for text, answer in zip(contexts, found, strict=True):
+        ids = tokenizer(QUESTION, text, return_tensors="pt")["input_ids"]
+        first_of_context = 2 + len(tokenizer(QUESTION, add_special_tokens=False)["input_ids"])
+        with torch.inference_mode():
+            output = backend.model(input_ids=ids)
+        starts, ends = output.start_logits[0].tolist(), output.end_logits[0].tolist()
+        places = range(first_of_context, ids.shape[1] - 1)
+        start = max(places, key=starts.__getitem__)
+        end = max((place for place in places if place >= start), key=ends.__getitem__)
+        assert answer == tokenizer.decode(ids[0, start : end + 1])
+        assert answer in text
+
+
+def test_only_the_context_is_cut(bert):
+    backend = load("question_answering", bert)
+    batch = backend.prepare([{"question": QUESTION, "context": "word " * 500}])
+    assert batch.input_tokens == 80
+    text = backend._tokenizer.decode(batch.inputs["input_ids"][0])
+    assert text.startswith(f"<s>{QUESTION}</s>")
+
+
+def test_a_question_too_long_for_the_model_is_refused(bert):
+    backend = load("question_answering", bert)
+    with pytest.raises(DatasetError, match="80 tokens"):
+        backend.prepare([{"question": "why " * 100, "context": TEXT}])
+
+
+@pytest.mark.parametrize("task", ["summarization", "question_answering", "text_classification"])
+def test_a_model_for_another_task_is_refused(task, tmp_path):
+    save(tmp_path, "AutoModel", "bert", ENCODER)
+    with pytest.raises(ModelError, match="lacks weights"):
+        load(task, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"auto_map": {"AutoConfig": "own.OwnConfig"}}, "--trust-remote-code"),
+        ({}, "made_up_family"),
+    ],
+)
+def test_a_family_with_code_of_its_own_says_what_it_needs(bert, tmp_path, more, said):
+    for file in bert.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(
+        json.dumps(config | {"model_type": "made_up_family"} | more)
+    )
+    with pytest.raises(ModelError) as caught:
+        load("sentence_similarity", tmp_path)
+    assert said in f"{caught.value} {caught.value.remedy}"
