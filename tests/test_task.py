@@ -23,7 +23,7 @@ def test_the_bundled_tasks_follow_the_official_protocol():
     for task in tasks.values():
         spec = task.spec
         assert (spec.queries, spec.repeats, spec.batch_size) == (1000, 10, 1)
-        assert spec.dataset.id == f"EnergyStarAI/{spec.id}"
+        assert spec.dataset.id == f"EnergyStarAI/{'ASR' if spec.id == 'asr' else spec.id}"
         assert spec.phases[0] == "preprocess"
     generation = tasks["text_generation"].spec.generation
     assert (generation.min_new_tokens, generation.max_new_tokens) == (10, 10)
