@@ -12,6 +12,8 @@ BACKENDS = {
     "text_generation": "energyscore.backends.text_generation:TextGeneration",
     "text_classification": "energyscore.backends.text_classification:TextClassification",
     "sentence_similarity": "energyscore.backends.sentence_similarity:SentenceSimilarity",
+    "asr": "energyscore.backends.asr:Asr",
+    "image_captioning": "energyscore.backends.image_captioning:ImageCaptioning",
 }
 
 METERS = {
