@@ -14,6 +14,8 @@ BACKENDS = {
     "summarization": "energyscore.backends.summarization:Summarization",
     "question_answering": "energyscore.backends.question_answering:QuestionAnswering",
     "sentence_similarity": "energyscore.backends.sentence_similarity:SentenceSimilarity",
+    "asr": "energyscore.backends.asr:Asr",
+    "image_captioning": "energyscore.backends.image_captioning:ImageCaptioning",
 }
 
 METERS = {

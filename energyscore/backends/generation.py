@@ -19,9 +19,11 @@ class _EnterDecode(LogitsProcessor):  # type: ignore[misc]  # transformers is un
 
     def __init__(self) -> None:
         self.enter: EnterPhase | None = None
+        self.prompt_tokens = 0
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         if self.enter is not None:
+            self.prompt_tokens = input_ids.shape[1]
             self.enter("decode")
             self.enter = None
         return scores
@@ -61,20 +63,24 @@ class Generator:
         self._enter_decode = _EnterDecode()
         self._processors = LogitsProcessorList([self._enter_decode])
 
-    def run(self, inputs: Mapping[str, Any], enter: EnterPhase, prompt_tokens: int) -> BatchOutput:
+    def run(
+        self, inputs: Mapping[str, Any], enter: EnterPhase, prompt_tokens: int | None = None
+    ) -> BatchOutput:
         """Generate for a batch.
 
         Args:
             inputs: for `generate`.
             enter: called at the beginning of prefill and of decode.
-            prompt_tokens: tokens at the beginning of each output that were given, not made.
+            prompt_tokens: tokens at the beginning of each output that were given, not made;
+                None for as many as stood before the first that was made.
         """
         enter("prefill")
         self._enter_decode.enter = enter
         output = self._model.generate(
             **inputs, generation_config=self._config, logits_processor=self._processors
         )
-        made = output[:, prompt_tokens:].tolist()
+        given = self._enter_decode.prompt_tokens if prompt_tokens is None else prompt_tokens
+        made = output[:, given:].tolist()
         return BatchOutput(sum(_tokens_until_end(row, self._ends) for row in made), made)
 
     def prefill(self, inputs: Mapping[str, Any]) -> None:
@@ -93,6 +99,21 @@ _PLAIN = {
     "encoder_repetition_penalty": 1.0,
 }
 """Greedy generation."""
+
+
+def set_decoder_start(model: Any) -> None:
+    """Say by which token a decoder begins, where its configuration names it elsewhere or not."""
+    settings, config = model.generation_config, model.config
+    if settings.decoder_start_token_id is not None or not config.is_encoder_decoder:
+        return
+    text = config.get_text_config(decoder=True)
+    named = (
+        getattr(part, name, None)
+        for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id")
+        for part in (config, text)
+    )
+    settings.decoder_start_token_id = next((one for one in named if one is not None), 0)
+
 
 _KEPT = (
     "decoder_start_token_id",

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from transformers import AutoModelForSeq2SeqLM
 
 from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
-from energyscore.backends.generation import Generator
+from energyscore.backends.generation import Generator, set_decoder_start
 from energyscore.backends.text import TextBackend
 from energyscore.task import TaskSpec
 
@@ -28,12 +28,7 @@ class TextToText(TextBackend):
     def _set_up(self, task: TaskSpec) -> None:
         assert task.generation is not None
         config = self.model.config
-        start = config.decoder_start_token_id
-        if start is None:
-            start = next(
-                one for one in (config.bos_token_id, config.pad_token_id, 0) if one is not None
-            )
-        self.model.generation_config.decoder_start_token_id = start
+        set_decoder_start(self.model)
         self._told = config.model_type in _TOLD_BY_PROMPT
         self._generator = Generator(
             self.model, task.generation, self._tokenizer.pad_token_id, config.eos_token_id
