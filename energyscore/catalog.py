@@ -12,6 +12,8 @@ BACKENDS = {
     "text_generation": "energyscore.backends.text_generation:TextGeneration",
     "text_classification": "energyscore.backends.text_classification:TextClassification",
     "sentence_similarity": "energyscore.backends.sentence_similarity:SentenceSimilarity",
+    "image_classification": "energyscore.backends.image_classification:ImageClassification",
+    "object_detection": "energyscore.backends.object_detection:ObjectDetection",
 }
 
 METERS = {
