@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from transformers import AutoImageProcessor
 
 from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
@@ -171,10 +171,12 @@ def decode_image(content: bytes) -> Image.Image:
             image = image.convert("RGBA")
         return image.convert("RGB")
     except _DECODING_ERRORS as error:
+        unknown = isinstance(error, UnidentifiedImageError)  # it only names an address in memory
+        reason = "it is of no format that Pillow knows" if unknown else error
         digest = hashlib.sha256(content).hexdigest()[:12]
         raise DatasetError(
             f"An image of the dataset ({len(content):,} bytes, SHA-256 {digest}...) cannot be "
-            f"decoded: {error}.",
+            f"decoded: {reason}.",
             "Remove it, or save it anew as JPEG, PNG or WebP.",
         ) from error
 
