@@ -16,6 +16,8 @@ BACKENDS = {
     "sentence_similarity": "energyscore.backends.sentence_similarity:SentenceSimilarity",
     "asr": "energyscore.backends.asr:Asr",
     "image_captioning": "energyscore.backends.image_captioning:ImageCaptioning",
+    "image_classification": "energyscore.backends.image_classification:ImageClassification",
+    "object_detection": "energyscore.backends.object_detection:ObjectDetection",
 }
 
 METERS = {

@@ -79,3 +79,45 @@ def test_reviews_carry_both_labels_evenly():
     lines = (bundled_tasks_dir() / "data" / "text_classification.jsonl").read_text().splitlines()
     labels = [json.loads(line)["label"] for line in lines]
     assert labels.count("positive") == labels.count("negative") == len(labels) / 2
+
+
+def test_images_are_many_small_files_of_different_sizes_full_of_detail():
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    tasks = load_tasks()
+    workload = load_workload(tasks["image_classification"], BUNDLED, 1000)
+    assert workload.queries == load_workload(tasks["object_detection"], BUNDLED, 1000).queries
+    files = {query["image"] for query in workload.queries}
+    assert len(files) == len(workload.queries) >= 25
+    assert sum(map(len, files)) < 2.5e6
+    images = [Image.open(io.BytesIO(file)) for file in files]
+    assert len({image.size for image in images}) > 10
+    assert {image.width > image.height for image in images} == {True, False}
+    for image in images:
+        assert image.mode == "RGB"
+        assert 200 <= min(image.size) <= max(image.size) <= 800
+        pixels = np.asarray(image).astype(float)
+        assert pixels.std(axis=(0, 1)).min() > 10, "no flat colour"
+        assert np.abs(np.diff(pixels, axis=1)).mean() > 2, "nor a mere gradient"
+        assert np.abs(pixels[..., 0] - pixels[..., 2]).mean() > 5, "in colour"
+
+
+def test_the_images_are_those_that_their_script_draws():
+    import importlib.util
+
+    import numpy as np
+    from PIL import Image
+
+    folder = bundled_tasks_dir() / "data"
+    spec = importlib.util.spec_from_file_location("make_images", folder / "make_images.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    rows = [json.loads(line) for line in (folder / "images.jsonl").read_text().splitlines()]
+    assert [row["image"] for row in rows] == [script.name_of(n) for n in range(script.COUNT)]
+    for number in (9, 10, 11, 13):
+        drawn = np.asarray(script.draw_scene(number)).astype(float)
+        shipped = np.asarray(Image.open(folder / rows[number]["image"])).astype(float)
+        assert np.abs(drawn - shipped).mean() < 8, "but for what JPEG loses of the grain"
