@@ -11,6 +11,7 @@ from energyscore.errors import UsageError, did_you_mean
 BACKENDS = {
     "text_generation": "energyscore.backends.text_generation:TextGeneration",
     "text_classification": "energyscore.backends.text_classification:TextClassification",
+    "image_generation": "energyscore.backends.image_generation:ImageGeneration",
     "sentence_similarity": "energyscore.backends.sentence_similarity:SentenceSimilarity",
 }
 

@@ -55,13 +55,18 @@ def test_the_facts_shipped_match_the_architectures_that_are_too_large_to_load_he
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    from energyscore.backends.pipelines import build_bundled, modules_of
+
     for architecture in architectures().values():
         if architecture in SMALL:
             continue
         settings = dict(architecture.config)
-        with torch.device("meta"):
-            config = AutoConfig.for_model(settings.pop("model_type"), **settings)
-            model = AutoModelForCausalLM.from_config(config)
+        if "pipeline" in settings:
+            model = modules_of(build_bundled(architecture, torch.float32, "meta"))
+        else:
+            with torch.device("meta"):
+                config = AutoConfig.for_model(settings.pop("model_type"), **settings)
+                model = AutoModelForCausalLM.from_config(config)
         count = sum(parameter.numel() for parameter in model.parameters())
         assert count == architecture.parameters, architecture.name
 
