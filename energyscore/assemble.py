@@ -161,8 +161,9 @@ def assemble(
 
 
 def _workload_part(subject: Subject, run: Run) -> WorkloadPart:
-    workload = subject.plan.workload
-    generation = subject.task.generation if "decode" in subject.plan.phases else None
+    workload, phases = subject.plan.workload, subject.plan.phases
+    generation = subject.task.generation if "decode" in phases else None
+    settings = subject.task.diffusion if "call" in phases else generation
     return WorkloadPart(
         dataset=workload.dataset,
         revision=workload.revision,
@@ -173,7 +174,7 @@ def _workload_part(subject: Subject, run: Run) -> WorkloadPart:
         seed=subject.plan.seed,
         input_tokens=run.input_tokens // run.passes,
         output_tokens=run.output_tokens // run.passes,
-        generation=generation.model_dump() if generation else None,
+        generation=settings.model_dump() if settings else None,
     )
 
 

@@ -62,7 +62,7 @@ class BatchOutput:
 
     Attributes:
         output_tokens: generated tokens, without padding; 0 where nothing is generated.
-        values: one small value per query (token ids, class index, similarity).
+        values: one value per query (token ids, class index, similarity, image).
     """
 
     output_tokens: int

@@ -13,6 +13,7 @@ BACKENDS = {
     "text_classification": "energyscore.backends.text_classification:TextClassification",
     "summarization": "energyscore.backends.summarization:Summarization",
     "question_answering": "energyscore.backends.question_answering:QuestionAnswering",
+    "image_generation": "energyscore.backends.image_generation:ImageGeneration",
     "sentence_similarity": "energyscore.backends.sentence_similarity:SentenceSimilarity",
     "asr": "energyscore.backends.asr:Asr",
     "image_captioning": "energyscore.backends.image_captioning:ImageCaptioning",

@@ -165,6 +165,9 @@ def check_conformance(
         points.append(
             ("generation", _lengths(wanted), f"{made:.1f} tokens on average", same),
         )
+    if task.diffusion is not None:
+        wanted = task.diffusion.model_dump()
+        points.append(("generation", _steps(wanted), _steps(generation), generation == wanted))
     return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in points]
 
 
@@ -283,6 +286,12 @@ def _output_lengths(runs: Sequence[Run], workload: WorkloadPart) -> list[Caution
 
 def _lengths(generation: dict[str, int | str]) -> str:
     return f"{generation['min_new_tokens']} to {generation['max_new_tokens']} tokens, greedy"
+
+
+def _steps(diffusion: dict[str, int | str]) -> str:
+    return (
+        f"{diffusion.get('steps', 'unknown')} steps, {diffusion.get('images', 'unknown')} a query"
+    )
 
 
 def is_gpu(name: str, wanted: str) -> bool:

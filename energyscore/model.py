@@ -12,6 +12,9 @@ Source = Literal["hub", "local", "builtin"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 BUILTIN_PREFIX = "builtin:"
+PIPELINE_INDEX = "model_index.json"
+"""What a pipeline of several models has in place of a `config.json`."""
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 
 
@@ -115,9 +118,9 @@ def parse_model(
 def _check_folder(path: Path | None, text: str) -> Path:
     if path is None or not path.is_dir():
         raise ModelError(f"The model folder {text} does not exist.")
-    if not (path / "config.json").is_file():
+    if not any((path / name).is_file() for name in ("config.json", PIPELINE_INDEX)):
         raise ModelError(
             f"The folder {path} holds no model: there is no config.json in it.",
-            "Name the folder that `save_pretrained` wrote.",
+            f"Name the folder that `save_pretrained` wrote; a pipeline's has a {PIPELINE_INDEX}.",
         )
     return path

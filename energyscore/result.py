@@ -65,7 +65,9 @@ class WorkloadPart(Part):
     seed: int = Field(description="seed of the order of the queries; each run adds its index")
     input_tokens: Count = Field(description="tokens of one pass, without padding")
     output_tokens: Count = Field(description="generated tokens of one pass")
-    generation: dict[str, int | str] | None
+    generation: dict[str, int | str] | None = Field(
+        description="how text or images were made: new tokens, or diffusion steps; null: neither"
+    )
 
 
 class ProtocolPart(Part):

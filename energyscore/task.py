@@ -85,6 +85,18 @@ class Generation(_Strict):
         return self
 
 
+class Diffusion(_Strict):
+    """How images are made by diffusion.
+
+    Attributes:
+        steps: denoising steps of an image, as the pipeline's `num_inference_steps` counts them.
+        images: images of each query.
+    """
+
+    steps: Count
+    images: Count
+
+
 class ModelClass(_Strict):
     """A size class; models are rated within theirs. `max_parameters_b` null: no upper bound."""
 
@@ -106,6 +118,7 @@ class TaskSpec(_Strict):
             model whose own dtype is among them keeps it. On a CPU the work is done in float32.
         phases: the phases that are metered, in order; a kind of model may have some of them only.
         generation: how text is generated, by the kinds of models that do.
+        diffusion: how images are made, where the phase is `call`.
         classes: size classes from small to large; empty where the task has none.
         default_models: what is measured when no model is named.
         scale_task: the task's name in the reference scales.
@@ -123,6 +136,7 @@ class TaskSpec(_Strict):
     batch_size: Count = 1
     precision: Annotated[list[Precision], Field(min_length=1)]
     generation: Generation | None = None
+    diffusion: Diffusion | None = None
     phases: Annotated[list[Phase], Field(min_length=1)]
     classes: list[ModelClass] = []
     default_models: Annotated[list[str], Field(min_length=1)]
@@ -134,6 +148,8 @@ class TaskSpec(_Strict):
             raise ValueError("phases: each may stand there once")
         if ("decode" in self.phases) != (self.generation is not None):
             raise ValueError("generation: is needed with a decode phase, and only with one")
+        if ("call" in self.phases) != (self.diffusion is not None):
+            raise ValueError("diffusion: is needed with a call phase, and only with one")
         bounds = [c.max_parameters_b for c in self.classes]
         if None in bounds[:-1] or bounds[:-1] != sorted(b for b in bounds[:-1] if b):
             raise ValueError("classes: must go from small to large, null only in the last")
@@ -281,5 +297,5 @@ def _explain(error: ValidationError) -> str:
 
 
 def _known_keys() -> set[str]:
-    parts = (TaskSpec, Dataset, Sample, Generation, ModelClass)
+    parts = (TaskSpec, Dataset, Sample, Generation, Diffusion, ModelClass)
     return {name for part in parts for name in part.model_fields}

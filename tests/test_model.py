@@ -42,6 +42,12 @@ def test_a_folder_is_taken_before_the_hub(folder):
     assert parse_model("org/model").path == folder.resolve() / "org" / "model"
 
 
+def test_a_pipeline_has_an_index_in_place_of_a_configuration(folder):
+    (folder / "pipeline").mkdir()
+    (folder / "pipeline" / "model_index.json").write_text("{}")
+    assert parse_model("./pipeline").path == folder.resolve() / "pipeline"
+
+
 def test_the_folder_one_stands_in_has_its_own_name(folder, monkeypatch):
     monkeypatch.chdir(folder / "my model")
     assert parse_model(".").id == "my_model"

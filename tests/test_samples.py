@@ -75,6 +75,17 @@ def test_passages_are_many_and_on_different_subjects():
     assert min(len(passage["text"].split()) for passage in passages) > 300
 
 
+def test_prompts_of_images_differ_in_length_and_subject():
+    lines = (bundled_tasks_dir() / "data" / "image_generation.jsonl").read_text().splitlines()
+    prompts = [json.loads(line)["prompt"] for line in lines]
+    lengths = [len(prompt.split()) for prompt in prompts]
+    assert len(set(prompts)) == len(prompts) >= 100
+    assert 10 <= statistics.fmean(lengths) <= 25
+    assert max(lengths) < 45, "77 tokens, the context of most text encoders, hold them"
+    assert len(set(lengths)) > 10
+    assert len({prompt.split()[-1] for prompt in prompts}) > 90
+
+
 def test_reviews_carry_both_labels_evenly():
     lines = (bundled_tasks_dir() / "data" / "text_classification.jsonl").read_text().splitlines()
     labels = [json.loads(line)["label"] for line in lines]

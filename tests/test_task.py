@@ -29,6 +29,9 @@ def test_the_bundled_tasks_follow_the_official_protocol():
     generation = tasks["text_generation"].spec.generation
     assert (generation.min_new_tokens, generation.max_new_tokens) == (10, 10)
     assert tasks["text_classification"].spec.precision == ["float32"]
+    images = tasks["image_generation"].spec
+    assert (images.diffusion.steps, images.diffusion.images) == (30, 1)
+    assert images.precision == ["float32"]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,11 @@ def test_the_bundled_tasks_follow_the_official_protocol():
         ({"phases": ["preprocess", "preprocess", "decode"]}, "phases: each may stand there once"),
         ({"generation": None}, "generation: is needed with a decode phase"),
         ({"generation": {"max_new_tokens": 5, "min_new_tokens": 6}}, "is larger than"),
+        ({"diffusion": {"steps": 30, "images": 1}}, "diffusion: is needed with a call phase"),
+        ({"phases": ["preprocess", "decode", "call"]}, "diffusion: is needed with a call phase"),
+        ({"diffusion": {"steps": 0, "images": 1}}, "diffusion.steps: Input should be greater"),
+        ({"diffusion": {"steps": 30}}, "the key 'diffusion.images' is missing"),
+        ({"diffusion": {"steps": 30, "images": 1, "step": 3}}, "unknown key 'diffusion.step'"),
         ({"precision": ["float8"]}, "precision.0:"),
         ({"sample": {"file": "data/none.jsonl"}}, "none.jsonl does not exist"),
         ({"id": None}, "id:"),

@@ -71,7 +71,7 @@ def loading_errors(spec: ModelSpec) -> Iterator[None]:
         elif any(isinstance(one, RepositoryNotFoundError) for one in chain):
             message = "is not on the hub (or is private)"
             remedy = "Check the id; for a private one set HF_TOKEN."
-        elif not spec.allow_pickle and "safetensors" in text and "file named" in text:
+        elif not spec.allow_pickle and "safetensors" in text and _names_no_file(text):
             message = "has no safetensors weights"
             remedy = "Pickle files can run code; allow them with --allow-pickle if you trust it."
         elif "trust_remote_code" in str(error):
@@ -84,6 +84,11 @@ def loading_errors(spec: ModelSpec) -> Iterator[None]:
         else:
             message, remedy = f"cannot be loaded: {text}", _offline_remedy(spec)
         raise ModelError(f"The model {spec.label} {message}.", remedy) from error
+
+
+def _names_no_file(text: str) -> bool:
+    """Whether it is the file that is missing, as transformers or diffusers put it."""
+    return "file named" in text or "Could not find" in text
 
 
 def _offline_remedy(spec: ModelSpec) -> str:

@@ -5,7 +5,7 @@ measured whose weights are not what they claim to be: missing weights are refuse
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -159,9 +159,9 @@ def _pretrained(
 def facts_of(blueprint: Blueprint, model: Any, context_length: int | None) -> ModelFacts:
     """What a loaded model is."""
     spec, config = blueprint.spec, blueprint.config
-    quantization, bits = _quantization(config)
+    quantization, bits = quantization_of(config)
     return ModelFacts(
-        revision=_revision(spec),
+        revision=revision_of(spec),
         architecture=type(model).__name__,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         dtype=str(model.dtype).removeprefix("torch."),
@@ -185,7 +185,8 @@ def count_experts(config: Mapping[str, Any]) -> int | None:
     return most if most > 1 else None
 
 
-def _quantization(config: Any) -> tuple[str | None, int | None]:
+def quantization_of(config: Any) -> tuple[str | None, int | None]:
+    """A model's own quantization by its configuration, and the bits of a parameter."""
     settings = getattr(config, "quantization_config", None)
     if settings is None:
         return None, None
@@ -196,16 +197,28 @@ def _quantization(config: Any) -> tuple[str | None, int | None]:
     return (f"{method}-{bits}bit" if bits else method), bits
 
 
-def _revision(spec: ModelSpec) -> str | None:
+def revision_of(
+    spec: ModelSpec,
+    configurations: Sequence[str] = ("config.json",),
+    weights: Sequence[str] = ("*.safetensors", "*.bin"),
+) -> str | None:
+    """The commit of what was loaded, or a digest of the folder, None for a bundled one.
+
+    Args:
+        spec: what was loaded.
+        configurations: patterns of a folder's files that decide the architecture.
+        weights: patterns of those that hold the weights.
+    """
     if spec.path is not None:
-        return _folder_digest(spec.path, with_weights=not spec.random_weights)
+        return _folder_digest(
+            spec.path, [*configurations, *(() if spec.random_weights else weights)]
+        )
     return spec.revision
 
 
-def _folder_digest(folder: Path, *, with_weights: bool) -> str:
+def _folder_digest(folder: Path, patterns: Sequence[str]) -> str:
     """SHA-256 over the configuration and the weights, so that a result names what it measured."""
     digest = hashlib.sha256()
-    patterns = ["config.json", "*.safetensors", "*.bin"] if with_weights else ["config.json"]
     for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
