@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from energyscore.backends.image_captioning import decode_image
+from energyscore.backends.vision import decode_image
 from energyscore.errors import DatasetError
 from energyscore.task import bundled_tasks_dir, load_tasks
 from energyscore.workload import BUNDLED, load_workload

@@ -1,10 +1,8 @@
 """Image captioning: a text model writes what an image shows, without a prompt."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-from PIL import Image, ImageOps
 from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
 from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
@@ -12,27 +10,9 @@ from energyscore.backends.base import TransformersBackend
 from energyscore.backends.generation import Generator, set_decoder_start
 from energyscore.backends.loading import Blueprint
 from energyscore.backends.processors import load_published, make_bundled
-from energyscore.errors import DatasetError, ModelError
+from energyscore.backends.vision import decode_image
+from energyscore.errors import ModelError
 from energyscore.task import TaskSpec
-
-
-def decode_image(content: bytes) -> Image.Image:
-    """The image of a file, upright, in RGB.
-
-    Args:
-        content: of a file that Pillow reads: JPEG, PNG, WebP and others.
-
-    Raises:
-        DatasetError: when it is no such file, or damaged.
-    """
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise DatasetError(
-            f"An image of the dataset ({len(content):,} bytes) cannot be read: {error}",
-            "It must be a JPEG, PNG or WebP file, or another that Pillow reads.",
-        ) from error
 
 
 class ImageCaptioning(TransformersBackend):
