@@ -66,7 +66,7 @@ def test_images_are_turned_upright():
     ids=["text", "cut jpeg", "cut png", "no png"],
 )
 def test_broken_images_are_told(content):
-    with pytest.raises(DatasetError, match=r"An image .* cannot be read.*JPEG, PNG or WebP"):
+    with pytest.raises(DatasetError, match=r"An image .* cannot be decoded.*JPEG, PNG or WebP"):
         decode_image(content)
 
 
