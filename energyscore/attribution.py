@@ -4,6 +4,7 @@ The split never changes the total: the phases of a domain sum to what was metere
 null with the reason.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -133,7 +134,12 @@ def _by_ticks(
     }
     energy_j: dict[str, float | None] = dict(fit.energy_j)
     se_j: dict[str, float | None] = dict(fit.se_j)
-    if block is None or not durations_s.get(block.phase):
+    if fit.doubt:
+        facts["doubt"] = fit.doubt
+    without_block = block is None or block.power_w <= 0 or not durations_s.get(block.phase)
+    if fit.doubt and without_block:
+        return _unknown(times.names, fit.doubt, facts)
+    if block is None or block.power_w <= 0 or not durations_s.get(block.phase):
         return Split(energy_j, se_j, REGRESSION, facts=facts)
     found_j = fit.energy_j[block.phase]
     alone_j = block.power_w * durations_s[block.phase]
@@ -142,17 +148,21 @@ def _by_ticks(
     # Over 5% apart, beyond what the regression itself leaves open: noise is no disagreement.
     doubt_j = 2 * fit.se_j[block.phase] + DISAGREEMENT * alone_j
     rest_j = total_j - found_j
-    if abs(found_j - alone_j) <= doubt_j or alone_j >= total_j or rest_j <= 0:
+    agree = abs(found_j - alone_j) <= doubt_j
+    if (agree and not fit.doubt) or alone_j >= total_j or rest_j <= 0:
         return Split(energy_j, se_j, REGRESSION, facts=facts, block_ratio=ratio)
-    # The block is one phase and nothing else; what the run has more goes to the other phases.
+    # The block is one phase and nothing else; what the run has more goes to the other phases. That
+    # the two disagree is itself a doubt about either.
     scale = (total_j - alone_j) / rest_j
     energy_j = {name: joules * scale for name, joules in fit.energy_j.items()}
     energy_j[block.phase] = alone_j
-    block_se_j = block.se_w * durations_s[block.phase]
+    block_se_j = math.hypot(block.se_w * durations_s[block.phase], (found_j - alone_j) / 2)
     se_j = {name: (se**2 + block_se_j**2) ** 0.5 for name, se in fit.se_j.items()}
     se_j[block.phase] = block_se_j
     return Split(energy_j, se_j, BLOCK, facts=facts, block_ratio=ratio)
 
 
-def _unknown(names: Sequence[str], reason: str) -> Split:
-    return Split(dict.fromkeys(names), dict.fromkeys(names), None, reason)
+def _unknown(
+    names: Sequence[str], reason: str, facts: dict[str, float | int | str | None] | None = None
+) -> Split:
+    return Split(dict.fromkeys(names), dict.fromkeys(names), None, reason, facts or {})

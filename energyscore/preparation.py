@@ -127,7 +127,9 @@ def measure_lone_phase(
 def _block_powers(
     phase: str, measurements: Sequence[Measurement], duration_s: float
 ) -> dict[Domain, BlockPower]:
-    powers = {}
+    powers: dict[Domain, BlockPower] = {}
+    if any(notice.invalidates for one in measurements for notice in one.notices):
+        return powers  # spoiled: no check is better than a wrong one
     for measurement in measurements:
         for domain, reading in measurement.readings.items():
             period_ms = reading.facts.get("update_period_ms")

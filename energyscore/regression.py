@@ -24,6 +24,7 @@ import numpy as np
 
 from energyscore.measure import Ticks
 from energyscore.regression_error import beside, find_covariance, find_influence
+from energyscore.regression_rivals import rivals
 from energyscore.tick_model import FEW, MAX_LAG_S, Array, Shape, Signals, TickData, regular_times
 
 MAX_RELATIVE_SE = 0.05
@@ -36,6 +37,7 @@ _WINDOWS = (1.0, 0.6, 0.35, 0.15)
 _SAME_MIX = 1e-3
 _FEW_TICKS = 10.0
 _PULL = 1e-12
+_MUCH_BETTER = 10.0
 _RESPONSES_S = (0.0, 0.005, 0.015, 0.04, 0.1, 0.25)
 
 
@@ -51,6 +53,7 @@ class PhaseFit:
         tau_s: time constant of its response.
         ticks: how many were used.
         bootstrap: whether the standard errors are from the block bootstrap.
+        doubt: why the fit may be wrong by more than its standard errors; empty if it may not.
     """
 
     energy_j: dict[str, float]
@@ -60,6 +63,7 @@ class PhaseFit:
     tau_s: float
     ticks: int
     bootstrap: bool
+    doubt: str
 
 
 _MODELS: tuple[tuple[str, ...], ...] = (
@@ -93,12 +97,18 @@ def regress_phases(
     origin_ns = edges_ns[0]
     work = Signals(names, np.asarray(entered, dtype=np.int64), _seconds(edges_ns, origin_ns))
     times_s = regular_times(_seconds(ticks.t_ns[1:], origin_ns))
-    data = TickData.of(times_s, np.asarray(ticks.energy_j[1:], dtype=float), work)
+    energy = np.asarray(ticks.energy_j[1:], dtype=float)
+    data = TickData.of(times_s, energy, work)
     if len(data.power_w) < FEW:
         return f"only {len(data.power_w)} updates of the counter fell into the work"
     if not data.power_w.any():
         return "the counter stood still"
     shape, free = _find_shape(work, data)
+    # With the lag known, the work's beginning need not be left out.
+    data = TickData.of(times_s, energy, work, shape.lag_s)
+    shape = _refine(work, data, shape, free)
+    if shape.out_of_reach:
+        return "the updates of the counter follow the work too late or too slowly to be matched"
     design = work.design(data, shape)
     if _too_alike(work, design):
         return "too few updates of the counter saw another mix of phases than the rest"
@@ -123,9 +133,14 @@ def regress_phases(
         figure = f"{joules:.1f} J with a standard error of {se:.1f} J"
         if se > MAX_RELATIVE_SE * abs(joules) and se > NEGLIGIBLE * total_j:
             return f"the updates of the counter cannot tell {name} from the rest ({figure})"
-        if joules < -2 * se:
+        if joules < 0:
             return f"the updates of the counter contradict the phases ({name}: {figure})"
+    doubt, moved_j = _doubt(names, entered, edges_ns, data, (shape, free), residuals, energy_j)
+    if not np.any((moved_j > MAX_RELATIVE_SE * energy_j) & (moved_j > 2 * se_j)):
+        doubt = ""
+    se_j = np.hypot(se_j, moved_j)
     return PhaseFit(
+        doubt=doubt,
         energy_j=dict(zip(names, map(float, energy_j), strict=True)),
         se_j=dict(zip(names, map(float, se_j), strict=True)),
         lag_s=shape.lag_s,
@@ -150,6 +165,54 @@ def _too_alike(work: Signals, design: Array) -> bool:
     return False
 
 
+def _doubt(
+    names: tuple[str, ...],
+    entered: Sequence[int],
+    edges_ns: Sequence[int],
+    data: TickData,
+    found: tuple[Shape, tuple[str, ...]],
+    residuals: Array,
+    energy_j: Array,
+) -> tuple[str, Array]:
+    """What explains the ticks much better than even power, and by how much it moves each phase."""
+    shape, free = found
+    few = data.few()
+    first = int(np.searchsorted(data.times_s, few.times_s[0]))
+    inside = residuals[first : first + len(few.times_s)]
+    own = _criterion(float(inside @ inside), few, len(free))
+    edges_s = _seconds(edges_ns, edges_ns[0])
+    doubt, worst_j = "", np.zeros(len(names))
+    for what, rival in rivals(names, np.asarray(entered, dtype=np.int64), edges_s):
+        more = len(rival.energy_gradient().T) - len(names)
+        starts = [(shape, free), (_plain(rival, few).bounded(), ("lag_s",))]
+        for start, searched in starts:
+            other = _refine(rival, few, start, searched)
+            gain = own - _criterion(_rss(rival, few, other), few, len(searched) + more)
+            if gain < _MUCH_BETTER:
+                continue
+            powers, _ = _least_squares(rival.design(data, other), data.power_w)
+            raw_j = rival.energy_gradient() @ powers
+            moved_j = np.abs(raw_j * energy_j.sum() / raw_j.sum() - energy_j)
+            if moved_j.max() > worst_j.max():
+                worst_j, doubt = moved_j, f"the power of a phase seems to be {what}"
+    return doubt, worst_j
+
+
+def _criterion(rss: float, data: TickData, parameters: int) -> float:
+    """Bayesian information criterion; the least is the best."""
+    ticks = len(data.power_w)
+    floor = 1e-12 * float(data.power_w @ data.power_w)
+    return float(ticks * np.log(max(rss, floor) / ticks) + parameters * np.log(ticks))
+
+
+def _plain(work: Signals, data: TickData) -> Shape:
+    """The lag alone that fits best."""
+    gap_s = float(np.median(data.gaps_s))
+    # A narrow window shows later work than a whole one: below 0 here, and not in the end.
+    lags = np.arange(-gap_s / 2, MAX_LAG_S, min(0.0025, gap_s / 4))
+    return Shape(float(lags[np.argmin([_rss(work, data, Shape(lag)) for lag in lags])]))
+
+
 def _seconds(times_ns: Sequence[int], origin_ns: int) -> Array:
     return np.asarray((np.asarray(times_ns, dtype=np.int64) - origin_ns) / 1e9)
 
@@ -161,10 +224,7 @@ def _find_shape(work: Signals, data: TickData) -> tuple[Shape, tuple[str, ...]]:
     criterion): a parameter more makes every figure less certain.
     """
     few = data.few()
-    step = min(0.0025, float(np.median(few.gaps_s)) / 4)
-    # A narrow window shows later work than a whole one: below 0 here, and not in the end.
-    lags = np.arange(-float(np.median(few.gaps_s)) / 2, MAX_LAG_S + step, step)
-    plain = Shape(float(lags[np.argmin([_rss(work, few, Shape(lag)) for lag in lags])]))
+    plain = _plain(work, few)
     best: tuple[float, Shape, tuple[str, ...]] | None = None
     for free in _MODELS:
         starts = _starts(work, few, plain, free)
@@ -172,16 +232,12 @@ def _find_shape(work: Signals, data: TickData) -> tuple[Shape, tuple[str, ...]]:
             (_refine(work, few, start, free) for start in starts),
             key=lambda shape: _rss(work, few, shape),
         )
-        ticks = len(few.power_w)
-        rss = max(_rss(work, few, shape), 1e-12 * float(few.power_w @ few.power_w))
-        criterion = ticks * np.log(rss / ticks) + len(free) * np.log(ticks)
+        criterion = _criterion(_rss(work, few, shape), few, len(free))
         if best is None or criterion < best[0]:
-            best = (float(criterion), shape, free)
+            best = (criterion, shape, free)
     assert best is not None
     _, shape, free = best
-    return (
-        _refine(work, data, shape, free) if len(data.power_w) > len(few.power_w) else shape
-    ), free
+    return shape, free
 
 
 def _starts(work: Signals, data: TickData, plain: Shape, free: tuple[str, ...]) -> list[Shape]:

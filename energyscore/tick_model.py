@@ -4,6 +4,7 @@ A tick of the counter shows the mean power of a stretch of work. Which stretch, 
 its `Shape`; what share of it each phase had is `Signals.design`. Pure.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,14 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-MAX_LAG_S = 0.2
+MAX_LAG_S = 0.6
 """No counter is known to lag behind the work by more."""
+
+MAX_TAU_S = 1.0
+"""Nor to take longer to follow it."""
+
+LEAST_STEPS = 30
+"""A counter that rises in coarse steps tells little by one of them; by so many, enough."""
 
 VARYING = 0.10
 """Phases whose length varies by more than this (standard deviation / mean) get a length term."""
@@ -23,6 +30,7 @@ FEW = 30
 _LATE_S = 0.003
 _SEARCH_TICKS = 4000
 _KEPT_STATES = 8
+_LONG = 1.5  # of the usual gap: an update was missed in between
 
 
 @dataclass(frozen=True)
@@ -38,28 +46,45 @@ class Shape:
         return Shape(
             min(max(self.lag_s, 0.0), MAX_LAG_S),
             min(max(self.window, 0.02), 1.0),
-            min(max(self.tau_s, 0.0), 1.0),
+            min(max(self.tau_s, 0.0), MAX_TAU_S),
         )
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether it lies at a bound that it seems to want to pass."""
+        return self.lag_s > MAX_LAG_S - 0.002 or self.tau_s > MAX_TAU_S - 0.002
 
 
 class Signals:
     """The phases as signals over time: 1 while in a phase, and the length terms."""
 
-    def __init__(self, names: tuple[str, ...], entered: NDArray[np.int64], edges_s: Array) -> None:
-        """Take n intervals: the index of each one's phase, and their n + 1 boundaries."""
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        entered: NDArray[np.int64],
+        edges_s: Array,
+        terms: Sequence[tuple[int, Array]] = (),
+    ) -> None:
+        """Take n intervals: the index of each one's phase, and their n + 1 boundaries.
+
+        `terms` are further signals: a phase, and for each interval how much of it there is.
+        """
         lengths_s = np.diff(edges_s)
         keep = lengths_s > 0
         self.edges_s = np.append(edges_s[:-1][keep], edges_s[-1])
         self._lengths_s, self._entered = lengths_s[keep], entered[keep]
         self.phases = len(names)
         rows = [np.where(self._entered == p, 1.0, 0.0) for p in range(self.phases)]
-        self._length_of: list[int] = []
+        self._phase_of: list[int] = []
         for phase in range(self.phases):
             own = self._lengths_s[self._entered == phase]
             if len(own) >= FEW and own.std() > VARYING * own.mean():
                 relative = self._lengths_s / own.mean() - 1.0
                 rows.append(np.where(self._entered == phase, relative, 0.0))
-                self._length_of.append(phase)
+                self._phase_of.append(phase)
+        for phase, amounts in terms:
+            rows.append(amounts[keep])
+            self._phase_of.append(phase)
         self._signals = np.array(rows)
         areas = np.cumsum(self._signals * self._lengths_s, axis=1)
         self._area = np.concatenate([np.zeros((len(rows), 1)), areas], axis=1)
@@ -77,7 +102,7 @@ class Signals:
         """Shape (phases, parameters): joules of a phase by each of the powers."""
         gradient = np.zeros((self.phases, len(self._signals)))
         gradient[:, : self.phases] = np.diag(self.durations_s())
-        for place, phase in enumerate(self._length_of, start=self.phases):
+        for place, phase in enumerate(self._phase_of, start=self.phases):
             gradient[phase, place] = self._area[place, -1]
         return gradient
 
@@ -131,13 +156,24 @@ class TickData:
     power_w: Array
 
     @staticmethod
-    def of(times_s: Array, energy_j: Array, work: Signals) -> "TickData":
-        """From the ticks' times and the counter's values."""
+    def of(
+        times_s: Array, energy_j: Array, work: Signals, longest_lag_s: float = MAX_LAG_S
+    ) -> "TickData":
+        """From the ticks' times and the counter's values.
+
+        Ticks that came close upon one another are taken as one: the time between them is as
+        uncertain as it is short, and so would be the power. So are ticks of a few steps of the
+        counter. After a missed tick it is not known what a sampling counter shows.
+        """
+        apart = _far_enough(times_s, energy_j)
+        times_s, energy_j = times_s[apart], energy_j[apart]
         times, gaps = times_s[1:], np.diff(times_s)
         power_w = np.diff(energy_j) / np.maximum(gaps, 1e-9)
-        # Only what the work explains under any lag.
-        begin, end = work.edges_s[0] + MAX_LAG_S, work.edges_s[-1]
+        # Only what the work explains, by any lag up to the longest.
+        begin, end = work.edges_s[0] + longest_lag_s, work.edges_s[-1]
         keep = (gaps > 0) & (times - gaps >= begin) & (times <= end)
+        if keep.any():
+            keep &= gaps <= _LONG * np.median(gaps[keep])
         return TickData(times[keep], gaps[keep], power_w[keep])
 
     def few(self) -> "TickData":
@@ -145,6 +181,30 @@ class TickData:
         spare = max(0, len(self.times_s) - _SEARCH_TICKS) // 2
         cut = slice(spare, spare + _SEARCH_TICKS)
         return TickData(self.times_s[cut], self.gaps_s[cut], self.power_w[cut])
+
+
+def _far_enough(times_s: Array, energy_j: Array) -> NDArray[np.int64]:
+    """Places of the ticks to use: half a usual gap apart or more, and many steps."""
+    gaps, steps = np.diff(times_s), np.diff(energy_j)
+    if len(gaps) == 0:
+        return np.arange(len(times_s))
+    least_s = np.median(gaps) / 2
+    least_j = LEAST_STEPS * _step_j(steps)
+    chosen = [0]
+    for place in range(1, len(times_s)):
+        last = chosen[-1]
+        if times_s[place] - times_s[last] >= least_s and (
+            energy_j[place] - energy_j[last] >= least_j
+        ):
+            chosen.append(place)
+    return np.array(chosen)
+
+
+def _step_j(steps: Array) -> float:
+    """The counter's resolution: the least by which it rises, or by which two rises differ."""
+    sizes = np.unique(np.round(steps[steps > 0], 6))
+    apart = np.diff(sizes, prepend=0.0)
+    return float(apart[apart > 1e-5].min(initial=np.inf)) if len(sizes) else 0.0
 
 
 def regular_times(times_s: Array) -> Array:

@@ -21,6 +21,7 @@ class Scenario:
         prefill_w: power of a prefill of mean length.
         length_w: how much more a prefill of twice the mean length draws.
         decode_w: power of a decode.
+        decode_onset: how many times that it draws in its first tenth.
         period_s: the counter's update period.
         lag_s: how long an update lags behind.
         duty: share of the period, before each update, in which power is sampled.
@@ -36,6 +37,7 @@ class Scenario:
     decode_s: float = 0.2
     prefill_w: float = 450.0
     decode_w: float = 260.0
+    decode_onset: float = 1.0
     length_w: float = 0.0
     length_spread: float = 0.5
     decode_spread: float = 0.02
@@ -104,13 +106,16 @@ def simulate(case: Scenario, seed: int = 0) -> Simulated:
     watts = watts * (1 + case.power_spread * random.normal(size=len(watts)))
     edges = np.concatenate([[0.0], np.cumsum(lengths)])
     watts = watts * _wander(edges[:-1], case.drift, random)
+    onset = 0.9 + 0.1 * case.decode_onset
     truth = {
-        name: float((watts * lengths)[entered == place].sum()) for place, name in enumerate(NAMES)
+        name: float((watts * lengths * np.where(entered == 2, onset, 1.0))[entered == place].sum())
+        for place, name in enumerate(NAMES)
     }
     first = -random.uniform(0, case.period_s) - 3 * case.period_s
     updates = np.arange(first, edges[-1] + case.period_s, case.period_s)
     updates = updates + case.irregular_s * random.normal(size=len(updates))
-    shown = _shown(case, edges, watts, np.sort(updates))
+    fine_edges, fine_watts = _with_onset(case, edges, watts, entered)
+    shown = _shown(case, fine_edges, fine_watts, np.sort(updates))
     shown = np.round(shown, 3)
     looked = np.ceil(updates / case.poll_s) * case.poll_s + random.uniform(0, 1e-4, len(updates))
     start = np.searchsorted(looked, 0.0) - 1
@@ -123,6 +128,15 @@ def simulate(case: Scenario, seed: int = 0) -> Simulated:
     starts_ns = [int(origin_ns + t * 1e9) for t in edges[:-1]]
     times = PhaseTimes(NAMES, entered.tolist(), starts_ns, int(origin_ns + edges[-1] * 1e9))
     return Simulated(times, ticks, float(shown[end - 1] - shown[start]), truth)
+
+
+def _with_onset(case, edges, watts, entered):
+    """The same work, each decode in two parts of unlike power."""
+    lengths = np.diff(edges)
+    cuts = edges[:-1] + 0.1 * lengths
+    fine_edges = np.append(np.stack([edges[:-1], cuts], axis=1).ravel(), edges[-1])
+    first = np.where(entered == 2, case.decode_onset, 1.0)
+    return fine_edges, np.stack([watts * first, watts], axis=1).ravel()
 
 
 def _wander(t, drift, random):

@@ -40,7 +40,7 @@ def test_nothing_is_assumed_that_the_ticks_do_not_demand():
     "scenario",
     [
         Scenario(queries=300, period_s=0.02, prefill_s=0.005, decode_s=0.02),
-        Scenario(queries=300, power_spread=0.03),
+        Scenario(queries=150, power_spread=0.03),
     ],
     ids=["many-in-a-tick", "ticks-within-phases"],
 )
@@ -66,7 +66,7 @@ def test_identical_durations_in_every_tick_cannot_be_told_apart(spread):
 
 
 def test_too_few_ticks_tell_nothing():
-    assert fit(simulate(Scenario(queries=5))) == "only 14 updates of the counter fell into the work"
+    assert fit(simulate(Scenario(queries=5))) == "only 10 updates of the counter fell into the work"
 
 
 def test_a_fit_that_is_too_uncertain_is_none():
