@@ -40,11 +40,14 @@ class Warmup:
 def measure_idle(meters: Sequence[Meter], seconds: float) -> dict[Domain, float]:
     """Mean power of each domain while nothing is done, in watts; measured ones only.
 
-    Estimates are left out: they would only tell what they assume.
+    Estimates are left out: they would only tell what they assume. So is all of it where something
+    spoiled the window: a GPU that others used was not idle.
     """
     if seconds <= 0:
         return {}
     measurements, elapsed_s = watch_idle(meters, seconds)
+    if any(notice.invalidates for one in measurements.values() for notice in one.notices):
+        return {}
     return {
         domain: reading.energy_j / elapsed_s
         for measurement in measurements.values()

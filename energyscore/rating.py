@@ -221,8 +221,11 @@ def _rate_in_cohort(
     if unratable or figure is None:
         return _without_stars(result, unratable or "no energy was measured", departures)
     cohort = cohorts[cohort_key(result)]
-    if cohort.models < 2 or cohort.range.low_wh == cohort.range.high_wh:
+    if cohort.models < 2:
         reason = "stars are relative: at least two comparable models are needed"
+        return _without_stars(result, reason, departures)
+    if cohort.range.low_wh == cohort.range.high_wh:
+        reason = "stars are relative: all comparable results have the same energy"
         return _without_stars(result, reason, departures)
     return _with_stars(result, figure, cohort.range, departures)
 

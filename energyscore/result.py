@@ -279,6 +279,10 @@ class Result(Part):
         )
         if self.score.gpu_wh_per_1k_queries is not None and not measured:
             raise ValueError("score.gpu_wh_per_1k_queries stands on runs without GPU energy")
+        if self.score.runs != len(self.runs):
+            raise ValueError(
+                f"score.runs is {self.score.runs}, but there are {len(self.runs)} runs"
+            )
         return self
 
     @property

@@ -13,6 +13,9 @@ from energyscore.units import WH_PER_KWH, wh_per_1k_queries
 NVML_SYSTEMATIC = 0.05
 """Relative error of NVML's readings on recent GPUs (arXiv 2312.02741)."""
 
+NEGLIGIBLE = 0.02
+"""A net energy this far below zero, as a share of the gross one, is noise."""
+
 NO_GPU = "no GPU was metered: the work ran on the processor"
 
 
@@ -158,6 +161,9 @@ def _net(
             )
             for run in runs
         ]
+        if std.fmean(net_wh) < -NEGLIGIBLE * sum(_figures(runs, domains)[0] or [0]) / len(runs):
+            why = f"idling was metered at {idle_w:.0f} W, more than the work took: it was none"
+            return {"net_gpu_wh_per_1k_queries": None, "net_of": None, "net_reason": why}
         return {
             "net_gpu_wh_per_1k_queries": std.fmean(net_wh),
             "net_of": name,

@@ -398,7 +398,7 @@ def test_phases_are_told_apart_by_the_counters_ticks_and_sum_to_what_was_metered
     assert shares["preprocess"] == pytest.approx({"gpu:x": 600.0, "cpu": 200.0}, rel=1e-3)
     assert shares["forward"] == pytest.approx({"gpu:x": 5400.0, "cpu": 600.0}, rel=1e-3)
     assert run.phase_methods == {"gpu:x": "tick_regression", "cpu": "time_share"}
-    assert run.phase_facts["gpu:x"]["ticks"] > 100
+    assert run.phase_facts["gpu:x"]["ticks"] > 40
     assert run.phases["forward"].se_j["gpu:x"] < 50
     assert run.phases["forward"].se_j["cpu"] is None
 

@@ -75,7 +75,8 @@ class Process:
     ("gap_s", "busy", "found"),
     [
         (0.2, 0.0, False),
-        (1.9, 0.0, False),
+        (0.5, 0.0, False),
+        (0.7, 0.0, True),
         (2.1, 0.0, True),
         (60.0, 0.02, True),
         (2.1, 1.0, False),  # it computed, with the interpreter's lock in its hand
@@ -89,6 +90,15 @@ def test_a_gap_counts_when_the_worker_did_not_compute_in_it(gap_s, busy, found):
     process.pass_s(gap_s, busy=busy)
     process.pass_s(0.2, busy=1.0)
     assert process.heartbeat.gaps_s == ([gap_s] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("gaps_s", "told"), [([1.8], False), ([1.8] * 5, True), ([2.1], True), ([0.7] * 4, False)]
+)
+def test_short_stops_count_when_they_add_up(gaps_s, told):
+    """Over a twentieth of the window, which is 60 s long, or one of over 2 s."""
+    notices = judge(START, after(60.0), gaps_s)
+    assert [notice.code for notice in notices] == (["suspended"] if told else [])
 
 
 def test_the_machines_clocks_are_read_and_go_together():

@@ -436,3 +436,18 @@ def test_a_window_too_short_for_the_counters_steps_is_told(seconds, period_ms, s
     assert reading.method == "counter"
     assert ("short_window" in notices) is (said is not None)
     assert said is None or said in notices["short_window"].message
+
+
+@pytest.mark.parametrize(("joules", "believed"), [(50.0, True), (1_000.0, False), (2e5, False)])
+def test_a_counter_that_rises_by_more_than_the_gpu_can_take_is_not_believed(joules, believed):
+    """At 700 W and an update each 100 ms no update brings 280 J; power serves instead."""
+    trace = trace_of()
+    half = len(trace.counter) // 2
+    jumped = [(t, mj + round(joules * 1e3)) for t, mj in trace.counter[half:]]
+    trace.counter[half:] = jumped
+    trace.end_mj += round(joules * 1e3)
+    reading, notices = judge(trace)
+    assert reading.method == ("counter" if believed else "power_integral")
+    assert ("counter_jumped" in notices) is not believed
+    if not believed:
+        assert reading.energy_j == pytest.approx(3000.0, rel=0.02)

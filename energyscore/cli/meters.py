@@ -12,7 +12,7 @@ from energyscore.result import Caution, GpuPart
 
 if TYPE_CHECKING:
     from energyscore.meters.nvml import NvmlMeter
-    from energyscore.meters.nvml_device import GpuFacts
+    from energyscore.meters.nvml_device import GpuFacts, NvmlSession
 
 
 @dataclass
@@ -152,7 +152,10 @@ def measure_idle_gpus(uuids: Sequence[str], seconds: float) -> dict[Domain, floa
     except MeterError:
         return {}  # metering will say why
     try:
-        meter: NvmlMeter = catalog.resolve(catalog.METERS, "nvml")(uuids or session.uuids())
+        free = [u for u in uuids or session.uuids() if not _is_used(session, u)]
+        if not free:
+            return {}  # others compute on them: they are not idle
+        meter: NvmlMeter = catalog.resolve(catalog.METERS, "nvml")(free)
         try:
             meter.open()
             return measure_idle([meter], seconds)
@@ -162,6 +165,12 @@ def measure_idle_gpus(uuids: Sequence[str], seconds: float) -> dict[Domain, floa
         return {}
     finally:
         session.close()
+
+
+def _is_used(session: "NvmlSession", uuid: str) -> bool:
+    from energyscore.meters import nvml_device
+
+    return bool(nvml_device.count_processes(session.handle(uuid)))
 
 
 def _open_nvml(metering: Metering) -> "NvmlMeter | None":

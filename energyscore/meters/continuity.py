@@ -14,8 +14,11 @@ CLOCK_RATE = 500e-6
 
 SLEPT_S = 0.5
 BEAT_S = 0.2
-STILL_S = 2.0
-"""A thread that is to wake every 0.2 s, and does not for so long, was not let run."""
+LATE_S = 0.6
+"""A thread that is to wake every 0.2 s, and does not for so long, was not let run..."""
+
+STILL_S, STILL_SHARE = 2.0, 0.05
+"""... which spoils a window once it was that long, or that share of the window in all."""
 
 BUSY = 0.5
 """A worker that computed for this share of a gap was not stopped in it."""
@@ -70,7 +73,7 @@ class Heartbeat:
         now_ns, cpu_ns = self._now_ns(), self._worker_cpu_ns()
         gap_ns, busy_ns = now_ns - self._last_ns, cpu_ns - self._last_cpu_ns
         self._last_ns, self._last_cpu_ns = now_ns, cpu_ns
-        if gap_ns > STILL_S * _NS and busy_ns < BUSY * gap_ns:
+        if gap_ns > LATE_S * _NS and busy_ns < BUSY * gap_ns:
             self.gaps_s.append(gap_ns / _NS)
 
 
@@ -88,7 +91,8 @@ def judge(start: Instant, end: Instant, gaps_s: Sequence[float]) -> tuple[Notice
     if slept_s > SLEPT_S:
         message = f"the machine slept for {slept_s:.1f} s during the window"
         notices.append(Notice("suspended", message, invalidates=True))
-    if gaps_s:
+    # One long stop, or many short ones that add up.
+    if max(gaps_s, default=0.0) > STILL_S or sum(gaps_s) > STILL_SHARE * max(monotonic_s, 10.0):
         message = (
             f"the process stood still for {max(gaps_s):.1f} s"
             + (f", the longest of {len(gaps_s)} times" if len(gaps_s) > 1 else "")

@@ -33,6 +33,7 @@ LEAST_SHARE_OF_LIMIT = 0.01
 # Bits of nvmlDeviceGetCurrentClocksEventReasons (NVML reference).
 _POWER_CAP, _THERMAL, _POWER_BRAKE = 0x04, 0x20 | 0x40, 0x80
 _LIMIT_TOLERANCE = 1.05
+_JUMP = 2.0
 
 
 @dataclass
@@ -126,6 +127,8 @@ def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | 
             "counter_reset",
             f"the energy counter of {label} went backwards (driver reload or GPU reset)",
         )
+    if jump := _jump(trace):
+        return Notice("counter_jumped", f"the energy counter of {label} {jump}")
     if not trace.counter and trace.end_mj > trace.start_mj:
         return None  # nobody watched in between; it moved
     # Changes within the window only: the first record is the state at its beginning.
@@ -138,6 +141,22 @@ def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | 
             f"the energy counter of {label} stood still for {longest_s:.1f} s of work",
         )
     return None
+
+
+def _jump(trace: Trace) -> str:
+    """A single update of more energy than the GPU can take in that time."""
+    period_ms = update_period_ms(trace.counter)
+    if not trace.power_limits_w or period_ms is None:
+        return ""
+    limit_w = max(trace.power_limits_w)
+    # Updates come late and short gaps are noted inexactly: a period more, and twice the limit.
+    for (before_ns, before_mj), (now_ns, now_mj) in itertools.pairwise(trace.counter[1:]):
+        most_j = _JUMP * limit_w * ((now_ns - before_ns) / 1e9 + period_ms / 1e3)
+        if (now_mj - before_mj) / 1e3 > most_j:
+            return (
+                f"rose by {(now_mj - before_mj) / 1e3:.0f} J at once, more than it can have taken"
+            )
+    return ""
 
 
 def _integrate_power(window: Window, trace: Trace) -> tuple[float | None, str, bool]:

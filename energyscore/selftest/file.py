@@ -8,6 +8,7 @@ from energyscore.selftest.report import SelfTest, parse_selftest, selftest_to_js
 from energyscore.store import write_atomically
 
 FILE_NAME = "selftest.json"
+MOST_BYTES = 2**22
 
 
 def save_selftest(out: Path, selftest: SelfTest) -> Path:
@@ -31,6 +32,8 @@ def load_selftest(out: Path) -> SelfTest | None:
     if not path.is_file():
         return None
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ResultError(f"{path} is too large for a self-test.")
         data = path.read_bytes()
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
