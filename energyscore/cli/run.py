@@ -303,7 +303,7 @@ def run(
         sys.stdout.buffer.flush()
     elif report:
         show_report(report)
-    if report:
+    if report and request is None:
         observer.say(f"Results: {session.csv_path} and one JSON file a result beside it.")
     # The gravest counts: interrupted, then invalid or unsupported, then wrong input.
     statuses = [failure.exit_code for failure in failures]

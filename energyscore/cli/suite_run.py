@@ -39,13 +39,15 @@ def run_all(given: Mapping[str, Any], repeats: int | None, *, few_queries: int) 
     for name in ("tasks", "model"):
         if given[name]:
             raise UsageError("--all takes every task and its own models; name none beside it.")
-    content = {name: given[name] for name in RunOptions.model_fields if given[name] is not None}
+    content = {name: given[name] for name in RunOptions.model_fields}
     content |= {name: given[name].value for name in ("device", "dtype")}
+    content["gpu"] = list(given["gpu"] or ()) or None
+    said = {name for name, value in content.items() if value is not None and value is not False}
+    content = {name: content[name] for name in said}
     if repeats is not None:
         content["repeats"] = repeats
     if given["quick"]:
         content.setdefault("queries", few_queries)
-    content = {name: value for name, value in content.items() if value is not False and value != []}
     listing = _list_everything(read_options(content, "--all"), given["task_path"])
     plan = plan_of(listing, RunOptions(), given["task_path"])
     return measure(

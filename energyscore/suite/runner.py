@@ -5,6 +5,8 @@ atomic write. So an entry is finished when there is a valid result with its key,
 killed when; `suite.json` only reports.
 """
 
+import contextlib
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +25,8 @@ from energyscore.suite.report import (
     make_report,
     report_to_json,
 )
+
+LOCK_WAIT_S = 20.0
 
 Command = Callable[[Planned], Sequence[str]]
 
@@ -66,8 +70,8 @@ def run_suite(
     Raises:
         ResultError: when another suite works in the folder, or it cannot be written.
     """
-    busy = f"Another suite is measuring into {out}."
-    with store.locked(out / ".suite.lock", busy=busy) as lock:
+    with contextlib.ExitStack() as stack:
+        lock = _only_suite(out, stack)
         records = [record_before(planned, out, fresh=fresh) for planned in plan]
         interrupted = False
         try:
@@ -86,6 +90,19 @@ def run_suite(
         report = make_report(source, records, interrupted=interrupted)
         _write(out, report)
         return report
+
+
+def _only_suite(out: Path, stack: contextlib.ExitStack) -> int:
+    """Lock the folder for this suite. The process of a killed suite may take a while to end."""
+    busy = f"Another suite is measuring into {out}."
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            return stack.enter_context(store.locked(out / ".suite.lock", busy=busy))
+        except ResultError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def find_result(planned: Planned, out: Path, *, valid: bool = True) -> tuple[str, Result] | None:
