@@ -3,9 +3,11 @@
 import dataclasses
 import inspect
 import os
+import subprocess
+import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, environment, gpu
 from fake_hub import FakeHub
 from fake_suite import fake_plan
 
@@ -445,3 +447,21 @@ def test_run_all_is_every_task_with_its_own_models(tmp_path, monkeypatch):
     assert "--repeats=auto" in run("--repeats", "auto")
     with pytest.raises(UsageError, match="--all"):
         run("text_generation")
+
+
+def test_the_gpus_that_the_driver_lists_are_part_of_the_machine(simulate):
+    simulation = simulate(gpu("GPU-a"), gpu("GPU-b"))
+    code = (
+        "from energyscore.cli.suite_run import _machine\n"
+        "print(*(one.uuid for one in _machine().gpus), _machine().driver)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(simulation.env()),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *uuids, driver = done.stdout.split()
+    assert uuids == ["GPU-a", "GPU-b"]
+    assert driver != "None"

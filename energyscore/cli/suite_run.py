@@ -9,7 +9,13 @@ from typing import Any
 
 from energyscore import environment, hub, store
 from energyscore.cli import Format
-from energyscore.cli.suite_view import Outlook, SuiteProgress, show_plan, show_summary
+from energyscore.cli.suite_view import (
+    Outlook,
+    SuiteProgress,
+    describe_plan,
+    show_plan,
+    show_summary,
+)
 from energyscore.console import message_console
 from energyscore.errors import MeterError, UsageError
 from energyscore.meters.nvml_device import NvmlSession
@@ -165,6 +171,7 @@ def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) ->
         outlooks.append(Outlook(record, time_needed, size_of(planned)))
     if form is Format.table:
         show_plan(outlooks)
+        message_console().print(describe_plan(outlooks), soft_wrap=True, markup=False)
         return
     content = [
         one.record.model_dump(mode="json")

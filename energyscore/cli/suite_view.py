@@ -140,6 +140,19 @@ def show_plan(outlooks: Sequence[Outlook]) -> None:
     )
 
 
+def describe_plan(outlooks: Sequence[Outlook]) -> str:
+    """The plan's sum: what is known of the time, and of how many entries it is not."""
+    pending = [one.estimate for one in outlooks if one.record.status == "pending"]
+    known = [one.seconds for one in pending if one.seconds is not None]
+    text = f"{len(pending)} of {len(outlooks)} to measure"
+    if known:
+        least = any(one.basis == "at_least" for one in pending) or len(known) < len(pending)
+        text += f", {'at least' if least else 'about'} {format_duration(sum(known))}"
+    if len(known) < len(pending):
+        text += f"; how long {len(pending) - len(known)} of them take is unknown"
+    return f"{text}."
+
+
 def _name(record: Record) -> str:
     if record.reasoning in (None, "off"):
         return record.model
