@@ -51,6 +51,7 @@ class Subject:
         shared: whether other processes on the GPUs were allowed.
         environment: the machine.
         meters: names of the meters in use.
+        request: key of the entry of a suite that asked for it.
     """
 
     task: TaskSpec
@@ -64,13 +65,15 @@ class Subject:
     shared: bool
     environment: EnvironmentPart
     meters: tuple[str, ...]
+    request: str | None = None
 
 
 def identity(subject: Subject) -> str:
     """SHA-256 of all that decides what is measured; runs are shared only where it is equal.
 
     The number of repeats is left out: asking for more goes on from those that are there. So is
-    the self-test that a result cites: it tells of the machine, and changes nothing in it.
+    the self-test that a result cites: it tells of the machine, and changes nothing in it; and
+    who asked for it.
     """
     plan = subject.plan
     content = {
@@ -141,6 +144,7 @@ def assemble(
     return Result(
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         identity=identity(subject),
+        request=subject.request,
         task=TaskPart(
             id=task.id, version=task.version, digest=task.digest, scale_task=task.scale_task
         ),

@@ -1,8 +1,10 @@
 """Whether the Hugging Face hub can be reached, found out fast instead of by minutes of retries."""
 
 import http.client
+import json
 import os
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from energyscore.errors import UsageError
@@ -41,6 +43,18 @@ def is_reachable(timeout_s: float = 3.0) -> bool:
         return False
     except (ValueError, http.client.HTTPException) as error:
         raise wrong from error
+
+
+def file_sizes(model: str, revision: str | None, timeout_s: float = 5.0) -> dict[str, int] | None:
+    """Sizes in bytes of a model's files on the hub; None where the hub does not tell."""
+    commit = urllib.parse.quote(revision or "main", safe="")
+    address = f"{endpoint()}/api/models/{model}/tree/{commit}?recursive=true"
+    try:
+        with urllib.request.urlopen(address, timeout=timeout_s) as answer:
+            files = json.loads(answer.read())
+        return {file["path"]: int(file["size"]) for file in files if file["type"] == "file"}
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+        return None
 
 
 def stay_offline() -> None:

@@ -17,6 +17,8 @@ WARMUP_BLOCK_S = 10.0
 WARMUP_LIMIT_S = 120.0
 QUICK_WARMUP_BATCHES = 3
 STEADY_C = 1.0
+IDLE_S = 30.0
+LONE_PHASE_S = 20.0
 
 Thermometer = Callable[[], float | None]
 """The hottest metered GPU's temperature in degrees Celsius, None where there is none."""

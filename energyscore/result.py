@@ -256,6 +256,9 @@ class Result(Part):
     schema_version: Literal[1] = 1
     created_at: str = Field(description="UTC, ISO 8601")
     identity: str = Field(description="SHA-256 of everything that decides what is measured")
+    request: str | None = Field(
+        default=None, description="key of the entry of a suite that asked for it; null: no suite"
+    )
     task: TaskPart
     model: ModelPart
     workload: WorkloadPart

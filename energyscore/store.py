@@ -22,6 +22,7 @@ from energyscore.result import Result, Run, parse_result, result_to_json
 
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
+_OTHER_KINDS = (b'"kind": "selftest"', b'"kind": "suite"')
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -141,14 +142,17 @@ def _looks_like_result(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             head = file.read(4096)
-        return b'"schema_version"' in head and b'"kind": "selftest"' not in head
+        return b'"schema_version"' in head and not any(kind in head for kind in _OTHER_KINDS)
     except OSError:
         return False
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait: bool = False, busy: str = "") -> Iterator[None]:
+def locked(path: Path, *, wait: bool = False, busy: str = "") -> Iterator[int]:
     """Hold a lock file. The lock is the kernel's and ends with the process, killed or not.
+
+    Yields:
+        The lock file's descriptor: processes that inherit it hold the lock along.
 
     Raises:
         ResultError: when another process holds it and `wait` is false.
@@ -165,7 +169,7 @@ def locked(path: Path, *, wait: bool = False, busy: str = "") -> Iterator[None]:
             raise ResultError(busy, "Wait for it, or choose another --out.") from error
         # The file stays: were it removed, one process could hold the old file's lock and
         # another the new one's.
-        yield
+        yield file.fileno()
 
 
 class Journal:

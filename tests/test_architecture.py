@@ -35,6 +35,14 @@ FORBIDDEN = {
         (f"selftest.{name}" for name in ("report", "plan", "judge", "judge_gpu", "judge_machine")),
         HEAVY | ours("meters", "store", "selftest.gpu", "selftest.runner", "selftest.file"),
     ),
+    "suite": HEAVY
+    | {"typer", "rich"}
+    | ours("meters", "backends", "benchmark", "cli", "console", "catalog"),
+    **dict.fromkeys(
+        (f"suite.{name}" for name in ("options", "listing", "official", "estimate", "report")),
+        ours("store", "suite.child", "suite.runner", "suite.key"),
+    ),
+    "suite.plan": ours("suite.child", "suite.runner", "suite.key"),
     "meters": {"torch", "transformers", "typer", "rich"}
     | ours("backends", "workload", "benchmark", "store", "cli", "console"),
     "backends": {"pynvml", "codecarbon", "typer", "rich"}
@@ -91,7 +99,14 @@ def test_only_the_command_line_resolves_the_catalog():
 
 @pytest.mark.parametrize(
     "command",
-    [["--help"], ["run", "--help"], ["tasks"], ["rate", "--help"], ["selftest", "--help"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["tasks"],
+        ["rate", "--help"],
+        ["selftest", "--help"],
+        ["suite", "--help"],
+    ],
 )
 def test_light_commands_load_no_heavy_library(command):
     code = (

@@ -18,6 +18,8 @@ INSTALLING = [line for line in LINES if line.startswith("python3 -m venv")]
 def folder(tmp_path_factory):
     """Where a newcomer stands, after the README's first command: the demonstration is run."""
     folder = tmp_path_factory.mktemp("newcomer")
+    (listing,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.S)
+    (folder / "models.yaml").write_text(listing)
     done = energyscore("run", cwd=folder)
     assert done.status == 0, done.stderr
     assert done.stdout.count("★") >= 5 + 1

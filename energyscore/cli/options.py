@@ -7,14 +7,13 @@ from energyscore.checks import MIN_WINDOW_S
 from energyscore.cli.meters import Metering
 from energyscore.errors import EnergyScoreError
 from energyscore.model import Dtype
+from energyscore.preparation import IDLE_S, LONE_PHASE_S
 from energyscore.task import TaskSpec
 from energyscore.work import Plan
 from energyscore.workload import Workload
 
 SEED = 42
 MOST_REPEATS = 30
-IDLE_S = 30.0
-LONE_PHASE_S = 20.0
 
 
 class Interrupted(EnergyScoreError):
@@ -49,6 +48,7 @@ class Options:
     allow_pickle: bool
     trust_remote_code: bool
     out: Path
+    request: str | None = None
 
     @property
     def idle_seconds(self) -> float:

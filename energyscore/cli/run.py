@@ -34,6 +34,7 @@ class DtypeChoice(StrEnum):
 
 @app.command()
 def run(
+    context: typer.Context,
     tasks: Annotated[
         list[str] | None,
         typer.Argument(metavar="[TASK]...", help="Tasks by name (see `energyscore tasks`)."),
@@ -210,6 +211,18 @@ def run(
             rich_help_panel=LOADING,
         ),
     ] = False,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Every task with its bundled models, each in a process of its own, as "
+            "`energyscore suite` does. With --quick 6 queries each, unless --queries says more.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = False,
+    request: Annotated[
+        str | None, typer.Option(help="What a suite asked for, by its key.", hidden=True)
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for results.", rich_help_panel=OUTPUT)] = Path(
         "results"
     ),
@@ -235,8 +248,14 @@ def run(
       energyscore run text_generation --model builtin:gpt2 --repeats auto --half-width 0.5
 
       energyscore run sentence_similarity --model ./my-model --dataset pairs.csv --repeats 5
+
+      energyscore run --all --quick
     """
     fixed, target = _parse_repeats(repeats, half_width)
+    if everything:
+        from energyscore.cli.suite_run import run_all
+
+        raise typer.Exit(run_all(context.params, fixed, few_queries=DEMO_QUERIES))
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     from energyscore import catalog
@@ -268,6 +287,7 @@ def run(
         allow_pickle=allow_pickle,
         trust_remote_code=trust_remote_code,
         out=out,
+        request=request,
     )
     with ProgressObserver() as observer:
         if demo:
@@ -283,7 +303,7 @@ def run(
         sys.stdout.buffer.flush()
     elif report:
         show_report(report)
-    if report:
+    if report and request is None:
         observer.say(f"Results: {session.csv_path} and one JSON file a result beside it.")
     # The gravest counts: interrupted, then invalid or unsupported, then wrong input.
     statuses = [failure.exit_code for failure in failures]

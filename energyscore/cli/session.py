@@ -207,7 +207,8 @@ class Session:
     def _run(
         self, entry: _Entry, backend: Backend, facts: ModelFacts, metering: Metering
     ) -> tuple[Path, Result]:
-        plan = self._options.plan(entry.task.spec, backend.phases, entry.workload, metering)
+        options = self._options
+        plan = options.plan(entry.task.spec, backend.phases, entry.workload, metering)
         machine = environment.describe(metering.gpu_parts(), metering.driver, metering.cuda)
         subject = Subject(
             task=entry.task.spec,
@@ -219,13 +220,14 @@ class Session:
             gpus_chosen_by=metering.chosen_by,
             occupied_gpus=metering.occupied,
             shared=metering.shared,
-            environment=with_selftest(self._options.out, machine),
+            environment=with_selftest(options.out, machine),
             meters=tuple(meter.name for meter in metering.meters),
+            request=options.request,
         )
-        folder = store.result_folder(self._options.out, entry.model.folder, entry.task.spec.id)
+        folder = store.result_folder(options.out, entry.model.folder, entry.task.spec.id)
         journal = store.Journal(folder, identity(subject))
         with journal.lock():
-            if self._options.fresh:
+            if options.fresh:
                 journal.discard()
             finished = journal.load()
             cautions = [*entry.cautions, *metering.cautions()]

@@ -1,0 +1,159 @@
+"""`energyscore suite`: many models from a list, each measured in a process of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energyscore.cli import Format, app
+
+if TYPE_CHECKING:
+    from energyscore.suite.options import RunOptions
+
+CHOOSING, MEASURING, OUTPUT = "Which entries", "How they are measured", "Output"
+
+
+@app.command()
+def suite(
+    listing: Annotated[
+        Path,
+        typer.Argument(metavar="LIST.yaml|LIST.csv", help="The list.", show_default=False),
+    ],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Models whose names fit, such as 'google/*'. Repeatable.",
+            rich_help_panel=CHOOSING,
+        ),
+    ] = None,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            metavar="A",
+            help="Entries of which the list says this class. Repeatable.",
+            rich_help_panel=CHOOSING,
+        ),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TASK", help="This task. Repeatable.", rich_help_panel=CHOOSING),
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="OPTION=VALUE",
+            help="A run option for every entry, such as quick=true or device=cpu; it wins over "
+            "the list's. Repeatable.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    task_path: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of task files of your own.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            min=0.01,
+            help="End an entry that takes longer. Default: none is.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going/--stop-on-failure",
+            help="Whether the rest is measured once an entry failed or is invalid.",
+            rich_help_panel=MEASURING,
+        ),
+    ] = True,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh", help="Measure finished entries once more.", rich_help_panel=MEASURING
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show what would be measured, how long it takes and how much is downloaded, "
+            "where that is known.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for results.", rich_help_panel=OUTPUT)] = Path(
+        "results"
+    ),
+    form: Annotated[
+        Format, typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT)
+    ] = Format.table,
+) -> None:
+    """Measure every model of a list, each in a process of its own: one that crashes stops no other.
+
+    The list is a YAML file with `entries`, each a `task`, a `model` and any option of `run`, and
+    `defaults` for all; or a batch list of the AI Energy Score (CSV). Paths are relative to the
+    working directory.
+
+    Interrupted or killed, the same command goes on where it was: an entry is finished once there
+    is a valid result of what it asks for, on this machine. OUT/suite.json tells what became of
+    each. Exit status: 0 all are measured, 2 the list is wrong, 3 something failed or is invalid.
+
+    Examples:
+      energyscore suite models.yaml --dry-run
+
+      energyscore suite models.yaml --task text_generation --class A
+
+      energyscore suite oct_2025_models.csv --only 'Qwen/*' --set device=cuda --timeout 120
+    """
+    from energyscore.cli.suite_run import measure, plan_of, preview
+    from energyscore.errors import UsageError
+    from energyscore.suite.listing import Listing, read_listing
+    from energyscore.suite.plan import select
+    from energyscore.task import find_task, load_tasks
+
+    whole = read_listing(listing)
+    known = load_tasks(task_path)
+    wanted = {find_task(name, known).spec.id for name in task or ()}
+    chosen = select(whole.entries, only or (), size or ())
+    plan = plan_of(Listing(whole.source, tuple(chosen), whole.ours), _settings(setting), task_path)
+    plan = [planned for planned in plan if not wanted or planned.task_name in wanted]
+    if not plan:
+        raise UsageError(f"The list {listing} has no entry of --only, --class and --task.")
+    if dry_run:
+        preview(plan, out, form, fresh=fresh)
+        return
+    limit_s = None if timeout is None else timeout * 60
+    status = measure(
+        plan, whole.source, out, form, task_path, limit_s, fresh=fresh, stop=not keep_going
+    )
+    raise typer.Exit(status)
+
+
+def _settings(texts: Sequence[str] | None) -> "RunOptions":
+    """Options from `name=value`, values as in a list."""
+    import yaml
+
+    from energyscore.errors import UsageError
+    from energyscore.suite.options import read_options
+
+    content: dict[str, object] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text}: it is no OPTION=VALUE, such as quick=true.")
+        try:
+            content[name.strip().replace("-", "_")] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError) as error:
+            raise UsageError(f"--set {text}: the value cannot be read: {error}.") from error
+    return read_options(content, "--set")

@@ -1,0 +1,185 @@
+"""How the command line runs a suite: the plan of this machine, its preview, its measurement."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from energyscore import environment, hub, store
+from energyscore.cli import Format
+from energyscore.cli.suite_view import (
+    Outlook,
+    SuiteProgress,
+    describe_plan,
+    show_plan,
+    show_summary,
+)
+from energyscore.console import message_console
+from energyscore.errors import MeterError, UsageError
+from energyscore.meters.nvml_device import NvmlSession
+from energyscore.model import ModelSpec
+from energyscore.result import EnvironmentPart, GpuPart
+from energyscore.suite.estimate import estimate, needed_bytes
+from energyscore.suite.key import key_of
+from energyscore.suite.listing import Entry, Listing
+from energyscore.suite.options import RunOptions, read_options
+from energyscore.suite.plan import Planned, make_plan
+from energyscore.suite.report import FILE_NAME, report_to_json
+from energyscore.suite.runner import record_before, run_suite
+from energyscore.task import TaskFile, load_tasks
+
+
+def run_all(given: Mapping[str, Any], repeats: int | None, *, few_queries: int) -> int:
+    """`energyscore run --all`: every task with its default models.
+
+    Args:
+        given: what the command line of `run` says, by option.
+        repeats: the number of runs, where a number was given.
+        few_queries: how many queries with --quick, unless a number was given.
+
+    Returns:
+        The exit status.
+    """
+    for name in ("tasks", "model"):
+        if given[name]:
+            raise UsageError("--all takes every task and its own models; name none beside it.")
+    content = {name: given[name] for name in RunOptions.model_fields}
+    content |= {name: given[name].value for name in ("device", "dtype")}
+    content["gpu"] = list(given["gpu"] or ()) or None
+    said = {name for name, value in content.items() if value is not None and value is not False}
+    content = {name: content[name] for name in said}
+    if repeats is not None:
+        content["repeats"] = repeats
+    if given["quick"]:
+        content.setdefault("queries", few_queries)
+    listing = _list_everything(read_options(content, "--all"), given["task_path"])
+    plan = plan_of(listing, RunOptions(), given["task_path"])
+    return measure(
+        plan, listing.source, given["out"], given["form"], given["task_path"], fresh=given["fresh"]
+    )
+
+
+def _list_everything(options: RunOptions, task_path: Path | None) -> Listing:
+    """Every task with its default models, for `energyscore run --all`."""
+    entries = [
+        Entry(f"task {name}", name, model, options=options)
+        for name, task in load_tasks(task_path).items()
+        for model in task.spec.default_models
+    ]
+    return Listing("all tasks", tuple(entries), ours=True)
+
+
+def plan_of(listing: Listing, override: RunOptions, task_path: Path | None) -> list[Planned]:
+    """What the list comes to on this machine, now."""
+    machine, online = _machine(), hub.is_reachable()
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+
+    def key(task: TaskFile, model: ModelSpec, options: RunOptions) -> str:
+        return key_of(task, model, options, machine, online=online, visible_gpus=visible)
+
+    return make_plan(listing, load_tasks(task_path), override, key)
+
+
+def measure(
+    plan: Sequence[Planned],
+    source: str,
+    out: Path,
+    form: Format,
+    task_path: Path | None = None,
+    timeout_s: float | None = None,
+    *,
+    fresh: bool = False,
+    stop: bool = False,
+) -> int:
+    """Measure a plan, show what became of it, and give the exit status."""
+    store.check_writable(out)
+    command = _command(out, task_path, fresh=fresh)
+    with SuiteProgress(len(plan)) as progress:
+        report = run_suite(
+            plan, source, out, command, progress,
+            fresh=fresh, stop_on_failure=stop, timeout_s=timeout_s,
+        )  # fmt: skip
+    if form is Format.json:
+        sys.stdout.write(report_to_json(report))
+    else:
+        show_summary(report)
+    go_on = "Interrupted; the same command goes on from there. " if report.interrupted else ""
+    message_console().print(
+        f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}",
+        soft_wrap=True,
+        markup=False,
+    )
+    return report.exit_status
+
+
+def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Planned], list[str]]:
+    """The command that measures an entry."""
+    # Where the working directory is no place to import from here, it is none there either.
+    safe_path = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
+    common = [f"--out={out}", "--format=json"]
+    common += [f"--task-path={task_path}"] if task_path else []
+    common += ["--fresh"] if fresh else []
+
+    def command(planned: Planned) -> list[str]:
+        asked = [planned.task_name, f"--model={planned.entry.model}", f"--request={planned.key}"]
+        asked += planned.entry.options.arguments()
+        return [sys.executable, *safe_path, "-m", "energyscore", "run", *asked, *common]
+
+    return command
+
+
+def _machine() -> EnvironmentPart:
+    """This machine with all GPUs that its driver lists; the driver is let go at once."""
+    try:
+        session = NvmlSession()
+    except MeterError:
+        return environment.describe()
+    try:
+        facts = [session.facts(uuid) for uuid in session.uuids()]
+        names = GpuPart.model_fields
+        parts = [GpuPart(**{name: getattr(one, name) for name in names}) for one in facts]
+        return environment.describe(parts, session.driver_version(), session.cuda_version())
+    finally:
+        session.close()
+
+
+def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) -> None:
+    """Show what would be done, how long it takes and how much is loaded from the hub."""
+    online = hub.is_reachable()
+    has_gpu = bool(_machine().gpus)
+    sizes: dict[object, dict[str, int] | None] = {}
+
+    def size_of(planned: Planned) -> int | None:
+        model = planned.model
+        if model is None or model.source != "hub":
+            return 0
+        asked = (model.id, model.revision)
+        if online and asked not in sizes:
+            sizes[asked] = hub.file_sizes(model.id, model.revision)
+        found = sizes.get(asked)
+        return needed_bytes(found, planned) if found else None
+
+    outlooks = []
+    for planned in plan:
+        earlier = store.find_results(planned.folder(out)) if planned.model else []
+        on_gpu = has_gpu and planned.entry.options.device != "cpu"
+        time_needed = estimate(planned, (result for _, result in earlier), on_gpu=on_gpu)
+        record = record_before(planned, out, fresh=fresh)
+        outlooks.append(Outlook(record, time_needed, size_of(planned)))
+    if form is Format.table:
+        show_plan(outlooks)
+        message_console().print(describe_plan(outlooks), soft_wrap=True, markup=False)
+        return
+    content = [
+        one.record.model_dump(mode="json")
+        | {
+            "estimated_seconds": one.estimate.seconds,
+            "estimate_basis": one.estimate.basis,
+            "size_bytes": one.size_bytes,
+        }
+        for one in outlooks
+    ]
+    print(json.dumps({"plan": content}, indent=2))

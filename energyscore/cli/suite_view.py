@@ -1,0 +1,180 @@
+"""What people see of a suite: its progress on stderr, its plan and its end as tables."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from energyscore.console import message_console, show_table
+from energyscore.suite.estimate import Estimate
+from energyscore.suite.plan import Planned
+from energyscore.suite.report import Record, SuiteReport
+from energyscore.units import format_duration, format_wh
+
+_OWN_PLACE = re.compile(r"^\[1/1\] ")
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """One entry of the plan as `--dry-run` shows it.
+
+    Attributes:
+        record: what is known of it before anything is done.
+        estimate: how long it will take.
+        size_bytes: what of the model's files on the hub is needed; None where not known.
+    """
+
+    record: Record
+    estimate: Estimate
+    size_bytes: int | None
+
+
+class SuiteProgress:
+    """Shows entries: one bar on a terminal, one plain line an event else.
+
+    The bar is drawn only when something happens: a thread that redraws it would work while
+    the entry is measured.
+    """
+
+    def __init__(self, total: int) -> None:
+        """Start without a bar."""
+        self._console = message_console()
+        self._total = total
+        self._place = ""
+        self._left = ""
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> "SuiteProgress":
+        """Begin to show."""
+        if self._console.is_terminal:
+            self._progress = Progress(
+                BarColumn(bar_width=20),
+                MofNCompleteColumn(),
+                TextColumn("{task.description}"),
+                console=self._console,
+                auto_refresh=False,
+                transient=True,
+            )
+            self._task = self._progress.add_task("", total=self._total)
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def begin(self, number: int, planned: Planned, left_s: float | None) -> None:
+        """An entry is measured now."""
+        self._place = f"[{number}/{self._total}]"
+        self._left = "" if left_s is None else f", about {format_duration(left_s)} left"
+        self._event(f"{planned.model_name}, {planned.task_name}: starting{self._left}")
+
+    def line(self, text: str) -> None:
+        """A line of the entry's process; on a terminal its stages only move the bar's text."""
+        if text.startswith("[1/1] "):
+            text = _OWN_PLACE.sub("", text)
+            self._event(text + (self._left if self._progress else ""))
+        elif self._progress is None or text.startswith(("error:", "caution:")):
+            self._print(text)
+
+    def end(self, number: int, record: Record) -> None:
+        """What became of an entry."""
+        self._place = f"[{number}/{self._total}]"
+        reason = f": {record.reason}" if record.reason else ""
+        self._print(f"{record.model}, {record.task}: {record.status}{reason}")
+        if self._progress is not None:
+            self._progress.update(self._task, completed=number, refresh=True)
+
+    def _event(self, text: str) -> None:
+        if self._progress is None:
+            self._print(text)
+        else:
+            description = escape(f"{self._place} {text}")
+            self._progress.update(self._task, description=description, refresh=True)
+
+    def _print(self, text: str) -> None:
+        self._console.print(escape(f"{self._place} {text}"), soft_wrap=True)
+
+
+def show_summary(report: SuiteReport) -> None:
+    """What became of every entry, as a table."""
+    show_table(
+        "",
+        ("model", "task", "class", "status", "energy / 1,000 queries", "took", "reason"),
+        [
+            (
+                _name(record),
+                record.task,
+                record.model_class or "",
+                record.status,
+                _energy(record),
+                "" if record.seconds is None else format_duration(record.seconds),
+                record.reason,
+            )
+            for record in report.entries
+        ],
+    )
+
+
+def show_plan(outlooks: Sequence[Outlook]) -> None:
+    """What would be done, as a table."""
+    show_table(
+        "",
+        ("model", "task", "class", "status", "time, loading apart", "size on the hub", "reason"),
+        [
+            (
+                _name(one.record),
+                one.record.task,
+                one.record.model_class or "",
+                one.record.status,
+                _time(one) if one.record.status == "pending" else "",
+                _size(one) if one.record.status == "pending" else "",
+                one.record.reason if one.record.status != "pending" else "",
+            )
+            for one in outlooks
+        ],
+    )
+
+
+def describe_plan(outlooks: Sequence[Outlook]) -> str:
+    """The plan's sum: what is known of the time, and of how many entries it is not."""
+    pending = [one.estimate for one in outlooks if one.record.status == "pending"]
+    known = [one.seconds for one in pending if one.seconds is not None]
+    text = f"{len(pending)} of {len(outlooks)} to measure"
+    if known:
+        least = any(one.basis == "at_least" for one in pending) or len(known) < len(pending)
+        text += f", {'at least' if least else 'about'} {format_duration(sum(known))}"
+    if len(known) < len(pending):
+        text += f"; how long {len(pending) - len(known)} of them take is unknown"
+    return f"{text}."
+
+
+def _name(record: Record) -> str:
+    if record.reasoning in (None, "off"):
+        return record.model
+    return f"{record.model} (reasoning {record.reasoning})"
+
+
+def _energy(record: Record) -> str:
+    if record.wh_per_1k_queries is None:
+        return ""
+    whose = {"gpu": "GPU", "system": "CPU and RAM"}.get(record.basis or "", "")
+    label = f"{whose}, estimated" if record.estimated else whose
+    return f"{format_wh(record.wh_per_1k_queries)} ({label})"
+
+
+def _time(one: Outlook) -> str:
+    if one.estimate.seconds is None:
+        return "unknown"
+    about = "at least" if one.estimate.basis == "at_least" else "about"
+    return f"{about} {format_duration(one.estimate.seconds)}"
+
+
+def _size(one: Outlook) -> str:
+    if one.size_bytes is None:
+        return "unknown"
+    return "none" if one.size_bytes == 0 else f"{one.size_bytes / 1e9:.2f} GB"

@@ -1,0 +1,192 @@
+"""One process for one measurement: what it does to itself, it does to nobody else.
+
+While it measures, the parent sleeps in the kernel: it is woken by a line on the child's stderr,
+by the child's end, or by the time limit, and by nothing else.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+GRACE_S = 30.0
+"""How long a process that was asked to end may take to write down what it has."""
+
+_PR_SET_PDEATHSIG = 1
+_LONGEST_LINE = 10_000
+_MOST_LEFTOVERS = 100
+_LIBC = ctypes.CDLL(None)
+
+
+@dataclass
+class Ended:
+    """A process that has ended.
+
+    Attributes:
+        exit_code: its status; negative: the signal that ended it.
+        seconds: how long it ran.
+        error: the last line in which it named an error, empty where it named none.
+        last_line: the last line it wrote, empty where it wrote none.
+        timed_out: whether it was ended because it took too long.
+    """
+
+    exit_code: int
+    seconds: float
+    error: str
+    last_line: str
+    timed_out: bool
+
+    @property
+    def reason(self) -> str:
+        """Why it ended as it did, for people."""
+        if self.timed_out:
+            return f"ended after {self.seconds:.0f} s, which was its time limit (--timeout)"
+        if self.exit_code < 0:
+            try:
+                name = signal.Signals(-self.exit_code).name
+            except ValueError:
+                name = f"signal {-self.exit_code}"
+            hint = {
+                "SIGKILL": "; the kernel does that when memory runs out",
+                "SIGSEGV": "; native code crashed",
+                "SIGABRT": "; native code gave up",
+            }.get(name, "")
+            return f"its process was ended by {name}{hint}"
+        if self.error:
+            return self.error
+        said = f": {self.last_line}" if self.last_line else ""
+        return f"its process ended with status {self.exit_code} and left no result{said}"
+
+
+@dataclass
+class _Lines:
+    """Cuts what a process writes into lines, and keeps the last ones only."""
+
+    on_line: Callable[[str], None]
+    error: str = ""
+    last: str = ""
+    _open: bytes = field(default=b"")
+
+    def feed(self, data: bytes) -> None:
+        """More of what it wrote. What ends with a carriage return is a bar redrawn, no line."""
+        *whole, self._open = (self._open + data).split(b"\n")
+        self._open = self._open[-_LONGEST_LINE:]
+        for raw in whole:
+            line = raw.rstrip(b"\r").rpartition(b"\r")[2][-_LONGEST_LINE:]
+            if text := line.decode(errors="replace").rstrip():
+                self.last = text
+                if text.startswith("error: "):
+                    self.error = text.removeprefix("error: ")
+                self.on_line(text)
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self.feed(b"\n")
+
+
+def run_child(
+    command: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    timeout_s: float | None = None,
+    keep_open: Sequence[int] = (),
+) -> Ended:
+    """Run a command to its end, in a process group of its own that ends with this process.
+
+    Ctrl-C here is passed on; once the child has ended, KeyboardInterrupt is raised. A second
+    Ctrl-C, or a child that takes over `GRACE_S`, ends it at once.
+
+    Args:
+        command: the command and its arguments.
+        on_line: told every line that it writes to stderr.
+        timeout_s: it is asked to end after so many seconds.
+        keep_open: file descriptors that it inherits.
+    """
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    start = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        process_group=0,
+        pass_fds=keep_open,
+        preexec_fn=die_with_parent,
+    )
+    lines = _Lines(on_line)
+    timed_out = False
+    try:
+        if not _follow(process, lines, timeout_s):
+            timed_out = True
+            _ask_to_end(process, lines)
+    except KeyboardInterrupt:
+        _ask_to_end(process, lines)
+        raise
+    finally:
+        _end(process)
+    lines.end()
+    seconds = time.monotonic() - start
+    return Ended(process.returncode, seconds, lines.error, lines.last, timed_out)
+
+
+def _ask_to_end(process: "subprocess.Popen[bytes]", lines: _Lines) -> None:
+    process.send_signal(signal.SIGINT)
+    _follow(process, lines, GRACE_S)
+
+
+def _follow(process: "subprocess.Popen[bytes]", lines: _Lines, timeout_s: float | None) -> bool:
+    """Wait for its end, passing on its lines; False when it has not ended in time."""
+    assert process.stderr is not None
+    stderr = process.stderr.fileno()
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    poller = select.poll()
+    poller.register(stderr, select.POLLIN)
+    leftovers = 0
+    with contextlib.ExitStack() as stack:
+        try:
+            # A process of its own may hold stderr open after the child has ended.
+            ended = os.pidfd_open(process.pid)
+        except OSError:  # an old kernel: then the end of stderr is its end
+            ended = -1
+        else:
+            stack.callback(os.close, ended)
+            poller.register(ended, select.POLLIN)
+        while True:
+            left_ms = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1e3
+            ready = {handle for handle, _ in poller.poll(left_ms)}
+            if not ready:
+                return False
+            if stderr in ready:
+                if data := os.read(stderr, 65536):
+                    lines.feed(data)
+                else:
+                    poller.unregister(stderr)
+                    if ended < 0:
+                        process.wait()
+                        return True
+            if ended in ready:
+                # What it wrote before its end may still lie in the pipe; another process that
+                # has the pipe could fill it for ever.
+                leftovers += 1
+                if stderr not in ready or leftovers > _MOST_LEFTOVERS:
+                    return True
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Whatever is left of its group ends now; the group's number is its own until it is reaped."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stderr is not None:
+        process.stderr.close()

@@ -1,0 +1,86 @@
+"""How long an entry will take, where that is known; what is not known stays unknown."""
+
+import re
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from energyscore.checks import MIN_WINDOW_S
+from energyscore.preparation import IDLE_S, LONE_PHASE_S, WARMUP_BLOCK_S
+from energyscore.result import Result
+from energyscore.statistics import MIN_REPEATS_TO_JUDGE
+from energyscore.suite.plan import Planned
+
+LEAST_WARMUP_BLOCKS = 3
+
+_WEIGHTS = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?\.safetensors")
+_PICKLED = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin")
+_SMALL = (".json", ".txt", ".model", ".jinja", ".py")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A duration in seconds without loading the model, None where it is not known.
+
+    Attributes:
+        seconds: the duration.
+        basis: `earlier`: from an earlier result of the same model; `at_least`: what the
+            protocol takes at least.
+    """
+
+    seconds: float | None = None
+    basis: Literal["earlier", "at_least"] | None = None
+
+
+def estimate(planned: Planned, earlier: Iterable[Result], *, on_gpu: bool) -> Estimate:
+    """How long a measurement takes.
+
+    Args:
+        planned: what is to be measured.
+        earlier: results of the same model at the same task; the last that was measured in the
+            same way on such a machine tells the time.
+        on_gpu: whether the work is metered on a GPU.
+    """
+    if planned.task is None or planned.problem:
+        return Estimate()
+    spec, options = planned.task.spec, planned.entry.options
+    idle_s = 0.0 if options.quick else IDLE_S
+    idle_s = (options.idle if options.idle is not None else idle_s) if on_gpu else 0.0
+    runs = options.runs(spec)
+    work = (options.quick, options.queries or spec.queries, options.batch_size or spec.batch_size)
+    alike = [
+        result
+        for result in earlier
+        if (result.protocol.quick, result.workload.queries, result.workload.batch_size) == work
+        and (result.protocol.device == "cuda") == on_gpu
+    ]
+    if alike:
+        last = max(alike, key=lambda result: result.created_at)
+        a_run_s = statistics.fmean(run.duration_s for run in last.runs)
+        measured_s = a_run_s * (runs or len(last.runs)) + last.protocol.warmup_s
+        return Estimate(measured_s + 2 * idle_s, "earlier")
+    if options.quick:
+        return Estimate()
+    seconds = (runs or MIN_REPEATS_TO_JUDGE) * MIN_WINDOW_S + LEAST_WARMUP_BLOCKS * WARMUP_BLOCK_S
+    if on_gpu and "prefill" in spec.phases:
+        seconds += LONE_PHASE_S
+    return Estimate(seconds + 2 * idle_s, "at_least")
+
+
+def needed_bytes(sizes: Mapping[str, int], planned: Planned) -> int:
+    """What of a model's files on the hub a measurement loads, in bytes.
+
+    Args:
+        sizes: size of each file by its path, in bytes.
+        planned: what is to be measured: random weights need the configuration only.
+    """
+    options = planned.entry.options
+    parts = "model_index.json" in sizes  # of several models, each in a folder of its own
+    inside = {path: path.rpartition("/") for path in sizes}
+    loaded = {path: name for path, (folder, _, name) in inside.items() if parts or not folder}
+    weights = [path for path, name in loaded.items() if _WEIGHTS.fullmatch(name)]
+    if not weights and options.allow_pickle:
+        weights = [path for path, name in loaded.items() if _PICKLED.fullmatch(name)]
+    small = [path for path in loaded if path.endswith(_SMALL)]
+    return sum(sizes[path] for path in small + ([] if options.random_weights else weights))

@@ -1,0 +1,184 @@
+"""The suite: entry by entry, each in a process of its own; what is finished stays finished.
+
+The results are the truth: each carries the key of the entry that asked for it, in the same
+atomic write. So an entry is finished when there is a valid result with its key, whatever was
+killed when; `suite.json` only reports.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from energyscore import store
+from energyscore.errors import ResultError
+from energyscore.result import Result
+from energyscore.suite.child import Ended, run_child
+from energyscore.suite.plan import Planned
+from energyscore.suite.report import (
+    BAD,
+    FILE_NAME,
+    Record,
+    SuiteReport,
+    make_record,
+    make_report,
+    report_to_json,
+)
+
+LOCK_WAIT_S = 20.0
+
+Command = Callable[[Planned], Sequence[str]]
+
+
+class Observer(Protocol):
+    """Whoever shows progress."""
+
+    def begin(self, number: int, planned: Planned, left_s: float | None) -> None:
+        """An entry is measured now; the suite will take that much longer, where it is known."""
+
+    def line(self, text: str) -> None:
+        """A line of the entry's process."""
+
+    def end(self, number: int, record: Record) -> None:
+        """What became of an entry."""
+
+
+def run_suite(
+    plan: Sequence[Planned],
+    source: str,
+    out: Path,
+    command: Command,
+    observer: Observer,
+    *,
+    fresh: bool = False,
+    stop_on_failure: bool = False,
+    timeout_s: float | None = None,
+) -> SuiteReport:
+    """Measure what is not measured yet, and write `suite.json` after every entry.
+
+    Args:
+        plan: the entries.
+        source: the list's name, for the report.
+        out: folder of the results.
+        command: the command that measures an entry and writes its result, with its key.
+        observer: shows progress.
+        fresh: measure everything, whether finished or not.
+        stop_on_failure: leave the rest alone once an entry failed or is invalid.
+        timeout_s: time limit of an entry.
+
+    Raises:
+        ResultError: when another suite works in the folder, or it cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        lock = _only_suite(out, stack)
+        records = [record_before(planned, out, fresh=fresh) for planned in plan]
+        interrupted = False
+        try:
+            _write(out, make_report(source, records))
+            for place, planned in enumerate(plan):
+                if records[place].status == "pending":
+                    observer.begin(place + 1, planned, _left_s(records))
+                    # The lock is passed on: it ends when both processes have ended.
+                    records[place] = _measure(planned, out, command, observer, timeout_s, lock)
+                    _write(out, make_report(source, records))
+                observer.end(place + 1, records[place])
+                if stop_on_failure and records[place].status in BAD:
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+        report = make_report(source, records, interrupted=interrupted)
+        _write(out, report)
+        return report
+
+
+def _only_suite(out: Path, stack: contextlib.ExitStack) -> int:
+    """Lock the folder for this suite. The process of a killed suite may take a while to end."""
+    busy = f"Another suite is measuring into {out}."
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            return stack.enter_context(store.locked(out / ".suite.lock", busy=busy))
+        except ResultError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+def find_result(planned: Planned, out: Path, *, valid: bool = True) -> tuple[str, Result] | None:
+    """The newest result with the entry's key, and its file relative to the folder."""
+    key = planned.key.encode()
+    for path in sorted(planned.folder(out).glob("*.json"), reverse=True):
+        try:
+            if path.is_file() and key in path.read_bytes():
+                result = store.load_result(path)
+                if result.request == planned.key and (result.valid or not valid):
+                    return str(path.relative_to(out)), result
+        except (OSError, ResultError):
+            continue  # no result of ours
+    return None
+
+
+def record_before(planned: Planned, out: Path, *, fresh: bool) -> Record:
+    """The record of an entry before anything is done: skipped, pending or unsupported."""
+    if planned.problem:
+        return make_record(planned, "unsupported", planned.problem)
+    found = None if fresh else find_result(planned, out)
+    if found is None:
+        return make_record(planned, "pending", "not measured yet")
+    file, result = found
+    return make_record(planned, "skipped", "measured before", file=file, result=result)
+
+
+def _measure(
+    planned: Planned,
+    out: Path,
+    command: Command,
+    observer: Observer,
+    timeout_s: float | None,
+    lock: int,
+) -> Record:
+    old = _written(planned, out)
+    ended = run_child(command(planned), observer.line, timeout_s=timeout_s, keep_open=[lock])
+    if _written(planned, out) == old:
+        return _failed(planned, ended)
+    found = find_result(planned, out, valid=False)
+    if found is None:
+        return _failed(planned, ended)
+    file, result = found
+    return make_record(
+        planned,
+        "done" if result.valid else "invalid",
+        "; ".join(result.invalid_reasons),
+        exit_code=ended.exit_code,
+        seconds=ended.seconds,
+        file=file,
+        result=result,
+    )
+
+
+def _failed(planned: Planned, ended: Ended) -> Record:
+    return make_record(
+        planned, "failed", ended.reason, exit_code=ended.exit_code, seconds=ended.seconds
+    )
+
+
+def _written(planned: Planned, out: Path) -> set[tuple[str, int, int]]:
+    """The files in the entry's folder; one that is replaced is another file."""
+    found = set()
+    for path in planned.folder(out).glob("*.json"):
+        status = path.stat()
+        found.add((path.name, status.st_ino, status.st_mtime_ns))
+    return found
+
+
+def _left_s(records: Sequence[Record]) -> float | None:
+    """How long the pending entries will take, if like those that were measured just now."""
+    took = [r.seconds for r in records if r.seconds is not None and r.status in ("done", "invalid")]
+    if not took:
+        return None
+    return sum(took) / len(took) * sum(record.status == "pending" for record in records)
+
+
+def _write(out: Path, report: SuiteReport) -> None:
+    store.write_atomically(out / FILE_NAME, report_to_json(report))

@@ -1,0 +1,467 @@
+"""Lists, plans and keys: all that is decided before anything is measured."""
+
+import dataclasses
+import inspect
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, environment, gpu
+from fake_hub import FakeHub
+from fake_suite import fake_plan
+
+from energyscore import hub
+from energyscore.cli import run as run_module
+from energyscore.cli.suite import _settings
+from energyscore.environment import describe
+from energyscore.errors import EnergyScoreError, UsageError
+from energyscore.model import parse_model
+from energyscore.store import save_result
+from energyscore.suite.estimate import estimate, needed_bytes
+from energyscore.suite.key import key_of
+from energyscore.suite.listing import Entry, Listing, parse_yaml, read_listing
+from energyscore.suite.official import parse_csv
+from energyscore.suite.options import RunOptions, read_options
+from energyscore.suite.plan import make_plan, select
+from energyscore.suite.runner import find_result, record_before
+from energyscore.task import load_task, load_tasks
+from results import make_cpu_run, make_result, make_run
+
+LIST = """
+defaults: {quick: true, queries: 10, repeats: auto, half_width: 2, gpu: 1}
+entries:
+  - task: [text_generation, text_classification]
+    model: [org/a, builtin:gpt2]
+    class: A
+    reasoning: off
+    quick: false
+    repeats: 3
+    half_width: null
+  - {task: sentence_similarity, model: org/b, reasoning: High, gpu: [GPU-x, 2]}
+"""
+ONE = "{task: text_generation, model: a/b}"
+
+
+def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
+    entries = parse_yaml(LIST, "it")
+    assert [(e.place, e.task, e.model, e.model_class, e.reasoning) for e in entries] == [
+        ("entries[0]", "text_generation", "org/a", "A", "off"),
+        ("entries[0]", "text_generation", "builtin:gpt2", "A", "off"),
+        ("entries[0]", "text_classification", "org/a", "A", "off"),
+        ("entries[0]", "text_classification", "builtin:gpt2", "A", "off"),
+        ("entries[1]", "sentence_similarity", "org/b", None, "high"),
+    ]
+    assert entries[0].options.arguments() == ["--queries=10", "--repeats=3", "--gpu=1"]
+    assert entries[4].options.arguments() == [
+        *("--quick", "--queries=10", "--repeats=auto", "--half-width=2.0"),
+        *("--gpu=GPU-x", "--gpu=2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "must hold a mapping"),
+        ("- a", "must hold a mapping"),
+        ("entries: [", "not valid YAML"),
+        ("{}", "the key 'entries' is missing"),
+        ("entries: []", "entries: "),
+        (f"entrys: [{ONE}]\nentries: [{ONE}]", "unknown key 'entrys'. Did you mean 'entries'?"),
+        (f"defaults: {{quik: true}}\nentries: [{ONE}]", "'defaults.quik'. Did you mean 'quick'?"),
+        (
+            f"entries: [{ONE}, {{task: t, model: m, modell: x}}]",
+            "unknown key 'entries[1].modell'. Did you mean 'model'?",
+        ),
+        ("entries: [{task: text_generation}]", "'entries[0].model' is missing"),
+        ("entries: [{task: t, model: []}]", "entries[0].model: "),
+        ("entries: [{task: t, model: [a, 1.5]}]", "entries[0].model[1]: "),
+        ("entries: [{task: t, model: m, task: u}]", "the key 'task' stands there twice"),
+        ("entries: [{task: t, model: m, reasoning: very}]", "entries[0].reasoning: "),
+        ("entries: [{task: t, model: m, class: big}]", "entries[0].class: "),
+        ("entries: [{task: t, model: m, quick: 'yes'}]", "entries[0].quick: "),
+        ("entries: [{task: t, model: m, queries: 0}]", "entries[0].queries: "),
+        ("entries: [{task: t, model: m, repeats: some}]", "entries[0].repeats: neither"),
+        ("entries: [{task: t, model: m, half_width: 1}]", "entries[0]: half_width is the target"),
+        ("entries: [{task: t, model: m, device: tpu}]", "entries[0].device: "),
+    ],
+)
+def test_what_is_wrong_with_a_list_of_our_form_is_named_with_its_path(text, said):
+    with pytest.raises(UsageError) as caught:
+        parse_yaml(text, "The list x.yaml")
+    assert str(caught.value).startswith("The list x.yaml")
+    assert said in str(caught.value)
+
+
+OFFICIAL = """\ufeff,models to add , PRIORITY (1=hi),Class,Task,Reasoning State,Chat Template
+,https://huggingface.co/some/last,,,image_gen,,N/A (default)
+,https://huggingface.co/some/third,3,C,text_gen,On,enable_thinking=True
+,some/first ,1,a,Text Gen,Off (N/A),N/A (default)
+,https://huggingface.co/some/second/,1,B,text_gen,On (High),"  reasoning: True
+  reasoning_params:
+    reasoning_effort: high"
+,,,,,,
+,some/odd,2,N/A,text_gen,Sometimes,
+,,4,A,text_gen,,
+"""
+
+
+def test_the_official_form_by_priority():
+    entries = parse_csv(OFFICIAL, "it")
+    assert [(e.place, e.task, e.model, e.model_class, e.reasoning) for e in entries] == [
+        ("line 4", "text_generation", "some/first", "A", "off"),
+        ("line 7", "text_generation", "some/second", "B", "high"),
+        ("line 9", "text_generation", "some/odd", None, None),
+        ("line 3", "text_generation", "some/third", "C", "on"),
+        ("line 10", "text_generation", "", "A", None),
+        ("line 2", "image_generation", "some/last", None, None),
+    ]
+    assert [e.place for e in entries if e.problem] == ["line 9", "line 10"]
+    assert "'Sometimes' is not known" in entries[2].problem
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no column 'Models to Add'"),
+        ("Models to Add\nx", "no column 'Task'"),
+        ("Model to Add,Task\na/b,text_gen", "Did you mean 'Model to Add'?"),
+        ("Models to Add,Task,Task\na,b,c", "the column 'Task' twice"),
+        ("Models to Add,Task,Piority (1=hi)\na,b,1", "unknown column 'Piority (1=hi)'"),
+        ("Models to Add,Task,Priority (1=hi)\na,b,hi", "line 2: Priority (1=hi): 'hi'"),
+        ("Models to Add,Task,Class\na,b,huge", "line 2: Class: 'HUGE'"),
+        ('Models to Add,Task\na,"b', "not valid CSV"),
+        ("Models to Add,Task\n,\n", "holds no models"),
+    ],
+)
+def test_what_is_wrong_with_an_official_list_is_named_with_its_line(text, said):
+    with pytest.raises(UsageError) as caught:
+        parse_csv(text, "The list x.csv")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("list.txt", b"", "neither a YAML"),
+        ("none.yaml", None, "cannot be read"),
+        ("latin.csv", b"\xff\xfe\xfa", "cannot be read"),
+    ],
+)
+def test_files_that_are_no_lists(tmp_path, name, content, said):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=said):
+        read_listing(tmp_path / name)
+
+
+def test_every_option_of_a_list_is_one_of_run():
+    options = inspect.signature(run_module.run).parameters
+    assert set(RunOptions.model_fields) <= set(options)
+
+
+def test_settings_of_the_command_line_are_read_as_those_of_a_list():
+    options = _settings(["quick=true", "batch-size=4", "device=cpu", "repeats=auto"])
+    assert options.arguments() == ["--quick", "--batch-size=4", "--repeats=auto", "--device=cpu"]
+    for wrong, said in {
+        "quick": "no OPTION=VALUE",
+        "quik=true": "'quik'. Did you mean 'quick'?",
+        "queries=many": "queries: ",
+        "queries=[": "cannot be read",
+    }.items():
+        with pytest.raises(UsageError, match=said.replace("?", r"\?")):
+            _settings([wrong])
+
+
+def plan_of(*entries, ours=True, override=None):
+    def key(task, model, options):
+        return f"{task.spec.id} {model.label} {options.arguments()}"
+
+    listing = Listing("it", entries, ours)
+    return make_plan(listing, load_tasks(), override or RunOptions(), key)
+
+
+def entry(model="org/a", task="text_generation", **more):
+    return Entry("entries[0]", task, model, **more)
+
+
+def test_entries_are_chosen_by_name_and_class():
+    entries = [entry("Qwen/x", model_class="A"), entry("qwen/y"), entry("g/z", model_class="B")]
+    assert [e.model for e in select(entries, ["QWEN/*"])] == ["Qwen/x", "qwen/y"]
+    assert [e.model for e in select(entries, [], ["b", "A"])] == ["Qwen/x", "g/z"]
+    assert [e.model for e in select(entries, ["*/y", "*/z"], ["B"])] == ["g/z"]
+    assert select(entries) == entries
+
+
+def test_of_entries_that_ask_for_the_same_the_first_stays():
+    quick = RunOptions(quick=True)
+    plan = plan_of(entry(), entry("org/b"), entry(), entry(options=quick))
+    assert [p.key for p in plan] == [
+        "text_generation org/a []", "text_generation org/b []", "text_generation org/a ['--quick']"
+    ]  # fmt: skip
+    overridden = plan_of(entry(), entry(options=RunOptions(quick=False)), override=quick)
+    assert [p.key for p in overridden] == ["text_generation org/a ['--quick']"]
+
+
+WRONG = [
+    (entry(task="text_generatoin"), "Did you mean 'text_generation'?"),
+    (entry("not a model!"), "neither a hub id"),
+    (entry("./no-such-folder"), "does not exist"),
+    (entry("builtin:nothing"), "Unknown bundled model"),
+    (entry("builtin:minilm-l6"), "not text_generation"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "said"), WRONG)
+def test_wrong_names_are_refused_in_our_lists_and_rows_in_others(wrong, said):
+    with pytest.raises(UsageError) as caught:
+        plan_of(entry(), wrong)
+    assert "entries[0]: " in str(caught.value)
+    assert said in str(caught.value)
+    good, row = plan_of(entry(), wrong, ours=False)
+    assert (good.problem, row.key) == ("", "")
+    assert said in row.problem
+    assert record_before(row, ROOT, fresh=False).status == "unsupported"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_reasoning_is_a_row_with_the_reason(ours):
+    plan = plan_of(entry(reasoning="off"), entry(reasoning="low"), entry(reasoning="on"), ours=ours)
+    assert [bool(p.problem) for p in plan] == [False, True, True]
+    assert "reasoning (low)" in plan[1].problem
+
+
+class TestKeys:
+    machine = describe()
+
+    def key(self, options=None, model="org/a", task="text_generation", **change):
+        content = {"machine": self.machine, "online": True, "visible_gpus": None} | change
+        tasks = load_tasks()
+        spec = parse_model(model, revision=options.revision if options else None)
+        return key_of(tasks[task], spec, options or RunOptions(), **content)
+
+    def test_what_decides_what_is_measured_changes_the_key(self):
+        other = self.machine.model_copy(update={"driver": "999"})
+        newer = self.machine.model_copy(update={"energyscore": "9"})
+        options = [
+            {"quick": True}, {"queries": 5}, {"batch_size": 2}, {"repeats": 3}, {"repeats": "auto"},
+            {"idle": 1.0}, {"device": "cpu"}, {"gpu": "0"}, {"allow_shared": True},
+            {"revision": "v1"}, {"dataset": "bundled"}, {"dataset": "some/data"},
+        ]  # fmt: skip
+        keys = [
+            self.key(),
+            self.key(model="org/b"),
+            self.key(model="builtin:gpt2"),
+            self.key(task="text_classification"),
+            self.key(machine=other),
+            self.key(machine=newer),
+            self.key(online=False, model="org/c"),
+            self.key(online=True, model="org/c"),
+            self.key(visible_gpus="1"),
+            *(self.key(read_options(one, "it")) for one in options),
+        ]
+        assert len(set(keys)) == len(keys)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"queries": 1000, "repeats": 10, "batch_size": 1},
+            {"country": "FRA"},
+            {"strict": True},
+            {"quick": False, "device": "auto"},
+            {"dataset": "official"},
+        ],
+    )
+    def test_what_changes_nothing_leaves_it(self, options):
+        assert self.key(read_options(options, "it")) == self.key()
+        cited = self.machine.model_copy(update={"selftest": "abc"})
+        assert self.key(machine=cited) == self.key()
+
+    def test_files_are_told_by_their_content(self, tmp_path):
+        data, folder = tmp_path / "d.csv", tmp_path / "model"
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        data.write_text("text\na\n")
+        options = read_options({"dataset": str(data)}, "it")
+        keys = [self.key(options, model=str(folder))]
+        os.utime(data, (1, 1))
+        (folder / ".cache").write_text("x")
+        assert self.key(options, model=str(folder)) == keys[0]
+        data.write_text("text\nb\n")
+        keys.append(self.key(options, model=str(folder)))
+        (folder / "model.safetensors").write_bytes(b"weights")
+        keys.append(self.key(options, model=str(folder)))
+        (folder / "model.safetensors").write_bytes(b"changed")
+        keys.append(self.key(options, model=str(folder)))
+        assert len(set(keys)) == 4
+        with pytest.raises(EnergyScoreError, match="no such file"):
+            self.key(read_options({"dataset": str(tmp_path / "none.csv")}, "it"))
+
+    def test_images_that_a_dataset_names_count_as_its_content(self, tmp_path):
+        text = (ROOT / "tasks/text_classification.yaml").read_text()
+        text = text.replace(
+            "columns: {text: text}", "columns: {text: text}\n  kinds: {text: image}"
+        )
+        (tmp_path / "mine.yaml").write_text(text)
+        task = load_task(tmp_path / "mine.yaml")
+        assert task.spec.dataset.kinds == {"text": "image"}
+        (tmp_path / "d.jsonl").write_text('{"text": "a.png"}\n')
+        options = read_options({"dataset": str(tmp_path / "d.jsonl")}, "it")
+        keys = set()
+        for content in (b"one", b"two"):
+            (tmp_path / "a.png").write_bytes(content)
+            keys.add(
+                key_of(
+                    task, parse_model("a/b"), options, self.machine, online=True, visible_gpus=None
+                )
+            )
+        assert len(keys) == 2
+
+    def test_large_files_are_told_by_size_and_time(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("energyscore.suite.key.LARGE_BYTES", 3)
+        data = tmp_path / "d.csv"
+        options = read_options({"dataset": str(data)}, "it")
+        keys = []
+        for content, seconds in (("abcd", 1), ("wxyz", 1), ("wxyz", 2), ("vwxyz", 2)):
+            data.write_text(content)
+            os.utime(data, (seconds, seconds))
+            keys.append(self.key(options))
+        assert keys[0] == keys[1]
+        assert len(set(keys)) == 3
+
+
+def test_only_a_valid_result_of_the_same_request_finishes_an_entry(tmp_path):
+    (planned,) = fake_plan("org/m")
+    folder = planned.folder(tmp_path)
+
+    def save(second, request, invalid=()):
+        at = f"2026-01-01T00:00:{second:02}Z"
+        result = make_result(created_at=at, invalid=invalid, identity=f"{second:064}")
+        return save_result(folder, result.model_copy(update={"request": request}))
+
+    assert find_result(planned, tmp_path) is None
+    save(1, None)
+    save(2, "f" * 64)
+    (folder / "foreign.json").write_text(f'{{"request": "{planned.key}"}}')
+    assert find_result(planned, tmp_path) is None
+    old, new = save(3, planned.key), save(4, planned.key)
+    save(5, planned.key, invalid=["no"])
+    file, result = find_result(planned, tmp_path)
+    assert (tmp_path / file, result.identity) == (new, f"{4:064}")
+    assert record_before(planned, tmp_path, fresh=False).status == "skipped"
+    assert record_before(planned, tmp_path, fresh=True).status == "pending"
+    new.unlink()
+    assert tmp_path / find_result(planned, tmp_path)[0] == old
+
+
+class TestEstimates:
+    def planned(self, **options):
+        (planned,) = fake_plan("org/m")
+        options = read_options(options, "it")
+        return dataclasses.replace(
+            planned, entry=dataclasses.replace(planned.entry, options=options)
+        )
+
+    def test_the_protocol_tells_the_least(self):
+        on_cpu = estimate(self.planned(), [], on_gpu=False)
+        # ten windows of 60 s after three warm-up blocks of 10 s
+        assert (on_cpu.seconds, on_cpu.basis) == (10 * 60 + 30, "at_least")
+        # on a GPU 20 s of prefill alone too, and 30 s idle without and with the model
+        assert estimate(self.planned(), [], on_gpu=True).seconds == 630 + 20 + 60
+        assert estimate(self.planned(idle=5), [], on_gpu=True).seconds == 630 + 20 + 10
+        assert estimate(self.planned(repeats="auto"), [], on_gpu=False).seconds == 5 * 60 + 30
+
+    def test_a_quick_entry_of_which_nothing_is_known_stays_unknown(self):
+        assert estimate(self.planned(quick=True), [], on_gpu=False).seconds is None
+        slow = make_result(runs=[make_run(seconds=500.0)])
+        assert estimate(self.planned(quick=True), [slow], on_gpu=True).seconds is None
+
+    def test_earlier_results_of_the_same_work_tell_more(self):
+        runs = [make_run(index, seconds=s) for index, s in enumerate((80.0, 100.0))]
+        old = make_result(runs=[make_run(seconds=7.0)], created_at="2025-01-01T00:00:00Z")
+        found = estimate(self.planned(), [make_result(runs=runs), old], on_gpu=True)
+        # ten runs of 90 s, 30 s of warm-up, and 30 s idle twice
+        assert (found.seconds, found.basis) == (10 * 90 + 30 + 60, "earlier")
+        on_cpu = make_result(runs=[make_cpu_run()], gpu=None)
+        assert estimate(self.planned(), [on_cpu], on_gpu=True).basis == "at_least"
+
+
+def test_what_a_measurement_loads_of_a_repository():
+    sizes = {
+        "config.json": 1, "tokenizer.model": 2, "model-00001-of-00002.safetensors": 100,
+        "model-00002-of-00002.safetensors": 200, "consolidated.safetensors": 300,
+        "pytorch_model.bin": 300, "onnx/model.onnx": 300, "onnx/config.json": 5, "README.md": 7,
+    }  # fmt: skip
+    (planned,) = fake_plan("org/m")
+
+    def needed(sizes, **options):
+        changed = dataclasses.replace(planned.entry, options=read_options(options, "it"))
+        return needed_bytes(sizes, dataclasses.replace(planned, entry=changed))
+
+    assert needed(sizes) == 303
+    assert needed(sizes, allow_pickle=True) == 303
+    assert needed(sizes, random_weights=True) == 3
+    pickled = {"config.json": 1, "pytorch_model.bin": 300}
+    assert needed(pickled) == 1
+    assert needed(pickled, allow_pickle=True) == 301
+    parts = {
+        "model_index.json": 1, "unet/diffusion_pytorch_model.safetensors": 40,
+        "text_encoder/model.safetensors": 2, "unet/diffusion_pytorch_model.fp16.safetensors": 20,
+    }  # fmt: skip
+    assert needed(parts) == 43
+
+
+def test_the_hub_tells_sizes_or_nothing(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text("{}")
+    served = FakeHub({"org/m": tmp_path}, {})
+    monkeypatch.setenv("HF_ENDPOINT", served.endpoint)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    try:
+        assert hub.file_sizes("org/m", None) == {"config.json": 2}
+        assert hub.file_sizes("org/m", "no-such-branch") is None
+        assert hub.file_sizes("org/none", None) is None
+    finally:
+        served.close()
+    assert hub.file_sizes("org/m", None) is None
+
+
+def test_run_all_is_every_task_with_its_own_models(tmp_path, monkeypatch):
+    """Up to the command that would measure: `energyscore run --all` itself takes minutes."""
+    from energyscore.cli import app, suite_run
+
+    seen = {}
+    monkeypatch.setattr(suite_run, "measure", lambda plan, *_, **__: seen.update(plan=plan) or 0)
+
+    def run(*words):
+        app(["run", "--all", *words, "--out", str(tmp_path)], standalone_mode=False)
+        return suite_run._command(tmp_path, None, fresh=False)(seen["plan"][0])
+
+    command = run("--quick", "--repeats", "2", "--device", "cpu", "--idle", "0", "--gpu", "1")
+    assert {(planned.task_name, planned.entry.model) for planned in seen["plan"]} == {
+        (name, model) for name, task in load_tasks().items() for model in task.spec.default_models
+    }
+    few = {"--quick", "--queries=6", "--repeats=2", "--device=cpu", "--idle=0.0", "--gpu=1"}
+    assert few <= set(command)
+    assert "--queries=9" in run("--quick", "--queries", "9")
+    assert not [word for word in run("--repeats", "auto") if word.startswith("--queries")]
+    assert "--repeats=auto" in run("--repeats", "auto")
+    with pytest.raises(UsageError, match="--all"):
+        run("text_generation")
+
+
+def test_the_gpus_that_the_driver_lists_are_part_of_the_machine(simulate):
+    simulation = simulate(gpu("GPU-a"), gpu("GPU-b"))
+    code = (
+        "from energyscore.cli.suite_run import _machine\n"
+        "print(*(one.uuid for one in _machine().gpus), _machine().driver)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(simulation.env()),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *uuids, driver = done.stdout.split()
+    assert uuids == ["GPU-a", "GPU-b"]
+    assert driver != "None"
