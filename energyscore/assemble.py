@@ -78,6 +78,7 @@ def identity(subject: Subject) -> str:
         "model": [subject.model.label, str(subject.model.path), asdict(subject.facts)],
         "seeds": [plan.seed, subject.model.seed],
         "workload": [plan.workload.fingerprint, plan.batch_size],
+        "generation": plan.generation and plan.generation.recorded(),
         "window": [plan.quick, plan.min_window_s],
         "device": [subject.device, subject.metered_gpus, subject.meters, subject.shared],
         "machine": subject.environment.model_dump(mode="json", exclude={"selftest"}),
@@ -162,7 +163,9 @@ def assemble(
 
 def _workload_part(subject: Subject, run: Run) -> WorkloadPart:
     workload = subject.plan.workload
-    generation = subject.task.generation if "decode" in subject.plan.phases else None
+    generation = subject.plan.generation or subject.task.generation
+    if "decode" not in subject.plan.phases:
+        generation = None
     return WorkloadPart(
         dataset=workload.dataset,
         revision=workload.revision,
@@ -173,7 +176,7 @@ def _workload_part(subject: Subject, run: Run) -> WorkloadPart:
         seed=subject.plan.seed,
         input_tokens=run.input_tokens // run.passes,
         output_tokens=run.output_tokens // run.passes,
-        generation=generation.model_dump() if generation else None,
+        generation=generation.recorded() if generation else None,
     )
 
 

@@ -124,16 +124,19 @@ def differences(result: Result, reference: Scale) -> tuple[str, ...]:
     return tuple(points)
 
 
-def cohort_key(result: Result) -> tuple[object, ...] | None:
+def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[object, ...] | None:
     """What two results must share to be rated together; None when the result has no figure.
 
-    float16 and bfloat16 count as one precision: the protocol allows either.
+    float16 and bfloat16 count as one precision: the protocol allows either. Modes of reasoning
+    are told apart unless `any_mode`.
     """
     basis = rated_figure(result)
     if basis is None:
         return None
     gpus = tuple(sorted(f"{gpu.name} {gpu.power_limit_w}" for gpu in result.environment.gpus))
-    generation = result.workload.generation or {}
+    generation = dict(result.workload.generation or {})
+    if any_mode:
+        generation.pop("reasoning", None)
     return (
         result.task.id,
         result.task.version,

@@ -155,6 +155,12 @@ class Run(Part):
     duration_s: Positive = Field(description="the measured window of the metered work")
     input_tokens: Count
     output_tokens: Count
+    thinking_tokens: Count | None = Field(
+        description="generated tokens that are thinking; null where it is not known"
+    )
+    cut_queries: Count | None = Field(
+        description="answers that the token limit ended, not the model; null where it is forced"
+    )
     phases: dict[str, PhasePart]
     phase_methods: dict[Domain, str] = Field(
         description="how a domain's energy was split among the phases"

@@ -223,7 +223,7 @@ def benchmark_of(clock, log, *, finished=(), meters=None, run_s=3.0, options=Non
         finished=finished,
         on_run=told.append,
         observer=watcher,
-        on_warm=lambda runs, seconds: warm.append((runs, seconds)),
+        on_warm=lambda runs, seconds, longest: warm.append((runs, seconds)),
         **(options or {}),
     )
     return SimpleNamespace(**vars(measured), told=told, warm=warm, watcher=watcher)

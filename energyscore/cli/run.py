@@ -23,6 +23,17 @@ class Device(StrEnum):
     cpu = "cpu"
 
 
+class ReasoningMode(StrEnum):
+    """How models are asked to reason."""
+
+    default = "default"
+    off = "off"
+    low = "low"
+    medium = "medium"
+    high = "high"
+    on = "on"
+
+
 class DtypeChoice(StrEnum):
     """What the model computes in."""
 
@@ -94,6 +105,25 @@ def run(
         typer.Option(
             min=1,
             help="Queries of one pass. Default: the task's.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    reasoning: Annotated[
+        list[ReasoningMode] | None,
+        typer.Option(
+            help="A mode to reason in, for the task reasoning: each is a result of its own. "
+            "Repeatable. Default: default, what the model does unasked.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="The most tokens of an answer, for the task reasoning. Default: the task's.",
             show_default=False,
             rich_help_panel=MEASURING,
         ),
@@ -255,6 +285,8 @@ def run(
         dtype=dtype.value,
         batch_size=batch_size,
         queries=queries or (DEMO_QUERIES if demo else None),
+        reasoning=tuple(mode.value for mode in reasoning or ()),
+        max_new_tokens=max_new_tokens,
         repeats=fixed or (DEMO_REPEATS if demo else None),
         half_width=target,
         idle_s=idle,
