@@ -1,6 +1,7 @@
 """Reasoning modes: each family is asked in its own way, and its thoughts are counted."""
 
 import json
+import shutil
 from dataclasses import fields
 from typing import get_args
 
@@ -382,6 +383,17 @@ def test_an_answer_ends_at_any_of_the_models_ends(qwen3, tmp_path):
     ended = work(backend, PROMPTS[0])[0]
     assert ended.values == [tokens[: tokens.index(end) + 1]]
     assert (ended.output_tokens, ended.cut_queries) == (tokens.index(end) + 1, 0)
+
+
+def test_a_folder_with_another_chat_template_is_another_model(qwen3, tmp_path):
+    shutil.copytree(qwen3, tmp_path / "same")
+    shutil.copytree(qwen3, tmp_path / "other")
+    (tmp_path / "other" / "chat_template.jinja").write_text(QWEN3)
+    first, same, other = (
+        loaded(folder, "off", 1)[1].revision
+        for folder in (qwen3, tmp_path / "same", tmp_path / "other")
+    )
+    assert first == same != other
 
 
 def test_where_the_context_is_small_so_are_answers_and_prompts(tmp_path):

@@ -203,9 +203,13 @@ def _revision(spec: ModelSpec) -> str | None:
 
 
 def _folder_digest(folder: Path, *, with_weights: bool) -> str:
-    """SHA-256 over the configuration and the weights, so that a result names what it measured."""
+    """SHA-256 over all that decides the work, so that a result names what it measured.
+
+    That is the configuration, the tokenizer with its chat template, and the weights.
+    """
     digest = hashlib.sha256()
-    patterns = ["config.json", "*.safetensors", "*.bin"] if with_weights else ["config.json"]
+    patterns = ["config.json", "tokenizer*", "chat_template*"]
+    patterns += ["*.safetensors", "*.bin"] if with_weights else []
     for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())

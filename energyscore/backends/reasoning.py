@@ -38,13 +38,11 @@ class Reasoning(TextGeneration):
         generation = task.generation.within(self._max_tokens)
         super()._set_up(task.model_copy(update={"generation": generation}))
 
-    def _ends(self) -> list[int]:
+    def _ends(self) -> list[int] | None:
         """All that may end a turn: the model's configuration and the tokenizer name them."""
         named = self.model.generation_config.eos_token_id
-        ends = named if isinstance(named, list) else [named]
-        return [
-            end for end in dict.fromkeys([*ends, self._tokenizer.eos_token_id]) if end is not None
-        ]
+        ends = [*(named if isinstance(named, list) else [named]), self._tokenizer.eos_token_id]
+        return [end for end in dict.fromkeys(ends) if end is not None] or None
 
     def _encode(self, queries: Sequence[Query]) -> Any:
         if not self._chat.templated:

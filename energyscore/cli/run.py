@@ -264,6 +264,8 @@ def run(
 
       energyscore run text_generation --model builtin:gpt2 --repeats auto --half-width 0.5
 
+      energyscore run reasoning --model Qwen/Qwen3-0.6B --reasoning off --reasoning on
+
       energyscore run sentence_similarity --model ./my-model --dataset pairs.csv --repeats 5
     """
     fixed, target = _parse_repeats(repeats, half_width)
