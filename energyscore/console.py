@@ -62,11 +62,11 @@ def show_report(report: Report) -> None:
 
 def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> Table:
     table = Table(title=task, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("model", overflow="fold")
+    modes = any(mode_of(entry.result) for entry in entries)
+    table.add_column("model", overflow="fold", min_width=17 if modes else None)
     table.add_column("class")
     table.add_column("energy /\n1,000 queries", justify="right", no_wrap=True)
     table.add_column("± 95%" if _shows("±") else "+- 95%", justify="right", no_wrap=True)
-    modes = any(mode_of(entry.result) for entry in entries)
     if modes:
         table.add_column("energy\nagainst", justify="right", no_wrap=True)
         table.add_column("tokens /\nquery", justify="right", no_wrap=True)
