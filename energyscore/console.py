@@ -63,13 +63,12 @@ def show_report(report: Report) -> None:
 def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> Table:
     table = Table(title=task, title_justify="left", title_style="bold", box=None, pad_edge=False)
     modes = any(mode_of(entry.result) for entry in entries)
-    table.add_column("model", overflow="fold", min_width=17 if modes else None)
+    table.add_column("model", overflow="fold", min_width=13 if modes else None)
     table.add_column("class")
     table.add_column("energy /\n1,000 queries", justify="right", no_wrap=True)
     table.add_column("± 95%" if _shows("±") else "+- 95%", justify="right", no_wrap=True)
     if modes:
-        table.add_column("energy\nagainst", justify="right", no_wrap=True)
-        table.add_column("tokens /\nquery", justify="right", no_wrap=True)
+        table.add_column("energy against,\ntokens / query", justify="right", no_wrap=True)
     multiples = dict(
         zip(map(id, entries), multiples_of([entry.result for entry in entries]), strict=True)
     )
@@ -89,7 +88,7 @@ def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> T
             entry.result.model.model_class or "",
             energy,
             _half_width(entry.result, rating),
-            *([_times(multiples[id(entry)]), _tokens(entry.result)] if modes else []),
+            *([_mode(multiples[id(entry)], entry.result)] if modes else []),
             _metered(entry.result, rating),
             _stars(rating),
             *([_chance(rating, a_line=1 if narrow else 2)] if chances else []),
@@ -104,15 +103,14 @@ def _model(result: Result) -> str:
     return result.model.id if mode is None else f"{result.model.id}\nreasoning {mode}"
 
 
-def _times(multiple: Multiple | None) -> str:
-    return "" if multiple is None else f"{format_number(multiple.times)} x\n{multiple.of}"
-
-
-def _tokens(result: Result) -> str:
+def _mode(multiple: Multiple | None, result: Result) -> str:
+    """What a mode takes: so many times another's energy, so many tokens, of them thinking."""
     tokens = tokens_of(result)
-    if tokens.thinking is None:
-        return format_number(tokens.output)
-    return f"{format_number(tokens.output)}\n{format_number(tokens.thinking)} thinking"
+    lines = [f"{format_number(multiple.times)} x {multiple.of}"] if multiple else []
+    lines.append(f"{format_number(tokens.output)} tokens")
+    if tokens.thinking is not None:
+        lines.append(f"{format_number(tokens.thinking)} thinking")
+    return "\n".join(lines)
 
 
 def _stars(rating: Rating) -> str:

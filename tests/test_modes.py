@@ -80,12 +80,12 @@ def test_the_table_shows_mode_multiple_and_tokens():
     text = "\n".join(lines)
     assert row_of("org/model", lines).startswith("org/model A 2.00 Wh")
     place = next(place for place, line in enumerate(lines) if "9.00 Wh" in line)
-    assert "4.50 x" in lines[place]
-    assert "10.0" in lines[place]
+    assert "4.50 x off" in lines[place]
     assert "reasoning on" in lines[place + 1]
-    assert "off" in lines[place + 1]
-    assert "7.50 thinking" in lines[place + 1]
+    assert "10.0 tokens" in lines[place + 1]
+    assert "7.50 thinking" in lines[place + 2]
     assert "org/model (reasoning on)" in text
+    assert sum(" x " in line for line in lines) == 1
     assert "tokens" not in "\n".join(table_of(make_result()))
 
 
