@@ -81,6 +81,7 @@ def identity(subject: Subject) -> str:
         "model": [subject.model.label, str(subject.model.path), asdict(subject.facts)],
         "seeds": [plan.seed, subject.model.seed],
         "workload": [plan.workload.fingerprint, plan.batch_size],
+        "generation": plan.generation and plan.generation.recorded(),
         "window": [plan.quick, plan.min_window_s],
         "device": [subject.device, subject.metered_gpus, subject.meters, subject.shared],
         "machine": subject.environment.model_dump(mode="json", exclude={"selftest"}),
@@ -166,8 +167,10 @@ def assemble(
 
 def _workload_part(subject: Subject, run: Run) -> WorkloadPart:
     workload, phases = subject.plan.workload, subject.plan.phases
-    generation = subject.task.generation if "decode" in phases else None
-    settings = subject.task.diffusion if "call" in phases else generation
+    generation = subject.plan.generation or subject.task.generation
+    settings = generation.recorded() if generation and "decode" in phases else None
+    if subject.task.diffusion is not None and "call" in phases:
+        settings = dict(subject.task.diffusion.model_dump())
     return WorkloadPart(
         dataset=workload.dataset,
         revision=workload.revision,
@@ -178,7 +181,7 @@ def _workload_part(subject: Subject, run: Run) -> WorkloadPart:
         seed=subject.plan.seed,
         input_tokens=run.input_tokens // run.passes,
         output_tokens=run.output_tokens // run.passes,
-        generation=settings.model_dump() if settings else None,
+        generation=settings,
     )
 
 

@@ -41,7 +41,7 @@ def run_benchmark(
     finished: Sequence[Run],
     on_run: Callable[[Run], None],
     observer: Observer,
-    on_warm: Callable[[int, float], None] = lambda runs, seconds_a_run: None,
+    on_warm: Callable[[int, float, float | None], None] = lambda runs, run_s, longest_s: None,
     on_idle: Callable[[Mapping[Domain, float]], None] = lambda idle_w: None,
     enough: Callable[[Sequence[Run]], bool] = lambda runs: False,
     thermometer: Thermometer = lambda: None,
@@ -56,8 +56,9 @@ def run_benchmark(
         finished: runs measured before, which are not measured again.
         on_run: called with each run as soon as it is finished.
         observer: shows progress.
-        on_warm: called after the warm-up with the number of runs to come, at most, and the
-            seconds that each will take at its pace.
+        on_warm: called after the warm-up with the number of runs to come, at most, the seconds
+            that each will take at its pace, and the seconds should every answer be as long as it
+            may be (None where their length is forced).
         on_idle: called with the power of each domain while the loaded model does nothing.
         enough: told all runs so far, says whether no more are needed.
         thermometer: reads the GPUs' temperature, for the warm-up.
@@ -77,7 +78,8 @@ def run_benchmark(
     warmup = warm_up(plan, backend, observer, thermometer)
     lone = measure_lone_phase(plan, backend, meters, observer)
     pass_s = warmup.duration_s / warmup.queries * len(plan.workload.queries)
-    on_warm(len(missing), pass_s * max(1, math.ceil(plan.min_window_s / pass_s)))
+    run_s = pass_s * max(1, math.ceil(plan.min_window_s / pass_s))
+    on_warm(len(missing), run_s, _longest_s(plan, warmup, pass_s, run_s))
     for index in missing:
         observer.stage(f"run {index + 1} of {plan.repeats}", len(plan.workload.queries))
         runs[index] = measure_run(plan, backend, meters, index, observer, lone)
@@ -85,6 +87,15 @@ def run_benchmark(
         if enough(in_order()):
             break
     return Measured(in_order(), warmup, idle_w)
+
+
+def _longest_s(plan: Plan, warmup: Warmup, pass_s: float, run_s: float) -> float | None:
+    """Seconds of a run whose answers all take their whole budget of tokens, by the warm-up."""
+    generation = plan.generation
+    if generation is None or generation.reasoning is None or not warmup.output_tokens:
+        return None
+    longer = generation.max_new_tokens * warmup.queries / warmup.output_tokens
+    return max(run_s, pass_s * longer)
 
 
 def measure_run(
@@ -137,6 +148,8 @@ def _to_run(
         duration_s=work.duration_s,
         input_tokens=work.input_tokens,
         output_tokens=work.output_tokens,
+        thinking_tokens=work.thinking_tokens,
+        cut_queries=work.cut_queries,
         phases={
             name: PhasePart(
                 duration_s=duration_s,

@@ -10,6 +10,7 @@ from energyscore.errors import UsageError, did_you_mean
 
 BACKENDS = {
     "text_generation": "energyscore.backends.text_generation:TextGeneration",
+    "reasoning": "energyscore.backends.reasoning:Reasoning",
     "text_classification": "energyscore.backends.text_classification:TextClassification",
     "summarization": "energyscore.backends.summarization:Summarization",
     "question_answering": "energyscore.backends.question_answering:QuestionAnswering",

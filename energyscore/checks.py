@@ -61,6 +61,7 @@ def find_cautions(
         *_clocks_changed(runs, protocol),
         *_second_source(runs),
         *_output_lengths(runs, workload),
+        *_cut_answers(runs, workload, facts),
         *find_implausibly_low(runs, protocol, facts, workload.batch_size),
         *_trends(runs, protocol),
     ]
@@ -159,15 +160,19 @@ def check_conformance(
     # Of a task that some models do in one forward pass, only the others generate.
     in_one_pass = "forward" in task.phases and workload.generation is None
     if task.generation is not None and not in_one_pass:
-        wanted = task.generation.model_dump()
-        same = generation == wanted and not _output_lengths(runs, workload)
+        wanted = task.generation.recorded()
+        # Models are compared in each of their modes: none is more official than another.
+        same = generation == wanted | {
+            name: mode for name, mode in generation.items() if name == "reasoning"
+        } and not _output_lengths(runs, workload)
         made = sum(run.output_tokens for run in runs) / sum(run.queries for run in runs)
-        points.append(
-            ("generation", _lengths(wanted), f"{made:.1f} tokens on average", same),
-        )
+        actual = f"{made:.1f} tokens on average"
+        if generation.get("max_new_tokens") != wanted["max_new_tokens"]:
+            actual = f"at most {generation.get('max_new_tokens')} tokens, {actual}"
+        points.append(("generation", _lengths(wanted), actual, same))
     if task.diffusion is not None:
-        wanted = task.diffusion.model_dump()
-        points.append(("generation", _steps(wanted), _steps(generation), generation == wanted))
+        steps = task.diffusion.model_dump()
+        points.append(("generation", _steps(steps), _steps(generation), generation == steps))
     return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in points]
 
 
@@ -282,6 +287,21 @@ def _output_lengths(runs: Sequence[Run], workload: WorkloadPart) -> list[Caution
     made = short[0].output_tokens / short[0].queries
     message = f"{made:.2f} tokens a query were generated instead of {length}"
     return [Caution(code="output_length", message=message)]
+
+
+def _cut_answers(runs: Sequence[Run], workload: WorkloadPart, facts: ModelFacts) -> list[Caution]:
+    """Answers that would have gone on: their energy is that of a part of them."""
+    cut = [run.cut_queries for run in runs if run.cut_queries]
+    if not cut:
+        return []
+    limit = (workload.generation or {}).get("max_new_tokens")
+    message = (
+        f"{sum(cut)} of {sum(run.queries for run in runs)} answers were cut off at {limit} "
+        "tokens: whole ones take more energy"
+    )
+    if facts.weights == "random":
+        message += "; random weights never end one, so that modes hardly differ"
+    return [Caution(code="answers_cut", message=message)]
 
 
 def _lengths(generation: dict[str, int | str]) -> str:

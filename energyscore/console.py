@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from rich.table import Table
 
 from energyscore.export import RatedResult, Report
+from energyscore.modes import Multiple, mode_of, multiples_of, tokens_of
 from energyscore.notes import notes_on
 from energyscore.rating import Rating
 from energyscore.result import Result
@@ -61,10 +62,16 @@ def show_report(report: Report) -> None:
 
 def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> Table:
     table = Table(title=task, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("model", overflow="fold")
+    modes = any(mode_of(entry.result) for entry in entries)
+    table.add_column("model", overflow="fold", min_width=13 if modes else None)
     table.add_column("class")
     table.add_column("energy /\n1,000 queries", justify="right", no_wrap=True)
     table.add_column("± 95%" if _shows("±") else "+- 95%", justify="right", no_wrap=True)
+    if modes:
+        table.add_column("energy against,\ntokens / query", justify="right", no_wrap=True)
+    multiples = dict(
+        zip(map(id, entries), multiples_of([entry.result for entry in entries]), strict=True)
+    )
     table.add_column("what was metered", overflow="fold")
     table.add_column("stars", no_wrap=True)
     chances = any(entry.rating.probabilities for entry in entries)
@@ -77,10 +84,11 @@ def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> T
         rating = entry.rating
         energy = "not measured" if rating.energy_wh is None else format_wh(rating.energy_wh)
         table.add_row(
-            escape(entry.result.model.id),
+            escape(_model(entry.result)),
             entry.result.model.model_class or "",
             energy,
             _half_width(entry.result, rating),
+            *([_mode(multiples[id(entry)], entry.result)] if modes else []),
             _metered(entry.result, rating),
             _stars(rating),
             *([_chance(rating, a_line=1 if narrow else 2)] if chances else []),
@@ -88,6 +96,21 @@ def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> T
         )
     table.columns[1].width = None if classes else 0
     return table
+
+
+def _model(result: Result) -> str:
+    mode = mode_of(result)
+    return result.model.id if mode is None else f"{result.model.id}\nreasoning {mode}"
+
+
+def _mode(multiple: Multiple | None, result: Result) -> str:
+    """What a mode takes: so many times another's energy, so many tokens, of them thinking."""
+    tokens = tokens_of(result)
+    lines = [f"{format_number(multiple.times)} x {multiple.of}"] if multiple else []
+    lines.append(f"{format_number(tokens.output)} tokens")
+    if tokens.thinking is not None:
+        lines.append(f"{format_number(tokens.thinking)} thinking")
+    return "\n".join(lines)
 
 
 def _stars(rating: Rating) -> str:
@@ -214,8 +237,13 @@ class ProgressObserver:
         self._console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
 
 
-def describe_estimate(runs: int, seconds_a_run: float, *, at_most: bool = False) -> str:
-    """How long the measured part will take."""
+def describe_estimate(
+    runs: int, seconds_a_run: float, longest_s: float | None = None, *, at_most: bool = False
+) -> str:
+    """How long the measured part will take, and should all answers be as long as they may be."""
     plural, bound = "" if runs == 1 else "s", "up to " if at_most else ""
     about = "at most" if at_most else "about"
-    return f"{bound}{runs} run{plural} to measure, {about} {format_duration(runs * seconds_a_run)}"
+    line = f"{bound}{runs} run{plural} to measure, {about} {format_duration(runs * seconds_a_run)}"
+    if longest_s is None or longest_s < 1.01 * seconds_a_run:
+        return line
+    return f"{line}; {format_duration(runs * longest_s)} should all answers take all their tokens"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from energyscore.export import RatedResult
+from energyscore.modes import label_of
 from energyscore.scoring import NVML_SYSTEMATIC
 from energyscore.units import format_number
 
@@ -24,7 +25,7 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     seen: dict[str, list[str]] = {}
     for entry in entries:
         for caution in entry.result.cautions:
-            seen.setdefault(caution.message, []).append(entry.result.model.id)
+            seen.setdefault(caution.message, []).append(label_of(entry.result))
     for message, models in seen.items():
         whose = "" if len(set(models)) == len(entries) else f" ({', '.join(dict.fromkeys(models))})"
         notes.append(f"caution: {message}{whose}.")
@@ -35,7 +36,7 @@ def _emissions(entries: Sequence[RatedResult]) -> list[str]:
     """Grams of CO2, where a country was given."""
     lines = []
     for entry in entries:
-        emissions, model = entry.result.emissions, entry.result.model.id
+        emissions, model = entry.result.emissions, label_of(entry.result)
         system = emissions.system_co2_g_per_1k_queries
         gpu = emissions.gpu_co2_g_per_1k_queries
         figure = gpu if entry.rating.basis == "gpu" else system
@@ -49,7 +50,7 @@ def _emissions(entries: Sequence[RatedResult]) -> list[str]:
 
 
 def _models(entries: Sequence[RatedResult]) -> str:
-    return ", ".join(dict.fromkeys(entry.result.model.id for entry in entries))
+    return ", ".join(dict.fromkeys(label_of(entry.result) for entry in entries))
 
 
 def _departures(entries: Sequence[RatedResult]) -> list[str]:
@@ -87,5 +88,5 @@ def _parts(entry: RatedResult) -> list[str]:
         of = "without" if score.net_of == "idle_without_model" else "with"
         net = format_number(score.net_gpu_wh_per_1k_queries)
         parts.append(f"net of the GPU idling {of} the model {net}")
-    lines = [f"{entry.result.model.id}, in Wh: {', '.join(parts)}."] if parts else []
-    return lines + ([f"{entry.result.model.id}: no phases: {reason}."] if reason else [])
+    lines = [f"{label_of(entry.result)}, in Wh: {', '.join(parts)}."] if parts else []
+    return lines + ([f"{label_of(entry.result)}: no phases: {reason}."] if reason else [])

@@ -32,11 +32,13 @@ class Warmup:
         duration_s: its length.
         queries: how many were done.
         steady: whether pace and temperature became steady.
+        output_tokens: how many tokens were generated.
     """
 
     duration_s: float
     queries: int
     steady: bool
+    output_tokens: int = 0
 
 
 def measure_idle(meters: Sequence[Meter], seconds: float) -> dict[Domain, float]:
@@ -84,20 +86,24 @@ def warm_up(
     if plan.quick:
         few = queries[: QUICK_WARMUP_BATCHES * plan.batch_size]
         observer.stage("warm-up", len(few))
-        Work(plan, backend, few, observer).one_pass()
-        return Warmup(time.monotonic() - start, len(few), True)
+        work = Work(plan, backend, few, observer)
+        work.one_pass()
+        return Warmup(time.monotonic() - start, len(few), True, work.output_tokens)
     observer.stage("warm-up until the pace is steady", None)
-    block, first_s = _block_of(plan, backend, queries, observer)
+    block, first_s, tokens = _block_of(plan, backend, queries, observer)
     rates, done = [len(block) / first_s], len(block)
     temperatures = [thermometer()]
     while not _steady(rates, temperatures) and time.monotonic() - start < WARMUP_LIMIT_S:
         begin, seen_c = time.monotonic(), [thermometer()]
         look = _watch(thermometer, seen_c)
-        Work(plan, backend, block, observer, look).one_pass()
+        work = Work(plan, backend, block, observer, look)
+        work.one_pass()
+        tokens += work.output_tokens
         rates.append(len(block) / (time.monotonic() - begin))
         temperatures.append(_mean(seen_c))
         done += len(block)
-    return Warmup(time.monotonic() - start, done, _steady(rates, temperatures))
+    steady = _steady(rates, temperatures)
+    return Warmup(time.monotonic() - start, done, steady, tokens)
 
 
 def measure_lone_phase(
@@ -148,16 +154,19 @@ def _block_powers(
 
 def _block_of(
     plan: Plan, backend: Backend, queries: Sequence[Query], observer: Observer
-) -> tuple[list[Query], float]:
-    """The queries that fill a warm-up block, found by doing them, and the time they took."""
+) -> tuple[list[Query], float, int]:
+    """The queries that fill a warm-up block, found by doing them, their time and tokens."""
     block: list[Query] = []
+    tokens = 0
     start = time.monotonic()
     while time.monotonic() - start < WARMUP_BLOCK_S:
         first = len(block) % len(queries)
         batch = queries[first : first + plan.batch_size]
-        Work(plan, backend, batch, observer).one_pass()
+        work = Work(plan, backend, batch, observer)
+        work.one_pass()
         block += batch
-    return block, time.monotonic() - start
+        tokens += work.output_tokens
+    return block, time.monotonic() - start, tokens
 
 
 def _watch(thermometer: Thermometer, seen_c: list[float | None]) -> Callable[[], None]:

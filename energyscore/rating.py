@@ -124,22 +124,26 @@ def differences(result: Result, reference: Scale) -> tuple[str, ...]:
     return tuple(points)
 
 
-def cohort_key(result: Result) -> tuple[object, ...] | None:
+def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[object, ...] | None:
     """What two results must share to be rated together; None when the result has no figure.
 
     float16 and bfloat16 count as one precision: the protocol allows either. How a model does the
     task (a head in one pass, or writing) is its own affair: the task's definition is what counts.
+    Modes of reasoning are told apart unless `any_mode`, their budgets always.
     """
     basis = rated_figure(result)
     if basis is None:
         return None
     gpus = tuple(sorted(f"{gpu.name} {gpu.power_limit_w}" for gpu in result.environment.gpus))
+    generation = result.workload.generation or {}
+    mode = generation.get("reasoning")
     return (
         result.task.digest,
         result.model.model_class,
         "half" if result.model.dtype in ("float16", "bfloat16") else result.model.dtype,
         result.workload.batch_size,
         result.workload.fingerprint,
+        (None if any_mode else mode, generation.get("max_new_tokens") if mode else None),
         result.protocol.device,
         gpus or (result.environment.cpu, result.environment.cpu_count),
         basis[1:],

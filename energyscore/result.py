@@ -139,11 +139,16 @@ class SecondSource(Part):
     reason: str
 
 
-class Notice(Part):
-    """Something a meter noticed in a run's window."""
+class Caution(Part):
+    """Something that whoever reads the figure must know."""
 
     code: str
     message: str
+
+
+class Notice(Caution):
+    """Something a meter noticed in a run's window."""
+
     invalidates: bool
 
 
@@ -157,6 +162,12 @@ class Run(Part):
     duration_s: Positive = Field(description="the measured window of the metered work")
     input_tokens: Count
     output_tokens: Count
+    thinking_tokens: Count | None = Field(
+        description="generated tokens that are thinking; null where it is not known"
+    )
+    cut_queries: Count | None = Field(
+        description="answers that the token limit ended, not the model; null where it is forced"
+    )
     phases: dict[str, PhasePart]
     phase_methods: dict[Domain, str] = Field(
         description="how a domain's energy was split among the phases"
@@ -171,13 +182,6 @@ class Run(Part):
     facts: dict[Domain, dict[str, float | int | str | None]]
     second_source: SecondSource | None
     notices: list[Notice]
-
-
-class Caution(Part):
-    """Something that whoever reads the figure must know."""
-
-    code: str
-    message: str
 
 
 class PhaseScore(Part):

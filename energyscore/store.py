@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from energyscore.errors import ResultError
+from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
 from energyscore.result import Result, Run, parse_result, result_to_json
 
@@ -78,7 +79,9 @@ def result_folder(out: Path, model_folder: tuple[str, str], task: str) -> Path:
 def save_result(folder: Path, result: Result) -> Path:
     """Write a result into its folder and give its path."""
     stamp = re.sub(r"[-:]", "", result.created_at)
-    path = folder / f"{stamp}_{result.identity[:10]}.json"
+    mode = mode_of(result)
+    parts = [stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]]
+    path = folder / f"{'_'.join(parts)}.json"
     write_atomically(path, result_to_json(result))
     return path
 

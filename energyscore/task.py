@@ -16,6 +16,9 @@ from energyscore.paths import is_dir, is_file
 Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
 Kind = Literal["text", "image", "audio"]
 Precision = Literal["float32", "float16", "bfloat16"]
+Mode = Literal["default", "off", "low", "medium", "high", "on"]
+"""How a model is asked to reason: as it does unasked, or in a mode, from cheap to costly."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,47}$")]
 Count = Annotated[int, Field(gt=0)]
 
@@ -23,6 +26,9 @@ Count = Annotated[int, Field(gt=0)]
 _YAML_ERRORS = (ValueError, KeyError, AttributeError, IndexError, TypeError, RecursionError)
 """What PyYAML lets through from values that look like dates, numbers or tags and are none."""
 
+
+PROMPT_ROOM = 512
+"""Tokens of a context that are kept for the prompt, whatever an answer may have."""
 
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 1
@@ -72,17 +78,48 @@ class Sample(_Strict):
 
 
 class Generation(_Strict):
-    """How text is generated. With `min_new_tokens` = `max_new_tokens` the length is forced."""
+    """How text is generated. With `min_new_tokens` = `max_new_tokens` the length is forced.
+
+    Attributes:
+        max_new_tokens: the most that an answer may have.
+        min_new_tokens: the least.
+        strategy: how the next token is chosen.
+        reasoning: the mode that models are asked to reason in; null where a task has none.
+        usual_max_new_tokens: the most unless more is asked for, where the protocol's own maximum
+            takes very long; null: the protocol's.
+    """
 
     max_new_tokens: Count
     min_new_tokens: Annotated[int, Field(ge=0)] = 0
     strategy: Literal["greedy"] = "greedy"
+    reasoning: Mode | None = None
+    usual_max_new_tokens: Count | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> "Generation":
         if self.min_new_tokens > self.max_new_tokens:
             raise ValueError("min_new_tokens is larger than max_new_tokens")
         return self
+
+    def chosen(self, reasoning: Mode, max_new_tokens: int | None) -> "Generation":
+        """What is done of it: in one mode, up to so many tokens (None: as usual)."""
+        most = max_new_tokens or self.usual_max_new_tokens or self.max_new_tokens
+        change = {"max_new_tokens": most, "usual_max_new_tokens": None, "reasoning": reasoning}
+        return self.model_copy(update=change)
+
+    def within(self, context_length: int | None) -> "Generation":
+        """The same with fewer tokens where a context would leave a prompt no room for them.
+
+        A prompt keeps `PROMPT_ROOM` tokens, or half of a small context.
+        """
+        if self.reasoning is None or context_length is None:
+            return self
+        most = context_length - min(PROMPT_ROOM, context_length // 2)
+        return self.model_copy(update={"max_new_tokens": min(self.max_new_tokens, most)})
+
+    def recorded(self) -> dict[str, int | str]:
+        """What results say of it."""
+        return self.model_dump(exclude_none=True, exclude={"usual_max_new_tokens"})
 
 
 class Diffusion(_Strict):

@@ -10,6 +10,7 @@ from typing import Protocol
 from energyscore.attribution import PhaseTimes
 from energyscore.backend import Backend, Query
 from energyscore.measure import Domain
+from energyscore.task import Generation
 from energyscore.workload import Workload
 
 PROGRESS_EVERY_S = 0.5
@@ -31,6 +32,7 @@ class Plan:
         target_half_width: with it, runs end as soon as the interval is this share of the mean.
         lone_s: for how long the phase that a backend can do alone is metered alone.
         idle_s: for how long the machine is metered with the model loaded and no work.
+        generation: how text is generated; None: as the task says.
     """
 
     workload: Workload
@@ -44,6 +46,7 @@ class Plan:
     target_half_width: float | None = None
     lone_s: float = 0.0
     idle_s: float = 0.0
+    generation: Generation | None = None
 
 
 class Observer(Protocol):
@@ -77,6 +80,8 @@ class Work:
         self._end_ns = 0
         self._next_progress = 0.0
         self.passes = self.queries = self.input_tokens = self.output_tokens = 0
+        self.thinking_tokens: int | None = 0
+        self.cut_queries: int | None = 0
 
     def until(self, min_window_s: float) -> None:
         """Whole passes over the queries, until they have lasted that long; at least one."""
@@ -101,6 +106,8 @@ class Work:
                 self.queries += batch.queries
                 self.input_tokens += batch.input_tokens
                 self.output_tokens += output.output_tokens
+                self.thinking_tokens = _sum(self.thinking_tokens, output.thinking_tokens)
+                self.cut_queries = _sum(self.cut_queries, output.cut_queries)
                 self._show_progress()
         self._backend.synchronize()
         self._end_ns = time.monotonic_ns()
@@ -128,3 +135,8 @@ class Work:
             self._next_progress = now + PROGRESS_EVERY_S
             self._look()
             self._observer.advance((self.queries - 1) % len(self._queries) + 1)
+
+
+def _sum(total: int | None, more: int | None) -> int | None:
+    """None as soon as one part is not known."""
+    return None if total is None or more is None else total + more

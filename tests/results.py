@@ -34,6 +34,8 @@ def make_run(index=0, *, joules=3600.0, queries=1000, method="counter", seconds=
         duration_s=seconds,
         input_tokens=369 * queries,
         output_tokens=10 * queries,
+        thinking_tokens=None,
+        cut_queries=None,
         phases={
             "forward": PhasePart(duration_s=seconds, energy_j={domain: joules}, se_j={domain: None})
         },
@@ -121,7 +123,7 @@ def make_result(
         seed=42,
         input_tokens=369000,
         output_tokens=10000,
-        generation=task.generation.model_dump(),
+        generation=task.generation.recorded(),
     )
     protocol = ProtocolPart(
         device=device,

@@ -12,6 +12,7 @@ from energyscore.measure import Measurement, Notice, Reading, Ticks
 from energyscore.preparation import warm_up
 from energyscore.scoring import score_runs
 from energyscore.store import Journal
+from energyscore.task import Generation
 from energyscore.work import Plan
 from energyscore.workload import Workload
 from results import make_run
@@ -215,7 +216,7 @@ def test_each_run_has_its_own_order_and_always_the_same_one(clock):
 
 
 def benchmark_of(clock, log, *, finished=(), meters=None, run_s=3.0, options=None, **change):
-    told, warm, watcher = [], [], Watcher()
+    told, warm, longest, watcher = [], [], [], Watcher()
     measured = run_benchmark(
         make_plan(**change),
         FakeBackend(log, clock, run_s=run_s),
@@ -223,10 +224,25 @@ def benchmark_of(clock, log, *, finished=(), meters=None, run_s=3.0, options=Non
         finished=finished,
         on_run=told.append,
         observer=watcher,
-        on_warm=lambda runs, seconds: warm.append((runs, seconds)),
+        on_warm=lambda runs, run_s, longest_s: (
+            warm.append((runs, run_s)),
+            longest.append(longest_s),
+        ),
         **(options or {}),
     )
-    return SimpleNamespace(**vars(measured), told=told, warm=warm, watcher=watcher)
+    return SimpleNamespace(**vars(measured), told=told, warm=warm, longest=longest, watcher=watcher)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_where_answers_may_be_longer_a_longer_time_is_told_of(clock, quick):
+    # 2 tokens and 4 s a query: 5 queries of 10 tokens would take 5 times their 20 s
+    free = Generation(max_new_tokens=10, min_new_tokens=1, reasoning="on")
+    done = benchmark_of(clock, [], generation=free, quick=quick)
+    assert (done.warm, done.longest) == ([(2, 20.0)], [pytest.approx(100.0)])
+    whole = Generation(max_new_tokens=2, min_new_tokens=1, reasoning="on")
+    assert benchmark_of(clock, [], generation=whole, quick=quick).longest == [20.0]
+    forced = Generation(max_new_tokens=10, min_new_tokens=10)
+    assert benchmark_of(clock, [], generation=forced, quick=quick).longest == [None]
 
 
 def test_the_quick_warm_up_is_three_batches_and_not_metered(clock):

@@ -13,12 +13,13 @@ from results import make_cpu_run, make_result, make_run
 
 HEADER = (
     "csv_version,task,task_version,model,revision,model_class,parameters,dtype,quantization,"
-    "weights,dataset,queries,batch_size,runs,gpu_wh_per_1k_queries,gpu_ci95_low,gpu_ci95_high,"
+    "weights,reasoning,max_new_tokens,dataset,queries,batch_size,runs,gpu_wh_per_1k_queries,gpu_ci95_low,gpu_ci95_high,"
     "method,gpu_net_wh_per_1k_queries,gpu_preprocess_wh_per_1k_queries,"
     "gpu_prefill_wh_per_1k_queries,gpu_decode_wh_per_1k_queries,gpu_forward_wh_per_1k_queries,"
     "gpu_call_wh_per_1k_queries,system_wh_per_1k_queries,system_method,stars,stars_relative_to,stars_basis,"
     "stars_estimated,stars_1_probability,stars_2_probability,stars_3_probability,"
-    "stars_4_probability,stars_5_probability,mean_input_tokens,mean_output_tokens,mean_query_s,gpu_co2_g_per_1k_queries,"
+    "stars_4_probability,stars_5_probability,mean_input_tokens,mean_output_tokens,mean_thinking_tokens,"
+    "reasoning_multiple,reasoning_multiple_of,mean_query_s,gpu_co2_g_per_1k_queries,"
     "system_co2_g_per_1k_queries,country,hardware,device,quick,official,valid,reason,created_at,energyscore,file"
 )
 
@@ -42,9 +43,9 @@ def test_one_row_says_all():
     text = to_csv(report(make_result(), file="a/b.json")).decode()
     assert text.splitlines()[1] == (
         "1,text_generation,1,org/model,r,A,1000000000,float16,,"
-        "pretrained,EnergyStarAI/text_generation,1000,1,10,1.0,1.0,1.0,"
+        "pretrained,,10,EnergyStarAI/text_generation,1000,1,10,1.0,1.0,1.0,"
         "counter,,,,,1.0,,,,5,aienergyscore-2025-02,gpu,"
-        "false,0.0,0.0,0.0,0.0,1.0,369.0,10.0,0.1,,"
+        "false,0.0,0.0,0.0,0.0,1.0,369.0,10.0,,,,0.1,,"
         ",,NVIDIA H100 80GB HBM3,cuda,false,true,true,,2026-01-01T00:00:00Z,0,a/b.json"
     )
 

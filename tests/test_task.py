@@ -6,7 +6,11 @@ import yaml
 from energyscore.errors import TaskError
 from energyscore.task import bundled_tasks_dir, find_task, load_task, load_tasks
 
-OTHER_NAMES = {"question_answering": "extractive_qa", "asr": "ASR"}
+OTHER_NAMES = {
+    "question_answering": "extractive_qa",
+    "asr": "ASR",
+    "reasoning": "text_generation",
+}
 GENERATION = yaml.safe_load((bundled_tasks_dir() / "text_generation.yaml").read_text())
 
 

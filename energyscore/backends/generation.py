@@ -83,6 +83,14 @@ class Generator:
         made = output[:, given:].tolist()
         return BatchOutput(sum(_tokens_until_end(row, self._ends) for row in made), made)
 
+    def answers(self, output: BatchOutput) -> list[list[int]]:
+        """Each query's tokens, without those that only pad the batch."""
+        return [row[: _tokens_until_end(row, self._ends)] for row in output.values]
+
+    def was_cut(self, answer: list[int]) -> bool:
+        """Whether an answer was ended by the limit, and not by the model."""
+        return not answer or answer[-1] not in self._ends
+
     def prefill(self, inputs: Mapping[str, Any]) -> None:
         """Prefill alone."""
         self._model.generate(**inputs, generation_config=self._prefill_only)

@@ -217,8 +217,12 @@ def revision_of(
 
 
 def _folder_digest(folder: Path, patterns: Sequence[str]) -> str:
-    """SHA-256 over the configuration and the weights, so that a result names what it measured."""
+    """SHA-256 over all that decides the work, so that a result names what it measured.
+
+    That is the configuration, the tokenizer with its chat template, and the weights.
+    """
     digest = hashlib.sha256()
+    patterns = [*patterns, "tokenizer*", "chat_template*"]
     for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())

@@ -1,5 +1,7 @@
 """Text generation with decoder-only models."""
 
+from typing import Any
+
 from transformers import AutoModelForCausalLM
 
 from energyscore.backend import Batch, BatchOutput, EnterPhase
@@ -21,8 +23,13 @@ class TextGeneration(TextBackend):
         self._model_tokens = self._max_tokens
         if self._max_tokens is not None:
             self._max_tokens = max(1, self._max_tokens - task.generation.max_new_tokens)
-        end = self.model.generation_config.eos_token_id or self._tokenizer.eos_token_id
-        self._generator = Generator(self.model, task.generation, self._tokenizer.pad_token_id, end)
+        self._generator = Generator(
+            self.model, task.generation, self._tokenizer.pad_token_id, self._ends()
+        )
+
+    def _ends(self) -> Any:
+        """The token or tokens that end a text."""
+        return self.model.generation_config.eos_token_id or self._tokenizer.eos_token_id
 
     def _context_length(self) -> int | None:
         return self._model_tokens

@@ -76,6 +76,11 @@ def find_architecture(name: str, task: str | None = None) -> Architecture:
     return found
 
 
+def chat_template() -> str:
+    """A small chat template with the argument `enable_thinking`, for the bundled tokenizer."""
+    return (resources.files(__name__) / "chat_template.jinja").read_text(encoding="utf-8")
+
+
 def tokenizer_path() -> Path:
     """The bundled byte-level BPE tokenizer (trained on the bundled sample's texts)."""
     return Path(str(resources.files(__name__) / "tokenizer.json"))

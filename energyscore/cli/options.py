@@ -5,10 +5,11 @@ from pathlib import Path
 
 from energyscore.checks import MIN_WINDOW_S
 from energyscore.cli.meters import Metering
-from energyscore.errors import EnergyScoreError
+from energyscore.errors import EnergyScoreError, UsageError
 from energyscore.model import Dtype
 from energyscore.preparation import IDLE_S, LONE_PHASE_S
-from energyscore.task import TaskSpec
+from energyscore.reasoning import DEFAULT
+from energyscore.task import Generation, Mode, TaskSpec
 from energyscore.work import Plan
 from energyscore.workload import Workload
 
@@ -35,6 +36,8 @@ class Options:
     dtype: Dtype
     batch_size: int | None
     queries: int | None
+    reasoning: tuple[Mode, ...]
+    max_new_tokens: int | None
     repeats: int | None
     half_width: float | None
     idle_s: float | None
@@ -57,8 +60,35 @@ class Options:
             return self.idle_s
         return 0.0 if self.quick else IDLE_S
 
+    def generations(self, spec: TaskSpec) -> tuple[Generation | None, ...]:
+        """How text is generated at a task: once for each mode of reasoning.
+
+        Raises:
+            UsageError: when a mode or a limit is asked for that the task does not have.
+        """
+        given = spec.generation
+        if given is not None and given.reasoning is not None:
+            modes = dict.fromkeys(self.reasoning or (DEFAULT,))
+            return tuple(given.chosen(mode, self.max_new_tokens) for mode in modes)
+        asked = [
+            *(["--reasoning"] if self.reasoning else []),
+            *(["--max-new-tokens"] if self.max_new_tokens else []),
+        ]
+        if asked:
+            raise UsageError(
+                f"{' and '.join(asked)}: the task {spec.id} has no modes of reasoning, and answers "
+                "of a fixed length if any.",
+                "Leave it out, or name the task reasoning.",
+            )
+        return (given,)
+
     def plan(
-        self, spec: TaskSpec, phases: tuple[str, ...], workload: Workload, metering: Metering
+        self,
+        spec: TaskSpec,
+        phases: tuple[str, ...],
+        workload: Workload,
+        metering: Metering,
+        generation: Generation | None = None,
     ) -> Plan:
         """The plan of one model's measurement."""
         default = MOST_REPEATS if self.half_width else 1 if self.quick else spec.repeats
@@ -76,4 +106,5 @@ class Options:
             lone_s=0.0 if self.quick or metering.nvml is None else LONE_PHASE_S,
             # An estimate of idling would only tell what the estimate assumes.
             idle_s=self.idle_seconds if measured else 0.0,
+            generation=generation,
         )

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from energyscore.cli import Format, app
+from energyscore.cli.repeats import parse_repeats
 
 MEASURING, OUTPUT, LOADING = "What is measured", "Output", "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
-AUTO_HALF_WIDTH = 1.0
 
 
 class Device(StrEnum):
@@ -21,6 +21,17 @@ class Device(StrEnum):
     auto = "auto"
     cuda = "cuda"
     cpu = "cpu"
+
+
+class ReasoningMode(StrEnum):
+    """How models are asked to reason."""
+
+    default = "default"
+    off = "off"
+    low = "low"
+    medium = "medium"
+    high = "high"
+    on = "on"
 
 
 class DtypeChoice(StrEnum):
@@ -95,6 +106,25 @@ def run(
         typer.Option(
             min=1,
             help="Queries of one pass. Default: the task's.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    reasoning: Annotated[
+        list[ReasoningMode] | None,
+        typer.Option(
+            help="A mode to reason in, for the task reasoning: each is a result of its own. "
+            "Repeatable. Default: default, what the model does unasked.",
+            show_default=False,
+            rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="The most tokens of an answer, for the task reasoning. Default: the task's.",
             show_default=False,
             rich_help_panel=MEASURING,
         ),
@@ -247,11 +277,13 @@ def run(
 
       energyscore run text_generation --model builtin:gpt2 --repeats auto --half-width 0.5
 
+      energyscore run reasoning --model Qwen/Qwen3-0.6B --reasoning off --reasoning on
+
       energyscore run sentence_similarity --model ./my-model --dataset pairs.csv --repeats 5
 
       energyscore run --all --quick
     """
-    fixed, target = _parse_repeats(repeats, half_width)
+    fixed, target = parse_repeats(repeats, half_width)
     if everything:
         from energyscore.cli.suite_run import run_all
 
@@ -274,6 +306,8 @@ def run(
         dtype=dtype.value,
         batch_size=batch_size,
         queries=queries or (DEMO_QUERIES if demo else None),
+        reasoning=tuple(mode.value for mode in reasoning or ()),
+        max_new_tokens=max_new_tokens,
         repeats=fixed or (DEMO_REPEATS if demo else None),
         half_width=target,
         idle_s=idle,
@@ -309,17 +343,3 @@ def run(
     statuses = [failure.exit_code for failure in failures]
     statuses += [3 for entry in report if not entry.result.valid]
     raise typer.Exit(max(statuses, default=0))
-
-
-def _parse_repeats(text: str | None, half_width: float | None) -> tuple[int | None, float | None]:
-    """The number of runs, or the share of the mean to measure to."""
-    if text is not None and text.strip().lower() == "auto":
-        return None, (half_width or AUTO_HALF_WIDTH) / 100
-    if half_width is not None:
-        raise typer.BadParameter("it is the target of --repeats auto.", param_hint="--half-width")
-    if text is None:
-        return None, None
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 10**6:
-        message = f"{text!r} is neither a number of runs from 1 on nor auto."
-        raise typer.BadParameter(message, param_hint="--repeats")
-    return int(text), None

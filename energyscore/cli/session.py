@@ -31,19 +31,26 @@ from energyscore.paths import local_path
 from energyscore.result import Caution, Idle, Result, Run
 from energyscore.scoring import is_precise
 from energyscore.selftest.file import with_selftest
-from energyscore.task import TaskFile, find_task, load_tasks
+from energyscore.task import Generation, TaskFile, find_task, load_tasks
 from energyscore.work import Plan
 from energyscore.workload import BUNDLED, OFFICIAL, Workload, load_workload
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One model at one task, and its queries."""
+    """One model at one task, its queries, and how it generates text."""
 
     task: TaskFile
     model: ModelSpec
     workload: Workload
     cautions: tuple[Caution, ...]
+    generation: Generation | None
+
+    @property
+    def label(self) -> str:
+        """The model for people, with its mode of reasoning."""
+        mode = self.generation and self.generation.reasoning
+        return f"{self.model.label}, reasoning {mode}" if mode else self.model.label
 
 
 class Session:
@@ -61,13 +68,18 @@ class Session:
         known = load_tasks(options.task_path)
         tasks = [find_task(name, known) for name in dict.fromkeys(options.tasks)]
         pairs = [(task, spec) for task in tasks for spec in self._models_of(task)]
+        generations = {task.spec.id: options.generations(task.spec) for task in tasks}
         self._grid = GridIntensity(options.country) if options.country else None
         store.check_writable(options.out)
         self._online = self._needs_hub(pairs) and self._reach_hub(pairs)
         if not self._online:
             hub.stay_offline()
         self._workloads: dict[tuple[str, str], Workload] = {}
-        self._entries = [self._entry(task, spec) for task, spec in pairs]
+        self._entries = [
+            self._entry(task, spec, generation)
+            for task, spec in pairs
+            for generation in generations[task.spec.id]
+        ]
         self._device = self._choose_device()
         self._before = count_gpu_processes() if self._device == "cuda" else None
         # What cannot be metered is found out before the first model is loaded.
@@ -79,7 +91,7 @@ class Session:
         failures: list[EnergyScoreError] = []
         for number, entry in enumerate(self._entries, start=1):
             place = f"[{number}/{len(self._entries)}]"
-            self._observer.model(entry.model.label, entry.task.spec.id, place)
+            self._observer.model(entry.label, entry.task.spec.id, place)
             try:
                 self._results.append(self._measure(entry))
                 self._write_csv()
@@ -139,7 +151,7 @@ class Session:
         )
         return False
 
-    def _entry(self, task: TaskFile, spec: ModelSpec) -> _Entry:
+    def _entry(self, task: TaskFile, spec: ModelSpec, generation: Generation | None) -> _Entry:
         options = self._options
         source, cautions = options.dataset, []
         if source is None:
@@ -157,7 +169,7 @@ class Session:
                 if options.strict:
                     raise DatasetError(f"{have}.", "Lower --queries or leave out --strict.")
                 self._observer.warn(f"{have}; those are used.")
-        return _Entry(task, spec, self._workloads[key], tuple(cautions))
+        return _Entry(task, spec, self._workloads[key], tuple(cautions), generation)
 
     def _choose_device(self) -> Literal["cpu", "cuda"]:
         if self._options.device == "cpu":
@@ -190,7 +202,8 @@ class Session:
         backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
         try:
             self._observer.stage("loading the model", None)
-            facts = backend.load(entry.model, spec, self._device)
+            asked = spec.model_copy(update={"generation": entry.generation})
+            facts = backend.load(entry.model, asked, self._device)
             if not set(backend.phases) <= set(spec.phases):
                 raise TaskError(
                     f"The task {spec.id} has the phases {', '.join(spec.phases)}; "
@@ -208,7 +221,8 @@ class Session:
         self, entry: _Entry, backend: Backend, facts: ModelFacts, metering: Metering
     ) -> tuple[Path, Result]:
         options = self._options
-        plan = options.plan(entry.task.spec, backend.phases, entry.workload, metering)
+        generation = entry.generation and entry.generation.within(facts.context_length)
+        plan = options.plan(entry.task.spec, backend.phases, entry.workload, metering, generation)
         machine = environment.describe(metering.gpu_parts(), metering.driver, metering.cuda)
         subject = Subject(
             task=entry.task.spec,
@@ -230,7 +244,7 @@ class Session:
             if options.fresh:
                 journal.discard()
             finished = journal.load()
-            cautions = [*entry.cautions, *metering.cautions()]
+            cautions = [*entry.cautions, *metering.cautions(), *self._budget(entry, plan)]
             if finished:
                 message = f"{len(finished)} runs were measured before an interruption"
                 self._observer.say(f"{message}; going on from there.")
@@ -249,6 +263,24 @@ class Session:
             path = store.save_result(folder, result)
             journal.discard()
         return path, result
+
+    def _budget(self, entry: _Entry, plan: Plan) -> list[Caution]:
+        """Say what a mode may cost before it does; a caution where the context allows less."""
+        asked, generation = entry.generation, plan.generation
+        if asked is None or generation is None or generation.reasoning is None:
+            return []
+        most, queries = generation.max_new_tokens, len(plan.workload.queries)
+        self._observer.say(
+            f"{entry.label}: at most {most:,} tokens a query, {most * queries:,} a pass of "
+            f"{queries:,}; the time is estimated after the warm-up."
+        )
+        if most == asked.max_new_tokens:
+            return []
+        message = (
+            f"answers had at most {most} tokens instead of {asked.max_new_tokens}: the model's "
+            "context has no more room beside a prompt"
+        )
+        return [Caution(code="budget_lowered", message=message)]
 
     def _benchmark(
         self,
@@ -271,8 +303,10 @@ class Session:
                 finished=finished,
                 on_run=journal.append,
                 observer=self._observer,
-                on_warm=lambda runs, s: self._observer.say(
-                    describe_estimate(runs, s, at_most=plan.target_half_width is not None)
+                on_warm=lambda runs, run_s, longest_s: self._observer.say(
+                    describe_estimate(
+                        runs, run_s, longest_s, at_most=plan.target_half_width is not None
+                    )
                 ),
                 on_idle=metering.set_idle,
                 enough=enough,

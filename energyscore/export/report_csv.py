@@ -5,6 +5,7 @@ import io
 from typing import Any, get_args
 
 from energyscore.export import RatedResult, Report
+from energyscore.modes import Multiple, mode_of, multiples_of, tokens_of
 from energyscore.task import Phase
 
 CSV_VERSION = 1
@@ -24,6 +25,8 @@ COLUMNS = (
     "dtype",
     "quantization",
     "weights",
+    "reasoning",
+    "max_new_tokens",
     "dataset",
     "queries",
     "batch_size",
@@ -47,6 +50,9 @@ COLUMNS = (
     "stars_5_probability",
     "mean_input_tokens",
     "mean_output_tokens",
+    "mean_thinking_tokens",
+    "reasoning_multiple",
+    "reasoning_multiple_of",
     "mean_query_s",
     "gpu_co2_g_per_1k_queries",
     "system_co2_g_per_1k_queries",
@@ -68,13 +74,14 @@ def to_csv(report: Report) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for entry in report:
-        row = _row(entry)
+    multiples = multiples_of([entry.result for entry in report])
+    for entry, multiple in zip(report, multiples, strict=True):
+        row = _row(entry, multiple)
         writer.writerow([_cell(row[column]) for column in COLUMNS])
     return text.getvalue().encode()
 
 
-def _row(entry: RatedResult) -> dict[str, Any]:
+def _row(entry: RatedResult, multiple: Multiple | None) -> dict[str, Any]:
     result, rating = entry.result, entry.rating
     score, workload, runs = result.score, result.workload, result.runs
     low, high = score.ci95 or (None, None)
@@ -90,6 +97,8 @@ def _row(entry: RatedResult) -> dict[str, Any]:
         "dtype": result.model.dtype,
         "quantization": result.model.quantization,
         "weights": result.model.weights,
+        "reasoning": mode_of(result),
+        "max_new_tokens": (workload.generation or {}).get("max_new_tokens"),
         "dataset": workload.dataset,
         "queries": workload.queries,
         "batch_size": workload.batch_size,
@@ -115,6 +124,9 @@ def _row(entry: RatedResult) -> dict[str, Any]:
         },
         "mean_input_tokens": sum(run.input_tokens for run in runs) / queries,
         "mean_output_tokens": sum(run.output_tokens for run in runs) / queries,
+        "mean_thinking_tokens": tokens_of(result).thinking,
+        "reasoning_multiple": multiple and multiple.times,
+        "reasoning_multiple_of": multiple and multiple.of,
         "mean_query_s": sum(run.duration_s for run in runs) / queries,
         "gpu_co2_g_per_1k_queries": result.emissions.gpu_co2_g_per_1k_queries,
         "system_co2_g_per_1k_queries": result.emissions.system_co2_g_per_1k_queries,
