@@ -204,7 +204,7 @@ def test_of_entries_that_ask_for_the_same_the_first_stays():
 
 
 WRONG = [
-    (entry(task="text_generatoin"), "Did you mean 'text_generation'?"),
+    (entry(task="text_generatoin"), "Did you mean 'text_generation'"),
     (entry("not a model!"), "neither a hub id"),
     (entry("./no-such-folder"), "does not exist"),
     (entry("builtin:nothing"), "Unknown bundled model"),
