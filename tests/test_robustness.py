@@ -133,11 +133,11 @@ def test_hostile_task_files(tmp_path, line):
 def test_a_task_whose_phases_its_modality_does_not_know(tmp_path):
     text = (bundled_tasks_dir() / "text_classification.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(
-        text.replace("id: text_classification", "id: mine", 1).replace("forward]", "call]")
+        text.replace("id: text_classification", "id: mine", 1).replace("forward, ", "")
     )
     done = energyscore("run", "mine", "--task-path", tmp_path, "--quick", "--out", tmp_path / "o")
     assert done.status == 2
-    assert all("has the phases preprocess, call" in line for line in done.stderr.splitlines()
+    assert all("has the phases preprocess, prefill, decode" in line for line in done.stderr.splitlines()
                if line.startswith("error"))  # fmt: skip
 
 

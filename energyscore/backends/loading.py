@@ -223,7 +223,8 @@ def _folder_digest(folder: Path, patterns: Sequence[str]) -> str:
     """
     digest = hashlib.sha256()
     patterns = [*patterns, "tokenizer*", "chat_template*"]
-    for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
+    files = {file for pattern in patterns for file in folder.glob(pattern) if file.is_file()}
+    for file in sorted(files):
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
     return f"sha256:{digest.hexdigest()[:16]}"
