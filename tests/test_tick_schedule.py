@@ -15,8 +15,8 @@ LATEST_MS = 2.2  # 2 ms between looks, and the late wake-up
 class Watched:
     """A counter watched by the rule: when it was looked at, and how late updates were noted."""
 
-    def __init__(self, updates_ns, *, wake_ns=lambda: WAKE_NS, until_ns=None):
-        self.schedule = TickSchedule()
+    def __init__(self, updates_ns, *, wake_ns=lambda: WAKE_NS, until_ns=None, known_ns=None):
+        self.schedule = TickSchedule(known_ns)
         self.looks_ns, self.noted, self.learned_ns = [], [], None
         now_ns, seen = 0, 0
         while now_ns < (until_ns or updates_ns[-1] + 5 * MS):
@@ -141,3 +141,20 @@ def test_a_chore_waits_for_a_quiet_moment_but_not_for_ever():
     assert chore.due(1020, quiet=True)
     assert chore.latest_ns == 1041
     assert chore.due(1041, quiet=False)
+
+
+@pytest.mark.parametrize("error", [0.997, 1.0, 1.003])
+def test_with_the_period_known_one_update_tells_the_rest(error):
+    updates = train(100, 10)
+    watched = Watched(updates, known_ns=100 * MS * error)
+    assert len(watched.noted) == len(updates)
+    assert max(watched.late_ms()) < LATEST_MS
+    assert watched.learned_ns <= updates[0] + 3 * MS
+    assert watched.looks_per_s(updates[0] + 5 * MS, updates[-1]) < 30
+
+
+def test_a_period_that_is_not_so_any_more_is_learned_anew():
+    updates = train(20, 10)
+    watched = Watched(updates, known_ns=100 * MS)
+    assert len(updates) - len(watched.noted) <= 5  # those before it was found out
+    assert watched.schedule.period_ns == pytest.approx(20 * MS, rel=0.003)

@@ -44,13 +44,22 @@ class Recorder:
     renew it every 20 to 100 ms), the rest about four times a second.
     """
 
-    def __init__(self, devices: Sequence[object]) -> None:
-        """Watch these devices; their counters are read now for the first time."""
+    def __init__(self, devices: Sequence[object], before: "Recorder | None" = None) -> None:
+        """Watch these devices; their counters are read now for the first time.
+
+        What the recorder of the window before learned of their periods is learned already.
+        """
         self._devices = devices
         self._last_counter: list[int | None] = [None] * len(devices)
-        self._schedules = {place: TickSchedule() for place in range(len(devices))}
+        known = before.periods_ns() if before is not None else {}
+        self._schedules = {place: TickSchedule(known.get(place)) for place in range(len(devices))}
         self.records = bytearray()
         self._look(time.monotonic_ns())
+
+    def periods_ns(self) -> dict[int, float]:
+        """The periods that are known, by the devices' places."""
+        found = {place: one.period_ns for place, one in self._schedules.items()}
+        return {place: period_ns for place, period_ns in found.items() if period_ns is not None}
 
     def watch(self, wait: Callable[[float], bool]) -> None:
         """Record until there is no more to wait for.
@@ -160,7 +169,7 @@ def serve(devices: Sequence[object], commands: Commands, answers: BinaryIO) -> N
     recorder: Recorder | None = None
     while (command := commands.read()) is not None:
         if command == b"start":
-            recorder = Recorder(devices)
+            recorder = Recorder(devices, recorder)
             answers.write(b"started\n")
             answers.flush()
             recorder.watch(commands.wait)

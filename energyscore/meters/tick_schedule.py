@@ -40,9 +40,10 @@ class TickSchedule:
         next_ns: when the next look is due; at once to begin with.
     """
 
-    def __init__(self) -> None:
-        """Know nothing yet."""
+    def __init__(self, period_ns: float | None = None) -> None:
+        """Know nothing yet, or the period from an earlier time: then one update tells the rest."""
         self.next_ns = 0
+        self._known_ns = period_ns
         self._looked_ns: int | None = None
         self._brackets: list[Bracket] = []
         self._needed = _LEAST
@@ -79,7 +80,10 @@ class TickSchedule:
 
     def _learn(self, bracket: Bracket) -> None:
         self._brackets.append(bracket)
-        if len(self._brackets) > self._needed:
+        if self._known_ns is not None:
+            self._train = _Train([bracket], self._known_ns)
+            self._known_ns = None  # if it is not so any more, all is learned anew
+        elif len(self._brackets) > self._needed:
             train = _Train(self._brackets)
             if train.guard_ns <= _WORTH * train.period_ns:
                 self._train = train
@@ -118,12 +122,13 @@ class _Train:
         expected_ns: when the next is expected.
     """
 
-    def __init__(self, brackets: Sequence[Bracket]) -> None:
+    def __init__(self, brackets: Sequence[Bracket], period_ns: float | None = None) -> None:
         first, last = (sum(brackets[place]) / 2 for place in (0, -1))
-        self.period_ns = (last - first) / (len(brackets) - 1)
+        self.period_ns = period_ns or (last - first) / (len(brackets) - 1)
         self._times_ns = deque([first], _MOST + 1)
         # The period is as uncertain at first as the looks that it is learned from are far apart.
         self._misses_ns = deque([DENSE_NS / 2], _MOST)
+        self.spread_ns = max(self._misses_ns)
         for bracket in brackets[1:]:
             self._move(bracket)
 
