@@ -120,9 +120,9 @@ def regress_phases(
     energy_j = raw_j * total_j / whole_j
     # Rescaled to the total: what is too much in one phase is too little in the others.
     to_total = (np.eye(len(names)) - (raw_j / whole_j)[:, None]) * total_j / whole_j
-    influence = to_total @ find_influence(work, data, shape, free, powers, residuals)
+    influence = to_total @ find_influence(work, data, design, shape, free, powers, residuals)
     covariance, bootstrap = find_covariance(
-        work, data, shape, powers, to_total, influence, residuals
+        work, data, design, shape, powers, to_total, influence, residuals
     )
     se_j = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     # A phase that no update saw has a power of the order of the mean, and nothing is known of it.

@@ -20,6 +20,7 @@ _STEPS = {"lag_s": 2e-4, "window": 0.02, "tau_s": 2e-4}
 def find_influence(
     work: Signals,
     data: TickData,
+    design: Array,
     shape: Shape,
     free: tuple[str, ...],
     powers: Array,
@@ -29,7 +30,6 @@ def find_influence(
 
     Through the powers and through the shape that was searched for alike.
     """
-    design = work.design(data, shape)
     columns = [design]
     for name in free:
         up, down, width = beside(shape, name)
@@ -54,6 +54,7 @@ def find_influence(
 def find_covariance(
     work: Signals,
     data: TickData,
+    design: Array,
     shape: Shape,
     powers: Array,
     to_total: Array,
@@ -75,7 +76,7 @@ def find_covariance(
     else:
         # Whose a mixed tick's residual is: power varies in proportion to itself, so a part
         # of it varies by the square of its energy there.
-        shares = (work.design(data, shape)[:, : work.phases] * powers[: work.phases]) ** 2
+        shares = (design[:, : work.phases] * powers[: work.phases]) ** 2
         shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
         plain = np.zeros((work.phases, work.phases))
         errors = np.zeros_like(influence)
@@ -85,7 +86,7 @@ def find_covariance(
             errors += own * (residuals * shares[:, phase])
     if not _autocorrelated(residuals, data):
         return plain, False
-    drawn, blocks_of = _bootstrap(errors, work.design(data, shape)[:, : work.phases], data)
+    drawn, blocks_of = _bootstrap(errors, design[:, : work.phases], data)
     # A phase that lies in a few blocks only hardly varies between draws.
     rare = blocks_of < _FEW_BLOCKS
     widen = np.sqrt(np.maximum(1.0, np.diag(plain) / np.maximum(np.diag(drawn), 1e-300)))
