@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from energyscore.meters.tick_schedule import Chore, TickSchedule
+from energyscore.meters.tick_schedule import Allowance, Chore, TickSchedule
 
 MS = 1_000_000
 WAKE_NS = 90_000  # a sleeper is woken this much late
@@ -158,3 +158,59 @@ def test_a_period_that_is_not_so_any_more_is_learned_anew():
     watched = Watched(updates, known_ns=100 * MS)
     assert len(updates) - len(watched.noted) <= 5  # those before it was found out
     assert watched.schedule.period_ns == pytest.approx(20 * MS, rel=0.003)
+
+
+@pytest.mark.parametrize("period_ms", [2.5, 10, 20, 50, 100])
+@pytest.mark.parametrize("drift", [0.0, 2e-4])
+def test_after_a_rest_the_updates_are_noted_at_once_again(period_ms, drift):
+    updates = [round(at * (1 + drift)) for at in train(period_ms, 30, jitter_ms=0.2)]
+    schedule, noted, baselines, rests = TickSchedule(), [], 0, 0
+    now_ns, seen, followed, resting = 0, 0, 0, False
+    while now_ns < updates[-1]:
+        there = bisect.bisect_right(updates, now_ns)
+        if resting:
+            baselines, resting = baselines + 1, False
+        elif there > seen:
+            noted.append((now_ns - updates[there - 1]) / MS)
+            followed += 1
+        schedule.looked(now_ns, there > seen)
+        seen = there
+        if followed >= 12 and schedule.settled:
+            schedule.rest(now_ns + 300 * MS)
+            followed, resting, rests = 0, True, rests + 1
+        now_ns = schedule.next_ns + WAKE_NS
+    assert rests >= 20
+    assert baselines >= rests - 1
+    assert max(noted) < LATEST_MS
+    share = len(noted) / len(updates)
+    assert share == pytest.approx(12 * period_ms / (12 * period_ms + 300), abs=0.01)
+
+
+def test_what_is_too_dear_is_rested_from():
+    allowance = Allowance(share=0.01, spare_ns=5 * MS)
+    assert allowance.rest_ns(100 * MS, 1 * MS, 10 * MS) == 0, "within its share"
+    assert allowance.rest_ns(100 * MS, 4 * MS, 10 * MS) == 0, "what is to spare is used first"
+    rests = [allowance.rest_ns(100 * MS, 4 * MS, 10 * MS) for _ in range(2)]
+    assert rests == [100 * MS, 400 * MS], "as long as it takes, but never over 0.4 s"
+    assert allowance.rest_ns(10_000 * MS, 0, 10 * MS) == 0
+    assert allowance.rest_ns(100 * MS, 8 * MS, 10 * MS) == 200 * MS, "what is to spare is bounded"
+
+
+def test_a_rest_is_a_gap_that_can_be_told_from_an_update():
+    def rest_ns(period_ms):
+        allowance = Allowance(share=0.01, spare_ns=0)
+        return allowance.rest_ns(100 * MS, round(1.1 * MS), period_ms and period_ms * MS)
+
+    assert rest_ns(None) == rest_ns(10) == 50 * MS
+    assert rest_ns(100) == 300 * MS
+    assert rest_ns(150) == 0, "so slow a counter costs little"
+
+
+def test_stretches_fit_no_rhythm():
+    allowance = Allowance()
+    lengths = []
+    for _ in range(200):
+        lengths.append(allowance.stretch)
+        allowance.rest_ns(0, 0, None)
+    assert set(lengths) == set(range(8, 24))
+    assert max(lengths.count(length) for length in set(lengths)) < 20

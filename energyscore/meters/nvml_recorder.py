@@ -21,7 +21,7 @@ from typing import BinaryIO
 import pynvml
 
 from energyscore.meters import nvml_device as nvml
-from energyscore.meters.tick_schedule import Chore, TickSchedule
+from energyscore.meters.tick_schedule import Allowance, Chore, TickSchedule
 
 RECORD = struct.Struct("<qHHd")  # monotonic ns, device's place in the arguments, kind, value
 COUNT = struct.Struct("<q")
@@ -41,15 +41,26 @@ class Recorder:
     """Watches the devices until told to end.
 
     Counters are looked at as `TickSchedule` says, power is sampled about every 40 ms (drivers
-    renew it every 20 to 100 ms), the rest about four times a second.
+    renew it every 20 to 100 ms), the rest about four times a second. Where that takes more
+    processor time than allowed, it rests from the counters now and then: the updates meanwhile
+    are not in the records, and neither is the value found after a rest, as nobody knows since
+    when it stood there.
     """
 
-    def __init__(self, devices: Sequence[object], before: "Recorder | None" = None) -> None:
+    def __init__(
+        self,
+        devices: Sequence[object],
+        before: "Recorder | None" = None,
+        allowance: Allowance | None = None,
+    ) -> None:
         """Watch these devices; their counters are read now for the first time.
 
         What the recorder of the window before learned of their periods is learned already.
         """
         self._devices = devices
+        self._allowance = allowance or Allowance()
+        self._followed = 0
+        self._resting: set[int] = set()
         self._last_counter: list[int | None] = [None] * len(devices)
         known = before.periods_ns() if before is not None else {}
         self._schedules = {place: TickSchedule(known.get(place)) for place in range(len(devices))}
@@ -69,9 +80,12 @@ class Recorder:
                 soon as recording is to end.
         """
         power, status = Chore(*_POWER_EVERY_NS), Chore(*_STATUS_EVERY_NS)
+        self._accounted = time.monotonic_ns(), time.process_time_ns()
         while True:
             now_ns = time.monotonic_ns()
             next_ns = self._look(now_ns)
+            if self._followed >= self._allowance.stretch:
+                next_ns = self._account(now_ns, next_ns)
             quiet = next_ns - now_ns > _QUIET_NS
             if power.due(now_ns, quiet):
                 self._sample(self._poll_power)
@@ -84,6 +98,22 @@ class Recorder:
             self._read_counter(place)
         self._sample(self._poll_power)
         self._sample(self._poll_status)
+
+    def _account(self, now_ns: int, next_ns: int) -> int:
+        """After a stretch: rest if it was too dear; when the next look will be."""
+        if not all(schedule.settled for schedule in self._schedules.values()):
+            return next_ns
+        self._followed = 0
+        before, self._accounted = self._accounted, (now_ns, time.process_time_ns())
+        watched_ns, used_ns = (b - a for a, b in zip(before, self._accounted, strict=True))
+        slowest_ns = max(self.periods_ns().values(), default=None)
+        rest_ns = self._allowance.rest_ns(watched_ns, used_ns, slowest_ns)
+        if rest_ns == 0:
+            return next_ns
+        for schedule in self._schedules.values():
+            schedule.rest(now_ns + rest_ns)
+        self._resting = set(self._schedules)
+        return min((one.next_ns for one in self._schedules.values()), default=_NEVER_NS)
 
     def _look(self, now_ns: int) -> int:
         """Read the counters that are due; when the next one will be."""
@@ -103,7 +133,10 @@ class Recorder:
         changed = value != self._last_counter[place]
         if changed:
             self._last_counter[place] = value
-            self._add(now_ns, place, COUNTER_MJ, value)
+            self._followed += 1
+            if place not in self._resting:
+                self._add(now_ns, place, COUNTER_MJ, value)
+        self._resting.discard(place)
         self._schedules[place].looked(now_ns, changed)
 
     def _sample(self, poll: Callable[[int, object], None]) -> None:
@@ -167,9 +200,10 @@ def serve(devices: Sequence[object], commands: Commands, answers: BinaryIO) -> N
     answers.write(b"ready\n")
     answers.flush()
     recorder: Recorder | None = None
+    allowance = Allowance()
     while (command := commands.read()) is not None:
         if command == b"start":
-            recorder = Recorder(devices, recorder)
+            recorder = Recorder(devices, recorder, allowance)
             answers.write(b"started\n")
             answers.flush()
             recorder.watch(commands.wait)

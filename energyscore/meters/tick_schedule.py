@@ -1,11 +1,13 @@
 """When to look at an energy counter next: often where an update is near, seldom elsewhere.
 
-Looking costs little, waking up to look costs more (20 us of processor time, and up to 90 us where
+Looking costs little, waking up to look costs more (20 us of processor time, and up to 140 us where
 the work has emptied the caches), so the price of a recorder is its number of wake-ups. A counter
-that is updated regularly needs looks only around the next update. Pure: times in, times out, in
-ns of any one clock.
+that is updated regularly needs looks only around the next update; where even that costs more than
+it may, some updates are followed closely and others not at all. Pure: times in, times out, in ns
+of any one clock.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -22,6 +24,11 @@ _SURE_NS, _TRUSTED = 300_000, 4  # so punctual, so many updates go without the l
 _LEAST, _MOST = 8, 50  # gaps to learn a period from, and to follow it by
 _WORTH = 0.3  # of the period: where the guard takes more, waiting saves next to nothing
 _CREEP_NS, _BACK_NS = 40_000, 400_000  # steps of the expectation, down with each update, and up
+
+_STRETCH = (8, 24)  # updates between rests
+_REST_NS = (50_000_000, 400_000_000)
+_GAP = 3.0  # periods: a rest is to be seen in the record for what it is
+_GOLDEN = 0.618
 
 Bracket = tuple[int, int]
 """The last look before an update and the first after it: it came in between."""
@@ -49,6 +56,7 @@ class TickSchedule:
         self._needed = _LEAST
         self._train: _Train | None = None
         self._trusted = 0
+        self._in_vain = False
 
     @property
     def period_ns(self) -> float | None:
@@ -63,12 +71,31 @@ class TickSchedule:
                 self._learn((before_ns, now_ns))
         elif before_ns is not None and self._train is not None:
             self._follow(self._train, before_ns, now_ns, changed)
+        elif self._train is not None:
+            self._train.skip(now_ns - MARGIN_NS)  # it may have woken late from its rest
         if self._train is None:
             self.next_ns = now_ns + DENSE_NS
         else:
             lead_ns = round(self._train.expected_ns - self._train.guard_ns)
             waiting = now_ns >= lead_ns - STEP_NS or self._trusts(self._train, changed)
             self.next_ns = max(now_ns + STEP_NS, lead_ns + MARGIN_NS) if waiting else lead_ns
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has learned the period, or tried to: before that, a rest would hinder it."""
+        return self._train is not None or self._in_vain
+
+    def rest(self, until_ns: int) -> None:
+        """Look no more until then; the next look is like the first, only where the counter is.
+
+        The updates until then go by unseen, and so does the rest of the one it ends in.
+        """
+        self._looked_ns = None
+        self._brackets = []
+        self.next_ns = until_ns
+        if self._train is not None:
+            self._train.skip(until_ns)
+            self.next_ns = round(self._train.expected_ns - self._train.guard_ns)
 
     def _trusts(self, train: "_Train", changed: bool) -> bool:
         """Whether the next update may go without the look before it."""
@@ -87,6 +114,7 @@ class TickSchedule:
             train = _Train(self._brackets)
             if train.guard_ns <= _WORTH * train.period_ns:
                 self._train = train
+            self._in_vain = self._train is None
             self._brackets = [bracket]
 
     def _follow(self, train: "_Train", before_ns: int, now_ns: int, changed: bool) -> None:
@@ -126,6 +154,8 @@ class _Train:
         first, last = (sum(brackets[place]) / 2 for place in (0, -1))
         self.period_ns = period_ns or (last - first) / (len(brackets) - 1)
         self._times_ns = deque([first], _MOST + 1)
+        self._numbers = deque([0], _MOST + 1)  # their places in the row
+        self._ahead = 1
         # The period is as uncertain at first as the looks that it is learned from are far apart.
         self._misses_ns = deque([DENSE_NS / 2], _MOST)
         self.spread_ns = max(self._misses_ns)
@@ -134,16 +164,24 @@ class _Train:
 
     @property
     def expected_ns(self) -> float:
-        return self._times_ns[-1] + self.period_ns
+        return self._times_ns[-1] + self._ahead * self.period_ns
 
     @property
     def guard_ns(self) -> float:
-        return self.spread_ns + MARGIN_NS
+        """How far from the expected time it may come; further the longer none was looked for."""
+        known = max(1, self._numbers[-1] - self._numbers[0])
+        return self.spread_ns + MARGIN_NS + STEP_NS / 2 * (self._ahead - 1) / known
 
     def follow(self, bracket: Bracket) -> None:
         """One more update."""
         self._move(bracket)
-        self.period_ns = (self._times_ns[-1] - self._times_ns[0]) / (len(self._times_ns) - 1)
+        updates = self._numbers[-1] - self._numbers[0]
+        self.period_ns = (self._times_ns[-1] - self._times_ns[0]) / updates
+
+    def skip(self, until_ns: int) -> None:
+        """Expect the first update that surely comes after this time, however many come before."""
+        over_ns = until_ns + self.guard_ns - self.expected_ns
+        self._ahead += max(0, math.ceil(over_ns / self.period_ns))
 
     def _move(self, bracket: Bracket) -> None:
         expected_ns, (after_ns, until_ns) = self.expected_ns, bracket
@@ -151,6 +189,8 @@ class _Train:
         self._misses_ns.append(miss_ns)
         time_ns = max(expected_ns - _CREEP_NS, after_ns + _BACK_NS)
         self._times_ns.append(min(time_ns, until_ns))
+        self._numbers.append(self._numbers[-1] + self._ahead)
+        self._ahead = 1
         self.spread_ns = max(self._misses_ns)
 
 
@@ -175,3 +215,41 @@ class Chore:
             return False
         self._soonest_ns, self.latest_ns = now_ns + self._soon_ns, now_ns + self._late_ns
         return True
+
+
+class Allowance:
+    """The processor time that watching may take: a share of the time that is watched.
+
+    A recorder that has used more rests until it has not. It does so between stretches of a few
+    updates, of lengths that fit no rhythm of the work, so that it sees all parts of it alike.
+
+    Attributes:
+        stretch: how many updates to follow before the next rest.
+    """
+
+    def __init__(self, share: float = 0.007, spare_ns: float = 100e6) -> None:
+        """Allow this share of one processor, and so much at first, to learn the periods with."""
+        self._share, self._spare_ns, self._left_ns = share, spare_ns, spare_ns
+        self._stretches = 0
+        self.stretch = _STRETCH[0]
+
+    def rest_ns(self, watched_ns: int, used_ns: int, period_ns: float | None) -> int:
+        """How long to rest after a stretch.
+
+        Args:
+            watched_ns: time since the last call.
+            used_ns: processor time that was used in it.
+            period_ns: the slowest counter's, where it is known.
+
+        Returns:
+            0, or long enough to be seen as a gap, and not so long that the counter and the power
+            seem to stand still.
+        """
+        self._left_ns = min(self._left_ns + self._share * watched_ns - used_ns, self._spare_ns)
+        self._stretches += 1
+        few, most = _STRETCH
+        self.stretch = few + int((most - few) * (self._stretches * _GOLDEN % 1))
+        least_ns = max(_REST_NS[0], _GAP * (period_ns or 0.0))
+        if self._left_ns >= 0 or least_ns > _REST_NS[1]:
+            return 0
+        return round(min(max(-self._left_ns / self._share, least_ns), _REST_NS[1]))

@@ -109,7 +109,9 @@ def run_child(
     """
     parent = os.getpid()
 
-    def die_with_parent() -> None:
+    def prepare() -> None:
+        # A suite that was started in the background ignores Ctrl-C, and so would its children.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
@@ -122,7 +124,7 @@ def run_child(
         stderr=subprocess.PIPE,
         process_group=0,
         pass_fds=keep_open,
-        preexec_fn=die_with_parent,
+        preexec_fn=prepare,
     )
     lines = _Lines(on_line)
     timed_out = False
