@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from rich.table import Table
 
 from energyscore.export import RatedResult, Report
+from energyscore.footprint import format_co2, format_cost
 from energyscore.modes import Multiple, mode_of, multiples_of, tokens_of
 from energyscore.notes import notes_on
 from energyscore.rating import Rating
@@ -78,6 +79,14 @@ def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> T
     if chances:
         table.add_column("chance", no_wrap=True)
     table.add_column("relative to", overflow="fold")
+    site = next((entry.footprint for entry in entries if entry.footprint), None)
+    co2 = any(entry.co2_g_per_1k_queries is not None for entry in entries)
+    cost = site is not None and site.price_per_kwh is not None
+    for name in (
+        *(["CO2 /\n1,000 queries"] if co2 else []),
+        *(["cost /\n1,000 queries"] if cost else []),
+    ):
+        table.add_column(name, justify="right", no_wrap=True)
     ranked = sorted(entries, key=lambda entry: entry.rating.energy_wh or float("inf"))
     classes = any(entry.result.model.model_class for entry in entries)
     for entry in ranked:
@@ -93,6 +102,8 @@ def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> T
             _stars(rating),
             *([_chance(rating, a_line=1 if narrow else 2)] if chances else []),
             escape(_relative_to(rating)),
+            *([_co2(entry)] if co2 else []),
+            *([_cost(entry)] if cost else []),
         )
     table.columns[1].width = None if classes else 0
     return table
@@ -133,6 +144,16 @@ def _chance(rating: Rating, a_line: int) -> str:
     shown = [f"{stars}{star} {p * 100:.0f} %" for stars, p in ranked if p >= 0.005]
     places = range(0, len(shown), a_line)
     return ",\n".join(", ".join(shown[place : place + a_line]) for place in places)
+
+
+def _co2(entry: RatedResult) -> str:
+    co2_g = entry.co2_g_per_1k_queries
+    return "unknown" if co2_g is None else format_co2(co2_g)
+
+
+def _cost(entry: RatedResult) -> str:
+    cost, site = entry.cost_per_1k_queries, entry.footprint
+    return "unknown" if cost is None or site is None else escape(format_cost(cost, site.currency))
 
 
 def _shows(text: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from energyscore.export import RatedResult
+from energyscore.footprint import describe_site
 from energyscore.modes import label_of
 from energyscore.scoring import NVML_SYSTEMATIC
 from energyscore.units import format_number
@@ -33,9 +34,12 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
 
 
 def _emissions(entries: Sequence[RatedResult]) -> list[str]:
-    """Grams of CO2, where a country was given."""
-    lines = []
+    """CO2 and cost: what they stand on as asked for now, else the grams that were recorded."""
+    asked = [describe_site(entry.footprint) for entry in entries if entry.footprint]
+    lines = list(dict.fromkeys(line for site in asked for line in site))
     for entry in entries:
+        if entry.footprint:
+            continue
         emissions, model = entry.result.emissions, label_of(entry.result)
         system = emissions.system_co2_g_per_1k_queries
         gpu = emissions.gpu_co2_g_per_1k_queries

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from energyscore.errors import UsageError
+from energyscore.grid import GridIntensity
 from energyscore.measure import Measurement
-from energyscore.meters.codecarbon import GPU_CHECK, CodeCarbonMeter, GridIntensity
+from energyscore.meters.codecarbon import GPU_CHECK, CodeCarbonMeter
 
 
 def measure() -> tuple[Measurement, float, float]:

@@ -20,7 +20,9 @@ HEADER = (
     "stars_estimated,stars_1_probability,stars_2_probability,stars_3_probability,"
     "stars_4_probability,stars_5_probability,mean_input_tokens,mean_output_tokens,mean_thinking_tokens,"
     "reasoning_multiple,reasoning_multiple_of,mean_query_s,gpu_co2_g_per_1k_queries,"
-    "system_co2_g_per_1k_queries,country,hardware,device,quick,official,valid,reason,created_at,energyscore,file"
+    "system_co2_g_per_1k_queries,country,grid_g_per_kwh,grid_source,pue,"
+    "gpu_cost_per_1k_queries,system_cost_per_1k_queries,price_per_kwh,currency,footprint_reason,"
+    "hardware,device,quick,official,valid,reason,created_at,energyscore,file"
 )
 
 
@@ -46,7 +48,7 @@ def test_one_row_says_all():
         "pretrained,,10,EnergyStarAI/text_generation,1000,1,10,1.0,1.0,1.0,"
         "counter,,,,,1.0,,,,5,aienergyscore-2025-02,gpu,"
         "false,0.0,0.0,0.0,0.0,1.0,369.0,10.0,,,,0.1,,"
-        ",,NVIDIA H100 80GB HBM3,cuda,false,true,true,,2026-01-01T00:00:00Z,0,a/b.json"
+        ",,,,,,,,,,NVIDIA H100 80GB HBM3,cuda,false,true,true,,2026-01-01T00:00:00Z,0,a/b.json"
     )
 
 

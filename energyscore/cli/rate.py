@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from energyscore.cli import app
+from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 
 class RateFormat(StrEnum):
@@ -38,6 +39,9 @@ def rate(
             "--all", help="Show older results of the same measurement too, not only the latest."
         ),
     ] = False,
+    country: Country = None,
+    pue: Pue = None,
+    price: PricePerKwh = None,
     form: Annotated[
         RateFormat, typer.Option("--format", help="How to show the ratings.")
     ] = RateFormat.table,
@@ -48,12 +52,16 @@ def rate(
       energyscore rate results
 
       energyscore rate results --scale cohort --format csv > stars.csv
+
+      energyscore rate results --country FRA --pue 1.2 --price '0.25 EUR'
     """
     from energyscore import catalog, rating
     from energyscore.console import show_report
     from energyscore.export import RatedResult
+    from energyscore.footprint import footprint_of
     from energyscore.store import load_results
 
+    site = site_of(country, pue, price)
     loaded = load_results(paths)
     results = [result for _, result in loaded]
     if not every:
@@ -61,7 +69,7 @@ def rate(
     files = {id(result): str(path) for path, result in loaded}
     ratings = rating.rate(results, scale)
     report = [
-        RatedResult(result, stars, files[id(result)])
+        RatedResult(result, stars, files[id(result)], footprint_of(result, site) if site else None)
         for result, stars in zip(results, ratings, strict=True)
     ]
     if form is RateFormat.table:

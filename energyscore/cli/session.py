@@ -24,8 +24,8 @@ from energyscore.cli.options import Interrupted, Options
 from energyscore.console import ProgressObserver, describe_estimate
 from energyscore.errors import DatasetError, EnergyScoreError, TaskError, UnsupportedError
 from energyscore.export import RatedResult
+from energyscore.grid import GridIntensity
 from energyscore.measure import Domain
-from energyscore.meters.codecarbon import GridIntensity
 from energyscore.model import ModelSpec, parse_model
 from energyscore.paths import local_path
 from energyscore.result import Caution, Idle, Result, Run

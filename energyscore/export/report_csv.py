@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import asdict
 from typing import Any, get_args
 
 from energyscore.export import RatedResult, Report
@@ -57,6 +58,14 @@ COLUMNS = (
     "gpu_co2_g_per_1k_queries",
     "system_co2_g_per_1k_queries",
     "country",
+    "grid_g_per_kwh",
+    "grid_source",
+    "pue",
+    "gpu_cost_per_1k_queries",
+    "system_cost_per_1k_queries",
+    "price_per_kwh",
+    "currency",
+    "footprint_reason",
     "hardware",
     "device",
     "quick",
@@ -128,9 +137,7 @@ def _row(entry: RatedResult, multiple: Multiple | None) -> dict[str, Any]:
         "reasoning_multiple": multiple and multiple.times,
         "reasoning_multiple_of": multiple and multiple.of,
         "mean_query_s": sum(run.duration_s for run in runs) / queries,
-        "gpu_co2_g_per_1k_queries": result.emissions.gpu_co2_g_per_1k_queries,
-        "system_co2_g_per_1k_queries": result.emissions.system_co2_g_per_1k_queries,
-        "country": result.emissions.country,
+        **_footprint(entry),
         "hardware": result.hardware,
         "device": result.protocol.device,
         "quick": result.protocol.quick,
@@ -140,6 +147,23 @@ def _row(entry: RatedResult, multiple: Multiple | None) -> dict[str, Any]:
         "created_at": result.created_at,
         "energyscore": result.environment.energyscore,
         "file": entry.file,
+    }
+
+
+def _footprint(entry: RatedResult) -> dict[str, Any]:
+    """CO2 and cost as they were asked for now, else the CO2 that was recorded."""
+    if entry.footprint is not None:
+        fields = asdict(entry.footprint)
+        return fields | {"footprint_reason": fields.pop("reason")}
+    recorded = entry.result.emissions
+    unasked = ("pue", "price_per_kwh", "currency", "footprint_reason")
+    return {
+        **dict.fromkeys((*unasked, "gpu_cost_per_1k_queries", "system_cost_per_1k_queries")),
+        "gpu_co2_g_per_1k_queries": recorded.gpu_co2_g_per_1k_queries,
+        "system_co2_g_per_1k_queries": recorded.system_co2_g_per_1k_queries,
+        "country": recorded.country,
+        "grid_g_per_kwh": recorded.intensity_g_per_kwh,
+        "grid_source": recorded.source,
     }
 
 

@@ -14,6 +14,7 @@ def to_json(report: Report) -> bytes:
         {
             "file": entry.file or None,
             "rating": asdict(entry.rating),
+            "footprint": asdict(entry.footprint) if entry.footprint else None,
             "result": entry.result.model_dump(mode="json"),
         }
         for entry in report

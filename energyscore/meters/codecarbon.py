@@ -7,12 +7,9 @@ it errs by tens of percent against a meter. It never enters a measured score.
 import inspect
 import logging
 import tempfile
-from collections.abc import Mapping
-from importlib import resources
-from json import loads
 from typing import Any
 
-from energyscore.errors import MeterError, UsageError, did_you_mean
+from energyscore.errors import MeterError
 from energyscore.measure import Measurement, Notice, Reading
 from energyscore.units import JOULES_PER_KWH
 
@@ -135,49 +132,6 @@ class CodeCarbonMeter:
 
         hardware = getattr(self._tracker, "_hardware", [])
         return [one for one in hardware if isinstance(one, GPU) and one.num_gpus > 0]
-
-
-class GridIntensity:
-    """Carbon intensity of a country's grid, from the table that CodeCarbon ships."""
-
-    def __init__(self, country: str) -> None:
-        """Look the country up by its ISO 3166 alpha-3 code.
-
-        Raises:
-            UsageError: when the table has no such country.
-        """
-        table = _country_table()
-        code = country.upper()
-        known = {iso for iso, entry in table.items() if _intensity(entry) is not None}
-        if code not in known:
-            remedy = did_you_mean(code.lower(), {iso.lower() for iso in known}).upper()
-            remedy = remedy.replace("DID YOU MEAN", "Did you mean").replace(" OR ", " or ")
-            if not remedy.startswith("Did"):
-                remedy = "Give the three-letter ISO code, such as FRA, DEU or USA."
-            raise UsageError(f"--country: no grid intensity is known for {country!r}.", remedy)
-        self.country = code
-        self.g_per_kwh = float(_intensity(table[code]) or 0)
-        self.source = f"CodeCarbon {_version()}, country table, year {table[code].get('year')}"
-
-
-def _country_table() -> Mapping[str, Mapping[str, Any]]:
-    file = resources.files("codecarbon") / "data/private_infra/global_energy_mix.json"
-    try:
-        table: Mapping[str, Mapping[str, Any]] = loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MeterError(f"CodeCarbon's country table cannot be read: {error}.") from error
-    return table
-
-
-def _intensity(entry: Mapping[str, Any]) -> float | None:
-    value = entry.get("carbon_intensity")
-    return float(value) if isinstance(value, int | float) and value > 0 else None
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("codecarbon")
 
 
 def _reading(energy_kwh: float | None, reason: str) -> Reading:
