@@ -37,6 +37,12 @@ EXPORTERS = {
     "csv": "energyscore.export.report_csv:to_csv",
 }
 
+LEADERBOARD_EXPORTERS = {
+    "json": "energyscore.export.leaderboard_json:to_json",
+    "csv": "energyscore.export.leaderboard_csv:to_csv",
+    "official": "energyscore.export.official_csv:to_official",
+}
+
 
 def resolve(table: dict[str, str], name: str) -> Any:
     """The class or function of that name; its module is imported only now.

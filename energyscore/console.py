@@ -37,7 +37,7 @@ def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # Files and pipes have no width; a table cut at 80 columns would lose figures there.
     wide = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
-    return Console(stderr=stderr, width=wide, highlight=False)
+    return Console(stderr=stderr, width=wide, highlight=False, emoji=False)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -67,7 +67,7 @@ def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> T
     table.add_column("model", overflow="fold", min_width=13 if modes else None)
     table.add_column("class")
     table.add_column("energy /\n1,000 queries", justify="right", no_wrap=True)
-    table.add_column("± 95%" if _shows("±") else "+- 95%", justify="right", no_wrap=True)
+    table.add_column(margin_heading(), justify="right", no_wrap=True)
     if modes:
         table.add_column("energy against,\ntokens / query", justify="right", no_wrap=True)
     multiples = dict(
@@ -109,6 +109,11 @@ def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> T
     return table
 
 
+def margin_heading() -> str:
+    """The heading over half-widths."""
+    return "± 95%" if _shows("±") else "+- 95%"
+
+
 def _model(result: Result) -> str:
     mode = mode_of(result)
     return result.model.id if mode is None else f"{result.model.id}\nreasoning {mode}"
@@ -125,11 +130,16 @@ def _mode(multiple: Multiple | None, result: Result) -> str:
 
 
 def _stars(rating: Rating) -> str:
-    if rating.stars is None:
+    return stars_text(rating.stars, estimated=rating.estimated)
+
+
+def stars_text(given: int | None, *, estimated: bool) -> str:
+    """One to five stars for a table, marked where they stand on an estimate."""
+    if given is None:
         return "[dim]none[/]"
     full, empty = ("★", "☆") if _shows("★☆") else ("*", "-")
-    stars = full * rating.stars + empty * (5 - rating.stars)
-    return f"[yellow]{stars}[/] estimated" if rating.estimated else f"[green]{stars}[/]"
+    stars = full * given + empty * (5 - given)
+    return f"[yellow]{stars}[/] estimated" if estimated else f"[green]{stars}[/]"
 
 
 def _chance(rating: Rating, a_line: int) -> str:

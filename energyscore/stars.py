@@ -17,7 +17,7 @@ def stars_for(energy: float, low: float, high: float) -> int:
     Below `low` is 5, above `high` is 1. Cutting the published energies of February 2025 this
     way reproduces all the stars published with them.
     """
-    for band, edge in enumerate(_inner_edges(low, high)):
+    for band, edge in enumerate(inner_edges(low, high)):
         if energy <= edge:
             return BANDS - band
     return 1
@@ -51,14 +51,15 @@ def star_probabilities(
         one, two, three, four, five = (float(star == given) for star in range(1, BANDS + 1))
     else:
         to_edges = [
-            _below((edge - energy) / uncertainty, degrees) for edge in _inner_edges(low, high)
+            _below((edge - energy) / uncertainty, degrees) for edge in inner_edges(low, high)
         ]
         shares = pairwise([0.0, *to_edges, 1.0])
         five, four, three, two, one = (max(0.0, above - below) for below, above in shares)
     return one, two, three, four, five
 
 
-def _inner_edges(low: float, high: float) -> list[float]:
+def inner_edges(low: float, high: float) -> list[float]:
+    """The four edges between the bands, ascending; each belongs to the band below it."""
     width = (high - low) / BANDS
     return [low + band * width for band in range(1, BANDS)]
 

@@ -1,0 +1,159 @@
+"""`energyscore leaderboard`: results and official files in one ranking. Needs no GPU, no torch."""
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energyscore.cli import app
+from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
+
+if TYPE_CHECKING:
+    from energyscore.leaderboard import Leaderboard
+    from energyscore.published import Published
+
+
+class BoardFormat(StrEnum):
+    """How a leaderboard is shown or written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    official = "official"
+
+
+@app.command()
+def leaderboard(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Result files, official leaderboards (CSV), or folders of them.",
+            show_default=False,
+        ),
+    ],
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="The task of the official leaderboards. Default: each file's name.",
+            show_default=False,
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="What stars are relative to: 'cohort' (the rows of each table), "
+            "'aienergyscore-2025-02', or the JSON file of a scale of your own. Default: cohort.",
+            show_default=False,
+        ),
+    ] = None,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Keep older results and all rows of a model, not only one of each."
+        ),
+    ] = False,
+    country: Country = None,
+    pue: Pue = None,
+    price: PricePerKwh = None,
+    form: Annotated[
+        BoardFormat,
+        typer.Option("--format", help="How to show it; 'official' writes one CSV a task to --out."),
+    ] = BoardFormat.table,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for --format official. Default: leaderboard.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Rank results of yours and official leaderboards together.
+
+    An official leaderboard is one CSV a task: model,total_gpu_energy,energy_score[,class], in kWh
+    per 1,000 queries. Results join its rows where they hold its protocol on its hardware; without
+    official rows, those that are comparable to each other make the table. What is left out is
+    named with the reason.
+
+    Examples:
+      energyscore leaderboard results
+
+      energyscore leaderboard text_generation.csv results
+
+      energyscore leaderboard old.csv --task asr --format csv > asr-stars.csv
+
+      energyscore leaderboard official/ results --format official --out leaderboard
+    """
+    from energyscore import catalog
+    from energyscore.errors import UsageError
+    from energyscore.leaderboard import build
+    from energyscore.rating import latest_only
+    from energyscore.scales import COHORT, DEFAULT_SCALE, load_scale
+    from energyscore.sources import find_sources
+
+    official = form is BoardFormat.official
+    if out is not None and not official:
+        raise UsageError("--out belongs to --format official; the others go to stdout.")
+    folder = out or Path("leaderboard")
+    site = site_of(country, pue, price)
+    if site is not None and official:
+        raise UsageError("Official files have no column for CO2 or cost.", "Use --format csv.")
+    reference = load_scale(DEFAULT_SCALE)
+    bands = None if scale in (None, COHORT) else load_scale(str(scale))
+    sources = find_sources(paths, task, reference, folder.resolve() if official else None)
+    _say_unused(sources.published)
+    results = [result for _, result in sources.results]
+    chosen = {id(result) for result in (results if every else latest_only(results))}
+    board = build(
+        [(str(path), result) for path, result in sources.results if id(result) in chosen],
+        sources.published,
+        reference,
+        bands,
+        every=every,
+        official_only=official,
+        site=site,
+    )
+    if official:
+        _write_official(board, folder)
+    elif form is BoardFormat.table:
+        from energyscore.cli.leaderboard_view import show_leaderboard
+
+        show_leaderboard(board)
+    else:
+        for piece in catalog.resolve(catalog.LEADERBOARD_EXPORTERS, form.value)(board):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+
+
+def _write_official(board: "Leaderboard", folder: Path) -> None:
+    """Write a file a task; stdout names the files, stderr what could not be written and why."""
+    from energyscore import catalog
+    from energyscore.cli.leaderboard_view import explain_unwritten
+    from energyscore.console import message_console
+    from energyscore.errors import ResultError
+    from energyscore.store import write_atomically
+
+    files = catalog.resolve(catalog.LEADERBOARD_EXPORTERS, "official")(board)
+    unwritten = explain_unwritten(board)
+    if not files:
+        raise ResultError(
+            f"Nothing can be written as an official leaderboard. {' '.join(unwritten[:3])}",
+            "`energyscore leaderboard` shows what is left out and why.",
+        )
+    for task, content in files.items():
+        path = folder / f"{task}.csv"
+        write_atomically(path, content)
+        rows = content.count(b"\n") - 1
+        print(f"{path}: {rows} model{'' if rows == 1 else 's'}")
+    for line in unwritten:
+        message_console().print(line, soft_wrap=True, markup=False)
+
+
+def _say_unused(tables: "Sequence[Published]") -> None:
+    from energyscore.console import message_console
+
+    for table in tables:
+        if table.unused:
+            line = f"caution: {table.file}: columns that are not used: {', '.join(table.unused)}"
+            message_console().print(line, soft_wrap=True, markup=False)

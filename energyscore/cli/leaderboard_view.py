@@ -1,0 +1,182 @@
+"""What people see of a leaderboard: one table a task and size class, and notes under it."""
+
+from collections.abc import Hashable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from energyscore.console import data_console, margin_heading, stars_text
+from energyscore.footprint import Site, describe_site, format_co2, format_cost
+from energyscore.leaderboard import DUPLICATE, LEFT_OUT, OFFICIAL, UNRATED, Leaderboard, Table
+from energyscore.units import format_number, format_wh
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row: TypeAlias = dict[Hashable, Any]
+_MOST_ROWS = 500
+_MOST_NOTES = 10
+
+
+def show_leaderboard(board: Leaderboard) -> None:
+    """Print the tables to stdout, each with what must be known to read it."""
+    console = data_console()
+    for table in board.tables:
+        if len(table.ranking()):
+            console.print(_grid(table, board.site))
+        else:
+            console.print(f"[bold]{escape(_title(table))}[/]: nothing can stand in this table")
+        for note in notes_of(table):
+            console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
+        console.print()
+    for line in describe_site(board.site.facts()) if board.site else ():
+        console.print(escape(line), style="dim", soft_wrap=True)
+
+
+def notes_of(table: Table) -> list[str]:
+    """The lines under a table: what its stars stand on, and which rows are not in it and why."""
+    return [*_about(table), *_duplicates(table), *_left_out(table)]
+
+
+def explain_unwritten(board: Leaderboard) -> list[str]:
+    """Which rows have no place in official files, and why; one line a reason."""
+    lines = []
+    for table in board.tables:
+        for note in (*_duplicates(table), *_left_out(table)):
+            lines.append(f"{_title(table)}: {note}")
+        unrated = table.set_aside(UNRATED)
+        if len(unrated):
+            models = _listed(unrated["model"].tolist())
+            lines.append(f"{_title(table)}: no stars: {models}: {unrated['reason'].iloc[0]}.")
+    return lines
+
+
+def _title(table: Table) -> str:
+    size = f", class {table.model_class}" if table.model_class else ""
+    mode = f", reasoning {table.reasoning}" if table.reasoning else ""
+    return f"{table.task}{size}{mode}"
+
+
+def _grid(table: Table, site: Site | None) -> Grid:
+    rows = table.ranking()
+    shown = rows.head(_MOST_ROWS)
+    published = bool((rows["source"] == OFFICIAL).any())
+    grid = Grid(
+        title=_title(table), title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
+    grid.add_column("#", justify="right")
+    grid.add_column("model", overflow="fold")
+    for name in ("energy /\n1,000 queries", margin_heading()):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("stars", no_wrap=True)
+    if published:
+        grid.add_column("published", no_wrap=True)
+    grid.add_column("what was metered", overflow="fold")
+    grid.add_column("from")
+    derived = [
+        *([("CO2", site.co2_g, format_co2)] if site and site.grid else []),
+        *([("cost", site.cost, _cost(site))] if site and site.price else []),
+    ]
+    for name, _, _ in derived:
+        grid.add_column(f"{name} /\n1,000 queries", justify="right", no_wrap=True)
+    for place, row in enumerate(shown.to_dict("records"), start=1):
+        energy_wh = row["energy_wh"]
+        grid.add_row(
+            str(place),
+            escape(row["model"]),
+            format_wh(energy_wh),
+            _half_width(row),
+            _stars(row),
+            *([_published(row)] if published else []),
+            escape(_metered(row)),
+            "published" if row["source"] == OFFICIAL else row["date"][:10],
+            *(escape(text(figure(energy_wh))) for _, figure, text in derived),
+        )
+    return grid
+
+
+def _cost(site: Site) -> Any:
+    currency = site.price.currency if site.price else None
+    return lambda cost: format_cost(cost, currency)
+
+
+def _half_width(row: Row) -> str:
+    low, high = row["ci95_low_wh"], row["ci95_high_wh"]
+    if low != low:
+        return "unknown" if row["source"] == OFFICIAL else "one run"
+    return f"{format_number((high - low) / 2 / row['energy_wh'] * 100)} %"
+
+
+def _stars(row: Row) -> str:
+    stars = row["stars"]
+    return stars_text(None if stars != stars else int(stars), estimated=row["estimated"])
+
+
+def _published(row: Row) -> str:
+    stars = row["published_stars"]
+    return "" if stars != stars else str(int(stars))
+
+
+def _metered(row: Row) -> str:
+    if row["basis"] == "gpu":
+        return f"GPU, {row['hardware']}"
+    kind = "estimated" if row["estimated"] else "measured"
+    return f"CPU and RAM, {kind}, {row['hardware']}"
+
+
+def _about(table: Table) -> Iterator[str]:
+    rows = table.ranking()
+    if len(rows) > _MOST_ROWS:
+        yield f"the first {_MOST_ROWS} of {len(rows):,} rows; --format csv and json have all."
+    reasons = rows["reason"][rows["reason"] != ""]
+    if len(reasons):
+        yield f"no stars: {reasons.iloc[0]}."
+    elif table.low_wh is not None and table.high_wh is not None and len(rows):
+        yield (
+            f"stars are relative to the {table.relative_to}: five bands of equal width from "
+            f"{format_wh(table.low_wh)} to {format_wh(table.high_wh)}."
+        )
+    if rows["estimated"].astype(bool).any():
+        yield (
+            "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by "
+            "a meter. In effect it follows time; it is not GPU energy."
+        )
+    yield from _against_published(rows)
+
+
+def _against_published(rows: "pd.DataFrame") -> Iterator[str]:
+    official = rows[(rows["source"] == OFFICIAL) & rows["stars"].notna()]
+    if not len(official):
+        return
+    other = official[official["stars"] != official["published_stars"]]
+    if not len(other):
+        yield f"the stars of all {len(official):,} published rows are the published ones."
+        return
+    yield (
+        f"{len(other):,} of {len(official):,} published rows have other stars than published: the "
+        f"rows that they are relative to are not the same ({_listed(other['model'].tolist())})."
+    )
+
+
+def _duplicates(table: Table) -> Iterator[str]:
+    rows = table.set_aside(DUPLICATE)
+    for row in rows.head(_MOST_NOTES).to_dict("records"):
+        place = f", line {row['line']:.0f}" if row["line"] == row["line"] else ""
+        yield (
+            f"not shown: {row['model']} of {row['file']}{place}, {format_wh(row['energy_wh'])}; "
+            f"{row['reason']}."
+        )
+    if len(rows) > _MOST_NOTES:
+        yield f"and {len(rows) - _MOST_NOTES:,} more such rows; --format csv and json have all."
+
+
+def _left_out(table: Table) -> Iterator[str]:
+    rows = table.set_aside(LEFT_OUT)
+    for reason, alike in rows.groupby("reason", sort=False):
+        yield f"left out: {_listed(list(dict.fromkeys(alike['model'])))}: {reason}."
+
+
+def _listed(models: list[str]) -> str:
+    more = len(models) - _MOST_NOTES
+    return ", ".join(models[:_MOST_NOTES]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,69 @@
+"""A leaderboard as one CSV: fixed, versioned columns; empty where something is not known."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from energyscore.export.leaderboard_fields import FIELDS, LEADERBOARD_VERSION, fields_of
+from energyscore.footprint import Facts
+from energyscore.leaderboard import DUPLICATE, LEFT_OUT, Leaderboard, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TABLE = (
+    *("leaderboard_version", "task", "model_class", "reasoning", "stars_relative_to"),
+    *("low_wh_per_1k_queries", "high_wh_per_1k_queries"),
+)
+_SITE = tuple(field.name for field in fields(Facts))
+COLUMNS = (*_TABLE, *FIELDS, *_SITE)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_csv(board: Leaderboard) -> Iterator[bytes]:
+    """A header and a row a model, in pieces; `status` tells what stands in a table."""
+    yield _lines([COLUMNS])
+    site = [None] * len(_SITE) if board.site is None else asdict(board.site.facts()).values()
+    after = [_cell(value) for value in site]
+    for table in board.tables:
+        before = [_cell(value) for value in _facts(table)]
+        for rows in (table.ranking(), table.set_aside(DUPLICATE), table.set_aside(LEFT_OUT)):
+            yield from _rows(rows, board, before, after)
+
+
+def _facts(table: Table) -> list[Any]:
+    relative = (table.relative_to, table.low_wh, table.high_wh)
+    return [LEADERBOARD_VERSION, table.task, table.model_class, table.reasoning, *relative]
+
+
+def _rows(
+    rows: "pd.DataFrame",
+    board: Leaderboard,
+    before: list[str],
+    after: list[str],
+    at_once: int = 10_000,
+) -> Iterator[bytes]:
+    for start in range(0, len(rows), at_once):
+        columns = fields_of(rows.iloc[start : start + at_once], board.site)
+        cells = [[_cell(value) for value in column] for column in columns]
+        yield _lines([*before, *row, *after] for row in zip(*cells, strict=True))
+
+
+def _lines(rows: Any) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    """A spreadsheet must not take a name for a formula, nor a missing figure for 0."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        text = value.replace("\r", " ")
+        return f"'{text}" if text.startswith(_FORMULA) else text
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value)
