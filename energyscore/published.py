@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from energyscore.errors import ResultError, did_you_mean
 
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 COLUMNS = ("model", "total_gpu_energy", "energy_score")
 CLASS = "class"
 MAX_BYTES = 512 * 2**20
-_MAX_WH = 1e15  # as in results: nothing takes a power station's year
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_CHUNK = 1_000  # rows
+_LONGEST = 1000  # characters of a model's name
+_MAX_KWH = 1e12  # as in results: nothing takes a power station's
+_DIGITS = frozenset("0123456789.eE+-")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _INDEX = re.compile(r"|unnamed: \d+")
 _STARS = {text: stars for stars in range(1, 6) for text in (str(stars), f"{stars}.0")}
 _CLASSES = ("A", "B", "C")
@@ -99,24 +103,16 @@ def read_published(path: Path, task: str, classes: Sequence[str] = ()) -> Publis
     import numpy as np
     import pandas as pd
 
-    header, rows, lines = _cells(path)
-    places, unused = _columns(path, header, needs_class=bool(classes))
-    _check_widths(path, header, rows, lines)
-    columns = list(zip(*rows, strict=True))
-    if not columns:
-        raise ResultError(f"{path} holds no models: it ends after the header.")
-    del rows  # as large as all that is made of it
-    where = _Where(path, lines)
-    models = [cell.strip() for cell in columns[places["model"]]]
+    cells = _read(path, needs_class=bool(classes))
+    columns, where = cells.columns, _Where(path, cells.lines)
+    models = [cell.strip() for cell in columns["model"]]
     _check_models(where, models)
-    energy_kwh, energy_wh = _energies(where, columns[places["total_gpu_energy"]])
-    stars = _words(where, "energy_score", columns[places["energy_score"]], _STARS, "1 to 5 stars")
+    energy_kwh, energy_wh = _energies(where, columns["total_gpu_energy"])
+    stars = _words(where, "energy_score", columns["energy_score"], _STARS, "1 to 5 stars")
     sizes = [""] * len(models)
-    if CLASS in places:
-        cells = columns[places[CLASS]]
+    if CLASS in columns and (classes or any(columns[CLASS])):
         names = {word: name for name in classes or _CLASSES for word in (name, name.lower())}
-        if classes or any(cells):
-            sizes = _words(where, CLASS, cells, names, " or ".join(classes or _CLASSES))
+        sizes = _words(where, CLASS, columns[CLASS], names, " or ".join(classes or _CLASSES))
     frame = pd.DataFrame(
         {
             "model": pd.Series(models, dtype=object),
@@ -124,10 +120,10 @@ def read_published(path: Path, task: str, classes: Sequence[str] = ()) -> Publis
             "energy_wh": np.array(energy_wh),
             "published_stars": np.array(stars, dtype=float),
             "model_class": pd.Series(sizes, dtype=object),
-            "line": np.array(lines),
+            "line": np.array(cells.lines),
         }
     )
-    return Published(str(path), task, frame, unused)
+    return Published(str(path), task, frame, cells.unused)
 
 
 @dataclass(frozen=True)
@@ -141,10 +137,17 @@ class _Where:
         return ResultError(f"{self.path}, line {self.lines[row]}: {what}", remedy)
 
 
-def _cells(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
-    """The header, the rows and the line that each ends in."""
-    rows: list[list[str]] = []
-    lines: list[int] = []
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of the columns that are known, the line of each row, and the other columns."""
+
+    columns: Mapping[str, list[str]]
+    lines: list[int]
+    unused: tuple[str, ...]
+
+
+def _read(path: Path, *, needs_class: bool) -> _Cells:
+    """The file as text, of as many fields in each line as in the first."""
     reader = None
     try:
         size = path.stat().st_size
@@ -157,10 +160,13 @@ def _cells(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
         _check_encoding(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            for row in reader:
-                if row:
-                    rows.append(row)
-                    lines.append(reader.line_num)
+            header = next(reader, None)
+            if not header:
+                raise ResultError(
+                    f"{path}, line 1: there is no header.", f"A file begins with {_header()}."
+                )
+            places, unused = _columns(path, header, needs_class=needs_class)
+            columns, lines = _gather(path, reader, places, len(header))
     except UnicodeDecodeError as error:
         raise ResultError(
             f"{path}, line {_undecodable_line(path)}: it is not UTF-8 text.", "Save it as UTF-8."
@@ -170,9 +176,42 @@ def _cells(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
     except csv.Error as error:
         line = reader.line_num if reader else 1
         raise ResultError(f"{path}, line {line}: it is not CSV: {error}.") from error
-    if not rows:
-        raise ResultError(f"{path}, line 1: the file is empty.", f"It begins with {_header()}.")
-    return rows[0], rows[1:], lines[1:]
+    if not lines:
+        raise ResultError(f"{path}, line {reader.line_num}: no model comes after the header.")
+    return _Cells(columns, lines, unused)
+
+
+def _gather(
+    path: Path, reader: Any, places: Mapping[str, int], width: int
+) -> tuple[dict[str, list[str]], list[int]]:
+    """The columns, chunk by chunk: a list a row would take many times the memory."""
+    columns: dict[str, list[str]] = {name: [] for name in places}
+    lines: list[int] = []
+    before = reader.line_num
+    while chunk := list(islice(reader, _CHUNK)):
+        numbers = range(before + 1, before + 1 + len(chunk))
+        if reader.line_num - before != len(chunk):
+            broken = (any("\n" in cell or "\r" in cell for cell in row) for row in chunk)
+            line = next(line for line, found in zip(numbers, broken, strict=True) if found)
+            raise ResultError(
+                f"{path}, line {line}: a field goes on in the next line.", "Is a quote missing?"
+            )
+        before = reader.line_num
+        if {len(row) for row in chunk} - {0, width}:
+            line, row = next(
+                (line, row)
+                for line, row in zip(numbers, chunk, strict=True)
+                if len(row) not in (0, width)
+            )
+            raise ResultError(
+                f"{path}, line {line}: it has {len(row)} fields, the header has {width}.",
+                "A decimal comma, or a comma in a name that is not quoted, makes one more.",
+            )
+        lines += [line for line, row in zip(numbers, chunk, strict=True) if row]
+        by_field = list(zip(*filter(None, chunk), strict=True))
+        for name, place in places.items() if by_field else ():
+            columns[name] += by_field[place]
+    return columns, lines
 
 
 def _check_encoding(path: Path) -> None:
@@ -212,39 +251,29 @@ def _columns(
         raise ResultError(f"{wrong}the column {twice} occurs twice.")
     unused = tuple(name for name in names if name not in known and not _INDEX.fullmatch(name))
     missing = [name for name in (*COLUMNS, *([CLASS] if needs_class else [])) if name not in names]
+    if len(header) == 1 and re.search(r"[;\t|]", header[0]):
+        raise ResultError(f"{wrong}the columns are not separated.", "Separate them by commas.")
     for name in unused:
         remedy = did_you_mean(name, [column for column in known if column not in names])
         if remedy.startswith("Did"):
             raise ResultError(f"{wrong}unknown column {name!r}.", remedy)
     if missing:
         remedy = f"It begins with {_header()}."
-        if len(header) == 1 and re.search(r"[;\t|]", header[0]):
-            remedy = "Separate the columns by commas."
-        elif missing == [CLASS]:
+        if missing == [CLASS]:
             remedy = "The task is rated by size class: add the column, with A, B or C in it."
         raise ResultError(f"{wrong}no column {' and no column '.join(missing)}.", remedy)
     return {name: names.index(name) for name in known if name in names}, unused
 
 
-def _check_widths(path: Path, header: list[str], rows: list[list[str]], lines: Lines) -> None:
-    width = len(header)
-    if {len(row) for row in rows} <= {width}:
-        return
-    place = next(place for place, row in enumerate(rows) if len(row) != width)
-    raise _Where(path, lines).wrong(
-        place,
-        f"it has {len(rows[place])} fields, the header has {width}.",
-        "A decimal comma, or a comma in a name that is not quoted, makes one more.",
-    )
-
-
 def _check_models(where: _Where, models: list[str]) -> None:
     """A name is there, and holds nothing that a terminal would act upon."""
-    if all(models) and "".join(models).isprintable():
+    if "" not in models and len(max(models, key=len)) <= _LONGEST and "".join(models).isprintable():
         return
     for row, model in enumerate(models):
         if not model:
             raise where.wrong(row, "model is empty.")
+        if len(model) > _LONGEST:
+            raise where.wrong(row, f"model has {len(model)} characters, {_LONGEST} are read.")
         if not model.isprintable():
             raise where.wrong(row, f"model {model[:80]!a} holds characters that cannot show.")
 
@@ -252,20 +281,32 @@ def _check_models(where: _Where, models: list[str]) -> None:
 def _energies(where: _Where, cells: Sequence[str]) -> tuple[list[float], list[float]]:
     """Energies in kWh and in Wh; the latter as exactly as the decimal figure in the file."""
     texts = [cell.strip() for cell in cells]
+    try:
+        # Of what `float` takes, these characters leave numbers only: no nan, no 1_000.
+        numbers = [float(text) for text in texts] if _DIGITS.issuperset("".join(texts)) else []
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) <= 0 or max(numbers) >= _MAX_KWH:
+        raise _wrong_energy(where, texts)
+    energy_wh = [
+        float(Decimal(text).scaleb(3)) if "e" in text or "E" in text else float(text + "e3")
+        for text in texts
+    ]
+    return numbers, energy_wh
+
+
+def _wrong_energy(where: _Where, texts: list[str]) -> ResultError:
+    """The first energy that is none."""
     for row, text in enumerate(texts):
+        if not text:
+            return where.wrong(row, "total_gpu_energy is empty.", "Leave the model out.")
         if not _NUMBER.fullmatch(text):
-            what = f"is {_shown(text)}, not a number" if text else "is empty"
-            raise where.wrong(row, f"total_gpu_energy {what}.", "Give kWh per 1,000 queries.")
-    energy_kwh = [float(text) for text in texts]
-    energy_wh = [float(Decimal(text).scaleb(3)) for text in texts]
-    for row, (kwh, wh) in enumerate(zip(energy_kwh, energy_wh, strict=True)):
-        if not (kwh > 0 and 0 < wh < _MAX_WH):
-            raise where.wrong(
-                row,
-                f"total_gpu_energy is {_shown(texts[row])}: no model takes that.",
-                "What was not measured is left out, never 0.",
-            )
-    return energy_kwh, energy_wh
+            what = f"total_gpu_energy is {_shown(text)}, not a number."
+            return where.wrong(row, what, "Give kWh per 1,000 queries, with a decimal point.")
+        if not 0 < float(text) < _MAX_KWH:
+            what = f"total_gpu_energy is {_shown(text)}: no model takes that."
+            return where.wrong(row, what, "What was not measured is left out, never 0.")
+    raise AssertionError("unreachable: one of them was found to be wrong")
 
 
 def _words(

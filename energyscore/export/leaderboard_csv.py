@@ -1,13 +1,12 @@
 """A leaderboard as one CSV: fixed, versioned columns; empty where something is not known."""
 
-import csv
-import io
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from energyscore.export.leaderboard_fields import FIELDS, LEADERBOARD_VERSION, fields_of
-from energyscore.footprint import Facts
+from energyscore.export.leaderboard_fields import FIELDS, LEADERBOARD_VERSION, fields_of, lines_of
+from energyscore.footprint import Facts, Site
 from energyscore.leaderboard import DUPLICATE, LEFT_OUT, Leaderboard, Table
 
 if TYPE_CHECKING:
@@ -19,18 +18,20 @@ _TABLE = (
 )
 _SITE = tuple(field.name for field in fields(Facts))
 COLUMNS = (*_TABLE, *FIELDS, *_SITE)
+_QUOTE = '"'
+_SPECIAL = re.compile(r'[",\r\n]')
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(board: Leaderboard) -> Iterator[bytes]:
     """A header and a row a model, in pieces; `status` tells what stands in a table."""
-    yield _lines([COLUMNS])
+    yield f"{','.join(COLUMNS)}\n".encode()
     site = [None] * len(_SITE) if board.site is None else asdict(board.site.facts()).values()
-    after = [_cell(value) for value in site]
+    after = ",".join(_cell(value) for value in site)
     for table in board.tables:
-        before = [_cell(value) for value in _facts(table)]
+        before = ",".join(_cell(value) for value in _facts(table))
         for rows in (table.ranking(), table.set_aside(DUPLICATE), table.set_aside(LEFT_OUT)):
-            yield from _rows(rows, board, before, after)
+            yield from _rows(rows, board.site, before, after)
 
 
 def _facts(table: Table) -> list[Any]:
@@ -39,22 +40,12 @@ def _facts(table: Table) -> list[Any]:
 
 
 def _rows(
-    rows: "pd.DataFrame",
-    board: Leaderboard,
-    before: list[str],
-    after: list[str],
-    at_once: int = 10_000,
+    rows: "pd.DataFrame", site: Site | None, before: str, after: str, at_once: int = 10_000
 ) -> Iterator[bytes]:
+    commas = [f"{before},", *[","] * (len(FIELDS) - 1)]
     for start in range(0, len(rows), at_once):
-        columns = fields_of(rows.iloc[start : start + at_once], board.site)
-        cells = [[_cell(value) for value in column] for column in columns]
-        yield _lines([*before, *row, *after] for row in zip(*cells, strict=True))
-
-
-def _lines(rows: Any) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+        columns = fields_of(rows.iloc[start : start + at_once], site)
+        yield "".join(lines_of(columns, _cell, commas, f",{after}\n")).encode()
 
 
 def _cell(value: Any) -> str:
@@ -62,8 +53,8 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        text = value.replace("\r", " ")
-        return f"'{text}" if text.startswith(_FORMULA) else text
+        text = f"'{value}" if value.startswith(_FORMULA) else value
+        return text if not _SPECIAL.search(text) else f'"{text.replace(_QUOTE, _QUOTE * 2)}"'
     if isinstance(value, bool):
         return "true" if value else "false"
     return repr(value)

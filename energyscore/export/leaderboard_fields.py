@@ -1,5 +1,6 @@
 """The fields of a leaderboard's rows, the same in JSON and CSV."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyscore.footprint import Site
@@ -52,6 +53,42 @@ def fields_of(rows: "pd.DataFrame", site: Site | None) -> list[list[Any]]:
             kind = int if name in _WHOLE else float
             columns.append([kind(value) if value == value else None for value in values.tolist()])
     return columns
+
+
+def lines_of(
+    columns: Sequence[Sequence[Any]], text: Callable[[Any], str], before: Sequence[str], end: str
+) -> list[str]:
+    """A line a row, fast: what all rows share is put into text once.
+
+    Args:
+        columns: the fields, as `fields_of` gives them, none of them empty.
+        text: a value as text; numbers are written in full, as Python does.
+        before: what comes before each field.
+        end: what comes after the last.
+    """
+    pieces: list[str] = []
+    varying: list[list[str]] = []
+    for column, prefix in zip(columns, before, strict=True):
+        different = set(column)
+        if len(different) == 1:
+            pieces.append(_literal(prefix + text(column[0])))
+            continue
+        pieces.append(_literal(prefix) + "%s")
+        if None not in different and type(column[0]) in (int, float):
+            varying.append([repr(number) for number in column])
+        elif len(different) * 2 > len(column):
+            varying.append([text(value) for value in column])
+        else:
+            known = {value: text(value) for value in different}
+            varying.append([known[value] for value in column])
+    form = "".join(pieces) + _literal(end)
+    if not varying:
+        return [form % ()] * len(columns[0])
+    return [form % row for row in zip(*varying, strict=True)]
+
+
+def _literal(text: str) -> str:
+    return text.replace("%", "%%")
 
 
 def _derived(energy_wh: Any, site: Site) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from energyscore.export.leaderboard_fields import FIELDS, LEADERBOARD_VERSION, fields_of
+from energyscore.export.leaderboard_fields import FIELDS, LEADERBOARD_VERSION, fields_of, lines_of
 from energyscore.footprint import Site
 from energyscore.leaderboard import DUPLICATE, LEFT_OUT, Leaderboard, Table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_BEFORE = [f"{', ' if place else '{'}{_text(name)}: " for place, name in enumerate(FIELDS)]
 
 
 def to_json(board: Leaderboard) -> Iterator[bytes]:
@@ -54,9 +57,5 @@ def _table(table: Table, site: Site | None) -> Iterator[bytes]:
 def _rows(rows: "pd.DataFrame", site: Site | None, at_once: int = 10_000) -> Iterator[bytes]:
     for start in range(0, len(rows), at_once):
         columns = fields_of(rows.iloc[start : start + at_once], site)
-        lines = [_text(dict(zip(FIELDS, row, strict=True))) for row in zip(*columns, strict=True)]
-        yield ((",\n" if start else "\n") + ",\n".join(lines)).encode()
-
-
-def _text(content: Any) -> str:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False)
+        lines = ",\n".join(lines_of(columns, _text, _BEFORE, "}"))
+        yield ((",\n" if start else "\n") + lines).encode()

@@ -1,0 +1,164 @@
+"""Reading official leaderboard files: what is read, and what is refused in one line."""
+
+import pytest
+
+from energyscore import published
+from energyscore.errors import ResultError
+from energyscore.published import is_published, read_published, task_of
+
+HEADER = "model,total_gpu_energy,energy_score"
+SIZES = ("A", "B", "C")
+
+
+def read(tmp_path, content, classes=()):
+    path = tmp_path / "asr.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_published(path, "asr", classes)
+
+
+def rows_of(table):
+    names = ("model", "energy_kwh", "published_stars", "model_class", "line")
+    return [tuple(row) for row in table.rows[list(names)].itertuples(index=False)]
+
+
+def test_a_file_is_read_as_it_is_published(tmp_path):
+    table = read(tmp_path, f"{HEADER}\r\norg/a,0.019010862,2\r\norg/b,5.54E-05,5")
+    assert rows_of(table) == [("org/a", 0.019010862, 2, "", 2), ("org/b", 5.54e-05, 5, "", 3)]
+    assert table.rows["energy_wh"].tolist() == [19.010862, 0.0554]
+    assert table.unused == ()
+
+
+def test_what_real_files_also_have_is_read_too(tmp_path):
+    content = (
+        "\ufeff,Model, total_gpu_energy ,energy_score,class\n"
+        '0,"org/a, large", 1.5 ,4.0,a\n'
+        "\n"
+        "1,org/ü,.25,1, B \n"
+    )
+    assert rows_of(read(tmp_path, content, SIZES)) == [
+        ("org/a, large", 1.5, 4, "A", 2),
+        ("org/ü", 0.25, 1, "B", 4),
+    ]
+    pandas_made = "Unnamed: 0,model,total_gpu_energy,energy_score\n0,org/a,1,1\n"
+    assert rows_of(read(tmp_path, pandas_made)) == [("org/a", 1.0, 1, "", 2)]
+
+
+def test_watt_hours_are_the_decimal_figure_times_a_thousand(tmp_path):
+    figures = ["0.001313333", "0.1", "3.3e-7", "123.456E+2", "0.30000000000000004", "7"]
+    lines = "\n".join(f"org/{place},{figure},5" for place, figure in enumerate(figures))
+    table = read(tmp_path, f"{HEADER}\n{lines}\n")
+    expected = [1.313333, 100.0, 3.3e-4, 12345600.0, 300.00000000000004, 7000.0]
+    assert table.rows["energy_wh"].tolist() == expected
+
+
+def test_a_class_column_without_a_class_in_it_is_none(tmp_path):
+    table = read(tmp_path, f"{HEADER},class\norg/a,1,1,\norg/b,2,1,\n")
+    assert set(table.rows["model_class"]) == {""}
+
+
+def test_columns_that_are_not_used_are_named(tmp_path):
+    table = read(tmp_path, f"{HEADER},parameters,Date\norg/a,1,1,7,today\n")
+    assert table.unused == ("parameters", "date")
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "said"),
+    [
+        ("", 1, "there is no header"),
+        (HEADER, 1, "no model comes after the header"),
+        (f"{HEADER}\norg/a,1,5\norg/b,-0.1,5", 3, "total_gpu_energy is '-0.1': no model takes"),
+        (f"{HEADER}\norg/a,0,5", 2, "total_gpu_energy is '0': no model takes"),
+        (f"{HEADER}\norg/a,1e-400,5", 2, "no model takes"),
+        (f"{HEADER}\norg/a,1e400,5", 2, "no model takes"),
+        (f"{HEADER}\norg/a,1e12,5", 2, "no model takes"),
+        (f"{HEADER}\norg/a,nan,5", 2, "total_gpu_energy is 'nan', not a number"),
+        (f"{HEADER}\norg/a,inf,5", 2, "not a number"),
+        (f"{HEADER}\norg/a,1_0,5", 2, "not a number"),
+        (f"{HEADER}\norg/a,1-0,5", 2, "not a number"),
+        (f"{HEADER}\norg/a,\u0661,5", 2, "not a number"),
+        (f"{HEADER}\norg/a,1 kWh,5", 2, "not a number"),
+        (f"{HEADER}\norg/a,,5", 2, "total_gpu_energy is empty"),
+        (f"{HEADER}\norg/a,1,5\n\n\norg/b, ,5", 5, "total_gpu_energy is empty"),
+        (f"{HEADER}\n,1,5", 2, "model is empty"),
+        (f"{HEADER}\norg/\x1b[2Ja,1,5", 2, "cannot show"),
+        (f"{HEADER}\norg/a,1,6", 2, "energy_score is '6'"),
+        (f"{HEADER}\norg/a,1,0", 2, "energy_score is '0'"),
+        (f"{HEADER}\norg/a,1,4.5", 2, "energy_score is '4.5'"),
+        (f"{HEADER}\norg/a,1,", 2, "energy_score is empty"),
+        (f"{HEADER}\norg/a,1,five", 2, "energy_score is 'five'"),
+        (f"{HEADER}\norg/a,1,5\norg/b,1", 3, "it has 2 fields, the header has 3"),
+        (f"{HEADER}\norg/a,0,25,5", 2, "it has 4 fields, the header has 3"),
+        (f"{HEADER},class\norg/a,1,5,large", 2, "class is 'large'. Give A or B or C"),
+        (f"{HEADER},class\norg/a,1,5,A\norg/b,1,5,", 3, "class is empty"),
+        ("model,energy_score\norg/a,5", 1, "no column total_gpu_energy"),
+        ("org/a,1,5\norg/b,2,5", 1, "no column model and no column total_gpu_energy and no"),
+        ("model;total_gpu_energy;energy_score\na;1;5", 1, "Separate them by commas"),
+        ("model,total_gpu_enrgy,energy_score\na,1,5", 1, "Did you mean 'total_gpu_energy'?"),
+        (f"{HEADER},clas\na,1,5,A", 1, "unknown column 'clas'. Did you mean 'class'?"),
+        (f"{HEADER},model\na,1,5,A", 1, "the column model occurs twice"),
+        (f'{HEADER}\n"org/a,1,5\norg/b,1,5', 3, "it is not CSV: unexpected end of data"),
+        (f'{HEADER}\norg/a,1,5\n"org/\nb",1,5', 3, "a field goes on in the next line"),
+        (f"{HEADER}\n{'a' * 1001},1,5", 2, "model has 1001 characters"),
+        (f"{HEADER}\norg/a,1,5\norg/é,1,5\n".encode("latin-1"), 3, "it is not UTF-8 text"),
+        (f"{HEADER}\norg/a,1,5\n".encode("utf-16"), 1, "UTF-16 or binary"),
+        (f"{HEADER}\norg/a,1,5\n".encode("utf-16-le"), 1, "UTF-16 or binary"),
+        (f"csv_version,{HEADER}\n1,a,1,5", 1, "a CSV of energyscore's own"),
+        (f"leaderboard_version,{HEADER}\n1,a,1,5", 1, "`--format official` writes files"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(tmp_path, content, line, said):
+    with pytest.raises(ResultError) as caught:
+        read(tmp_path, content)
+    message = str(caught.value)
+    assert said in message
+    assert f"asr.csv, line {line}: " in message
+    assert "\n" not in message
+
+
+def test_the_line_is_right_far_into_a_file(tmp_path):
+    lines = [f"org/{place},1,5" for place in range(5000)]
+    lines[4321] = "org/x,1"
+    with pytest.raises(ResultError, match="line 4323: it has 2 fields"):
+        read(tmp_path, "\n".join([HEADER, *lines]))
+    lines[4321] = "org/x,-1,5"
+    with pytest.raises(ResultError, match=r"line 4323: total_gpu_energy is '-1'"):
+        read(tmp_path, "\n".join([HEADER, *lines]))
+
+
+def test_a_task_with_size_classes_needs_them(tmp_path):
+    with pytest.raises(ResultError, match=r"line 1: no column class.*rated by size class"):
+        read(tmp_path, f"{HEADER}\norg/a,1,5", SIZES)
+
+
+def test_a_file_far_too_large_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "MAX_BYTES", 10)
+    with pytest.raises(ResultError, match=r"asr\.csv, line 1: the file has 0 MiB"):
+        read(tmp_path, f"{HEADER}\norg/a,1,5")
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [("asr", "asr"), ("ASR", "asr"), ("text-generation", "text_generation")],
+)
+def test_the_task_is_the_files_name(tmp_path, name, task):
+    known = ["asr", "text_generation"]
+    assert task_of(tmp_path / f"{name}.csv", known) == task
+    assert task_of(tmp_path / "anything.csv", known, given=name) == task
+
+
+def test_a_name_that_is_no_task_is_told_what_it_may_mean(tmp_path):
+    with pytest.raises(ResultError) as caught:
+        task_of(tmp_path / "text_generaton (1).csv", ["asr", "text_generation"])
+    assert "Did you mean 'text_generation'? Rename the file, or name the task with --task." in str(
+        caught.value
+    )
+    with pytest.raises(ResultError, match=r"--task: unknown task 'asq'. Did you mean 'asr'"):
+        task_of(tmp_path / "x.csv", ["asr", "text_generation"], given="asq")
+
+
+def test_in_a_folder_only_official_files_are_taken_for_one(tmp_path):
+    heads = [f"{HEADER}\n", "MODEL,TOTAL_GPU_ENERGY\n", "csv_version,total_gpu_energy", "a,b\n", ""]
+    for place, (head, official) in enumerate(zip(heads, (1, 1, 0, 0, 0), strict=True)):
+        path = tmp_path / f"{place}.csv"
+        path.write_text(head)
+        assert is_published(path) == official
