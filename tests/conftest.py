@@ -60,6 +60,26 @@ def energyscore(
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """The command line in this process and the test's folder: a process of its own costs seconds.
+
+    For commands that load no torch.
+    """
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["energyscore", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return Done(int(end.value.code or 0), captured.out, captured.err)
+
+    from energyscore.cli import main
+
+    return run
+
+
 def environment(more: dict[str, str] | None = None) -> dict[str, str]:
     """The environment of such a process.
 

@@ -14,7 +14,7 @@ PURE = (
     *("task", "measure", "backend", "result", "rating", "stars", "scales", "statistics"),
     *("checks", "attribution", "scoring", "assemble", "plausibility"),
     *("regression", "regression_error", "tick_model"),
-    *("modes", "reasoning"),
+    *("modes", "reasoning", "footprint", "grid", "comparable"),
 )
 
 
@@ -57,6 +57,15 @@ FORBIDDEN = {
     | ours("meters", "backends", "benchmark", "cli", "console"),
     "export": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console", "store"),
+    **dict.fromkeys(
+        ("leaderboard", "published"),
+        (HEAVY - {"pandas"})
+        | {"typer", "rich"}
+        | ours("meters", "backends", "benchmark", "cli", "console", "store"),
+    ),
+    "sources": HEAVY
+    | {"typer", "rich"}
+    | ours("meters", "backends", "benchmark", "cli", "console"),
     "notes": HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
     "console": {"torch", "transformers", "typer", "energyscore.cli", "energyscore.benchmark"},
 }
@@ -105,6 +114,7 @@ def test_only_the_command_line_resolves_the_catalog():
         ["run", "--help"],
         ["tasks"],
         ["rate", "--help"],
+        ["leaderboard", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],
     ],

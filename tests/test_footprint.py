@@ -8,7 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from conftest import energyscore, environment
+from conftest import environment
 
 from energyscore.console import show_report
 from energyscore.errors import UsageError
@@ -183,14 +183,29 @@ def test_the_table_is_read_without_importing_codecarbon():
     assert "year 20" in GridIntensity("FRA").source
 
 
-def test_rate_gives_them_for_saved_results(tmp_path):
+def test_rate_gives_them_for_saved_results(tmp_path, command):
     save_result(tmp_path / "results", gpu_result(2.0))
     options = ("--country", "fra", "--pue", "1.2", "--price", "0.25 EUR", "--format", "json")
-    done = energyscore("rate", "results", *options, cwd=tmp_path)
+    done = command("rate", "results", *options)
     assert done.status == 0, done.stderr
     footprint = json.loads(done.stdout)["results"][0]["footprint"]
     expected = 2.0 / 1000 * 1.2 * GridIntensity("FRA").g_per_kwh
     assert footprint["gpu_co2_g_per_1k_queries"] == pytest.approx(expected)
-    assert energyscore("rate", "results", "--country", "France", cwd=tmp_path).error.endswith(
-        "Did you mean 'FRA'?"
-    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--country", "France"), "Did you mean 'FRA'?"),
+        (("--country", "FR"), "'FRA'"),
+        (("--country", "CAF"), "no grid intensity is known"),  # the table says 0: not known
+        (("--pue", "0.5", "--price", "1"), "from 1 to 10"),
+        (("--pue", "much", "--price", "1"), "'--pue'"),
+        (("--pue", "1.2"), "neither was asked for"),
+        (("--price", "0,25"), "with a decimal point"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_one_line_with_status_2(command, arguments, said):
+    done = command("rate", "results", *arguments)
+    assert done.status == 2
+    assert said in done.error
