@@ -44,14 +44,14 @@ def selftest(
     """
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    from energyscore import catalog, store
+    from energyscore import catalog
     from energyscore.console import message_console
-    from energyscore.selftest.file import save_selftest
+    from energyscore.selftest.file import check_place, save_selftest
     from energyscore.selftest.plan import QUICK, Plan
     from energyscore.selftest.report import selftest_to_json
     from energyscore.selftest.runner import run_selftest
 
-    store.check_writable(out)
+    check_place(out)
     gpus, no_gpu = _find_gpus(tuple(gpu or ()))
     plan = QUICK if quick else Plan()
     count = len(gpus.facts) if gpus else 0
