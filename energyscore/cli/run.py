@@ -124,7 +124,8 @@ def run(
         typer.Option(
             metavar="N",
             min=1,
-            help="The most tokens of an answer, for the task reasoning. Default: the task's.",
+            help="The most tokens of an answer, for the task reasoning. Default: the task's "
+            "usual ones, 64 with --quick.",
             show_default=False,
             rich_help_panel=MEASURING,
         ),
@@ -195,8 +196,8 @@ def run(
         bool,
         typer.Option(
             "--quick",
-            help="A short fixed warm-up, one run, no minimum window: valid, but not comparable "
-            "to the reference.",
+            help="A short fixed warm-up, one run, no minimum window, short answers in reasoning "
+            "(64 tokens): valid, but not comparable to the reference.",
             rich_help_panel=MEASURING,
         ),
     ] = False,
