@@ -10,6 +10,7 @@ from energyscore.cli import Format, app
 
 if TYPE_CHECKING:
     from energyscore.suite.options import RunOptions
+    from energyscore.suite.plan import Planned
 
 CHOOSING, MEASURING, OUTPUT = "Which entries", "How they are measured", "Output"
 
@@ -128,6 +129,7 @@ def suite(
     chosen = select(whole.entries, only or (), size or ())
     plan = plan_of(Listing(whole.source, tuple(chosen), whole.ours), _settings(setting), task_path)
     plan = [planned for planned in plan if not wanted or planned.task_name in wanted]
+    _mention_repeated(plan)
     if not plan:
         raise UsageError(f"The list {listing} has no entry of --only, --class and --task.")
     if dry_run:
@@ -138,6 +140,19 @@ def suite(
         plan, whole.source, out, form, task_path, limit_s, fresh=fresh, stop=not keep_going
     )
     raise typer.Exit(status)
+
+
+def _mention_repeated(plan: Sequence["Planned"]) -> None:
+    from energyscore.console import message_console
+
+    for planned in plan:
+        for place in planned.repeated:
+            message_console().print(
+                f"caution: {place} asks for the same as {planned.entry.place} "
+                f"({planned.label}, {planned.task_name}): it is measured once.",
+                soft_wrap=True,
+                markup=False,
+            )
 
 
 def _settings(texts: Sequence[str] | None) -> "RunOptions":

@@ -71,7 +71,7 @@ class SuiteProgress:
         """An entry is measured now."""
         self._place = f"[{number}/{self._total}]"
         self._left = "" if left_s is None else f", about {format_duration(left_s)} left"
-        self._event(f"{planned.model_name}, {planned.task_name}: starting{self._left}")
+        self._event(f"{planned.label}, {planned.task_name}: starting{self._left}")
 
     def line(self, text: str) -> None:
         """A line of the entry's process; on a terminal its stages only move the bar's text."""
@@ -124,7 +124,7 @@ def show_plan(outlooks: Sequence[Outlook]) -> None:
     """What would be done, as a table."""
     show_table(
         "",
-        ("model", "task", "class", "status", "time, loading apart", "size on the hub", "reason"),
+        ("model", "task", "class", "status", "time, loading apart", "size on the hub", ""),
         [
             (
                 _name(one.record),
@@ -133,7 +133,7 @@ def show_plan(outlooks: Sequence[Outlook]) -> None:
                 one.record.status,
                 _time(one) if one.record.status == "pending" else "",
                 _size(one) if one.record.status == "pending" else "",
-                one.record.reason if one.record.status != "pending" else "",
+                one.record.reason if one.record.status != "pending" else _cost(one.estimate),
             )
             for one in outlooks
         ],
@@ -143,18 +143,24 @@ def show_plan(outlooks: Sequence[Outlook]) -> None:
 def describe_plan(outlooks: Sequence[Outlook]) -> str:
     """The plan's sum: what is known of the time, and of how many entries it is not."""
     pending = [one.estimate for one in outlooks if one.record.status == "pending"]
-    known = [one.seconds for one in pending if one.seconds is not None]
+    timed = [(one.basis, one.seconds) for one in pending if one.seconds is not None]
+    bounds = [seconds for basis, seconds in timed if basis == "at_most"]
+    known = [seconds for basis, seconds in timed if basis != "at_most"]
     text = f"{len(pending)} of {len(outlooks)} to measure"
     if known:
-        least = any(one.basis == "at_least" for one in pending) or len(known) < len(pending)
+        least = any(basis == "at_least" for basis, _ in timed) or len(known) < len(pending)
         text += f", {'at least' if least else 'about'} {format_duration(sum(known))}"
-    if len(known) < len(pending):
-        text += f"; how long {len(pending) - len(known)} of them take is unknown"
+    if bounds:
+        text += f"; {len(bounds)} of them may take up to about {format_duration(sum(bounds))}"
+    if len(timed) < len(pending):
+        text += f"; how long {len(pending) - len(timed)} of them take is unknown"
+    if any(one.answer_tokens for one in pending):
+        text += ". Answers that reason may be long: --set max_new_tokens=N limits them"
     return f"{text}."
 
 
 def _name(record: Record) -> str:
-    if record.reasoning in (None, "off"):
+    if record.reasoning is None:
         return record.model
     return f"{record.model} (reasoning {record.reasoning})"
 
@@ -170,8 +176,17 @@ def _energy(record: Record) -> str:
 def _time(one: Outlook) -> str:
     if one.estimate.seconds is None:
         return "unknown"
-    about = "at least" if one.estimate.basis == "at_least" else "about"
+    about = {"at_least": "at least", "at_most": "up to about"}.get(
+        one.estimate.basis or "", "about"
+    )
     return f"{about} {format_duration(one.estimate.seconds)}"
+
+
+def _cost(estimate: Estimate) -> str:
+    """What reasoning may come to, before anybody waits for it."""
+    if estimate.answer_tokens is None:
+        return ""
+    return f"up to {estimate.answer_tokens:,} tokens a query, {estimate.pass_tokens:,} a pass"
 
 
 def _size(one: Outlook) -> str:
