@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.cli import Format, app
+from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
 
 if TYPE_CHECKING:
     from energyscore.suite.options import RunOptions
     from energyscore.suite.plan import Planned
 
-CHOOSING, MEASURING, OUTPUT = "Which entries", "How they are measured", "Output"
+CHOOSING = "Which entries"
 
 
 @app.command()
@@ -52,14 +53,7 @@ def suite(
             rich_help_panel=MEASURING,
         ),
     ] = None,
-    task_path: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder of task files of your own.",
-            show_default=False,
-            rich_help_panel=MEASURING,
-        ),
-    ] = None,
+    task_path: TaskPath = None,
     timeout: Annotated[
         float | None,
         typer.Option(
@@ -93,12 +87,8 @@ def suite(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder for results.", rich_help_panel=OUTPUT)] = Path(
-        "results"
-    ),
-    form: Annotated[
-        Format, typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT)
-    ] = Format.table,
+    out: Out = RESULTS,
+    form: FormatOption = Format.table,
 ) -> None:
     """Measure every model of a list, each in a process of its own: one that crashes stops no other.
 

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
-from energyscore.console import message_console, show_table
+from energyscore.console import Bar, show_table
 from energyscore.suite.estimate import Estimate
 from energyscore.suite.plan import Planned
 from energyscore.suite.report import Record, SuiteReport
@@ -31,7 +32,7 @@ class Outlook:
     size_bytes: int | None
 
 
-class SuiteProgress:
+class SuiteProgress(Bar):
     """Shows entries: one bar on a terminal, one plain line an event else.
 
     The bar is drawn only when something happens: a thread that redraws it would work while
@@ -40,32 +41,22 @@ class SuiteProgress:
 
     def __init__(self, total: int) -> None:
         """Start without a bar."""
-        self._console = message_console()
+        super().__init__(
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            auto_refresh=False,
+        )
         self._total = total
         self._place = ""
         self._left = ""
-        self._progress: Progress | None = None
 
-    def __enter__(self) -> "SuiteProgress":
+    def __enter__(self) -> Self:
         """Begin to show."""
-        if self._console.is_terminal:
-            self._progress = Progress(
-                BarColumn(bar_width=20),
-                MofNCompleteColumn(),
-                TextColumn("{task.description}"),
-                console=self._console,
-                auto_refresh=False,
-                transient=True,
-            )
-            self._task = self._progress.add_task("", total=self._total)
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
+        super().__enter__()
         if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+            self._task = self._progress.add_task("", total=self._total)
+        return self
 
     def begin(self, number: int, planned: Planned, left_s: float | None) -> None:
         """An entry is measured now."""
@@ -97,7 +88,7 @@ class SuiteProgress:
             self._progress.update(self._task, description=description, refresh=True)
 
     def _print(self, text: str) -> None:
-        self._console.print(escape(f"{self._place} {text}"), soft_wrap=True)
+        self.say(f"{self._place} {text}")
 
 
 def show_summary(report: SuiteReport) -> None:

@@ -137,7 +137,7 @@ def _plan_entry(entry: Entry, tasks: Mapping[str, TaskFile], key_of: KeyOf) -> I
         for options in entry.options.by_mode().values():
             yield _plan_one(replace(entry, options=options), task, key_of)
         return
-    alien = [name for name in _OF_MODES if name in entry.options.given()]
+    alien = [name for name in _OF_MODES if getattr(entry.options, name) is not None]
     asked = " and ".join(name for name in alien if name in entry.said)
     problem = f"{asked}: the task {task.spec.id} has no modes of reasoning." if asked else ""
     if asked and "reasoning" in tasks:
