@@ -6,6 +6,7 @@ the mode that they ask for; how a model is asked for it is known by its family, 
 """
 
 import re
+import textwrap
 
 from energyscore.task import Mode
 
@@ -54,12 +55,13 @@ def mode_of_row(state: str, template: str) -> tuple[Mode | None, str]:
     if plain in BLANK | {"default", "n/a (default)"}:
         return ("default" if (said, plain) == ("on", "default") else said), ""
     asked, rest = _read_template(template)
+    short = textwrap.shorten(template, 90, placeholder=" ...")
     if not asked or _UNKNOWN_SETTING.search(rest):
-        return None, f"the chat template {template!r} asks for what is not known here"
+        return None, f"the chat template {short!r} asks for what this version cannot do"
     modes = asked | ({said} if said else set())
     levels = modes & _LEVELS
     if len(levels) > 1 or ("off" in modes and len(modes) > 1):
-        return None, f"the reasoning state says {state!r}, the chat template {template!r}"
+        return None, f"the reasoning state says {state!r}, the chat template {short!r}"
     return next(iter(levels or modes)), ""
 
 
