@@ -66,6 +66,11 @@ def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
         ("", "must hold a mapping"),
         ("- a", "must hold a mapping"),
         ("entries: [", ", line 1: no valid YAML: "),
+        ("entries: [3]", ", line 1: entries[0]: it must be a mapping (got '3')."),
+        (
+            "entries: []\n--- 1",
+            ", line 2: no valid YAML: expected a single document in the stream,",
+        ),
         ("a: 1\nb: {c: ]", ", line 2: no valid YAML: "),
         ("{}", "the key 'entries' is missing"),
         ("entries: []", ", line 1: entries is empty: name one at least."),

@@ -93,8 +93,8 @@ def suite(
     """Measure every model of a list, each in a process of its own: one that crashes stops no other.
 
     The list is a YAML file with `entries`, each a `task`, a `model` and any option of `run`, and
-    `defaults` for all; or a batch list of the AI Energy Score (CSV). Paths are relative to the
-    working directory.
+    `defaults` for all; or a batch list of the AI Energy Score (CSV), in which text generation with
+    reasoning on is the task reasoning. Paths are relative to the working directory.
 
     Interrupted or killed, the same command goes on where it was: an entry is finished once there
     is a valid result of what it asks for, on this machine. OUT/suite.json tells what became of
@@ -121,7 +121,8 @@ def suite(
     plan = [planned for planned in plan if not wanted or planned.task_name in wanted]
     _mention_repeated(plan)
     if not plan:
-        raise UsageError(f"The list {listing} has no entry of --only, --class and --task.")
+        message = f"The list {listing} has no entry of --only, --class and --task."
+        raise UsageError(message, "Without them --dry-run shows all that it has.")
     if dry_run:
         preview(plan, out, form, fresh=fresh)
         return
@@ -138,10 +139,9 @@ def _mention_repeated(plan: Sequence["Planned"]) -> None:
     for planned in plan:
         for place in planned.repeated:
             message_console().print(
-                f"caution: {place} asks for the same as {planned.entry.place} "
-                f"({planned.label}, {planned.task_name}): it is measured once.",
+                f"[yellow]caution:[/] {place} asks for the same as {planned.entry.place}; "
+                "it is measured once.",
                 soft_wrap=True,
-                markup=False,
             )
 
 

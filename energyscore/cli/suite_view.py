@@ -76,7 +76,7 @@ class SuiteProgress(Bar):
         """What became of an entry."""
         self._place = f"[{number}/{self._total}]"
         reason = f": {record.reason}" if record.reason else ""
-        self._print(f"{record.model}, {record.task}: {record.status}{reason}")
+        self._print(f"{_name(record)}, {record.task}: {record.status}{reason}")
         if self._progress is not None:
             self._progress.update(self._task, completed=number, refresh=True)
 

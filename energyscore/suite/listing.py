@@ -152,7 +152,10 @@ def _explain_yaml(error: Exception) -> str:
     """What is wrong with a text that is no YAML, with its line where that is known."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line = f", line {mark.line + 1}" if mark else ""
-    return f"{line}: no valid YAML: {getattr(error, 'problem', None) or error}."
+    problem = getattr(error, "problem", None) or str(error)
+    if problem.startswith("but "):  # the second half of a sentence
+        problem = f"{getattr(error, 'context', '')}, {problem}"
+    return f"{line}: no valid YAML: {problem}."
 
 
 def _line(root: yaml.Node, path: Sequence[object]) -> int:

@@ -115,7 +115,7 @@ class RunOptions(Strict):
     def problem(self) -> str:
         """What does not go together, empty where everything does."""
         if self.half_width is not None and not self.auto_repeats:
-            return "half_width is the target of `repeats: auto`"
+            return "half_width is the target of `repeats: auto`, which is not said"
         return ""
 
     def arguments(self) -> list[str]:
@@ -180,6 +180,8 @@ def explain(error: ValidationError, form: type[BaseModel]) -> str:
         return f"unknown key {path!r}. {did_you_mean(str(first['loc'][-1]), known)}"
     if first["type"] == "missing":
         return f"the key {path!r} is missing."
+    if first["type"] == "model_type":
+        return f"{path or 'the list'}: it must be a mapping (got {str(first['input'])[:60]!r})."
     if first["type"] == "too_short":
         return f"{path} is empty: name one at least."
     message = first["msg"].removeprefix("Value error, ")
