@@ -2,12 +2,13 @@
 
 import dataclasses
 import inspect
+import json
 import os
 import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, environment, gpu
+from conftest import ROOT, energyscore, environment, gpu
 from fake_hub import FakeHub
 from fake_suite import fake_plan
 
@@ -346,6 +347,9 @@ def test_an_entry_that_says_a_mode_itself_needs_a_task_that_has_it():
     assert f"entries[0]: {said} Name the task reasoning." in str(caught.value)
     (row,) = plan_of(wrong, ours=False)
     assert row.problem.startswith(said)
+    other = entry(problem="it contradicts itself")
+    rows = plan_of(wrong, other, other, ours=False)
+    assert [p.repeated for p in rows] == [(), ("entries[0]",)], "each reason is a row"
     assert record_before(row, ROOT, fresh=False).status == "unsupported"
 
 
@@ -563,6 +567,29 @@ class TestCostOfReasoning:
             "2 of 2 to measure, at least 1 min 00 s; 1 of them may take up to about 2 h 00 min. "
             "Answers that reason may be long: --set max_new_tokens=N"
         )
+
+
+def test_the_dry_run_of_an_official_list_says_what_each_row_comes_to(tmp_path):
+    (tmp_path / "list.csv").write_text(
+        "Models to Add,Task,Reasoning State,Chat Template\n"
+        "builtin:qwen3-0.6b,text_gen,On,enable_thinking=True\n"
+        "builtin:gpt2,text_gen,Off (N/A),N/A (default)\n"
+        "builtin:gpt2,text_gen,,\n"
+        "builtin:qwen3-0.6b,text_gen,Off,enable_thinking=True\n"
+    )
+    command = ("suite", tmp_path / "list.csv", "--dry-run", "--format", "json", "--out", tmp_path)
+    done = energyscore(*command, "--set", "queries=3")
+    assert done.status == 0
+    rows = json.loads(done.stdout)["plan"]
+    assert [
+        (r["task"], r["reasoning"], r["status"], r["most_tokens_a_query"], r["most_tokens_a_pass"])
+        for r in rows
+    ] == [
+        ("reasoning", "on", "pending", 8192, 3 * 8192),
+        ("text_generation", None, "pending", None, None),
+        ("text_generation", None, "unsupported", None, None),
+    ]
+    assert "caution: line 4 asks for the same as line 3" in done.stderr
 
 
 def test_what_a_measurement_loads_of_a_repository():

@@ -140,7 +140,7 @@ def _mention_repeated(plan: Sequence["Planned"]) -> None:
         for place in planned.repeated:
             message_console().print(
                 f"[yellow]caution:[/] {place} asks for the same as {planned.entry.place}; "
-                "it is measured once.",
+                "it counts once.",
                 soft_wrap=True,
             )
 

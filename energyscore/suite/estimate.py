@@ -79,6 +79,7 @@ def _duration(
         a_run_s = statistics.fmean(run.duration_s for run in last.runs)
         measured_s = a_run_s * (runs or len(last.runs)) + last.protocol.warmup_s
         return Estimate(measured_s + 2 * idle_s, "earlier")
+    # How long answers get is the mode's and the limit's; the pace is the model's.
     paces = [
         (r.created_at, run.duration_s / run.output_tokens)
         for r in here

@@ -113,7 +113,7 @@ def make_plan(
             where = f"{listing.source}: {entry.place}"
             if listing.ours and planned.problem:
                 raise UsageError(f"{where}: {planned.problem}")
-            same = planned.key or (planned.task_name, planned.label)
+            same = planned.key or (planned.task_name, planned.label, planned.problem)
             if same not in plan:
                 plan[same] = planned
                 continue
