@@ -199,6 +199,11 @@ class TaskSpec(_Strict):
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    @property
+    def has_modes(self) -> bool:
+        """Whether models are asked to reason in a mode."""
+        return self.generation is not None and self.generation.reasoning is not None
+
     def class_of(self, parameters: int, bits: int | None) -> str | None:
         """The size class of a model with this many parameters.
 

@@ -40,7 +40,10 @@ FORBIDDEN = {
     | {"typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console", "catalog"),
     **dict.fromkeys(
-        (f"suite.{name}" for name in ("options", "listing", "official", "estimate", "report")),
+        (
+            f"suite.{name}"
+            for name in ("options", "listing", "official", "states", "estimate", "report")
+        ),
         ours("store", "suite.child", "suite.runner", "suite.key"),
     ),
     "suite.plan": ours("suite.child", "suite.runner", "suite.key"),

@@ -1,12 +1,12 @@
 """`energyscore selftest`: how far measurements made on this machine can be trusted."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energyscore.cli import Format, app
+from energyscore.cli.shared import RESULTS, FormatOption, Out
 
 if TYPE_CHECKING:
     from energyscore.selftest.gpu import Gpus
@@ -26,8 +26,8 @@ def selftest(
         bool,
         typer.Option("--quick", help="Shorter windows, about 20 s: every figure is less certain."),
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("results"),
-    form: Annotated[Format, typer.Option("--format", help="What stdout gets.")] = Format.table,
+    out: Out = RESULTS,
+    form: FormatOption = Format.table,
 ) -> None:
     """Test how far measurements made on this machine can be trusted, in about two minutes.
 
