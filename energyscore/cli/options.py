@@ -15,8 +15,6 @@ from energyscore.workload import Workload
 
 SEED = 42
 MOST_REPEATS = 30
-QUICK_TOKENS = 64
-"""Tokens of an answer in a quick look at reasoning: whole ones take a processor minutes each."""
 
 
 class Interrupted(EnergyScoreError):
@@ -71,8 +69,8 @@ class Options:
         given = spec.generation
         if given is not None and given.reasoning is not None:
             modes = dict.fromkeys(self.reasoning or (DEFAULT,))
-            most = self.max_new_tokens or (QUICK_TOKENS if self.quick else None)
-            return tuple(given.chosen(mode, most) for mode in modes)
+            most, quick = self.max_new_tokens, self.quick
+            return tuple(given.chosen(mode, most, quick=quick) for mode in modes)
         asked = [
             *(["--reasoning"] if self.reasoning else []),
             *(["--max-new-tokens"] if self.max_new_tokens else []),

@@ -99,7 +99,8 @@ class RunOptions(Strict):
         """How text is generated at a task with modes, in the one that is said; else None."""
         if spec.generation is None or not spec.has_modes:
             return None
-        return spec.generation.chosen((self.reasoning or [DEFAULT])[0], self.max_new_tokens)
+        mode = (self.reasoning or [DEFAULT])[0]
+        return spec.generation.chosen(mode, self.max_new_tokens, quick=self.quick)
 
     @property
     def auto_repeats(self) -> bool:
