@@ -105,6 +105,7 @@ def test_only_the_command_line_resolves_the_catalog():
         ["run", "--help"],
         ["tasks"],
         ["rate", "--help"],
+        ["label", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],
     ],
