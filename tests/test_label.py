@@ -228,14 +228,6 @@ def test_what_was_not_measured_is_not_zero():
     assert "0" not in [text for text in shown if not text.startswith("energyscore")]
 
 
-def test_processor_energy_beside_a_gpu_says_that_the_gpu_is_missing():
-    runs = [make_run(0, joules=None, energy_j={"gpu:GPU-0": None, "cpu": 3600.0, "ram": 360.0})]
-    runs = [run.model_copy(update={"methods": {"cpu": "rapl", "ram": "estimated"}}) for run in runs]
-    shown = texts(label.label_svg(entry_of(make_result(runs=runs))))
-    if "processor only" in shown:  # only where the system's figure stands without the GPU's
-        assert "A processor, GPU not measured" in shown
-
-
 def test_one_run_has_no_interval():
     result = make_result(runs=[make_run()])
     assert "one run: no interval" in texts(label.label_svg(entry_of(result)))

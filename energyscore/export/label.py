@@ -83,7 +83,7 @@ def draw_label(entry: RatedResult, link: str | None = None) -> Drawing:
     marks: tuple[Mark, ...] = (
         Box(0.5, 0.5, WIDTH - 1, HEIGHT - 1, 10, _WHITE, _INK),
         *_head(entry.result),
-        *_rows(entry.result, entry.rating),
+        *_rows(entry.result),
         *_figure(entry.result, entry.rating),
         *_verdict(entry.rating),
         *_foot(link),
@@ -115,13 +115,13 @@ def _fitted_right(text: str, y: float) -> Text:
     return Text(WIDTH - MARGIN, y, fitted.lines[0], 9, anchor="end")
 
 
-def _rows(result: Result, rating: Rating) -> list[Mark]:
+def _rows(result: Result) -> list[Mark]:
     marks: list[Mark] = []
     y = 115.0
     rows = (
         ("Task", _task(result)),
         ("Scored", _scored(result)),
-        ("Hardware", _hardware(result, rating)),
+        ("Hardware", result.hardware),
     )
     fits = [fit(value, _ROOM + MARGIN - _VALUES, _VALUE_STEPS, bold=True) for _, value in rows]
     space = (56 - 11.5 * sum(len(fitted.lines) for fitted in fits)) / 3
@@ -222,12 +222,6 @@ def _scored(result: Result) -> str:
     return f"{_MONTHS[moment.month - 1]} {moment.year}"
 
 
-def _hardware(result: Result, rating: Rating) -> str:
-    if rating.basis == "system" and result.environment.gpus:
-        return f"{result.environment.cpu or 'processor'}, GPU not measured"
-    return result.hardware
-
-
 def _basis(result: Result, rating: Rating) -> str:
     if rating.basis is None:
         return "Inference energy"
@@ -292,7 +286,7 @@ def _description(entry: RatedResult, link: str) -> str:
         "weights: random" if model.weights == "random" else "",
         f"task: {_task(result)}",
         f"scored: {result.created_at}",
-        f"hardware: {_hardware(result, rating)}",
+        f"hardware: {result.hardware}",
         _basis(result, rating),
         _energy(result, rating),
         _interval(result, rating) if rating.energy_wh is not None and result.valid else "",
