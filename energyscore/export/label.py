@@ -7,12 +7,18 @@ stars it says why; a result that is invalid shows no energy either. The same res
 same bytes.
 """
 
-from datetime import datetime
-
 from energyscore.export import RatedResult
 from energyscore.export.drawing import Box, Drawing, Mark, Rule, Star, Text, to_svg
 from energyscore.export.typesetting import Step, cut, fit, plain, text_width
-from energyscore.modes import mode_of
+from energyscore.export.wording import (
+    against,
+    basis_of,
+    energy_of,
+    interval_of,
+    month_of,
+    stars_of,
+    task_of,
+)
 from energyscore.rating import Rating
 from energyscore.result import Result
 from energyscore.units import format_number
@@ -24,11 +30,6 @@ _CAUTION, _CAUTION_GROUND = "#8a4b00", "#fff3dc"
 _INNER = WIDTH - 2 * MARGIN
 _ROOM = _INNER - 2  # for texts: in a PNG, widths of characters are rounded
 _VALUES = 78  # where the values of the rows begin
-_TITLES = {"asr": "Automatic speech recognition"}
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
 _NAME_STEPS = (
     *(Step(20, 1), Step(18, 1), Step(16, 1), Step(14, 1), Step(16, 2), Step(14, 2), Step(13, 2)),
     Step(12, 3),
@@ -72,7 +73,7 @@ def label_title(entry: RatedResult) -> str:
     """The label in one line: its alternative text."""
     result, rating = entry.result, entry.rating
     name = plain(result.model.id)
-    return f"Energy label of {name}, {_task(result)}: {_energy(result, rating)}; {_stars(rating)}"
+    return f"Energy label of {name}, {task_of(result)}: {energy_of(result, rating)}; {stars_of(rating)}"
 
 
 def draw_label(entry: RatedResult, link: str | None = None) -> Drawing:
@@ -119,8 +120,8 @@ def _rows(result: Result) -> list[Mark]:
     marks: list[Mark] = []
     y = 115.0
     rows = (
-        ("Task", _task(result)),
-        ("Scored", _scored(result)),
+        ("Task", task_of(result)),
+        ("Scored", month_of(result)),
         ("Hardware", result.hardware),
     )
     fits = [fit(value, _ROOM + MARGIN - _VALUES, _VALUE_STEPS, bold=True) for _, value in rows]
@@ -135,7 +136,7 @@ def _rows(result: Result) -> list[Mark]:
 
 
 def _figure(result: Result, rating: Rating) -> list[Mark]:
-    marks: list[Mark] = [Text(MARGIN, 193, _basis(result, rating), 10)]
+    marks: list[Mark] = [Text(MARGIN, 193, basis_of(result, rating), 10)]
     if rating.energy_wh is None or not result.valid:
         word = "not measured" if rating.energy_wh is None else "invalid"
         marks.append(Text(MARGIN, 221, word, 22, bold=True))
@@ -147,7 +148,7 @@ def _figure(result: Result, rating: Rating) -> list[Mark]:
             Text(MARGIN, 224, figure, size, bold=True),
             Text(unit_x, 213, "Wh per", 10),
             Text(unit_x, 224, "1k queries", 10),
-            Text(MARGIN, 238, _interval(result, rating), 9),
+            Text(MARGIN, 238, interval_of(result, rating), 9),
         ]
     return marks + _flags(_cautions(result, rating))
 
@@ -187,7 +188,7 @@ def _verdict(rating: Rating) -> list[Mark]:
         for place in range(5)
     ]
     text = fit(
-        f"{rating.stars} of 5, {_against(rating)}", _ROOM, (Step(10, 1), Step(9, 2)), bold=True
+        f"{rating.stars} of 5, {against(rating)}", _ROOM, (Step(10, 1), Step(9, 2)), bold=True
     )
     return [
         *stars,
@@ -206,31 +207,6 @@ def _foot(link: str) -> list[Mark]:
     return [Text(MARGIN, 348, fitted.lines[0], fitted.size_px)]
 
 
-def _task(result: Result) -> str:
-    name = result.task.id
-    title = _TITLES.get(name, name.replace("_", " ").capitalize())
-    mode, size = mode_of(result), result.model.model_class
-    parts = [title, f"mode {mode}" if mode else "", f"class {size}" if size else ""]
-    return ", ".join(plain(part) for part in parts if part)
-
-
-def _scored(result: Result) -> str:
-    try:
-        moment = datetime.fromisoformat(result.created_at)
-    except ValueError:
-        return result.created_at
-    return f"{_MONTHS[moment.month - 1]} {moment.year}"
-
-
-def _basis(result: Result, rating: Rating) -> str:
-    if rating.basis is None:
-        return "Inference energy"
-    if rating.basis == "system":
-        return "Inference energy, processor and memory"
-    how = {"counter": "by its counter", "power_integral": "by integrated power"}
-    return f"Inference energy, GPU {how.get(result.score.method or '', '')}".rstrip()
-
-
 def _cautions(result: Result, rating: Rating) -> list[str]:
     """What sets a figure apart from the energy of a GPU, measured by the whole protocol."""
     words = {
@@ -243,37 +219,6 @@ def _cautions(result: Result, rating: Rating) -> list[str]:
     return [word for word, applies in words.items() if applies]
 
 
-def _energy(result: Result, rating: Rating) -> str:
-    if rating.energy_wh is None:
-        return "energy not measured"
-    if not result.valid:
-        return "invalid measurement"
-    what = "GPU" if rating.basis == "gpu" else "processor and memory only"
-    how = "estimated" if rating.estimated else "measured"
-    return f"{format_number(rating.energy_wh)} Wh per 1,000 queries ({what}, {how})"
-
-
-def _interval(result: Result, rating: Rating) -> str:
-    """The 95% interval of the figure over the runs, as a share of it."""
-    score = result.score
-    interval = score.ci95 if rating.basis == "gpu" else score.system_ci95
-    if interval is None or rating.energy_wh is None:
-        return "one run: no interval" if score.runs == 1 else "no interval"
-    share = (interval[1] - interval[0]) / 2 / rating.energy_wh * 100
-    return f"± {format_number(share)} % (95 % interval of {score.runs} runs)"
-
-
-def _against(rating: Rating) -> str:
-    return f"in a {rating.scale}" if rating.kind == "cohort" else f"scale {rating.scale}"
-
-
-def _stars(rating: Rating) -> str:
-    if rating.stars is None:
-        return f"no stars: {rating.reason}"
-    kind = "estimated, " if rating.estimated else ""
-    return f"{rating.stars} of 5 stars ({kind}{_against(rating)})"
-
-
 def _description(entry: RatedResult, link: str) -> str:
     """All that the label says, whole, and what it has no room for."""
     result, rating = entry.result, entry.rating
@@ -284,14 +229,14 @@ def _description(entry: RatedResult, link: str) -> str:
         f"revision: {model.revision}" if model.revision else "",
         f"precision: {precision}",
         "weights: random" if model.weights == "random" else "",
-        f"task: {_task(result)}",
+        f"task: {task_of(result)}",
         f"scored: {result.created_at}",
         f"hardware: {result.hardware}",
-        _basis(result, rating),
-        _energy(result, rating),
-        _interval(result, rating) if rating.energy_wh is not None and result.valid else "",
+        basis_of(result, rating),
+        energy_of(result, rating),
+        interval_of(result, rating) if rating.energy_wh is not None and result.valid else "",
         "a quick run" if result.protocol.quick else "",
-        _stars(rating),
+        stars_of(rating),
         f"departs from the reference's protocol in: {'; '.join(rating.not_comparable)}"
         if rating.not_comparable
         else "",
