@@ -106,6 +106,7 @@ def test_only_the_command_line_resolves_the_catalog():
         ["tasks"],
         ["rate", "--help"],
         ["label", "--help"],
+        ["card", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],
     ],
