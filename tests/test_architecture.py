@@ -108,6 +108,8 @@ def test_only_the_command_line_resolves_the_catalog():
         ["run", "--help"],
         ["tasks"],
         ["rate", "--help"],
+        ["label", "--help"],
+        ["card", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],
     ],
