@@ -8,6 +8,7 @@
     |   +-- ResultError         a result file that cannot be read or written
     +-- UnsupportedError        this machine cannot measure what was asked, exit code 3
     |   +-- MeterError          a meter that does not answer
+    +-- InvalidResult           a measurement that may not be published, exit code 3
     +-- OutOfMemory             the model or the batch does not fit, exit code 3
 
 They are raised anywhere and formatted once, in `energyscore.cli`.
@@ -67,6 +68,12 @@ class UnsupportedError(EnergyScoreError):
 
 class MeterError(UnsupportedError):
     """A meter that is missing or does not answer."""
+
+
+class InvalidResult(EnergyScoreError):
+    """A measurement that is invalid, where only a valid one may stand."""
+
+    exit_code = 3
 
 
 class OutOfMemory(EnergyScoreError):

@@ -40,7 +40,10 @@ FORBIDDEN = {
     | {"typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console", "catalog"),
     **dict.fromkeys(
-        (f"suite.{name}" for name in ("options", "listing", "official", "estimate", "report")),
+        (
+            f"suite.{name}"
+            for name in ("options", "listing", "official", "states", "estimate", "report")
+        ),
         ours("store", "suite.child", "suite.runner", "suite.key"),
     ),
     "suite.plan": ours("suite.child", "suite.runner", "suite.key"),
@@ -115,6 +118,8 @@ def test_only_the_command_line_resolves_the_catalog():
         ["tasks"],
         ["rate", "--help"],
         ["leaderboard", "--help"],
+        ["label", "--help"],
+        ["card", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],
     ],

@@ -3,15 +3,15 @@
 import os
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from energyscore.cli import Format, app
 from energyscore.cli.repeats import parse_repeats
+from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
 
-MEASURING, OUTPUT, LOADING = "What is measured", "Output", "Loading models"
+LOADING = "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
 
 
@@ -124,7 +124,8 @@ def run(
         typer.Option(
             metavar="N",
             min=1,
-            help="The most tokens of an answer, for the task reasoning. Default: the task's.",
+            help="The most tokens of an answer, for the task reasoning. Default: the task's "
+            "usual ones, 64 with --quick.",
             show_default=False,
             rich_help_panel=MEASURING,
         ),
@@ -174,14 +175,7 @@ def run(
             rich_help_panel=MEASURING,
         ),
     ] = None,
-    task_path: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder of task files of your own.",
-            show_default=False,
-            rich_help_panel=MEASURING,
-        ),
-    ] = None,
+    task_path: TaskPath = None,
     country: Annotated[
         str | None,
         typer.Option(
@@ -195,8 +189,8 @@ def run(
         bool,
         typer.Option(
             "--quick",
-            help="A short fixed warm-up, one run, no minimum window: valid, but not comparable "
-            "to the reference.",
+            help="A short fixed warm-up, one run, no minimum window, short answers in reasoning "
+            "(64 tokens): valid, but not comparable to the reference.",
             rich_help_panel=MEASURING,
         ),
     ] = False,
@@ -253,13 +247,8 @@ def run(
     request: Annotated[
         str | None, typer.Option(help="What a suite asked for, by its key.", hidden=True)
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results.", rich_help_panel=OUTPUT)] = Path(
-        "results"
-    ),
-    form: Annotated[
-        Format,
-        typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT),
-    ] = Format.table,
+    out: Out = RESULTS,
+    form: FormatOption = Format.table,
 ) -> None:
     """Measure the energy of models at tasks, rate it, and export the results.
 
