@@ -36,7 +36,7 @@ _NUMBERS = (
 )
 _WORDS = (
     *("model", "status", "basis", "estimated", "method", "hardware", "date"),
-    *("official", "source", "file", "reason"),
+    *("official", "cautions", "source", "file", "reason"),
 )
 
 
@@ -53,8 +53,8 @@ class Table:
         low_wh: the least energy of it, in Wh per 1,000 queries; None without a range.
         high_wh: the greatest.
         rows: a row each in the order of the sources, those that are not ranked too. `status` says
-            what became of a row, `reason` why; figures are in Wh and kWh per 1,000 queries; NaN
-            and None stand for what is not known.
+            what became of a row, `reason` why; `cautions` are a result's messages; figures are in
+            Wh and kWh per 1,000 queries; NaN and None stand for what is not known.
     """
 
     task: str
@@ -226,6 +226,7 @@ def _result_rows(
             "method": score.method if on_gpu else score.system_method,
             "hardware": result.hardware,
             "date": result.created_at,
+            "cautions": tuple(caution.message for caution in result.cautions) or None,
             "source": OURS,
             "file": file,
             "reason": reason,

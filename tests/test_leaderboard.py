@@ -21,6 +21,7 @@ from energyscore.footprint import make_site
 from energyscore.leaderboard import build, stars_of
 from energyscore.published import read_published
 from energyscore.rating import COHORT_PARTS, cohort_key
+from energyscore.result import Caution
 from energyscore.scales import DEFAULT_SCALE, load_scale
 from energyscore.stars import inner_edges, stars_for
 from energyscore.store import save_result
@@ -210,6 +211,28 @@ def test_without_official_rows_the_cohort_that_can_be_rated_makes_the_table():
     assert not table.ranking()["estimated"].any()
 
 
+def test_what_is_left_out_in_the_same_points_is_named_in_one_line(tmp_path):
+    table = official(tmp_path, [("o/a", 0.001, 5, "A"), ("o/b", 0.002, 1, "A")])
+    short = [make_run(i, seconds=12.0) for i in range(10)]
+    shorter = [make_run(i, seconds=7.0) for i in range(10)]
+    results = [
+        on_l4("o/x", 1.0, runs=short),
+        on_l4("o/y", 1.0, runs=shorter),
+        on_l4("o/z", 1.0),
+    ]
+    notes = [note for note in notes_of(only(made(results, [table]))) if "left out" in note]
+    why = "not comparable to official rows: hardware: NVIDIA L4 instead of H100 80GB"
+    assert notes == [f"left out: o/x, o/y: {why}; window.", f"left out: o/z: {why}."]
+
+
+def test_cautions_stand_under_the_table_and_in_the_files():
+    caution = Caution(code="busy", message="others used the machine")
+    file, result = on_l4("o/b", 2.0)
+    board = made([on_l4("o/a", 1.0), (file, result.model_copy(update={"cautions": [caution] * 2}))])
+    assert "caution: others used the machine (o/b)." in notes_of(only(board))
+    assert [row["cautions"] for row in csv_rows(board)] == ["", "; ".join([caution.message] * 2)]
+
+
 def test_every_part_of_a_cohort_has_a_name():
     assert len(COHORT_PARTS) == len(cohort_key(measured("o/a", 1.0)[1]))
 
@@ -363,7 +386,7 @@ def test_the_columns_are_fixed():
         "leaderboard_version,task,model_class,reasoning,stars_relative_to,low_wh_per_1k_queries,"
         "high_wh_per_1k_queries,model,status,stars,published_stars,wh_per_1k_queries,ci95_low,"
         "ci95_high,basis,estimated,method,runs,hardware,date,official,co2_g_per_1k_queries,"
-        "cost_per_1k_queries,source,file,line,reason,country,grid_g_per_kwh,grid_source,pue,"
+        "cost_per_1k_queries,cautions,source,file,line,reason,country,grid_g_per_kwh,grid_source,pue,"
         "price_per_kwh,currency"
     )
     assert csv_rows(made([on_l4("o/a", 1.0)]))[0]["leaderboard_version"] == "1"

@@ -20,6 +20,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("newcomer")
     (listing,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.S)
     (folder / "models.yaml").write_text(listing)
+    (table,) = re.findall(r"```csv\n(.*?)```", README, flags=re.S)
+    (folder / "text_generation.csv").write_text(table)
     done = energyscore("run", cwd=folder)
     assert done.status == 0, done.stderr
     assert done.stdout.count("★") >= 5 + 1
@@ -58,7 +60,7 @@ def test_the_scripts_that_show_what_metering_costs_run():
     import subprocess
 
     scripts = re.findall(r"`python (tests/bench/\S+\.py)[^`]*`", README)
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     for script in scripts:
         command = [sys.executable, str(ROOT / script), "--help"]
         assert subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -143,6 +143,7 @@ def _about(table: Table) -> Iterator[str]:
             "a meter. In effect it follows time; it is not GPU energy."
         )
     yield from _against_published(rows)
+    yield from _cautions(rows)
 
 
 def _against_published(rows: "pd.DataFrame") -> Iterator[str]:
@@ -172,9 +173,34 @@ def _duplicates(table: Table) -> Iterator[str]:
 
 
 def _left_out(table: Table) -> Iterator[str]:
+    """One line for all that are left out in the same points; how far each is off may differ."""
     rows = table.set_aside(LEFT_OUT)
-    for reason, alike in rows.groupby("reason", sort=False):
-        yield f"left out: {_listed(list(dict.fromkeys(alike['model'])))}: {reason}."
+    alike: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
+    for model, reason in zip(rows["model"], rows["reason"], strict=True):
+        points, names = [reason], (reason,)
+        if reason.startswith("not comparable") and "; " in reason:
+            points = reason.split("; ")
+            names = tuple(point.rpartition(": ")[0] for point in points)
+        alike.setdefault(names, []).append((model, points))
+    for names, group in alike.items():
+        first, *others = (points for _, points in group)
+        common = set(first).intersection(*others)
+        said = [
+            point if point in common else name for name, point in zip(names, first, strict=True)
+        ]
+        models = list(dict.fromkeys(model for model, _ in group))
+        yield f"left out: {_listed(models)}: {'; '.join(said)}."
+
+
+def _cautions(rows: "pd.DataFrame") -> Iterator[str]:
+    seen: dict[str, list[str]] = {}
+    known = rows[rows["cautions"].notna()]
+    for model, messages in zip(known["model"], known["cautions"], strict=True):
+        for message in dict.fromkeys(messages):
+            seen.setdefault(message, []).append(model)
+    for message, models in seen.items():
+        whose = "" if len(models) == len(rows) else f" ({_listed(models)})"
+        yield f"caution: {message}{whose}."
 
 
 def _listed(models: list[str]) -> str:

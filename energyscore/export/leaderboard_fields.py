@@ -28,6 +28,7 @@ FIELDS = {
     "official": "official",
     "co2_g_per_1k_queries": "",
     "cost_per_1k_queries": "",
+    "cautions": "cautions",
     "source": "source",
     "file": "file",
     "line": "line",
@@ -47,6 +48,8 @@ def fields_of(rows: "pd.DataFrame", site: Site | None) -> list[list[Any]]:
         values = rows[column].to_numpy() if column else derived.get(name)
         if values is None:
             columns.append([None] * len(rows))
+        elif name == "cautions":
+            columns.append([messages and "; ".join(messages) for messages in values.tolist()])
         elif values.dtype == object:
             columns.append(values.tolist())
         else:
