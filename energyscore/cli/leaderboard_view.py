@@ -177,7 +177,8 @@ def _left_out(table: Table) -> Iterator[str]:
     rows = table.set_aside(LEFT_OUT)
     alike: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
     for model, reason in zip(rows["model"], rows["reason"], strict=True):
-        points, names = [reason], (reason,)
+        points: list[str] = [reason]
+        names: tuple[str, ...] = (reason,)
         if reason.startswith("not comparable") and "; " in reason:
             points = reason.split("; ")
             names = tuple(point.rpartition(": ")[0] for point in points)
