@@ -75,9 +75,10 @@ def main() -> int:
             size_mib = written.stat().st_size / 2**20 if written.is_file() else 0.0
             ok = status == 0 and seconds <= options.most_s and mib <= options.most_mib
             failed |= not ok
+            said = "ok" if ok else f"FAILED (exit status {status})"
             print(
                 f"{form:8}  {seconds:5.1f} s ({busy_s:.1f} s of a processor)  "
-                f"{mib:6,.0f} MiB at the peak  {size_mib:4.0f} MiB written  {'ok' if ok else f'FAILED (exit status {status})'}"
+                f"{mib:6,.0f} MiB at the peak  {size_mib:4.0f} MiB written  {said}"
             )
             out.unlink()
     return int(failed)
