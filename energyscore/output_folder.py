@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from energyscore.errors import ResultError, UsageError
 
@@ -72,6 +72,10 @@ def _check(folder: Path, ours: _Digests | None, wanted: Mapping[str, str], kind:
                 f"{others[0]}{' and more' if len(others) > 1 else ''}.",
                 "Name another folder, or add --force: files of the same names are replaced then.",
             )
+    below = {(folder / path).parent for path in wanted} - {folder}
+    for inner in sorted(below):
+        if inner.is_symlink():
+            raise UsageError(f"{inner} leads to another place.", "Remove it, or add --force.")
     for path in sorted({*(ours or {}), *wanted}):
         found = _digest(folder / path)
         if found is not None and found not in {*(ours or {}).get(path, ()), wanted.get(path)}:
@@ -82,8 +86,8 @@ def _check(folder: Path, ours: _Digests | None, wanted: Mapping[str, str], kind:
 
 
 def _digest(path: Path) -> str | None:
-    """The digest of a file; None where there is none; of anything but a file, one that no file has."""
-    if path.is_symlink() or path.parent.is_symlink() or (path.exists() and not path.is_file()):
+    """The digest of a file; None where there is none; what is no file has one like no file's."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
         return "no file"
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()

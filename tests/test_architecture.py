@@ -57,6 +57,9 @@ FORBIDDEN = {
     | ours("meters", "backends", "benchmark", "cli", "console"),
     "export": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console", "store"),
+    "output_folder": HEAVY
+    | {"rich", "typer"}
+    | ours("meters", "backends", "cli", "console", "export"),
     "notes": HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
     "console": {"torch", "transformers", "typer", "energyscore.cli", "energyscore.benchmark"},
 }
@@ -106,6 +109,7 @@ def test_only_the_command_line_resolves_the_catalog():
         ["tasks"],
         ["rate", "--help"],
         ["label", "--help"],
+        ["page", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],
     ],

@@ -56,9 +56,7 @@ def page(
     # The site holds copies of result files: one that lies among the results is no source.
     own = out.resolve()
     loaded = [
-        (path, result)
-        for path, result in load_results(paths)
-        if not path.is_relative_to(own)
+        (path, result) for path, result in load_results(paths) if not path.is_relative_to(own)
     ]
     if not loaded:
         raise ResultError(f"All results are in the folder to write, {out}.", "Name another one.")

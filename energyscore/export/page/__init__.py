@@ -11,7 +11,6 @@ import hashlib
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from energyscore.export import RatedResult, Report
 from energyscore.export.label import label_svg
@@ -81,8 +80,8 @@ def _templates(title: str) -> Environment:
     )
     pages.globals |= {
         "title": title,
-        "style": Markup(style),
-        "script": Markup(script),
+        "style": style,
+        "script": script,
         "style_hash": _hash(style),
         "script_hash": _hash(script),
         "root": "",

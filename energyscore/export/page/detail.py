@@ -198,9 +198,7 @@ def _headline(entry: RatedResult, multiple: Multiple | None) -> tuple[Fact, ...]
 def _emissions(entry: RatedResult) -> list[Fact]:
     emissions = entry.result.emissions
     on_gpu = entry.rating.basis == "gpu"
-    figure = (
-        emissions.gpu_co2_g_per_1k_queries if on_gpu else emissions.system_co2_g_per_1k_queries
-    )
+    figure = emissions.gpu_co2_g_per_1k_queries if on_gpu else emissions.system_co2_g_per_1k_queries
     if figure is None or emissions.intensity_g_per_kwh is None:
         return []
     grid = f"at {format_number(emissions.intensity_g_per_kwh)} g/kWh"
@@ -213,10 +211,11 @@ def _warned(result: Result) -> tuple[Warned, ...]:
     """Everything that whoever reads the figure must know, each once, the worst first."""
     found = [Warned("invalid", "invalid", reason) for reason in result.invalid_reasons]
     found += [Warned("caution", one.code, one.message) for one in result.cautions]
-    said = {one.message for one in found}
+    said = {one.code for one in found} | {one.message for one in found}
     for run in result.runs:
         for notice in run.notices:
-            if notice.message not in said:
+            # What a caution sums up stands beside its run.
+            if not said & {notice.code, notice.message}:
                 message = f"run {run.index + 1}: {notice.message}"
                 found.append(Warned("notice", notice.code, message))
     return tuple(dict.fromkeys(found))
@@ -229,5 +228,3 @@ def _other(entry: RatedResult, name: str) -> Other:
         figure = "invalid"
     what = f"{task_of(result)}: {figure}, {basis_of(result, entry.rating).what}, {result.hardware}"
     return Other(f"{name}.html", what, date_of(result.created_at)[0])
-
-

@@ -10,10 +10,10 @@ from energyscore.export.page.names import slug, unique
 from energyscore.export.page.plot import Plot, plot_of
 from energyscore.export.page.words import (
     basis_of,
+    bounds_of,
     chance_of,
     date_of,
     format_count,
-    bounds_of,
     margin_of,
     stars_label,
     why_no_figure,
@@ -61,7 +61,7 @@ class Row:
     what: str
     how: str
     tokens: str
-    thinking: str
+    more_tokens: str
     tokens_key: str
     hardware: str
     date: str
@@ -149,7 +149,8 @@ def _section_of(
     name: str, title: str, items: Sequence[tuple[RatedResult, Multiple | None, str]]
 ) -> Section:
     figures = [figure for entry, _, _ in items for figure in _figures(entry)]
-    axis = log_axis(figures, _EDGE, _WIDTH - _EDGE) if figures else None
+    several = sum(bool(_figures(entry)) for entry, _, _ in items) > 1
+    axis = log_axis(figures, _EDGE, _WIDTH - _EDGE) if several else None
     ids = [f"{name}-{place}" for place in range(1, len(items) + 1)]
     reach = ""
     if axis is not None:
@@ -178,8 +179,13 @@ def _row(
     basis, tokens = basis_of(result, rating), tokens_of(result)
     energy_wh = rating.energy_wh
     date, moment = date_of(result.created_at)
-    compared = f"{format_number(multiple.times)} \u00d7 {multiple.of}" if multiple else ""
-    thinking = "" if tokens.thinking is None else f"{format_number(tokens.thinking)} thinking"
+    in_tokens = f"{format_number(result.workload.input_tokens / result.workload.queries)} in"
+    out_tokens = f"{format_number(tokens.output)} out" if tokens.output else ""
+    more = [
+        "" if tokens.thinking is None else f"{format_number(tokens.thinking)} of them thinking",
+        in_tokens if out_tokens else "",
+        f"{format_number(multiple.times)} times the energy of {multiple.of}" if multiple else "",
+    ]
     return Row(
         id=row_id,
         href=href,
@@ -201,8 +207,8 @@ def _row(
         basis_key=basis.key,
         what=basis.what,
         how=basis.how,
-        tokens=f"{format_number(tokens.output)} out",
-        thinking=", ".join(part for part in (thinking, compared) if part),
+        tokens=out_tokens or in_tokens,
+        more_tokens=", ".join(part for part in more if part),
         tokens_key=repr(tokens.output),
         hardware=result.hardware,
         date=date,

@@ -39,7 +39,7 @@ class PhaseTable:
 
 
 def phases_of(result: Result) -> PhaseTable:
-    """The phases by GPU energy where it is known, else by that of processor and memory, else time."""
+    """The phases by energy: the GPU's, else that of processor and memory; else by time."""
     names = list(result.runs[0].phases)
     on_gpu = bool(result.protocol.metered_gpus)
     times_s = [_seconds(result, name) for name in names]
@@ -88,8 +88,11 @@ def _gpu(result: Result, name: str) -> tuple[float | None, str]:
     phase = result.score.phases.get(name)
     if phase is None or phase.gpu_wh_per_1k_queries is None:
         return None, ""
-    margin = "" if phase.se is None else f" \u00b1 {format_number(1.96 * phase.se)}"
-    return phase.gpu_wh_per_1k_queries, margin
+    figure = phase.gpu_wh_per_1k_queries
+    margin = ""
+    if phase.se is not None and figure > 0:
+        margin = f" \u00b1 {format_number(1.96 * phase.se / figure * 100)} %"
+    return figure, margin
 
 
 def _system(result: Result, name: str) -> tuple[float | None, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from energyscore.export import RatedResult
 from energyscore.export.page.axes import LogAxis, log_axis
-from energyscore.export.page.words import basis_of, format_count, bounds_of, margin_of
+from energyscore.export.page.words import basis_of, bounds_of, format_count, margin_of
 from energyscore.export.typesetting import ELLIPSIS, plain, text_width
 from energyscore.modes import label_of
 from energyscore.units import format_number
@@ -80,7 +80,7 @@ class Plot:
 
 
 def plot_of(items: Sequence[tuple[RatedResult, str, str]]) -> Plot | None:
-    """The plot of results with the ids of their rows and their addresses; None for fewer than two."""
+    """The plot of results, with the ids of their rows and addresses; None for fewer than two."""
     shown = [item for item in items if item[0].rating.energy_wh and item[0].result.valid]
     if len(shown) < 2:
         return None
@@ -93,12 +93,18 @@ def plot_of(items: Sequence[tuple[RatedResult, str, str]]) -> Plot | None:
         points=points,
         names=_names([label_of(entry.result) for entry, _, _ in shown], points),
         across=tuple(
-            Tick(round(sizes.at(one), 1), format_count(round(one))) for one in sizes.ticks()
+            Tick(round(sizes.at(one), 1), _round(format_count(round(one)))) for one in sizes.ticks()
         ),
         up=tuple(Tick(round(energies.at(one), 1), f"{one:,g}") for one in energies.ticks()),
         shapes=tuple(shape for shape in ("gpu", "system", "estimated") if shape in shapes),
         summary=_summary([entry for entry, _, _ in shown]),
     )
+
+
+def _round(count: str) -> str:
+    """`1 B` for `1.00 B`."""
+    number, _, unit = count.partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}".strip()
 
 
 def _size(entry: RatedResult) -> int:
@@ -111,9 +117,7 @@ def _reach(entry: RatedResult) -> list[float]:
     return [energy_wh, high]
 
 
-def _point(
-    entry: RatedResult, row: str, href: str, sizes: LogAxis, energies: LogAxis
-) -> Point:
+def _point(entry: RatedResult, row: str, href: str, sizes: LogAxis, energies: LogAxis) -> Point:
     result, rating = entry.result, entry.rating
     assert rating.energy_wh is not None
     interval = bounds_of(result, rating)
@@ -166,7 +170,9 @@ def _names(labels: Sequence[str], points: Sequence[Point]) -> tuple[Name, ...]:
             (Name(point.row, text, point.x, point.y + 18, "middle"), point.x - width / 2),
         ):
             box = (left, name.y - _FONT, left + width, name.y + 3)
-            inside = box[0] >= _LEFT and box[2] <= WIDTH and _TOP - 8 <= box[1] and box[3] <= _BOTTOM
+            inside = (
+                box[0] >= _LEFT and box[2] <= WIDTH and box[1] >= _TOP - 8 and box[3] <= _BOTTOM
+            )
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
                 names.append(name)

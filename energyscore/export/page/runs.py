@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from energyscore.export.page.axes import LinearAxis
-from energyscore.export.page.words import bounds_of
+from energyscore.export.page.words import basis_of, bounds_of, second_of
 from energyscore.rating import Rating
 from energyscore.result import Result, Run
 from energyscore.scoring import figures_of
@@ -26,7 +26,7 @@ class RunRow:
     passes: str
     tokens: str
     started: str
-    reasons: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Strip:
     mean_text: str
     band: tuple[float, float] | None
     summary: str
+    shape: str
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
@@ -87,8 +88,11 @@ def _row(run: Run, figure: float | None) -> RunRow:
         queries=f"{run.queries:,}",
         passes=f"{run.passes:,}",
         tokens=f"{run.input_tokens:,} in, {run.output_tokens:,} out{thinking}",
-        started=run.started_at,
-        reasons=tuple(f"{domain}: {why}" for domain, why in run.reasons.items()),
+        started=second_of(run.started_at),
+        remarks=(
+            *(f"{domain}: {why}" for domain, why in run.reasons.items()),
+            *(notice.message for notice in run.notices),
+        ),
     )
 
 
@@ -116,6 +120,7 @@ def _strip(result: Result, rating: Rating, figures: Sequence[float]) -> Strip | 
         mean=round(up.at(mean), 1),
         mean_text=format_number(mean),
         band=(round(up.at(interval[1]), 1), round(up.at(interval[0]), 1)) if interval else None,
+        shape=basis_of(result, rating).key,
         summary=f"{len(figures)} runs from {format_number(min(figures))} to "
         f"{format_number(max(figures))} Wh per 1,000 queries, their mean "
         f"{format_number(mean)} Wh."

@@ -2,9 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
-
-from markupsafe import Markup
+from datetime import UTC, datetime
 
 from energyscore.rating import Rating
 from energyscore.result import Result
@@ -43,7 +41,8 @@ def shown(value: object) -> object:
     """
     if value is None:
         raise TypeError("a template writes None: say what is missing")
-    if isinstance(value, str) and not isinstance(value, Markup):
+    # What a macro gives has been escaped already.
+    if isinstance(value, str) and not hasattr(value, "__html__"):
         return _UNSHOWN.sub("\ufffd", value)
     return value
 
@@ -89,7 +88,9 @@ def chance_of(rating: Rating) -> str:
         return "chance > 99 %"
     by_stars = enumerate(rating.probabilities, start=1)
     ranked = sorted(by_stars, key=lambda entry: entry[1], reverse=True)
-    return ", ".join(f"{stars}\u2605 {chance * 100:.0f} %" for stars, chance in ranked if chance >= 0.005)
+    return ", ".join(
+        f"{stars}\u2605 {chance * 100:.0f} %" for stars, chance in ranked if chance >= 0.005
+    )
 
 
 def stars_label(rating: Rating) -> str:
@@ -109,12 +110,26 @@ def format_count(number: int) -> str:
 
 
 def date_of(moment: str) -> tuple[str, str]:
-    """The day of a moment, and the moment for machines; as it stands, and nothing, where it is none."""
+    """The day of a moment, and the moment for machines; what is no moment stays as it is."""
     try:
         parsed = datetime.fromisoformat(moment)
     except ValueError:
         return moment, ""
     return parsed.date().isoformat(), parsed.isoformat()
+
+
+def second_of(moment: str) -> str:
+    """A moment in UTC, to the second; as it stands where it is none."""
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    if parsed.tzinfo is None:
+        return moment
+    try:
+        return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except OverflowError:
+        return moment
 
 
 def known(value: object, absent: str = NOT_KNOWN) -> str:
