@@ -2,21 +2,22 @@
 
 import base64
 import hashlib
+import itertools
 import random
 import re
 import xml.etree.ElementTree as ET
 from urllib.parse import urlsplit
 
 import pytest
-
 from conftest import energyscore
+from sites import HOSTILE, Page, many, phased_run, report_of, result_of
+
 from energyscore.export.page import to_page
 from energyscore.export.page.axes import log_axis
 from energyscore.export.page.names import page_names
 from energyscore.export.page.words import format_count
 from energyscore.result import Notice, parse_result, result_to_json
 from results import make_cpu_run, make_run
-from sites import HOSTILE, Page, many, phased_run, report_of, result_of
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +159,7 @@ def test_pages_can_be_walked_by_headings_and_landmarks(pages):
         assert page.all("title")[0][1]
         levels = [int(tag[1]) for tag, _, _ in page.elements if re.fullmatch("h[1-6]", tag)]
         assert levels[0] == 1 and levels.count(1) == 1
-        assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+        assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
         assert page.all("a")[0][0]["href"] == "#main"
         assert len(page.all("main", id="main")) == 1
         for attrs, _ in page.all("img"):

@@ -3,10 +3,10 @@
 import shutil
 
 import pytest
+from sites import many, report_of
 
 from energyscore.export.page import to_page
 from energyscore.output_folder import write_files
-from sites import many, report_of
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
