@@ -138,18 +138,26 @@ def place(model: Candidate, gpus: Sequence[GpuRoom], spread: int | None = None) 
     _check(model, gpus, spread)
     need = model.footprint
     most = spread or min(model.max_gpus or len(gpus), len(gpus))
+    # A GPU that holds not even one part is no place for a share of a model.
+    wide = [gpu for gpu in gpus if _usable(gpu) >= need.piece_bytes]
+    if most > 1 and len(wide) < (spread or 0):
+        raise UnsupportedError(
+            f"--spread {spread}: {model.label} has parts of {_gb(need.piece_bytes)}, and only "
+            f"{len(wide)} of {_count(len(gpus))} here have room for one.",
+            "Free the others, or lower --spread.",
+        )
     for count in range(spread or 1, most + 1):
-        for chosen in itertools.combinations(gpus, count):
-            room = sum(_usable(gpu) for gpu in chosen)
-            if need.weights_bytes + need.working_bytes + _lost(need, count) <= room:
+        for chosen in itertools.combinations(gpus if count == 1 else wide, count):
+            if _holds(chosen, need):
                 return _placement(chosen, need.working_bytes // count)
-    largest = sorted(gpus, key=lambda gpu: gpu.free_bytes, reverse=True)[:most]
-    chosen = tuple(gpu for gpu in gpus if gpu in largest)
-    # One GPU is refused only for what cannot be; several need the reserve to divide the model.
-    if most == 1 and need.weights_bytes <= chosen[0].free_bytes:
-        return Placement({chosen[0].index: chosen[0].free_bytes})
-    if most > 1 and need.weights_bytes <= sum(map(_usable, chosen)):
+    chosen = _largest(wide, most)
+    if len(chosen) > 1 and need.weights_bytes <= sum(map(_usable, chosen)):
         return _placement(chosen, 0)
+    if most == 1 or len(chosen) < 2:
+        # One GPU is refused only for what cannot be: here the reserve is not kept.
+        chosen = _largest(gpus, 1)
+        if need.weights_bytes <= chosen[0].free_bytes:
+            return Placement({chosen[0].index: chosen[0].free_bytes})
     raise _too_large(model, chosen, len(gpus))
 
 
@@ -175,12 +183,21 @@ def _usable(gpu: GpuRoom) -> int:
     return max(0, gpu.free_bytes - RESERVE_BYTES)
 
 
-def _lost(need: Footprint, count: int) -> int:
-    """Room that dividing a model loses: each GPU ends with less than a piece, the first with two.
+def _largest(gpus: Sequence[GpuRoom], count: int) -> tuple[GpuRoom, ...]:
+    """So many of the GPUs with the most room, in torch's order."""
+    by_room = sorted(gpus, key=lambda gpu: gpu.free_bytes, reverse=True)[:count]
+    return tuple(gpu for gpu in gpus if gpu in by_room)
 
-    Accelerate keeps room for the largest piece on the first GPU.
+
+def _holds(chosen: Sequence[GpuRoom], need: Footprint) -> bool:
+    """Whether these hold a model and its work, by the estimate.
+
+    Dividing loses room: each GPU ends with less than a part of it free, and accelerate keeps room
+    for the largest part on the first.
     """
-    return 0 if count == 1 else (count + 1) * need.piece_bytes
+    lost = 0 if len(chosen) == 1 else (len(chosen) + 1) * need.piece_bytes
+    room = sum(_usable(gpu) for gpu in chosen)
+    return need.weights_bytes + need.working_bytes + lost <= room
 
 
 def _placement(chosen: Sequence[GpuRoom], working_each: int) -> Placement:
