@@ -40,6 +40,7 @@ class TransformersBackend(ABC):
         self.model: Any = None
         self._device = "cpu"
         self._gpus: tuple[int, ...] = ()
+        self._generator: Any = None  # of those that generate; it holds the model too
 
     def load(
         self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
@@ -83,7 +84,7 @@ class TransformersBackend(ABC):
 
     def close(self) -> None:
         """Free the model's memory."""
-        self.model = None
+        self.model = self._generator = None
         if self._gpus:
             gc.collect()  # a model on several GPUs refers to itself
             torch.cuda.empty_cache()
