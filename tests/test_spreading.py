@@ -12,10 +12,13 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
 from energyscore.backend import Gpus
 from energyscore.backends import loading
+from energyscore.backends.base import ByModel
 from energyscore.backends.devices import gpu_indices, synchronize
-from energyscore.backends.loading import Blueprint, load_weights
+from energyscore.backends.loading import Blueprint, load_weights, read_blueprint
 from energyscore.backends.spreading import check_nothing_left_out, sketch_of
 from energyscore.backends.text_generation import TextGeneration
+from energyscore.builtin import architectures
+from energyscore.catalog import BACKENDS, resolve
 from energyscore.errors import ModelError, UnsupportedError, UsageError
 from energyscore.model import parse_model
 from energyscore.task import load_tasks
@@ -97,6 +100,27 @@ def test_a_70b_model_goes_evenly_onto_two_gpus(pretend_gpus):
     layers = [device_map[f"model.layers.{number}"] for number in range(80)]
     assert layers == sorted(layers), "whole layers, each GPU's in one stretch"
     assert device_map["model.embed_tokens"] == 0
+
+
+def test_every_bundled_architecture_is_placed_before_it_is_loaded(pretend_gpus):
+    pretend_gpus(2)
+    tasks = load_tasks()
+    for architecture in architectures().values():
+        if "pipeline" in architecture.config:
+            continue
+        for name in architecture.tasks:
+            blueprint = read_blueprint(
+                parse_model(f"builtin:{architecture.name}"), tasks[name].spec, "cuda", Gpus()
+            )
+            backend = resolve(BACKENDS, name)
+            if issubclass(backend, ByModel):
+                backend = backend.choose(blueprint.config)
+            found = sketch_of(
+                backend.auto_class, blueprint.config, torch.float32, "x", (None, None)
+            )
+            assert found.weights_bytes == pytest.approx(4 * architecture.parameters, rel=0.01)
+            assert 0 < found.piece_bytes < found.weights_bytes
+            assert list(found.choose_gpus(blueprint.gpus, blueprint.task)) == [0]
 
 
 def test_what_is_free_decides(pretend_gpus):

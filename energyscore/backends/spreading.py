@@ -5,6 +5,7 @@ taken. What divides it has been tested on sketches only, and not yet met a machi
 GPUs: `tests/gpu/test_several_gpus.py` is for one.
 """
 
+import contextlib
 import copy
 import gc
 import warnings
@@ -151,8 +152,12 @@ class Sketch:
 
     def _kept_ids(self) -> set[int]:
         """Parameters that are not quantized with the others: the embeddings, as a rule."""
-        found = (self.module.get_input_embeddings(), self.module.get_output_embeddings())
-        return {id(p) for one in found if one is not None for p in one.parameters()}
+        kept: set[int] = set()
+        for find in (self.module.get_input_embeddings, self.module.get_output_embeddings):
+            with contextlib.suppress(NotImplementedError):  # models of images have none
+                found = find()
+                kept |= {id(p) for p in found.parameters()} if found is not None else set()
+        return kept
 
     def _kept(self) -> dict[str, torch.dtype]:
         kept = self._kept_ids()
