@@ -102,25 +102,34 @@ def test_a_70b_model_goes_evenly_onto_two_gpus(pretend_gpus):
     assert device_map["model.embed_tokens"] == 0
 
 
-def test_every_bundled_architecture_is_placed_before_it_is_loaded(pretend_gpus):
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("qwen3-0.6b", "reasoning"),
+        ("t5-small", "summarization"),
+        ("bert-tiny-squad", "question_answering"),
+        ("minilm-l6", "sentence_similarity"),
+        ("whisper-tiny", "asr"),
+        ("wav2vec2-base-960h", "asr"),
+        ("git-base", "image_captioning"),
+        ("resnet-18", "image_classification"),
+        ("yolos-tiny", "object_detection"),
+    ],
+)
+def test_models_of_all_kinds_are_placed_before_they_are_loaded(pretend_gpus, name, task):
     pretend_gpus(2)
-    tasks = load_tasks()
-    for architecture in architectures().values():
-        if "pipeline" in architecture.config:
-            continue
-        for name in architecture.tasks:
-            blueprint = read_blueprint(
-                parse_model(f"builtin:{architecture.name}"), tasks[name].spec, "cuda", Gpus()
-            )
-            backend = resolve(BACKENDS, name)
-            if issubclass(backend, ByModel):
-                backend = backend.choose(blueprint.config)
-            found = sketch_of(
-                backend.auto_class, blueprint.config, torch.float32, "x", (None, None)
-            )
-            assert found.weights_bytes == pytest.approx(4 * architecture.parameters, rel=0.01)
-            assert 0 < found.piece_bytes < found.weights_bytes
-            assert list(found.choose_gpus(blueprint.gpus, blueprint.task)) == [0]
+    spec = parse_model(f"builtin:{name}")
+    blueprint = read_blueprint(spec, load_tasks()[task].spec, "cuda", Gpus())
+    backend = resolve(BACKENDS, task)
+    if issubclass(backend, ByModel):
+        backend = backend.choose(blueprint.config)
+    for quantization in ((None, None), ("fp8", 8)):
+        found = sketch_of(backend.auto_class, blueprint.config, torch.float32, name, quantization)
+        assert 0 < found.piece_bytes < found.weights_bytes
+        assert list(found.choose_gpus(blueprint.gpus, blueprint.task)) == [0]
+        if quantization[0] is None:
+            parameters = architectures()[name].parameters
+            assert found.weights_bytes == pytest.approx(4 * parameters, rel=0.01)
 
 
 def test_what_is_free_decides(pretend_gpus):
@@ -197,6 +206,20 @@ def test_without_accelerate_there_is_a_remedy(monkeypatch):
         sketch(SMALL).divide({0: 10**6, 1: 10**6})
     assert "accelerate, which divides it over them, is not installed" in found.value.message
     assert "pip install 'accelerate" in found.value.remedy
+
+
+def test_a_model_of_which_there_is_no_sketch_is_put_on_the_first_gpu(pretend_gpus):
+    class Curious:
+        @staticmethod
+        def from_config(config, **options):
+            return torch.ones(1).item()
+
+    pretend_gpus(2)
+    blueprint = Blueprint(parse_model("builtin:gpt2"), TASK, "cuda", SMALL, gpus=Gpus())
+    assert loading._choose_place(blueprint, Curious, torch.float16) == ("cuda", Curious)
+    asked = Blueprint(parse_model("builtin:gpt2"), TASK, "cuda", SMALL, gpus=Gpus(spread=1))
+    with pytest.raises(RuntimeError, match="meta"):
+        loading._choose_place(asked, Curious, torch.float16)
 
 
 def test_the_occupied_gpus_are_those_of_the_tensors():

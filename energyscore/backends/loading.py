@@ -133,14 +133,21 @@ def _choose_place(
         return blueprint.device, auto_class
     spec, config = blueprint.spec, blueprint.config
     # Random weights are made in the dtype, whatever the configuration says of quantization.
-    sketch = sketch_of(
-        auto_class,
-        config,
-        dtype,
-        spec.label,
-        (None, None) if spec.random_weights else quantization_of(config),
-        trust_remote_code=spec.trust_remote_code,
-    )
+    quantization = (None, None) if spec.random_weights else quantization_of(config)
+    try:
+        sketch = sketch_of(
+            auto_class,
+            config,
+            dtype,
+            spec.label,
+            quantization,
+            trust_remote_code=spec.trust_remote_code,
+        )
+    except RuntimeError:
+        if blueprint.gpus.spread is not None:
+            raise
+        # Code of its own that looks at its numbers while it is built: there is no sketch of it.
+        return blueprint.device, auto_class
     limits = sketch.choose_gpus(blueprint.gpus, blueprint.task)
     if len(limits) == 1:
         return f"cuda:{next(iter(limits))}", auto_class

@@ -204,7 +204,11 @@ class Session:
                     f"The task {spec.id} has the phases {', '.join(spec.phases)}; "
                     f"{entry.model.label} does {', '.join(backend.phases)}."
                 )
-            open_metering(metering, backend.gpu_uuids())
+            occupied = backend.gpu_uuids()
+            if len(occupied) > 1:
+                listed = ", ".join(occupied)
+                self._observer.say(f"{entry.label} is divided over {len(occupied)} GPUs: {listed}")
+            open_metering(metering, occupied)
             for notice in metering.failures:
                 self._observer.warn(notice)
             return self._run(entry, backend, facts, metering)
