@@ -14,7 +14,7 @@ PURE = (
     *("task", "measure", "backend", "result", "rating", "stars", "scales", "statistics"),
     *("checks", "attribution", "scoring", "assemble", "plausibility"),
     *("regression", "regression_error", "tick_model"),
-    *("modes", "reasoning"),
+    *("modes", "reasoning", "placement"),
 )
 
 
