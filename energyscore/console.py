@@ -2,13 +2,19 @@
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from energyscore.export import RatedResult, Report
@@ -169,30 +175,21 @@ def _half_width(result: Result, rating: Rating) -> str:
     return f"{format_number((interval[1] - interval[0]) / 2 / rating.energy_wh * 100)} %"
 
 
-class ProgressObserver:
-    """Shows stages and queries on stderr: a bar on a terminal, one plain line an event else."""
+class Bar:
+    """A bar on stderr where that is a terminal; else there is none."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start without a bar; the first stage makes it."""
+    def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
+        """Start without it; `options` are those of rich's `Progress`."""
         self._console = message_console()
-        self._clock = clock
+        self._columns, self._options = columns, options
         self._progress: Progress | None = None
         self._task: Any = None
-        self._prefix = ""
-        self._total: int | None = None
 
-    def __enter__(self) -> "ProgressObserver":
+    def __enter__(self) -> Self:
         """Begin to show."""
         if self._console.is_terminal:
             self._progress = Progress(
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=30),
-                TextColumn("{task.fields[count]}"),
-                TimeRemainingColumn(),
-                console=self._console,
-                refresh_per_second=2,  # drawing takes time from the work that is metered
-                transient=True,
+                *self._columns, console=self._console, transient=True, **self._options
             )
             self._progress.start()
         return self
@@ -202,6 +199,27 @@ class ProgressObserver:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+    def say(self, message: str) -> None:
+        """A line for people."""
+        self._console.print(escape(message), soft_wrap=True)
+
+
+class ProgressObserver(Bar):
+    """Shows stages and queries on stderr: a bar on a terminal, one plain line an event else."""
+
+    def __init__(self) -> None:
+        """Start without a bar; the first stage makes it."""
+        super().__init__(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[count]}"),
+            TimeRemainingColumn(),
+            refresh_per_second=2,  # drawing takes time from the work that is metered
+        )
+        self._prefix = ""
+        self._total: int | None = None
 
     def model(self, label: str, task: str, place: str) -> None:
         """A new model begins."""
@@ -223,10 +241,6 @@ class ProgressObserver:
         """So many queries of the stage are done."""
         if self._progress is not None and self._total is not None:
             self._progress.update(self._task, completed=done, count=f"{done}/{self._total}")
-
-    def say(self, message: str) -> None:
-        """A line for people."""
-        self._console.print(escape(message), soft_wrap=True)
 
     def warn(self, message: str) -> None:
         """A line that people should not overlook."""

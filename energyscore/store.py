@@ -26,8 +26,13 @@ _UNSAFE = re.compile(r"[^\w.-]")
 _OTHER_KINDS = (b'"kind": "selftest"', b'"kind": "suite"')
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write a file so that readers see the old content or the new one, never a part.
+
+    Args:
+        path: the file; folders on the way are made.
+        content: all of it.
+        mode: its permissions.
 
     Raises:
         ResultError: when it cannot be written.
@@ -41,7 +46,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
+            os.chmod(temporary, mode)
             os.replace(temporary, path)
         finally:
             # Gone after the rename; still there after an error or Ctrl-C.

@@ -27,6 +27,9 @@ _YAML_ERRORS = (ValueError, KeyError, AttributeError, IndexError, TypeError, Rec
 """What PyYAML lets through from values that look like dates, numbers or tags and are none."""
 
 
+QUICK_TOKENS = 64
+"""The most of an answer in a quick look at reasoning: a processor takes minutes for 1,000."""
+
 PROMPT_ROOM = 512
 """Tokens of a context that are kept for the prompt, whatever an answer may have."""
 
@@ -101,9 +104,12 @@ class Generation(_Strict):
             raise ValueError("min_new_tokens is larger than max_new_tokens")
         return self
 
-    def chosen(self, reasoning: Mode, max_new_tokens: int | None) -> "Generation":
-        """What is done of it: in one mode, up to so many tokens (None: as usual)."""
-        most = max_new_tokens or self.usual_max_new_tokens or self.max_new_tokens
+    def chosen(
+        self, reasoning: Mode, max_new_tokens: int | None, *, quick: bool = False
+    ) -> "Generation":
+        """What is done of it: in one mode, up to so many tokens (None: as usual, or few)."""
+        usual = QUICK_TOKENS if quick else self.usual_max_new_tokens
+        most = max_new_tokens or usual or self.max_new_tokens
         change = {"max_new_tokens": most, "usual_max_new_tokens": None, "reasoning": reasoning}
         return self.model_copy(update=change)
 
@@ -198,6 +204,11 @@ class TaskSpec(_Strict):
         content = self.model_dump(exclude={"title", "description", "default_models"})
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def has_modes(self) -> bool:
+        """Whether models are asked to reason in a mode."""
+        return self.generation is not None and self.generation.reasoning is not None
 
     def class_of(self, parameters: int, bits: int | None) -> str | None:
         """The size class of a model with this many parameters.

@@ -31,6 +31,7 @@ class Scenario:
         drift: relative standard deviation of a slow wander of all power (over seconds).
         poll_s: the counter is looked at this often.
         irregular_s: spread of the updates' own times.
+        rest_s: how long nobody looks after each stretch of 8 to 24 updates.
     """
 
     prefill_s: float = 0.02
@@ -52,6 +53,7 @@ class Scenario:
     drift: float = 0.0
     poll_s: float = 0.002
     irregular_s: float = 0.0
+    rest_s: float = 0.0
 
 
 CASES = {
@@ -62,6 +64,12 @@ CASES = {
         for period, (pre, dec) in itertools.product(
             (0.01, 0.02, 0.1), ((0.005, 0.02), (0.02, 0.2), (0.2, 2.0))
         )
+    },
+    **{
+        f"rests-T{round(period * 1e3)}-{round(pre * 1e3)}ms-{round(dec * 1e3)}ms": Scenario(
+            period_s=period, prefill_s=pre, decode_s=dec, rest_s=0.75
+        )
+        for period, (pre, dec) in itertools.product((0.01, 0.02), ((0.005, 0.02), (0.02, 0.2)))
     },
     "short-in-long": Scenario(period_s=0.02, prefill_s=0.005, decode_s=2.0),
     "100-to-700-W": Scenario(prefill_w=700.0, decode_w=100.0),
@@ -121,13 +129,28 @@ def simulate(case: Scenario, seed: int = 0) -> Simulated:
     start = np.searchsorted(looked, 0.0) - 1
     end = np.searchsorted(looked, edges[-1], "right")
     origin_ns = 10**12
+    seen = _seen(case, looked[start:end], random)
     ticks = Ticks(
-        tuple(int(origin_ns + t * 1e9) for t in [0.0, *looked[start + 1 : end]]),
-        tuple(map(float, shown[start:end])),
+        tuple(int(origin_ns + t * 1e9) for t in np.append(0.0, looked[start:end][seen][1:])),
+        tuple(map(float, shown[start:end][seen])),
     )
     starts_ns = [int(origin_ns + t * 1e9) for t in edges[:-1]]
     times = PhaseTimes(NAMES, entered.tolist(), starts_ns, int(origin_ns + edges[-1] * 1e9))
     return Simulated(times, ticks, float(shown[end - 1] - shown[start]), truth)
+
+
+def _seen(case, looked, random):
+    """Which updates are noted: all, or stretches between rests."""
+    if case.rest_s == 0:
+        return np.ones(len(looked), bool)
+    seen, resumed = [], -np.inf
+    left = 16
+    for t in looked:
+        seen.append(t >= resumed)
+        left -= seen[-1]
+        if left == 0:
+            left, resumed = int(random.integers(8, 24)), t + case.rest_s
+    return np.array(seen)
 
 
 def _with_onset(case, edges, watts, entered):

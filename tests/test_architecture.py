@@ -14,7 +14,7 @@ PURE = (
     *("task", "measure", "backend", "result", "rating", "stars", "scales", "statistics"),
     *("checks", "attribution", "scoring", "assemble", "plausibility"),
     *("regression", "regression_error", "tick_model"),
-    *("modes", "reasoning"),
+    *("modes", "reasoning", "placement"),
 )
 
 
@@ -40,7 +40,10 @@ FORBIDDEN = {
     | {"typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console", "catalog"),
     **dict.fromkeys(
-        (f"suite.{name}" for name in ("options", "listing", "official", "estimate", "report")),
+        (
+            f"suite.{name}"
+            for name in ("options", "listing", "official", "states", "estimate", "report")
+        ),
         ours("store", "suite.child", "suite.runner", "suite.key"),
     ),
     "suite.plan": ours("suite.child", "suite.runner", "suite.key"),
@@ -109,6 +112,7 @@ def test_only_the_command_line_resolves_the_catalog():
         ["tasks"],
         ["rate", "--help"],
         ["label", "--help"],
+        ["card", "--help"],
         ["page", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],

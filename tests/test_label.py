@@ -21,6 +21,7 @@ NAMES = [
     "gpt2",
     "meta-llama/Llama-3.1-8B-Instruct",
     "W" * 96,
+    "x" * 100_000,
     "i" * 300,
     "-" * 200,
     "organisation/" + "a-very-long-name-v2.5-" * 8 + "end",

@@ -254,6 +254,13 @@ def test_averaged_power_is_no_check_of_the_counter():
     assert judge(trace)[1] == {}
 
 
+def test_power_that_reads_zero_does_not_check_the_counter_and_that_is_told():
+    reading, notices = judge(with_power(0.0))
+    assert (reading.energy_j, reading.method) == (pytest.approx(3000.0, rel=0.01), "counter")
+    assert list(notices) == ["counter_unchecked"]
+    assert "zero" in notices["counter_unchecked"].message
+
+
 def test_in_few_update_periods_counter_and_power_may_differ():
     trace = trace_of(seconds=4.0)
     trace.power = [(t, watts * 1.5) for t, watts in trace.power]

@@ -312,6 +312,8 @@ def test_each_mode_asked_for_is_measured_once():
     asked = options(reasoning=("off", "high", "off"), max_new_tokens=16).generations(TASK)
     assert [(one.reasoning, one.max_new_tokens) for one in asked] == [("off", 16), ("high", 16)]
     assert [one.reasoning for one in options().generations(TASK)] == ["default"]
+    quick = [options(quick=True, max_new_tokens=most) for most in (None, 900)]
+    assert [one.generations(TASK)[0].max_new_tokens for one in quick] == [64, 900]
     assert {mode.value for mode in ReasoningMode} == set(get_args(Mode))
 
 

@@ -13,7 +13,7 @@ from energyscore.errors import ResultError
 from energyscore.measure import Notice, Reading, UpdatePeriod
 from energyscore.meters.nvml_reading import update_period
 from energyscore.selftest import judge_gpu, judge_machine
-from energyscore.selftest.file import load_selftest, save_selftest, with_selftest
+from energyscore.selftest.file import check_place, load_selftest, save_selftest, with_selftest
 from energyscore.selftest.judge import Observed, verdict
 from energyscore.selftest.plan import QUICK, Plan
 from energyscore.selftest.report import (
@@ -394,3 +394,10 @@ def test_doctor_tells_of_the_selftest(tmp_path):
     assert "invalid (idle_power)" in finding((), None).detail
     (tmp_path / "selftest.json").write_text("{}")
     assert "no self-test" in finding((), None).detail
+
+
+def test_a_folder_in_the_place_of_the_file_is_found_before_the_test(tmp_path):
+    check_place(tmp_path / "new")
+    (tmp_path / "selftest.json").mkdir()
+    with pytest.raises(ResultError, match=r"selftest\.json is a folder"):
+        check_place(tmp_path)

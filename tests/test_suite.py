@@ -1,5 +1,6 @@
 """The suite's processes: whatever ends one of them, or all, at any moment."""
 
+import hashlib
 import json
 import os
 import random
@@ -18,8 +19,12 @@ from energyscore.result import parse_result
 from energyscore.store import load_results
 from energyscore.suite import runner
 from energyscore.suite.child import run_child
+from energyscore.suite.listing import Listing, parse_yaml
+from energyscore.suite.options import RunOptions
+from energyscore.suite.plan import make_plan
 from energyscore.suite.report import SuiteReport
 from energyscore.suite.runner import run_suite
+from energyscore.task import load_tasks
 
 
 def run(tmp_path, *names, how=None, **options):
@@ -211,7 +216,7 @@ from energyscore.suite.child import run_child
 from energyscore.suite.runner import run_suite
 
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pandas"}
-folder, peaks = Path(sys.argv[1]), []
+folder, peaks, children = Path(sys.argv[1]), [], []
 
 class Peaks(Watcher):
     def line(self, text):
@@ -219,15 +224,17 @@ class Peaks(Watcher):
     def end(self, number, record):
         assert record.status == "done", record
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        children.append(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
-plan = fake_plan(*(f"m{number}/noisy" for number in range(30)))
+plan = fake_plan(*(f"m{number}/noisy" for number in range(33)))
 command = fake_command(folder, folder / "out", lambda name: "noisy")
 before = set(sys.modules) & HEAVY
 run_suite(plan, "fake", folder / "out", command, Peaks())
 start = resource.getrusage(resource.RUSAGE_SELF)
 run_child(["sleep", "2"], print)
 end = resource.getrusage(resource.RUSAGE_SELF)
-print(len(peaks), peaks[-1] - peaks[2], end.ru_nvcsw - start.ru_nvcsw,
+print(len(peaks[3:]), peaks[-1] - peaks[2], children[-1] - children[2],
+      end.ru_nvcsw - start.ru_nvcsw,
       end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime,
       threading.active_count(), len(before | set(sys.modules) & HEAVY))
 """
@@ -242,12 +249,50 @@ def test_the_parent_is_small_and_sleeps_while_a_child_works(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    entries, growth_kb, waits, cpu_s, threads, heavy = map(float, done.stdout.split())
-    assert entries == 30
-    assert growth_kb < 3000, "each of 27 entries wrote 2 MB of lines"
+    entries, growth_kb, of_children_kb, *rest = map(float, done.stdout.split())
+    waits, cpu_s, threads, heavy = rest
+    assert entries == 30, "after three that let it reach its size"
+    assert growth_kb < 3000, "each of 30 entries wrote 2 MB of lines"
+    assert of_children_kb < 3000, "a later child is no larger than an early one"
     assert waits < 15, "it was woken by its child's end and no clock"
     assert cpu_s < 0.1
     assert (threads, heavy) == (1, 0)
+
+
+def test_a_mode_that_a_model_has_not_is_a_row_and_the_others_are_resumed(tmp_path):
+    entries = parse_yaml(
+        "entries: [{task: reasoning, model: [a/m, b/m], reasoning: [off, low], max_new_tokens: 9}]",
+        "it",
+    )
+    plan = make_plan(
+        Listing("it", entries, ours=True), load_tasks(), RunOptions(), lambda task, model, options:
+        hashlib.sha256(f"{model.id}{options.decisive(task.spec)}".encode()).hexdigest(),
+    )  # fmt: skip
+    asked, out = [], tmp_path / "out"
+    measure = fake_command(tmp_path, out)
+    refuse = fake_command(tmp_path, out, lambda name: "error")
+
+    def command(planned):
+        asked.append(planned.entry.options.arguments())
+        lacks = planned.model_name == "b/m" and planned.mode == "low"
+        return (refuse if lacks else measure)(planned)
+
+    run_suite(plan, "it", out, command, Watcher())
+    limit = "--max-new-tokens=9"
+    assert asked == [["--reasoning=off", limit], ["--reasoning=low", limit]] * 2
+    report = SuiteReport.model_validate_json((out / "suite.json").read_text())
+    assert [(r.model, r.reasoning, r.status) for r in report.entries] == [
+        ("a/m", "off", "done"),
+        ("a/m", "low", "done"),
+        ("b/m", "off", "done"),
+        ("b/m", "low", "failed"),
+    ]
+    assert report.entries[3].reason == "no such thing."
+    assert report.exit_status == 3
+    again = run_suite(plan, "it", out, command, Watcher())
+    assert [r.status for r in again.entries] == ["skipped"] * 3 + ["failed"]
+    assert asked[4:] == [["--reasoning=low", limit]]
+    assert len(results_in(out)) == 3
 
 
 def test_a_process_that_outlives_the_child_does_not_hold_the_suite_up():

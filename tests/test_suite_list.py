@@ -2,29 +2,32 @@
 
 import dataclasses
 import inspect
+import json
 import os
 import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, environment, gpu
+from conftest import ROOT, energyscore, environment, gpu
 from fake_hub import FakeHub
 from fake_suite import fake_plan
 
 from energyscore import hub
 from energyscore.cli import run as run_module
 from energyscore.cli.suite import _settings
+from energyscore.cli.suite_view import Outlook, describe_plan, show_plan
 from energyscore.environment import describe
 from energyscore.errors import EnergyScoreError, UsageError
 from energyscore.model import parse_model
 from energyscore.store import save_result
-from energyscore.suite.estimate import estimate, needed_bytes
+from energyscore.suite.estimate import Estimate, estimate, needed_bytes
 from energyscore.suite.key import key_of
 from energyscore.suite.listing import Entry, Listing, parse_yaml, read_listing
 from energyscore.suite.official import parse_csv
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.suite.plan import make_plan, select
 from energyscore.suite.runner import find_result, record_before
+from energyscore.suite.states import mode_of_row
 from energyscore.task import load_task, load_tasks
 from results import make_cpu_run, make_result, make_run
 
@@ -34,28 +37,27 @@ entries:
   - task: [text_generation, text_classification]
     model: [org/a, builtin:gpt2]
     class: A
-    reasoning: off
     quick: false
     repeats: 3
     half_width: null
-  - {task: sentence_similarity, model: org/b, reasoning: High, gpu: [GPU-x, 2]}
+  - {task: reasoning, model: org/b, reasoning: [High, off], max_new_tokens: 9, gpu: [GPU-x, 2]}
 """
 ONE = "{task: text_generation, model: a/b}"
 
 
 def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
     entries = parse_yaml(LIST, "it")
-    assert [(e.place, e.task, e.model, e.model_class, e.reasoning) for e in entries] == [
-        ("entries[0]", "text_generation", "org/a", "A", "off"),
-        ("entries[0]", "text_generation", "builtin:gpt2", "A", "off"),
-        ("entries[0]", "text_classification", "org/a", "A", "off"),
-        ("entries[0]", "text_classification", "builtin:gpt2", "A", "off"),
-        ("entries[1]", "sentence_similarity", "org/b", None, "high"),
+    assert [(e.place, e.task, e.model, e.model_class) for e in entries] == [
+        ("line 4, entries[0]", "text_generation", "org/a", "A"),
+        ("line 4, entries[0]", "text_generation", "builtin:gpt2", "A"),
+        ("line 4, entries[0]", "text_classification", "org/a", "A"),
+        ("line 4, entries[0]", "text_classification", "builtin:gpt2", "A"),
+        ("line 10, entries[1]", "reasoning", "org/b", None),
     ]
     assert entries[0].options.arguments() == ["--queries=10", "--repeats=3", "--gpu=1"]
     assert entries[4].options.arguments() == [
-        *("--quick", "--queries=10", "--repeats=auto", "--half-width=2.0"),
-        *("--gpu=GPU-x", "--gpu=2"),
+        *("--quick", "--queries=10", "--reasoning=high", "--reasoning=off", "--max-new-tokens=9"),
+        *("--repeats=auto", "--half-width=2.0", "--gpu=GPU-x", "--gpu=2"),
     ]
 
 
@@ -64,9 +66,17 @@ def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
     [
         ("", "must hold a mapping"),
         ("- a", "must hold a mapping"),
-        ("entries: [", "not valid YAML"),
+        ("entries: [", ", line 1: no valid YAML: "),
+        ("entries: [3]", ", line 1: entries[0]: it must be a mapping (got '3')."),
+        (
+            "entries: []\n--- 1",
+            ", line 2: no valid YAML: expected a single document in the stream,",
+        ),
+        ("a: 1\nb: {c: ]", ", line 2: no valid YAML: "),
         ("{}", "the key 'entries' is missing"),
-        ("entries: []", "entries: "),
+        ("entries: []", ", line 1: entries is empty: name one at least."),
+        ("entries:\n  - {task: t, model: m}\n  - task: t\n    class: A", ", line 3: the key"),
+        ("entries:\n  - task: t\n    model: m\n    clas: A", ", line 4: unknown key"),
         (f"entrys: [{ONE}]\nentries: [{ONE}]", "unknown key 'entrys'. Did you mean 'entries'?"),
         (f"defaults: {{quik: true}}\nentries: [{ONE}]", "'defaults.quik'. Did you mean 'quick'?"),
         (
@@ -74,10 +84,12 @@ def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
             "unknown key 'entries[1].modell'. Did you mean 'model'?",
         ),
         ("entries: [{task: text_generation}]", "'entries[0].model' is missing"),
-        ("entries: [{task: t, model: []}]", "entries[0].model: "),
+        ("entries: [{task: t, model: []}]", "entries[0].model is empty"),
         ("entries: [{task: t, model: [a, 1.5]}]", "entries[0].model[1]: "),
         ("entries: [{task: t, model: m, task: u}]", "the key 'task' stands there twice"),
-        ("entries: [{task: t, model: m, reasoning: very}]", "entries[0].reasoning: "),
+        ("entries: [{task: t, model: m, reasoning: very}]", "entries[0].reasoning[0]: "),
+        ("entries: [{task: t, model: m, reasoning: []}]", "entries[0].reasoning is empty"),
+        ("entries: [{task: t, model: m, max_new_tokens: 0}]", "entries[0].max_new_tokens: "),
         ("entries: [{task: t, model: m, class: big}]", "entries[0].class: "),
         ("entries: [{task: t, model: m, quick: 'yes'}]", "entries[0].quick: "),
         ("entries: [{task: t, model: m, queries: 0}]", "entries[0].queries: "),
@@ -91,6 +103,7 @@ def test_what_is_wrong_with_a_list_of_our_form_is_named_with_its_path(text, said
         parse_yaml(text, "The list x.yaml")
     assert str(caught.value).startswith("The list x.yaml")
     assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 OFFICIAL = """\ufeff,models to add , PRIORITY (1=hi),Class,Task,Reasoning State,Chat Template
@@ -102,36 +115,94 @@ OFFICIAL = """\ufeff,models to add , PRIORITY (1=hi),Class,Task,Reasoning State,
     reasoning_effort: high"
 ,,,,,,
 ,some/odd,2,N/A,text_gen,Sometimes,
+,some/sentence,2,N/A,summarization,On,
 ,,4,A,text_gen,,
 """
 
 
 def test_the_official_form_by_priority():
     entries = parse_csv(OFFICIAL, "it")
-    assert [(e.place, e.task, e.model, e.model_class, e.reasoning) for e in entries] == [
-        ("line 4", "text_generation", "some/first", "A", "off"),
-        ("line 7", "text_generation", "some/second", "B", "high"),
+    assert [(e.place, e.task, e.model, e.model_class, e.options.reasoning) for e in entries] == [
+        ("line 4", "text_generation", "some/first", "A", None),
+        ("line 5", "reasoning", "some/second", "B", ["high"]),
         ("line 9", "text_generation", "some/odd", None, None),
-        ("line 3", "text_generation", "some/third", "C", "on"),
-        ("line 10", "text_generation", "", "A", None),
+        ("line 10", "summarization", "some/sentence", None, ["on"]),
+        ("line 3", "reasoning", "some/third", "C", ["on"]),
+        ("line 11", "text_generation", "", "A", None),
         ("line 2", "image_generation", "some/last", None, None),
     ]
-    assert [e.place for e in entries if e.problem] == ["line 9", "line 10"]
+    assert [e.place for e in entries if e.problem] == ["line 9", "line 11"]
     assert "'Sometimes' is not known" in entries[2].problem
+    limits = [e.options.max_new_tokens for e in entries]
+    whole = load_tasks()["reasoning"].spec.generation.max_new_tokens
+    assert limits == [None, whole, None, None, whole, None, None]
+
+
+@pytest.mark.parametrize(
+    ("state", "template", "mode"),
+    [
+        ("", "", None),
+        ("N/A", "N/A (default)", None),
+        ("Off (N/A)", "N/A (default)", "off"),
+        ("Off", "reasoning: False", "off"),
+        ("Off", "enable_thinking=False", "off"),
+        ("Off", "Reasoning OFF Mode: /no_think in the system prompt.", "off"),
+        ("On", "", "on"),
+        ("On", "N/A (default)", "on"),
+        ("On", "default", "default"),
+        ("Off", "default", "off"),
+        ("on", "reasoning: True", "on"),
+        ("On", "enable_thinking = true", "on"),
+        ("", "enable_thinking=True", "on"),
+        ("On", "Thinking Mode: Prepend input with <think>.", "on"),
+        ("On", "Slow-Thinking Mode (Default): /think before the prompt.", "on"),
+        ("On", "It supports only thinking mode, without an explicit <think>, not </think>.", "on"),
+        ("ON(LOW)", "", "low"),
+        ("On (High)", "reasoning: True reasoning_params: reasoning_effort: high", "high"),
+        ("On", "reasoning_effort: medium", "medium"),
+        ("On (Medium)", "enable_thinking=True", "medium"),
+    ],
+)
+def test_the_mode_of_a_row_is_what_its_state_and_its_chat_template_ask_for(state, template, mode):
+    assert mode_of_row(state, template) == (mode, "")
+
+
+@pytest.mark.parametrize(
+    ("state", "template", "said"),
+    [
+        ("On (Huge)", "", "'On (Huge)' is not known"),
+        ("On (High)", "reasoning_effort: low", "says 'On (High)', the chat template 'reasoning_ef"),
+        ("Off", "enable_thinking=True", "says 'Off', the chat template 'enable_thinking=True'"),
+        ("On", "It has only instruct (non-thinking) mode.", "says 'On', the chat template 'It has"),
+        ("Off (N/A)", "reasoning_effort: high", "says 'Off (N/A)'"),
+        ("On", "enable_thinking=True, thinking_budget=512", "asks for what this version cannot"),
+        ("On", "{{ messages }}", "'{{ messages }}' asks for what this version cannot do"),
+        ("On", "a word " * 99, "a word a ...' asks for what"),
+    ],
+)
+def test_a_row_that_contradicts_itself_or_cannot_be_obeyed_has_no_mode(state, template, said):
+    mode, problem = mode_of_row(state, template)
+    assert mode is None
+    assert said in problem
+    assert len(problem) < 200
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no column 'Models to Add'"),
+        ("", "line 1: no names of columns"),
+        ("Models to Add;Task\na/b;text_gen", "Separate the columns by commas."),
+        ("Models to Add,Task,Notes\na/b,text_gen,x", "line 1: unknown column 'Notes'. Known: Chat"),
+        ("Models to Add,Task,Priority (1=hi)\na,b,nan", "line 2: Priority (1=hi): 'nan'"),
+        ('Models to Add,Task\n"a\n",t\nb,"t', "line 4: no valid CSV"),
         ("Models to Add\nx", "no column 'Task'"),
         ("Model to Add,Task\na/b,text_gen", "Did you mean 'Model to Add'?"),
-        ("Models to Add,Task,Task\na,b,c", "the column 'Task' twice"),
+        ("Models to Add,Task,Task\na,b,c", "the column 'Task' stands there twice"),
         ("Models to Add,Task,Piority (1=hi)\na,b,1", "unknown column 'Piority (1=hi)'"),
         ("Models to Add,Task,Priority (1=hi)\na,b,hi", "line 2: Priority (1=hi): 'hi'"),
         ("Models to Add,Task,Class\na,b,huge", "line 2: Class: 'HUGE'"),
-        ('Models to Add,Task\na,"b', "not valid CSV"),
-        ("Models to Add,Task\n,\n", "holds no models"),
+        ('Models to Add,Task\na,"b', "line 2: no valid CSV"),
+        ("Models to Add,Task\n,\n", "names no models"),
     ],
 )
 def test_what_is_wrong_with_an_official_list_is_named_with_its_line(text, said):
@@ -143,9 +214,11 @@ def test_what_is_wrong_with_an_official_list_is_named_with_its_line(text, said):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("list.txt", b"", "neither a YAML"),
-        ("none.yaml", None, "cannot be read"),
-        ("latin.csv", b"\xff\xfe\xfa", "cannot be read"),
+        ("list.txt", b"", r"neither a YAML .* End it with \.yaml or \.csv"),
+        ("none.yaml", None, "cannot be read: No such file or directory"),
+        ("latin.csv", b"\xff\xfe\xfa", "no text in UTF-8"),
+        ("empty.csv", b"\n \n", "is empty"),
+        ("empty.yaml", b"", "is empty"),
     ],
 )
 def test_files_that_are_no_lists(tmp_path, name, content, said):
@@ -195,12 +268,16 @@ def test_entries_are_chosen_by_name_and_class():
 
 def test_of_entries_that_ask_for_the_same_the_first_stays():
     quick = RunOptions(quick=True)
-    plan = plan_of(entry(), entry("org/b"), entry(), entry(options=quick))
+    again = dataclasses.replace(entry(), place="line 9")
+    plan = plan_of(entry(), entry("org/b"), again, entry(options=quick), ours=False)
     assert [p.key for p in plan] == [
         "text_generation org/a []", "text_generation org/b []", "text_generation org/a ['--quick']"
     ]  # fmt: skip
+    assert [p.repeated for p in plan] == [("line 9",), (), ()]
     overridden = plan_of(entry(), entry(options=RunOptions(quick=False)), override=quick)
     assert [p.key for p in overridden] == ["text_generation org/a ['--quick']"]
+    with pytest.raises(UsageError, match=r"it: line 9: org/a, text_generation: entries\[0\] asks"):
+        plan_of(entry(), again)
 
 
 WRONG = [
@@ -224,11 +301,56 @@ def test_wrong_names_are_refused_in_our_lists_and_rows_in_others(wrong, said):
     assert record_before(row, ROOT, fresh=False).status == "unsupported"
 
 
-@pytest.mark.parametrize("ours", [True, False])
-def test_reasoning_is_a_row_with_the_reason(ours):
-    plan = plan_of(entry(reasoning="off"), entry(reasoning="low"), entry(reasoning="on"), ours=ours)
-    assert [bool(p.problem) for p in plan] == [False, True, True]
-    assert "reasoning (low)" in plan[1].problem
+def reasoning(*modes, said=True, **more):
+    options = read_options({"reasoning": list(modes), **more}, "it")
+    return {"options": options, "said": frozenset(["reasoning", *more] if said else ())}
+
+
+def test_each_mode_is_a_measurement_of_its_own():
+    asked = entry(task="reasoning", **reasoning("off", "high", "off", max_new_tokens=99))
+    plan = plan_of(asked, entry("org/b", task="reasoning"))
+    assert [(p.label, p.mode) for p in plan] == [
+        ("org/a (reasoning off)", "off"),
+        ("org/a (reasoning high)", "high"),
+        ("org/b (reasoning default)", "default"),
+    ]
+    assert len({p.key for p in plan}) == 3
+    assert [p.entry.options.arguments() for p in plan] == [
+        ["--reasoning=off", "--max-new-tokens=99"],
+        ["--reasoning=high", "--max-new-tokens=99"],
+        ["--reasoning=default"],
+    ]
+    assert [record_before(p, ROOT, fresh=True).reasoning for p in plan] == [
+        "off",
+        "high",
+        "default",
+    ]
+
+
+def test_modes_and_limits_of_defaults_are_for_tasks_that_have_them():
+    unsaid = entry(**reasoning("high", said=False, max_new_tokens=9))
+    (plain,) = plan_of(unsaid, override=read_options({"reasoning": "low"}, "it"))
+    assert (plain.mode, plain.label, plain.entry.options.arguments()) == (None, "org/a", [])
+    (overridden,) = plan_of(
+        entry(task="reasoning", **reasoning("high", max_new_tokens=9)),
+        override=read_options({"reasoning": "low", "max_new_tokens": 5}, "it"),
+    )
+    arguments = overridden.entry.options.arguments()
+    assert arguments == ["--reasoning=low", "--max-new-tokens=5"]
+
+
+def test_an_entry_that_says_a_mode_itself_needs_a_task_that_has_it():
+    wrong = entry(**reasoning("off", max_new_tokens=9))
+    said = "reasoning and max_new_tokens: the task text_generation has no modes of reasoning."
+    with pytest.raises(UsageError) as caught:
+        plan_of(wrong)
+    assert f"entries[0]: {said} Name the task reasoning." in str(caught.value)
+    (row,) = plan_of(wrong, ours=False)
+    assert row.problem.startswith(said)
+    other = entry(problem="it contradicts itself")
+    rows = plan_of(wrong, other, other, ours=False)
+    assert [p.repeated for p in rows] == [(), ("entries[0]",)], "each reason is a row"
+    assert record_before(row, ROOT, fresh=False).status == "unsupported"
 
 
 class TestKeys:
@@ -276,6 +398,14 @@ class TestKeys:
         assert self.key(read_options(options, "it")) == self.key()
         cited = self.machine.model_copy(update={"selftest": "abc"})
         assert self.key(machine=cited) == self.key()
+
+    def test_modes_and_limits_of_answers_change_the_key_of_a_task_that_has_them(self):
+        said = [{}, {"reasoning": "on"}, {"reasoning": "high"}, {"max_new_tokens": 8192}]
+        options = [read_options(one, "it") for one in said]
+        assert len({self.key(one, task="reasoning") for one in options}) == len(said)
+        usual = load_tasks()["reasoning"].spec.generation.usual_max_new_tokens
+        same = read_options({"reasoning": "default", "max_new_tokens": usual}, "it")
+        assert self.key(same, task="reasoning") == self.key(task="reasoning")
 
     def test_files_are_told_by_their_content(self, tmp_path):
         data, folder = tmp_path / "d.csv", tmp_path / "model"
@@ -386,6 +516,82 @@ class TestEstimates:
         assert estimate(self.planned(), [on_cpu], on_gpu=True).basis == "at_least"
 
 
+class TestCostOfReasoning:
+    def estimated(self, *earlier, on_gpu=True, **options):
+        options = {"reasoning": "high", "max_new_tokens": 2000, "queries": 10} | options
+        asked = entry(task="reasoning", options=read_options(options, "it"))
+        return estimate(plan_of(asked)[0], earlier, on_gpu=on_gpu)
+
+    def earlier(self, mode, tokens=500, limit=2000, seconds=50.0):
+        runs = [make_run(seconds=seconds).model_copy(update={"output_tokens": tokens})]
+        result = make_result(runs=runs)
+        generation = {
+            **{"max_new_tokens": limit, "min_new_tokens": 1},
+            **{"strategy": "greedy", "reasoning": mode},
+        }
+        work = {"generation": generation, "queries": 10, "batch_size": 1}
+        return result.model_copy(
+            update={"workload": result.workload.model_copy(update=work)}, deep=True
+        )
+
+    def test_the_most_tokens_are_known_before_anything_is_measured(self):
+        found = self.estimated()
+        assert (found.answer_tokens, found.pass_tokens) == (2000, 20_000)
+        assert found.basis == "at_least"
+        usual = self.estimated(max_new_tokens=None)
+        assert usual.answer_tokens == load_tasks()["reasoning"].spec.generation.usual_max_new_tokens
+        plain = estimate(plan_of(entry())[0], [], on_gpu=True)
+        assert (plain.answer_tokens, plain.pass_tokens) == (None, None)
+
+    def test_the_same_mode_tells_the_time_another_one_the_pace(self):
+        same = self.estimated(self.earlier("high"), self.earlier("off", seconds=1.0))
+        assert (same.seconds, same.basis) == (10 * 50 + 30 + 60, "earlier")
+        # 0.1 s a token: ten runs of ten answers of 2,000 tokens, 30 s idle twice
+        for other in (self.earlier("off"), self.earlier("high", limit=500)):
+            found = self.estimated(other)
+            assert found.seconds == pytest.approx(10 * 10 * 2000 * 0.1 + 60)
+            assert found.basis == "at_most"
+
+    def test_people_are_told_before_they_wait(self, capsys):
+        (planned,) = plan_of(entry(task="reasoning", **reasoning("high")))
+        record = record_before(planned, ROOT, fresh=True)
+        outlooks = [
+            Outlook(record, Estimate(7200.0, "at_most", 8192, 8_192_000), 0),
+            Outlook(record, Estimate(60.0, "earlier", 10, 10_000), 0),
+        ]
+        show_plan(outlooks)
+        shown = " ".join(capsys.readouterr().out.split())
+        assert "up to about 2 h 00 min" in shown
+        assert "8,192,000 a pass" in shown
+        assert describe_plan(outlooks).startswith(
+            "2 of 2 to measure, at least 1 min 00 s; 1 of them may take up to about 2 h 00 min. "
+            "Answers that reason may be long: --set max_new_tokens=N"
+        )
+
+
+def test_the_dry_run_of_an_official_list_says_what_each_row_comes_to(tmp_path):
+    (tmp_path / "list.csv").write_text(
+        "Models to Add,Task,Reasoning State,Chat Template\n"
+        "builtin:qwen3-0.6b,text_gen,On,enable_thinking=True\n"
+        "builtin:gpt2,text_gen,Off (N/A),N/A (default)\n"
+        "builtin:gpt2,text_gen,,\n"
+        "builtin:qwen3-0.6b,text_gen,Off,enable_thinking=True\n"
+    )
+    command = ("suite", tmp_path / "list.csv", "--dry-run", "--format", "json", "--out", tmp_path)
+    done = energyscore(*command, "--set", "queries=3")
+    assert done.status == 0
+    rows = json.loads(done.stdout)["plan"]
+    assert [
+        (r["task"], r["reasoning"], r["status"], r["most_tokens_a_query"], r["most_tokens_a_pass"])
+        for r in rows
+    ] == [
+        ("reasoning", "on", "pending", 8192, 3 * 8192),
+        ("text_generation", None, "pending", None, None),
+        ("text_generation", None, "unsupported", None, None),
+    ]
+    assert "caution: line 4 asks for the same as line 3" in done.stderr
+
+
 def test_what_a_measurement_loads_of_a_repository():
     sizes = {
         "config.json": 1, "tokenizer.model": 2, "model-00001-of-00002.safetensors": 100,
@@ -445,6 +651,9 @@ def test_run_all_is_every_task_with_its_own_models(tmp_path, monkeypatch):
     assert "--queries=9" in run("--quick", "--queries", "9")
     assert not [word for word in run("--repeats", "auto") if word.startswith("--queries")]
     assert "--repeats=auto" in run("--repeats", "auto")
+    run("--reasoning", "off", "--reasoning", "on", "--max-new-tokens", "9")
+    modes = [(p.task_name, p.mode) for p in seen["plan"] if p.mode]
+    assert modes == [("reasoning", "off"), ("reasoning", "on")]
     with pytest.raises(UsageError, match="--all"):
         run("text_generation")
 

@@ -2,18 +2,15 @@
 
 import json
 import os
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from energyscore.cli import Format, app
+from energyscore.cli.shared import RESULTS, FormatOption, Out
 
 
 @app.command()
 def doctor(
-    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("results"),
-    form: Annotated[Format, typer.Option("--format", help="How to show it.")] = Format.table,
+    out: Out = RESULTS,
+    form: FormatOption = Format.table,
 ) -> None:
     """Say what can be measured on this machine, and how to mend what cannot.
 

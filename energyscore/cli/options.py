@@ -33,6 +33,7 @@ class Options:
     revision: str | None
     device: str
     gpus: tuple[str, ...]
+    spread: int | None
     dtype: Dtype
     batch_size: int | None
     queries: int | None
@@ -69,7 +70,8 @@ class Options:
         given = spec.generation
         if given is not None and given.reasoning is not None:
             modes = dict.fromkeys(self.reasoning or (DEFAULT,))
-            return tuple(given.chosen(mode, self.max_new_tokens) for mode in modes)
+            most, quick = self.max_new_tokens, self.quick
+            return tuple(given.chosen(mode, most, quick=quick) for mode in modes)
         asked = [
             *(["--reasoning"] if self.reasoning else []),
             *(["--max-new-tokens"] if self.max_new_tokens else []),

@@ -2,45 +2,17 @@
 
 import os
 import sys
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from energyscore.cli import Format, app
+from energyscore.cli.choices import Device, DtypeChoice, ReasoningMode
 from energyscore.cli.repeats import parse_repeats
+from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
 
-MEASURING, OUTPUT, LOADING = "What is measured", "Output", "Loading models"
+LOADING = "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
-
-
-class Device(StrEnum):
-    """Where the model works."""
-
-    auto = "auto"
-    cuda = "cuda"
-    cpu = "cpu"
-
-
-class ReasoningMode(StrEnum):
-    """How models are asked to reason."""
-
-    default = "default"
-    off = "off"
-    low = "low"
-    medium = "medium"
-    high = "high"
-    on = "on"
-
-
-class DtypeChoice(StrEnum):
-    """What the model computes in."""
-
-    auto = "auto"
-    float32 = "float32"
-    float16 = "float16"
-    bfloat16 = "bfloat16"
 
 
 @app.command()
@@ -88,6 +60,17 @@ def run(
             rich_help_panel=MEASURING,
         ),
     ] = None,
+    spread: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Divide the model over exactly N GPUs; only for classes that may use several (C). "
+            "Default: over as few as hold it, and over one in all other classes.",
+            show_default=False,
+            rich_help_panel=LOADING,
+        ),
+    ] = None,
     dtype: Annotated[
         DtypeChoice,
         typer.Option(help="Precision; auto: as the task's protocol says.", rich_help_panel=LOADING),
@@ -124,7 +107,8 @@ def run(
         typer.Option(
             metavar="N",
             min=1,
-            help="The most tokens of an answer, for the task reasoning. Default: the task's.",
+            help="The most tokens of an answer, for the task reasoning. Default: the task's "
+            "usual ones, 64 with --quick.",
             show_default=False,
             rich_help_panel=MEASURING,
         ),
@@ -174,14 +158,7 @@ def run(
             rich_help_panel=MEASURING,
         ),
     ] = None,
-    task_path: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder of task files of your own.",
-            show_default=False,
-            rich_help_panel=MEASURING,
-        ),
-    ] = None,
+    task_path: TaskPath = None,
     country: Annotated[
         str | None,
         typer.Option(
@@ -195,8 +172,8 @@ def run(
         bool,
         typer.Option(
             "--quick",
-            help="A short fixed warm-up, one run, no minimum window: valid, but not comparable "
-            "to the reference.",
+            help="A short fixed warm-up, one run, no minimum window, short answers in reasoning "
+            "(64 tokens): valid, but not comparable to the reference.",
             rich_help_panel=MEASURING,
         ),
     ] = False,
@@ -253,13 +230,8 @@ def run(
     request: Annotated[
         str | None, typer.Option(help="What a suite asked for, by its key.", hidden=True)
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results.", rich_help_panel=OUTPUT)] = Path(
-        "results"
-    ),
-    form: Annotated[
-        Format,
-        typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT),
-    ] = Format.table,
+    out: Out = RESULTS,
+    form: FormatOption = Format.table,
 ) -> None:
     """Measure the energy of models at tasks, rate it, and export the results.
 
@@ -303,6 +275,7 @@ def run(
         revision=revision,
         device=device.value,
         gpus=tuple(gpu or ()),
+        spread=spread,
         dtype=dtype.value,
         batch_size=batch_size,
         queries=queries or (DEMO_QUERIES if demo else None),

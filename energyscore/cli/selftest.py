@@ -1,12 +1,12 @@
 """`energyscore selftest`: how far measurements made on this machine can be trusted."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energyscore.cli import Format, app
+from energyscore.cli.shared import RESULTS, FormatOption, Out
 
 if TYPE_CHECKING:
     from energyscore.selftest.gpu import Gpus
@@ -26,8 +26,8 @@ def selftest(
         bool,
         typer.Option("--quick", help="Shorter windows, about 20 s: every figure is less certain."),
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("results"),
-    form: Annotated[Format, typer.Option("--format", help="What stdout gets.")] = Format.table,
+    out: Out = RESULTS,
+    form: FormatOption = Format.table,
 ) -> None:
     """Test how far measurements made on this machine can be trusted, in about two minutes.
 
@@ -44,14 +44,14 @@ def selftest(
     """
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    from energyscore import catalog, store
+    from energyscore import catalog
     from energyscore.console import message_console
-    from energyscore.selftest.file import save_selftest
+    from energyscore.selftest.file import check_place, save_selftest
     from energyscore.selftest.plan import QUICK, Plan
     from energyscore.selftest.report import selftest_to_json
     from energyscore.selftest.runner import run_selftest
 
-    store.check_writable(out)
+    check_place(out)
     gpus, no_gpu = _find_gpus(tuple(gpu or ()))
     plan = QUICK if quick else Plan()
     count = len(gpus.facts) if gpus else 0

@@ -2,18 +2,12 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from energyscore.cli import Format, app
-
-TaskPath = Annotated[
-    Path | None,
-    typer.Option("--task-path", help="A folder of task files of your own.", show_default=False),
-]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to show it.")]
+from energyscore.cli.shared import FormatOption, TaskPath
 
 
 @app.command()

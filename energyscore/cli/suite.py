@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.cli import Format, app
+from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
 
 if TYPE_CHECKING:
     from energyscore.suite.options import RunOptions
+    from energyscore.suite.plan import Planned
 
-CHOOSING, MEASURING, OUTPUT = "Which entries", "How they are measured", "Output"
+CHOOSING = "Which entries"
 
 
 @app.command()
@@ -51,14 +53,7 @@ def suite(
             rich_help_panel=MEASURING,
         ),
     ] = None,
-    task_path: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder of task files of your own.",
-            show_default=False,
-            rich_help_panel=MEASURING,
-        ),
-    ] = None,
+    task_path: TaskPath = None,
     timeout: Annotated[
         float | None,
         typer.Option(
@@ -92,18 +87,14 @@ def suite(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder for results.", rich_help_panel=OUTPUT)] = Path(
-        "results"
-    ),
-    form: Annotated[
-        Format, typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT)
-    ] = Format.table,
+    out: Out = RESULTS,
+    form: FormatOption = Format.table,
 ) -> None:
     """Measure every model of a list, each in a process of its own: one that crashes stops no other.
 
     The list is a YAML file with `entries`, each a `task`, a `model` and any option of `run`, and
-    `defaults` for all; or a batch list of the AI Energy Score (CSV). Paths are relative to the
-    working directory.
+    `defaults` for all; or a batch list of the AI Energy Score (CSV), in which text generation with
+    reasoning on is the task reasoning. Paths are relative to the working directory.
 
     Interrupted or killed, the same command goes on where it was: an entry is finished once there
     is a valid result of what it asks for, on this machine. OUT/suite.json tells what became of
@@ -128,8 +119,10 @@ def suite(
     chosen = select(whole.entries, only or (), size or ())
     plan = plan_of(Listing(whole.source, tuple(chosen), whole.ours), _settings(setting), task_path)
     plan = [planned for planned in plan if not wanted or planned.task_name in wanted]
+    _mention_repeated(plan)
     if not plan:
-        raise UsageError(f"The list {listing} has no entry of --only, --class and --task.")
+        message = f"The list {listing} has no entry of --only, --class and --task."
+        raise UsageError(message, "Without them --dry-run shows all that it has.")
     if dry_run:
         preview(plan, out, form, fresh=fresh)
         return
@@ -138,6 +131,18 @@ def suite(
         plan, whole.source, out, form, task_path, limit_s, fresh=fresh, stop=not keep_going
     )
     raise typer.Exit(status)
+
+
+def _mention_repeated(plan: Sequence["Planned"]) -> None:
+    from energyscore.console import message_console
+
+    for planned in plan:
+        for place in planned.repeated:
+            message_console().print(
+                f"[yellow]caution:[/] {place} asks for the same as {planned.entry.place}; "
+                "it counts once.",
+                soft_wrap=True,
+            )
 
 
 def _settings(texts: Sequence[str] | None) -> "RunOptions":

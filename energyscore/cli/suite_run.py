@@ -48,6 +48,7 @@ def run_all(given: Mapping[str, Any], repeats: int | None, *, few_queries: int) 
     content = {name: given[name] for name in RunOptions.model_fields}
     content |= {name: given[name].value for name in ("device", "dtype")}
     content["gpu"] = list(given["gpu"] or ()) or None
+    content["reasoning"] = [mode.value for mode in given["reasoning"] or ()] or None
     said = {name for name, value in content.items() if value is not None and value is not False}
     content = {name: content[name] for name in said}
     if repeats is not None:
@@ -178,6 +179,8 @@ def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) ->
         | {
             "estimated_seconds": one.estimate.seconds,
             "estimate_basis": one.estimate.basis,
+            "most_tokens_a_query": one.estimate.answer_tokens,
+            "most_tokens_a_pass": one.estimate.pass_tokens,
             "size_bytes": one.size_bytes,
         }
         for one in outlooks

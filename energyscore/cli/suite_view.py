@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
-from energyscore.console import message_console, show_table
+from energyscore.console import Bar, show_table
 from energyscore.suite.estimate import Estimate
 from energyscore.suite.plan import Planned
 from energyscore.suite.report import Record, SuiteReport
@@ -31,7 +32,7 @@ class Outlook:
     size_bytes: int | None
 
 
-class SuiteProgress:
+class SuiteProgress(Bar):
     """Shows entries: one bar on a terminal, one plain line an event else.
 
     The bar is drawn only when something happens: a thread that redraws it would work while
@@ -40,38 +41,28 @@ class SuiteProgress:
 
     def __init__(self, total: int) -> None:
         """Start without a bar."""
-        self._console = message_console()
+        super().__init__(
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            auto_refresh=False,
+        )
         self._total = total
         self._place = ""
         self._left = ""
-        self._progress: Progress | None = None
 
-    def __enter__(self) -> "SuiteProgress":
+    def __enter__(self) -> Self:
         """Begin to show."""
-        if self._console.is_terminal:
-            self._progress = Progress(
-                BarColumn(bar_width=20),
-                MofNCompleteColumn(),
-                TextColumn("{task.description}"),
-                console=self._console,
-                auto_refresh=False,
-                transient=True,
-            )
-            self._task = self._progress.add_task("", total=self._total)
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
+        super().__enter__()
         if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+            self._task = self._progress.add_task("", total=self._total)
+        return self
 
     def begin(self, number: int, planned: Planned, left_s: float | None) -> None:
         """An entry is measured now."""
         self._place = f"[{number}/{self._total}]"
         self._left = "" if left_s is None else f", about {format_duration(left_s)} left"
-        self._event(f"{planned.model_name}, {planned.task_name}: starting{self._left}")
+        self._event(f"{planned.label}, {planned.task_name}: starting{self._left}")
 
     def line(self, text: str) -> None:
         """A line of the entry's process; on a terminal its stages only move the bar's text."""
@@ -85,7 +76,7 @@ class SuiteProgress:
         """What became of an entry."""
         self._place = f"[{number}/{self._total}]"
         reason = f": {record.reason}" if record.reason else ""
-        self._print(f"{record.model}, {record.task}: {record.status}{reason}")
+        self._print(f"{_name(record)}, {record.task}: {record.status}{reason}")
         if self._progress is not None:
             self._progress.update(self._task, completed=number, refresh=True)
 
@@ -97,7 +88,7 @@ class SuiteProgress:
             self._progress.update(self._task, description=description, refresh=True)
 
     def _print(self, text: str) -> None:
-        self._console.print(escape(f"{self._place} {text}"), soft_wrap=True)
+        self.say(f"{self._place} {text}")
 
 
 def show_summary(report: SuiteReport) -> None:
@@ -124,7 +115,7 @@ def show_plan(outlooks: Sequence[Outlook]) -> None:
     """What would be done, as a table."""
     show_table(
         "",
-        ("model", "task", "class", "status", "time, loading apart", "size on the hub", "reason"),
+        ("model", "task", "class", "status", "time, loading apart", "size on the hub", ""),
         [
             (
                 _name(one.record),
@@ -133,7 +124,7 @@ def show_plan(outlooks: Sequence[Outlook]) -> None:
                 one.record.status,
                 _time(one) if one.record.status == "pending" else "",
                 _size(one) if one.record.status == "pending" else "",
-                one.record.reason if one.record.status != "pending" else "",
+                one.record.reason if one.record.status != "pending" else _cost(one.estimate),
             )
             for one in outlooks
         ],
@@ -143,18 +134,24 @@ def show_plan(outlooks: Sequence[Outlook]) -> None:
 def describe_plan(outlooks: Sequence[Outlook]) -> str:
     """The plan's sum: what is known of the time, and of how many entries it is not."""
     pending = [one.estimate for one in outlooks if one.record.status == "pending"]
-    known = [one.seconds for one in pending if one.seconds is not None]
+    timed = [(one.basis, one.seconds) for one in pending if one.seconds is not None]
+    bounds = [seconds for basis, seconds in timed if basis == "at_most"]
+    known = [seconds for basis, seconds in timed if basis != "at_most"]
     text = f"{len(pending)} of {len(outlooks)} to measure"
     if known:
-        least = any(one.basis == "at_least" for one in pending) or len(known) < len(pending)
+        least = any(basis == "at_least" for basis, _ in timed) or len(known) < len(pending)
         text += f", {'at least' if least else 'about'} {format_duration(sum(known))}"
-    if len(known) < len(pending):
-        text += f"; how long {len(pending) - len(known)} of them take is unknown"
+    if bounds:
+        text += f"; {len(bounds)} of them may take up to about {format_duration(sum(bounds))}"
+    if len(timed) < len(pending):
+        text += f"; how long {len(pending) - len(timed)} of them take is unknown"
+    if any(one.answer_tokens for one in pending):
+        text += ". Answers that reason may be long: --set max_new_tokens=N limits them"
     return f"{text}."
 
 
 def _name(record: Record) -> str:
-    if record.reasoning in (None, "off"):
+    if record.reasoning is None:
         return record.model
     return f"{record.model} (reasoning {record.reasoning})"
 
@@ -170,8 +167,17 @@ def _energy(record: Record) -> str:
 def _time(one: Outlook) -> str:
     if one.estimate.seconds is None:
         return "unknown"
-    about = "at least" if one.estimate.basis == "at_least" else "about"
+    about = {"at_least": "at least", "at_most": "up to about"}.get(
+        one.estimate.basis or "", "about"
+    )
     return f"{about} {format_duration(one.estimate.seconds)}"
+
+
+def _cost(estimate: Estimate) -> str:
+    """What reasoning may come to, before anybody waits for it."""
+    if estimate.answer_tokens is None:
+        return ""
+    return f"up to {estimate.answer_tokens:,} tokens a query, {estimate.pass_tokens:,} a pass"
 
 
 def _size(one: Outlook) -> str:

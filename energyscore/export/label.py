@@ -72,8 +72,8 @@ def label_pdf(entry: RatedResult, link: str | None = None) -> bytes:
 def label_title(entry: RatedResult) -> str:
     """The label in one line: its alternative text."""
     result, rating = entry.result, entry.rating
-    name = plain(result.model.id)
-    return f"Energy label of {name}, {task_of(result)}: {energy_of(result, rating)}; {stars_of(rating)}"
+    what = f"{plain(result.model.id)}, {task_of(result)}"
+    return f"Energy label of {what}: {energy_of(result, rating)}; {stars_of(rating)}"
 
 
 def draw_label(entry: RatedResult, link: str | None = None) -> Drawing:

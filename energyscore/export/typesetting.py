@@ -133,7 +133,8 @@ def _shorten(
     text: str, width_px: float, step: Step, into_lines: _IntoLines, *, bold: bool
 ) -> list[str]:
     """The lines of as much of a text as fits, its middle left out."""
-    for kept in range(len(text) - 1, 0, -1):
+    most = int(step.lines * width_px / (step.size_px * min(_REGULAR) / 1000))
+    for kept in range(min(len(text) - 1, most), 0, -1):
         head = (kept + 1) // 2
         shortened = text[:head] + ELLIPSIS + text[len(text) - (kept - head) :]
         lines = into_lines(shortened, width_px, step.size_px, bold=bold)

@@ -107,6 +107,9 @@ def evaluate(
         )
         reading = Reading(energy_j, "counter", ticks=ticks, facts=facts)
         notices += _disagreement(energy_j, power_j, averaged, window, facts, about.label)
+        if power_j is None and (trace.power or trace.average_power):
+            message = f"the energy counter of {about.label} is not checked by its power"
+            notices += (Notice("counter_unchecked", f"{message}: {power_reason}"),)
         notices += _too_short(window, trace, about.label)
     else:
         assert distrust is not None

@@ -26,7 +26,8 @@ _WORTH = 0.3  # of the period: where the guard takes more, waiting saves next to
 _CREEP_NS, _BACK_NS = 40_000, 400_000  # steps of the expectation, down with each update, and up
 
 _STRETCH = (8, 24)  # updates between rests
-_REST_NS = (50_000_000, 400_000_000)
+_LEAST_REST_NS = 50_000_000
+_LONGEST_GAP_NS = 800_000_000
 _GAP = 3.0  # periods: a rest is to be seen in the record for what it is
 _GOLDEN = 0.618
 
@@ -227,7 +228,7 @@ class Allowance:
         stretch: how many updates to follow before the next rest.
     """
 
-    def __init__(self, share: float = 0.007, spare_ns: float = 100e6) -> None:
+    def __init__(self, share: float = 0.006, spare_ns: float = 50e6) -> None:
         """Allow this share of one processor, and so much at first, to learn the periods with."""
         self._share, self._spare_ns, self._left_ns = share, spare_ns, spare_ns
         self._stretches = 0
@@ -249,7 +250,8 @@ class Allowance:
         self._stretches += 1
         few, most = _STRETCH
         self.stretch = few + int((most - few) * (self._stretches * _GOLDEN % 1))
-        least_ns = max(_REST_NS[0], _GAP * (period_ns or 0.0))
-        if self._left_ns >= 0 or least_ns > _REST_NS[1]:
+        gap_ns = _GAP * (period_ns or 0.0)
+        least_ns, most_ns = max(_LEAST_REST_NS, gap_ns), _LONGEST_GAP_NS - gap_ns
+        if self._left_ns >= 0 or least_ns > most_ns:
             return 0
-        return round(min(max(-self._left_ns / self._share, least_ns), _REST_NS[1]))
+        return round(min(max(-self._left_ns / self._share, least_ns), most_ns))

@@ -5,10 +5,24 @@ from pathlib import Path
 from energyscore.errors import ResultError
 from energyscore.result import EnvironmentPart
 from energyscore.selftest.report import SelfTest, parse_selftest, selftest_to_json
-from energyscore.store import write_atomically
+from energyscore.store import check_writable, write_atomically
 
 FILE_NAME = "selftest.json"
 MOST_BYTES = 2**22
+
+
+def check_place(out: Path) -> None:
+    """Find out before the test whether its file can be put there at the end.
+
+    Raises:
+        ResultError: when it cannot.
+    """
+    check_writable(out)
+    if (out / FILE_NAME).is_dir():
+        raise ResultError(
+            f"{out / FILE_NAME} is a folder; the self-test's file has that name.",
+            "Rename the folder, or name another place with --out.",
+        )
 
 
 def save_selftest(out: Path, selftest: SelfTest) -> Path:

@@ -3,14 +3,16 @@
 import re
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from energyscore.checks import MIN_WINDOW_S
 from energyscore.preparation import IDLE_S, LONE_PHASE_S, WARMUP_BLOCK_S
 from energyscore.result import Result
 from energyscore.statistics import MIN_REPEATS_TO_JUDGE
+from energyscore.suite.options import RunOptions
 from energyscore.suite.plan import Planned
+from energyscore.task import TaskSpec
 
 LEAST_WARMUP_BLOCKS = 3
 
@@ -26,11 +28,16 @@ class Estimate:
     Attributes:
         seconds: the duration.
         basis: `earlier`: from an earlier result of the same model; `at_least`: what the
-            protocol takes at least.
+            protocol takes at least; `at_most`: as long as answers of full length take, at the
+            pace of an earlier result of the model in another mode.
+        answer_tokens: the most tokens of an answer, where its length is not fixed.
+        pass_tokens: the most tokens of the answers to all queries, once.
     """
 
     seconds: float | None = None
-    basis: Literal["earlier", "at_least"] | None = None
+    basis: Literal["earlier", "at_least", "at_most"] | None = None
+    answer_tokens: int | None = None
+    pass_tokens: int | None = None
 
 
 def estimate(planned: Planned, earlier: Iterable[Result], *, on_gpu: bool) -> Estimate:
@@ -45,21 +52,45 @@ def estimate(planned: Planned, earlier: Iterable[Result], *, on_gpu: bool) -> Es
     if planned.task is None or planned.problem:
         return Estimate()
     spec, options = planned.task.spec, planned.entry.options
+    found = _duration(spec, options, earlier, on_gpu=on_gpu)
+    if (generation := options.generation(spec)) is None:
+        return found
+    most = generation.max_new_tokens
+    return replace(found, answer_tokens=most, pass_tokens=most * (options.queries or spec.queries))
+
+
+def _duration(
+    spec: TaskSpec, options: RunOptions, earlier: Iterable[Result], *, on_gpu: bool
+) -> Estimate:
+    generation = options.generation(spec)
     idle_s = 0.0 if options.quick else IDLE_S
     idle_s = (options.idle if options.idle is not None else idle_s) if on_gpu else 0.0
     runs = options.runs(spec)
     work = (options.quick, options.queries or spec.queries, options.batch_size or spec.batch_size)
+    here = [result for result in earlier if (result.protocol.device == "cuda") == on_gpu]
     alike = [
         result
-        for result in earlier
+        for result in here
         if (result.protocol.quick, result.workload.queries, result.workload.batch_size) == work
-        and (result.protocol.device == "cuda") == on_gpu
+        and (generation is None or result.workload.generation == generation.recorded())
     ]
     if alike:
         last = max(alike, key=lambda result: result.created_at)
         a_run_s = statistics.fmean(run.duration_s for run in last.runs)
         measured_s = a_run_s * (runs or len(last.runs)) + last.protocol.warmup_s
         return Estimate(measured_s + 2 * idle_s, "earlier")
+    # How long answers get is the mode's and the limit's; the pace is the model's.
+    paces = [
+        (r.created_at, run.duration_s / run.output_tokens)
+        for r in here
+        if r.workload.batch_size == work[2]
+        for run in r.runs
+        if run.output_tokens
+    ]
+    if generation and runs and paces:
+        a_run_s = work[1] * generation.max_new_tokens * max(paces)[1]
+        least_s = 0.0 if options.quick else MIN_WINDOW_S
+        return Estimate(runs * max(a_run_s, least_s) + 2 * idle_s, "at_most")
     if options.quick:
         return Estimate()
     seconds = (runs or MIN_REPEATS_TO_JUDGE) * MIN_WINDOW_S + LEAST_WARMUP_BLOCKS * WARMUP_BLOCK_S

@@ -6,22 +6,25 @@ entries:
   - task: text_generation      # one or several
     model: [org/a, ./b]        # one or several: hub ids, folders, builtin:NAME
     class: A                   # to choose by, with --class
-    reasoning: "off"           # off, on, low, medium or high
     queries: 100               # any run option: it wins over the defaults
+  - task: reasoning
+    model: org/a
+    reasoning: [off, high]     # one mode or several: each is measured
+    max_new_tokens: 4096
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from energyscore.errors import UsageError
 from energyscore.suite.options import OneOrMore, RunOptions, Strict, explain
 
-Reasoning = Literal["off", "on", "low", "medium", "high"]
-
+_EXAMPLE = "Such as: entries: [{task: text_generation, model: org/name}]"
 _YAML_ERRORS = (
     yaml.YAMLError,
     *(ValueError, KeyError, AttributeError, IndexError, TypeError, RecursionError),
@@ -38,8 +41,8 @@ class Entry:
         task: the task's name as the list has it.
         model: a hub id, a folder, or `builtin:NAME`.
         model_class: the class that the list says, if any.
-        reasoning: whether and how much the model is to reason; None: not said.
         options: how it is measured.
+        said: the options that the entry says itself; a task must have what they are about.
         problem: why it cannot be measured, empty where nothing is known against it.
     """
 
@@ -47,8 +50,8 @@ class Entry:
     task: str
     model: str
     model_class: str | None = None
-    reasoning: Reasoning | None = None
     options: RunOptions = field(default_factory=RunOptions)
+    said: frozenset[str] = frozenset()
     problem: str = ""
 
 
@@ -68,18 +71,10 @@ class Listing:
     ours: bool
 
 
-def _reasoning(value: object) -> object:
-    """YAML reads `on` and `off` as true and false."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return value.strip().lower() if isinstance(value, str) else value
-
-
 class _EntryForm(RunOptions):
     task: OneOrMore
     model: OneOrMore
     size: Annotated[str, Field(pattern=r"^[A-Z]$")] | None = Field(None, alias="class")
-    reasoning: Annotated[Reasoning | None, BeforeValidator(_reasoning)] = None
 
 
 class _ListForm(Strict):
@@ -97,12 +92,21 @@ def read_listing(path: Path) -> Listing:
 
     kind = path.suffix.lower()
     if kind not in (".yaml", ".yml", ".csv"):
-        raise UsageError(f"The list {path} is neither a YAML (.yaml) nor a CSV (.csv) file.")
+        raise UsageError(
+            f"The list {path} is neither a YAML nor a CSV file by its name.",
+            "End it with .yaml or .csv.",
+        )
+    where = f"The list {path}"
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"The list {path} cannot be read: {error}.") from error
-    where = f"The list {path}"
+    except OSError as error:
+        raise UsageError(
+            f"{where} cannot be read: {error.strerror}.", "Give the path of a file."
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"{where} is no text in UTF-8.", "Save it as UTF-8.") from error
+    if not text.strip():
+        raise UsageError(f"{where} is empty.", "`energyscore suite --help` says what it holds.")
     if kind == ".csv":
         return Listing(path.name, parse_csv(text, where), ours=False)
     return Listing(path.name, parse_yaml(text, where), ours=True)
@@ -115,31 +119,58 @@ def parse_yaml(text: str, where: str) -> tuple[Entry, ...]:
         UsageError: naming the key by its path and what is wrong with it.
     """
     try:
-        content: Any = yaml.load(text, _UniqueKeys)
+        loader = _UniqueKeys(text)
+        root = loader.get_single_node()
+        content: Any = None if root is None else loader.construct_document(root)
     except _YAML_ERRORS as error:
-        raise UsageError(f"{where} is not valid YAML: {error}.") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"{where} must hold a mapping with the key 'entries'.")
+        raise UsageError(f"{where}{_explain_yaml(error)}") from error
+    if root is None or not isinstance(content, dict):
+        raise UsageError(f"{where} must hold a mapping with the key 'entries'.", _EXAMPLE)
     try:
         form = _ListForm.model_validate(content)
     except ValidationError as error:
-        part, *inside = error.errors()[0]["loc"]
+        path = error.errors()[0]["loc"]
         parts: dict[str, type[Strict]] = {"entries": _EntryForm, "defaults": RunOptions}
-        form_there = parts.get(str(part), _ListForm)
-        problem = explain(error, form_there if inside else _ListForm)
-        raise UsageError(f"{where}: {problem}") from error
+        form_there = parts.get(str(path[0]), _ListForm) if len(path) > 1 else _ListForm
+        line = _line(root, path)
+        raise UsageError(f"{where}, line {line}: {explain(error, form_there)}") from error
     entries = []
     for number, one in enumerate(form.entries):
-        place = f"entries[{number}]"
+        place = f"line {_line(root, ('entries', number))}, entries[{number}]"
         options = one.over(form.defaults)
         if problem := options.problem():
-            raise UsageError(f"{where}: {place}: {problem}.")
+            raise UsageError(f"{where}, {place}: {problem}.")
         entries += [
-            Entry(place, task, model, one.size, one.reasoning, options)
+            Entry(place, task, model, one.size, options, frozenset(one.given()))
             for task in one.task
             for model in one.model
         ]
     return tuple(entries)
+
+
+def _explain_yaml(error: Exception) -> str:
+    """What is wrong with a text that is no YAML, with its line where that is known."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    line = f", line {mark.line + 1}" if mark else ""
+    problem = getattr(error, "problem", None) or str(error)
+    if problem.startswith("but "):  # the second half of a sentence
+        problem = f"{getattr(error, 'context', '')}, {problem}"
+    return f"{line}: no valid YAML: {problem}."
+
+
+def _line(root: yaml.Node, path: Sequence[object]) -> int:
+    """The line of the key or entry that a path leads to, as far as it leads."""
+    node, line = root, root.start_mark.line
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, value) for key, value in node.value if key.value == part]
+            if not found:
+                break
+            line, node = found[0][0].start_mark.line, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line
+    return int(line) + 1
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -2,11 +2,14 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 
 from energyscore.errors import UsageError, did_you_mean
-from energyscore.suite.listing import Entry, Reasoning
+from energyscore.suite.listing import Entry
+from energyscore.suite.options import RunOptions
+from energyscore.suite.states import BLANK, mode_of_row
 
 MODEL, PRIORITY, CLASS, TASK = "Models to Add", "Priority (1=hi)", "Class", "Task"
 REASONING, TEMPLATE = "Reasoning State", "Chat Template"
@@ -22,27 +25,32 @@ TASKS = {
 }
 """Names in the official lists -> ours, where they differ."""
 
+MOST_TOKENS = 8192
+"""What the official protocol lets an answer have where a model is to reason."""
+
+_QUOTES = "A quoted cell ends with a quote, and a comma or the end of the line follows."
 _ADDRESS = re.compile(r"^(https?://)?(www\.)?(huggingface\.co|hf\.co)/", re.IGNORECASE)
-_STATE = re.compile(r"(on|off)(?:\((high|medium|low|n/a)\))?")
-_BLANK = {"", "n/a", "na", "none", "-"}
 
 
 def parse_csv(text: str, where: str) -> tuple[Entry, ...]:
     """The entries of an official list by priority, 1 first; those without one come last.
 
-    Case and blanks in the names of columns do not matter, nor do columns without a name. The
-    chat template is not read: it says in words what the reasoning state says.
+    Case and blanks in the names of columns do not matter, nor do columns without a name. Text
+    generation whose reasoning state is `On` is the task reasoning, in that mode and with the
+    official limit; with `Off` it is text generation of a fixed length, as it is officially.
 
     Raises:
-        UsageError: when a column is missing, or a priority or class is none, with the line.
+        UsageError: when a column is missing or unknown, or a priority or class is none, with the
+            line.
     """
     csv.field_size_limit(2**31 - 1)
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     ranked: list[tuple[float, Entry]] = []
     try:
-        places = _places(next(reader, []), where)
+        line = 1
+        places = _places(next(reader, []), f"{where}, line 1")
+        line = reader.line_num + 1
         for row in reader:
-            line = reader.line_num
             cells = {
                 name: " ".join(row[place].split()) if place < len(row) else ""
                 for name, place in places.items()
@@ -50,31 +58,38 @@ def parse_csv(text: str, where: str) -> tuple[Entry, ...]:
             if cells[MODEL] or cells[TASK]:
                 place = f"line {line}"
                 ranked.append((_priority(cells, f"{where}, {place}"), _entry(cells, place, where)))
+            line = reader.line_num + 1  # a cell may hold several
     except csv.Error as error:
-        raise UsageError(f"{where}, line {reader.line_num} is not valid CSV: {error}.") from error
+        raise UsageError(f"{where}, line {line}: no valid CSV: {error}.", _QUOTES) from error
     if not ranked:
-        raise UsageError(f"{where} holds no models.")
+        raise UsageError(f"{where} names no models.", "Add a row with a model and its task.")
     return tuple(entry for _, entry in sorted(ranked, key=lambda pair: pair[0]))
 
 
 def _places(header: Sequence[str], where: str) -> dict[str, int]:
-    """Which column stands where; a name that is nearly one of ours is taken for a slip."""
+    """Which column stands where; columns without a name hold what people like."""
+    if not any(map(str.strip, header)):
+        raise UsageError(f"{where}: no names of columns.", f"It holds: {', '.join(COLUMNS)}.")
     known = {_plain(name): name for name in COLUMNS}
     places: dict[str, int] = {}
     for place, title in enumerate(header):
         name = known.get(_plain(title))
         if name in places:
-            raise UsageError(f"{where} has the column {name!r} twice.")
+            raise UsageError(f"{where}: the column {name!r} stands there twice.", "Remove one.")
         if name is not None:
             places[name] = place
     for name in (MODEL, TASK):
         if name not in places:
             others = [title.strip() for title in header if title.strip()]
-            raise UsageError(f"{where} has no column {name!r}.", did_you_mean(name, others))
+            hint = did_you_mean(name, others)
+            if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+                hint = "Separate the columns by commas."
+            raise UsageError(f"{where}: there is no column {name!r}.", hint)
     for title in filter(str.strip, header):
-        guess = did_you_mean(_plain(title), known)
-        if _plain(title) not in known and guess.startswith("Did you mean"):
-            raise UsageError(f"{where}: unknown column {title.strip()!r}. {guess}")
+        if _plain(title) not in known:
+            hint = did_you_mean(title.strip(), COLUMNS)
+            message = f"{where}: unknown column {title.strip()!r}."
+            raise UsageError(message, f"{hint} A column without a name may hold what you like.")
     return places
 
 
@@ -84,42 +99,40 @@ def _plain(title: str) -> str:
 
 def _priority(cells: Mapping[str, str], where: str) -> float:
     text = cells.get(PRIORITY, "").lower()
-    if text in _BLANK:
+    if text in BLANK:
         return float("inf")
     try:
-        return float(text)
-    except ValueError as error:
-        raise UsageError(f"{where}: {PRIORITY}: {text!r} is no number.") from error
+        if math.isfinite(priority := float(text)):
+            return priority
+    except ValueError:
+        pass
+    raise UsageError(f"{where}: {PRIORITY}: {text!r} is no number.", "Give 1, 2, 3, or nothing.")
 
 
 def _entry(cells: Mapping[str, str], place: str, where: str) -> Entry:
     size = cells.get(CLASS, "").upper()
-    size = "" if size.lower() in _BLANK else size
+    size = "" if size.lower() in BLANK else size
     if size and not re.fullmatch("[A-Z]", size):
-        raise UsageError(f"{where}, {place}: {CLASS}: {size!r} is no class such as A, B or C.")
-    reasoning, problem = _reasoning(cells.get(REASONING, ""))
+        message = f"{where}, {place}: {CLASS}: {size!r} is no class."
+        raise UsageError(message, "Give a letter such as A, B or C, or nothing.")
+    mode, problem = mode_of_row(cells.get(REASONING, ""), cells.get(TEMPLATE, ""))
     task = _plain(cells[TASK]).replace(" ", "_").replace("-", "_")
+    task = TASKS.get(task, task)
+    if task == "text_generation" and mode not in (None, "off"):
+        task = "reasoning"
+    if task != "reasoning" and mode == "off":
+        mode = None  # then nothing is asked for: text generation is of a fixed length
     model = _ADDRESS.sub("", cells[MODEL]).strip("/")
     if not model or not task:
         problem = "the row names no model" if task else "the row names no task"
+    content = {"reasoning": [mode]} if mode else {}
+    most = {"max_new_tokens": MOST_TOKENS} if task == "reasoning" else {}
     return Entry(
         place=place,
-        task=TASKS.get(task, task),
+        task=task,
         model=model,
         model_class=size or None,
-        reasoning=reasoning,
+        options=RunOptions.model_validate(content | most),
+        said=frozenset(content),
         problem=problem,
     )
-
-
-def _reasoning(text: str) -> tuple[Reasoning | None, str]:
-    state = text.lower().replace(" ", "")
-    if state in _BLANK:
-        return None, ""
-    found = _STATE.fullmatch(state)
-    if found is None:
-        return None, f"the reasoning state {text!r} is not known"
-    if found[1] == "off":
-        return "off", ""
-    levels: dict[str | None, Reasoning] = {"high": "high", "medium": "medium", "low": "low"}
-    return levels.get(found[2], "on"), ""

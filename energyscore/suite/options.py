@@ -1,13 +1,14 @@
 """What a list may say about how its entries are measured: options of `energyscore run`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from energyscore.errors import UsageError, did_you_mean
 from energyscore.model import Dtype
-from energyscore.task import TaskSpec
+from energyscore.reasoning import DEFAULT
+from energyscore.task import Generation, Mode, TaskSpec
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -25,6 +26,17 @@ def _several(value: object) -> object:
     """One or several: `x` means `[x]`; GPUs may be named by their index."""
     values = value if isinstance(value, list) else [value]
     return [str(one) if type(one) is int else one for one in values]
+
+
+def _modes(value: object) -> object:
+    """One or several; YAML reads `on` and `off` as true and false."""
+    if value is None:
+        return None
+    said = {True: "on", False: "off"}
+    return [
+        said[one] if isinstance(one, bool) else one.strip().lower() if isinstance(one, str) else one
+        for one in (value if isinstance(value, list) else [value])
+    ]
 
 
 OneOrMore = Annotated[list[Text], Field(min_length=1), BeforeValidator(_several)]
@@ -45,11 +57,14 @@ class RunOptions(Strict):
     quick: bool = False
     queries: Count | None = None
     batch_size: Count | None = None
+    reasoning: Annotated[list[Mode] | None, Field(min_length=1), BeforeValidator(_modes)] = None
+    max_new_tokens: Count | None = None
     repeats: Annotated[int | None, BeforeValidator(_repeats)] = None
     half_width: Annotated[float, Field(ge=0.01, le=50)] | None = None
     idle: Annotated[float, Field(ge=0, le=3600)] | None = None
     device: Literal["auto", "cuda", "cpu"] = "auto"
     gpu: Annotated[list[Text] | None, BeforeValidator(_several)] = None
+    spread: Count | None = None
     dtype: Dtype = "auto"
     dataset: Text | None = None
     revision: Text | None = None
@@ -69,6 +84,25 @@ class RunOptions(Strict):
         """These options, and those of `defaults` where these say nothing."""
         return RunOptions.model_construct(**{**defaults.given(), **self.given()})
 
+    def without(self, names: Collection[str]) -> "RunOptions":
+        """These options, as if those of these names had not been said."""
+        said = self.given().items()
+        return RunOptions.model_construct(**{k: v for k, v in said if k not in names})
+
+    def by_mode(self) -> dict[Mode, "RunOptions"]:
+        """The same for each mode of reasoning alone; unless one is said, for `default`."""
+        return {
+            mode: RunOptions.model_construct(**self.given() | {"reasoning": [mode]})
+            for mode in self.reasoning or [DEFAULT]
+        }
+
+    def generation(self, spec: TaskSpec) -> Generation | None:
+        """How text is generated at a task with modes, in the one that is said; else None."""
+        if spec.generation is None or not spec.has_modes:
+            return None
+        mode = (self.reasoning or [DEFAULT])[0]
+        return spec.generation.chosen(mode, self.max_new_tokens, quick=self.quick)
+
     @property
     def auto_repeats(self) -> bool:
         """Whether runs go on until the interval is narrow enough."""
@@ -83,7 +117,7 @@ class RunOptions(Strict):
     def problem(self) -> str:
         """What does not go together, empty where everything does."""
         if self.half_width is not None and not self.auto_repeats:
-            return "half_width is the target of `repeats: auto`"
+            return "half_width is the target of `repeats: auto`, which is not said"
         return ""
 
     def arguments(self) -> list[str]:
@@ -105,7 +139,9 @@ class RunOptions(Strict):
 
         The country and --strict are left out: they change no figure of a measurement.
         """
+        generation = self.generation(spec)
         return {
+            **({"generation": generation.recorded()} if generation else {}),
             "quick": self.quick,
             "queries": self.queries or spec.queries,
             "batch_size": self.batch_size or spec.batch_size,
@@ -114,6 +150,7 @@ class RunOptions(Strict):
             "idle": self.idle,
             "device": self.device,
             "gpu": self.gpu or [],
+            "spread": self.spread,
             "allow_shared": self.allow_shared,
         }
 
@@ -146,5 +183,9 @@ def explain(error: ValidationError, form: type[BaseModel]) -> str:
         return f"unknown key {path!r}. {did_you_mean(str(first['loc'][-1]), known)}"
     if first["type"] == "missing":
         return f"the key {path!r} is missing."
+    if first["type"] == "model_type":
+        return f"{path or 'the list'}: it must be a mapping (got {str(first['input'])[:60]!r})."
+    if first["type"] == "too_short":
+        return f"{path} is empty: name one at least."
     message = first["msg"].removeprefix("Value error, ")
     return f"{path or 'the list'}: {message} (got {str(first['input'])[:60]!r})."

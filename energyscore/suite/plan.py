@@ -1,7 +1,7 @@
 """The plan: which entries of a list are measured, and what each of them comes to."""
 
 import fnmatch
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,10 @@ from energyscore.model import ModelSpec, parse_model
 from energyscore.store import result_folder
 from energyscore.suite.listing import Entry, Listing
 from energyscore.suite.options import RunOptions
-from energyscore.task import TaskFile, find_task
+from energyscore.task import Mode, TaskFile, find_task
+
+_OF_MODES = ("reasoning", "max_new_tokens")
+"""Options that only tasks with modes of reasoning have."""
 
 KeyOf = Callable[[TaskFile, ModelSpec, RunOptions], str]
 
@@ -26,6 +29,7 @@ class Planned:
         model: the model; None where the name can be no model's.
         key: what was asked for, see `energyscore.suite.key`; empty where it cannot be measured.
         problem: why it cannot be measured; empty where it can.
+        repeated: where else the list asks for the same.
     """
 
     entry: Entry
@@ -33,6 +37,19 @@ class Planned:
     model: ModelSpec | None
     key: str
     problem: str = ""
+
+    repeated: tuple[str, ...] = ()
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode that the model is to reason in; None where the task has none."""
+        reasoning = self.entry.options.reasoning
+        return reasoning[0] if reasoning and self.task and self.task.spec.has_modes else None
+
+    @property
+    def label(self) -> str:
+        """The model, with its mode where the task has modes."""
+        return self.model_name + (f" (reasoning {self.mode})" if self.mode else "")
 
     @property
     def task_name(self) -> str:
@@ -74,6 +91,8 @@ def make_plan(
 ) -> list[Planned]:
     """What each entry comes to; of entries that ask for the same, the first stays.
 
+    Options about reasoning that an entry does not say itself are for tasks with modes only.
+
     Args:
         listing: the entries.
         tasks: all known tasks.
@@ -81,30 +100,55 @@ def make_plan(
         key_of: gives the key of a measurement.
 
     Raises:
-        UsageError: when a list of our form names a task, a model or a file that is none. In
-            others' lists such an entry is kept with the reason.
+        UsageError: when a list of our form names a task, a model or a file that is none, or asks
+            for the same twice. In others' lists such an entry is kept with the reason, and what
+            is asked for twice is measured once.
     """
-    plan: list[Planned] = []
-    seen: set[object] = set()
+    plan: dict[object, Planned] = {}
     for entry in listing.entries:
         options = override.over(entry.options)
         if problem := options.problem():
             raise UsageError(f"{listing.source}: {entry.place}: {problem}.")
-        planned = _plan_entry(replace(entry, options=options), tasks, key_of)
-        if listing.ours and planned.problem and not _cannot_reason(entry):
-            raise UsageError(f"{listing.source}: {entry.place}: {planned.problem}")
-        same = planned.key or (planned.task_name, planned.model_name, entry.reasoning)
-        if same not in seen:
-            seen.add(same)
-            plan.append(planned)
-    return plan
+        for planned in _plan_entry(replace(entry, options=options), tasks, key_of):
+            where = f"{listing.source}: {entry.place}"
+            if listing.ours and planned.problem:
+                raise UsageError(f"{where}: {planned.problem}")
+            same = planned.key or (planned.task_name, planned.label, planned.problem)
+            if same not in plan:
+                plan[same] = planned
+                continue
+            first = plan[same]
+            if listing.ours and not override.given():
+                what = f"{planned.label}, {planned.task_name}"
+                message = f"{where}: {what}: {first.entry.place} asks for the same."
+                raise UsageError(message, "Leave one of both out.")
+            plan[same] = replace(first, repeated=(*first.repeated, entry.place))
+    return list(plan.values())
 
 
-def _plan_entry(entry: Entry, tasks: Mapping[str, TaskFile], key_of: KeyOf) -> Planned:
-    task, model = None, None
-    options = entry.options
+def _plan_entry(entry: Entry, tasks: Mapping[str, TaskFile], key_of: KeyOf) -> Iterator[Planned]:
+    """What an entry comes to: one measurement for each mode of reasoning."""
     try:
         task = _find_task(entry.task, tasks)
+    except EnergyScoreError as error:
+        yield Planned(entry, None, None, "", entry.problem or str(error))
+        return
+    if task.spec.has_modes:
+        for options in entry.options.by_mode().values():
+            yield _plan_one(replace(entry, options=options), task, key_of)
+        return
+    alien = [name for name in _OF_MODES if getattr(entry.options, name) is not None]
+    asked = " and ".join(name for name in alien if name in entry.said)
+    problem = f"{asked}: the task {task.spec.id} has no modes of reasoning." if asked else ""
+    if asked and "reasoning" in tasks:
+        problem += " Name the task reasoning."
+    plain = replace(entry, options=entry.options.without(alien), problem=entry.problem or problem)
+    yield _plan_one(plain, task, key_of)
+
+
+def _plan_one(entry: Entry, task: TaskFile, key_of: KeyOf) -> Planned:
+    options, model = entry.options, None
+    try:
         model = parse_model(
             entry.model,
             revision=options.revision,
@@ -115,17 +159,10 @@ def _plan_entry(entry: Entry, tasks: Mapping[str, TaskFile], key_of: KeyOf) -> P
         )
         if model.source == "builtin":
             builtin.find_architecture(model.id, task.spec.modality)
-        problem = entry.problem or _cannot_reason(entry)
-        key = "" if problem else key_of(task, model, options)
+        key = "" if entry.problem else key_of(task, model, options)
     except EnergyScoreError as error:
         return Planned(entry, task, model, "", entry.problem or str(error))
-    return Planned(entry, task, model, key, problem)
-
-
-def _cannot_reason(entry: Entry) -> str:
-    if entry.reasoning in (None, "off"):
-        return ""
-    return f"reasoning ({entry.reasoning}) cannot be measured by this version"
+    return Planned(entry, task, model, key, entry.problem)
 
 
 def _find_task(name: str, tasks: Mapping[str, TaskFile]) -> TaskFile:

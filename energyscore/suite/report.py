@@ -22,7 +22,7 @@ class Record(Part):
     task: str
     model: str
     model_class: str | None = Field(description="as the list says it")
-    reasoning: str | None
+    reasoning: str | None = Field(description="the mode; null where the task has none")
     status: Status = Field(
         description="skipped: measured before; unsupported: this version cannot measure it; "
         "pending: not measured yet"
@@ -92,7 +92,7 @@ def make_record(
         task=planned.task_name,
         model=planned.model_name,
         model_class=planned.entry.model_class,
-        reasoning=planned.entry.reasoning,
+        reasoning=planned.mode,
         status=status,
         reason=reason,
         exit_code=exit_code,

@@ -24,6 +24,7 @@ from energyscore.export.page.words import (
     chance_of,
     date_of,
     known,
+    name_of,
     stars_label,
     why_no_figure,
 )
@@ -122,7 +123,7 @@ def detail_of(
     energy_wh = rating.energy_wh
     return Detail(
         name=name,
-        model=result.model.id,
+        model=name_of(result),
         hub=hub_address(result),
         task=task_of(result),
         date=date,

@@ -15,6 +15,7 @@ from energyscore.export.page.words import (
     date_of,
     format_count,
     margin_of,
+    name_of,
     stars_label,
     why_no_figure,
 )
@@ -189,7 +190,7 @@ def _row(
     return Row(
         id=row_id,
         href=href,
-        model=result.model.id,
+        model=name_of(result),
         flags=_flags(result),
         cautions=len(result.cautions),
         size=format_count(result.model.parameters),

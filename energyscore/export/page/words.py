@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from energyscore.export.typesetting import plain
 from energyscore.rating import Rating
 from energyscore.result import Result
 from energyscore.units import format_number
@@ -45,6 +46,11 @@ def shown(value: object) -> object:
     if isinstance(value, str) and not hasattr(value, "__html__"):
         return _UNSHOWN.sub("\ufffd", value)
     return value
+
+
+def name_of(result: Result) -> str:
+    """The model's name as it stands; in words where nothing of it can be seen."""
+    return result.model.id if plain(result.model.id) else "(a model without a name)"
 
 
 def basis_of(result: Result, rating: Rating) -> Basis:

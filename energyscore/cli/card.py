@@ -1,0 +1,175 @@
+"""`energyscore card`: results for a model card. Needs neither a GPU nor torch."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energyscore.cli import app
+from energyscore.cli.label import AmongOption, ModelOption, Paths, ScaleOption, TaskOption
+from energyscore.errors import InvalidResult, ResultError, UsageError
+from energyscore.export import RatedResult
+
+
+class CardFormat(StrEnum):
+    """How results are written for a model card."""
+
+    markdown = "markdown"
+    json = "json"
+    spdx = "spdx"
+
+
+@app.command()
+def card(
+    paths: Paths,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            help="The model card (README.md) to write into; made where there is none. Default: "
+            "to stdout.",
+            show_default=False,
+        ),
+    ] = None,
+    eval_results: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of the model's repository: writes .eval_results/*.yaml into it. The "
+            "hub ranks by them once the dataset is registered there as a benchmark.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    task: TaskOption = None,
+    among: AmongOption = None,
+    scale: ScaleOption = None,
+    form: Annotated[
+        CardFormat,
+        typer.Option("--format", help="What goes to stdout; spdx: SPDX 3.0.1 as JSON-LD."),
+    ] = CardFormat.markdown,
+) -> None:
+    """Write results into a model card: `model-index` metadata and a table.
+
+    What is in the card stays as it is. Ours stands between markers, and the results named replace
+    those of an earlier time. Estimates and cohorts are called so.
+
+    Examples:
+      energyscore card results --model openai-community/gpt2 --write README.md
+
+      energyscore card results --model openai-community/gpt2 --format spdx > model.spdx.json
+    """
+    from energyscore.cli.choosing import choose
+    from energyscore.export.card import card_name, card_section, model_index, to_card_json
+    from energyscore.export.card_merge import merge_card
+    from energyscore.export.spdx import to_spdx
+    from energyscore.store import write_atomically
+
+    if form is not CardFormat.markdown and write is not None:
+        raise UsageError(
+            f"--write is for Markdown, not for --format {form.value}.", "Redirect stdout instead."
+        )
+    report = _fit_for_cards(
+        _of_one_model(choose(paths, among=among or [], model=model, task=task, scale=scale))
+    )
+    # All is made before anything is written.
+    files = _eval_results(eval_results, report) if eval_results is not None else {}
+    if form is not CardFormat.markdown:
+        content = (to_spdx if form is CardFormat.spdx else to_card_json)(report)
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        old, mode = _read(write) if write else ("", 0o644)
+        where = str(write or "the card")
+        index, section = model_index(report), card_section(report)
+        merged = merge_card(old, card_name(report), index, section, where)
+        if write is None:
+            sys.stdout.write(merged)
+        else:
+            # What a link names is replaced, not the link.
+            write_atomically(write.resolve(), merged, mode)
+            same = "unchanged, " if merged == old else ""
+            print(f"{write}: {same}{len(report)} result{'s' if len(report) > 1 else ''}")
+    for path, content in files.items():
+        write_atomically(path, content)
+        print(path, file=sys.stderr)
+
+
+def _of_one_model(report: list[RatedResult]) -> list[RatedResult]:
+    names = sorted({entry.result.model.id for entry in report})
+    if len(names) > 1:
+        raise UsageError(
+            f"A card is of one model, and here are {len(names)}: {', '.join(names[:5])}"
+            f"{', ...' if len(names) > 5 else '.'}",
+            "Choose one with --model.",
+        )
+    return report
+
+
+def _fit_for_cards(report: list[RatedResult]) -> list[RatedResult]:
+    """Those that have a figure and may be published; the others are named on stderr.
+
+    Raises:
+        InvalidResult: when none is left.
+    """
+    fit, reasons = [], []
+    for entry in report:
+        if entry.result.valid and entry.rating.energy_wh is not None:
+            fit.append(entry)
+        else:
+            reasons.append(f"{entry.file}: {entry.rating.reason or 'no energy was measured'}")
+    if not fit:
+        raise InvalidResult(
+            f"No result may stand in a card: {'; '.join(reasons)}.", "Measure again."
+        )
+    _say("left out of the card", reasons)
+    return fit
+
+
+def _eval_results(folder: Path, report: list[RatedResult]) -> dict[Path, bytes]:
+    """The files for `.eval_results`; results that cannot go there are named on stderr.
+
+    Raises:
+        UsageError: when none can.
+    """
+    from energyscore.export.eval_results import eval_result_name, to_eval_results, why_not
+
+    reasons = [f"{entry.file}: {why}" for entry in report if (why := why_not(entry))]
+    if len(reasons) == len(report):
+        raise UsageError(
+            f"No result can go into .eval_results: {'; '.join(reasons)}.",
+            "It takes measured GPU energy of a model's own weights on a dataset of the hub.",
+        )
+    _say("left out of .eval_results", reasons)
+    return {
+        folder / ".eval_results" / eval_result_name(entry): to_eval_results(entry)
+        for entry in report
+        if not why_not(entry)
+    }
+
+
+def _say(what: str, reasons: list[str]) -> None:
+    from energyscore.console import ProgressObserver
+
+    for reason in reasons:
+        ProgressObserver().warn(f"{what}: {reason}.")
+
+
+def _read(path: Path) -> tuple[str, int]:
+    """The card as it is, with its line ends, and its permissions; empty where there is none.
+
+    Raises:
+        ResultError: when it is there and cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read(), path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        return "", 0o644
+    except UnicodeDecodeError as error:
+        raise ResultError(
+            f"{path} is not UTF-8: {error.reason} at byte {error.start}.",
+            "Save it as UTF-8; nothing was written.",
+        ) from error
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,212 @@
+import itertools
+import re
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+
+from energyscore.errors import UsageError
+from energyscore.export.card_merge import BEGIN, END, merge_card
+
+SECTION = "## Inference energy\n\n| a | b |\n|---|---|\n| 1 Wh | ★★★★☆ |\n"
+
+FRONTS = {
+    "plain": "license: mit\ntags:\n- a\n- b",
+    "comments": "# who wrote it\nlicense: mit  # really\n\n# the end",
+    "unknown keys": (
+        "license: 'mit'\nx_ours: {a: 1, b: [2, 3]}\nlanguage: no\nn: 0x1F\nd: 2024-01-02"
+    ),
+    "other results": (
+        "license: mit\nmodel-index:  # by hand\n- name: theirs\n  results:\n"
+        "  # measured twice\n  - task: {type: text-generation}\n    dataset:\n"
+        '      name: "A set"\n      type: a/set\n    metrics:\n    - type: accuracy\n'
+        "      value: 0.50  # half\n    # still that result\nlibrary_name: transformers"
+    ),
+    "indented results": (
+        "model-index:\n  - name: theirs\n    results:\n      - task:\n          type: asr\n"
+        "        dataset: {name: A, type: a}\n        metrics:\n          - type: wer\n"
+        "            value: 1.0\n        note: |\n          a\n\n          b\n\nlicense: mit"
+    ),
+    "two models": (
+        "model-index:\n- name: theirs\n  results:\n  - task: {type: t}\n"
+        "    dataset: {name: A, type: a}\n    metrics: [{type: wer, value: .nan}]\n"
+        "- name: second\n  results: []\nlicense: mit"
+    ),
+    "anchors": "base: &b {x: 1}\nother: *b\nlicense: mit",
+    "broken entries": "model-index:\n- name: theirs\n  results:\n  - no: metrics\nlicense: mit",
+}
+BODIES = {
+    "text": "# A model\n\nText.\n",
+    "no break at the end": "\n# A model\n\n---\nmodel-index: none\n---\nText",
+    "none": "",
+    "spaces": "\n\n  # A model  \n\n```yaml\n---\na: 1\n---\n```\n\n\n",
+}
+BREAKS = {"LF": "\n", "CRLF": "\r\n"}
+
+
+def ours(value=1.5, task="text-generation", extra=()):
+    return {
+        "task": {"type": task},
+        "dataset": {"name": "D", "type": "d/d"},
+        "metrics": [{"type": "energyscore_gpu_wh_per_1k_queries", "value": value, **dict(extra)}],
+    }
+
+
+def merge(card, *results, section=SECTION):
+    return merge_card(card, "model", list(results) or [ours()], section, "README.md")
+
+
+def front_of(card):
+    return yaml.safe_load(re.search(r"^\ufeff?\s*---\s*\n(.*?)\n---", card, re.S)[1])
+
+
+def without_ours(card):
+    """The card without what stands between our markers, as a reader would cut it out."""
+    card = re.sub(rf"(?s){BEGIN}.*?{END}", "", card)
+    return re.sub(r"(?ms)^[ ]*# energyscore: begin\r?\n.*?^[ ]*# energyscore: end\r?\n", "", card)
+
+
+@pytest.fixture(params=itertools.product(FRONTS, BODIES, BREAKS), ids=", ".join)
+def card(request):
+    front, body, line_break = request.param
+    return f"---\n{FRONTS[front]}\n---\n{BODIES[body]}".replace("\n", BREAKS[line_break])
+
+
+def test_nothing_of_the_card_is_changed(card):
+    left = without_ours(merge(card))
+    assert left.startswith(card)
+    assert not left.removeprefix(card).strip()
+
+
+def test_the_hub_reads_the_old_and_the_new(card, caplog):
+    merged = merge(card)
+    read = ModelCard(merged, ignore_metadata_errors=True)
+    old = ModelCard(card, ignore_metadata_errors=True)
+    assert read.text.startswith(old.text)
+    for name in ("license", "tags", "language", "x_ours", "d", "library_name", "base", "other"):
+        assert read.data.get(name) == old.data.get(name)
+    front = front_of(merged)
+    entries = front.pop("model-index")
+    before = front_of(card)
+    theirs = before.pop("model-index", [{"name": "model", "results": []}])
+    assert repr(front) == repr(before)
+    assert [entry["name"] for entry in entries] == [entry["name"] for entry in theirs]
+    assert entries[0]["results"][-1] == ours()
+    assert repr(entries[0]["results"][:-1]) == repr(theirs[0]["results"])
+
+
+def test_twice_is_once(card):
+    merged = merge(card)
+    assert merge(merged) == merged
+
+
+def test_new_results_take_the_place_of_the_old(card):
+    first = merge(card, ours(1.5), ours(2.5, "asr"), section="old\n")
+    second = merge(first, ours(9.5), section="new\n")
+    assert second == merge(card, ours(9.5), section="new\n")
+    assert "old" not in second
+
+
+def test_line_ends_stay_what_they_are(card):
+    merged = merge(card)
+    kinds = set(re.findall(r"\r\n|\n|\r", merged))
+    assert kinds == set(re.findall(r"\r\n|\n|\r", card))
+
+
+@pytest.mark.parametrize("front", [name for name in FRONTS if name != "broken entries"])
+def test_a_card_saved_by_the_hub_in_between_is_not_added_to_twice(front):
+    """The hub's writer drops comments, and with them our markers."""
+    merged = merge(f"---\n{FRONTS[front]}\n---\n\n# A model\n")
+    saved = str(ModelCard(merged))
+    assert "# energyscore" not in saved
+    again = merge(saved, ours(9.5))
+    values = [
+        result["metrics"][0]["value"]
+        for entry in front_of(again)["model-index"]
+        for result in entry["results"]
+        if result["metrics"][0]["type"].startswith("energyscore_")
+    ]
+    assert values == [9.5]
+    assert merge(again, ours(9.5)) == again
+
+
+def test_what_others_wrote_between_our_markers_is_kept():
+    merged = merge("---\nlicense: mit\n---\ntext\n")
+    theirs = (
+        "  - task: {type: t}\n    dataset: {name: A, type: a}\n"
+        "    metrics: [{type: wer, value: 3}]\n# energyscore: end\n"
+    )
+    edited = merged.replace("# energyscore: end\n", theirs)
+    again = front_of(merge(edited, ours(9.5)))["model-index"][0]["results"]
+    assert [result["metrics"][0]["value"] for result in again] == [3, 9.5]
+
+
+def test_a_new_card_can_be_read():
+    merged = merge("")
+    read = ModelCard(merged)
+    assert read.data.model_name == "model"
+    assert read.data.eval_results[0].metric_value == 1.5
+    assert SECTION in read.text
+    assert merge(merged) == merged
+
+
+@pytest.mark.parametrize("text", ["# A model\n", "text", "\n\ntext\n", "- a\n- b\n", "\ufefftext"])
+def test_a_card_without_a_front_matter_gets_one(text):
+    merged = merge(text)
+    assert ModelCard(merged.removeprefix("\ufeff")).data.model_name == "model"
+    assert text.removeprefix("\ufeff") in merged
+    assert merged.startswith("\ufeff") == text.startswith("\ufeff")
+    assert merge(merged) == merged
+
+
+@pytest.mark.parametrize(
+    "card",
+    ["---\n---\ntext\n", "---\n\n---\ntext\n", "---\n# nothing\n---\ntext", "\ufeff---\n---\n",
+     "---\nmodel-index: []\n---\n", "---\nmodel-index:\n---\n",
+     "---\nmodel-index:\n- name: x\n  results: []\nlicense: mit\n---\n",
+     "---\nmodel-index: [{name: x, results: []}]\nlicense: mit\n---\n",
+     "---\nmodel-index:\n- name: x\nlicense: mit\n---\n", "\n\n---\na: 1\n---\n"],
+)  # fmt: skip
+def test_empty_parts_of_a_card_can_be_filled(card):
+    merged = merge(card)
+    front = front_of(merged)
+    assert front["model-index"][0]["results"] == [ours()]
+    assert front.get("license") == ("mit" if "license" in card else None)
+    assert merged.count("model-index:") == 1
+    assert merge(merged) == merged
+    assert merge(merge(card, ours(7.0))) == merged
+
+
+def test_a_value_may_be_any_text():
+    values = ["a: b # c", "---", "'\"", "line\nbreak", "★ \u2028 \x85", "# energyscore: end", "no"]
+    results = [ours(value, extra={"name": value}) for value in values]
+    merged = merge("---\nlicense: mit\n---\ntext\n", *results)
+    assert front_of(merged)["model-index"][0]["results"] == results
+    assert merge(merged, *results) == merged
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ("---\nlicense: mit\n", "not between two lines of ---"),
+        ("---", "not between two lines of ---"),
+        ("---\nlicense: [mit\n---\n", "not YAML in line"),
+        ("---\na: b: c\n---\n", "not YAML in line 2"),
+        ("---\na: 2024-99-99\n---\n", "not YAML"),
+        ("---\n- a\n---\n", "no keys and values"),
+        ("---\n{license: mit}\n---\n", "without { } around them"),
+        ("---\nmodel-index: {name: x}\n---\n", "not a list of models"),
+        ("---\nmodel-index:\n- results: []\n---\n", "not a list of models"),
+        ("---\nmodel-index:\n- name: x\n  results: 3\n---\n", "not a list of models"),
+        (f"text {BEGIN} text", "1 times"),
+        (f"{END}\n{BEGIN}", "1 times"),
+        (f"{BEGIN}{END}{BEGIN}{END}", "2 times"),
+        ("--- \na: 1\n---\ntext\n", "not between two lines of ---"),
+    ],
+)
+def test_broken_cards_are_refused_in_one_line(card, words):
+    with pytest.raises(UsageError) as error:
+        merge(card)
+    assert words in str(error.value)
+    assert str(error.value).startswith("README.md: ")
+    assert "\n" not in str(error.value)

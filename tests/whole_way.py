@@ -1,0 +1,68 @@
+"""A bundled architecture's whole way: made, saved, loaded from its folder, measured, read."""
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+from unittest import mock
+
+from energyscore import cli
+from energyscore.backends.base import TransformersBackend
+from energyscore.builtin import architectures
+from energyscore.catalog import BACKENDS, resolve
+from energyscore.model import parse_model
+from energyscore.result import Result
+from energyscore.store import load_results
+from energyscore.task import load_tasks
+
+TASKS = load_tasks()
+AT_TASKS = [(a, task) for a in architectures().values() for task in a.tasks]
+SMALLEST = [
+    min(((a, task) for a, task in AT_TASKS if task == one), key=lambda pair: pair[0].parameters)
+    for one in TASKS
+]
+"""Of each task, the bundled architecture with the fewest parameters."""
+
+
+def save(architecture, task: str, folder: Path) -> None:
+    """The architecture with random weights in a folder, with all that a published model brings."""
+    spec = TASKS[task].spec
+    backend = resolve(BACKENDS, spec.modality)()
+    backend.load(parse_model(f"builtin:{architecture.name}"), spec, "cpu")
+    if not isinstance(getattr(backend, "_chosen", backend), TransformersBackend):
+        backend.pipeline.save_pretrained(folder)
+    else:
+        backend.model.save_pretrained(folder)
+        for part in ("_tokenizer", "_processor", "_extractor"):
+            if (part := getattr(backend, part, None)) is not None:
+                part.save_pretrained(folder)
+    backend.close()
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    """The command line in this process: its exit status, and what it said to people."""
+    said = io.StringIO()
+    command = ["energyscore", *map(str, arguments)]
+    with (
+        mock.patch.object(sys, "argv", command),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(said),
+    ):
+        try:
+            cli.main()
+        except SystemExit as end:
+            return int(end.code or 0), said.getvalue()
+    raise AssertionError("the command line ends with an exit status")
+
+
+def measure(architecture, task: str, scratch: Path) -> Result:
+    """Its result, by the command line from its folder, and read from the file that it wrote."""
+    folder, out = scratch / "models" / architecture.name, scratch / "results"
+    save(architecture, task, folder)
+    asked = ["--queries", 2, "--batch-size", 2, "--quick", "--device", "cpu", "--out", out]
+    if task == "reasoning":
+        asked += ["--max-new-tokens", 4]
+    status, said = run("run", task, "--model", folder, *asked)
+    assert status == 0, said
+    ((_, result),) = load_results([out])
+    return result
