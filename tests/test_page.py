@@ -56,15 +56,15 @@ def test_rows_are_in_order_of_energy_and_what_has_none_is_last(pages):
     page = pages["index.html"]
     tables = {}
     for row in page.rows():
-        section = row[""][0]["id"].rpartition("-")[0]
+        section = row[""][0]["id"].rpartition("_")[0]
         tables.setdefault(section, []).append(row["Wh per 1,000 queries"])
-    assert set(tables) == {"text-generation-class-a", "text-generation-class-c"}
+    assert set(tables) == {"task-text-generation-class-a", "task-text-generation-class-c"}
     for cells in tables.values():
         keys = [attrs["data-key"] for attrs, _ in cells]
         figures = [float(key) for key in keys if key]
         assert figures == sorted(figures)
         assert keys == [*keys[: len(figures)], *[""] * (len(keys) - len(figures))]
-    invalid, lost = tables["text-generation-class-a"][-2:]
+    invalid, lost = tables["task-text-generation-class-a"][-2:]
     assert invalid[1] == "0.00100 ± 0 %"
     assert lost[1] == "not measured run 1: gpu:GPU-0: the GPU was lost"
 
@@ -135,6 +135,25 @@ def test_every_link_leads_to_a_file_of_the_site_or_to_the_hub(site, pages):
                 assert address.fragment in there
     models = {text for _, text in pages["index.html"].all("bdi")}
     assert {"../../etc/passwd", "javascript:alert(1)"} <= models
+
+
+def test_places_in_the_page_are_unique_whatever_tasks_are_called():
+    names = ("main", "filter-text", "a b", "a-b", "a_b", "a b 2", "stars-1", "row 1", "<b>")
+    results = []
+    for name in names:
+        for number in range(2):
+            result = result_of(f"{name} {number}", "org/m", 1.0 + number, size=None)
+            task = result.task.model_copy(update={"id": name})
+            results.append(result.model_copy(update={"task": task}))
+    page = Page(to_page(report_of(results))["index.html"])
+    ids = [attrs["id"] for _, attrs, _ in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert len(page.all("section", **{"class": "task"})) == len(names)
+
+
+def test_short_times_are_no_zero():
+    runs = [make_run(seconds=20.0)]
+    assert facts_of(page_of(result_of(1, "org/m", 1, runs=runs)))["Time of a query"] == "20.0 ms"
 
 
 def test_nothing_is_fetched_and_only_our_script_may_run(pages):

@@ -23,6 +23,7 @@ from energyscore.export.page.words import (
     basis_of,
     chance_of,
     date_of,
+    duration_of,
     known,
     name_of,
     stars_label,
@@ -31,7 +32,7 @@ from energyscore.export.page.words import (
 from energyscore.export.wording import against, interval_of, task_of
 from energyscore.modes import Multiple, tokens_of
 from energyscore.result import Check, Result
-from energyscore.units import format_duration, format_number
+from energyscore.units import format_number
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
@@ -176,7 +177,7 @@ def _headline(entry: RatedResult, multiple: Multiple | None) -> tuple[Fact, ...]
     queries = sum(run.queries for run in runs)
     facts = [
         Fact("Hardware", result.hardware),
-        Fact("Time of a query", format_duration(sum(run.duration_s for run in runs) / queries)),
+        Fact("Time of a query", duration_of(sum(run.duration_s for run in runs) / queries)),
         Fact(
             "Tokens of a query",
             f"{format_number(sum(run.input_tokens for run in runs) / queries)} in, "

@@ -127,7 +127,8 @@ def index_of(
         result = part[0][0].result
         size = result.model.model_class
         title = title_of(result.task.id) + (f", class {size}" if size else "")
-        name = unique(slug(title), [section.id for section in sections])
+        # No slug has an underscore: what is named after a section has, and nothing else is.
+        name = unique(f"task-{slug(title)}", [section.id for section in sections])
         sections.append(_section_of(name, title, part))
     rows = [row for section in sections for row in section.rows]
     bases = {row.basis_key for row in rows}
@@ -152,7 +153,7 @@ def _section_of(
     figures = [figure for entry, _, _ in items for figure in _figures(entry)]
     several = sum(bool(_figures(entry)) for entry, _, _ in items) > 1
     axis = log_axis(figures, _EDGE, _WIDTH - _EDGE) if several else None
-    ids = [f"{name}-{place}" for place in range(1, len(items) + 1)]
+    ids = [f"{name}_{place}" for place in range(1, len(items) + 1)]
     reach = ""
     if axis is not None:
         reach = f"{format_number(min(figures))} to {format_number(max(figures))} Wh"

@@ -3,8 +3,9 @@
 import statistics
 from dataclasses import dataclass
 
+from energyscore.export.page.words import duration_of
 from energyscore.result import Result
-from energyscore.units import format_duration, format_number, wh_per_1k_queries
+from energyscore.units import format_number, wh_per_1k_queries
 
 _WIDTH = 1000.0  # of the bar, in units of its own
 
@@ -59,7 +60,7 @@ def phases_of(result: Result) -> PhaseTable:
                 name=name,
                 energy="not known" if figure is None else f"{format_number(figure)} Wh{margin}",
                 share=f"{parts[place] / sum(parts) * 100:.1f} %" if parts else "",
-                time="not known" if time_s is None else format_duration(time_s),
+                time="not known" if time_s is None else duration_of(time_s),
                 start=round(starts[place] / sum(parts) * _WIDTH, 1) if parts else None,
                 width=round(parts[place] / sum(parts) * _WIDTH, 1) if parts else None,
             )

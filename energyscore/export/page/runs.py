@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from energyscore.export.page.axes import LinearAxis
-from energyscore.export.page.words import basis_of, bounds_of, second_of
+from energyscore.export.page.words import basis_of, bounds_of, duration_of, second_of
 from energyscore.rating import Rating
 from energyscore.result import Result, Run
 from energyscore.scoring import figures_of
-from energyscore.units import format_duration, format_number
+from energyscore.units import format_number
 
 WIDTH, HEIGHT = 640, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, WIDTH - 16, 16, HEIGHT - 34
@@ -84,7 +84,7 @@ def _row(run: Run, figure: float | None) -> RunRow:
         number=run.index + 1,
         energy="not known" if figure is None else f"{format_number(figure)} Wh",
         method=", ".join(sorted(methods)) or "none",
-        duration=format_duration(run.duration_s),
+        duration=duration_of(run.duration_s),
         queries=f"{run.queries:,}",
         passes=f"{run.passes:,}",
         tokens=f"{run.input_tokens:,} in, {run.output_tokens:,} out{thinking}",

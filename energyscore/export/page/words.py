@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from energyscore.export.typesetting import plain
 from energyscore.rating import Rating
 from energyscore.result import Result
-from energyscore.units import format_number
+from energyscore.units import format_duration, format_number
 
 NOT_KNOWN = "not known"
 
@@ -136,6 +136,13 @@ def second_of(moment: str) -> str:
         return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     except OverflowError:
         return moment
+
+
+def duration_of(duration_s: float) -> str:
+    """A duration for people; what is below a second in milliseconds, so that none reads as 0."""
+    if duration_s < 1:
+        return f"{format_number(duration_s * 1000)} ms"
+    return format_duration(duration_s)
 
 
 def known(value: object, absent: str = NOT_KNOWN) -> str:
