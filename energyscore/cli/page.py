@@ -33,7 +33,8 @@ def page(
     force: Annotated[
         bool,
         typer.Option(
-            help="Write into a folder that holds other files, and over files that were changed."
+            "--force",
+            help="Write into a folder that holds other files, and over files that were changed.",
         ),
     ] = False,
 ) -> None:
