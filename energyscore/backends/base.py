@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+from transformers import modeling_utils  # noqa: F401  # what all models need: see imports.py
 
 from energyscore.backend import Batch, BatchOutput, EnterPhase, ModelFacts, Query
 from energyscore.backends.failures import loading_errors, translated_errors

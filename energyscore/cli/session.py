@@ -24,6 +24,7 @@ from energyscore.cli.options import Interrupted, Options
 from energyscore.console import ProgressObserver, describe_estimate
 from energyscore.errors import DatasetError, EnergyScoreError, TaskError, UnsupportedError
 from energyscore.export import RatedResult
+from energyscore.imports import uncollected
 from energyscore.measure import Domain
 from energyscore.meters.codecarbon import GridIntensity
 from energyscore.model import ModelSpec, parse_model
@@ -174,7 +175,8 @@ class Session:
     def _choose_device(self) -> Literal["cpu", "cuda"]:
         if self._options.device == "cpu":
             return "cpu"
-        import torch
+        with uncollected():
+            import torch
 
         if torch.cuda.is_available():
             return "cuda"
@@ -199,7 +201,8 @@ class Session:
         metering = plan_metering(
             self._device, options.gpus, self._before, shared=options.allow_shared
         )
-        backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
+        with uncollected():
+            backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
         try:
             self._observer.stage("loading the model", None)
             asked = spec.model_copy(update={"generation": entry.generation})
