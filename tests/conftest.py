@@ -1,5 +1,6 @@
 """What tests share: the command line as a process, a tiny model, results made by hand."""
 
+import gc
 import json
 import os
 import shutil
@@ -17,6 +18,15 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # no test may ask the hub
 os.environ.pop("COLUMNS", None)  # tables are as wide as without a terminal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+gc.disable()  # until all that the tests import is imported, and can be set aside
+
+
+def pytest_collection_finish():
+    """Spare the collector the libraries' million objects: a run that is measured collects first."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_configure(config):
