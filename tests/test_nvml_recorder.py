@@ -60,7 +60,7 @@ def test_all_updates_are_noted_soon_whatever_the_periods(simulate):
         capture_output=True,
         text=True,
         env=environment(sim.env()),
-        timeout=60,
+        timeout=300,
         check=True,
     )
     alone, together = json.loads(done.stdout)
@@ -99,7 +99,7 @@ def test_a_command_ends_a_wait_at_once():
     timer.start()
     start = time.monotonic()
     assert commands.wait(20)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15
     assert commands.read() == b"stop"
     timer.join()
     os.write(end, b"rt\nstop\n")
