@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+from transformers import modeling_utils  # noqa: F401  # what all models need: see imports.py
 
 from energyscore.backend import Batch, BatchOutput, EnterPhase, Gpus, ModelFacts, Query
 from energyscore.backends.devices import device_uuid, occupied_gpus, synchronize

@@ -6,6 +6,7 @@ from energyscore.backend import Gpus
 from energyscore.cli.meters import free_gpu_memory
 from energyscore.cli.options import Options
 from energyscore.errors import UnsupportedError, UsageError
+from energyscore.imports import uncollected
 
 Device = Literal["cpu", "cuda"]
 
@@ -18,7 +19,8 @@ def choose_device(options: Options) -> Device:
         UsageError: when a model is to be spread over GPUs, and works on the processor.
     """
     if options.device != "cpu":
-        import torch
+        with uncollected():
+            import torch
 
         if torch.cuda.is_available():
             return "cuda"

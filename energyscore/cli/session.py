@@ -25,6 +25,7 @@ from energyscore.cli.options import Interrupted, Options
 from energyscore.console import ProgressObserver, describe_estimate
 from energyscore.errors import DatasetError, EnergyScoreError, TaskError
 from energyscore.export import RatedResult
+from energyscore.imports import uncollected
 from energyscore.measure import Domain
 from energyscore.meters.codecarbon import GridIntensity
 from energyscore.model import ModelSpec, parse_model
@@ -189,7 +190,8 @@ class Session:
         metering = plan_metering(
             self._device, options.gpus, self._before, shared=options.allow_shared
         )
-        backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
+        with uncollected():
+            backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
         try:
             self._observer.stage("loading the model", None)
             batch_size = options.batch_size or spec.batch_size
