@@ -84,6 +84,7 @@ def identity(subject: Subject) -> str:
         "generation": plan.generation and plan.generation.recorded(),
         "window": [plan.quick, plan.min_window_s],
         "device": [subject.device, subject.metered_gpus, subject.meters, subject.shared],
+        "occupied": subject.occupied_gpus,
         "machine": subject.environment.model_dump(mode="json", exclude={"selftest"}),
         "version": __version__,
     }

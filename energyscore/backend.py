@@ -73,6 +73,19 @@ class BatchOutput:
     cut_queries: int | None = None
 
 
+@dataclass(frozen=True)
+class Gpus:
+    """What is known of the GPUs that a model may be put on.
+
+    Attributes:
+        free_bytes: free memory by UUID (`GPU-...`); of one that is not named all of it counts.
+        spread: how many of them the model is spread over; None: as few as hold it.
+    """
+
+    free_bytes: Mapping[str, int] = field(default_factory=dict)
+    spread: int | None = None
+
+
 class Backend(Protocol):
     """Does a task's work with one model. All errors it raises are EnergyScoreErrors.
 
@@ -87,8 +100,13 @@ class Backend(Protocol):
     phases: tuple[str, ...]
     lone_phase: str | None
 
-    def load(self, spec: ModelSpec, task: TaskSpec, device: str) -> ModelFacts:
-        """Load the model onto `device` (`cpu` or `cuda`)."""
+    def load(
+        self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+    ) -> ModelFacts:
+        """Load the model onto `device`: `cpu`, or `cuda`, where `gpus` says which there are.
+
+        Without `gpus` it is put on the first one, unasked whether it fits.
+        """
 
     def gpu_uuids(self) -> tuple[str, ...]:
         """UUIDs (`GPU-...`) of the GPUs that the model occupies; none on a CPU."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from energyscore import environment, hub
 from energyscore.errors import EnergyScoreError, MeterError, ResultError
+from energyscore.imports import uncollected
 from energyscore.selftest.file import load_selftest
 from energyscore.units import format_duration
 
@@ -64,7 +65,8 @@ def _python() -> Finding:
 
 def _torch() -> Finding:
     try:
-        import torch
+        with uncollected():
+            import torch
     except (ImportError, OSError) as error:
         return Finding("torch", "missing", f"cannot be imported: {error}", "pip install torch")
     version = str(torch.__version__)

@@ -32,7 +32,7 @@ def describe(
     return EnvironmentPart(
         os=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
-        cpu=_cpu_name(),
+        cpu=processor_name() or platform.processor() or platform.machine() or None,
         cpu_count=os.cpu_count(),
         memory_total_mb=_memory_total_mb(),
         driver=driver,
@@ -55,15 +55,16 @@ def installed_packages() -> dict[str, str]:
     return found
 
 
-def _cpu_name() -> str | None:
+def processor_name() -> str | None:
+    """The processor's name as the kernel tells it, None where it does not."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:
                 if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
+                    return line.partition(":")[2].strip() or None
     except OSError:
         pass
-    return platform.processor() or platform.machine() or None
+    return None
 
 
 def _memory_total_mb() -> float | None:

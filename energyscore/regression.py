@@ -295,7 +295,8 @@ def _slopes(work: Signals, data: TickData, shape: Shape, free: tuple[str, ...]) 
 def _least_squares(design: Array, power_w: Array) -> tuple[Array, Array]:
     """Powers and residuals; a weak pull to the mean power keeps what the data leave open finite."""
     pull = _PULL * len(power_w)
-    normal = design.T @ design + pull * np.eye(design.shape[1])
+    normal = design.T @ design
+    normal.flat[:: len(normal) + 1] += pull
     powers = np.linalg.solve(normal, design.T @ power_w + pull * power_w.mean())
     return powers, power_w - design @ powers
 

@@ -34,7 +34,7 @@ elif how == "hang":
     time.sleep(100)
 elif how == "polite":
     try:
-        say("[1/1] waiting"); time.sleep(100)
+        open(template + ".waiting", "w").close(); time.sleep(100)
     except KeyboardInterrupt:
         open(template + ".kept", "w").write("journal"); os._exit(130)
 text = open(template).read().replace("REQUEST", key)

@@ -14,7 +14,7 @@ PURE = (
     *("task", "measure", "backend", "result", "rating", "stars", "scales", "statistics"),
     *("checks", "attribution", "scoring", "assemble", "plausibility"),
     *("regression", "regression_error", "tick_model"),
-    *("modes", "reasoning", "footprint", "grid", "comparable"),
+    *("modes", "reasoning", "footprint", "grid", "comparable", "placement"),
 )
 
 
@@ -69,6 +69,9 @@ FORBIDDEN = {
     "sources": HEAVY
     | {"typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console"),
+    "output_folder": HEAVY
+    | {"rich", "typer"}
+    | ours("meters", "backends", "cli", "console", "export"),
     "notes": HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
     "console": {"torch", "transformers", "typer", "energyscore.cli", "energyscore.benchmark"},
 }
@@ -120,6 +123,7 @@ def test_only_the_command_line_resolves_the_catalog():
         ["leaderboard", "--help"],
         ["label", "--help"],
         ["card", "--help"],
+        ["page", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],
     ],

@@ -133,18 +133,20 @@ def test_one_model_that_fails_does_not_stop_the_others(tmp_path, broken, tiny_mo
     assert len(json.loads(done.stdout)["results"]) == 1
 
 
-def test_too_little_memory_says_what_to_lower(tmp_path, tiny_model):
-    """The limit is the kernel's own; the allocation that fails is torch's."""
+def test_too_little_memory_says_what_to_lower(tmp_path, broken):
+    """The limit is the kernel's own; the allocation that fails is torch's, of 26 GB."""
     import resource
     import subprocess
     import sys
 
     from conftest import environment
 
-    limit = 6 * 2**30
+    config = json.loads((broken / "config.json").read_text())
+    (broken / "config.json").write_text(json.dumps(config | {"vocab_size": 100_000_000}))
+    limit = 12 * 2**30
     done = subprocess.run(
         [sys.executable, "-m", "energyscore", "run", "text_generation", "--quick", "--queries",
-         "3", "--model", "builtin:opt-2.7b", "--out", str(tmp_path)],
+         "3", "--model", str(broken), "--random-weights", "--out", str(tmp_path / "out")],
         env=environment({"OMP_NUM_THREADS": "1"}),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
         capture_output=True,

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from energyscore.environment import processor_name
 from energyscore.errors import UsageError
 from energyscore.grid import GridIntensity
 from energyscore.measure import Measurement
@@ -206,3 +207,16 @@ def test_an_unknown_country_says_what_to_give(code, remedy):
         GridIntensity(code)
     assert f"no grid intensity is known for {code!r}" in caught.value.message
     assert remedy in caught.value.remedy
+
+
+@pytest.mark.skipif(processor_name() is None, reason="the kernel does not name the processor")
+def test_it_is_told_the_name_of_the_processor_that_it_would_find():
+    import cpuinfo
+    from codecarbon.core.util import detect_cpu_model
+
+    ask = cpuinfo.get_cpu_info
+    CodeCarbonMeter().open()
+    assert cpuinfo.get_cpu_info is ask
+    found = detect_cpu_model()
+    detect_cpu_model.cache_clear()
+    assert found == detect_cpu_model()

@@ -152,7 +152,7 @@ def test_a_process_that_was_stopped_knows_it():
     os.kill(process.pid, signal.SIGSTOP)
     time.sleep(2.5)
     os.kill(process.pid, signal.SIGCONT)
-    first, second = json.loads(process.communicate(timeout=60)[0].splitlines()[-1])
+    first, second = json.loads(process.communicate(timeout=300)[0].splitlines()[-1])
     ((code, message, invalidates),) = first
     assert (code, invalidates) == ("suspended", True)
     assert 2.5 <= float(message.split("for ")[1].split(" s")[0]) < 6

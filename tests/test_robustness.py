@@ -195,7 +195,7 @@ def test_two_sessions_into_one_folder_lose_no_row(tmp_path, tiny_model, prompts_
         command += ["--queries", "20", "--model", str(tmp_path / "models" / name)]
         command += ["--dataset", str(prompts_csv), "--out", str(tmp_path / "out")]
         processes.append(subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL))
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
     table = (tmp_path / "out/results.csv").read_text()
     assert ",first," in table
     assert ",second," in table
@@ -210,14 +210,19 @@ meter = NvmlMeter([sys.argv[1]])
 meter.open()
 seen = []
 for window in range(2):
+    outer_s = time.monotonic()
     token = meter.start()
+    inner_s = time.monotonic()
     time.sleep(0.5)
     if window == 0:
         os.kill(meter._process.pid, getattr(signal, sys.argv[2]))
     time.sleep(0.5)
+    least_s = time.monotonic() - inner_s
     measurement = meter.stop(token)
+    most_s = time.monotonic() - outer_s
     (reading,) = measurement.readings.values()
-    seen.append([reading.energy_j, [n.code for n in measurement.notices if n.invalidates]])
+    bounds_w = [reading.energy_j / most_s, reading.energy_j / least_s]
+    seen.append([bounds_w, [n.code for n in measurement.notices if n.invalidates]])
 meter.close()
 print(json.dumps(seen))
 """
@@ -231,13 +236,13 @@ def test_a_recorder_that_dies_or_hangs_spoils_its_window_only(simulate, how):
         capture_output=True,
         text=True,
         env=environment(sim.env()),
-        timeout=60,
+        timeout=300,
         check=True,
     )
     first, second = json.loads(done.stdout)
-    assert first[0] == pytest.approx(300, rel=0.1)
+    assert first[0][0] < 330 and first[0][1] > 270
     assert first[1] == ["recorder_failed"]
-    assert second[0] == pytest.approx(300, rel=0.1)
+    assert second[0][0] < 330 and second[0][1] > 270
     assert second[1] == []
 
 
@@ -275,7 +280,7 @@ def test_what_the_meter_is_told_and_what_it_sees_reaches_its_notices(simulate):
         power_limit_change=((now_s, 500.0),),
         process=(Process(1), Process(2, from_s=now_s)),
     )
-    facts, notices = json.loads(process.communicate(timeout=60)[0].splitlines()[-1])
+    facts, notices = json.loads(process.communicate(timeout=300)[0].splitlines()[-1])
     assert {code: invalidates for code, (_, invalidates) in notices.items()} == {
         "contention": False,  # it was allowed
         "power_limit_changed": True,
@@ -299,7 +304,7 @@ def test_the_recorder_does_not_outlive_its_benchmark(simulate):
     recorder = int(process.stdout.readline())
     process.send_signal(signal.SIGKILL)
     process.wait()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and _alive(recorder):
         time.sleep(0.05)
     assert not _alive(recorder)

@@ -120,10 +120,10 @@ def test_stop_on_failure_leaves_the_rest_pending(tmp_path):
 
 
 def test_an_entry_that_takes_too_long_is_ended(tmp_path):
-    report, watcher = run(tmp_path, "a/measure", "b/hang", "c/measure", timeout_s=0.5)
+    report, watcher = run(tmp_path, "a/measure", "b/hang", "c/measure", timeout_s=3.0)
     assert [r.status for r in report.entries] == ["done", "failed", "done"]
     assert "time limit" in report.entries[1].reason
-    assert 0.5 <= report.entries[1].seconds < 5
+    assert 3.0 <= report.entries[1].seconds < 60
     # two and one of three are left, each like the one that was measured
     left = [left_s for _, left_s in watcher.begun]
     assert left[0] is None
@@ -141,7 +141,7 @@ def test_two_suites_do_not_measure_into_one_folder(tmp_path, monkeypatch):
 
 
 def wait_for(path):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not come"
         time.sleep(0.005)
@@ -156,11 +156,11 @@ def test_ctrl_c_ends_the_child_politely_and_says_what_is_pending(tmp_path):
 
     process = forked(suite)
     wait_for(tmp_path / "out/a")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while '"done"' not in (tmp_path / "out/suite.json").read_text():
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    time.sleep(0.3)  # the child is there and waits
+    wait_for(tmp_path / "template.json.waiting")
     os.kill(process, signal.SIGINT)  # to the suite alone: it passes it on
     _, status = os.waitpid(process, 0)
     assert os.waitstatus_to_exitcode(status) == 130
@@ -187,7 +187,7 @@ def test_killed_at_any_moment_and_repeated_it_yields_each_result_once(tmp_path):
             whole_s = time.monotonic() - start
             continue
         process = forked(suite)
-        time.sleep(chance.uniform(0, whole_s))
+        time.sleep(chance.uniform(0, 0.8 * whole_s))
         # the suite alone, or with its whole group: its child is in one of its own
         (os.kill if number % 2 else os.killpg)(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
@@ -199,8 +199,8 @@ def test_killed_at_any_moment_and_repeated_it_yields_each_result_once(tmp_path):
         assert len({record.result for record in report.entries}) == 5
         assert {record.model for record in report.entries} == set(names)
         SuiteReport.model_validate_json((out / "suite.json").read_text())
-    assert killed >= 10, "most were killed before their end"
-    assert unfinished >= 10, "most had something left to do"
+    assert killed >= 5, "most were killed before their end"
+    assert unfinished >= 5, "most had something left to do"
 
 
 def mkdir(parent, name):
@@ -297,17 +297,23 @@ def test_a_mode_that_a_model_has_not_is_a_row_and_the_others_are_resumed(tmp_pat
 
 def test_a_process_that_outlives_the_child_does_not_hold_the_suite_up():
     lines, start = [], time.monotonic()
-    code = "sleep 60 & echo $! >&2; printf '10%%\\r20%%\\rdownloaded\\nno newline' >&2; exit 3"
+    code = "sleep 500 & echo $! >&2; printf '10%%\\r20%%\\rdownloaded\\nno newline' >&2; exit 3"
     ended = run_child(["sh", "-c", code], lines.append)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 50
     assert ended.exit_code == 3
     assert lines[1:] == ["downloaded", "no newline"]
-    time.sleep(0.1)
-    try:  # gone, or dead and not yet fetched by the machine's first process
-        state = Path(f"/proc/{lines[0]}/stat").read_text().rpartition(") ")[2][0]
-    except FileNotFoundError:
-        state = "gone"
-    assert state in ("gone", "Z", "X")
+    deadline = time.monotonic() + 40
+    while not gone(lines[0]):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def gone(pid):
+    """Or dead and not yet fetched by the machine's first process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_two_entries_with_a_real_model_are_measured_once(tmp_path, tiny_model, prompts_csv):

@@ -1,14 +1,15 @@
 """Images: decoding whatever comes, sizes, and what belongs to which phase."""
 
 import io
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile
 from vision_families import save_model
 
+from energyscore import work
 from energyscore.backends.loading import read_blueprint
 from energyscore.backends.vision import PREPARED_BYTES, decode_image, load_image_processor
 from energyscore.benchmark import measure_run
@@ -196,20 +197,33 @@ def plan_of(workload, backend):
     return Plan(workload, backend.phases, 1, 1, 0, True, 0.0)
 
 
-def test_decoding_and_resizing_are_in_the_preprocess_phase(backend):
-    """Large images for a very small model: nearly all time goes into decoding them."""
-    big = saved(PHOTO.resize((3000, 2250)), "JPEG", quality=95)
-    queries = ({"image": big},) * 4
-    run(backend, queries[:1])
-    start = time.perf_counter()
-    for query in queries:
-        Image.open(io.BytesIO(query["image"])).convert("RGB")
-    decoding_s = time.perf_counter() - start
-    plan = plan_of(Workload(queries, "big", None, False, 4), backend)
-    measured = measure_run(plan, backend, [], 0, Silent())
+def test_decoding_and_resizing_are_in_the_preprocess_phase(backend, monkeypatch):
+    """By a clock that only they and the model move on: 3 s, 2 s and 1 s an image."""
+    now_ns = 0
+
+    def takes(seconds, done):
+        def wrapped(*arguments, **options):
+            nonlocal now_ns
+            now_ns += round(seconds * 1e9)
+            return done(*arguments, **options)
+
+        return wrapped
+
+    def load_image(image, load=ImageFile.ImageFile.load):
+        return takes(3.0 if image.tile else 0.0, load)(image)  # no tile: decoded before
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load_image)
+    monkeypatch.setattr(Image.Image, "resize", takes(2.0, Image.Image.resize))
+    monkeypatch.setattr(backend.model, "forward", takes(1.0, backend.model.forward))
+    clock = SimpleNamespace(monotonic_ns=lambda: now_ns, monotonic=lambda: now_ns / 1e9)
+    monkeypatch.setattr(work, "time", clock)
+    queries = ({"image": JPEG},) * 4
+    measured = measure_run(
+        plan_of(Workload(queries, "4", None, False, 4), backend), backend, [], 0, Silent()
+    )
     assert list(measured.phases) == ["preprocess", "forward"]
-    assert measured.phases["preprocess"].duration_s > 0.5 * decoding_s
-    assert measured.phases["forward"].duration_s < 0.5 * decoding_s
+    assert measured.phases["preprocess"].duration_s == pytest.approx(4 * (3.0 + 2.0))
+    assert measured.phases["forward"].duration_s == pytest.approx(4 * 1.0)
     assert (measured.input_tokens, measured.output_tokens) == (0, 0)
 
 

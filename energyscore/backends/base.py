@@ -1,17 +1,19 @@
 """What all backends on transformers share: loading, errors, waiting for the device."""
 
+import gc
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
+from transformers import modeling_utils  # noqa: F401  # what all models need: see imports.py
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, ModelFacts, Query
+from energyscore.backend import Batch, BatchOutput, EnterPhase, Gpus, ModelFacts, Query
+from energyscore.backends.devices import device_uuid, occupied_gpus, synchronize
 from energyscore.backends.failures import loading_errors, translated_errors
 from energyscore.backends.loading import (
     Blueprint,
     facts_of,
-    gpu_uuids,
     load_weights,
     read_blueprint,
 )
@@ -38,23 +40,29 @@ class TransformersBackend(ABC):
         """Start without a model."""
         self.model: Any = None
         self._device = "cpu"
+        self._gpus: tuple[int, ...] = ()
+        self._generator: Any = None  # of those that generate; it holds the model too
 
-    def load(self, spec: ModelSpec, task: TaskSpec, device: str) -> ModelFacts:
+    def load(
+        self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+    ) -> ModelFacts:
         """Load the model and set up the task."""
         with translated_errors(f"The model {spec.label}"), loading_errors(spec):
-            return self.load_from(read_blueprint(spec, task, device))
+            return self.load_from(read_blueprint(spec, task, device, gpus))
 
     def load_from(self, blueprint: Blueprint) -> ModelFacts:
         """Load what the blueprint says; errors are the caller's to translate."""
-        self._device = blueprint.device
         self._load_processor(blueprint)
         self.model = load_weights(blueprint, self.auto_class, self.unused_weights)
+        self._gpus = occupied_gpus(self.model)
+        # Of a model on several GPUs that is where its first part is: its inputs go there.
+        self._device = str(self.model.device)
         self._set_up(blueprint.task)
         return facts_of(blueprint, self.model, self._context_length())
 
     def gpu_uuids(self) -> tuple[str, ...]:
         """UUIDs of the GPUs that the model occupies."""
-        return gpu_uuids(self.model)
+        return tuple(device_uuid(index) for index in self._gpus)
 
     def prepare(self, queries: Sequence[Query]) -> Batch:
         """Make one batch ready and put it on the device."""
@@ -72,14 +80,14 @@ class TransformersBackend(ABC):
             self._work_lone(batch)
 
     def synchronize(self) -> None:
-        """Wait for the device."""
-        if self._device == "cuda":
-            torch.cuda.synchronize()
+        """Wait for each device that the model occupies."""
+        synchronize(self._gpus)
 
     def close(self) -> None:
         """Free the model's memory."""
-        self.model = None
-        if self._device == "cuda":
+        self.model = self._generator = None
+        if self._gpus:
+            gc.collect()  # a model on several GPUs refers to itself
             torch.cuda.empty_cache()
 
     @abstractmethod
@@ -119,10 +127,12 @@ class ByModel:
         """Not chosen yet."""
         self._chosen: TransformersBackend | None = None
 
-    def load(self, spec: ModelSpec, task: TaskSpec, device: str) -> ModelFacts:
+    def load(
+        self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+    ) -> ModelFacts:
         """Choose by the model's configuration, and load."""
         with translated_errors(f"The model {spec.label}"), loading_errors(spec):
-            blueprint = read_blueprint(spec, task, device)
+            blueprint = read_blueprint(spec, task, device, gpus)
             self._chosen = self.choose(blueprint.config)()
             return self._chosen.load_from(blueprint)
 

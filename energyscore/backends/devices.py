@@ -1,5 +1,8 @@
 """The GPUs as torch sees them, by the UUIDs that NVML knows them by."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 
 from energyscore.errors import UnsupportedError
@@ -26,3 +29,19 @@ def find_device(uuid: str) -> str:
         if device_uuid(index) == uuid:
             return f"cuda:{index}"
     raise UnsupportedError(f"{version} sees other GPUs, not this one (CUDA_VISIBLE_DEVICES?)")
+
+
+def occupied_gpus(module: Any) -> tuple[int, ...]:
+    """Indices of the CUDA devices that hold a module's parameters or buffers, in order."""
+    return gpu_indices(tensor.device for tensor in (*module.parameters(), *module.buffers()))
+
+
+def gpu_indices(devices: Iterable[torch.device]) -> tuple[int, ...]:
+    """Indices of the CUDA devices among those; one without an index is the first."""
+    return tuple(sorted({device.index or 0 for device in devices if device.type == "cuda"}))
+
+
+def synchronize(indices: Iterable[int]) -> None:
+    """Wait until each of these CUDA devices has finished what it was given."""
+    for index in indices:
+        torch.cuda.synchronize(index)

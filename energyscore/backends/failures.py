@@ -111,7 +111,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _out_of_memory(what: str) -> OutOfMemory:
     return OutOfMemory(
         f"{what} does not fit into memory.",
-        "Lower --batch-size, choose --dtype bfloat16, or take a smaller model.",
+        "Lower --batch-size, choose --dtype bfloat16, take a smaller model, or put one of a class "
+        "that may use several GPUs on more of them (--spread).",
     )
 
 

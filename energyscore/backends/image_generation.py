@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, ModelFacts, Query
+from energyscore.backend import Batch, BatchOutput, EnterPhase, Gpus, ModelFacts, Query
 from energyscore.backends.failures import loading_errors, translated_errors
 from energyscore.backends.loading import gpu_uuids
 from energyscore.errors import ModelError, TaskError, UnsupportedError
@@ -35,8 +35,15 @@ class ImageGeneration:
         self._images = 1
         self._settings: dict[str, int] = {}
 
-    def load(self, spec: ModelSpec, task: TaskSpec, device: str) -> ModelFacts:
-        """Load the pipeline with all its parts."""
+    def load(
+        self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+    ) -> ModelFacts:
+        """Load the pipeline with all its parts, onto one GPU."""
+        if gpus is not None and (gpus.spread or 1) > 1:
+            raise UnsupportedError(
+                f"--spread {gpus.spread}: pipelines that make images are put on one GPU.",
+                "Leave it out.",
+            )
         if task.diffusion is None:
             raise TaskError(
                 f"The task {task.id} has no `diffusion`, which says how many steps an image takes.",

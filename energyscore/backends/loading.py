@@ -15,8 +15,9 @@ import transformers
 from huggingface_hub import try_to_load_from_cache
 from transformers import AutoConfig
 
-from energyscore.backend import ModelFacts
-from energyscore.backends.devices import device_uuid
+from energyscore.backend import Gpus, ModelFacts
+from energyscore.backends.devices import device_uuid, occupied_gpus
+from energyscore.backends.spreading import check_nothing_left_out, sketch_of
 from energyscore.builtin import Architecture, find_architecture
 from energyscore.errors import ModelError
 from energyscore.model import ModelSpec
@@ -36,6 +37,7 @@ class Blueprint:
         device: `cpu` or `cuda`.
         config: its transformers configuration.
         architecture: the bundled architecture, for a `builtin:` model.
+        gpus: what is known of the GPUs; None: the first is taken as it is.
     """
 
     spec: ModelSpec
@@ -43,9 +45,12 @@ class Blueprint:
     device: str
     config: Any
     architecture: Architecture | None = None
+    gpus: Gpus | None = None
 
 
-def read_blueprint(spec: ModelSpec, task: TaskSpec, device: str) -> Blueprint:
+def read_blueprint(
+    spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+) -> Blueprint:
     """Read the configuration of what `spec` names."""
     transformers.logging.set_verbosity_error()
     if spec.source == "builtin":
@@ -53,7 +58,7 @@ def read_blueprint(spec: ModelSpec, task: TaskSpec, device: str) -> Blueprint:
         settings = dict(architecture.config)
         special = SPECIAL_TOKENS if architecture.special_tokens else {}
         config = AutoConfig.for_model(settings.pop("model_type"), **special | settings)
-        return Blueprint(spec, task, device, config, architecture)
+        return Blueprint(spec, task, device, config, architecture, gpus)
     config = AutoConfig.from_pretrained(
         spec.location, revision=spec.revision, trust_remote_code=spec.trust_remote_code
     )
@@ -63,13 +68,13 @@ def read_blueprint(spec: ModelSpec, task: TaskSpec, device: str) -> Blueprint:
         file = try_to_load_from_cache(spec.id, "config.json", revision=spec.revision or "main")
         if isinstance(file, str):
             spec = replace(spec, revision=Path(file).parent.name)
-    return Blueprint(spec, task, device, config)
+    return Blueprint(spec, task, device, config, gpus=gpus)
 
 
 def load_weights(
     blueprint: Blueprint, auto_class: Any, unused_weights: tuple[str, ...] = ()
 ) -> Any:
-    """The module on its device, ready to be used.
+    """The module on its device, or divided over several GPUs, ready to be used.
 
     Args:
         blueprint: what to load.
@@ -79,21 +84,22 @@ def load_weights(
 
     Raises:
         ModelError: when weights are missing that the task's work needs.
+        UnsupportedError: when the GPUs do not hold them.
     """
-    spec, device, config = blueprint.spec, blueprint.device, blueprint.config
-    dtype = choose_dtype(spec, blueprint.task, device, config)
+    spec, config = blueprint.spec, blueprint.config
+    dtype = choose_dtype(spec, blueprint.task, blueprint.device, config)
+    place, model_class = _choose_place(blueprint, auto_class, dtype)
     if spec.random_weights:
-        # Built where it will work: random numbers for large models take minutes on a CPU.
         torch.manual_seed(spec.seed)
-        with torch.device(device):
-            model = auto_class.from_config(
-                config, dtype=dtype, trust_remote_code=spec.trust_remote_code
-            )
+        model = _random(model_class, config, dtype, place, trusted=spec.trust_remote_code)
     else:
-        model = _pretrained(spec, auto_class, config, dtype, device, unused_weights)
+        model = _pretrained(spec, auto_class, config, dtype, place, unused_weights)
     model = model.eval()
-    if getattr(model, "hf_quantizer", None) is None:
-        model = model.to(device)
+    if isinstance(place, dict):
+        tensors = (*model.parameters(), *model.buffers())
+        check_nothing_left_out((tensor.device for tensor in tensors), spec.label)
+    elif getattr(model, "hf_quantizer", None) is None:
+        model = model.to(place)
     return model
 
 
@@ -116,9 +122,56 @@ def choose_dtype(spec: ModelSpec, task: TaskSpec, device: str, config: Any) -> t
 
 def gpu_uuids(model: Any) -> tuple[str, ...]:
     """UUIDs of the GPUs that hold a model's parameters or buffers, as NVML names them."""
-    tensors = [*model.parameters(), *model.buffers()]
-    indices = sorted({t.device.index or 0 for t in tensors if t.device.type == "cuda"})
-    return tuple(device_uuid(index) for index in indices)
+    return tuple(device_uuid(index) for index in occupied_gpus(model))
+
+
+def _choose_place(
+    blueprint: Blueprint, auto_class: Any, dtype: torch.dtype
+) -> tuple[str | dict[str, int], Any]:
+    """The device for a model, or the GPU of each of its parts, and the class that builds it."""
+    if blueprint.device == "cpu" or blueprint.gpus is None:
+        return blueprint.device, auto_class
+    spec, config = blueprint.spec, blueprint.config
+    # Random weights are made in the dtype, whatever the configuration says of quantization.
+    quantization = (None, None) if spec.random_weights else quantization_of(config)
+    try:
+        sketch = sketch_of(
+            auto_class,
+            config,
+            dtype,
+            spec.label,
+            quantization,
+            trust_remote_code=spec.trust_remote_code,
+        )
+    except RuntimeError:
+        if blueprint.gpus.spread is not None:
+            raise
+        # Code of its own that looks at its numbers while it is built: there is no sketch of it.
+        return blueprint.device, auto_class
+    limits = sketch.choose_gpus(blueprint.gpus, blueprint.task)
+    if len(limits) == 1:
+        return f"cuda:{next(iter(limits))}", auto_class
+    return sketch.divide(limits), type(sketch.module)
+
+
+def _random(
+    model_class: Any,
+    config: Any,
+    dtype: torch.dtype,
+    place: str | dict[str, int],
+    *,
+    trusted: bool,
+) -> Any:
+    """A model with random weights, built where it will work: a CPU would take minutes.
+
+    Over several GPUs it is loaded from an empty checkpoint: the library makes what is missing.
+    """
+    if isinstance(place, dict):
+        return model_class.from_pretrained(
+            None, config=config, state_dict={}, dtype=dtype, device_map=place
+        )
+    with torch.device(place):
+        return model_class.from_config(config, dtype=dtype, trust_remote_code=trusted)
 
 
 def _pretrained(
@@ -126,11 +179,16 @@ def _pretrained(
     auto_class: Any,
     config: Any,
     dtype: torch.dtype,
-    device: str,
+    place: str | dict[str, int],
     unused_weights: tuple[str, ...],
 ) -> Any:
-    quantized = getattr(config, "quantization_config", None) is not None
-    options: dict[str, Any] = {"device_map": {"": device}} if quantized else {"dtype": dtype}
+    options: dict[str, Any] = {}
+    if getattr(config, "quantization_config", None) is None:
+        options["dtype"] = dtype
+        if isinstance(place, dict):
+            options["device_map"] = place
+    else:
+        options["device_map"] = place if isinstance(place, dict) else {"": place}
     model, info = auto_class.from_pretrained(
         spec.location,
         config=config,

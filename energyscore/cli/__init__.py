@@ -63,6 +63,7 @@ def main() -> None:
         doctor,
         label,
         leaderboard,
+        page,
         rate,
         run,
         selftest,

@@ -123,6 +123,21 @@ def count_gpu_processes() -> Mapping[str, int]:
         session.close()
 
 
+def free_gpu_memory() -> Mapping[str, int]:
+    """Free bytes of every GPU that NVML lists and tells them of, by UUID."""
+    from energyscore.meters import nvml_device
+
+    try:
+        session = nvml_device.NvmlSession()
+    except MeterError:
+        return {}
+    try:
+        found = {u: nvml_device.read_free_bytes(session.handle(u)) for u in session.uuids()}
+        return {uuid: free for uuid, free in found.items() if free is not None}
+    finally:
+        session.close()
+
+
 def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
     """Once the model is loaded: open every meter that works here, NVML last.
 

@@ -33,6 +33,7 @@ class Options:
     revision: str | None
     device: str
     gpus: tuple[str, ...]
+    spread: int | None
     dtype: Dtype
     batch_size: int | None
     queries: int | None

@@ -2,45 +2,17 @@
 
 import os
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from energyscore.cli import Format, app
+from energyscore.cli.choices import Device, DtypeChoice, ReasoningMode
 from energyscore.cli.repeats import parse_repeats
 from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
 
 LOADING = "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
-
-
-class Device(StrEnum):
-    """Where the model works."""
-
-    auto = "auto"
-    cuda = "cuda"
-    cpu = "cpu"
-
-
-class ReasoningMode(StrEnum):
-    """How models are asked to reason."""
-
-    default = "default"
-    off = "off"
-    low = "low"
-    medium = "medium"
-    high = "high"
-    on = "on"
-
-
-class DtypeChoice(StrEnum):
-    """What the model computes in."""
-
-    auto = "auto"
-    float32 = "float32"
-    float16 = "float16"
-    bfloat16 = "bfloat16"
 
 
 @app.command()
@@ -86,6 +58,17 @@ def run(
             help="Meter this GPU (NVML's index or UUID) instead of those that the model "
             "occupies. Repeatable.",
             rich_help_panel=MEASURING,
+        ),
+    ] = None,
+    spread: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Divide the model over exactly N GPUs; only for classes that may use several (C). "
+            "Default: over as few as hold it, and over one in all other classes.",
+            show_default=False,
+            rich_help_panel=LOADING,
         ),
     ] = None,
     dtype: Annotated[
@@ -292,6 +275,7 @@ def run(
         revision=revision,
         device=device.value,
         gpus=tuple(gpu or ()),
+        spread=spread,
         dtype=dtype.value,
         batch_size=batch_size,
         queries=queries or (DEMO_QUERIES if demo else None),

@@ -46,6 +46,7 @@ def selftest(
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     from energyscore import catalog
     from energyscore.console import message_console
+    from energyscore.imports import uncollected
     from energyscore.selftest.file import check_place, save_selftest
     from energyscore.selftest.plan import QUICK, Plan
     from energyscore.selftest.report import selftest_to_json
@@ -64,7 +65,8 @@ def selftest(
         f"Self-test of {count or 'no'} GPU{'' if count == 1 else 's'} and the processor, at most "
         f"about {_about(plan.seconds(count))}. Leave the machine alone meanwhile."
     )
-    loads = catalog.resolve(catalog.LOADS, "matmul")
+    with uncollected():
+        loads = catalog.resolve(catalog.LOADS, "matmul")
     report = run_selftest(plan, gpus, no_gpu, loads(), tell)
     path = save_selftest(out, report)
     if form is Format.json:

@@ -5,14 +5,15 @@ the benchmark; its runs are journaled, and the result is assembled, written and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from energyscore import builtin, catalog, environment, hub, rating, store
+from energyscore import builtin, catalog, environment, hub, store
 from energyscore.assemble import Subject, assemble, identity
 from energyscore.backend import Backend, ModelFacts
 from energyscore.benchmark import Measured, run_benchmark
+from energyscore.cli.device import choose_device, gpus_for
+from energyscore.cli.folder import rated_results, write_csv
 from energyscore.cli.meters import (
     Metering,
     count_gpu_processes,
@@ -22,12 +23,14 @@ from energyscore.cli.meters import (
 )
 from energyscore.cli.options import Interrupted, Options
 from energyscore.console import ProgressObserver, describe_estimate
-from energyscore.errors import DatasetError, EnergyScoreError, TaskError, UnsupportedError
+from energyscore.errors import DatasetError, EnergyScoreError, TaskError
 from energyscore.export import RatedResult
 from energyscore.grid import GridIntensity
+from energyscore.imports import uncollected
 from energyscore.measure import Domain
 from energyscore.model import ModelSpec, parse_model
 from energyscore.paths import local_path
+from energyscore.placement import check_spread
 from energyscore.result import Caution, Idle, Result, Run
 from energyscore.scoring import is_precise
 from energyscore.selftest.file import with_selftest
@@ -67,6 +70,8 @@ class Session:
         self._results: list[tuple[Path, Result]] = []
         known = load_tasks(options.task_path)
         tasks = [find_task(name, known) for name in dict.fromkeys(options.tasks)]
+        for task in tasks:
+            check_spread(task.spec, options.spread)
         pairs = [(task, spec) for task in tasks for spec in self._models_of(task)]
         generations = {task.spec.id: options.generations(task.spec) for task in tasks}
         self._grid = GridIntensity(options.country) if options.country else None
@@ -80,7 +85,7 @@ class Session:
             for task, spec in pairs
             for generation in generations[task.spec.id]
         ]
-        self._device = self._choose_device()
+        self._device = choose_device(options)
         self._before = count_gpu_processes() if self._device == "cuda" else None
         # What cannot be metered is found out before the first model is loaded.
         named = plan_metering(self._device, options.gpus).uuids
@@ -94,7 +99,7 @@ class Session:
             self._observer.model(entry.label, entry.task.spec.id, place)
             try:
                 self._results.append(self._measure(entry))
-                self._write_csv()
+                write_csv(self._options.out)
             except KeyboardInterrupt:
                 done = f"{len(self._results)} of {len(self._entries)} results are written"
                 failures.append(Interrupted(f"interrupted; {done}.", "Repeat it to go on."))
@@ -110,7 +115,7 @@ class Session:
     def report(self) -> list[RatedResult]:
         """The results of this session, rated among all comparable ones in the output folder."""
         own = {str(path) for path, _ in self._results}
-        return [entry for entry in self._rated() if entry.file in own]
+        return [entry for entry in rated_results(self._options.out) if entry.file in own]
 
     @property
     def csv_path(self) -> Path:
@@ -171,20 +176,6 @@ class Session:
                 self._observer.warn(f"{have}; those are used.")
         return _Entry(task, spec, self._workloads[key], tuple(cautions), generation)
 
-    def _choose_device(self) -> Literal["cpu", "cuda"]:
-        if self._options.device == "cpu":
-            return "cpu"
-        import torch
-
-        if torch.cuda.is_available():
-            return "cuda"
-        if self._options.device == "cuda":
-            raise UnsupportedError(
-                "--device cuda: torch sees no NVIDIA GPU here.",
-                "`energyscore doctor` says why; --device cpu works everywhere.",
-            )
-        return "cpu"
-
     def _idle_without_model(self, named: Sequence[str]) -> dict[Domain, float]:
         """What the GPUs draw before this process uses them: now or never."""
         seconds = self._options.idle_seconds
@@ -199,17 +190,27 @@ class Session:
         metering = plan_metering(
             self._device, options.gpus, self._before, shared=options.allow_shared
         )
-        backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
+        with uncollected():
+            backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
         try:
             self._observer.stage("loading the model", None)
-            asked = spec.model_copy(update={"generation": entry.generation})
-            facts = backend.load(entry.model, asked, self._device)
+            batch_size = options.batch_size or spec.batch_size
+            asked = spec.model_copy(
+                update={"generation": entry.generation, "batch_size": batch_size}
+            )
+            facts = backend.load(
+                entry.model, asked, self._device, gpus_for(self._device, options.spread)
+            )
             if not set(backend.phases) <= set(spec.phases):
                 raise TaskError(
                     f"The task {spec.id} has the phases {', '.join(spec.phases)}; "
                     f"{entry.model.label} does {', '.join(backend.phases)}."
                 )
-            open_metering(metering, backend.gpu_uuids())
+            occupied = backend.gpu_uuids()
+            if len(occupied) > 1:
+                listed = ", ".join(occupied)
+                self._observer.say(f"{entry.label} is divided over {len(occupied)} GPUs: {listed}")
+            open_metering(metering, occupied)
             for notice in metering.failures:
                 self._observer.warn(notice)
             return self._run(entry, backend, facts, metering)
@@ -318,22 +319,3 @@ class Session:
                 f"interrupted; {done} of {plan.repeats} runs of {entry.model.label} are kept.",
                 "The same command goes on from there (--fresh starts anew).",
             ) from None
-
-    def _rated(self) -> list[RatedResult]:
-        """The latest result of every measurement in the output folder, each other's cohort."""
-        everything = store.find_results(self._options.out)
-        files = {id(result): path for path, result in everything}
-        latest = rating.latest_only(result for _, result in everything)
-        return [
-            RatedResult(result, stars, str(files[id(result)]))
-            for result, stars in zip(latest, rating.rate(latest), strict=True)
-        ]
-
-    def _write_csv(self) -> None:
-        with store.locked(self._options.out / ".results.lock", wait=True):
-            report = [
-                replace(entry, file=str(Path(entry.file).relative_to(self._options.out)))
-                for entry in self._rated()
-            ]
-            content: bytes = catalog.resolve(catalog.EXPORTERS, "csv")(report)
-            store.write_atomically(self.csv_path, content)

@@ -15,10 +15,14 @@ _MONTHS = (
 )
 
 
+def title_of(task: str) -> str:
+    """The name of a task for people, from its id."""
+    return _TITLES.get(task, plain(task.replace("_", " ").capitalize()))
+
+
 def task_of(result: Result) -> str:
     """The task for people, with the mode of reasoning and the size class."""
-    name = result.task.id
-    title = _TITLES.get(name, name.replace("_", " ").capitalize())
+    title = title_of(result.task.id)
     mode, size = mode_of(result), result.model.model_class
     parts = [title, f"mode {mode}" if mode else "", f"class {size}" if size else ""]
     return ", ".join(plain(part) for part in parts if part)

@@ -7,8 +7,12 @@ it errs by tens of percent against a meter. It never enters a measured score.
 import inspect
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
+from energyscore.environment import processor_name
 from energyscore.errors import MeterError
 from energyscore.measure import Measurement, Notice, Reading
 from energyscore.units import JOULES_PER_KWH
@@ -93,7 +97,8 @@ class CodeCarbonMeter:
         )
         # A first window that measures nothing: it makes the tracker probe the hardware, and
         # shows whether it works: a tracker that could not be set up says so in its log only.
-        probe = self.stop(self.start()).readings
+        with _told_the_processor():
+            probe = self.stop(self.start()).readings
         if probe["ram"].energy_j is None:
             raise ValueError(probe["ram"].reason)
 
@@ -132,6 +137,26 @@ class CodeCarbonMeter:
 
         hardware = getattr(self._tracker, "_hardware", [])
         return [one for one in hardware if isinstance(one, GPU) and one.num_gpus > 0]
+
+
+@contextmanager
+def _told_the_processor() -> Iterator[None]:
+    """Spare CodeCarbon the search for the processor's name: two processes and over a second.
+
+    It asks py-cpuinfo, which measures the clock rate as well and takes the name from the kernel.
+    """
+    name = processor_name()
+    if name is None or find_spec("cpuinfo") is None:
+        yield
+        return
+    import cpuinfo
+
+    ask = cpuinfo.get_cpu_info
+    cpuinfo.get_cpu_info = lambda: {"brand_raw": name}
+    try:
+        yield
+    finally:
+        cpuinfo.get_cpu_info = ask
 
 
 def _reading(energy_kwh: float | None, reason: str) -> Reading:

@@ -204,6 +204,12 @@ def power_limit_w(device: Any) -> float | None:
     return None if milliwatts is None else milliwatts / 1000.0
 
 
+def read_free_bytes(device: Any) -> int | None:
+    """Memory that no process has taken, in bytes, or None."""
+    memory = optional(pynvml.nvmlDeviceGetMemoryInfo, device)
+    return None if memory is None else int(memory.free)
+
+
 def read_status(device: Any) -> GpuStatus:
     """The state of a GPU now."""
     memory = optional(pynvml.nvmlDeviceGetMemoryInfo, device)

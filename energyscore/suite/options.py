@@ -64,6 +64,7 @@ class RunOptions(Strict):
     idle: Annotated[float, Field(ge=0, le=3600)] | None = None
     device: Literal["auto", "cuda", "cpu"] = "auto"
     gpu: Annotated[list[Text] | None, BeforeValidator(_several)] = None
+    spread: Count | None = None
     dtype: Dtype = "auto"
     dataset: Text | None = None
     revision: Text | None = None
@@ -149,6 +150,7 @@ class RunOptions(Strict):
             "idle": self.idle,
             "device": self.device,
             "gpu": self.gpu or [],
+            "spread": self.spread,
             "allow_shared": self.allow_shared,
         }
 

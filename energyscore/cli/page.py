@@ -1,0 +1,74 @@
+"""`energyscore page`: saved results as a static site. Needs neither a GPU nor torch."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energyscore.cli import app
+from energyscore.errors import ResultError
+
+
+@app.command()
+def page(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Result files, or folders of them.", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The folder to write.", show_default=False)
+    ],
+    title: Annotated[str, typer.Option(help="The heading.")] = "Energy of AI models",
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="What stars are relative to; see `energyscore rate`.", show_default=False
+        ),
+    ] = None,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Show older results of the same measurement too, not only the latest."
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Write into a folder that holds other files, and over files that were changed.",
+        ),
+    ] = False,
+) -> None:
+    """Write a site of saved results: tables, plots, and a page for each result.
+
+    It works from a disk as from any server, without JavaScript too, and asks nothing of any other.
+    Repeated, it brings the folder up to date; files in it that are not its own stay.
+
+    Examples:
+      energyscore page results -o site
+
+      energyscore page results more-results -o site --title "Models we run"
+    """
+    from energyscore import rating
+    from energyscore.export import RatedResult
+    from energyscore.export.page import to_page
+    from energyscore.output_folder import write_files
+    from energyscore.store import load_results
+
+    # The site holds copies of result files: one that lies among the results is no source.
+    own = out.resolve()
+    loaded = [
+        (path, result) for path, result in load_results(paths) if not path.is_relative_to(own)
+    ]
+    if not loaded:
+        raise ResultError(f"All results are in the folder to write, {out}.", "Name another one.")
+    results = [result for _, result in loaded]
+    if not every:
+        results = rating.latest_only(results)
+    files = {id(result): str(path) for path, result in loaded}
+    report = [
+        RatedResult(result, stars, files[id(result)])
+        for result, stars in zip(results, rating.rate(results, scale), strict=True)
+    ]
+    write_files(out, to_page(report, title), kind="page", force=force)
+    models = len({result.model.id for result in results})
+    print(f"{out / 'index.html'}: {len(results)} results of {models} models")

@@ -1,0 +1,191 @@
+"""Energy against the model's size, on logarithmic axes: where everything stands. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from energyscore.export import RatedResult
+from energyscore.export.page.axes import LogAxis, log_axis
+from energyscore.export.page.words import basis_of, bounds_of, format_count, margin_of
+from energyscore.export.typesetting import ELLIPSIS, plain, text_width
+from energyscore.modes import label_of
+from energyscore.units import format_number
+
+WIDTH, HEIGHT = 760, 400
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, WIDTH - 24, 20, HEIGHT - 52
+_RADIUS = 5
+_FONT = 12
+_LONGEST = 26  # characters of a name in the plot
+_MOST_NAMED = 60
+_TOO_LARGE = 10**30
+
+
+@dataclass(frozen=True)
+class Point:
+    """One result: its place, the ends of its interval in px, and where its page is."""
+
+    row: str
+    href: str
+    x: float
+    y: float
+    low: float | None
+    high: float | None
+    shape: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Name:
+    """A model's name beside its point."""
+
+    row: str
+    text: str
+    x: float
+    y: float
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A figure on an axis."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The plot, in px of its own.
+
+    Attributes:
+        points: one for each valid result with a figure.
+        names: of the points that have room for one.
+        across: figures of the axis of size.
+        up: figures of the axis of energy.
+        shapes: which shapes there are: `gpu`, `system`, `estimated`.
+        summary: what it shows, in words.
+    """
+
+    points: tuple[Point, ...]
+    names: tuple[Name, ...]
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    shapes: tuple[str, ...]
+    summary: str
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    right: int = _RIGHT
+    top: int = _TOP
+    bottom: int = _BOTTOM
+
+
+def plot_of(items: Sequence[tuple[RatedResult, str, str]]) -> Plot | None:
+    """The plot of results, with the ids of their rows and addresses; None for fewer than two."""
+    shown = [item for item in items if item[0].rating.energy_wh and item[0].result.valid]
+    if len(shown) < 2:
+        return None
+    figures = [f for entry, _, _ in shown for f in _reach(entry)]
+    sizes = log_axis([_size(entry) for entry, _, _ in shown], _LEFT, _RIGHT)
+    energies = log_axis(figures, _BOTTOM, _TOP)
+    points = tuple(_point(*item, sizes, energies) for item in shown)
+    shapes = {point.shape for point in points}
+    return Plot(
+        points=points,
+        names=_names([label_of(entry.result) for entry, _, _ in shown], points),
+        across=tuple(
+            Tick(round(sizes.at(one), 1), _round(format_count(round(one)))) for one in sizes.ticks()
+        ),
+        up=tuple(Tick(round(energies.at(one), 1), f"{one:,g}") for one in energies.ticks()),
+        shapes=tuple(shape for shape in ("gpu", "system", "estimated") if shape in shapes),
+        summary=_summary([entry for entry, _, _ in shown]),
+    )
+
+
+def _round(count: str) -> str:
+    """`1 B` for `1.00 B`."""
+    number, _, unit = count.partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}".strip()
+
+
+def _size(entry: RatedResult) -> int:
+    return min(entry.result.model.parameters, _TOO_LARGE)
+
+
+def _reach(entry: RatedResult) -> list[float]:
+    energy_wh = entry.rating.energy_wh or 0.0
+    _, high = bounds_of(entry.result, entry.rating) or (0.0, energy_wh)
+    return [energy_wh, high]
+
+
+def _point(entry: RatedResult, row: str, href: str, sizes: LogAxis, energies: LogAxis) -> Point:
+    result, rating = entry.result, entry.rating
+    assert rating.energy_wh is not None
+    interval = bounds_of(result, rating)
+    low, high = (round(energies.at(end), 1) for end in interval) if interval else (None, None)
+    basis = basis_of(result, rating)
+    return Point(
+        row=row,
+        href=href,
+        x=round(sizes.at(_size(entry)), 1),
+        y=round(energies.at(rating.energy_wh), 1),
+        low=low,
+        high=high,
+        shape=basis.key,
+        title=f"{label_of(result)}: {format_number(rating.energy_wh)} Wh per 1,000 queries "
+        f"({margin_of(result, rating)}), {format_count(result.model.parameters)} parameters, "
+        f"{basis.what}, {basis.how}",
+    )
+
+
+def _summary(entries: Sequence[RatedResult]) -> str:
+    """The plot in words: how many, from where to where. The entries are in order of energy."""
+    sizes = [entry.result.model.parameters for entry in entries]
+    least, most = entries[0], entries[-1]
+    return (
+        f"{len(entries)} results of {format_count(min(sizes))} to {format_count(max(sizes))} "
+        f"parameters. Least energy: {label_of(least.result)}, "
+        f"{format_number(least.rating.energy_wh or 0)} Wh per 1,000 queries; most: "
+        f"{label_of(most.result)}, {format_number(most.rating.energy_wh or 0)} Wh."
+    )
+
+
+def _names(labels: Sequence[str], points: Sequence[Point]) -> tuple[Name, ...]:
+    """Names where there is room: right of the point, left, above or below it."""
+    if len(points) > _MOST_NAMED:
+        return ()
+    taken = [(p.x - _RADIUS, p.y - _RADIUS, p.x + _RADIUS, p.y + _RADIUS) for p in points]
+    taken += [
+        (p.x - 2, p.high, p.x + 2, p.low)
+        for p in points
+        if p.high is not None and p.low is not None
+    ]
+    names: list[Name] = []
+    for label, point in zip(labels, points, strict=True):
+        text = _short(label)
+        width = text_width(text, _FONT)
+        for name, left in (
+            (Name(point.row, text, point.x + 9, point.y + 4, "start"), point.x + 9),
+            (Name(point.row, text, point.x - 9, point.y + 4, "end"), point.x - 9 - width),
+            (Name(point.row, text, point.x, point.y - 10, "middle"), point.x - width / 2),
+            (Name(point.row, text, point.x, point.y + 18, "middle"), point.x - width / 2),
+        ):
+            box = (left, name.y - _FONT, left + width, name.y + 3)
+            inside = (
+                box[0] >= _LEFT and box[2] <= WIDTH and box[1] >= _TOP - 8 and box[3] <= _BOTTOM
+            )
+            if inside and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                names.append(name)
+                break
+    return tuple(names)
+
+
+def _short(label: str) -> str:
+    name = plain(label[:400]).split("/")[-1]
+    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + ELLIPSIS
+
+
+def _overlap(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

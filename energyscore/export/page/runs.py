@@ -1,0 +1,133 @@
+"""The runs of a result: the figure of each, and the drawing of them all. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from energyscore.export.page.axes import LinearAxis
+from energyscore.export.page.words import basis_of, bounds_of, duration_of, second_of
+from energyscore.rating import Rating
+from energyscore.result import Result, Run
+from energyscore.scoring import figures_of
+from energyscore.units import format_number
+
+WIDTH, HEIGHT = 640, 190
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, WIDTH - 16, 16, HEIGHT - 34
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run in words."""
+
+    number: int
+    energy: str
+    method: str
+    duration: str
+    queries: str
+    passes: str
+    tokens: str
+    started: str
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One run in the drawing."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The runs one after another: their figures, the mean, and its interval as a band, in px."""
+
+    dots: tuple[Dot, ...]
+    mean: float
+    mean_text: str
+    band: tuple[float, float] | None
+    summary: str
+    shape: str
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    right: int = _RIGHT
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """All runs; `strip` is None for fewer than two figures."""
+
+    rows: tuple[RunRow, ...]
+    strip: Strip | None
+    thinking: bool
+
+
+def runs_of(result: Result, rating: Rating) -> RunTable:
+    """The runs, with the figure of each that the result's figure is the mean of."""
+    gpus = result.protocol.metered_gpus if rating.basis != "system" else []
+    figures = figures_of(result.runs, gpus)
+    by_run: list[float | None] = list(figures)
+    if not figures:
+        by_run = [next(iter(figures_of([run], gpus)), None) for run in result.runs]
+    return RunTable(
+        rows=tuple(_row(run, one) for run, one in zip(result.runs, by_run, strict=True)),
+        strip=_strip(result, rating, figures),
+        thinking=any(run.thinking_tokens is not None for run in result.runs),
+    )
+
+
+def _row(run: Run, figure: float | None) -> RunRow:
+    methods = {method.replace("_", " ") for method in run.methods.values() if method}
+    thinking = "" if run.thinking_tokens is None else f" ({run.thinking_tokens:,} thinking)"
+    return RunRow(
+        number=run.index + 1,
+        energy="not known" if figure is None else f"{format_number(figure)} Wh",
+        method=", ".join(sorted(methods)) or "none",
+        duration=duration_of(run.duration_s),
+        queries=f"{run.queries:,}",
+        passes=f"{run.passes:,}",
+        tokens=f"{run.input_tokens:,} in, {run.output_tokens:,} out{thinking}",
+        started=second_of(run.started_at),
+        remarks=(
+            *(f"{domain}: {why}" for domain, why in run.reasons.items()),
+            *(notice.message for notice in run.notices),
+        ),
+    )
+
+
+def _strip(result: Result, rating: Rating, figures: Sequence[float]) -> Strip | None:
+    mean = rating.energy_wh
+    if len(figures) < 2 or mean is None:
+        return None
+    interval = bounds_of(result, rating)
+    all_figures = [*figures, mean, *(interval or ())]
+    low, high = min(all_figures), max(all_figures)
+    # Runs that agree must not look apart: the axis spans two per cent at least.
+    room = max((high - low) * 0.1, 0.01 * mean - (high - low) / 2, mean * 1e-9, 1e-300)
+    up = LinearAxis(low - room, high + room, _BOTTOM, _TOP)
+    step = (_RIGHT - _LEFT) / len(figures)
+    dots = tuple(
+        Dot(
+            round(_LEFT + step * (place + 0.5), 1),
+            round(up.at(figure), 1),
+            f"run {run.index + 1}: {format_number(figure)} Wh",
+        )
+        for place, (run, figure) in enumerate(zip(result.runs, figures, strict=True))
+    )
+    return Strip(
+        dots=dots,
+        mean=round(up.at(mean), 1),
+        mean_text=format_number(mean),
+        band=(round(up.at(interval[1]), 1), round(up.at(interval[0]), 1)) if interval else None,
+        shape=basis_of(result, rating).key,
+        summary=f"{len(figures)} runs from {format_number(min(figures))} to "
+        f"{format_number(max(figures))} Wh per 1,000 queries, their mean "
+        f"{format_number(mean)} Wh."
+        + (
+            f" The 95 % interval of the mean is {format_number(interval[0])} to "
+            f"{format_number(interval[1])} Wh."
+            if interval
+            else ""
+        ),
+    )
