@@ -170,11 +170,20 @@ def latest_only(results: Iterable[Result]) -> list[Result]:
     return list(newest.values())
 
 
+def why_unratable(result: Result) -> str:
+    """Why a result may have no stars, whatever they would be relative to; empty when it may."""
+    if not result.valid:
+        return f"invalid: {'; '.join(result.invalid_reasons)}"
+    if result.protocol.shared and any(c.code == "contention" for c in result.cautions):
+        return "other processes used the GPU (--allow-shared)"
+    return ""
+
+
 def _rate_by_reference(result: Result, reference: Scale, departures: tuple[str, ...]) -> Rating:
     if departures:
         reason = f"not comparable to {reference.name}: {'; '.join(departures)}"
         return _without_stars(result, reason, departures)
-    unratable = _why_unratable(result)
+    unratable = why_unratable(result)
     energy = result.score.gpu_wh_per_1k_queries
     if unratable or energy is None:
         return _without_stars(result, unratable or result.score.reason, departures)
@@ -192,7 +201,7 @@ def _cohorts(
     alike: dict[tuple[object, ...] | None, list[tuple[Result, float]]] = {}
     for result in results:
         figure = rated_figure(result)
-        if figure is not None and not _why_unratable(result):
+        if figure is not None and not why_unratable(result):
             alike.setdefault(cohort_key(result), []).append((result, figure[0]))
     cohorts = {}
     for key, members in alike.items():
@@ -220,7 +229,7 @@ def _rate_in_cohort(
     cohorts: dict[tuple[object, ...] | None, _Cohort],
     departures: tuple[str, ...],
 ) -> Rating:
-    unratable = _why_unratable(result)
+    unratable = why_unratable(result)
     figure = rated_figure(result)
     if unratable or figure is None:
         return _without_stars(result, unratable or "no energy was measured", departures)
@@ -270,14 +279,6 @@ def _with_stars(
         uncertainty_wh=uncertainty_wh,
         probability_reason=reason,
     )
-
-
-def _why_unratable(result: Result) -> str:
-    if not result.valid:
-        return f"invalid: {'; '.join(result.invalid_reasons)}"
-    if result.protocol.shared and any(c.code == "contention" for c in result.cautions):
-        return "other processes used the GPU (--allow-shared)"
-    return ""
 
 
 def _without_stars(result: Result, reason: str, departures: tuple[str, ...]) -> Rating:

@@ -23,7 +23,7 @@ from energyscore.result import Result, Run, parse_result, result_to_json
 
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
-_OTHER_KINDS = (b'"kind": "selftest"', b'"kind": "suite"')
+_OTHER_KINDS = (b'"kind": "selftest"', b'"kind": "suite"', b'"kind": "baseline"')
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -95,13 +95,7 @@ def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
     loaded: dict[Path, Result] = {}
     for path in paths:
         if is_dir(path):
-            files = sorted(
-                file
-                for file in path.rglob("*.json")
-                if file.is_file()
-                and not any(part.startswith(".") for part in file.relative_to(path).parts)
-                and _looks_like_result(file)
-            )
+            files = result_files(path)
             if not files:
                 raise ResultError(
                     f"The folder {path} holds no results.", "`energyscore run` writes some."
@@ -114,6 +108,21 @@ def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
             if file.resolve() not in loaded:
                 loaded[file.resolve()] = load_result(file)
     return list(loaded.items())
+
+
+def result_files(folder: Path) -> list[Path]:
+    """The files in a folder, all the way down, that claim to be results, sorted."""
+    return [path for path in visible_files(folder, "*.json") if _looks_like_result(path)]
+
+
+def visible_files(folder: Path, pattern: str) -> list[Path]:
+    """The files in a folder, all the way down, that are not hidden, sorted."""
+    return sorted(
+        file
+        for file in folder.rglob(pattern)
+        if file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
 
 
 def find_results(folder: Path) -> list[tuple[Path, Result]]:
