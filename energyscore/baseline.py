@@ -190,7 +190,8 @@ def current_commit(folder: Path | None = None) -> tuple[Commit | None, str]:
     if sha:
         changed = git("status", "--porcelain", "--untracked-files=no")
         branch = git("symbolic-ref", "--short", "--quiet", "HEAD")
-        return Commit(sha=sha, branch=branch or None, dirty=None if changed is None else changed != ""), ""
+        dirty = None if changed is None else changed != ""
+        return Commit(sha=sha, branch=branch or None, dirty=dirty), ""
     if sha := os.environ.get("GITHUB_SHA"):
         return Commit(sha=sha, branch=os.environ.get("GITHUB_REF_NAME"), dirty=None), ""
     return None, "git knows of no commit here"

@@ -1,39 +1,28 @@
 """What changed between two sets of measurements: pairs of like ones, and the effect in each.
 
 Unlike measurements are refused, with the list of what differs; each point can be allowed by name.
-An error of the meter is the same in both on one GPU, and cancels. On different GPUs (by UUID), and
-where counter and integrated power are compared, it does not: the reference's uncertainty stands in
-the interval for each of the two, u^2 = 2 ((systematic / sqrt 3)^2 + device_spread^2), as a share.
 """
 
-import math
 from collections.abc import Collection, Iterable, Sequence
-from itertools import zip_longest
 from typing import Any, Literal
 
 from pydantic import Field
 
 from energyscore.effect import compare_samples
-from energyscore.errors import UsageError, did_you_mean
-from energyscore.measured import CONDITIONS, GPU, PHASES, SYSTEM, Condition, Figure, Measured
+from energyscore.errors import UsageError
+from energyscore.likeness import (
+    Difference,
+    check_allowed,
+    differences,
+    meter_uncertainty,
+    most_alike,
+    not_known,
+)
+from energyscore.measured import GPU, PHASES, SYSTEM, Condition, Figure, Measured
 from energyscore.result import Part
-from energyscore.scales import DEFAULT_SCALE, load_scale
 
-COMPARISON_VERSION = 1
 _PAIRED_BY = ("task", "model", "reasoning")
-_DIGEST_LENGTH = 12
-
-
-class Difference(Part):
-    """A condition in which two measurements are unlike."""
-
-    name: str = Field(description="as --allow takes it")
-    before: str
-    after: str
-
-    def __str__(self) -> str:
-        """The point for people."""
-        return f"{self.name}: {self.after} instead of {self.before}"
+_MIXED = "measured in one, estimated in the other"
 
 
 class Side(Part):
@@ -89,6 +78,7 @@ class Pair(Part):
     meter_uncertainty: float = Field(
         description="standard uncertainty of the ratio for meters that are not the same, a share"
     )
+    same: bool = Field(description="whether both are one measurement, with nothing to compare")
     reason: str = Field(description="why the two cannot be compared at all; empty: they can")
     rows: list[Row]
 
@@ -96,7 +86,7 @@ class Pair(Part):
 class Comparison(Part):
     """All pairs, and what has no counterpart."""
 
-    comparison_version: Literal[1] = COMPARISON_VERSION
+    comparison_version: Literal[1] = 1
     pairs: list[Pair]
     only_before: list[str]
     only_after: list[str]
@@ -104,7 +94,7 @@ class Comparison(Part):
     @property
     def exit_status(self) -> int:
         """0 all are compared, 2 some are unlike or nothing is in both, 3 some have no energy."""
-        if not self.pairs or any(pair.refused for pair in self.pairs):
+        if not self.pairs or any(pair.refused or pair.same for pair in self.pairs):
             return 2
         return 3 if any(pair.reason for pair in self.pairs) else 0
 
@@ -136,52 +126,6 @@ def compare(
     return Comparison(pairs=pairs, only_before=unused, only_after=lonely)
 
 
-def check_allowed(names: Iterable[str]) -> frozenset[str]:
-    """Names of conditions, checked.
-
-    Raises:
-        UsageError: when one is unknown, with the nearest ones.
-    """
-    allowed = frozenset(names)
-    for name in sorted(allowed - set(CONDITIONS)):
-        raise UsageError(f"Unknown difference {name!r}.", did_you_mean(name, CONDITIONS))
-    return allowed
-
-
-def differences(before: Measured, after: Measured) -> list[Difference]:
-    """The conditions in which two measurements are unlike, as far as both tell them."""
-    found = []
-    for name in CONDITIONS:
-        first, second = before.conditions.get(name), after.conditions.get(name)
-        place = None if first is None or second is None else _unlike(first, second)
-        if first is not None and second is not None and place is not None:
-            was, now = _shown(first, place), _shown(second, place)
-            found.append(Difference(name=name, before=was, after=now))
-    return found
-
-
-def not_known(before: Measured, after: Measured) -> list[str]:
-    """The conditions, or parts of them, that one of the two does not tell."""
-    names = []
-    for name in CONDITIONS:
-        first, second = before.conditions.get(name), after.conditions.get(name)
-        if first and second and (_tells_nothing(first) or _tells_nothing(second)):
-            names.append(name)
-    if before.gpus is None or after.gpus is None:
-        names.append("which GPU (UUID)")
-    return names
-
-
-def meter_uncertainty(before: Measured, after: Measured) -> float:
-    """What the error of the meters adds to a ratio, as a share; 0 where it is the same in both."""
-    same_gpus = before.gpus is not None and before.gpus == after.gpus
-    if same_gpus and _unlike(before.conditions["method"], after.conditions["method"]) is None:
-        return 0.0
-    error = load_scale(DEFAULT_SCALE).uncertainty
-    assert error is not None  # a test holds the reference to stating it
-    return math.sqrt(2) * math.hypot(error.systematic / math.sqrt(3), error.device_spread)
-
-
 def _pair(before: Measured, after: Measured, allowed: Collection[str]) -> Pair:
     points = differences(before, after)
     refused = [point for point in points if point.name not in allowed]
@@ -208,6 +152,7 @@ def _pair(before: Measured, after: Measured, allowed: Collection[str]) -> Pair:
             if was != now and (told or (was and now))
         },
         meter_uncertainty=common,
+        same=before.is_same_as(after),
         reason=reason,
         rows=rows,
     )
@@ -240,7 +185,7 @@ def _row(metric: str, before: Measured, after: Measured, common: float) -> Row |
     mixed = metric == SYSTEM and was.estimated != now.estimated
     first, second = was.sample, now.sample
     if first is None or second is None or mixed:
-        reason = "measured in one, estimated in the other" if mixed else _absent(before, was, after, now)
+        reason = _MIXED if mixed else _absent(before, was, after, now)
         effect = None
     else:
         effect, reason = compare_samples(first, second, common), ""
@@ -305,22 +250,6 @@ def _counterpart(
     return most_alike(one, found, allowed)
 
 
-def most_alike(
-    one: Measured, others: Sequence[Measured], allowed: Collection[str]
-) -> Measured | None:
-    """Of measurements the one with the fewest differences that are not allowed, the newest of those.
-
-    The measurement itself comes last: with it there is nothing to compare.
-    """
-
-    def unlike(other: Measured) -> tuple[int, bool]:
-        points = [point for point in differences(other, one) if point.name not in allowed]
-        return len(points), other.is_same_as(one)
-
-    by_age = sorted(others, key=lambda other: other.created_at, reverse=True)
-    return min(by_age, key=unlike, default=None)
-
-
 def _key(one: Measured, allowed: Collection[str]) -> tuple[Condition, ...]:
     return tuple(one.conditions[name] for name in _PAIRED_BY if name not in allowed)
 
@@ -329,34 +258,10 @@ def _name(one: Measured) -> str:
     return f"{one.task}, {one.label}"
 
 
-def _tells_nothing(condition: Condition) -> bool:
-    return all(part is None for part in condition)
-
-
-def _unlike(first: Condition, second: Condition) -> int | None:
-    """The first part in which two conditions differ; None where they do not, or do not tell."""
-    if _tells_nothing(first) or _tells_nothing(second):
-        return None
-    for place, (was, now) in enumerate(zip_longest(first, second, fillvalue="")):
-        if was is not None and now is not None and was != now:
-            return place
-    return None
-
-
-def _shown(condition: Condition, place: int) -> str:
-    """A condition for people, up to the part that differs."""
-    parts = [part for part in condition[: place + 1] if part is not None]
-    return " ".join(part[:_DIGEST_LENGTH] if _is_digest(part) else part for part in parts) or "none"
-
-
-def _is_digest(part: str) -> bool:
-    return len(part) >= 40 and all(letter in "0123456789abcdef" for letter in part)
-
-
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of what `compare --format json` prints."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"energyscore-comparison-{COMPARISON_VERSION}",
+        "$id": "energyscore-comparison-1",
         **Comparison.model_json_schema(mode="serialization"),
     }

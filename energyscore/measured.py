@@ -96,20 +96,26 @@ class Measured:
     @property
     def label(self) -> str:
         """The model for people, with its mode where it was asked for one."""
-        return self.model if self.reasoning is None else f"{self.model} (reasoning {self.reasoning})"
+        return (
+            self.model if self.reasoning is None else f"{self.model} (reasoning {self.reasoning})"
+        )
+
+    @property
+    def energy_wh(self) -> float | None:
+        """GPU energy in Wh per 1,000 queries, else the system's; None where there is neither."""
+        sample = self.figures[GPU].sample or self.figures[SYSTEM].sample
+        return sample.mean if sample else None
 
     def is_same_as(self, other: "Measured") -> bool:
         """Whether both are one measurement, as a result and its row in a CSV are."""
         mine, its = (
-            (one.task, one.model, one.reasoning, one.created_at, one.figures[GPU].sample and one.figures[GPU].sample.mean)
+            (one.task, one.model, one.reasoning, one.created_at, one.energy_wh)
             for one in (self, other)
         )
         return mine == its
 
 
-def measured_of(
-    result: Result, rating: Rating, source: str, commit: str | None = None
-) -> Measured:
+def measured_of(result: Result, rating: Rating, source: str, commit: str | None = None) -> Measured:
     """A result as it is compared."""
     return Measured(
         source=source,
@@ -160,8 +166,8 @@ def conditions_of(result: Result) -> dict[str, Condition]:
 
 def hardware_key(result: Result) -> tuple[Condition, ...]:
     """What two results must share to be of one hardware."""
-    conditions = conditions_of(result)
-    return tuple(conditions[name] for name in ("device", "gpu", "power_limit", "cpu") if name in conditions)
+    known = conditions_of(result)
+    return tuple(known[name] for name in ("device", "gpu", "power_limit", "cpu") if name in known)
 
 
 def _hardware_of(machine: EnvironmentPart, hardware: str, metered: bool) -> dict[str, Condition]:
@@ -169,8 +175,9 @@ def _hardware_of(machine: EnvironmentPart, hardware: str, metered: bool) -> dict
     if not metered:
         cores = None if machine.cpu_count is None else str(machine.cpu_count)
         return {"gpu": ("none",), "cpu": (machine.cpu, cores)}
-    limits = [None if one.power_limit_w is None else f"{one.power_limit_w:g} W" for one in machine.gpus]
-    memory = [None if one.ecc is None else ("on" if one.ecc else "off") for one in machine.gpus]
+    gpus = machine.gpus
+    limits = [None if one.power_limit_w is None else f"{one.power_limit_w:g} W" for one in gpus]
+    memory = [None if one.ecc is None else ("on" if one.ecc else "off") for one in gpus]
     return {
         "gpu": (hardware,),
         "power_limit": tuple(sorted(limits, key=str)),
@@ -243,4 +250,3 @@ def newest_of(measured: Sequence[Measured]) -> list[Measured]:
         if known is None or one.created_at >= known.created_at:
             newest[one.identity] = one
     return list(newest.values())
-

@@ -52,9 +52,7 @@ def _measured(row: _Row, where: str) -> Measured:
         hardware=_text(row, "hardware") or "unknown hardware",
         gpus=frozenset() if _text(row, GPU) is None else None,
         conditions=_conditions(row),
-        context={
-            name: value for column, name in _CONTEXT.items() if (value := _text(row, column))
-        },
+        context={name: value for column, name in _CONTEXT.items() if (value := _text(row, column))},
         figures=_figures(row, runs, where),
         stars=_stars(row, where),
         unusable="" if row["valid"] == "true" else f"invalid: {_text(row, 'reason') or 'unknown'}",

@@ -62,7 +62,7 @@ def _files(path: Path) -> list[Path]:
 def _read(file: Path) -> tuple[Result, str | None]:
     if is_baseline(file):
         baseline = load_baseline(file)
-        return baseline.result, baseline.commit and baseline.commit.sha
+        return baseline.result, baseline.commit.sha if baseline.commit else None
     return load_result(file), None
 
 
