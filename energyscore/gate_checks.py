@@ -113,7 +113,7 @@ def check_limit(
     figure = one.figures.get(limit.metric)
     blank = _blank(one, limit, rule, figure)
     if one.unusable:
-        return _with(blank, "invalid", one.unusable)
+        return _with(blank, "invalid", one.unusable.removeprefix("invalid: "))
     if figure is None or figure.sample is None:
         return _with(blank, "unsupported", f"no energy: {_why_none(figure, limit.metric)}")
     if limit.limit_wh is not None:
@@ -152,7 +152,7 @@ def check_stars(one: Measured, least: int, rule: Rule) -> Check:
     )
     if stars.stars is None:
         outcome: Outcome = "invalid" if one.unusable else "unsupported"
-        return _with(blank, outcome, f"no stars: {stars.reason}")
+        return _with(blank, outcome, f"no stars: {stars.reason.removeprefix('invalid: ')}")
     said = f"{stars.stars} of 5 stars relative to {stars.relative_to}"
     if stars.probabilities is None:
         outcome = "fail" if stars.stars < least else "inconclusive"

@@ -189,10 +189,12 @@ def _most_tokens(most: int | str | None) -> str:
     return "none" if most is None else f"{most} tokens"
 
 
-def _method_of(result: Result) -> str:
-    if result.score.method is not None:
-        return str(result.score.method)
-    return "none" if result.score.system_method is None else f"system {result.score.system_method}"
+def _method_of(result: Result) -> str | None:
+    """How its headline was metered; None where it has none, and nothing can be unlike."""
+    score = result.score
+    if score.gpu_wh_per_1k_queries is not None:
+        return str(score.method)
+    return None if score.system_method is None else f"system {score.system_method}"
 
 
 def _context_of(result: Result) -> dict[str, str]:

@@ -94,16 +94,19 @@ def _show(comparison: "Comparison") -> None:
     from energyscore.export.escape import terminal_text
 
     columns = (
-        *("task", "model", "phase", "before, Wh", "after, Wh", "ratio", "95% interval", "p"),
+        *("model", "phase", "before, Wh", "after, Wh", "ratio", "95% interval", "p"),
         *("significant", "difference", "stars"),
     )
-    rows = [
-        [terminal_text(cell) for cell in (pair.task, pair.model, *cells_of(pair, row))]
-        for pair in comparison.pairs
-        for row in pair.rows
-    ]
-    if rows:
-        show_table("energy per 1,000 queries; ratio: after / before", columns, rows)
+    shown = [pair for pair in comparison.pairs if pair.rows]
+    for task in dict.fromkeys(pair.task for pair in shown):
+        rows = [
+            [terminal_text(cell) for cell in (pair.model, *cells_of(pair, row))]
+            for pair in shown
+            for row in pair.rows
+            if pair.task == task
+        ]
+        title = f"{terminal_text(task)}: energy per 1,000 queries, ratio after / before"
+        show_table(title, columns, rows)
     notes = [note for pair in comparison.pairs for note in notes_on(pair)]
     notes += [f"only before: {name}" for name in comparison.only_before]
     notes += [f"only after: {name}" for name in comparison.only_after]

@@ -198,18 +198,24 @@ def gate(
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     verdict = run_gate(measured, known, whole, now)
     outputs = {
-        "json": (json_file, lambda: (verdict.model_dump_json(indent=2) + "\n").encode()),
-        "junit": (junit_file, lambda: to_junit(verdict)),
-        "markdown": (markdown_file, lambda: to_markdown(verdict)),
-        "benchmark": (benchmark_file, lambda: to_benchmark(measured)),
+        "json": (verdict.model_dump_json(indent=2) + "\n").encode(),
+        "junit": to_junit(verdict),
+        "markdown": to_markdown(verdict),
+        "benchmark": to_benchmark(measured),
     }
-    for file, make in outputs.values():
+    files = {
+        "json": json_file,
+        "junit": junit_file,
+        "markdown": markdown_file,
+        "benchmark": benchmark_file,
+    }
+    for name, file in files.items():
         if file is not None:
-            write_atomically(file, make())
+            write_atomically(file, outputs[name])
     if form is GateFormat.table:
         _show(verdict)
     else:
-        sys.stdout.buffer.write(outputs[form.value][1]())
+        sys.stdout.buffer.write(outputs[form.value])
         sys.stdout.buffer.flush()
     _tell_github(verdict)
     raise typer.Exit(verdict.exit_code)

@@ -26,7 +26,7 @@ def xml_text(text: str) -> str:
 
 
 def terminal_text(text: str) -> str:
-    """Text for a terminal or a log: GitHub takes `::name::` and `##[name]` in a log for commands."""
+    """Text for a terminal or a log, where GitHub takes `::name::` and `##[name]` for commands."""
     return one_line(text).replace("::", ":\u200b:").replace("##[", "#\u200b#[")
 
 

@@ -37,7 +37,8 @@ def to_junit(verdict: Verdict) -> bytes:
         _add_case(suite, check)
     ET.SubElement(suite, "system-out").text = verdict.line
     ET.indent(whole)
-    return ET.tostring(whole, encoding="utf-8", xml_declaration=True) + b"\n"
+    text = ET.tostring(whole, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
 
 
 def _add_case(suite: ET.Element, check: Check) -> None:
