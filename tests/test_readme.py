@@ -18,8 +18,10 @@ INSTALLING = [line for line in LINES if line.startswith("python3 -m venv")]
 def folder(tmp_path_factory):
     """Where a newcomer stands, after the README's first command: the demonstration is run."""
     folder = tmp_path_factory.mktemp("newcomer")
-    (listing,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.S)
-    (folder / "models.yaml").write_text(listing)
+    for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", README, flags=re.S)):
+        named = re.match(r"# (\S+\.yaml)\n", text)
+        (folder / (named[1] if named else "models.yaml")).write_text(text)
+        assert named or number == 0
     done = energyscore("run", cwd=folder)
     assert done.status == 0, done.stderr
     assert done.stdout.count("★") >= 5 + 1
@@ -58,7 +60,7 @@ def test_the_scripts_that_show_what_metering_costs_run():
     import subprocess
 
     scripts = re.findall(r"`python (tests/bench/\S+\.py)[^`]*`", README)
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     for script in scripts:
         command = [sys.executable, str(ROOT / script), "--help"]
         assert subprocess.run(command, capture_output=True, check=False).returncode == 0
