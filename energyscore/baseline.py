@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -195,15 +195,6 @@ def current_commit(folder: Path | None = None) -> tuple[Commit | None, str]:
     if sha := os.environ.get("GITHUB_SHA"):
         return Commit(sha=sha, branch=os.environ.get("GITHUB_REF_NAME"), dirty=None), ""
     return None, "git knows of no commit here"
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of baselines."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "energyscore-baseline-1",
-        **Baseline.model_json_schema(mode="serialization"),
-    }
 
 
 def _safe(text: str, most: int) -> str:

@@ -105,7 +105,9 @@ def parse_limit(text: str) -> Limit:
     if not metric or operator is None:
         raise ValueError(f"it is no FIGURE<=LIMIT, such as {GPU}<=2.5 or {GPU}<=+5%")
     if metric not in METRICS:
-        raise ValueError(f"unknown figure {metric!r}. {did_you_mean(metric, METRICS)}")
+        meant = [name for name in METRICS if name.startswith(f"{metric}_")][:1]
+        hint = f"Did you mean {meant[0]!r}?" if meant else did_you_mean(metric, METRICS)
+        raise ValueError(f"unknown figure {metric!r}. {hint}")
     if operator not in ("<=", "<"):
         raise ValueError(f"a limit is the most that is allowed: write <=, not {operator}")
     percent = _PERCENT.fullmatch(value)

@@ -62,8 +62,8 @@ def cells_of(pair: Pair, row: Row) -> tuple[str, ...]:
         f"{row.phase} (estimated)" if row.estimated else row.phase,
         _number(row.before_wh_per_1k_queries),
         _number(row.after_wh_per_1k_queries),
-        "none" if row.ratio is None else f"{row.ratio:.4g}",
-        "none" if interval is None else f"{interval[0]:.4g} to {interval[1]:.4g}",
+        "none" if row.ratio is None else _number(row.ratio),
+        "none" if interval is None else f"{_number(interval[0])} to {_number(interval[1])}",
         "" if row.p_value is None else f"{row.p_value:.2g}",
         "unknown" if row.significant is None else "yes" if row.significant else "no",
         "" if change is None or percent is None else f"{_signed(change)} Wh ({_signed(percent)}%)",
@@ -91,7 +91,10 @@ def _stars(pair: Pair) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4g}"
+    """Four digits: changes of 1% are to be seen."""
+    if value is None:
+        return "none"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:#.4g}"
 
 
 def _signed(value: float) -> str:

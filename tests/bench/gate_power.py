@@ -62,7 +62,7 @@ def four_errors_beyond(cv, runs, allowed=ALLOWED):
 
 
 def rows_of(seeds, cvs=CVS, repeats=REPEATS):
-    """For each noise and number of runs: alarms at no change (0%, 5% allowed), and what is found."""
+    """For each noise and number of runs: alarms at no change (0%, 5%), regressions found."""
     for runs in repeats:
         for cv in cvs:
             yield (
