@@ -1,14 +1,17 @@
 """The gate: outcomes, the verdict and its exit code, and everything it writes for CI."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from importlib import resources
 from pathlib import Path
 
 import jsonschema
 import pytest
-from conftest import energyscore
+from conftest import energyscore, environment
 
 from energyscore import gate as gate_module
 from energyscore.export.gate_annotations import to_annotations
@@ -312,6 +315,27 @@ def test_the_command_writes_everything_and_ends_with_the_verdict(tmp_path):
     Path(tmp_path / "null.json").write_text(result_to_json(NULL))
     null = energyscore("gate", "null.json", "--max", f"{GPU}<=9", cwd=tmp_path, env=quiet)
     assert (null.status, "verdict: invalid" in null.stdout) == (3, True)
+
+
+def test_a_reader_that_stops_reading_changes_no_verdict(tmp_path):
+    """And so does a summary that cannot be written."""
+    (tmp_path / "bad.json").write_text(result_to_json(scaled(1.2)))
+    for form in ("table", "json"):
+        command = [sys.executable, "-m", "energyscore", "gate", "bad.json", "--format", form]
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(
+            [*command, "--max", f"{GPU}<=1"],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment({"GITHUB_STEP_SUMMARY": "no/such/folder"}),
+            check=False,
+        )
+        os.close(write)
+        assert done.returncode == 1, done.stderr
+        assert done.stderr.startswith("caution: no/such/folder cannot be written")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ def compare(
     """
     from energyscore.compare import compare as compare_measured
     from energyscore.export.comparison_markdown import notes_on, to_markdown
+    from energyscore.export.escape import terminal_text
     from energyscore.likeness import check_allowed
     from energyscore.measured_files import load_measured
 
@@ -80,7 +81,7 @@ def compare(
         from energyscore.errors import UnsupportedError, UsageError
 
         bad = [pair for pair in comparison.pairs if pair.refused or pair.reason]
-        notes = [notes_on(pair)[0] for pair in bad]
+        notes = [terminal_text(notes_on(pair)[0]) for pair in bad]
         names = {point.name: None for pair in comparison.pairs for point in pair.refused}
         remedy = " ".join(f"--allow {name}" for name in names)
         message = "; ".join(notes) or "no result of the one has a counterpart in the other"

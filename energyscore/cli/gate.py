@@ -212,11 +212,15 @@ def gate(
     for name, file in files.items():
         if file is not None:
             write_atomically(file, outputs[name])
-    if form is GateFormat.table:
-        _show(verdict)
-    else:
-        sys.stdout.buffer.write(outputs[form.value])
-        sys.stdout.buffer.flush()
+    try:
+        if form is GateFormat.table:
+            _show(verdict)
+        else:
+            sys.stdout.buffer.write(outputs[form.value])
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # rich makes the second of the first
+        # Whoever read our output has seen enough; the verdict stands all the same.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     _tell_github(verdict)
     raise typer.Exit(verdict.exit_code)
 
@@ -233,7 +237,7 @@ def _read_policy(path: Path | None, *, given: bool) -> "Policy":
 
 def _tell_github(verdict: "Verdict") -> None:
     """The job's summary, and an annotation on stderr for each check that does not pass."""
-    from energyscore.errors import ResultError
+    from energyscore.console import message_console
     from energyscore.export.gate_annotations import to_annotations
     from energyscore.export.gate_markdown import to_markdown
 
@@ -242,7 +246,8 @@ def _tell_github(verdict: "Verdict") -> None:
             with open(summary, "ab") as file:
                 file.write(to_markdown(verdict) + b"\n")
         except OSError as error:
-            raise ResultError(f"{summary} cannot be written: {error.strerror}.") from error
+            said = f"caution: {summary} cannot be written: {error.strerror}."
+            message_console().print(said, soft_wrap=True, markup=False)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         sys.stdout.flush()
         sys.stderr.write(to_annotations(verdict).decode())
