@@ -150,12 +150,12 @@ def rule_of_options(
         try:
             parsed.append(parse_limit(text))
         except ValueError as error:
-            raise UsageError(f"--max {text!r}: {error}.") from error
+            raise UsageError(f"--max {text!r}: {_ended(error)}") from error
     if max_regression is not None:
         try:
             parsed.append(parse_regression(max_regression))
         except ValueError as error:
-            raise UsageError(f"--max-regression {max_regression!r}: {error}.") from error
+            raise UsageError(f"--max-regression {max_regression!r}: {_ended(error)}") from error
     if not parsed and min_stars is None:
         return None
     return Rule("options", limits=tuple(dict.fromkeys(parsed)), min_stars=min_stars)
@@ -201,6 +201,11 @@ def _allowed(percent: str) -> float:
     if not -100 < value <= 1e6:
         raise ValueError("a change lies above -100% and up to 1000000%")
     return 1 + value / 100
+
+
+def _ended(error: ValueError) -> str:
+    text = str(error)
+    return text if text.endswith(("?", ".")) else f"{text}."
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:

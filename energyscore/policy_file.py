@@ -100,14 +100,17 @@ def _modes(value: object) -> object:
     return [("on" if one else "off") if isinstance(one, bool) else one for one in values]
 
 
+def _limit(value: object) -> object:
+    if isinstance(value, Limit):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"it is no FIGURE<=LIMIT, such as {GPU}<=2.5")
+    return parse_limit(value)
+
+
 def _limits(value: object) -> object:
-    values: list[object] = value if isinstance(value, list) else [value]
-    limits = []
-    for one in values:
-        if not isinstance(one, str):
-            raise ValueError(f"it is no FIGURE<=LIMIT, such as {GPU}<=2.5")
-        limits.append(parse_limit(one))
-    return limits
+    """One stands for itself: what is wrong with it has no place in a list."""
+    return value if isinstance(value, list) else [_limit(value)]
 
 
 _Text = Annotated[str, Field(min_length=1)]
@@ -122,7 +125,7 @@ class _RuleForm(_Strict):
     task: _Texts = ["*"]
     model: _Texts = ["*"]
     reasoning: Annotated[list[_Text] | None, BeforeValidator(_modes)] = None
-    max: Annotated[list[Limit], BeforeValidator(_limits)] = []
+    max: Annotated[list[Annotated[Limit, BeforeValidator(_limit)]], BeforeValidator(_limits)] = []
     max_regression: Annotated[Limit | None, BeforeValidator(parse_regression)] = None
     min_stars: Annotated[int, Field(ge=1, le=5)] | None = None
     optional: bool = False

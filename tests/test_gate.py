@@ -244,7 +244,7 @@ def test_the_junit_is_what_readers_of_it_take():
     }
     assert {name: int(suite.get(name)) for name in counts} == counts
     assert counts == {"tests": 10, "failures": 4, "errors": 2, "skipped": 1}
-    assert len({(case.get("classname"), case.get("name"), n) for n, case in enumerate(cases)}) == 10
+    assert len({case.get("name") for case in cases}) == 10
     assert "é" in cases[-1].get("name")
     assert "\x1b" not in to_junit(verdict).decode()
 

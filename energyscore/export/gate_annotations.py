@@ -15,5 +15,6 @@ def to_annotations(verdict: Verdict) -> bytes:
             title = command_property(one_line(f"Energy gate: {check.outcome}"))
             task = f"{check.task}, " if check.task else ""
             said = f"{task}{check.subject}: {check.threshold}: {check.reason}"
+            said += " (estimated)" if check.estimated else ""
             lines.append(f"::{level} title={title}::{command_data(one_line(said))}\n")
     return "".join(sorted(lines, key=lambda line: not line.startswith("::error"))).encode()
