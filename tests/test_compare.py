@@ -92,6 +92,16 @@ def test_phases_are_compared_by_their_runs():
     assert (rows["decode"].ratio, rows["decode"].significant) == (pytest.approx(2.0), True)
 
 
+def test_a_phase_of_one_run_has_no_interval_though_its_split_has_an_error():
+    part = PhasePart(duration_s=1.0, energy_j={f"gpu:{UUID}": 3600.0}, se_j={f"gpu:{UUID}": 36.0})
+    single = make_result(runs=[make_run(phases={"decode": part})], created_at=LATER)
+    decode = measured(single).figures["gpu_decode_wh_per_1k_queries"].sample
+    assert (decode.mean, decode.std, decode.runs) == (1.0, None, 1)
+    rows = pair_of(make_result(runs=[make_run(phases={"decode": part})]), single).rows
+    assert [row.ratio_ci95 for row in rows] == [None, None]
+    assert {row.significant for row in rows} == {None}
+
+
 UNLIKE = {
     "power_limit": make_result(power_limit_w=300.0),
     "gpu": make_result(gpu="NVIDIA L4"),
