@@ -53,8 +53,8 @@ def summarize(values: Sequence[float]) -> Summary:
     return Summary(mean, spread, (mean - half, mean + half), len(values))
 
 
-def t_quantile(probability: float, degrees: int) -> float:
-    """Quantile of Student's t distribution."""
+def t_quantile(probability: float, degrees: float) -> float:
+    """Quantile of Student's t distribution; with infinitely many degrees the normal one."""
     from scipy.special import stdtrit  # imported here: `--help` needs none of it
 
     return float(stdtrit(degrees, probability))

@@ -23,7 +23,7 @@ from energyscore.result import Result, Run, parse_result, result_to_json
 
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
-_OTHER_KINDS = (b'"kind": "selftest"', b'"kind": "suite"')
+_OTHER_KINDS = (b'"kind": "selftest"', b'"kind": "suite"', b'"kind": "baseline"')
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:

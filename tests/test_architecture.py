@@ -15,6 +15,8 @@ PURE = (
     *("checks", "attribution", "scoring", "assemble", "plausibility"),
     *("regression", "regression_error", "tick_model"),
     *("modes", "reasoning", "footprint", "grid", "comparable", "placement"),
+    *("effect", "measured", "measured_csv", "likeness", "compare"),
+    *("policy", "policy_file", "gate_checks", "gate"),
 )
 
 
@@ -56,6 +58,10 @@ FORBIDDEN = {
     | ours("meters", "backends", "store", "cli", "console", "catalog"),
     "rows": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "store", "cli", "console"),
+    **dict.fromkeys(
+        ("baseline", "measured_files"),
+        HEAVY | {"typer", "rich"} | ours("meters", "backends", "benchmark", "cli", "console"),
+    ),
     "store": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console"),
     "export": {"torch", "transformers", "typer", "rich"}
@@ -126,6 +132,7 @@ def test_only_the_command_line_resolves_the_catalog():
         ["page", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],
+        ["gate", "--help"],
     ],
 )
 def test_light_commands_load_no_heavy_library(command):

@@ -18,8 +18,10 @@ INSTALLING = [line for line in LINES if line.startswith("python3 -m venv")]
 def folder(tmp_path_factory):
     """Where a newcomer stands, after the README's first command: the demonstration is run."""
     folder = tmp_path_factory.mktemp("newcomer")
-    (listing,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.S)
-    (folder / "models.yaml").write_text(listing)
+    for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", README, flags=re.S)):
+        named = re.match(r"# (\S+\.yaml)\n", text)
+        (folder / (named[1] if named else "models.yaml")).write_text(text)
+        assert named or number == 0
     (table,) = re.findall(r"```csv\n(.*?)```", README, flags=re.S)
     (folder / "text_generation.csv").write_text(table)
     done = energyscore("run", cwd=folder)

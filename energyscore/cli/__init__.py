@@ -59,8 +59,11 @@ def main() -> None:
     _prepare_streams()
     # The modules register their commands; importing them costs no heavy library.
     from energyscore.cli import (  # noqa: F401
+        baseline,
         card,
+        compare,
         doctor,
+        gate,
         label,
         leaderboard,
         page,

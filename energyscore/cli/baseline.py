@@ -1,0 +1,148 @@
+"""`energyscore baseline`: results that later ones are held against."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energyscore.cli import Format, app
+
+baseline_app = typer.Typer(
+    help="Keep results as baselines for `gate`, by hardware, with commit and time.",
+    no_args_is_help=True,
+)
+app.add_typer(baseline_app, name="baseline")
+
+FOLDER = typer.Option("--dir", help="Folder of the baselines.")
+DEFAULT = Path("energy-baseline")
+
+
+@baseline_app.command()
+def save(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="RESULT...", help="Results, or folders of them."),
+    ],
+    folder: Annotated[Path, FOLDER] = DEFAULT,
+    every: Annotated[
+        bool, typer.Option("--all", help="Take older results of the same measurement too.")
+    ] = False,
+) -> None:
+    """Keep results as baselines; one of the same measurement on the same hardware is replaced.
+
+    The commit is that of the working directory's git repository. Invalid results, and results
+    without energy, become none. Exit status 3 when none of the results can be one.
+
+    Examples:
+      energyscore baseline save results
+    """
+    from energyscore.baseline import current_commit, save_baselines
+    from energyscore.console import message_console
+    from energyscore.errors import UnsupportedError
+    from energyscore.export.escape import terminal_text
+    from energyscore.modes import label_of
+    from energyscore.rating import latest_only
+    from energyscore.store import load_results
+
+    loaded = sorted((result for _, result in load_results(paths)), key=lambda one: one.created_at)
+    results = loaded if every else latest_only(loaded)
+    saved = save_baselines(folder, results, *current_commit())
+    for result, one in zip(results, saved, strict=True):
+        name = terminal_text(f"{result.task.id}, {label_of(result)}")
+        if one.path is None:
+            said = f"{name}: no baseline: {terminal_text(one.reason)}"
+            message_console().print(f"caution: {said}", soft_wrap=True, markup=False)
+        else:
+            print(f"{name}: {'replaced' if one.replaced else 'saved'} {one.path}")
+            if result.score.runs < 2:
+                said = (
+                    f"{name}: one run has no interval; what is compared with it stays inconclusive"
+                )
+                message_console().print(f"caution: {said}", soft_wrap=True, markup=False)
+    if not any(one.path for one in saved):
+        raise UnsupportedError("None of the results can be a baseline.", "See the reasons above.")
+
+
+@baseline_app.command(name="list")
+def list_(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder of the baselines.")
+    ] = DEFAULT,
+    form: Annotated[Format, typer.Option("--format", help="How to show them.")] = Format.table,
+) -> None:
+    """List baselines: hardware, task, model, energy, commit and time.
+
+    Example:
+      energyscore baseline list
+    """
+    import json
+
+    from energyscore.baseline import Baseline, find_baselines
+    from energyscore.console import show_table
+    from energyscore.export.escape import terminal_text
+    from energyscore.modes import label_of
+    from energyscore.rating import rated_figure
+    from energyscore.units import format_wh
+
+    found = find_baselines(folder)
+    if form is Format.json:
+        rows = [
+            {
+                "name": path.stem,
+                "file": str(path),
+                "hardware": one.result.hardware,
+                "task": one.result.task.id,
+                "model": label_of(one.result),
+                "gpu_wh_per_1k_queries": one.result.score.gpu_wh_per_1k_queries,
+                "system_wh_per_1k_queries": one.result.score.system_wh_per_1k_queries,
+                "system_method": one.result.score.system_method,
+                "runs": one.result.score.runs,
+                "measured_at": one.result.created_at,
+                "saved_at": one.saved_at,
+                "commit": one.commit.model_dump() if one.commit else None,
+            }
+            for path, one in found
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+
+    def energy(one: Baseline) -> str:
+        figure = rated_figure(one.result)
+        if figure is None:
+            return "none"
+        return f"{format_wh(figure[0])} {figure[1]}{', estimated' if figure[2] else ''}"
+
+    show_table(
+        "",
+        ("name", "hardware", "task", "model", "energy / 1,000 queries", "runs", "commit", "saved"),
+        [
+            [
+                path.stem,
+                terminal_text(one.result.hardware),
+                terminal_text(one.result.task.id),
+                terminal_text(label_of(one.result)),
+                energy(one),
+                str(one.result.score.runs),
+                one.commit.sha[:12] + " (dirty)" * bool(one.commit.dirty) if one.commit else "none",
+                one.saved_at,
+            ]
+            for path, one in found
+        ],
+    )
+
+
+@baseline_app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Its name, the beginning of it, or its file.")],
+    folder: Annotated[Path, FOLDER] = DEFAULT,
+) -> None:
+    """Show one baseline whole, as JSON: commit, time, environment and all runs.
+
+    Example:
+      energyscore baseline show text_generation_org-model
+    """
+    import sys
+
+    from energyscore.baseline import find_baseline
+
+    sys.stdout.write(find_baseline(name, folder)[1].model_dump_json(indent=2) + "\n")

@@ -1,0 +1,115 @@
+"""`energyscore compare`: what changed between two sets of measurements."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energyscore.cli import app
+
+if TYPE_CHECKING:
+    from energyscore.compare import Comparison
+
+
+class CompareFormat(StrEnum):
+    """How a comparison is shown."""
+
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+
+
+@app.command()
+def compare(
+    before: Annotated[
+        Path, typer.Argument(metavar="A", help="Before: a result, a folder, or our CSV.")
+    ],
+    after: Annotated[Path, typer.Argument(metavar="B", help="After: the same.")],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DIFFERENCE",
+            help="Compare in spite of this difference, such as power_limit or model. Repeatable.",
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(help="What stars are relative to, as for `rate`.", show_default=False),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Take older results of the same measurement too.")
+    ] = False,
+    form: Annotated[
+        CompareFormat, typer.Option("--format", help="How to show the comparison.")
+    ] = CompareFormat.table,
+) -> None:
+    """Compare energies: ratio with its 95% interval, significance, Wh, percent and stars.
+
+    Results of one task, model and reasoning mode belong together; one with one are compared in any
+    case. Unlike ones (GPU, power limit, precision, batch, dataset, task version, method, ...) are
+    refused. The interval and p stand on the runs (Welch, of the logarithms of the means).
+
+    Exit status: 0 compared, 2 some are unlike or nothing is in both, 3 some have no energy.
+
+    Examples:
+      energyscore compare before.json after.json
+
+      energyscore compare results-a results-b --allow power_limit --format markdown
+    """
+    from energyscore.compare import compare as compare_measured
+    from energyscore.export.comparison_markdown import notes_on, to_markdown
+    from energyscore.export.escape import terminal_text
+    from energyscore.likeness import check_allowed
+    from energyscore.measured_files import load_measured
+
+    allowed = check_allowed(allow or ())
+    comparison = compare_measured(
+        load_measured([before], scale, every=every),
+        load_measured([after], scale, every=every),
+        allowed,
+    )
+    if form is CompareFormat.table:
+        _show(comparison)
+    elif form is CompareFormat.json:
+        sys.stdout.write(comparison.model_dump_json(indent=2) + "\n")
+    else:
+        sys.stdout.buffer.write(to_markdown(comparison))
+    status = comparison.exit_status
+    if status:
+        from energyscore.errors import UnsupportedError, UsageError
+
+        bad = [pair for pair in comparison.pairs if pair.refused or pair.reason]
+        notes = [terminal_text(notes_on(pair)[0]) for pair in bad]
+        names = {point.name: None for pair in comparison.pairs for point in pair.refused}
+        remedy = " ".join(f"--allow {name}" for name in names)
+        message = "; ".join(notes) or "no result of the one has a counterpart in the other"
+        kind = UsageError if status == 2 else UnsupportedError
+        raise kind(f"{message}.", f"To compare all the same: {remedy}." if remedy else "")
+
+
+def _show(comparison: "Comparison") -> None:
+    from energyscore.console import data_console, show_table
+    from energyscore.export.comparison_markdown import cells_of, notes_on
+    from energyscore.export.escape import terminal_text
+
+    columns = (
+        *("model", "phase", "before, Wh", "after, Wh", "ratio", "95% interval", "p"),
+        *("significant", "difference", "stars"),
+    )
+    shown = [pair for pair in comparison.pairs if pair.rows]
+    for task in dict.fromkeys(pair.task for pair in shown):
+        rows = [
+            [terminal_text(cell) for cell in (pair.model, *cells_of(pair, row))]
+            for pair in shown
+            for row in pair.rows
+            if pair.task == task
+        ]
+        title = f"{terminal_text(task)}: energy per 1,000 queries, ratio after / before"
+        show_table(title, columns, rows)
+    notes = [note for pair in comparison.pairs for note in notes_on(pair)]
+    notes += [f"only before: {name}" for name in comparison.only_before]
+    notes += [f"only after: {name}" for name in comparison.only_after]
+    for note in notes:
+        data_console().print(f"  {terminal_text(note)}", style="dim", soft_wrap=True, markup=False)

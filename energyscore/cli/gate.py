@@ -1,0 +1,274 @@
+"""`energyscore gate`: energy held to limits, for CI. Needs neither a GPU nor torch."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energyscore.cli import app
+
+if TYPE_CHECKING:
+    from energyscore.gate import Verdict
+    from energyscore.policy import Policy
+
+LIMITS, OUTPUT = "Limits", "Output"
+
+
+class GateFormat(StrEnum):
+    """What stdout gets."""
+
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+    junit = "junit"
+    benchmark = "benchmark"
+
+
+class Inconclusive(StrEnum):
+    """What becomes of 'cannot tell'."""
+
+    as_pass = "pass"
+    warn = "warn"
+    fail = "fail"
+
+
+@app.command()
+def gate(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RESULT...",
+            help="Results, folders of them, or our CSV.",
+            show_default=False,
+        ),
+    ],
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Rules for tasks and models (YAML). Default: energy-gate.yaml, where it is there "
+            "and no limit is given here.",
+            show_default=False,
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--max",
+            metavar="FIGURE<=LIMIT",
+            help="The most of a figure: gpu_wh_per_1k_queries<=2.5 in Wh, or <=+5% of the "
+            "baseline. Repeatable.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    min_stars: Annotated[
+        int | None,
+        typer.Option(min=1, max=5, help="The least stars.", rich_help_panel=LIMITS),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE",
+            help="What relative limits are relative to: baselines, results, or our CSV.",
+            show_default=False,
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    max_regression: Annotated[
+        str | None,
+        typer.Option(
+            metavar="5%",
+            help="How much more GPU energy than the baseline: short for "
+            "--max 'gpu_wh_per_1k_queries<=+5%'.",
+            show_default=False,
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    on_inconclusive: Annotated[
+        Inconclusive | None,
+        typer.Option(
+            help="What becomes of checks that cannot be told. Default: warn.",
+            show_default=False,
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DIFFERENCE",
+            help="Take a baseline in spite of this difference, such as gpu. Repeatable.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="What stars are relative to, as for `rate`.",
+            show_default=False,
+            rich_help_panel=LIMITS,
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Check older results of the same measurement too.")
+    ] = False,
+    form: Annotated[
+        GateFormat, typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT)
+    ] = GateFormat.table,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Write the JSON too.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    junit_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--junit",
+            metavar="FILE",
+            help="Write JUnit XML too.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    markdown_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--markdown",
+            metavar="FILE",
+            help="Write the Markdown too.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    benchmark_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--benchmark",
+            metavar="FILE",
+            help="Write the array of github-action-benchmark too.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+) -> None:
+    """Hold results to limits: absolute, relative to a baseline, or in stars.
+
+    A limit is broken, or kept, when the whole 95% interval says so; else it cannot be told, which
+    is an outcome of its own, and the gate says how many repeats would decide. A figure that was
+    not measured never passes. On GitHub the summary of the job and annotations are written too.
+
+    Exit status, as the verdict: 0 pass, 1 fail, 2 wrong usage or input, 3 invalid: something
+    could not be checked.
+
+    Examples:
+      energyscore gate results --max 'gpu_wh_per_1k_queries<=2.5' --min-stars 4
+
+      energyscore gate results --baseline energy-baseline --max-regression 5% --junit gate.xml
+    """
+    from energyscore.export.gate_benchmark import to_benchmark
+    from energyscore.export.gate_junit import to_junit
+    from energyscore.export.gate_markdown import to_markdown
+    from energyscore.gate import run_gate
+    from energyscore.measured_files import load_measured
+    from energyscore.policy import rule_of_options, with_options
+    from energyscore.store import write_atomically
+
+    rule = rule_of_options(limits or (), min_stars, max_regression)
+    whole = with_options(
+        _read_policy(policy, given=rule is not None),
+        rule,
+        on_inconclusive=on_inconclusive.value if on_inconclusive else None,
+        scale=scale,
+        baseline=baseline,
+        allow=allow or (),
+    )
+    measured = load_measured(paths, whole.scale, every=every)
+    known = []
+    if whole.needs_baseline and whole.baseline is not None:
+        known = load_measured([whole.baseline], whole.scale, every=True)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    verdict = run_gate(measured, known, whole, now)
+    outputs = {
+        "json": (verdict.model_dump_json(indent=2) + "\n").encode(),
+        "junit": to_junit(verdict),
+        "markdown": to_markdown(verdict),
+        "benchmark": to_benchmark(measured),
+    }
+    files = {
+        "json": json_file,
+        "junit": junit_file,
+        "markdown": markdown_file,
+        "benchmark": benchmark_file,
+    }
+    for name, file in files.items():
+        if file is not None:
+            write_atomically(file, outputs[name])
+    try:
+        if form is GateFormat.table:
+            _show(verdict)
+        else:
+            sys.stdout.buffer.write(outputs[form.value])
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # rich makes the second of the first
+        # Whoever read our output has seen enough; the verdict stands all the same.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _tell_github(verdict)
+    raise typer.Exit(verdict.exit_code)
+
+
+def _read_policy(path: Path | None, *, given: bool) -> "Policy":
+    """The policy that was named, or the one that lies here where nothing else says what holds."""
+    from energyscore.policy import DEFAULT_POLICY, Policy
+    from energyscore.policy_file import read_policy
+
+    if path is not None:
+        return read_policy(path)
+    return read_policy(DEFAULT_POLICY) if not given and DEFAULT_POLICY.is_file() else Policy()
+
+
+def _tell_github(verdict: "Verdict") -> None:
+    """The job's summary, and an annotation on stderr for each check that does not pass."""
+    from energyscore.console import message_console
+    from energyscore.export.gate_annotations import to_annotations
+    from energyscore.export.gate_markdown import to_markdown
+
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with open(summary, "ab") as file:
+                file.write(to_markdown(verdict) + b"\n")
+        except OSError as error:
+            said = f"caution: {summary} cannot be written: {error.strerror}."
+            message_console().print(said, soft_wrap=True, markup=False)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        sys.stdout.flush()
+        sys.stderr.write(to_annotations(verdict).decode())
+        sys.stderr.flush()
+
+
+def _show(verdict: "Verdict") -> None:
+    from energyscore.console import data_console, show_table
+    from energyscore.export.escape import terminal_text
+
+    rows = [
+        [
+            check.outcome,
+            terminal_text(check.task or ""),
+            terminal_text(check.subject),
+            terminal_text(check.threshold),
+            terminal_text(check.reason + (" (estimated)" if check.estimated else "")),
+        ]
+        for check in verdict.checks
+    ]
+    if rows:
+        show_table("", ("outcome", "task", "model", "threshold", "why"), rows)
+    line = f"verdict: {verdict.line} (exit {verdict.exit_code})"
+    data_console().print(line, soft_wrap=True, markup=False)

@@ -1,0 +1,73 @@
+"""Measurements found among files and folders: results, baselines, and CSVs of ours."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from energyscore.baseline import is_baseline, load_baseline
+from energyscore.errors import ResultError
+from energyscore.measured import Measured, measured_of, newest_of
+from energyscore.measured_csv import parse_rows
+from energyscore.paths import is_dir, is_file
+from energyscore.rating import rate
+from energyscore.result import Result
+from energyscore.store import load_result, result_files, visible_files
+
+
+def load_measured(
+    paths: Iterable[Path], scale: str | None = None, *, every: bool = False
+) -> list[Measured]:
+    """Read what is to be compared.
+
+    Args:
+        paths: files, and folders that are searched all the way down for results and baselines.
+        scale: what stars are relative to, as for `rate`; all that is read is one another's cohort.
+        every: older results of the same measurement too, not only the newest.
+
+    Raises:
+        ResultError: when a path does not exist, a folder holds nothing, or a file is wrong.
+    """
+    results: dict[Path, tuple[Path, Result, str | None]] = {}
+    rows: list[Measured] = []
+    for path in paths:
+        if is_file(path) and path.suffix.lower() == ".csv":
+            rows += _read_csv(path)
+            continue
+        for file in _files(path):
+            if file.resolve() not in results:
+                results[file.resolve()] = (file, *_read(file))
+    known = list(results.values())
+    ratings = rate([result for _, result, _ in known], scale)
+    measured = [
+        measured_of(result, rating, str(file), commit)
+        for (file, result, commit), rating in zip(known, ratings, strict=True)
+    ]
+    return [*(measured if every else newest_of(measured)), *rows]
+
+
+def _files(path: Path) -> list[Path]:
+    if is_file(path):
+        return [path]
+    if not is_dir(path):
+        raise ResultError(f"{path} does not exist.", "Name a result, a CSV or a folder of results.")
+    files = result_files(path)
+    files += [file for file in visible_files(path, "*.json") if is_baseline(file)]
+    if not files:
+        raise ResultError(
+            f"The folder {path} holds neither results nor baselines.",
+            "`energyscore run` writes results, `energyscore baseline save` keeps baselines.",
+        )
+    return files
+
+
+def _read(file: Path) -> tuple[Result, str | None]:
+    if is_baseline(file):
+        baseline = load_baseline(file)
+        return baseline.result, baseline.commit.sha if baseline.commit else None
+    return load_result(file), None
+
+
+def _read_csv(path: Path) -> list[Measured]:
+    try:
+        return parse_rows(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
