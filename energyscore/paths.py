@@ -1,6 +1,15 @@
 """Paths as people write them: any text may come, and not every text can be a path."""
 
+from collections.abc import Iterator
 from pathlib import Path
+
+_NO_PART_NAMES = ("readme", "license", "licence", "notice", "changelog")
+_NO_PART_SUFFIXES = frozenset(
+    (*(".md", ".rst", ".pdf", ".log", ".pyc"), *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp"))
+)
+_WEIGHT_SUFFIXES = frozenset(
+    (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf", ".ot")
+)
 
 
 def local_path(text: str) -> Path | None:
@@ -27,3 +36,23 @@ def is_dir(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def model_files(folder: Path, *, weights: bool = True) -> Iterator[Path]:
+    """Files of a model's folder, and of the folders in it, that can decide its work.
+
+    All but hidden ones, texts and pictures about the model, and results measured into it: a
+    processor's settings or a word list decide as much as the weights do.
+
+    Args:
+        folder: the model's folder.
+        weights: whether the weights are among them.
+    """
+    for file in sorted(folder.rglob("*")):
+        parts, name, suffix = file.relative_to(folder).parts, file.name.lower(), file.suffix.lower()
+        if any(part.startswith(".") for part in parts) or "results" in parts[:-1]:
+            continue
+        if name.startswith(_NO_PART_NAMES) or suffix in _NO_PART_SUFFIXES:
+            continue
+        if (weights or suffix not in _WEIGHT_SUFFIXES) and is_file(file):
+            yield file

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from energyscore.backends.loading import revision_of
 from energyscore.errors import ModelError
 from energyscore.model import parse_model
 
@@ -122,3 +125,40 @@ def test_a_path_that_pathlib_refuses_is_a_wrong_name(folder, text):
 def test_only_what_the_hub_can_know_is_an_id(folder, text):
     with pytest.raises(ModelError):
         parse_model(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "weights"),
+    [
+        *((name, True, False) for name in ("preprocessor_config.json", "processor_config.json")),
+        *((name, True, False) for name in ("generation_config.json", "vocab.txt", "merges.txt")),
+        *((name, True, False) for name in ("spiece.model", "modeling.py", "vae/config.json")),
+        *((name, True, True) for name in ("model.safetensors", "unet/model.bin")),
+        *((name, False, False) for name in ("README.md", "LICENSE", ".git/HEAD", "picture.png")),
+        *((name, False, False) for name in ("results/r.json", "code/__pycache__/a.pyc")),
+    ],
+)
+def test_all_of_a_folder_that_can_decide_the_work_is_its_revision(folder, name, part, weights):
+    file = folder / "my model" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+
+    def revisions():
+        pretrained = parse_model("my model")
+        return revision_of(pretrained), revision_of(replace(pretrained, random_weights=True))
+
+    seen = [revisions()]
+    for content in ("one", "two"):
+        file.write_text(content)
+        assert revisions() == revisions()
+        seen.append(revisions())
+    pretrained, random = (len(set(several)) for several in zip(*seen, strict=True))
+    assert pretrained == (3 if part else 1)
+    assert random == (3 if part and not weights else 1)
+
+
+def test_a_file_of_the_folder_that_has_another_place_is_another_model(folder):
+    file = folder / "my model" / "vocab.txt"
+    file.write_text("a")
+    first = revision_of(parse_model("my model"))
+    file.rename(file.with_name("words.txt"))
+    assert revision_of(parse_model("my model")) != first

@@ -5,7 +5,7 @@ measured whose weights are not what they claim to be: missing weights are refuse
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from energyscore.backends.spreading import check_nothing_left_out, sketch_of
 from energyscore.builtin import Architecture, find_architecture
 from energyscore.errors import ModelError
 from energyscore.model import ModelSpec
+from energyscore.paths import model_files
 from energyscore.task import TaskSpec
 
 SPECIAL_TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -255,34 +256,24 @@ def quantization_of(config: Any) -> tuple[str | None, int | None]:
     return (f"{method}-{bits}bit" if bits else method), bits
 
 
-def revision_of(
-    spec: ModelSpec,
-    configurations: Sequence[str] = ("config.json",),
-    weights: Sequence[str] = ("*.safetensors", "*.bin"),
-) -> str | None:
-    """The commit of what was loaded, or a digest of the folder, None for a bundled one.
-
-    Args:
-        spec: what was loaded.
-        configurations: patterns of a folder's files that decide the architecture.
-        weights: patterns of those that hold the weights.
-    """
+def revision_of(spec: ModelSpec) -> str | None:
+    """The commit of what was loaded, or a digest of the folder, None for a bundled one."""
     if spec.path is not None:
-        return _folder_digest(
-            spec.path, [*configurations, *(() if spec.random_weights else weights)]
-        )
+        return _folder_digest(spec.path, weights=not spec.random_weights)
     return spec.revision
 
 
-def _folder_digest(folder: Path, patterns: Sequence[str]) -> str:
-    """SHA-256 over all that decides the work, so that a result names what it measured.
-
-    That is the configuration, the tokenizer with its chat template, and the weights.
-    """
+def _folder_digest(folder: Path, *, weights: bool) -> str:
+    """SHA-256 over all that can decide the work, so that a result names what it measured."""
     digest = hashlib.sha256()
-    patterns = [*patterns, "tokenizer*", "chat_template*"]
-    files = {file for pattern in patterns for file in folder.glob(pattern) if file.is_file()}
-    for file in sorted(files):
-        with file.open("rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
+    for file in model_files(folder, weights=weights):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0".encode("utf-8", "surrogateescape"))
+        try:
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+        except OSError as error:
+            raise ModelError(
+                f"{file} cannot be read: {error.strerror}.",
+                "It is part of the model's folder: make it readable, or take it out.",
+            ) from error
     return f"sha256:{digest.hexdigest()[:16]}"

@@ -32,8 +32,6 @@ from energyscore.errors import ModelError
 from energyscore.model import PIPELINE_INDEX, ModelSpec
 from energyscore.task import TaskSpec
 
-_CONFIGURATIONS = (PIPELINE_INDEX, "*/*config.json")
-_WEIGHTS = ("*/*.safetensors", "*/*.bin")
 _WITHOUT_WEIGHTS = ["*.json", "*.txt", "*.model"]
 
 
@@ -223,7 +221,7 @@ def _facts_of(pipeline: Any, spec: ModelSpec) -> ModelFacts:
     found = [quantization_of(getattr(module, "config", None)) for module in modules]
     quantization, bits = next((one for one in found if one[0]), (None, None))
     return ModelFacts(
-        revision=revision_of(spec, _CONFIGURATIONS, _WEIGHTS),
+        revision=revision_of(spec),
         architecture=type(pipeline).__name__,
         parameters=sum(parameter.numel() for parameter in modules.parameters()),
         dtype=str(largest.dtype).removeprefix("torch."),

@@ -13,7 +13,7 @@ from typing import Any
 
 from energyscore.errors import DatasetError
 from energyscore.model import ModelSpec
-from energyscore.paths import local_path
+from energyscore.paths import local_path, model_files
 from energyscore.result import EnvironmentPart
 from energyscore.rows import FILE_KINDS, read_file
 from energyscore.suite.options import RunOptions
@@ -49,7 +49,9 @@ def key_of(
     content: dict[str, Any] = {
         "task": task.spec.digest,
         "model": asdict(model) | {"path": str(model.path)},
-        "model_files": None if model.path is None else _digest(_files_in(model.path)),
+        "model_files": None
+        if model.path is None
+        else _digest(model_files(model.path, weights=not model.random_weights)),
         "dataset": [source, _dataset_digest(source, task)],
         "options": options.decisive(task.spec),
         "machine": machine.model_dump(mode="json", exclude={"selftest"}),
@@ -105,7 +107,7 @@ def _digest(files: Iterable[Path]) -> str:
     for file in files:
         try:
             status = file.stat()
-            digest.update(f"{file.name}\0{status.st_size}\0".encode())
+            digest.update(f"{file.name}\0{status.st_size}\0".encode("utf-8", "surrogateescape"))
             if status.st_size > LARGE_BYTES:
                 digest.update(str(status.st_mtime_ns).encode())
             else:
