@@ -106,6 +106,55 @@ def test_a_summary_is_the_greedy_one_whatever_the_model_wishes(family, request):
     assert made.output_tokens == 10
 
 
+WISHES = (
+    {"prompt_lookup_num_tokens": 3},
+    {"guidance_scale": 2.0},
+    {"max_time": 0.001},
+    {"return_dict_in_generate": True, "output_scores": True},
+    {"num_return_sequences": 2, "num_beams": 3},
+    {"stop_strings": ["a", "e", "t"]},
+    {"use_cache": False},
+    {"cache_implementation": "static"},
+    {"repetition_penalty": 5.0, "no_repeat_ngram_size": 1},
+    {"do_sample": True, "temperature": 9.0},
+    {"dola_layers": "low"},
+    {"penalty_alpha": 0.6, "top_k": 4},
+    {"watermarking_config": {"greenlist_ratio": 0.25, "bias": 20.0}},
+    {"sequence_bias": [[[5], 50.0]]},
+    {"prefill_chunk_size": 2},
+)
+
+
+@pytest.fixture(scope="module")
+def plain_gpt2(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "gpt2"
+    save(folder, "AutoModelForCausalLM", "gpt2", GPT2)
+    return folder, (folder / "generation_config.json").read_text()
+
+
+def passes(folder):
+    """The widths of all forward passes of a batch of two, and what they make."""
+    backend = load("text_generation", folder)
+    seen = []
+    backend.model.transformer.wte.register_forward_hook(
+        lambda _, given, __: seen.append(tuple(given[0].shape))
+    )
+    made = run(backend, {"text": TEXT}, {"text": QUESTION * 3})
+    return seen, made.values, made.output_tokens
+
+
+@pytest.mark.parametrize("wishes", WISHES, ids=lambda wishes: next(iter(wishes)))
+def test_generation_is_the_plain_one_whatever_a_model_wishes(wishes, plain_gpt2):
+    folder, plain = plain_gpt2
+    file = folder / "generation_config.json"
+    file.write_text(plain)
+    expected = passes(folder)
+    assert [shape[1] for shape in expected[0][1:]] == [1] * 9
+    assert expected[2] == 20
+    file.write_text(json.dumps(json.loads(plain) | wishes))
+    assert passes(folder) == expected
+
+
 def test_a_decoder_continues_the_text(tmp_path):
     save(tmp_path, "AutoModelForCausalLM", "gpt2", GPT2)
     backend = load("summarization", tmp_path)

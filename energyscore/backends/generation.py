@@ -49,9 +49,13 @@ class Generator:
         """
         self._model = model
         self._ends = frozenset(eos_token_id if isinstance(eos_token_id, list) else [eos_token_id])
+        # `generate` takes what is not said from the models' own, so theirs become plain as well;
+        # some hand the work on to a part of theirs, which has its own.
+        for part in model.modules():
+            if isinstance(getattr(part, "generation_config", None), GenerationConfig):
+                part.generation_config = GenerationConfig(**_needed(part.generation_config))
         settings = {
-            # What the model itself needs to begin: start and forced tokens of a decoder.
-            **{k: v for k, v in model.generation_config.to_diff_dict().items() if k in _KEPT},
+            **_needed(model.generation_config),
             **_PLAIN,
             "pad_token_id": pad_token_id,
             "eos_token_id": eos_token_id,
@@ -99,14 +103,24 @@ class Generator:
 _PLAIN = {
     "do_sample": False,
     "num_beams": 1,
+    "num_return_sequences": 1,
     "use_cache": True,
-    # A model's own wishes would hold wherever this says nothing.
-    "no_repeat_ngram_size": 0,
-    "encoder_no_repeat_ngram_size": 0,
-    "repetition_penalty": 1.0,
-    "encoder_repetition_penalty": 1.0,
+    "return_dict_in_generate": False,
 }
 """Greedy generation."""
+
+
+def _needed(settings: GenerationConfig) -> dict[str, Any]:
+    """What a model needs of its own settings: its special tokens, and what it may not write.
+
+    Not its wishes how to generate: beams, penalties, guidance, drafts, caches or time limits make
+    another work of it than the task says.
+    """
+    return {
+        name: value
+        for name, value in settings.to_dict().items()
+        if value is not None and (name in _KEPT or name.endswith(("token_id", "token_ids")))
+    }
 
 
 def set_decoder_start(model: Any) -> None:
@@ -124,15 +138,9 @@ def set_decoder_start(model: Any) -> None:
 
 
 _KEPT = (
-    "decoder_start_token_id",
-    "bos_token_id",
-    "forced_bos_token_id",
-    "decoder_input_ids",
-    "is_multilingual",
-    "lang_to_id",
-    "task_to_id",
-    "no_timestamps_token_id",
-    "alignment_heads",
+    *("decoder_input_ids", "forced_decoder_ids", "is_multilingual", "lang_to_id", "task_to_id"),
+    *("language", "task", "alignment_heads"),
+    *("suppress_tokens", "begin_suppress_tokens", "bad_words_ids"),
 )
 
 

@@ -167,7 +167,10 @@ def _written(planned: Planned, out: Path) -> set[tuple[str, int, int]]:
     """The files in the entry's folder; one that is replaced is another file."""
     found = set()
     for path in planned.folder(out).glob("*.json"):
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError:
+            continue  # a link that leads nowhere, or a file that is gone
         found.add((path.name, status.st_ino, status.st_mtime_ns))
     return found
 
