@@ -58,7 +58,7 @@ def main() -> None:
     """The entry point: run the command, turn errors into one line and the promised status."""
     _prepare_streams()
     # The modules register their commands; importing them costs no heavy library.
-    from energyscore.cli import doctor, rate, run, selftest, show, suite  # noqa: F401
+    from energyscore.cli import bundle, doctor, rate, run, selftest, show, suite, verify  # noqa: F401
 
     # Typer carries a copy of click or depends on it, by version; the base is the same in name.
     base = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
