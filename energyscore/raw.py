@@ -78,11 +78,8 @@ def _domain(reading: Reading, begin_ns: int, block: BlockPower | None) -> dict[s
 
 
 def _recorded(record: MeterRecord, begin_ns: int) -> dict[str, Any]:
-    """What a counter showed within the window; of what it showed before, the last only."""
     start_ns, end_ns = record.window.start_ns, record.window.end_ns
-    before = [tick for tick in record.counter if tick[0] <= start_ns][-1:]
-    ticks = before + [tick for tick in record.counter if start_ns < tick[0] <= end_ns]
-    power = [sample for sample in record.power if start_ns <= sample[0] <= end_ns]
+    ticks, power = _within(record.window, record.counter), _within(record.window, record.power)
     return {
         "window_us": [_us(start_ns, begin_ns), _us(end_ns, begin_ns)],
         "counter_mj": [record.start_mj, record.end_mj],
@@ -96,6 +93,12 @@ def _recorded(record: MeterRecord, begin_ns: int) -> dict[str, Any]:
             "mw": _deltas(round(power_w * 1000) for _, power_w in power),
         },
     }
+
+
+def _within(window: Window, readings: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]:
+    """Those in the window, and the last before it: the state at its beginning."""
+    before = [one for one in readings if one[0] <= window.start_ns][-1:]
+    return before + [one for one in readings if window.start_ns < one[0] <= window.end_ns]
 
 
 def _lone(block: BlockPower | None) -> dict[str, Any] | None:

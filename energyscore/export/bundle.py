@@ -128,8 +128,7 @@ def _files(entry: Submitted) -> dict[str, bytes]:
         # The official tool rounds to 0.01 Wh; small models would come out as 0.
         files["GPU_ENERGY_WH.txt"] = f"{total_wh!r}\n".encode()
         phases = {
-            f"{name}_wh": phase.gpu_wh_per_1k_queries
-            for name, phase in result.score.phases.items()
+            f"{name}_wh": phase.gpu_wh_per_1k_queries for name, phase in result.score.phases.items()
         }
         files["GPU_ENERGY_SUMMARY.json"] = _json({"units": "Wh", "total": total_wh} | phases)
     return files

@@ -1,0 +1,77 @@
+"""`energyscore verify`: checks a submission with code of its own."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energyscore.cli import Format, app
+
+if TYPE_CHECKING:
+    from energyscore.verify.findings import Verdict
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="The submission.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help="How to show the checks.")
+    ] = Format.table,
+) -> None:
+    """Check a submission: recompute every figure from its raw data, hold it against the rules.
+
+    Shares no code with what measures and rates. Nothing is unpacked to disk. Exit status: 0
+    valid, 1 not acceptable, 2 not a submission.
+
+    Examples:
+      energyscore verify submission.zip
+
+      energyscore verify submission.zip --strict --format json
+    """
+    from energyscore.verify.archive import MOST_BYTES
+    from energyscore.verify.checker import verify as examine
+    from energyscore.verify.findings import Finding, Verdict, verdict_to_json
+
+    data = _read(file, MOST_BYTES)
+    if len(data) > MOST_BYTES:
+        message = f"it has over {MOST_BYTES:,} bytes"
+        verdict = Verdict([Finding("archive", "", "failed", message)], submission=False)
+    else:
+        verdict = examine(data, strict=strict)
+    if form is Format.json:
+        sys.stdout.write(verdict_to_json(verdict))
+    else:
+        _show(file, verdict)
+    raise typer.Exit(verdict.exit_code)
+
+
+def _read(file: Path, most: int) -> bytes:
+    from energyscore.errors import UsageError
+    from energyscore.paths import is_file
+
+    if not is_file(file):
+        raise UsageError(f"{file} is not a file.", "Name the zip that `energyscore bundle` wrote.")
+    try:
+        with file.open("rb") as opened:
+            return opened.read(most + 1)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _show(file: Path, verdict: "Verdict") -> None:
+    from energyscore.console import message_console, show_table
+
+    show_table(
+        "",
+        ("check", "of", "", "what was found"),
+        [(one.check, one.where, one.level, one.message) for one in verdict.findings],
+    )
+    failed = list(dict.fromkeys(one.check for one in verdict.findings if one.level == "failed"))
+    warned = sum(one.level == "warning" for one in verdict.findings)
+    because = f": {', '.join(failed)}" if failed else ""
+    warnings = f"; {warned} warning{'s' * (warned != 1)}" if warned else ""
+    message_console().print(
+        f"{file}: {verdict.status}{because}{warnings}.", soft_wrap=True, markup=False
+    )
