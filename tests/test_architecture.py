@@ -23,6 +23,9 @@ def ours(*parts: str) -> set[str]:
     return {f"energyscore.{part}" for part in parts}
 
 
+SCHEMA = ("result", "result_parts")
+"""All that the checker of submissions shares with the rest, with what these import."""
+
 FORBIDDEN = {
     "units": {"energyscore"},
     "errors": {"energyscore"},
@@ -53,6 +56,7 @@ FORBIDDEN = {
     | ours("meters", "backends", "store", "cli", "console", "catalog"),
     "rows": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "store", "cli", "console"),
+    "raw": HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
     "store": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console"),
     "export": {"torch", "transformers", "typer", "rich"}
@@ -98,6 +102,17 @@ def test_only_the_command_line_resolves_the_catalog():
     assert users <= {"cli"}
 
 
+def test_the_checker_of_submissions_shares_the_schema_only():
+    """What measures and rates may be wrong; a checker that used it would be wrong alike."""
+    allowed = ours("verify", "errors", "measure", *SCHEMA)
+    used = set()
+    for path in [*(PACKAGE / "verify").glob("*.py"), *(PACKAGE / f"{name}.py" for name in SCHEMA)]:
+        found = {name for name in imports(path) if name.startswith("energyscore.")}
+        used |= {".".join(name.split(".")[:2]) for name in found}
+    assert used <= allowed
+    assert {f"energyscore.{name}" for name in SCHEMA} <= used
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -107,6 +122,8 @@ def test_only_the_command_line_resolves_the_catalog():
         ["rate", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],
+        ["verify", "none.zip"],
+        ["bundle", "none.json"],
     ],
 )
 def test_light_commands_load_no_heavy_library(command):

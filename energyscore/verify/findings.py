@@ -64,7 +64,9 @@ class Verdict:
     @property
     def status(self) -> Literal["valid", "not acceptable", "not a submission"]:
         """The verdict in words."""
-        return ("valid", "not acceptable", "not a submission")[self.exit_code]  # type: ignore[return-value]
+        if not self.submission:
+            return "not a submission"
+        return "not acceptable" if self.exit_code else "valid"
 
     @property
     def exit_code(self) -> int:

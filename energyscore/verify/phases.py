@@ -146,7 +146,7 @@ def _reached(edges: Array, lengths: Array, signals: Array, moments: Array, tau_s
     for place in range(len(lengths)):
         state[:, place] = now
         now = signals[:, place] + (now - signals[:, place]) * fading[place]
-    place = np.clip(np.searchsorted(edges, moments, "right") - 1, 0, len(lengths) - 1)
-    since = np.maximum(0.0, moments - edges[place])
-    response = signals[:, place] + (state[:, place] - signals[:, place]) * np.exp(-since / tau_s)
+    at = np.clip(np.searchsorted(edges, moments, "right") - 1, 0, len(lengths) - 1)
+    since = np.maximum(0.0, moments - edges[at])
+    response = signals[:, at] + (state[:, at] - signals[:, at]) * np.exp(-since / tau_s)
     return np.asarray(plain - tau_s * (response - signals[:, :1]))

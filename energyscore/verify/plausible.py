@@ -16,7 +16,7 @@ IDLE_SHARE = 0.9
 
 _SLACK_S = 3.0
 _TOLERATED_GAP_S = 120.0
-_SLOWED = 0x20 | 0x40 | 0x80
+_SLOWED, _CAPPED = 0x20 | 0x40 | 0x80, 0x04
 _LEAST_WEIGHTS = 200e6
 _BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
 
@@ -36,7 +36,7 @@ def check_runs(subject: Subject) -> Iterator[Problem]:
 
 
 def check_queries(subject: Subject) -> Iterator[Problem]:
-    """Each run did whole passes over the workload; its recorded phases are as many as that takes."""
+    """Each run did whole passes over the workload, and as many phases as that takes."""
     workload = subject.result.workload
     for run in subject.result.runs:
         if run.queries != run.passes * workload.queries:
@@ -58,7 +58,7 @@ def check_queries(subject: Subject) -> Iterator[Problem]:
         done = max((n for name, n in raw.entries().items() if name != "preprocess"), default=0)
         if done < batches:
             yield Problem(
-                f"{name_of(run)}: {run.queries} queries take {batches} batches; {done} were recorded"
+                f"{name_of(run)}: {run.queries} queries take {batches} batches, not {done}"
             )
 
 
@@ -170,10 +170,10 @@ def check_notices(subject: Subject) -> Iterator[Problem]:
             yield Problem(f"{name_of(run)}: {code} was noticed, and is not among the cautions")
         for domain in subject.gpu_domains:
             reasons = run.facts.get(domain, {}).get("clocks_event_reasons")
-            if isinstance(reasons, int) and reasons & _SLOWED:
-                if not codes & {"thermal_slowdown", "power_brake"}:
-                    yield Problem(f"{name_of(run)}: {domain} was slowed down, and nothing says so")
-            if isinstance(reasons, int) and reasons & 0x4 and "power_cap" not in codes:
+            bits = reasons if isinstance(reasons, int) else 0
+            if bits & _SLOWED and not codes & {"thermal_slowdown", "power_brake"}:
+                yield Problem(f"{name_of(run)}: {domain} was slowed down, and nothing says so")
+            if bits & _CAPPED and "power_cap" not in codes:
                 yield Problem(f"{name_of(run)}: {domain} ran into its limit, and nothing says so")
     for code, present in (
         ("random_weights", result.model.weights == "random"),

@@ -37,7 +37,7 @@ def check_task(subject: Subject) -> Iterator[Problem]:
 
 
 def check_hardware(subject: Subject) -> Iterator[Problem]:
-    """The metered GPUs are those that the environment describes, and the runs' energies are theirs."""
+    """The metered GPUs are those of the environment, and the runs have their energies."""
     result = subject.result
     protocol, described = result.protocol, [gpu.uuid for gpu in result.environment.gpus]
     if sorted(protocol.metered_gpus) != sorted(described):
