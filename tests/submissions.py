@@ -281,6 +281,6 @@ def zipped(*parts):
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name)
-            entry.external_attr, entry.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data, compresslevel=1)
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, data)
     return buffer.getvalue()

@@ -229,7 +229,8 @@ def other_environment(it):
 
 
 def second_gpu(it):
-    it.result["protocol"]["metered_gpus"].append("GPU-2")
+    gpus = it.result["environment"]["gpus"]
+    gpus.append(gpus[0] | {"uuid": "GPU-2"})
 
 
 def lone_phase(it):
@@ -444,6 +445,8 @@ def test_whatever_was_measured_can_be_submitted_as_unofficial(tmp_path, result):
             update={
                 "started_at": f"2026-01-01T00:{2 * run.index:02d}:00+00:00",
                 "queries": result.workload.queries,
+                "phases": dict(zip(["prefill"], run.phases.values(), strict=False)),
+                "phase_reasons": run.reasons,
                 "input_tokens": result.workload.input_tokens,
                 "output_tokens": result.workload.output_tokens,
             }

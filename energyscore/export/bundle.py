@@ -9,7 +9,8 @@ manifest.json               what is in it, with the SHA-256 of every file, and t
     GPU_ENERGY_WH.txt       the AI Energy Score's files; only where GPU energy was measured
     GPU_ENERGY_SUMMARY.json
 
-The same results give the same bytes: times, order, modes and compression are fixed.
+The same results give the same bytes: times, order and modes are fixed, and nothing is compressed
+(raw records are already), as compressors differ from release to release.
 """
 
 import hashlib
@@ -153,6 +154,5 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
             entry = zipfile.ZipInfo(path, _EPOCH)
             entry.create_system = 3
             entry.external_attr = 0o100644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data, compresslevel=9)
+            archive.writestr(entry, data)
     return buffer.getvalue()

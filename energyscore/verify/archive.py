@@ -1,9 +1,9 @@
 """Reads the zip of a submission: strictly, in memory, and within limits.
 
 Not by `zipfile`, which is made to read whatever it can. A submission has one form only: entries
-one after the other without gaps, each described alike in its own header and in the directory, no
-extra fields, nothing before, between or behind them. So nothing can hide or overlap, and whatever
-is changed is noticed.
+one after the other without gaps and stored as they are, each described alike in its own header and
+in the directory, no extra fields, nothing before, between or behind them. So nothing can hide,
+overlap or swell, and every bit counts.
 """
 
 import re
@@ -18,20 +18,13 @@ MOST_BYTES = 64 * 2**20
 """Of the zip itself."""
 
 MOST_ENTRIES = 1000
-MOST_ENTRY_BYTES = 64 * 2**20
-MOST_TOTAL_BYTES = 256 * 2**20
-MOST_RATIO = 200
-"""Bytes out for each byte in; text and numbers are compressed 5 to 50 times."""
-
-FREE_BYTES = 2**20
-"""An entry this small may be compressed as well as it can be."""
 
 _END = struct.Struct("<IHHHHIIH")
 _ENTRY = struct.Struct("<IHHHHHHIIIHHHHHII")
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
 _END_MARK, _ENTRY_MARK, _LOCAL_MARK = 0x06054B50, 0x02014B50, 0x04034B50
-_ENCRYPTED, _UTF8 = 0x1, 0x800
-_STORED, _DEFLATED = 0, 8
+_ENCRYPTED = 0x1
+_STORED = 0
 _UNIX_20, _NEEDS_20 = 3 << 8 | 20, 20
 _DATE, _TIME = 1 << 5 | 1, 0  # 1 January 1980, 0:00
 _FILE = 0o100644
@@ -41,11 +34,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 @dataclass(frozen=True)
 class _Entry:
     name: str
-    method: int
-    crc: int
-    packed: int
-    size: int
     start: int
+    end: int
 
 
 def read_archive(data: bytes) -> dict[str, bytes]:
@@ -54,13 +44,11 @@ def read_archive(data: bytes) -> dict[str, bytes]:
     Raises:
         NotASubmission: when it is no zip, is damaged, or is not as submissions are.
     """
+    if len(data) > MOST_BYTES:
+        raise _bad(f"it has over {MOST_BYTES:,} bytes")
     if not data.startswith(b"PK"):
         raise _bad("it is not a zip file")
-    entries = _entries(data)
-    total = sum(entry.size for entry in entries)
-    if total > MOST_TOTAL_BYTES:
-        raise _bad(f"it would take {total:,} bytes unpacked; the limit is {MOST_TOTAL_BYTES:,}")
-    return {entry.name: _content(data, entry) for entry in entries}
+    return {entry.name: data[entry.start : entry.end] for entry in _entries(data)}
 
 
 def _entries(data: bytes) -> list[_Entry]:
@@ -82,14 +70,11 @@ def _entries(data: bytes) -> list[_Entry]:
     for _ in range(count):
         if place + _ENTRY.size > end or _ENTRY.unpack_from(data, place)[0] != _ENTRY_MARK:
             raise _bad("its directory is damaged")
-        entry, start, place = _entry(data, place, end)
+        entry, place = _entry(data, place, end, follows)
         if entry.name.lower() in seen:
             raise _bad(f"{entry.name} is there twice")
         seen.add(entry.name.lower())
-        if start != follows:
-            how = "overlaps the one before" if start < follows else "leaves a gap before it"
-            raise _bad(f"the entry {entry.name} {how}")
-        follows = entry.start + entry.packed
+        follows = entry.end
         if follows > offset:
             raise _bad(f"the entry {entry.name} reaches into the directory")
         entries.append(entry)
@@ -98,8 +83,11 @@ def _entries(data: bytes) -> list[_Entry]:
     return entries
 
 
-def _entry(data: bytes, place: int, end: int) -> tuple[_Entry, int, int]:
-    """An entry by its place in the directory; where its header begins; the next one's place."""
+def _entry(data: bytes, place: int, end: int, follows: int) -> tuple[_Entry, int]:
+    """An entry by its place in the directory, and the next one's place.
+
+    Its header must begin where the entry before it ended, at `follows`.
+    """
     (
         _, made, needs, flags, method, time, date, crc, packed, size,
         name_length, extra, comment, disk, internal, external, start,
@@ -111,13 +99,12 @@ def _entry(data: bytes, place: int, end: int) -> tuple[_Entry, int, int]:
         raise _bad(f"{name} is a link")
     if flags & _ENCRYPTED:
         raise _bad(f"{name} is encrypted")
-    if method not in (_STORED, _DEFLATED):
-        raise _bad(f"{name} is compressed in a way ({method}) that submissions do not use")
-    if size > MOST_ENTRY_BYTES:
-        raise _bad(f"{name} would take {size:,} bytes; the limit is {MOST_ENTRY_BYTES:,}")
-    if size > FREE_BYTES and size > MOST_RATIO * max(1, packed):
-        raise _bad(f"{name} is compressed over {MOST_RATIO} times: it may be a zip bomb")
-    form = (made, needs, flags & ~_UTF8, time, date, extra, comment, disk, internal, external)
+    if method != _STORED or packed != size:
+        raise _bad(f"{name} is compressed; submissions hold their files as they are")
+    if start != follows:
+        how = "overlaps the one before" if start < follows else "leaves a gap before it"
+        raise _bad(f"the entry {name} {how}")
+    form = (made, needs, flags, time, date, extra, comment, disk, internal, external)
     if form != (_UNIX_20, _NEEDS_20, 0, _TIME, _DATE, 0, 0, 0, 0, _FILE << 16):
         raise _bad(f"{name} is not in the form in which energyscore writes entries")
     header = (_LOCAL_MARK, needs, flags, method, time, date, crc, packed, size, name_length, 0)
@@ -128,8 +115,10 @@ def _entry(data: bytes, place: int, end: int) -> tuple[_Entry, int, int]:
         or data[start + _LOCAL.size : begin] != raw
     ):
         raise _bad(f"the header of {name} is not what the directory says")
-    following = place + _ENTRY.size + name_length
-    return _Entry(name, method, crc, packed, size, begin), start, following
+    content = data[begin : begin + size]
+    if len(content) != size or zlib.crc32(content) != crc:
+        raise _bad(f"{name} is damaged: its CRC-32 is not what it says")
+    return _Entry(name, begin, begin + size), place + _ENTRY.size + name_length
 
 
 def _checked_name(raw: bytes) -> str:
@@ -143,25 +132,6 @@ def _checked_name(raw: bytes) -> str:
     if len(name) > 200 or not _NAME.fullmatch(name):
         raise _bad(f"the path {shown} is not one that submissions have")
     return name
-
-
-def _content(data: bytes, entry: _Entry) -> bytes:
-    """An entry's bytes, never more of them than it says."""
-    packed = data[entry.start : entry.start + entry.packed]
-    content = packed
-    if entry.method == _DEFLATED:
-        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            content = unpacker.decompress(packed, entry.size + 1)
-        except zlib.error as error:
-            raise _bad(f"{entry.name} is damaged: {error}") from error
-        if not unpacker.eof or unpacker.unused_data:
-            raise _bad(f"{entry.name} is damaged: its data end elsewhere than it says")
-    if len(content) != entry.size:
-        raise _bad(f"{entry.name} is damaged: its size is not what it says")
-    if zlib.crc32(content) != entry.crc:
-        raise _bad(f"{entry.name} is damaged: its CRC-32 is not what it says")
-    return content
 
 
 def _bad(message: str) -> NotASubmission:

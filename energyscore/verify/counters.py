@@ -20,6 +20,7 @@ POWER_SHARE = 0.001
 
 _JUMP = 2.0
 _EDGE_S = 0.25
+_STOPPING_S = 60.0
 _TRUNCATED_S = 2e-6
 
 
@@ -72,6 +73,8 @@ def check_windows(subject: Subject) -> Iterator[Problem]:
     for run, raw in subject.pairs():
         if not 0 <= raw.edges_s[0] <= raw.edges_s[-1] <= raw.end_s:
             yield Problem(f"{name_of(run)}: the work is not within the time of its metering")
+        elif raw.end_s - raw.edges_s[-1] > _STOPPING_S:
+            yield Problem(f"{name_of(run)}: the metering went on for long after the work")
     for run, raw, domain, found in subject.recorded():
         start_s, end_s = found.window_s or (0.0, 0.0)
         if not 0 <= start_s <= raw.edges_s[0] <= raw.edges_s[-1] <= end_s <= raw.end_s:

@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from energyscore.verify.strict_json import BadJson, parse_strict, unzip_strict
 
-_Whole = Annotated[int, Field(ge=0)]
-_Pair = Annotated[tuple[int, int], Field(strict=False)]  # JSON has lists only
-_Edges = Annotated[tuple[int | None, int | None], Field(strict=False)]
+_MOST = 2**60
+_Number = Annotated[int, Field(ge=-_MOST, le=_MOST)]
+_Whole = Annotated[int, Field(ge=0, le=_MOST)]
+_Pair = Annotated[tuple[_Number, _Number], Field(strict=False)]  # JSON has lists only
+_Edges = Annotated[tuple[_Number | None, _Number | None], Field(strict=False)]
 
 
 class _Strict(BaseModel):
@@ -32,24 +34,24 @@ class _Header(_Strict):
 class _Phases(_Strict):
     names: list[str]
     entered: list[_Whole]
-    starts_us: list[int]
-    end_us: int
+    starts_us: list[_Number]
+    end_us: _Number
 
 
 class _Ticks(_Strict):
-    t_us: list[int]
-    mj: list[int]
+    t_us: list[_Number]
+    mj: list[_Number]
 
 
 class _Power(_Strict):
     source: Literal["instant", "average"] | None
-    t_us: list[int]
-    mw: list[int]
+    t_us: list[_Number]
+    mw: list[_Number]
 
 
 class _Lone(_Strict):
     phase: str
-    duration_us: Annotated[int, Field(gt=0)]
+    duration_us: Annotated[int, Field(gt=0, le=_MOST)]
     counter_mj: _Pair
     se_w: float
 
@@ -69,7 +71,7 @@ class _Domain(_Strict):
 class _Run(_Strict):
     index: _Whole
     begin_us: _Whole
-    end_us: Annotated[int, Field(gt=0)]
+    end_us: Annotated[int, Field(gt=0, le=_MOST)]
     phases: _Phases
     domains: dict[str, _Domain]
 
@@ -144,10 +146,10 @@ class RawRun:
 
     def phase_s(self) -> dict[str, float]:
         """The time of each phase."""
-        totals = dict.fromkeys(self.names, 0.0)
-        for place, phase in enumerate(self.entered):
-            totals[self.names[phase]] += self.edges_s[place + 1] - self.edges_s[place]
-        return totals
+        totals = [0.0] * len(self.names)
+        for phase, (since_s, until_s) in zip(self.entered, pairwise(self.edges_s), strict=True):
+            totals[phase] += until_s - since_s
+        return dict(zip(self.names, totals, strict=True))
 
     def entries(self) -> dict[str, int]:
         """How often each phase was entered."""
@@ -173,7 +175,10 @@ def read_raw(data: bytes) -> RawRecord:
         raise BadJson("its last line has no end")
     try:
         header = _Header.model_validate(parse_strict(lines[0] if lines else b""))
-        runs = [_run(_Run.model_validate(parse_strict(line))) for line in lines[1:]]
+        runs = [
+            _run(_Run.model_validate(parse_strict(line, whole_numbers_too=False)))
+            for line in lines[1:]
+        ]
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
