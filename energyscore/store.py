@@ -85,16 +85,15 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
     Args:
         folder: where to.
         result: the result.
-        raws: the raw records of its runs by index; they are written first, so that a result that
-            names its raw record has it.
+        raws: the raw records of its runs by index. They are written first, so that a result that
+            names its raw record has it; not at all where one run has none.
     """
     stamp = re.sub(r"[-:]", "", result.created_at)
     mode = mode_of(result)
     parts = [stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]]
     name = "_".join(parts)
-    runs = [raws[run.index] for run in result.runs if run.index in raws] if raws else []
-    if runs:
-        data = raw_to_bytes(result.identity, runs)
+    if raws and all(run.index in raws for run in result.runs):
+        data = raw_to_bytes(result.identity, [raws[run.index] for run in result.runs])
         raw = RawPart(file=f"{name}.raw.jsonl.gz", sha256=hashlib.sha256(data).hexdigest())
         write_atomically(folder / raw.file, data)
         result = result.model_copy(update={"raw": raw})

@@ -106,8 +106,8 @@ class Backend:
 
     prepare_ahead, lone_phase = 4096, "prefill"
 
-    def __init__(self, machine, decode_s):
-        self.machine, self.decode_s = machine, decode_s
+    def __init__(self, machine, decode_s, lone_w):
+        self.machine, self.decode_s, self.lone_w = machine, decode_s, lone_w
         self.random = np.random.default_rng(7)
 
     def prepare(self, queries):
@@ -116,13 +116,16 @@ class Backend:
 
     def run(self, batch, enter):
         enter("prefill")
-        self.run_lone(batch)
+        self.prefill(PREFILL_W)
         enter("decode")
         self.machine.pass_s(self.decode_s * self.random.normal(1, 0.02), self.noisy(DECODE_W))
         return BatchOutput(10 * batch.queries)
 
     def run_lone(self, batch):
-        self.machine.pass_s(0.02 * self.random.lognormal(0, 0.4), self.noisy(PREFILL_W))
+        self.prefill(self.lone_w)
+
+    def prefill(self, watts):
+        self.machine.pass_s(0.02 * self.random.lognormal(0, 0.4), self.noisy(watts))
 
     def noisy(self, watts):
         return watts * self.random.normal(1, 0.01)
@@ -147,10 +150,14 @@ def simulated_time(machine):
         yield
 
 
-def measure(out, *, model="org/model", decode_s=0.06, queries=1000, repeats=10, stop_after=None):
+def measure(
+    out, *, model="org/model", decode_s=0.06, queries=1000, repeats=10, stop_after=None,
+    lone_w=PREFILL_W,
+):  # fmt: skip
     """Measure as `energyscore run` does, on an H100, and give the result's path.
 
-    `stop_after` ends it after so many runs, as Ctrl-C would; measuring again goes on.
+    `stop_after` ends it after so many runs, as Ctrl-C would; measuring again goes on. `lone_w` is
+    what prefill takes by itself.
     """
     machine = Machine()
     task = load_tasks()["text_generation"].spec
@@ -185,7 +192,7 @@ def measure(out, *, model="org/model", decode_s=0.06, queries=1000, repeats=10, 
     silent = SimpleNamespace(stage=lambda name, total: None, advance=lambda done: None)
     with simulated_time(machine):
         measured = benchmark.run_benchmark(
-            plan, Backend(machine, decode_s), [Meter(machine)], finished=journal.load(),
+            plan, Backend(machine, decode_s, lone_w), [Meter(machine)], finished=journal.load(),
             on_run=on_run, observer=silent,
         )  # fmt: skip
         idle = Idle(seconds=30.0, without_model_w={}, with_model_w=dict(measured.idle_w))

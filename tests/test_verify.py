@@ -208,6 +208,10 @@ def later(seconds):
     return lambda text: (datetime.fromisoformat(text) + timedelta(seconds=seconds)).isoformat()
 
 
+def later_by_the_clock(it):
+    it.raw[10]["begin_us"] += 10**7
+
+
 def flip_point(name, ok):
     def change(it):
         point = next(one for one in it.result["conformance"] if one["name"] == name)
@@ -324,7 +328,7 @@ TAMPERINGS = {
     "another beginning": ("counter energy", in_raw("counter_mj", to=lambda c: [c[0] + 9, c[1]])),
     "power samples of another run": ("power samples", in_raw("power", "mw", to=lambda p: p[::-1])),
     "runs at one time": ("dates", in_run("started_at", to=later(-60))),
-    "another clock": ("clock", in_run("started_at", to=later(8), run=9)),
+    "another clock": ("clock", later_by_the_clock),
     "from the future": ("dates", in_result("created_at", to="2031-01-01T00:00:00Z")),
     "written before it ended": ("dates", in_result("created_at", to="2026-03-01T12:09:00Z")),
     "local time": ("dates", in_run("started_at", to=lambda text: text.replace("+00:00", ""))),
@@ -413,6 +417,14 @@ def test_what_is_not_official_is_accepted_with_a_warning_that_names_the_points(t
     warnings = [one.message for one in verdict.findings if one.level == "warning"]
     assert warnings == ["it is not official: queries, repeats"]
     assert (verdict.exit_code, verify(data, now=NOW, strict=True).exit_code) == (0, 1)
+
+
+def test_a_split_by_one_phase_alone_is_computed_anew_too(tmp_path):
+    opened = Opened(bundle(measure(tmp_path, queries=300, repeats=2, lone_w=540.0)))
+    assert {run["phase_methods"][DOMAIN] for run in opened.result["runs"]} == {"phase_block"}
+    assert failed(opened.closed()) == []
+    opened.recorded(1)["lone"]["counter_mj"][1] += 500_000
+    assert set(failed(opened.closed())) == {"phase energy"}
 
 
 def test_an_interrupted_measurement_that_went_on_is_accepted(tmp_path):

@@ -32,14 +32,9 @@ def verify(
     """
     from energyscore.verify.archive import MOST_BYTES
     from energyscore.verify.checker import verify as examine
-    from energyscore.verify.findings import Finding, Verdict, verdict_to_json
+    from energyscore.verify.findings import verdict_to_json
 
-    data = _read(file, MOST_BYTES)
-    if len(data) > MOST_BYTES:
-        message = f"it has over {MOST_BYTES:,} bytes"
-        verdict = Verdict([Finding("archive", "", "failed", message)], submission=False)
-    else:
-        verdict = examine(data, strict=strict)
+    verdict = examine(_read(file, MOST_BYTES + 1), strict=strict)
     if form is Format.json:
         sys.stdout.write(verdict_to_json(verdict))
     else:
@@ -55,7 +50,7 @@ def _read(file: Path, most: int) -> bytes:
         raise UsageError(f"{file} is not a file.", "Name the zip that `energyscore bundle` wrote.")
     try:
         with file.open("rb") as opened:
-            return opened.read(most + 1)
+            return opened.read(most)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
 

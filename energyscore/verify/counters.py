@@ -188,6 +188,8 @@ def check_power_integral(subject: Subject) -> Iterator[Problem]:
                 yield Problem(f"{where}: integrated power is {integral_j} J, stated are {stated} J")
             if found.method == "power_integral" and apart(run.energy_j.get(domain), float(stated)):
                 yield Problem(f"{where}: the energy is not the integrated power that is stated")
+        if found.method == "counter" and integral_j is None:
+            yield Problem(f"{where}: no power samples stand beside the counter", "warning")
         energy_j = run.energy_j.get(domain)
         told = any(
             notice.code in ("counter_power_disagree", "short_window") for notice in run.notices

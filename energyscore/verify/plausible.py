@@ -80,12 +80,15 @@ def check_dates(subject: Subject) -> Iterator[Problem]:
     for run, end, (_, after) in zip(result.runs, ends, pairwise([*known, written]), strict=False):
         if after < end:
             what = "the next run began" if run.index + 1 < len(known) else "it was written"
-            yield Problem(f"{what} before {name_of(run)} had ended, by the dates")
+            yield Problem(
+                f"{what} before {name_of(run)} had ended, by the dates",
+                "warning" if subject.has("clock_jump") else "failed",
+            )
 
 
 def check_clock(subject: Subject) -> Iterator[Problem]:
     """Dates and the machine's monotonic clock tell the same time; and no run is missing."""
-    if subject.has("resumed"):
+    if subject.has("resumed", "clock_jump"):
         return
     for (run, raw), (after, raw_after) in pairwise(subject.pairs()):
         began, next_began = _moment(run.started_at), _moment(after.started_at)
@@ -93,10 +96,12 @@ def check_clock(subject: Subject) -> Iterator[Problem]:
             return
         by_date = (next_began - began).total_seconds()
         by_clock = raw_after.begin_s - raw.begin_s
+        # The clock stands still while a machine sleeps, and the date goes on.
         if abs(by_date - by_clock) > _SLACK_S + 0.01 * by_clock:
             yield Problem(
                 f"from {name_of(run)} to the next it was {by_date:.0f} s by the dates, "
                 f"{by_clock:.0f} s by the clock",
+                "failed" if by_date < by_clock else "warning",
             )
         gap_s = by_clock - raw.end_s
         if gap_s > _TOLERATED_GAP_S + raw.end_s:
