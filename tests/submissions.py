@@ -22,7 +22,7 @@ from energyscore import assemble, benchmark, preparation, work
 from energyscore.assemble import Subject, identity
 from energyscore.backend import Batch, BatchOutput, ModelFacts
 from energyscore.export.bundle import Submitted, to_bundle, why_not_official
-from energyscore.measure import Measurement, Window
+from energyscore.measure import Measurement, Reading, Window
 from energyscore.meters.nvml import record_of
 from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate
 from energyscore.model import parse_model
@@ -101,6 +101,23 @@ class Meter:
         return Measurement({DOMAIN: replace(reading, record=record)}, notices)
 
 
+class Estimator:
+    """What CodeCarbon does: a power for the time that it took."""
+
+    name = "codecarbon"
+
+    def __init__(self, machine):
+        self.machine = machine
+
+    def start(self):
+        return self.machine.now_ns
+
+    def stop(self, token):
+        seconds = (self.machine.now_ns - token) / 1e9
+        powers = {"cpu": 61.5, "ram": 12.0}
+        return Measurement({name: Reading(w * seconds, "estimated") for name, w in powers.items()})
+
+
 class Backend:
     """A prefill of varying length, then ten tokens."""
 
@@ -152,14 +169,15 @@ def simulated_time(machine):
 
 def measure(
     out, *, model="org/model", decode_s=0.06, queries=1000, repeats=10, stop_after=None,
-    lone_w=PREFILL_W,
+    lone_w=PREFILL_W, device="cuda",
 ):  # fmt: skip
     """Measure as `energyscore run` does, on an H100, and give the result's path.
 
     `stop_after` ends it after so many runs, as Ctrl-C would; measuring again goes on. `lone_w` is
-    what prefill takes by itself.
+    what prefill takes by itself. On the device `cpu` there is no GPU, and all is estimated.
     """
-    machine = Machine()
+    machine, on_gpu = Machine(), device == "cuda"
+    uuids, meter = (UUID,) if on_gpu else (), (Meter if on_gpu else Estimator)(machine)
     task = load_tasks()["text_generation"].spec
     texts = tuple({"text": f"query {number}"} for number in range(queries))
     workload = Workload(texts, task.dataset.id, "c" * 40, True, queries)
@@ -174,13 +192,13 @@ def measure(
     )  # fmt: skip
     machine_part = EnvironmentPart(
         os="Linux", python="3.11.9", cpu="A processor", cpu_count=16, memory_total_mb=131072.0,
-        driver="570.86", cuda="12.8", gpus=[gpu], packages={"torch": "2.13.0"},
+        driver="570.86", cuda="12.8", gpus=[gpu] if on_gpu else [], packages={"torch": "2.13.0"},
         energyscore="0.1.0", selftest=None,
     )  # fmt: skip
     facts = ModelFacts("a" * 40, "Net", 10**9, "float16", None, None, "pretrained", 1024)
     subject = Subject(
-        task, parse_model(model), facts, plan, "cuda", (UUID,), "model", (UUID,), False,
-        machine_part, ("nvml",),
+        task, parse_model(model), facts, plan, device, uuids, "model" if on_gpu else None, uuids,
+        False, machine_part, ("nvml",),
     )  # fmt: skip
     journal = Journal(out, identity(subject))
 
@@ -192,7 +210,7 @@ def measure(
     silent = SimpleNamespace(stage=lambda name, total: None, advance=lambda done: None)
     with simulated_time(machine):
         measured = benchmark.run_benchmark(
-            plan, Backend(machine, decode_s, lone_w), [Meter(machine)], finished=journal.load(),
+            plan, Backend(machine, decode_s, lone_w), [meter], finished=journal.load(),
             on_run=on_run, observer=silent,
         )  # fmt: skip
         idle = Idle(seconds=30.0, without_model_w={}, with_model_w=dict(measured.idle_w))

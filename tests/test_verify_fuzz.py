@@ -6,6 +6,7 @@ Some hundred by default; as many as ENERGYSCORE_FUZZ says, from ENERGYSCORE_FUZZ
 import os
 from datetime import UTC, datetime
 
+import pytest
 from fuzz_submissions import mutate
 from submissions import bundle, measure
 
@@ -17,8 +18,9 @@ SEED = int(os.environ.get("ENERGYSCORE_FUZZ_SEED", "0"))
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def test_no_mutant_is_accepted_or_ends_in_a_traceback(tmp_path):
-    data = bundle(measure(tmp_path, queries=60, repeats=3))
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_no_mutant_is_accepted_or_ends_in_a_traceback(tmp_path, device):
+    data = bundle(measure(tmp_path, queries=60, repeats=3, device=device))
     assert verify(data, now=NOW).exit_code == 0
     refused = 0
     for seed in range(SEED, SEED + COUNT):

@@ -15,6 +15,7 @@ MOST_SHARE = 0.01
 """... but never by more than this share."""
 
 _J_PER_WH = 3600.0
+_SPLITS = ("tick_regression", "phase_block", "time_share", "single_phase")
 
 
 def check_score(subject: Subject) -> Iterator[Problem]:
@@ -23,8 +24,8 @@ def check_score(subject: Subject) -> Iterator[Problem]:
     if figures is None:
         if score.gpu_wh_per_1k_queries is not None or score.method is not None:
             yield Problem("it has a GPU score, but not all runs have GPU energy")
-        elif not score.reason:
-            yield Problem("it has no GPU score, and no reason for that")
+        elif not score.reason or score.systematic is not None:
+            yield Problem("it has no GPU score, and no reason for that, or an error of none")
         return
     if apart(score.gpu_wh_per_1k_queries, _mean(figures)):
         yield Problem(
@@ -137,6 +138,8 @@ def check_phase_scores(subject: Subject) -> Iterator[Problem]:
             yield Problem(
                 f"{name}: the score says {phase.gpu_wh_per_1k_queries} Wh, the runs {mean}"
             )
+        elif figures is None and (phase.se is not None or not phase.reason):
+            yield Problem(f"{name}: it has no figure, and an error of it, or no reason for that")
         elif figures is not None and len(figures) > 1:
             error = _std(figures) / math.sqrt(len(figures))
             if phase.se is None or abs(phase.se - error) > ROUNDING * max(_mean(figures), error):
@@ -187,6 +190,8 @@ def check_time_shares(subject: Subject) -> Iterator[Problem]:
         whole_s = sum(part.duration_s for part in run.phases.values())
         for domain, method in run.phase_methods.items():
             energy_j = run.energy_j.get(domain)
+            if method not in _SPLITS or domain not in run.energy_j:
+                yield Problem(f"{name_of(run)}: {method[:40]!r} is no way to split {domain[:60]}")
             if method != "time_share" or energy_j is None or whole_s <= 0:
                 continue
             if run.methods.get(domain) not in ("rapl", "estimated"):

@@ -31,6 +31,8 @@ def check_task(subject: Subject) -> Iterator[Problem]:
             f"a model of {result.model.parameters:,} parameters is of class {size}, not "
             f"{result.model.model_class}"
         )
+    if result.workload.official and result.workload.dataset != task.dataset:
+        yield Problem(f"{result.workload.dataset[:80]!r} is not the task's official dataset")
     unknown = set(result.runs[0].phases) - set(task.phases)
     if unknown:
         yield Problem(f"the task has no phase {', '.join(sorted(unknown))}")
