@@ -58,11 +58,7 @@ def _read(file: Path, most: int) -> bytes:
 def _show(file: Path, verdict: "Verdict") -> None:
     from energyscore.console import message_console, show_table
 
-    show_table(
-        "",
-        ("check", "of", "", "what was found"),
-        [(one.check, one.where, one.level, one.message) for one in verdict.findings],
-    )
+    show_table("", ("check", "", "of", "what was found"), _rows(verdict))
     failed = list(dict.fromkeys(one.check for one in verdict.findings if one.level == "failed"))
     warned = sum(one.level == "warning" for one in verdict.findings)
     because = f": {', '.join(failed)}" if failed else ""
@@ -70,3 +66,16 @@ def _show(file: Path, verdict: "Verdict") -> None:
     message_console().print(
         f"{file}: {verdict.status}{because}{warnings}.", soft_wrap=True, markup=False
     )
+
+
+def _rows(verdict: "Verdict") -> list[tuple[str, str, str, str]]:
+    """One row a check where it holds for all results, and one for each finding against it."""
+    rows = []
+    for check in dict.fromkeys(one.check for one in verdict.findings):
+        found = [one for one in verdict.findings if one.check == check]
+        fine = [one.where for one in found if one.level == "ok"]
+        if fine:
+            of = f"{len(fine)} results" if len(fine) > 1 else fine[0]
+            rows.append((check, "ok", of, ""))
+        rows += [(check, one.level, one.where, one.message) for one in found if one.level != "ok"]
+    return rows
