@@ -183,7 +183,10 @@ def check_power_integral(subject: Subject) -> Iterator[Problem]:
     """Power samples, integrated, are what the result says; and agree with the counter."""
     for run, _, domain, found in subject.recorded():
         where, integral_j = f"{name_of(run)}: {domain}", _integral_j(found)
-        stated = run.facts.get(domain, {}).get("power_integral_j")
+        facts = run.facts.get(domain, {})
+        if facts and facts.get("power_source") != found.power_source:
+            yield Problem(f"{where}: power is {found.power_source}, the result has another source")
+        stated = facts.get("power_integral_j")
         if stated is None and found.method == "power_integral":
             yield Problem(f"{where}: energy by integrated power, but no integral is stated")
         elif isinstance(stated, int | float):
@@ -198,7 +201,7 @@ def check_power_integral(subject: Subject) -> Iterator[Problem]:
         told = any(
             notice.code in ("counter_power_disagree", "short_window") for notice in run.notices
         )
-        instant = run.facts.get(domain, {}).get("power_source") == "instant"
+        instant = found.power_source == "instant"
         if found.method == "counter" and energy_j and integral_j and instant and not told:
             share = integral_j / energy_j - 1
             if abs(share) > 0.06 and len(found.ticks.t_s) > 60:

@@ -105,6 +105,7 @@ class RawDomain:
         counter_j: the counter at the window's edges.
         ticks: its updates; the first is what it showed before.
         power: samples of power.
+        power_source: what they are, `instant` or `average`; None without samples.
         lone: one phase by itself.
     """
 
@@ -114,6 +115,7 @@ class RawDomain:
     counter_j: tuple[float | None, float | None]
     ticks: Series
     power: Series
+    power_source: str | None
     lone: Lone | None
 
 
@@ -221,6 +223,7 @@ def _domain(name: str, domain: _Domain) -> RawDomain:
         ),
         ticks=Series() if ticks is None else _series(name, ticks.t_us, ticks.mj),
         power=Series() if power is None else _series(name, power.t_us, power.mw),
+        power_source=None if power is None else power.source,
         lone=_lone(domain.lone),
     )
 
