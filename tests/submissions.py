@@ -123,9 +123,9 @@ class Backend:
 
     prepare_ahead, lone_phase = 4096, "prefill"
 
-    def __init__(self, machine, decode_s, lone_w):
+    def __init__(self, machine, decode_s, lone_w, seed):
         self.machine, self.decode_s, self.lone_w = machine, decode_s, lone_w
-        self.random = np.random.default_rng(7)
+        self.random = np.random.default_rng(seed)
 
     def prepare(self, queries):
         self.machine.pass_s(0.0005 * len(queries), PREPROCESS_W)
@@ -201,6 +201,7 @@ def measure(
         False, machine_part, ("nvml",),
     )  # fmt: skip
     journal = Journal(out, identity(subject))
+    finished = journal.load()
 
     def on_run(run, raw):
         journal.append(run, raw)
@@ -210,7 +211,7 @@ def measure(
     silent = SimpleNamespace(stage=lambda name, total: None, advance=lambda done: None)
     with simulated_time(machine):
         measured = benchmark.run_benchmark(
-            plan, Backend(machine, decode_s, lone_w), [meter], finished=journal.load(),
+            plan, Backend(machine, decode_s, lone_w, len(finished)), [meter], finished=finished,
             on_run=on_run, observer=silent,
         )  # fmt: skip
         idle = Idle(seconds=30.0, without_model_w={}, with_model_w=dict(measured.idle_w))

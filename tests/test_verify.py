@@ -108,6 +108,12 @@ def repeat_a_run_later(it):
     it.raw[10] = it.raw[10] | {"begin_us": begin_us}
 
 
+def repeat_a_run_resumed(it):
+    """The same, and it is said that the measurement had been interrupted."""
+    repeat_a_run_later(it)
+    it.result["cautions"].append({"code": "resumed", "message": "9 runs were measured before"})
+
+
 def move_between_phases(it):
     for run in it.result["runs"]:
         phases = run["phases"]
@@ -268,6 +274,7 @@ TAMPERINGS = {
     "the first run gone": ("runs", drop_the_first_run),
     "the best run twice": ("dates", repeat_a_run),
     "the best run twice, later": ("counter from run to run", repeat_a_run_later),
+    "the best run twice, resumed": ("raw runs", repeat_a_run_resumed),
     "prefill for decode": ("phase energy", move_between_phases),
     "phases that do not sum": (
         "phase sums", in_run("phases", "decode", "energy_j", DOMAIN, to=lambda j: j * 0.9),

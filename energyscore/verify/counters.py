@@ -1,12 +1,12 @@
 """The raw record against the result: times, the counter and its updates, power samples."""
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 from statistics import median
 
 from energyscore.result import Run
-from energyscore.verify.findings import Problem
-from energyscore.verify.raw_record import RawDomain
+from energyscore.verify.findings import Level, Problem
+from energyscore.verify.raw_record import RawDomain, RawRun
 from energyscore.verify.subject import Subject, apart, name_of
 
 COUNTED_J = 0.0015
@@ -19,6 +19,7 @@ POWER_SHARE = 0.001
 """Power samples are kept in whole milliwatts and microseconds: an integral moves by less."""
 
 _JUMP = 2.0
+_FEW = 20
 _EDGE_S = 0.25
 _STOPPING_S = 60.0
 _TRUNCATED_S = 2e-6
@@ -34,6 +35,9 @@ def check_raw_runs(subject: Subject) -> Iterator[Problem]:
         yield Problem("the raw record is of another measurement")
     if [one.index for one in raw.runs] != [run.index for run in runs]:
         yield Problem("the raw record does not hold the result's runs")
+    for one, other in combinations(raw.runs, 2):
+        if len(one.edges_s) > _FEW and _lengths_us(one) == _lengths_us(other):
+            yield Problem(f"run {one.index + 1} and run {other.index + 1} are one recording")
     for run, recorded in subject.pairs():
         if set(recorded.domains) != set(run.energy_j):
             yield Problem(f"{name_of(run)}: the raw record has other domains")
@@ -145,15 +149,16 @@ def check_counter_energy(subject: Subject) -> Iterator[Problem]:
 def check_counter_between_runs(subject: Subject) -> Iterator[Problem]:
     """A GPU's counter goes on from run to run, and so does the clock."""
     last: dict[str, tuple[str, float, float]] = {}
+    # Between a measurement and its going on, the machine may have been started anew.
+    level: Level = "warning" if subject.has("resumed") else "failed"
     for run, raw, domain, found in subject.recorded():
         start_j, end_j = found.counter_j
-        before = last.get(domain)
-        # Between a measurement and its going on, the machine may have been started anew.
-        if before and not subject.has("resumed"):
-            if raw.begin_s < before[2] - _TRUNCATED_S:
-                yield Problem(f"{name_of(run)} begins before {before[0]} ends, by the clock")
-            elif start_j is not None and start_j < before[1]:
-                yield Problem(f"{name_of(run)}: {domain}: the counter is below that of {before[0]}")
+        before, before_j, before_s = last.get(domain, ("", 0.0, 0.0))
+        if before and raw.begin_s < before_s - _TRUNCATED_S:
+            yield Problem(f"{name_of(run)} begins before {before} ends, by the clock", level)
+        elif before and start_j is not None and start_j < before_j:
+            message = f"{name_of(run)}: {domain}: the counter is below that of {before}"
+            yield Problem(message, level)
         if end_j is not None:
             last[domain] = name_of(run), end_j, raw.begin_s + raw.end_s
 
@@ -226,6 +231,11 @@ def _updates_add_up(run: Run, domain: str, found: RawDomain) -> Iterator[Problem
         yield Problem(f"{where}: the counter at the beginning does not fit its updates")
     if not ticks[-1] - COUNTED_J <= end_j <= ticks[-1] + after_j:
         yield Problem(f"{where}: the counter at the end does not fit its updates")
+
+
+def _lengths_us(raw: RawRun) -> list[int]:
+    """The first intervals of a run: no two runs have them alike to the microsecond."""
+    return [round(1e6 * (b - a)) for a, b in pairwise(raw.edges_s[: _FEW + 1])]
 
 
 def _limit_w(run: Run, domain: str) -> float | None:
