@@ -7,6 +7,7 @@ import tracemalloc
 import zlib
 
 import pytest
+from conftest import energyscore
 from submissions import Opened, bundle, zipped
 
 from energyscore.store import save_result
@@ -179,6 +180,24 @@ def test_a_manifest_that_is_none_is_refused(sound, name):
     assert verdict.exit_code == 2
     assert verdict.findings[-1].check == "manifest"
     assert said in verdict.findings[-1].message
+
+
+def test_what_a_stranger_wrote_is_quoted_without_control_codes(sound, tmp_path):
+    opened = Opened(sound)
+    opened.result["task"] |= {"id": "\x1b[2J[/red]\n\u202evalid", "digest": "e" * 64}
+    opened.result["runs"][0]["notices"] = [
+        {"code": "\x1b]0;x\x07", "message": "[bold]\r\x1b[31m" * 999, "invalidates": True}
+    ]
+    data = opened.closed()
+    messages = [one.message for one in verify(data).findings if one.message]
+    assert any("[/red]" in message for message in messages)
+    assert all(message.isprintable() and len(message) <= 500 for message in messages)
+    file = tmp_path / "x.zip"
+    file.write_bytes(data)
+    done = energyscore("verify", file)
+    assert done.status == 1
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "[/red]" in done.stdout
 
 
 def test_a_giant_text_is_not_parsed():

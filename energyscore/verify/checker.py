@@ -8,7 +8,7 @@ from energyscore.errors import ResultError
 from energyscore.result import parse_result
 from energyscore.verify import counters, figures, plausible, protocol
 from energyscore.verify.archive import read_archive
-from energyscore.verify.findings import Finding, NotASubmission, Problem, Verdict
+from energyscore.verify.findings import Finding, NotASubmission, Problem, Verdict, one_line
 from energyscore.verify.manifest import (
     ListedResult,
     Manifest,
@@ -108,7 +108,7 @@ def _check_result(
         parse_strict(content)
         result = parse_result(content, "result.json")
     except (BadJson, ResultError) as error:
-        yield Finding("schema", folder, "failed", str(error)[:500])
+        yield Finding("schema", folder, "failed", one_line(str(error)))
         return
     yield Finding("schema", folder, "ok", "")
     rules = load_rules(result.rules_version)
@@ -147,11 +147,11 @@ def _found(check: str, where: str, problems: Iterator[Problem]) -> Iterator[Find
     try:
         for problem in problems:
             clean = False
-            yield Finding(check, where, problem.level, " ".join(problem.message.split())[:500])
+            yield Finding(check, where, problem.level, one_line(problem.message))
     except (ArithmeticError, ValueError, LookupError, TypeError) as error:
         # Figures out of all measure: whatever cannot be computed is not accepted.
         clean = False
-        yield Finding(check, where, "failed", f"it cannot be computed: {str(error)[:200]}")
+        yield Finding(check, where, "failed", one_line(f"it cannot be computed: {error}"))
     if clean:
         yield Finding(check, where, "ok", "")
 

@@ -15,6 +15,12 @@ class Problem(NamedTuple):
     level: Level = "failed"
 
 
+def one_line(text: str) -> str:
+    """A message that may quote a stranger: one line of bounded length, without control codes."""
+    plain = "".join(c if c.isprintable() else " " for c in text[:2000])
+    return " ".join(plain.split())[:500]
+
+
 class NotASubmission(Exception):
     """The file is none, or one that is made to do harm.
 
@@ -27,7 +33,7 @@ class NotASubmission(Exception):
         """Keep the check's name and the message."""
         super().__init__(message)
         self.check = check
-        self.message = " ".join(message.split())[:500]
+        self.message = one_line(message)
 
 
 @dataclass(frozen=True)
