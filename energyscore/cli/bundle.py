@@ -54,7 +54,7 @@ def bundle(
     from energyscore import rating
     from energyscore.console import message_console
     from energyscore.errors import UsageError
-    from energyscore.export.bundle import Submitted, to_bundle, why_not_official
+    from energyscore.export.bundle import MOST_BYTES, Submitted, to_bundle, why_not_official
     from energyscore.scales import DEFAULT_SCALE
     from energyscore.store import load_results, write_atomically
     from energyscore.task import load_tasks
@@ -78,6 +78,11 @@ def bundle(
         entries.append(Submitted(result, content, raw, rated, points))
     _attest(given=attest)
     data = to_bundle(entries)
+    if len(data) > MOST_BYTES:
+        raise UsageError(
+            f"The submission would have {len(data):,} bytes; {MOST_BYTES:,} are read at most.",
+            "Make several of fewer results.",
+        )
     write_atomically(out, data)
     unofficial = [entry for entry in entries if entry.not_official]
     note = f", {len(unofficial)} of them not official" if unofficial else ""

@@ -41,6 +41,9 @@ ATTESTATIONS = {
 }
 """What whoever submits vouches for, one by one."""
 
+MOST_BYTES = 256 * 2**20
+"""The checker reads no more."""
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
 

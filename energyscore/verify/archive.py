@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from energyscore.verify.findings import NotASubmission
 
-MOST_BYTES = 64 * 2**20
-"""Of the zip itself."""
+MOST_BYTES = 256 * 2**20
+"""Of the zip, and so of all that is in it."""
 
 MOST_ENTRIES = 1000
 

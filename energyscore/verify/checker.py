@@ -1,6 +1,7 @@
 """Checks a submission: every check by its name, the verdict at the end."""
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
@@ -20,6 +21,9 @@ from energyscore.verify.raw_record import RawRecord, read_raw
 from energyscore.verify.rules import NEWEST, OLDEST, load_rules
 from energyscore.verify.strict_json import BadJson, parse_strict
 from energyscore.verify.subject import Subject
+
+MOST_FINDINGS = 20
+"""Of one check on one result; a file can be wrong in a million places."""
 
 Check = Callable[[Subject], Iterator[Problem]]
 
@@ -145,7 +149,7 @@ def _found(check: str, where: str, problems: Iterator[Problem]) -> Iterator[Find
     """A check's problems as findings; one that it holds, where there are none."""
     clean = True
     try:
-        for problem in problems:
+        for problem in itertools.islice(problems, MOST_FINDINGS):
             clean = False
             yield Finding(check, where, problem.level, one_line(problem.message))
     except (ArithmeticError, ValueError, LookupError, TypeError) as error:

@@ -4,15 +4,20 @@ Written anew from the description of the format. All times here are seconds from
 the run's metering.
 """
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from energyscore.verify.strict_json import BadJson, parse_strict, unzip_strict
 
+MOST_READINGS = 8_000_000
+"""Numbers of a run: some eleven hours of a counter that is updated every 20 ms."""
+
+_MOST_LINE = 16 * MOST_READINGS
 _MOST = 2**60
 _Number = Annotated[int, Field(ge=-_MOST, le=_MOST)]
 _Whole = Annotated[int, Field(ge=0, le=_MOST)]
@@ -80,8 +85,8 @@ class _Run(_Strict):
 class Series:
     """Values at moments: seconds, and joules or watts."""
 
-    t_s: list[float] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
+    t_s: Sequence[float] = ()
+    values: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -177,10 +182,7 @@ def read_raw(data: bytes) -> RawRecord:
         raise BadJson("its last line has no end")
     try:
         header = _Header.model_validate(parse_strict(lines[0] if lines else b""))
-        runs = [
-            _run(_Run.model_validate(parse_strict(line, whole_numbers_too=False)))
-            for line in lines[1:]
-        ]
+        runs = [_run(_Run.model_validate(_parsed(line))) for line in lines[1:]]
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -188,6 +190,12 @@ def read_raw(data: bytes) -> RawRecord:
     if header.runs != len(runs):
         raise BadJson(f"it says {header.runs} runs and holds {len(runs)}")
     return RawRecord(header.identity, runs)
+
+
+def _parsed(line: bytes) -> Any:
+    if line.count(b",") > MOST_READINGS:
+        raise BadJson(f"a run holds over {MOST_READINGS:,} numbers")
+    return parse_strict(line, most_bytes=_MOST_LINE, whole_numbers_too=False)
 
 
 def _run(run: _Run) -> RawRun:
@@ -232,7 +240,8 @@ def _series(name: str, t_us: list[int], thousandths: list[int]) -> Series:
     if len(t_us) != len(thousandths):
         raise BadJson(f"{name}: a series has not as many times as values")
     return Series(
-        [t / 1e6 for t in accumulate(t_us)], [value / 1e3 for value in accumulate(thousandths)]
+        array("d", (t / 1e6 for t in accumulate(t_us))),
+        array("d", (value / 1e3 for value in accumulate(thousandths))),
     )
 
 

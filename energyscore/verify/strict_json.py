@@ -6,29 +6,38 @@ import zlib
 from typing import Any
 
 MOST_DEPTH = 20
-MOST_BYTES = 64 * 2**20
+MOST_BYTES = 4 * 2**20
+"""Of a text, unless told otherwise: what is parsed takes many times as much memory."""
+
+MOST_UNZIPPED = 256 * 2**20
+MOST_RATIO = 50
+"""Bytes out for each byte in; recorded numbers are compressed 3 to 10 times."""
+
 MOST_NUMBER = 1e18
-_RATIO = 200
 _FREE = 2**20
+"""A text this small may be compressed as well as it can be."""
 
 
 class BadJson(ValueError):
     """What is wrong with it, one line."""
 
 
-def parse_strict(data: bytes, *, whole_numbers_too: bool = True) -> Any:
+def parse_strict(
+    data: bytes, *, most_bytes: int = MOST_BYTES, whole_numbers_too: bool = True
+) -> Any:
     """The content of a JSON text.
 
     Args:
         data: the text.
+        most_bytes: how long it may be.
         whole_numbers_too: whether whole numbers are held against the bound as well; where there
             are very many, whoever asks does that faster.
 
     Raises:
         BadJson: when it is none, or holds what no file of ours does.
     """
-    if len(data) > MOST_BYTES:
-        raise BadJson(f"it has {len(data):,} bytes; the limit is {MOST_BYTES:,}")
+    if len(data) > most_bytes:
+        raise BadJson(f"it has {len(data):,} bytes; the limit is {most_bytes:,}")
     if _depth(data) > MOST_DEPTH:
         raise BadJson(f"it is nested more than {MOST_DEPTH} deep")
     try:
@@ -51,7 +60,7 @@ def unzip_strict(data: bytes) -> bytes:
     Raises:
         BadJson: when it is none, is damaged, or unpacks to more than is allowed.
     """
-    most = min(MOST_BYTES, max(_FREE, _RATIO * len(data)))
+    most = min(MOST_UNZIPPED, max(_FREE, MOST_RATIO * len(data)))
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
         content = unpacker.decompress(data, most + 1)
