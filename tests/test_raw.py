@@ -47,8 +47,8 @@ def test_what_is_recorded_can_be_read_again():
     gpu = run.domains["gpu:0"]
     assert (gpu.window_s, gpu.counter_j) == ((0.001, 9.5), (0.1, 7.0))
     # Within the window, and the last before it: the state at its beginning.
-    assert (gpu.ticks.t_s, gpu.ticks.values) == ([0.0009, 0.1, 9.4], [0.1, 0.12, 7.0])
-    assert gpu.power.values == [10.0, 12.0, 700.0]
+    assert (list(gpu.ticks.t_s), list(gpu.ticks.values)) == ([0.0009, 0.1, 9.4], [0.1, 0.12, 7.0])
+    assert list(gpu.power.values) == [10.0, 12.0, 700.0]
     assert (gpu.lone.duration_s, gpu.lone.energy_j) == (20.25, 8100.0)
 
 

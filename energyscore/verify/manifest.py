@@ -46,7 +46,7 @@ class Manifest(_Strict):
     rules_version: Annotated[int, Field(ge=1)]
     energyscore: str
     attestations: dict[str, str]
-    results: Annotated[list[ListedResult], Field(min_length=1)]
+    results: Annotated[list[ListedResult], Field(min_length=1, max_length=1000)]
     files: list[ListedFile]
 
 

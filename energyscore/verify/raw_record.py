@@ -17,6 +17,7 @@ from energyscore.verify.strict_json import BadJson, parse_strict, unzip_strict
 MOST_READINGS = 8_000_000
 """Numbers of a run: some eleven hours of a counter that is updated every 20 ms."""
 
+MOST_RUNS = 1000
 _MOST_LINE = 16 * MOST_READINGS
 _MOST = 2**60
 _Number = Annotated[int, Field(ge=-_MOST, le=_MOST)]
@@ -181,6 +182,8 @@ def read_raw(data: bytes) -> RawRecord:
     if lines.pop() != b"":
         raise BadJson("its last line has no end")
     try:
+        if len(lines) > MOST_RUNS + 1:
+            raise BadJson(f"it holds over {MOST_RUNS} runs")
         header = _Header.model_validate(parse_strict(lines[0] if lines else b""))
         runs = [_run(_Run.model_validate(_parsed(line))) for line in lines[1:]]
     except ValidationError as error:

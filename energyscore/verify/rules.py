@@ -1,5 +1,6 @@
 """The rules by their version, as data: a result is held against those that it was made by."""
 
+import functools
 import json
 from dataclasses import dataclass
 from importlib import resources
@@ -75,6 +76,7 @@ class Rules:
         return task if task is not None and task.digest == digest else None
 
 
+@functools.cache
 def load_rules(version: int) -> Rules | None:
     """The rules of that version, None where they are unknown here."""
     if not OLDEST <= version <= NEWEST:
@@ -87,6 +89,7 @@ def load_rules(version: int) -> Rules | None:
     return Rules(version=content.pop("rules_version"), tasks=tasks, **content)
 
 
+@functools.cache
 def band_of(scale: str, task: str, size: str | None) -> tuple[float, float] | None:
     """The least and the greatest energy of a task and class in a reference, in Wh."""
     for band in _data(f"scales/{scale}.json")["bands"]:
