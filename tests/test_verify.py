@@ -434,6 +434,39 @@ def test_a_split_by_one_phase_alone_is_computed_anew_too(tmp_path):
     assert set(failed(opened.closed())) == {"phase energy"}
 
 
+def test_estimates_are_split_by_time_alone(tmp_path):
+    data = bundle(measure(tmp_path, queries=60, repeats=2, device="cpu"))
+    assert failed(data) == []
+    opened = Opened(data)
+    for name, more_j in (("prefill", -5.0), ("decode", 5.0)):
+        opened.result["runs"][1]["phases"][name]["energy_j"]["cpu"] += more_j
+    assert set(failed(opened.closed())) == {"time shares"}
+    opened = Opened(data)
+    opened.result["runs"][1]["phase_methods"]["cpu"] = "by hand"
+    assert failed(opened.closed()) == ["time shares"]
+
+
+def test_energy_that_reading_the_weights_takes_is_missed(official):
+    """50 B parameters of 2 bytes, 10,000 times, at 30 pJ a byte: 30 kJ, and 25 kJ were taken."""
+    opened = Opened(official)
+    opened.result["model"] |= {"parameters": 50 * 10**9, "model_class": "B"}
+    assert "weights" in failed(opened.closed(), "warning")
+    opened.result["cautions"].append({"code": "implausibly_low", "message": "it cannot be"})
+    assert "weights" not in failed(opened.closed(), "warning")
+
+
+def test_a_run_left_out_leaves_a_gap_that_is_told(official):
+    """Nine runs of ten, renumbered, as if nine had been planned: the clock knows better."""
+    opened = Opened(official)
+    del opened.result["runs"][4], opened.raw[5]
+    for place, run in enumerate(opened.result["runs"]):
+        run["index"] = opened.raw[place + 1]["index"] = place
+    opened.raw[0]["runs"] = opened.result["protocol"]["repeats"] = 9
+    opened.rescore()
+    assert "runs" not in failed(opened.closed())
+    assert "gaps" in failed(opened.closed(), "warning")
+
+
 def test_an_interrupted_measurement_that_went_on_is_accepted(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         measure(tmp_path, queries=120, repeats=3, stop_after=2)

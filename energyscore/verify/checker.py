@@ -38,6 +38,7 @@ CHECKS: Mapping[str, Check] = {
     "durations": counters.check_durations,
     "windows": counters.check_windows,
     "clock": plausible.check_clock,
+    "gaps": plausible.check_gaps,
     "counter rises": counters.check_counter_monotonic,
     "counter updates": counters.check_ticks_in_window,
     "counter energy": counters.check_counter_energy,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from statistics import median
 
 from energyscore.result import Run
 from energyscore.verify.findings import Level, Problem
@@ -15,7 +16,7 @@ IDLE_SHARE = 0.9
 """Work cannot take less than idling; what idling takes is known to about this."""
 
 _SLACK_S = 3.0
-_TOLERATED_GAP_S = 120.0
+_SHORT_GAP_S, _UNUSUAL = 10.0, 3.0
 _SLOWED, _CAPPED = 0x20 | 0x40 | 0x80, 0x04
 _LEAST_WEIGHTS = 200e6
 _BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
@@ -87,7 +88,7 @@ def check_dates(subject: Subject) -> Iterator[Problem]:
 
 
 def check_clock(subject: Subject) -> Iterator[Problem]:
-    """Dates and the machine's monotonic clock tell the same time; and no run is missing."""
+    """Dates and the machine's monotonic clock tell the same time."""
     if subject.has("clock_jump"):
         return
     known: Level = "warning" if subject.has("resumed") else "failed"
@@ -104,11 +105,18 @@ def check_clock(subject: Subject) -> Iterator[Problem]:
                 f"{by_clock:.0f} s by the clock",
                 known if by_date < by_clock else "warning",
             )
-        gap_s = by_clock - raw.end_s
-        if gap_s > _TOLERATED_GAP_S + raw.end_s:
+
+
+def check_gaps(subject: Subject) -> Iterator[Problem]:
+    """The runs follow one another: where one could lie between two, it may have been left out."""
+    pairs = list(pairwise(raw for _, raw in subject.pairs()))
+    gaps_s = [after.begin_s - before.begin_s - before.end_s for before, after in pairs]
+    usual_s = median(gaps_s) if gaps_s else 0.0
+    for (before, _), gap_s in zip(pairs, gaps_s, strict=True):
+        if gap_s > max(before.end_s / 2, _SHORT_GAP_S, _UNUSUAL * usual_s):
             yield Problem(
-                f"{gap_s:.0f} s lie between {name_of(run)} and the next: another may have been "
-                "left out",
+                f"{gap_s:.0f} s lie between run {before.index + 1} and the next: another may have "
+                "been left out",
                 "warning",
             )
 
