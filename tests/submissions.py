@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from energyscore import assemble, benchmark, preparation, work
+from energyscore import __version__, assemble, benchmark, preparation, work
 from energyscore.assemble import Subject, identity
 from energyscore.backend import Batch, BatchOutput, ModelFacts
 from energyscore.export.bundle import Submitted, to_bundle, why_not_official
@@ -193,7 +193,7 @@ def measure(
     machine_part = EnvironmentPart(
         os="Linux", python="3.11.9", cpu="A processor", cpu_count=16, memory_total_mb=131072.0,
         driver="570.86", cuda="12.8", gpus=[gpu] if on_gpu else [], packages={"torch": "2.13.0"},
-        energyscore="0.1.0", selftest=None,
+        energyscore=__version__, selftest=None,
     )  # fmt: skip
     facts = ModelFacts("a" * 40, "Net", 10**9, "float16", None, None, "pretrained", 1024)
     subject = Subject(
