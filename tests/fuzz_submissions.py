@@ -24,7 +24,7 @@ CLAIMS = re.compile(
     r"|result\.conformance\.\d+\.(required|actual)"
     r"|result\.runs\.\d+\.(second_source|thinking_tokens|cut_queries)"
     r"|result\.runs\.\d+\.phases\.\w+\.se_j\..*"
-    r"|result\.runs\.\d+\.(reasons|phase_reasons)"
+    r"|result\.runs\.\d+\.(phase_reasons)"
     r"|result\.runs\.\d+\.facts\..*\.(max_temperature_c|(min|median|max)_sm_clock_mhz"
     r"|max_power_w|max_processes|update_period_ms|clocks_event_reasons"
     r"|power_limit_w)"

@@ -32,6 +32,7 @@ CHECKS: Mapping[str, Check] = {
     "task": protocol.check_task,
     "hardware": protocol.check_hardware,
     "runs": plausible.check_runs,
+    "domains": plausible.check_domains,
     "queries": plausible.check_queries,
     "dates": plausible.check_dates,
     "raw runs": counters.check_raw_runs,

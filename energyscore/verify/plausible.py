@@ -36,6 +36,29 @@ def check_runs(subject: Subject) -> Iterator[Problem]:
         yield Problem("the runs have unlike phases")
 
 
+def check_domains(subject: Subject) -> Iterator[Problem]:
+    """What is said by domain is said of those that were metered; an absence has its reason."""
+    for run in subject.result.runs:
+        known = set(run.energy_j)
+        whole = [set(run.methods), *(set(part.energy_j) for part in run.phases.values())]
+        whole += [set(part.se_j) for part in run.phases.values()]
+        some = [set(run.reasons), set(run.facts), set(run.phase_methods)]
+        some += [set(run.phase_reasons), set(run.phase_facts)]
+        if any(names != known for names in whole) or any(not names <= known for names in some):
+            yield Problem(
+                f"{name_of(run)}: it has figures of domains without energy, or none of one"
+            )
+        for domain, energy_j in run.energy_j.items():
+            if (energy_j is None) != (run.methods.get(domain) is None):
+                yield Problem(
+                    f"{name_of(run)}: {domain}: an energy without a method, or the reverse"
+                )
+            if energy_j is None and not run.reasons.get(domain):
+                yield Problem(
+                    f"{name_of(run)}: {domain}: there is no energy, and no reason for that"
+                )
+
+
 def check_queries(subject: Subject) -> Iterator[Problem]:
     """Each run did whole passes over the workload, and as many phases as that takes."""
     workload = subject.result.workload
