@@ -306,6 +306,9 @@ TAMPERINGS = {
     ),
     "a phase's error": ("phase scores", in_result("score", "phases", "decode", "se", to=1e-9)),
     "a net score": ("net score", in_result("score", "net_gpu_wh_per_1k_queries", to=1.0)),
+    "no net score": (
+        "net score", in_result("score", "net_gpu_wh_per_1k_queries", to=None),
+    ),
     "a system's score": ("system score", in_result("score", "system_wh_per_1k_queries", to=9.0)),
     "CO2 from nowhere": ("emissions", in_result("emissions", "gpu_co2_g_per_1k_queries", to=0.1)),
     "a star more": ("stars", in_manifest("results", 0, "stars", to=5)),

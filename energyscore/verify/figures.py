@@ -72,6 +72,8 @@ def check_net_score(subject: Subject) -> Iterator[Problem]:
     result = subject.result
     score, figures = result.score, _gpu_figures(subject)
     if score.net_gpu_wh_per_1k_queries is None:
+        if score.net_of is not None or not score.net_reason:
+            yield Problem("there is no net figure, and no reason for that")
         return
     idle = result.idle
     baseline = idle.with_model_w if score.net_of == "idle_with_model" else idle.without_model_w
