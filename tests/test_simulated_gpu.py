@@ -10,6 +10,9 @@ import sys
 import pytest
 from conftest import energyscore, environment, gpu, only_result
 from nvml_sim import EventReasons, Process, env_without_library
+from submissions import bundle
+
+from energyscore.verify.checker import verify
 
 UUID = gpu().uuid
 DOMAIN = f"gpu:{UUID}"
@@ -39,9 +42,18 @@ def measure(tmp_path, tiny_model, prompts_csv):
         stderr = "".join(lines)
         assert process.wait(timeout=300) == status, stderr
         assert "Traceback" not in stderr, stderr
+        check_submission(next(tmp_path.rglob("*_*.json")))
         return only_result(tmp_path)
 
     return run
+
+
+def check_submission(path):
+    """Whatever was measured, the checker of submissions finds it consistent, raw data and all."""
+    verdict = verify(bundle(path))
+    assert [one for one in verdict.findings if one.level == "failed"] == []
+    raw = next(one for one in verdict.findings if one.check == "raw runs")
+    assert raw.level == "ok"
 
 
 def codes(result):

@@ -261,7 +261,7 @@ class Session:
                 with_model_w=dict(measured.idle_w),
             )
             result = assemble(subject, measured.runs, measured.warmup, idle, cautions, self._grid)
-            path = store.save_result(folder, result)
+            path = store.save_result(folder, result, journal.load_raws())
             journal.discard()
         return path, result
 
