@@ -54,11 +54,21 @@ class PhaseTimes:
 
 @dataclass(frozen=True)
 class BlockPower:
-    """Mean power of a domain while one phase was done alone, and its standard error in watts."""
+    """Mean power of a domain while one phase was done alone.
+
+    Attributes:
+        phase: the phase.
+        power_w: its power.
+        se_w: the standard error.
+        duration_s: for how long it was done, 0 where that is not known.
+        counter_mj: the counter before and after in millijoules.
+    """
 
     phase: str
     power_w: float
     se_w: float
+    duration_s: float = 0.0
+    counter_mj: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

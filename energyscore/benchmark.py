@@ -6,13 +6,15 @@ order of calls is the point of it, and tested.
 
 import gc
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from energyscore import measure
 from energyscore.attribution import BLOCK, DISAGREEMENT, BlockPower, Split, split_energy
 from energyscore.backend import Backend
-from energyscore.measure import Domain, Measurement, Meter, Reading, is_check, metered
+from energyscore.measure import Domain, Measurement, Meter, Reading, Window, is_check, metered
 from energyscore.preparation import (
     Thermometer,
     Warmup,
@@ -20,6 +22,7 @@ from energyscore.preparation import (
     measure_lone_phase,
     warm_up,
 )
+from energyscore.raw import RawRun, record_run
 from energyscore.result import Notice, PhasePart, Run, SecondSource
 from energyscore.work import Observer, Plan, Work
 
@@ -39,7 +42,7 @@ def run_benchmark(
     meters: Sequence[Meter],
     *,
     finished: Sequence[Run],
-    on_run: Callable[[Run], None],
+    on_run: Callable[[Run, RawRun], None],
     observer: Observer,
     on_warm: Callable[[int, float, float | None], None] = lambda runs, run_s, longest_s: None,
     on_idle: Callable[[Mapping[Domain, float]], None] = lambda idle_w: None,
@@ -54,7 +57,7 @@ def run_benchmark(
         meters: opened meters; they are started in this order and stopped in the reverse one,
             so the last has the tightest window.
         finished: runs measured before, which are not measured again.
-        on_run: called with each run as soon as it is finished.
+        on_run: called with each run, and the raw record of it, as soon as it is finished.
         observer: shows progress.
         on_warm: called after the warm-up with the number of runs to come, at most, the seconds
             that each will take at its pace, and the seconds should every answer be as long as it
@@ -82,8 +85,8 @@ def run_benchmark(
     on_warm(len(missing), run_s, _longest_s(plan, warmup, pass_s, run_s))
     for index in missing:
         observer.stage(f"run {index + 1} of {plan.repeats}", len(plan.workload.queries))
-        runs[index] = measure_run(plan, backend, meters, index, observer, lone)
-        on_run(runs[index])
+        runs[index], raw = measure_and_record(plan, backend, meters, index, observer, lone)
+        on_run(runs[index], raw)
         if enough(in_order()):
             break
     return Measured(in_order(), warmup, idle_w)
@@ -116,26 +119,43 @@ def measure_run(
         observer: shows progress.
         lone: power of one phase by itself, by domain, to check the split with.
     """
+    return measure_and_record(plan, backend, meters, index, observer, lone)[0]
+
+
+def measure_and_record(
+    plan: Plan,
+    backend: Backend,
+    meters: Sequence[Meter],
+    index: int,
+    observer: Observer,
+    lone: Mapping[Domain, BlockPower] | None = None,
+) -> tuple[Run, RawRun]:
+    """Measure one run as `measure_run` does, and give the raw record of it too."""
     work = Work(plan, backend, plan.workload.shuffled(plan.seed + index), observer)
     gc.collect()  # what is left over from before is not this run's work
     backend.synchronize()
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    start_ns = time.monotonic_ns()
     with metered(meters) as measurements:
         work.until(plan.min_window_s)
-    return _to_run(plan, index, started_at, work, measurements, lone or {})
-
-
-def _to_run(
-    plan: Plan,
-    index: int,
-    started_at: str,
-    work: Work,
-    measurements: Mapping[str, Measurement],
-    lone: Mapping[Domain, BlockPower],
-) -> Run:
+    window = Window(start_ns, time.monotonic_ns())
     readings, second = _merge(measurements)
     for domain, reason in plan.absent.items():
         readings.setdefault(domain, Reading(None, None, reason))
+    notices = [one for measurement in measurements.values() for one in measurement.notices]
+    run = _to_run(index, started_at, work, readings, second, notices, lone or {})
+    return run, record_run(index, window, work.times, readings, lone or {})
+
+
+def _to_run(
+    index: int,
+    started_at: str,
+    work: Work,
+    readings: Mapping[Domain, Reading],
+    second: SecondSource | None,
+    notices: Sequence[measure.Notice],
+    lone: Mapping[Domain, BlockPower],
+) -> Run:
     splits = {
         domain: split_energy(work.times, reading, lone.get(domain))
         for domain, reading in readings.items()
@@ -168,8 +188,7 @@ def _to_run(
         second_source=second,
         notices=[
             Notice(code=one.code, message=one.message, invalidates=one.invalidates)
-            for measurement in measurements.values()
-            for one in measurement.notices
+            for one in notices
         ]
         + _block_notices(splits),
     )

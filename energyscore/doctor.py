@@ -93,6 +93,9 @@ def _gpus() -> Iterator[Finding]:
         detail = f"driver {session.driver_version()}, CUDA up to {session.cuda_version()}"
         seen = {"uuids": uuids, "driver": session.driver_version()}
         yield Finding("NVML", "ok", f"{detail}, {len(uuids)} GPU(s)", facts=seen)
+        for index, why in session.unreadable().items():
+            detail = f"NVML cannot read it: {why}"
+            yield Finding(f"GPU {index}", "missing", detail, nvml_device.GPU_REMEDY)
         for uuid in uuids:
             handle = session.handle(uuid)
             yield _gpu(

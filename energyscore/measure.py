@@ -46,6 +46,27 @@ class Ticks:
 
 
 @dataclass(frozen=True)
+class MeterRecord:
+    """What a meter read in a window, as it was read, so that its figure can be computed again.
+
+    Attributes:
+        window: the window.
+        start_mj: the counter at its beginning in millijoules, None where it could not be read.
+        end_mj: the counter at its end.
+        counter: (monotonic ns, mJ) at each change; the first is the state at the beginning.
+        power: (monotonic ns, W) samples of power.
+        power_source: what they are: `instant` or the driver's `average`; None without samples.
+    """
+
+    window: Window
+    start_mj: int | None
+    end_mj: int | None
+    counter: Sequence[tuple[int, float]]
+    power: Sequence[tuple[int, float]]
+    power_source: Literal["instant", "average"] | None
+
+
+@dataclass(frozen=True)
 class UpdatePeriod:
     """The time between changes of a counter.
 
@@ -86,6 +107,7 @@ class Reading:
         ticks: counter readings within the window, where the source has them.
         facts: figures about the measurement (update period, mean power, temperature, ...),
             numbers, texts or None.
+        record: what it was computed from, where the source has more than the one figure.
     """
 
     energy_j: float | None
@@ -93,6 +115,7 @@ class Reading:
     reason: str = ""
     ticks: Ticks | None = None
     facts: Mapping[str, float | int | str | None] = field(default_factory=dict)
+    record: MeterRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from energyscore.attribution import BlockPower
 from energyscore.backend import Backend, Query
-from energyscore.measure import Domain, Measurement, Meter, is_check, metered
+from energyscore.measure import Domain, Measurement, Meter, Reading, is_check, metered
 from energyscore.statistics import is_steady
 from energyscore.work import Observer, Plan, Work
 
@@ -148,8 +148,17 @@ def _block_powers(
                 power_w = reading.energy_j / duration_s
                 # Each end is open by up to a period, uniformly.
                 open_s = period_ms / 1e3 / math.sqrt(6)
-                powers[domain] = BlockPower(phase, power_w, power_w * open_s / duration_s)
+                powers[domain] = BlockPower(
+                    phase, power_w, power_w * open_s / duration_s, duration_s, _edges_mj(reading)
+                )
     return powers
+
+
+def _edges_mj(reading: Reading) -> tuple[int, int] | None:
+    record = reading.record
+    if record is None or record.start_mj is None or record.end_mj is None:
+        return None
+    return record.start_mj, record.end_mj
 
 
 def _block_of(

@@ -166,13 +166,20 @@ def rated_figure(result: Result) -> _Figure | None:
 
 
 def latest_only(results: Iterable[Result]) -> list[Result]:
-    """The newest result of each identity, in the order in which identities first occur."""
+    """The newest result of each identity, in the order in which identities first occur.
+
+    An invalid one counts only where there is no valid one: a spoilt repeat takes back no figure.
+    """
     newest: dict[str, Result] = {}
     for result in results:
         known = newest.get(result.identity)
-        if known is None or result.created_at >= known.created_at:
+        if known is None or _rank(result) >= _rank(known):
             newest[result.identity] = result
     return list(newest.values())
+
+
+def _rank(result: Result) -> tuple[bool, str]:
+    return result.valid, result.created_at
 
 
 def why_unratable(result: Result) -> str:
@@ -181,6 +188,13 @@ def why_unratable(result: Result) -> str:
         return f"invalid: {'; '.join(result.invalid_reasons)}"
     if result.protocol.shared and any(c.code == "contention" for c in result.cautions):
         return "other processes used the GPU (--allow-shared)"
+    return why_not_of_model(result)
+
+
+def why_not_of_model(result: Result) -> str:
+    """Why a result's GPU energy is none of its model's; empty when it is, or there is none."""
+    if result.protocol.device == "cpu" and result.protocol.metered_gpus:
+        return "the metered GPU did not do the work (--gpu beside work on the processor)"
     return ""
 
 

@@ -1,17 +1,19 @@
 """The files in `results/`: written atomically, never torn, readable after any kill.
 
 results/<org>/<model>/<task>/<UTC time>_<identity>.json     one result
+results/<org>/<model>/<task>/<UTC time>_<identity>.raw.jsonl.gz   what its figures stand on
 results/<org>/<model>/<task>/.<identity>.journal            finished runs of an unfinished one
 results/results.csv                                         the latest of each, one row each
 """
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,7 +21,8 @@ from pydantic import ValidationError
 from energyscore.errors import ResultError
 from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
-from energyscore.result import Result, Run, parse_result, result_to_json
+from energyscore.raw import RawRun, raw_to_bytes
+from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
 
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
@@ -81,12 +84,25 @@ def result_folder(out: Path, model_folder: tuple[str, str], task: str) -> Path:
     return out / org / model / task
 
 
-def save_result(folder: Path, result: Result) -> Path:
-    """Write a result into its folder and give its path."""
+def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None = None) -> Path:
+    """Write a result into its folder and give its path.
+
+    Args:
+        folder: where to.
+        result: the result.
+        raws: the raw records of its runs by index. They are written first, so that a result that
+            names its raw record has it; not at all where one run has none.
+    """
     stamp = re.sub(r"[-:]", "", result.created_at)
     mode = mode_of(result)
     parts = [stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]]
-    path = folder / f"{'_'.join(parts)}.json"
+    name = "_".join(parts)
+    if raws and all(run.index in raws for run in result.runs):
+        data = raw_to_bytes(result.identity, [raws[run.index] for run in result.runs])
+        raw = RawPart(file=f"{name}.raw.jsonl.gz", sha256=hashlib.sha256(data).hexdigest())
+        write_atomically(folder / raw.file, data)
+        result = result.model_copy(update={"raw": raw})
+    path = folder / f"{name}.json"
     write_atomically(path, result_to_json(result))
     return path
 
@@ -212,30 +228,38 @@ class Journal:
 
     def load(self) -> list[Run]:
         """The runs that were finished before; none when there is no journal of this identity."""
+        return [run for run, _ in self._entries()]
+
+    def load_raws(self) -> dict[int, RawRun]:
+        """The raw records of those runs by index, of those that have one."""
+        return {run.index: raw for run, raw in self._entries() if isinstance(raw, dict)}
+
+    def _entries(self) -> list[tuple[Run, object]]:
+        """Runs in order, each with its raw record; of runs with one index the last counts."""
         try:
             lines = self._path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
             return []
-        runs: list[Run] = []
+        found: dict[int, tuple[Run, object]] = {}
         for line in lines:
             try:
                 entry = json.loads(line)
                 if entry["identity"] == self._identity:
-                    runs.append(Run.model_validate(entry["run"]))
+                    run = Run.model_validate(entry["run"])
+                    found[run.index] = run, entry.get("raw")
             except (ValueError, KeyError, TypeError, ValidationError):
                 continue  # a line torn by a kill: that run is done again
-        unique = {run.index: run for run in runs}
-        return [unique[index] for index in sorted(unique)]
+        return [found[index] for index in sorted(found)]
 
-    def append(self, run: Run) -> None:
-        """Add a finished run; it survives a kill from here on."""
-        entry = {"identity": self._identity, "run": run.model_dump(mode="json")}
+    def append(self, run: Run, raw: RawRun | None = None) -> None:
+        """Add a finished run with its raw record; both survive a kill from here on."""
+        entry = {"identity": self._identity, "run": run.model_dump(mode="json"), "raw": raw}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 # A torn last line must not swallow this one.
                 file.write("\n" if file.tell() else "")
-                file.write(json.dumps(entry) + "\n")
+                file.write(json.dumps(entry, separators=(",", ":")) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
             _sync_folder(self._path.parent)

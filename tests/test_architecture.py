@@ -25,6 +25,9 @@ def ours(*parts: str) -> set[str]:
     return {f"energyscore.{part}" for part in parts}
 
 
+SCHEMA = ("result", "result_parts")
+"""All that the checker of submissions shares with the rest, with what these import."""
+
 FORBIDDEN = {
     "units": {"energyscore"},
     "errors": {"energyscore"},
@@ -62,6 +65,7 @@ FORBIDDEN = {
         ("baseline", "measured_files"),
         HEAVY | {"typer", "rich"} | ours("meters", "backends", "benchmark", "cli", "console"),
     ),
+    "raw": HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
     "store": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "benchmark", "cli", "console"),
     "export": {"torch", "transformers", "typer", "rich"}
@@ -78,6 +82,7 @@ FORBIDDEN = {
     "output_folder": HEAVY
     | {"rich", "typer"}
     | ours("meters", "backends", "cli", "console", "export"),
+    "verify": HEAVY | {"rich", "typer", "scipy"},
     "notes": HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
     "console": {"torch", "transformers", "typer", "energyscore.cli", "energyscore.benchmark"},
 }
@@ -119,6 +124,18 @@ def test_only_the_command_line_resolves_the_catalog():
     assert users <= {"cli"}
 
 
+def test_the_checker_of_submissions_shares_the_schema_only():
+    """What measures and rates may be wrong; a checker that used it would be wrong alike."""
+
+    def used(paths):
+        found = {name for path in paths for name in imports(path)}
+        return {".".join(n.split(".")[:2]) for n in found if n.startswith("energyscore.")}
+
+    assert used((PACKAGE / "verify").glob("*.py")) == ours("verify", "errors", "result")
+    schema = used(PACKAGE / f"{name}.py" for name in SCHEMA)
+    assert schema <= ours("errors", "measure", *SCHEMA)
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -133,6 +150,8 @@ def test_only_the_command_line_resolves_the_catalog():
         ["selftest", "--help"],
         ["suite", "--help"],
         ["gate", "--help"],
+        ["verify", "none.zip"],
+        ["bundle", "none.json"],
     ],
 )
 def test_light_commands_load_no_heavy_library(command):

@@ -222,7 +222,7 @@ def benchmark_of(clock, log, *, finished=(), meters=None, run_s=3.0, options=Non
         FakeBackend(log, clock, run_s=run_s),
         [FakeMeter("m", log)] if meters is None else meters,
         finished=finished,
-        on_run=told.append,
+        on_run=lambda run, raw: told.append(run),
         observer=watcher,
         on_warm=lambda runs, run_s, longest_s: (
             warm.append((runs, run_s)),
@@ -295,7 +295,7 @@ def test_a_run_that_fails_keeps_those_before_it(clock):
     told = []
     backend = FakeBackend([], clock)
 
-    def on_run(run):
+    def on_run(run, raw):
         told.append(run)
         backend.fail = MemoryError("full")
 

@@ -3,6 +3,7 @@
 import time
 from types import SimpleNamespace
 
+import pynvml
 import pytest
 
 from energyscore.environment import processor_name
@@ -153,6 +154,20 @@ def assert_nothing(measurement, reason):
 def test_a_tracker_that_fails_gives_nothing_but_a_reason(error):
     measurement = with_tracker(raising(error))
     assert_nothing(measurement, f"CodeCarbon failed: {type(error).__name__}: gone")
+
+
+@pytest.mark.parametrize("at", ["start_task", "stop_task"])
+def test_a_lost_gpu_ends_no_run(at):
+    def fail(name):
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+
+    meter = CodeCarbonMeter((0,))
+    tasks = {"start_task": lambda name: None, "stop_task": lambda name: None}
+    meter._tracker = SimpleNamespace(**tasks | {at: fail})
+    measurement = meter.stop(meter.start())
+    reason = measurement.readings["cpu"].reason
+    assert_nothing(measurement, reason)
+    assert "GpuIsLost" in reason
 
 
 def test_a_tracker_without_figures_gives_nothing_but_a_reason():

@@ -5,7 +5,8 @@ from statistics import NormalDist, stdev
 
 import pytest
 
-from energyscore.errors import UsageError
+from energyscore.cli import app, card, label
+from energyscore.errors import InvalidResult, UsageError
 from energyscore.rating import cohort_key, latest_only, rate
 from energyscore.result import parse_result, result_to_json
 from energyscore.scales import DEFAULT_SCALE, load_scale
@@ -134,6 +135,25 @@ def test_invalid_results_get_no_stars_and_are_no_measure_for_others():
     assert "slowed down by heat" in ratings[2].reason
 
 
+@pytest.mark.parametrize("scale", [None, "cohort"])
+def test_a_gpu_that_did_not_do_the_work_earns_no_stars(scale, tmp_path, capsys):
+    def beside(model, wh):
+        result = make_result(model, runs_of(wh))
+        protocol = result.protocol.model_copy(update={"device": "cpu", "gpus_chosen_by": "user"})
+        return result.model_copy(update={"protocol": protocol})
+
+    several = [beside("x/a", 1.0), beside("x/b", 3.0)]
+    for rating in rate([*several, make_result("x/c", runs_of(2.0))], scale)[:2]:
+        assert rating.stars is None
+        assert "the metered GPU did not do the work" in rating.reason
+    file = tmp_path / "a.json"
+    file.write_text(result_to_json(several[0]))
+    for command in (label, card):
+        with pytest.raises(InvalidResult, match="the metered GPU did not do the work"):
+            app([command.__name__.rpartition(".")[2], str(file)], standalone_mode=False)
+    assert capsys.readouterr().out == ""
+
+
 def test_estimates_are_rated_among_estimates_and_labelled():
     estimates = [
         make_result(f"e/{wh}", [make_cpu_run(joules=3600.0 * wh)], gpu=None) for wh in (1, 5)
@@ -156,6 +176,16 @@ def test_the_newest_of_each_identity_counts():
     new = make_result("a/a", created_at="2026-02-01T00:00:00Z", identity="1" * 64)
     other = make_result("b/b", identity="2" * 64)
     assert latest_only([new, other, old]) == [new, other]
+
+
+def test_a_spoilt_repeat_hides_no_valid_result():
+    def made(month, invalid=()):
+        at = f"2026-{month:02}-01T00:00:00Z"
+        return make_result("a/a", created_at=at, identity="1" * 64, invalid=invalid)
+
+    old, good, bad, worse = made(1), made(2), made(3, ["hot"]), made(4, ["hot"])
+    assert latest_only([worse, old, good, bad]) == [good]
+    assert latest_only([worse, bad]) == [worse]
 
 
 def test_a_scale_of_ones_own(tmp_path):

@@ -62,7 +62,7 @@ def test_the_scripts_that_show_what_metering_costs_run():
     import subprocess
 
     scripts = re.findall(r"`python (tests/bench/\S+\.py)[^`]*`", README)
-    assert len(scripts) == 5
+    assert len(scripts) == 6
     for script in scripts:
         command = [sys.executable, str(ROOT / script), "--help"]
         assert subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -4,12 +4,17 @@ Totals are right, and every fault ends in the fallback or in an invalid result w
 none ends in 0.
 """
 
+import json
 import subprocess
 import sys
+import textwrap
 
 import pytest
 from conftest import energyscore, environment, gpu, only_result
 from nvml_sim import EventReasons, Process, env_without_library
+from submissions import bundle
+
+from energyscore.verify.checker import verify
 
 UUID = gpu().uuid
 DOMAIN = f"gpu:{UUID}"
@@ -39,9 +44,18 @@ def measure(tmp_path, tiny_model, prompts_csv):
         stderr = "".join(lines)
         assert process.wait(timeout=300) == status, stderr
         assert "Traceback" not in stderr, stderr
+        check_submission(next(tmp_path.rglob("*_*.json")))
         return only_result(tmp_path)
 
     return run
+
+
+def check_submission(path):
+    """Whatever was measured, the checker of submissions finds it consistent, raw data and all."""
+    verdict = verify(bundle(path))
+    assert [one for one in verdict.findings if one.level == "failed"] == []
+    raw = next(one for one in verdict.findings if one.check == "raw runs")
+    assert raw.level == "ok"
 
 
 def codes(result):
@@ -79,6 +93,35 @@ def test_energy_by_the_counter(simulate, measure):
     assert result["environment"]["gpus"][0]["name"] == "NVIDIA H100 80GB HBM3"
     device = next(check for check in result["conformance"] if check["name"] == "device")
     assert not device["ok"], "GPUs named by hand are never comparable to the reference"
+
+
+def test_a_lost_gpu_takes_no_other_along(simulate):
+    """The first GPU is lost: the second keeps its index, and the first is told of."""
+    other = gpu("GPU-22222222-0000-0000-0000-000000000000")
+    sim = simulate(gpu(lost_after_s=0.0), other)
+    code = """
+        import json
+        from energyscore.errors import MeterError
+        from energyscore.meters.nvml_device import NvmlSession
+        session = NvmlSession()
+        try:
+            refused = session.resolve("0")
+        except MeterError as error:
+            refused = error.message
+        found = session.uuids(), session.unreadable(), session.resolve("1"), refused
+        print(json.dumps([*found, session.facts(session.resolve("1")).index]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env=environment(sim.env()),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    uuids, unreadable, second, refused, index = json.loads(done.stdout)
+    assert (uuids, second, index) == ([other.uuid], other.uuid, 1)
+    assert unreadable == {"0": "GPU is lost"}
+    assert refused == "--gpu 0: NVML cannot read this GPU: GPU is lost."
 
 
 def test_several_gpus_are_summed_and_others_left_out(simulate, measure):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 from conftest import ROOT, energyscore, environment, gpu
@@ -26,7 +27,7 @@ from energyscore.suite.listing import Entry, Listing, parse_yaml, read_listing
 from energyscore.suite.official import parse_csv
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.suite.plan import make_plan, select
-from energyscore.suite.runner import find_result, record_before
+from energyscore.suite.runner import find_result, record_before, run_suite
 from energyscore.suite.states import mode_of_row
 from energyscore.task import load_task, load_tasks
 from results import make_cpu_run, make_result, make_run
@@ -482,6 +483,25 @@ def test_only_a_valid_result_of_the_same_request_finishes_an_entry(tmp_path):
     assert record_before(planned, tmp_path, fresh=True).status == "pending"
     new.unlink()
     assert tmp_path / find_result(planned, tmp_path)[0] == old
+
+
+def test_an_entry_is_what_its_process_wrote_whatever_the_clock_said(tmp_path):
+    (planned,) = fake_plan("org/m")
+    folder = planned.folder(tmp_path)
+
+    def made(at, second):
+        result = make_result(created_at=at, runs=[make_run(joules=3600.0 * second)])
+        return result.model_copy(update={"request": planned.key})
+
+    future = save_result(folder, made("2030-01-01T00:00:00Z", 1))
+    new = save_result(tmp_path / "aside", made("2026-01-01T00:00:00Z", 2))
+    move = f"import os; os.rename({str(new)!r}, {str(folder / new.name)!r})"
+    report = run_suite(
+        [planned], "it", tmp_path, lambda _: [sys.executable, "-c", move], Mock(), fresh=True
+    )
+    (record,) = report.entries
+    assert (record.status, tmp_path / record.result) == ("done", folder / new.name)
+    assert future.exists()
 
 
 class TestEstimates:

@@ -186,26 +186,30 @@ def test_after_a_rest_the_updates_are_noted_at_once_again(period_ms, drift):
     assert share == pytest.approx(12 * period_ms / (12 * period_ms + 300), abs=0.01)
 
 
+def after(allowance, watched_ms, used_ms, period_ms=10):
+    """How long it says to rest, in ms, after so much."""
+    allowance.spend(watched_ms * MS, round(used_ms * MS))
+    return allowance.rest_ns(period_ms and period_ms * MS) / MS
+
+
 def test_what_is_too_dear_is_rested_from():
     allowance = Allowance(share=0.01, spare_ns=5 * MS)
-    assert allowance.rest_ns(100 * MS, 1 * MS, 10 * MS) == 0, "within its share"
-    assert allowance.rest_ns(100 * MS, 4 * MS, 10 * MS) == 0, "what is to spare is used first"
-    rests = [allowance.rest_ns(100 * MS, 4 * MS, 10 * MS) for _ in range(2)]
-    assert rests == [100 * MS, 400 * MS], "as long as it takes"
-    longest = [allowance.rest_ns(100 * MS, 40 * MS, ms * MS) for ms in (10, 20)]
-    assert longest == [770 * MS, 740 * MS], "but the counter must not seem to stand still"
-    assert allowance.rest_ns(10_000 * MS, 0, 10 * MS) == 0
-    assert allowance.rest_ns(100 * MS, 8 * MS, 10 * MS) == 200 * MS, "what is to spare is bounded"
+    assert after(allowance, 100, 1) == 0, "within its share"
+    assert after(allowance, 100, 4) == 0, "what is to spare is used first"
+    assert [after(allowance, 100, 4) for _ in range(2)] == [100, 400], "as long as it takes"
+    longest = [after(allowance, 100, 40, ms) for ms in (10, 20)]
+    assert longest == [770, 740], "but the counter must not seem to stand still"
+    assert after(allowance, 10_000, 0) == 0
+    assert after(allowance, 100, 8) == 200, "what is to spare is bounded"
 
 
 def test_a_rest_is_a_gap_that_can_be_told_from_an_update():
-    def rest_ns(period_ms):
-        allowance = Allowance(share=0.01, spare_ns=0)
-        return allowance.rest_ns(100 * MS, round(1.1 * MS), period_ms and period_ms * MS)
+    def rest_ms(period_ms):
+        return after(Allowance(share=0.01, spare_ns=0), 100, 1.1, period_ms)
 
-    assert rest_ns(None) == rest_ns(10) == 50 * MS
-    assert rest_ns(100) == 300 * MS
-    assert rest_ns(140) == 0, "so slow a counter costs little"
+    assert rest_ms(None) == rest_ms(10) == 50
+    assert rest_ms(100) == 300
+    assert rest_ms(140) == 0, "so slow a counter costs little"
 
 
 def test_stretches_fit_no_rhythm():
@@ -213,6 +217,6 @@ def test_stretches_fit_no_rhythm():
     lengths = []
     for _ in range(200):
         lengths.append(allowance.stretch)
-        allowance.rest_ns(0, 0, None)
+        allowance.rest_ns(None)
     assert set(lengths) == set(range(8, 24))
     assert max(lengths.count(length) for length in set(lengths)) < 20

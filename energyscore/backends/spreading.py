@@ -2,7 +2,7 @@
 
 Here a model is a sketch, built on torch's `meta` device: all sizes are known, and no memory is
 taken. What divides it has been tested on sketches only, and not yet met a machine with several
-GPUs: `tests/gpu/test_several_gpus.py` is for one.
+GPUs: `tests/gpu/test_two_gpus.py` is for one.
 """
 
 import contextlib

@@ -60,6 +60,7 @@ def main() -> None:
     # The modules register their commands; importing them costs no heavy library.
     from energyscore.cli import (  # noqa: F401
         baseline,
+        bundle,
         card,
         compare,
         doctor,
@@ -72,6 +73,7 @@ def main() -> None:
         selftest,
         show,
         suite,
+        verify,
     )
 
     # Typer carries a copy of click or depends on it, by version; the base is the same in name.

@@ -112,9 +112,12 @@ def _fit_for_cards(report: list[RatedResult]) -> list[RatedResult]:
     Raises:
         InvalidResult: when none is left.
     """
+    from energyscore.rating import why_not_of_model
+
     fit, reasons = [], []
     for entry in report:
-        if entry.result.valid and entry.rating.energy_wh is not None:
+        foreign = why_not_of_model(entry.result)
+        if entry.result.valid and entry.rating.energy_wh is not None and not foreign:
             fit.append(entry)
         else:
             reasons.append(f"{entry.file}: {entry.rating.reason or 'no energy was measured'}")

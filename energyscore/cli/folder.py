@@ -1,17 +1,31 @@
 """The folder of results as `run` leaves it: rated together, and one table beside the files."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from energyscore import catalog, rating, store
 from energyscore.export import RatedResult
+from energyscore.result import Result
 
 
-def rated_results(out: Path) -> list[RatedResult]:
-    """The latest result of every measurement in a folder, each other's cohort."""
+def rated_results(out: Path, own: Collection[Path] = ()) -> list[RatedResult]:
+    """The latest result of every measurement in a folder, each other's cohort.
+
+    Args:
+        out: the folder.
+        own: files that stand for their measurement, whatever else there is of it: a clock set
+            back, or an invalid repeat, must not hide what was made just now.
+    """
     everything = store.find_results(out)
     files = {id(result): path for path, result in everything}
-    latest = rating.latest_only(result for _, result in everything)
+    made: dict[str, Result] = {
+        result.identity: result for path, result in everything if path in own
+    }
+    latest = [
+        made.get(result.identity, result)
+        for result in rating.latest_only(result for _, result in everything)
+    ]
     return [
         RatedResult(result, stars, str(files[id(result)]))
         for result, stars in zip(latest, rating.rate(latest), strict=True)

@@ -66,7 +66,8 @@ def label(
 
     Stars are those of `energyscore rate PATHS`: by the reference where the result is comparable to
     it, else among the other results in PATHS, and the label says which. Without stars it says
-    why. An invalid result gets no label (exit status 3).
+    why. An invalid result gets no label (exit status 3), and neither does one whose metered GPU
+    did not do the work.
 
     Examples:
       energyscore label results --model openai-community/gpt2 -o label.svg
@@ -75,6 +76,7 @@ def label(
     """
     from energyscore.cli.choosing import choose
     from energyscore.export.label import label_pdf, label_png, label_svg, label_title
+    from energyscore.rating import why_not_of_model
     from energyscore.store import write_atomically
 
     form = _form(out)
@@ -93,6 +95,11 @@ def label(
         reasons = "; ".join(entry.result.invalid_reasons)
         raise InvalidResult(
             f"{entry.file} is invalid and gets no label: {reasons}.", "Measure it again."
+        )
+    if why := why_not_of_model(entry.result):
+        raise InvalidResult(
+            f"{entry.file} gets no label: {why}.",
+            "Measure it without --gpu, or with --device cuda.",
         )
     if out is None:
         sys.stdout.write(label_svg(entry, link))

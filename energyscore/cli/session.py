@@ -114,8 +114,9 @@ class Session:
 
     def report(self) -> list[RatedResult]:
         """The results of this session, rated among all comparable ones in the output folder."""
-        own = {str(path) for path, _ in self._results}
-        return [entry for entry in rated_results(self._options.out) if entry.file in own]
+        own = {path for path, _ in self._results}
+        report = rated_results(self._options.out, own)
+        return [entry for entry in report if Path(entry.file) in own]
 
     @property
     def csv_path(self) -> Path:
@@ -261,7 +262,7 @@ class Session:
                 with_model_w=dict(measured.idle_w),
             )
             result = assemble(subject, measured.runs, measured.warmup, idle, cautions, self._grid)
-            path = store.save_result(folder, result)
+            path = store.save_result(folder, result, journal.load_raws())
             journal.discard()
         return path, result
 

@@ -15,6 +15,7 @@ from typing import Any
 from energyscore.environment import processor_name
 from energyscore.errors import MeterError
 from energyscore.measure import Measurement, Notice, Reading
+from energyscore.meters.nvml_device import NvmlError
 from energyscore.units import JOULES_PER_KWH
 
 GPU_CHECK = "codecarbon:gpu"
@@ -23,9 +24,9 @@ GPU_CHECK = "codecarbon:gpu"
 
 _FAILURES = (
     *(OSError, ValueError, TypeError, AttributeError),
-    *(KeyError, RuntimeError, ArithmeticError),
+    *(KeyError, RuntimeError, ArithmeticError, NvmlError),
 )
-"""What its trackers raise, by release and machine."""
+"""What its trackers raise, by release and machine; one lost GPU makes NVML fail for all."""
 
 _SETTINGS: dict[str, Any] = {
     "project_name": "energyscore",
@@ -61,6 +62,7 @@ class CodeCarbonMeter:
         self._gpu_indices = gpu_indices
         self._tracker: Any = None
         self._windows = 0
+        self._start_error = ""
         self._gpu_reason = "" if gpu_indices else "no GPU was metered"
 
     def open(self) -> None:
@@ -103,14 +105,20 @@ class CodeCarbonMeter:
             raise ValueError(probe["ram"].reason)
 
     def start(self) -> str:
-        """Begin a window."""
+        """Begin a window; what fails here is told at its end."""
         self._windows += 1
         token = f"window-{self._windows}"
-        self._tracker.start_task(token)
+        self._start_error = ""
+        try:
+            self._tracker.start_task(token)
+        except _FAILURES as error:
+            self._start_error = f"{type(error).__name__}: {error}"
         return token
 
     def stop(self, token: object) -> Measurement:
         """End the window."""
+        if self._start_error:
+            return _nothing(f"CodeCarbon failed: {self._start_error}")
         try:
             data = self._tracker.stop_task(token)
         except _FAILURES as error:

@@ -7,12 +7,20 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import pynvml
 
 from energyscore.errors import MeterError
-from energyscore.measure import Domain, Measurement, Notice, Reading, UpdatePeriod, Window
+from energyscore.measure import (
+    Domain,
+    Measurement,
+    MeterRecord,
+    Notice,
+    Reading,
+    UpdatePeriod,
+    Window,
+)
 from energyscore.meters import nvml_recorder as recorder
 from energyscore.meters.nvml_device import (
     GpuFacts,
@@ -113,7 +121,7 @@ class NvmlMeter:
             trace.lost = trace.lost or token.lost[place] or lost[place]
             about = replace(self._about[place], idle_power_w=self.idle_power_w.get(uuid))
             reading, found = evaluate(window, trace, about)
-            readings[f"gpu:{uuid}"] = reading
+            readings[f"gpu:{uuid}"] = replace(reading, record=record_of(window, trace))
             notices += found
         if not recorded:
             self._end_recorder()
@@ -232,6 +240,15 @@ class NvmlMeter:
             return False
         sort_records(recorder.RECORD.iter_unpack(data), traces)
         return True
+
+
+def record_of(window: Window, trace: Trace) -> MeterRecord:
+    """What of a trace is kept beside the result."""
+    power = trace.power or trace.average_power
+    source: Literal["instant", "average"] = "instant" if trace.power else "average"
+    return MeterRecord(
+        window, trace.start_mj, trace.end_mj, trace.counter, power, source if power else None
+    )
 
 
 def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> None:

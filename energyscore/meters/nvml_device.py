@@ -16,6 +16,10 @@ T = TypeVar("T")
 
 _INSTANT_POWER_FIELD = 186  # NVML_FI_DEV_POWER_INSTANT, milliwatts
 _GPU_SCOPE = 0
+GPU_REMEDY = "Reset the GPU (nvidia-smi --gpu-reset) or restart the machine."
+
+NvmlError = pynvml.NVMLError
+"""What others that use NVML in this process let through, too."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +88,28 @@ class NvmlSession:
         return None if number is None else f"{number // 1000}.{number % 1000 // 10}"
 
     def uuids(self) -> list[str]:
-        """UUIDs of all GPUs, by NVML index."""
+        """UUIDs of the GPUs that answer, in the order of their NVML indices."""
+        return list(self._listed()[0].values())
+
+    def unreadable(self) -> dict[int, str]:
+        """The GPUs that do not answer: why, in NVML's words, by NVML index."""
+        return self._listed()[1]
+
+    def _listed(self) -> tuple[dict[int, str], dict[int, str]]:
+        """UUIDs by index, and for GPUs that have none why: a lost GPU takes no other along."""
         try:
-            handles = [
-                pynvml.nvmlDeviceGetHandleByIndex(index)
-                for index in range(pynvml.nvmlDeviceGetCount())
-            ]
-            return [str(_text(pynvml.nvmlDeviceGetUUID(handle))) for handle in handles]
+            count = pynvml.nvmlDeviceGetCount()
         except pynvml.NVMLError as error:
             raise MeterError(f"NVML cannot list the GPUs: {error}.") from error
+        uuids: dict[int, str] = {}
+        silent: dict[int, str] = {}
+        for index in range(count):
+            try:
+                handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+                uuids[index] = str(_text(pynvml.nvmlDeviceGetUUID(handle)))
+            except pynvml.NVMLError as error:
+                silent[index] = str(error)
+        return uuids, silent
 
     def resolve(self, name: str) -> str:
         """The UUID that a person means by an NVML index or by (the start of) a UUID.
@@ -100,14 +117,20 @@ class NvmlSession:
         Raises:
             MeterError: when no GPU or several fit.
         """
-        uuids = self.uuids()
+        by_index, silent = self._listed()
+        uuids = list(by_index.values())
         if name.isdecimal():
-            if int(name) < len(uuids):
-                return uuids[int(name)]
+            if int(name) in by_index:
+                return by_index[int(name)]
+            if int(name) in silent:
+                raise MeterError(
+                    f"--gpu {name}: NVML cannot read this GPU: {silent[int(name)]}.", GPU_REMEDY
+                )
+            count = len(by_index) + len(silent)
             raise MeterError(
-                f"--gpu {name}: there is only {len(uuids)} GPU here, and the first is 0."
-                if len(uuids) == 1
-                else f"--gpu {name}: there are only {len(uuids)} GPUs here, and the first is 0.",
+                f"--gpu {name}: there is only {count} GPU here, and the first is 0."
+                if count == 1
+                else f"--gpu {name}: there are only {count} GPUs here, and the first is 0.",
                 "`energyscore doctor` lists them.",
             )
         matches = [uuid for uuid in uuids if uuid.lower().startswith(name.lower())]
@@ -128,12 +151,17 @@ class NvmlSession:
     def facts(self, uuid: str) -> GpuFacts:
         """What the driver says of a GPU that does not change with time."""
         device = self.handle(uuid)
+        index = optional(pynvml.nvmlDeviceGetIndex, device)
+        if index is None:
+            index = next((i for i, one in self._listed()[0].items() if one == uuid), None)
+        if index is None:
+            raise MeterError(f"GPU {uuid} is no longer listed by NVML.", GPU_REMEDY)
         capability = optional(pynvml.nvmlDeviceGetCudaComputeCapability, device)
         memory = optional(pynvml.nvmlDeviceGetMemoryInfo, device)
         pci = optional(pynvml.nvmlDeviceGetPciInfo, device)
         return GpuFacts(
             uuid=uuid,
-            index=optional(pynvml.nvmlDeviceGetIndex, device) or self.uuids().index(uuid),
+            index=index,
             name=_text(optional(pynvml.nvmlDeviceGetName, device)) or "unnamed GPU",
             pci_bus_id=None if pci is None else _text(pci.busId),
             memory_total_mb=None if memory is None else memory.total / 2**20,

@@ -85,7 +85,7 @@ class Recorder:
             now_ns = time.monotonic_ns()
             next_ns = self._look(now_ns)
             if self._followed >= self._allowance.stretch:
-                next_ns = self._account(now_ns, next_ns)
+                next_ns = self._rest(now_ns, next_ns)
             quiet = next_ns - now_ns > _QUIET_NS
             if power.due(now_ns, quiet):
                 self._sample(self._poll_power)
@@ -98,16 +98,19 @@ class Recorder:
             self._read_counter(place)
         self._sample(self._poll_power)
         self._sample(self._poll_status)
+        self._account(time.monotonic_ns())
 
-    def _account(self, now_ns: int, next_ns: int) -> int:
+    def _account(self, now_ns: int) -> None:
+        before, self._accounted = self._accounted, (now_ns, time.process_time_ns())
+        self._allowance.spend(*(b - a for a, b in zip(before, self._accounted, strict=True)))
+
+    def _rest(self, now_ns: int, next_ns: int) -> int:
         """After a stretch: rest if it was too dear; when the next look will be."""
         if not all(schedule.settled for schedule in self._schedules.values()):
             return next_ns
         self._followed = 0
-        before, self._accounted = self._accounted, (now_ns, time.process_time_ns())
-        watched_ns, used_ns = (b - a for a, b in zip(before, self._accounted, strict=True))
-        slowest_ns = max(self.periods_ns().values(), default=None)
-        rest_ns = self._allowance.rest_ns(watched_ns, used_ns, slowest_ns)
+        self._account(now_ns)
+        rest_ns = self._allowance.rest_ns(max(self.periods_ns().values(), default=None))
         if rest_ns == 0:
             return next_ns
         for schedule in self._schedules.values():

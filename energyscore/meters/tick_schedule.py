@@ -234,19 +234,20 @@ class Allowance:
         self._stretches = 0
         self.stretch = _STRETCH[0]
 
-    def rest_ns(self, watched_ns: int, used_ns: int, period_ns: float | None) -> int:
-        """How long to rest after a stretch.
+    def spend(self, watched_ns: int, used_ns: int) -> None:
+        """Account for a time that was watched, and the processor time that was used in it."""
+        self._left_ns = min(self._left_ns + self._share * watched_ns - used_ns, self._spare_ns)
+
+    def rest_ns(self, period_ns: float | None) -> int:
+        """How long to rest after a stretch; the next one has another length.
 
         Args:
-            watched_ns: time since the last call.
-            used_ns: processor time that was used in it.
             period_ns: the slowest counter's, where it is known.
 
         Returns:
             0, or long enough to be seen as a gap, and not so long that the counter and the power
             seem to stand still.
         """
-        self._left_ns = min(self._left_ns + self._share * watched_ns - used_ns, self._spare_ns)
         self._stretches += 1
         few, most = _STRETCH
         self.stretch = few + int((most - few) * (self._stretches * _GOLDEN % 1))

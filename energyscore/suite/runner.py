@@ -107,8 +107,16 @@ def _only_suite(out: Path, stack: contextlib.ExitStack) -> int:
 
 def find_result(planned: Planned, out: Path, *, valid: bool = True) -> tuple[str, Result] | None:
     """The newest result with the entry's key, and its file relative to the folder."""
+    return _first_result(
+        planned, out, sorted(planned.folder(out).glob("*.json"), reverse=True), valid
+    )
+
+
+def _first_result(
+    planned: Planned, out: Path, files: Sequence[Path], valid: bool
+) -> tuple[str, Result] | None:
     key = planned.key.encode()
-    for path in sorted(planned.folder(out).glob("*.json"), reverse=True):
+    for path in files:
         try:
             if path.is_file() and key in path.read_bytes():
                 result = store.load_result(path)
@@ -140,9 +148,10 @@ def _measure(
 ) -> Record:
     old = _written(planned, out)
     ended = run_child(command(planned), observer.line, timeout_s=timeout_s, keep_open=[lock])
-    if _written(planned, out) == old:
-        return _failed(planned, ended)
-    found = find_result(planned, out, valid=False)
+    # What is newest by its name may be older: clocks are set back, and folders copied.
+    new = sorted(_written(planned, out) - old, key=lambda one: one[2], reverse=True)
+    files = [planned.folder(out) / name for name, _, _ in new]
+    found = _first_result(planned, out, files, valid=False)
     if found is None:
         return _failed(planned, ended)
     file, result = found

@@ -2,20 +2,29 @@
 
 import pytest
 from conftest import energyscore, only_result
+from submissions import bundle
+
+from energyscore.verify.checker import verify
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    """GPT-2's architecture at text generation: two runs by the protocol."""
+def measured_in(tmp_path_factory):
+    """A folder with GPT-2's architecture at text generation: two runs by the protocol."""
     out = tmp_path_factory.mktemp("gpu")
     done = energyscore(
         "run", "text_generation", "--model", "builtin:gpt2", "--device", "cuda",
         "--repeats", 2, "--idle", 10, "--out", out, timeout=800,
     )  # fmt: skip
     assert done.status == 0, done.stderr
-    return only_result(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def measured(measured_in):
+    """That result."""
+    return only_result(measured_in)
 
 
 def test_runs_last_a_minute(measured):
@@ -44,3 +53,10 @@ def test_phases_are_told_apart_and_agree_between_runs(measured):
         assert part["se_j"][domain] < 0.05 * part["energy_j"][domain]
         shares.append(part["energy_j"][domain] / run["energy_j"][domain])
     assert shares[0] == pytest.approx(shares[1], rel=0.05)
+
+
+def test_its_submission_is_accepted_by_the_checker(measured_in):
+    (path,) = measured_in.rglob("*_*.json")
+    findings = verify(bundle(path)).findings
+    print(*(one for one in findings if one.level != "ok"), sep="\n")
+    assert [one for one in findings if one.level == "failed"] == []

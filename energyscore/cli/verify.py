@@ -1,0 +1,81 @@
+"""`energyscore verify`: checks a submission with code of its own."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from energyscore.cli import Format, app
+
+if TYPE_CHECKING:
+    from energyscore.verify.findings import Verdict
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="The submission.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help="How to show the checks.")
+    ] = Format.table,
+) -> None:
+    """Check a submission: recompute every figure from its raw data, hold it against the rules.
+
+    Shares no code with what measures and rates. Nothing is unpacked to disk. Exit status: 0
+    valid, 1 not acceptable, 2 not a submission.
+
+    Examples:
+      energyscore verify submission.zip
+
+      energyscore verify submission.zip --strict --format json
+    """
+    from energyscore.verify.archive import MOST_BYTES
+    from energyscore.verify.checker import verify as examine
+    from energyscore.verify.findings import verdict_to_json
+
+    verdict = examine(_read(file, MOST_BYTES + 1), strict=strict)
+    if form is Format.json:
+        sys.stdout.write(verdict_to_json(verdict))
+    else:
+        _show(file, verdict)
+    raise typer.Exit(verdict.exit_code)
+
+
+def _read(file: Path, most: int) -> bytes:
+    from energyscore.errors import UsageError
+    from energyscore.paths import is_file
+
+    if not is_file(file):
+        raise UsageError(f"{file} is not a file.", "Name the zip that `energyscore bundle` wrote.")
+    try:
+        with file.open("rb") as opened:
+            return opened.read(most)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _show(file: Path, verdict: "Verdict") -> None:
+    from energyscore.console import message_console, show_table
+
+    show_table("", ("check", "", "of", "what was found"), _rows(verdict))
+    failed = list(dict.fromkeys(one.check for one in verdict.findings if one.level == "failed"))
+    warned = sum(one.level == "warning" for one in verdict.findings)
+    because = f": {', '.join(failed)}" if failed else ""
+    warnings = f"; {warned} warning{'s' * (warned != 1)}" if warned else ""
+    message_console().print(
+        f"{file}: {verdict.status}{because}{warnings}.", soft_wrap=True, markup=False
+    )
+
+
+def _rows(verdict: "Verdict") -> list[tuple[str, str, str, str]]:
+    """One row a check where it holds for all results, and one for each finding against it."""
+    rows = []
+    for check in dict.fromkeys(one.check for one in verdict.findings):
+        found = [one for one in verdict.findings if one.check == check]
+        fine = [one.where for one in found if one.level == "ok"]
+        if fine:
+            of = f"{len(fine)} results" if len(fine) > 1 else fine[0]
+            rows.append((check, "ok", of, ""))
+        rows += [(check, one.level, one.where, one.message) for one in found if one.level != "ok"]
+    return rows

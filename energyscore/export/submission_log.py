@@ -1,0 +1,92 @@
+"""The log of a measurement as text, for people who look through a submission. Pure."""
+
+from collections.abc import Iterator
+
+from energyscore.result import Result, Run
+
+
+def to_log(result: Result) -> str:
+    """What was measured, where, how it went run by run, and all that was noticed."""
+    return "\n".join([*_head(result), *_machine(result), *_runs(result), *_end(result)]) + "\n"
+
+
+def _head(result: Result) -> Iterator[str]:
+    model, workload, protocol = result.model, result.workload, result.protocol
+    yield f"energyscore {result.environment.energyscore}, rules {result.rules_version}"
+    yield f"written {result.created_at}, measurement {result.identity}"
+    yield f"task {result.task.id} version {result.task.version} ({result.task.digest})"
+    yield (
+        f"model {model.id} ({model.source}, revision {model.revision}), {model.architecture}, "
+        f"{model.parameters} parameters, {model.dtype}, quantization {model.quantization}, "
+        f"{model.weights} weights, class {model.model_class}"
+    )
+    yield (
+        f"data {workload.dataset} {workload.revision or ''}: {workload.queries} queries, batch "
+        f"{workload.batch_size}, seed {workload.seed}, generation {workload.generation}"
+    )
+    yield (
+        f"warm-up {protocol.warmup_s:.1f} s with {protocol.warmup_queries} queries, "
+        f"{'steady' if protocol.warmup_steady else 'not steady'}; window {protocol.min_window_s:g} "
+        f"s at least; {len(result.runs)} runs of {protocol.repeats}"
+    )
+
+
+def _machine(result: Result) -> Iterator[str]:
+    here = result.environment
+    yield (
+        f"machine {here.os}, Python {here.python}, {here.cpu} ({here.cpu_count} cores), "
+        f"driver {here.driver}, CUDA {here.cuda}"
+    )
+    for gpu in here.gpus:
+        yield f"GPU {gpu.name} {gpu.uuid}, limit {gpu.power_limit_w} W, {gpu.memory_total_mb} MB"
+    yield "packages " + ", ".join(f"{name} {here.packages[name]}" for name in sorted(here.packages))
+    for what, powers in (
+        ("without the model", result.idle.without_model_w),
+        ("with the model", result.idle.with_model_w),
+    ):
+        for domain, power_w in sorted(powers.items()):
+            yield f"idle {what}: {domain} {power_w:.2f} W over {result.idle.seconds:g} s"
+
+
+def _runs(result: Result) -> Iterator[str]:
+    for run in result.runs:
+        yield (
+            f"run {run.index + 1} {run.started_at}: {run.queries} queries in {run.duration_s:.3f} "
+            f"s, {run.passes} passes, {run.input_tokens} tokens in, {run.output_tokens} out"
+        )
+        for domain in sorted(run.energy_j):
+            yield f"  {domain}: {_energy(run, domain)}"
+        for name, part in run.phases.items():
+            shares = [f"{d} {_joules(part.energy_j[d])}" for d in sorted(part.energy_j)]
+            yield f"  phase {name}: {part.duration_s:.3f} s; {', '.join(shares)}"
+        for notice in run.notices:
+            yield f"  notice {notice.code}: {notice.message}"
+
+
+def _energy(run: Run, domain: str) -> str:
+    if run.energy_j[domain] is None:
+        return f"not measured: {run.reasons.get(domain, 'unknown')}"
+    facts = run.facts.get(domain, {})
+    more = ", ".join(f"{name} {facts[name]}" for name in sorted(facts))
+    return f"{_joules(run.energy_j[domain])} by {run.methods[domain]}; {more}".rstrip("; ")
+
+
+def _joules(energy_j: float | None) -> str:
+    return "not known" if energy_j is None else f"{energy_j:.3f} J"
+
+
+def _end(result: Result) -> Iterator[str]:
+    score = result.score
+    figure = score.gpu_wh_per_1k_queries
+    yield (
+        f"score {figure!r} Wh of GPU energy per 1,000 queries, 95% interval {score.ci95}"
+        if figure is not None
+        else f"no GPU score: {score.reason}"
+    )
+    for caution in result.cautions:
+        yield f"caution {caution.code}: {caution.message}"
+    for reason in result.invalid_reasons:
+        yield f"invalid: {reason}"
+    for check in result.conformance:
+        word = "held" if check.ok else "not held"
+        yield f"protocol {check.name}: {word} ({check.required}; {check.actual})"

@@ -1,0 +1,261 @@
+"""The raw record against the result: times, the counter and its updates, power samples."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from statistics import median
+
+from energyscore.result import Run
+from energyscore.verify.findings import Level, Problem
+from energyscore.verify.raw_record import RawDomain, RawRun
+from energyscore.verify.subject import Subject, apart, name_of
+
+COUNTED_J = 0.0015
+"""Energies are differences of whole millijoules."""
+
+STALL_S = 1.0
+"""A counter that stands still for longer is not one to believe."""
+
+POWER_SHARE = 0.001
+"""Power samples are kept in whole milliwatts and microseconds: an integral moves by less."""
+
+_JUMP = 2.0
+_FEW = 20
+_EDGE_S = 0.25
+_STOPPING_S = 60.0
+_TRUNCATED_S = 2e-6
+
+
+def check_raw_runs(subject: Subject) -> Iterator[Problem]:
+    """The raw record is of this measurement, and of all its runs."""
+    raw, runs = subject.raw, subject.result.runs
+    if raw is None:
+        yield Problem("there is no raw record: nothing can be computed anew", "warning")
+        return
+    if raw.identity != subject.result.identity:
+        yield Problem("the raw record is of another measurement")
+    if [one.index for one in raw.runs] != [run.index for run in runs]:
+        yield Problem("the raw record does not hold the result's runs")
+    seen: dict[tuple[int, ...], int] = {}
+    for one in raw.runs:
+        first = seen.setdefault(_lengths_us(one), one.index)
+        if first != one.index and len(one.edges_s) > _FEW:
+            yield Problem(f"run {first + 1} and run {one.index + 1} are one recording")
+    for run, recorded in subject.pairs():
+        if set(recorded.domains) != set(run.energy_j):
+            yield Problem(f"{name_of(run)}: the raw record has other domains")
+        for domain, found in recorded.domains.items():
+            if found.method != run.methods.get(domain) or apart(
+                found.energy_j, run.energy_j.get(domain)
+            ):
+                yield Problem(f"{name_of(run)}: {domain}: the raw record has another energy")
+            missing = found.window_s is None and found.method in ("counter", "power_integral")
+            if missing:
+                yield Problem(f"{name_of(run)}: {domain}: the raw record has no readings")
+
+
+def check_durations(subject: Subject) -> Iterator[Problem]:
+    """The run and its phases last as long as their recorded times say."""
+    for run, raw in subject.pairs():
+        # Each time is rounded to a microsecond.
+        if abs(run.duration_s - raw.duration_s) > _TRUNCATED_S:
+            yield Problem(
+                f"{name_of(run)} is said to last {run.duration_s:.6f} s; its recorded times are "
+                f"{raw.duration_s:.6f} s"
+            )
+        times, entries = raw.phase_s(), raw.entries()
+        if set(times) != set(run.phases):
+            yield Problem(f"{name_of(run)}: the recorded phases are not those of the result")
+            continue
+        for name, part in run.phases.items():
+            if abs(part.duration_s - times[name]) > _TRUNCATED_S * (1 + entries[name]):
+                yield Problem(
+                    f"{name_of(run)}: {name} is said to take {part.duration_s:.6f} s, by its "
+                    f"recorded times {times[name]:.6f} s"
+                )
+
+
+def check_windows(subject: Subject) -> Iterator[Problem]:
+    """The meter's window holds all the work and little else."""
+    for run, raw in subject.pairs():
+        if not 0 <= raw.edges_s[0] <= raw.edges_s[-1] <= raw.end_s:
+            yield Problem(f"{name_of(run)}: the work is not within the time of its metering")
+        elif raw.end_s - raw.edges_s[-1] > _STOPPING_S:
+            yield Problem(f"{name_of(run)}: the metering went on for long after the work")
+    for run, raw, domain, found in subject.recorded():
+        start_s, end_s = found.window_s or (0.0, 0.0)
+        if not 0 <= start_s <= raw.edges_s[0] <= raw.edges_s[-1] <= end_s <= raw.end_s:
+            yield Problem(f"{name_of(run)}: {domain}: the meter's window does not hold the work")
+        elif end_s - start_s > 1.1 * raw.duration_s + 2:
+            yield Problem(f"{name_of(run)}: {domain}: the window is much longer than the work")
+        stated = run.facts.get(domain, {}).get("window_s")
+        if stated is None and run.energy_j.get(domain) is None:
+            continue  # of a GPU that was lost nothing is stated
+        if not isinstance(stated, float | int) or abs(stated - (end_s - start_s)) > _TRUNCATED_S:
+            yield Problem(
+                f"{name_of(run)}: {domain}: the result says a window of {stated} s, the raw record "
+                f"{end_s - start_s:.6f} s"
+            )
+
+
+def check_counter_monotonic(subject: Subject) -> Iterator[Problem]:
+    """Updates come one after the other, and a counter never falls."""
+    for run, _, domain, found in subject.recorded():
+        where = f"{name_of(run)}: {domain}"
+        if any(b <= a for a, b in pairwise(found.ticks.t_s)):
+            yield Problem(f"{where}: the times of the counter's updates do not rise")
+        if any(b < a for a, b in pairwise(found.ticks.values)) and found.method == "counter":
+            yield Problem(f"{where}: the counter goes backwards")
+        if any(b < a for a, b in pairwise(found.power.t_s)):
+            yield Problem(f"{where}: the times of the power samples go backwards")
+        if any(power_w < 0 for power_w in found.power.values):
+            yield Problem(f"{where}: a power sample is negative")
+
+
+def check_ticks_in_window(subject: Subject) -> Iterator[Problem]:
+    """Updates and samples lie in the window; only the first update is the state before it."""
+    for run, _, domain, found in subject.recorded():
+        start_s, end_s = found.window_s or (0.0, 0.0)
+        if any(not start_s < t_s <= end_s for t_s in found.ticks.t_s[1:]) or (
+            found.ticks.t_s and found.ticks.t_s[0] > end_s
+        ):
+            yield Problem(f"{name_of(run)}: {domain}: updates lie outside the window")
+        if any(not start_s < t_s <= end_s for t_s in found.power.t_s[1:]):
+            yield Problem(f"{name_of(run)}: {domain}: power samples lie outside the window")
+
+
+def check_counter_energy(subject: Subject) -> Iterator[Problem]:
+    """Energy by the counter is its difference, and the updates in between add up to it."""
+    for run, _, domain, found in subject.recorded():
+        where, energy_j = f"{name_of(run)}: {domain}", run.energy_j.get(domain)
+        start_j, end_j = found.counter_j
+        facts = run.facts.get(domain, {})
+        for name, edge_j in (("counter_start_mj", start_j), ("counter_end_mj", end_j)):
+            stated = facts.get(name)
+            if stated is None and energy_j is None:
+                continue
+            if (None if edge_j is None else round(edge_j * 1e3)) != stated:
+                yield Problem(f"{where}: {name} is {stated}, in the raw record {edge_j} J")
+        if found.method != "counter":
+            continue
+        if start_j is None or end_j is None or energy_j is None:
+            yield Problem(f"{where}: energy by a counter that was not read")
+        elif abs(end_j - start_j - energy_j) > COUNTED_J:
+            yield Problem(
+                f"{where}: the energy is {energy_j:.3f} J, the counter rose by "
+                f"{end_j - start_j:.3f} J"
+            )
+        else:
+            yield from _updates_add_up(run, domain, found)
+
+
+def check_counter_between_runs(subject: Subject) -> Iterator[Problem]:
+    """A GPU's counter goes on from run to run, and so does the clock."""
+    last: dict[str, tuple[str, float, float]] = {}
+    # Between a measurement and its going on, the machine may have been started anew.
+    level: Level = "warning" if subject.has("resumed") else "failed"
+    for run, raw, domain, found in subject.recorded():
+        start_j, end_j = found.counter_j
+        before, before_j, before_s = last.get(domain, ("", 0.0, 0.0))
+        if before and raw.begin_s < before_s - _TRUNCATED_S:
+            yield Problem(f"{name_of(run)} begins before {before} ends, by the clock", level)
+        elif before and start_j is not None and start_j < before_j:
+            message = f"{name_of(run)}: {domain}: the counter is below that of {before}"
+            yield Problem(message, level)
+        if end_j is not None:
+            last[domain] = name_of(run), end_j, raw.begin_s + raw.end_s
+
+
+def check_counter_steps(subject: Subject) -> Iterator[Problem]:
+    """No update is of more energy than the GPU can take, and none is missing for over a second."""
+    for run, _, domain, found in subject.recorded():
+        if found.method != "counter" or len(found.ticks.t_s) < 2:
+            continue
+        where, limit_w = f"{name_of(run)}: {domain}", _limit_w(run, domain)
+        start_s, end_s = found.window_s or (0.0, 0.0)
+        edges = [start_s, *found.ticks.t_s[1:], end_s]
+        longest_s = max(b - a for a, b in pairwise(edges))
+        if longest_s > STALL_S + _TRUNCATED_S:
+            yield Problem(f"{where}: the counter stood still for {longest_s:.2f} s")
+        period_s = _period_s(found)
+        if limit_w is None or period_s is None:
+            continue
+        changes = list(zip(found.ticks.t_s, found.ticks.values, strict=True))[1:]
+        for (before_s, before_j), (now_s, now_j) in pairwise(changes):
+            if now_j - before_j > _JUMP * limit_w * (now_s - before_s + period_s) + 0.002:
+                yield Problem(f"{where}: the counter rises by {now_j - before_j:.0f} J at once")
+                break
+
+
+def check_power_integral(subject: Subject) -> Iterator[Problem]:
+    """Power samples, integrated, are what the result says; and agree with the counter."""
+    for run, _, domain, found in subject.recorded():
+        where, integral_j = f"{name_of(run)}: {domain}", _integral_j(found)
+        facts = run.facts.get(domain, {})
+        if facts and facts.get("power_source") != found.power_source:
+            yield Problem(f"{where}: power is {found.power_source}, the result has another source")
+        stated = facts.get("power_integral_j")
+        if stated is None and found.method == "power_integral":
+            yield Problem(f"{where}: energy by integrated power, but no integral is stated")
+        elif isinstance(stated, int | float):
+            slack_j = POWER_SHARE * float(stated)
+            if integral_j is None or abs(integral_j - stated) > slack_j:
+                yield Problem(f"{where}: integrated power is {integral_j} J, stated are {stated} J")
+            if found.method == "power_integral" and apart(run.energy_j.get(domain), float(stated)):
+                yield Problem(f"{where}: the energy is not the integrated power that is stated")
+        if found.method == "counter" and integral_j is None:
+            yield Problem(f"{where}: no power samples stand beside the counter", "warning")
+        energy_j = run.energy_j.get(domain)
+        told = any(
+            notice.code in ("counter_power_disagree", "short_window") for notice in run.notices
+        )
+        instant = found.power_source == "instant"
+        if found.method == "counter" and energy_j and integral_j and instant and not told:
+            share = integral_j / energy_j - 1
+            if abs(share) > 0.06 and len(found.ticks.t_s) > 60:
+                yield Problem(f"{where}: counter and integrated power are {share:+.1%} apart")
+
+
+def _updates_add_up(run: Run, domain: str, found: RawDomain) -> Iterator[Problem]:
+    ticks, where = found.ticks.values, f"{name_of(run)}: {domain}"
+    start_j, end_j = found.counter_j
+    assert start_j is not None and end_j is not None
+    if len(ticks) < 2:
+        yield Problem(f"{where}: no updates of the counter were recorded", "warning")
+        return
+    limit_w, period_s = _limit_w(run, domain) or 1000.0, _period_s(found) or STALL_S
+    # What rises before the first update that was noted, and after the last one.
+    open_j = 1.1 * limit_w * (period_s + _EDGE_S) + COUNTED_J
+    first_s, last_s = found.ticks.t_s[1], found.ticks.t_s[-1]
+    window = found.window_s or (0.0, 0.0)
+    before_j = open_j + 1.1 * limit_w * max(0.0, first_s - window[0])
+    after_j = open_j + 1.1 * limit_w * max(0.0, window[1] - last_s)
+    if not ticks[0] - COUNTED_J <= start_j <= ticks[0] + before_j:
+        yield Problem(f"{where}: the counter at the beginning does not fit its updates")
+    if not ticks[-1] - COUNTED_J <= end_j <= ticks[-1] + after_j:
+        yield Problem(f"{where}: the counter at the end does not fit its updates")
+
+
+def _lengths_us(raw: RawRun) -> tuple[int, ...]:
+    """The first intervals of a run: no two runs have them alike to the microsecond."""
+    return tuple(round(1e6 * (b - a)) for a, b in pairwise(raw.edges_s[: _FEW + 1]))
+
+
+def _limit_w(run: Run, domain: str) -> float | None:
+    stated = run.facts.get(domain, {}).get("power_limit_w")
+    return float(stated) if isinstance(stated, int | float) and stated > 0 else None
+
+
+def _period_s(found: RawDomain) -> float | None:
+    gaps = [b - a for a, b in pairwise(found.ticks.t_s[1:])]
+    return median(gaps) if len(gaps) >= 4 else None
+
+
+def _integral_j(found: RawDomain) -> float | None:
+    """Each sample holds until the next, the first from the beginning of the window."""
+    if len(found.power.t_s) < 2 or found.window_s is None:
+        return None
+    edges = [found.window_s[0], *found.power.t_s[1:], found.window_s[1]]
+    return sum(
+        power_w * (until - since)
+        for power_w, (since, until) in zip(found.power.values, pairwise(edges), strict=True)
+    )

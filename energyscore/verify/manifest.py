@@ -1,0 +1,107 @@
+"""The manifest of a submission: what it says is in it, held against what is."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from energyscore.verify.findings import NotASubmission, Problem
+from energyscore.verify.strict_json import BadJson, parse_strict
+
+MANIFEST = "manifest.json"
+BUNDLE_VERSION = 1
+
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ListedFile(_Strict):
+    """A file as the manifest lists it."""
+
+    path: str
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: _Sha256
+
+
+class ListedResult(_Strict):
+    """A result as the manifest lists it, with what is claimed of it."""
+
+    folder: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    identity: _Sha256
+    official: bool
+    not_official: list[str]
+    stars: Annotated[int, Field(ge=1, le=5)] | None
+    scale: str | None
+
+
+class Manifest(_Strict):
+    """The manifest."""
+
+    kind: Literal["submission"]
+    bundle_version: Annotated[int, Field(ge=1)]
+    rules_version: Annotated[int, Field(ge=1)]
+    energyscore: str
+    attestations: dict[str, str]
+    results: Annotated[list[ListedResult], Field(min_length=1, max_length=1000)]
+    files: list[ListedFile]
+
+
+def read_manifest(files: Mapping[str, bytes]) -> Manifest:
+    """The manifest of a submission.
+
+    Raises:
+        NotASubmission: when there is none, or it is not as it must be.
+    """
+    if MANIFEST not in files:
+        raise NotASubmission("manifest", f"there is no {MANIFEST} in it")
+    try:
+        content = parse_strict(files[MANIFEST])
+        if isinstance(content, dict) and _newer(content.get("bundle_version")):
+            raise NotASubmission(
+                "manifest", f"its version is newer than {BUNDLE_VERSION}: upgrade energyscore"
+            )
+        return Manifest.model_validate(content)
+    except BadJson as error:
+        raise NotASubmission("manifest", f"{MANIFEST}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise NotASubmission("manifest", f"{MANIFEST}: {place}: {first['msg']}") from error
+
+
+def _newer(version: Any) -> bool:
+    return type(version) is int and version > BUNDLE_VERSION
+
+
+def check_files(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[Problem]:
+    """Every file is listed, every listed one is there, and each is what its hash says."""
+    listed = {file.path: file for file in manifest.files}
+    if len(listed) < len(manifest.files):
+        yield Problem("a path is listed twice")
+    for path in sorted(files.keys() - listed.keys() - {MANIFEST}):
+        yield Problem(f"{path} is not listed in the manifest")
+    folders = {result.folder for result in manifest.results}
+    if len(folders) < len(manifest.results):
+        yield Problem("two results have one folder")
+    for path, file in sorted(listed.items()):
+        if path not in files or path == MANIFEST:
+            yield Problem(f"{path} is listed, but is not there")
+        elif len(files[path]) != file.bytes:
+            yield Problem(f"{path} has {len(files[path])} bytes, not {file.bytes}")
+        elif hashlib.sha256(files[path]).hexdigest() != file.sha256:
+            yield Problem(f"{path} is not what its SHA-256 in the manifest says")
+        elif path.partition("/")[0] not in folders:
+            yield Problem(f"{path} belongs to no result")
+
+
+def check_attestations(manifest: Manifest, wanted: Mapping[str, str]) -> Iterator[Problem]:
+    """All three were given, in the words of the rules."""
+    for name, text in wanted.items():
+        if manifest.attestations.get(name) != text:
+            yield Problem(f"the attestation {name} is missing, or is not in the rules' words")
+    for name in sorted(manifest.attestations.keys() - wanted.keys()):
+        yield Problem(f"an attestation {name[:50]!r} is unknown to the rules")

@@ -1,0 +1,286 @@
+"""Whether a result can be: its runs, their dates, their power, and what was noticed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import median
+
+from energyscore.result import Run
+from energyscore.verify.findings import Level, Problem
+from energyscore.verify.subject import Subject, name_of
+
+LIMIT_SHARE = 1.05
+"""Power limits are held to about this, over a window."""
+
+IDLE_SHARE = 0.9
+"""Work cannot take less than idling; what idling takes is known to about this."""
+
+_SLACK_S = 3.0
+_SHORT_GAP_S, _UNUSUAL = 10.0, 3.0
+_SLOWED, _CAPPED = 0x20 | 0x40 | 0x80, 0x04
+_LEAST_WEIGHTS = 200e6
+_BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
+
+
+def check_runs(subject: Subject) -> Iterator[Problem]:
+    """The runs are numbered without gaps, and as many as were planned."""
+    result = subject.result
+    count, planned = len(result.runs), result.protocol.repeats
+    if [run.index for run in result.runs] != list(range(count)):
+        yield Problem("the runs are not numbered from the first to the last")
+    open_ended = result.protocol.target_half_width is not None
+    if count > planned or (count < planned and not open_ended):
+        yield Problem(f"{planned} runs were planned, {count} are there")
+    names = [set(run.phases) for run in result.runs]
+    if any(one != names[0] for one in names):
+        yield Problem("the runs have unlike phases")
+
+
+def check_domains(subject: Subject) -> Iterator[Problem]:
+    """What is said by domain is said of those that were metered; an absence has its reason."""
+    for run in subject.result.runs:
+        known = set(run.energy_j)
+        whole = [set(run.methods), *(set(part.energy_j) for part in run.phases.values())]
+        whole += [set(part.se_j) for part in run.phases.values()]
+        some = [set(run.reasons), set(run.facts), set(run.phase_methods)]
+        some += [set(run.phase_reasons), set(run.phase_facts)]
+        if any(names != known for names in whole) or any(not names <= known for names in some):
+            yield Problem(
+                f"{name_of(run)}: it has figures of domains without energy, or none of one"
+            )
+        for domain, energy_j in run.energy_j.items():
+            if (energy_j is None) != (run.methods.get(domain) is None):
+                yield Problem(
+                    f"{name_of(run)}: {domain}: an energy without a method, or the reverse"
+                )
+            if energy_j is None and not run.reasons.get(domain):
+                yield Problem(
+                    f"{name_of(run)}: {domain}: there is no energy, and no reason for that"
+                )
+
+
+def check_queries(subject: Subject) -> Iterator[Problem]:
+    """Each run did whole passes over the workload, and as many phases as that takes."""
+    workload = subject.result.workload
+    for run in subject.result.runs:
+        if run.queries != run.passes * workload.queries:
+            yield Problem(
+                f"{name_of(run)}: {run.queries} queries are not {run.passes} passes over "
+                f"{workload.queries}"
+            )
+        if run.input_tokens != run.passes * workload.input_tokens:
+            yield Problem(f"{name_of(run)}: its input is not that of {run.passes} passes")
+        if run.index == 0 and run.output_tokens // run.passes != workload.output_tokens:
+            yield Problem(f"{name_of(run)}: its output is not that of {run.passes} passes")
+        for name in ("thinking_tokens", "cut_queries"):
+            part = getattr(run, name)
+            whole = run.output_tokens if name == "thinking_tokens" else run.queries
+            if part is not None and part > whole:
+                yield Problem(f"{name_of(run)}: {part} {name} of {whole}")
+    for run, raw in subject.pairs():
+        batches = run.passes * -(-workload.queries // workload.batch_size)
+        done = max((n for name, n in raw.entries().items() if name != "preprocess"), default=0)
+        if done < batches:
+            yield Problem(
+                f"{name_of(run)}: {run.queries} queries take {batches} batches, not {done}"
+            )
+
+
+def check_dates(subject: Subject) -> Iterator[Problem]:
+    """Runs were made one after the other, before the result was written, and in the past."""
+    result = subject.result
+    times = [_moment(run.started_at) for run in result.runs]
+    written = _moment(result.created_at)
+    known = [time for time in times if time is not None]
+    if written is None or len(known) < len(times):
+        yield Problem("a time is not one in UTC, by ISO 8601")
+        return
+    if written > subject.now + timedelta(days=1):
+        yield Problem(f"it was written in the future ({result.created_at})")
+    ends = [
+        time + timedelta(seconds=run.duration_s - _SLACK_S)
+        for time, run in zip(known, result.runs, strict=True)
+    ]
+    for run, end, (_, after) in zip(result.runs, ends, pairwise([*known, written]), strict=False):
+        if after < end:
+            what = "the next run began" if run.index + 1 < len(known) else "it was written"
+            yield Problem(
+                f"{what} before {name_of(run)} had ended, by the dates",
+                "warning" if subject.has("clock_jump") else "failed",
+            )
+
+
+def check_clock(subject: Subject) -> Iterator[Problem]:
+    """Dates and the machine's monotonic clock tell the same time."""
+    if subject.has("clock_jump"):
+        return
+    known: Level = "warning" if subject.has("resumed") else "failed"
+    for (run, raw), (after, raw_after) in pairwise(subject.pairs()):
+        began, next_began = _moment(run.started_at), _moment(after.started_at)
+        if began is None or next_began is None:
+            return
+        by_date = (next_began - began).total_seconds()
+        by_clock = raw_after.begin_s - raw.begin_s
+        # The clock stands still while a machine sleeps, and the date goes on.
+        if abs(by_date - by_clock) > _SLACK_S + 0.01 * by_clock:
+            yield Problem(
+                f"from {name_of(run)} to the next it was {by_date:.0f} s by the dates, "
+                f"{by_clock:.0f} s by the clock",
+                known if by_date < by_clock else "warning",
+            )
+
+
+def check_gaps(subject: Subject) -> Iterator[Problem]:
+    """The runs follow one another: where one could lie between two, it may have been left out."""
+    pairs = list(pairwise(raw for _, raw in subject.pairs()))
+    gaps_s = [after.begin_s - before.begin_s - before.end_s for before, after in pairs]
+    usual_s = median(gaps_s) if gaps_s else 0.0
+    for (before, _), gap_s in zip(pairs, gaps_s, strict=True):
+        if gap_s > max(before.end_s / 2, _SHORT_GAP_S, _UNUSUAL * usual_s):
+            yield Problem(
+                f"{gap_s:.0f} s lie between run {before.index + 1} and the next: another may have "
+                "been left out",
+                "warning",
+            )
+
+
+def check_power(subject: Subject) -> Iterator[Problem]:
+    """Mean power lies between idling and the GPU's limit, and the limit is one that it can have."""
+    result = subject.result
+    limits = {f"gpu:{gpu.uuid}": gpu.power_limit_w for gpu in result.environment.gpus}
+    official = set(subject.rules.gpu.lower().split())
+    for gpu in result.environment.gpus:
+        if gpu.power_limit_w and official <= set(gpu.name.lower().split()):
+            most_w = subject.rules.most_power_w
+            if gpu.power_limit_w > most_w:
+                yield Problem(f"{gpu.name} has {most_w:g} W at most, not {gpu.power_limit_w:g} W")
+    if not result.valid:
+        return
+    for run in result.runs:
+        for domain in subject.gpu_domains:
+            yield from _power_of(subject, run, domain, limits.get(domain))
+
+
+def check_weights(subject: Subject) -> Iterator[Problem]:
+    """Every token takes reading the weights, and that takes energy."""
+    result = subject.result
+    model = result.model
+    size = _BYTES.get(model.dtype)
+    if model.quantization is not None:
+        size = model.quantization_bits / 8 if model.quantization_bits else None
+    if result.protocol.device != "cuda" or size is None or subject.has("implausibly_low"):
+        return
+    weights = model.parameters * size
+    for run in result.runs:
+        energies = [run.energy_j.get(domain) for domain in subject.gpu_domains]
+        known = [energy for energy in energies if energy is not None]
+        steps = run.output_tokens / result.workload.batch_size
+        floor_j = steps * weights * subject.rules.least_j_per_byte
+        if weights >= _LEAST_WEIGHTS and known and sum(known) < floor_j:
+            yield Problem(
+                f"{name_of(run)}: {sum(known):.1f} J are less than reading the weights takes "
+                f"({floor_j:.1f} J), unless only a part of them is read",
+                "warning",
+            )
+            return
+
+
+def check_validity(subject: Subject) -> Iterator[Problem]:
+    """What spoils a measurement is said of it, and makes it invalid."""
+    result = subject.result
+    if result.valid != (not result.invalid_reasons):
+        yield Problem("it is valid with reasons against it, or invalid without one")
+    if not result.valid:
+        yield Problem(f"it is invalid: {result.invalid_reasons[:1]}; it has no stars", "warning")
+    reasons = list(_spoilers(subject))
+    if result.valid and reasons:
+        yield Problem(f"it says that it is valid, but {reasons[0]}")
+
+
+def check_notices(subject: Subject) -> Iterator[Problem]:
+    """What the meters noticed stands among the cautions, and what facts show was noticed."""
+    result = subject.result
+    told = {caution.code for caution in result.cautions}
+    for run in result.runs:
+        codes = {notice.code for notice in run.notices}
+        for code in sorted(codes - told):
+            yield Problem(f"{name_of(run)}: {code} was noticed, and is not among the cautions")
+        for domain in subject.gpu_domains:
+            reasons = run.facts.get(domain, {}).get("clocks_event_reasons")
+            bits = reasons if isinstance(reasons, int) else 0
+            if bits & _SLOWED and not codes & {"thermal_slowdown", "power_brake"}:
+                yield Problem(f"{name_of(run)}: {domain} was slowed down, and nothing says so")
+            if bits & _CAPPED and "power_cap" not in codes:
+                yield Problem(f"{name_of(run)}: {domain} ran into its limit, and nothing says so")
+    for code, present in (
+        ("random_weights", result.model.weights == "random"),
+        ("warmup_unsteady", not result.protocol.warmup_steady),
+        ("gpu_not_of_model", result.protocol.device == "cpu" and bool(subject.gpu_domains)),
+    ):
+        if present != (code in told):
+            yield Problem(f"the caution {code} is missing, or has no ground")
+
+
+def _spoilers(subject: Subject) -> Iterator[str]:
+    """Why the result cannot be valid."""
+    result, protocol = subject.result, subject.result.protocol
+    limits: dict[str, set[float]] = {}
+    for run in result.runs:
+        for notice in run.notices:
+            named = notice.code in subject.rules.invalidating
+            if notice.invalidates or named or (notice.code == "contention" and not protocol.shared):
+                yield f"{name_of(run)}: {notice.message}"
+        for domain in subject.gpu_domains:
+            if run.energy_j.get(domain) is None:
+                yield f"{name_of(run)}: {domain} has no energy"
+            limit = run.facts.get(domain, {}).get("power_limit_w")
+            if isinstance(limit, int | float):
+                limits.setdefault(domain, set()).add(float(limit))
+    for domain, found in limits.items():
+        if len(found) > 1:
+            yield f"the power limit of {domain} changed between runs"
+    for uuid in protocol.occupied_gpus:
+        if uuid not in protocol.metered_gpus:
+            yield f"the model occupies {uuid}, which was not metered"
+    if protocol.device == "cuda" and not protocol.metered_gpus:
+        yield "the GPU that did the work was not metered"
+
+
+def _power_of(subject: Subject, run: Run, domain: str, limit_w: float | None) -> Iterator[Problem]:
+    energy_j = run.energy_j.get(domain)
+    if energy_j is None:
+        return
+    facts = run.facts.get(domain, {})
+    stated, period_ms = facts.get("power_limit_w"), facts.get("update_period_ms")
+    limits = [limit for limit in (stated, limit_w) if isinstance(limit, int | float)]
+    period_s = period_ms / 1e3 if isinstance(period_ms, int | float) else 0.1
+    if not 0 <= period_s <= 1:
+        yield Problem(f"{name_of(run)}: {domain}: a counter is not updated every {period_s:g} s")
+        return
+    mean_w = energy_j / run.duration_s
+    # The counter's last update before an edge counts as the edge.
+    if limits and energy_j > min(limits) * LIMIT_SHARE * (run.duration_s + 2 * period_s + 0.1):
+        yield Problem(
+            f"{name_of(run)}: {domain}: {mean_w:.0f} W on average, over its limit of "
+            f"{min(limits):.0f} W"
+        )
+    idle = subject.result.idle
+    idle_w = idle.with_model_w.get(domain)
+    if idle_w and energy_j < IDLE_SHARE * idle_w * (run.duration_s - 2 * period_s):
+        yield Problem(
+            f"{name_of(run)}: {domain}: {mean_w:.1f} W on average, less than the {idle_w:.1f} W of "
+            "its idling"
+        )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None and moment.utcoffset() == timedelta(0) else None
+
+
+def now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)

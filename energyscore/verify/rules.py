@@ -1,0 +1,104 @@
+"""The rules by their version, as data: a result is held against those that it was made by."""
+
+import functools
+import json
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+OLDEST, NEWEST = 1, 1
+
+
+@dataclass(frozen=True)
+class SizeClass:
+    """A size class of a task."""
+
+    name: str
+    max_parameters_b: float | None
+    max_gpus: int | None
+
+
+@dataclass(frozen=True)
+class TaskRules:
+    """What the protocol asks of one task."""
+
+    version: int
+    digest: str
+    scale_task: str
+    dataset: str
+    queries: int
+    repeats: int
+    batch_size: int
+    precision: list[str]
+    phases: list[str]
+    generation: dict[str, int | str] | None
+    diffusion: dict[str, int | str] | None
+    classes: list[SizeClass]
+
+    def class_of(self, parameters: int, bits: int | None) -> str | None:
+        """The size class; below 8 bits a parameter counts for less, as it needs less memory."""
+        if not self.classes:
+            return None
+        size_b = parameters * (min(8, bits) / 8 if bits else 1) / 1e9
+        fitting = [
+            one.name
+            for one in self.classes
+            if one.max_parameters_b is None or size_b <= one.max_parameters_b
+        ]
+        return fitting[0] if fitting else self.classes[-1].name
+
+    def most_gpus(self, size: str | None) -> int | None:
+        """How many GPUs a class may use; None: any number."""
+        for one in self.classes:
+            if one.name == size:
+                return one.max_gpus
+        return 1
+
+
+@dataclass(frozen=True)
+class Rules:
+    """One version of the rules, see `rules-1.json`."""
+
+    version: int
+    gpu: str
+    most_power_w: float
+    min_window_s: float
+    systematic: float
+    scales: list[str]
+    least_j_per_byte: float
+    invalidating: list[str]
+    attestations: dict[str, str]
+    tasks: dict[str, TaskRules]
+
+    def task_of(self, name: str, digest: str) -> TaskRules | None:
+        """The task of that name and definition; None for one of somebody's own."""
+        task = self.tasks.get(name)
+        return task if task is not None and task.digest == digest else None
+
+
+@functools.cache
+def load_rules(version: int) -> Rules | None:
+    """The rules of that version, None where they are unknown here."""
+    if not OLDEST <= version <= NEWEST:
+        return None
+    content = _data(f"verify/rules-{version}.json")
+    tasks = {
+        name: TaskRules(**{**task, "classes": [SizeClass(**one) for one in task["classes"]]})
+        for name, task in content.pop("tasks").items()
+    }
+    return Rules(version=content.pop("rules_version"), tasks=tasks, **content)
+
+
+@functools.cache
+def band_of(scale: str, task: str, size: str | None) -> tuple[float, float] | None:
+    """The least and the greatest energy of a task and class in a reference, in Wh."""
+    for band in _data(f"scales/{scale}.json")["bands"]:
+        if (band["task"], band["model_class"]) == (task, size):
+            return band["min_wh_per_1k_queries"], band["max_wh_per_1k_queries"]
+    return None
+
+
+def _data(path: str) -> dict[str, Any]:
+    file = resources.files("energyscore") / path
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content

@@ -1,0 +1,112 @@
+"""JSON from strangers: no key twice, no NaN or Infinity, no number out of all measure."""
+
+import json
+import math
+import zlib
+from typing import Any
+
+MOST_DEPTH = 20
+MOST_BYTES = 4 * 2**20
+"""Of a text, unless told otherwise: what is parsed takes many times as much memory."""
+
+MOST_UNZIPPED = 256 * 2**20
+MOST_RATIO = 50
+"""Bytes out for each byte in; recorded numbers are compressed 3 to 10 times."""
+
+MOST_NUMBER = 1e18
+_FREE = 2**20
+"""A text this small may be compressed as well as it can be."""
+
+
+class BadJson(ValueError):
+    """What is wrong with it, one line."""
+
+
+def parse_strict(
+    data: bytes, *, most_bytes: int = MOST_BYTES, whole_numbers_too: bool = True
+) -> Any:
+    """The content of a JSON text.
+
+    Args:
+        data: the text.
+        most_bytes: how long it may be.
+        whole_numbers_too: whether whole numbers are held against the bound as well; where there
+            are very many, whoever asks does that faster.
+
+    Raises:
+        BadJson: when it is none, or holds what no file of ours does.
+    """
+    if len(data) > most_bytes:
+        raise BadJson(f"it has {len(data):,} bytes; the limit is {most_bytes:,}")
+    if _depth(data) > MOST_DEPTH:
+        raise BadJson(f"it is nested more than {MOST_DEPTH} deep")
+    try:
+        return json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_int if whole_numbers_too else None,
+        )
+    except BadJson:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BadJson(f"it is not valid JSON: {str(error)[:200]}") from error
+
+
+def unzip_strict(data: bytes) -> bytes:
+    """The content of a gzip file of one member.
+
+    Raises:
+        BadJson: when it is none, is damaged, or unpacks to more than is allowed.
+    """
+    most = min(MOST_UNZIPPED, max(_FREE, MOST_RATIO * len(data)))
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        content = unpacker.decompress(data, most + 1)
+    except zlib.error as error:
+        raise BadJson(f"it is no sound gzip file: {error}") from error
+    if len(content) > most:
+        raise BadJson(f"it unpacks to over {most:,} bytes: it may be a bomb")
+    if not unpacker.eof or unpacker.unused_data:
+        raise BadJson("it is cut off, or has something behind its end")
+    return content
+
+
+def _depth(data: bytes) -> int:
+    """How deep brackets are nested at most, not counting those within texts."""
+    bare = b"".join(data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    opening = bare.translate(None, bytes(set(range(256)) - set(b"[]{}")))
+    depth = most = 0
+    for bracket in opening:
+        depth += 1 if bracket in b"[{" else -1
+        most = max(most, depth)
+        if most > MOST_DEPTH:
+            break
+    return most
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadJson(f"the key {twice[:50]!r} is there twice")
+    return found
+
+
+def _constant(name: str) -> Any:
+    raise BadJson(f"{name} is not a JSON number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or abs(value) > MOST_NUMBER:
+        raise BadJson(f"the number {text[:30]} is out of all measure")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > 19 or abs(int(text)) > MOST_NUMBER:
+        raise BadJson(f"the number {text[:30]} is out of all measure")
+    return int(text)

@@ -1,0 +1,75 @@
+"""One result of a submission, with all that its checks need."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from energyscore.result import Result, Run
+from energyscore.verify.manifest import ListedResult
+from energyscore.verify.raw_record import RawDomain, RawRecord, RawRun
+from energyscore.verify.rules import Rules, TaskRules
+
+ROUNDING = 1e-6
+"""Sums of the same numbers in another order differ by less than this share."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A result under examination.
+
+    Attributes:
+        result: the result.
+        raw: its raw record, None where it has none.
+        listed: what the manifest says of it.
+        rules: the rules that the result names.
+        files: the other files of its folder, by name.
+        now: the time of the examination.
+    """
+
+    result: Result
+    raw: RawRecord | None
+    listed: ListedResult
+    rules: Rules
+    files: Mapping[str, bytes]
+    now: datetime
+
+    @property
+    def task(self) -> TaskRules | None:
+        """The rules of its task; None for a task that the rules do not know."""
+        return self.rules.task_of(self.result.task.id, self.result.task.digest)
+
+    @property
+    def gpu_domains(self) -> list[str]:
+        """The domains whose sum is the score."""
+        return [f"gpu:{uuid}" for uuid in self.result.protocol.metered_gpus]
+
+    def has(self, *codes: str) -> bool:
+        """Whether the result carries one of these cautions."""
+        return any(caution.code in codes for caution in self.result.cautions)
+
+    def pairs(self) -> Iterator[tuple[Run, RawRun]]:
+        """Each run with its raw record, where there is one."""
+        recorded = {one.index: one for one in self.raw.runs} if self.raw else {}
+        for run in self.result.runs:
+            if run.index in recorded:
+                yield run, recorded[run.index]
+
+    def recorded(self) -> Iterator[tuple[Run, RawRun, str, RawDomain]]:
+        """Each run and GPU whose counter or power was recorded."""
+        for run, raw in self.pairs():
+            for domain in self.gpu_domains:
+                found = raw.domains.get(domain)
+                if found is not None and found.window_s is not None:
+                    yield run, raw, domain, found
+
+
+def apart(one: float | None, other: float | None, share: float = ROUNDING) -> bool:
+    """Whether two figures differ by more than that share of the larger; None equals None only."""
+    if one is None or other is None:
+        return one is not other
+    return abs(one - other) > share * max(abs(one), abs(other), 1e-12)
+
+
+def name_of(run: Run) -> str:
+    """A run for people."""
+    return f"run {run.index + 1}"
