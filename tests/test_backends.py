@@ -17,7 +17,7 @@ from energyscore.workload import BUNDLED, load_workload
 
 TASKS = load_tasks()
 SLOW = ("yolos-small", "detr-resnet-50")  # few parameters, but seconds an image
-SMALL = [a for a in architectures().values() if a.parameters < 150e6 and a.name not in SLOW]
+SMALL = [a for a in architectures().values() if a.parameters < 100e6 and a.name not in SLOW]
 SMALL_AT_TASKS = [(a, task) for a in SMALL for task in a.tasks if (a, task) not in SMALLEST]
 """Those that do not go the whole way in another test."""
 
