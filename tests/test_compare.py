@@ -121,7 +121,6 @@ UNLIKE = {
     "quantization": with_part(BEFORE, "model", quantization="int4"),
     "quick": make_result(quick=True),
     "shared": with_part(BEFORE, "protocol", shared=True),
-    "device": with_part(BEFORE, "protocol", device="cpu"),
     "method": make_result(runs=runs_of(1.0, 1.1, method="power_integral")),
 }
 
