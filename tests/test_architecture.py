@@ -79,6 +79,7 @@ FORBIDDEN = {
     | {"rich", "typer"}
     | ours("meters", "backends", "cli", "console", "export"),
     "notes": HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
+    "star_table": HEAVY | {"typer"} | ours("meters", "backends", "store", "cli", "console"),
     "console": {"torch", "transformers", "typer", "energyscore.cli", "energyscore.benchmark"},
 }
 
