@@ -17,16 +17,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from energyscore.export import RatedResult, Report
-from energyscore.footprint import format_co2, format_cost
-from energyscore.modes import Multiple, mode_of, multiples_of, tokens_of
+from energyscore.export import Report
 from energyscore.notes import notes_on
-from energyscore.rating import Rating
-from energyscore.result import Result
-from energyscore.units import format_duration, format_number, format_wh
+from energyscore.star_table import star_table
+from energyscore.units import format_duration
 
 _WIDE = 132
-_NARROW = 110  # columns under which the table stacks what it can
 
 
 def message_console() -> Console:
@@ -61,149 +57,11 @@ def show_report(report: Report) -> None:
     console = data_console()
     for task in dict.fromkeys(entry.result.task.id for entry in report):
         entries = [entry for entry in report if entry.result.task.id == task]
-        console.print(_star_table(task, entries, narrow=console.width < _NARROW))
-        for note in notes_on(entries):
+        table, shared = star_table(task, entries, console)
+        console.print(table)
+        for note in [*shared, *notes_on(entries)]:
             console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
         console.print()
-
-
-def _star_table(task: str, entries: Sequence[RatedResult], *, narrow: bool) -> Table:
-    table = Table(title=task, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    modes = any(mode_of(entry.result) for entry in entries)
-    table.add_column("model", overflow="fold", min_width=13 if modes else None)
-    table.add_column("class")
-    table.add_column("energy /\n1,000 queries", justify="right", no_wrap=True)
-    table.add_column(margin_heading(), justify="right", no_wrap=True)
-    if modes:
-        table.add_column("energy against,\ntokens / query", justify="right", no_wrap=True)
-    multiples = dict(
-        zip(map(id, entries), multiples_of([entry.result for entry in entries]), strict=True)
-    )
-    table.add_column("what was metered", overflow="fold")
-    table.add_column("stars", no_wrap=True)
-    chances = any(entry.rating.probabilities for entry in entries)
-    if chances:
-        table.add_column("chance", no_wrap=True)
-    table.add_column("relative to", overflow="fold")
-    site = next((entry.footprint for entry in entries if entry.footprint), None)
-    co2 = any(entry.co2_g_per_1k_queries is not None for entry in entries)
-    cost = site is not None and site.price_per_kwh is not None
-    for name in (
-        *(["CO2 /\n1,000 queries"] if co2 else []),
-        *(["cost /\n1,000 queries"] if cost else []),
-    ):
-        table.add_column(name, justify="right", no_wrap=True)
-    ranked = sorted(entries, key=lambda entry: entry.rating.energy_wh or float("inf"))
-    classes = any(entry.result.model.model_class for entry in entries)
-    for entry in ranked:
-        rating = entry.rating
-        energy = "not measured" if rating.energy_wh is None else format_wh(rating.energy_wh)
-        table.add_row(
-            escape(_model(entry.result)),
-            entry.result.model.model_class or "",
-            energy,
-            _half_width(entry.result, rating),
-            *([_mode(multiples[id(entry)], entry.result)] if modes else []),
-            _metered(entry.result, rating),
-            _stars(rating),
-            *([_chance(rating, a_line=1 if narrow else 2)] if chances else []),
-            escape(_relative_to(rating)),
-            *([_co2(entry)] if co2 else []),
-            *([_cost(entry)] if cost else []),
-        )
-    table.columns[1].width = None if classes else 0
-    return table
-
-
-def margin_heading() -> str:
-    """The heading over half-widths."""
-    return "± 95%" if _shows("±") else "+- 95%"
-
-
-def _model(result: Result) -> str:
-    mode = mode_of(result)
-    return result.model.id if mode is None else f"{result.model.id}\nreasoning {mode}"
-
-
-def _mode(multiple: Multiple | None, result: Result) -> str:
-    """What a mode takes: so many times another's energy, so many tokens, of them thinking."""
-    tokens = tokens_of(result)
-    lines = [f"{format_number(multiple.times)} x {multiple.of}"] if multiple else []
-    lines.append(f"{format_number(tokens.output)} tokens")
-    if tokens.thinking is not None:
-        lines.append(f"{format_number(tokens.thinking)} thinking")
-    return "\n".join(lines)
-
-
-def _stars(rating: Rating) -> str:
-    return stars_text(rating.stars, estimated=rating.estimated)
-
-
-def stars_text(given: int | None, *, estimated: bool) -> str:
-    """One to five stars for a table, marked where they stand on an estimate."""
-    if given is None:
-        return "[dim]none[/]"
-    full, empty = ("★", "☆") if _shows("★☆") else ("*", "-")
-    stars = full * given + empty * (5 - given)
-    return f"[yellow]{stars}[/] estimated" if estimated else f"[green]{stars}[/]"
-
-
-def _chance(rating: Rating, a_line: int) -> str:
-    """The likeliest stars first, without those below half a per cent: `4★ 93 %, 5★ 7 %`."""
-    if rating.probabilities is None:
-        return ""
-    if max(rating.probabilities) >= 0.995:
-        return "> 99 %"
-    star = "★" if _shows("★") else "*"
-    by_stars = enumerate(rating.probabilities, start=1)
-    ranked = sorted(by_stars, key=lambda entry: entry[1], reverse=True)
-    shown = [f"{stars}{star} {p * 100:.0f} %" for stars, p in ranked if p >= 0.005]
-    places = range(0, len(shown), a_line)
-    return ",\n".join(", ".join(shown[place : place + a_line]) for place in places)
-
-
-def _co2(entry: RatedResult) -> str:
-    co2_g = entry.co2_g_per_1k_queries
-    return "unknown" if co2_g is None else format_co2(co2_g)
-
-
-def _cost(entry: RatedResult) -> str:
-    cost, site = entry.cost_per_1k_queries, entry.footprint
-    return "unknown" if cost is None or site is None else escape(format_cost(cost, site.currency))
-
-
-def _shows(text: str) -> bool:
-    """Whether stdout can show these characters."""
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def _relative_to(rating: Rating) -> str:
-    if rating.stars is None and rating.reason.startswith("not comparable"):
-        return rating.reason.partition(":")[0] + ", see below"
-    if rating.stars is None:
-        return rating.reason
-    return str(rating.scale)
-
-
-def _metered(result: Result, rating: Rating) -> str:
-    if rating.basis == "gpu":
-        method = {"counter": "counter", "power_integral": "integrated power"}
-        return f"GPU, {method.get(result.score.method or '', 'unknown')}"
-    if rating.basis == "system":
-        kind = "estimated" if rating.estimated else "measured"
-        return f"CPU and RAM, {kind}"
-    return "nothing"
-
-
-def _half_width(result: Result, rating: Rating) -> str:
-    interval = result.score.ci95 if rating.basis == "gpu" else result.score.system_ci95
-    if interval is None or not rating.energy_wh:
-        return "one run" if result.score.runs == 1 else ""
-    return f"{format_number((interval[1] - interval[0]) / 2 / rating.energy_wh * 100)} %"
 
 
 class Bar:

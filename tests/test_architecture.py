@@ -84,6 +84,7 @@ FORBIDDEN = {
     | ours("meters", "backends", "cli", "console", "export"),
     "verify": HEAVY | {"rich", "typer", "scipy"},
     "notes": HEAVY | {"rich", "typer"} | ours("meters", "backends", "store", "cli", "console"),
+    "star_table": HEAVY | {"typer"} | ours("meters", "backends", "store", "cli", "console"),
     "console": {"torch", "transformers", "typer", "energyscore.cli", "energyscore.benchmark"},
 }
 

@@ -3,12 +3,14 @@
 import contextlib
 import io
 import itertools
+import re
 
 import pytest
 
 from energyscore.console import show_report
 from energyscore.export import RatedResult
 from energyscore.rating import rate
+from energyscore.star_table import fold
 from results import make_result, make_run
 
 
@@ -83,3 +85,31 @@ def test_one_run_among_others_leaves_its_chance_empty(known):
     row = row_of("b/b", lines)
     assert "%" not in row
     assert "one run" in row
+
+
+LONG = ("someone/a-model-with-a-rather-long-name-7b", "builtin:distilgpt2", "org/small")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_table_keeps_to_the_width_and_breaks_no_name_within_a_word(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = table_of(*(result_of(name, 1.0 + n, 1.1 + n) for n, name in enumerate(LONG)))
+    end = next(place for place, line in enumerate(lines) if re.match(r"  \S", line))  # notes
+    table = lines[:end]
+    assert max(map(len, table)) <= width
+    words = {word for line in table for word in re.split(r"[\s/:-]+", line)}
+    assert {word for name in LONG for word in re.split("[/:-]", name)} <= words
+
+
+def test_what_is_the_same_in_every_row_stands_once_under_a_narrow_table(monkeypatch):
+    results = result_of("a/a", 1.0, 1.0), result_of("b/b", 11.0, 11.0)
+    assert "what was metered: " not in "".join(table_of(*results))
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = table_of(*results)
+    assert lines.count("  what was metered: GPU, counter.") == 1
+    assert lines.count("  relative to: cohort of 2.") == 1
+
+
+def test_a_name_folds_at_its_joints_and_is_cut_only_where_one_part_fills_a_line():
+    assert fold("org/model-7b-chat", 10) == "org/model-\n7b-chat"
+    assert fold("abcdefghijkl", 5) == "abcde\nfghij\nkl"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from energyscore.console import data_console, margin_heading, stars_text
+from energyscore.console import data_console
 from energyscore.footprint import Site, describe_site, format_co2, format_cost
 from energyscore.leaderboard import DUPLICATE, LEFT_OUT, OFFICIAL, UNRATED, Leaderboard, Table
+from energyscore.star_table import margin_heading, stars_text
 from energyscore.units import format_number, format_wh
 
 if TYPE_CHECKING:
