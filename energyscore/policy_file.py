@@ -26,6 +26,7 @@ from energyscore.errors import UsageError, did_you_mean
 from energyscore.likeness import check_allowed
 from energyscore.measured import GPU
 from energyscore.policy import Limit, OnInconclusive, Policy, Rule, parse_limit, parse_regression
+from energyscore.unique_yaml import UniqueKeys
 
 MOST_BYTES = 2**20
 
@@ -63,7 +64,7 @@ def parse_policy(text: str, where: str) -> Policy:
         UsageError: naming the key by its path and what is wrong with it.
     """
     try:
-        content: Any = yaml.load(text, _UniqueKeys)
+        content: Any = yaml.load(text, UniqueKeys)
     except _YAML_ERRORS as error:
         raise UsageError(f"{where} is not valid YAML: {error}.") from error
     if not isinstance(content, dict):
@@ -150,21 +151,6 @@ class _PolicyForm(_Strict):
     baseline: _Text | None = None
     allow: _Texts = []
     rules: Annotated[list[_RuleForm], Field(min_length=1)]
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key stands once: of two, one would silently be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} stands there twice", key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def _explain(error: ValidationError) -> str:

@@ -23,6 +23,7 @@ from pydantic import Field, ValidationError
 
 from energyscore.errors import UsageError
 from energyscore.suite.options import OneOrMore, RunOptions, Strict, explain
+from energyscore.unique_yaml import UniqueKeys
 
 _EXAMPLE = "Such as: entries: [{task: text_generation, model: org/name}]"
 _YAML_ERRORS = (
@@ -119,7 +120,7 @@ def parse_yaml(text: str, where: str) -> tuple[Entry, ...]:
         UsageError: naming the key by its path and what is wrong with it.
     """
     try:
-        loader = _UniqueKeys(text)
+        loader = UniqueKeys(text)
         root = loader.get_single_node()
         content: Any = None if root is None else loader.construct_document(root)
     except _YAML_ERRORS as error:
@@ -171,19 +172,3 @@ def _line(root: yaml.Node, path: Sequence[object]) -> int:
             node = node.value[part]
             line = node.start_mark.line
     return int(line) + 1
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key stands once: of two, one would silently be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of a node."""
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} stands there twice", key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
