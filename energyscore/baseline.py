@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from energyscore.errors import ResultError, did_you_mean
+from energyscore.errors import ResultError, did_you_mean, first_problem
 from energyscore.measured import conditions_of, hardware_key
 from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
@@ -126,9 +126,7 @@ def load_baseline(path: Path) -> Baseline:
     try:
         return Baseline.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ResultError(f"{path} is no baseline: {place}: {first['msg']}.") from error
+        raise ResultError(f"{path} is no baseline: {first_problem(error)}.") from error
 
 
 def find_baselines(folder: Path) -> list[tuple[Path, Baseline]]:

@@ -16,6 +16,10 @@ They are raised anywhere and formatted once, in `energyscore.cli`.
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class EnergyScoreError(Exception):
@@ -89,3 +93,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if near:
         return f"Did you mean {' or '.join(repr(option) for option in near)}?"
     return f"Known: {', '.join(options)}." if options else ""
+
+
+def first_problem(error: "ValidationError") -> str:
+    """Where in a file of ours the first problem is, and what it is."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the file"
+    return f"{place}: {first['msg']}"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from energyscore.errors import ResultError
+from energyscore.errors import ResultError, first_problem
 from energyscore.result_parts import (
     Caution,
     Check,
@@ -150,9 +150,7 @@ def parse_result(text: str | bytes, where: str) -> Result:
     try:
         return Result.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ResultError(f"{where}: {place}: {first['msg']}.") from error
+        raise ResultError(f"{where}: {first_problem(error)}.") from error
 
 
 def result_to_json(result: Result) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from energyscore.errors import UsageError, did_you_mean
+from energyscore.errors import UsageError, did_you_mean, first_problem
 
 DEFAULT_SCALE = "aienergyscore-2025-02"
 COHORT = "cohort"
@@ -95,6 +95,4 @@ def load_scale(name: str) -> Scale:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"Scale {name} cannot be read: {error}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise UsageError(f"Scale {name}: {place}: {first['msg']}.") from error
+        raise UsageError(f"Scale {name}: {first_problem(error)}.") from error

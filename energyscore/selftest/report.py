@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, ValidationError, model_validator
 
-from energyscore.errors import ResultError
+from energyscore.errors import ResultError, first_problem
 from energyscore.result import EnvironmentPart, NonNegative, Part
 
 MAX_AGE = timedelta(days=30)
@@ -115,9 +115,7 @@ def parse_selftest(text: str | bytes, where: str) -> SelfTest:
     try:
         return SelfTest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ResultError(f"{where} is no self-test: {place}: {first['msg']}.") from error
+        raise ResultError(f"{where} is no self-test: {first_problem(error)}.") from error
 
 
 def selftest_to_json(selftest: SelfTest) -> str:
