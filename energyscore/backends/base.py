@@ -58,7 +58,8 @@ class TransformersBackend(ABC):
         # Of a model on several GPUs that is where its first part is: its inputs go there.
         self._device = str(self.model.device)
         self._set_up(blueprint.task)
-        return facts_of(blueprint, self.model, self._context_length())
+        architecture = type(self.model).__name__
+        return facts_of(blueprint.spec, architecture, [self.model], self._context_length())
 
     def gpu_uuids(self) -> tuple[str, ...]:
         """UUIDs of the GPUs that the model occupies."""
@@ -101,7 +102,8 @@ class TransformersBackend(ABC):
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput: ...
 
     def _work_lone(self, batch: Batch) -> None:
-        raise NotImplementedError(f"{type(self).__name__} has no phase to do alone")
+        """Prefill: the only phase that any of them does alone."""
+        self._generator.prefill(batch.inputs)
 
     def _set_up(self, task: TaskSpec) -> None:  # noqa: B027  # most have nothing to set up
         """Prepare what does not change from batch to batch; the model is loaded."""
@@ -111,7 +113,7 @@ class TransformersBackend(ABC):
         return None
 
 
-class ByModel:
+class ByModel(ABC):
     """The backend that fits the model, known once its configuration is read.
 
     A modality of several kinds of models subclasses it: classification by a head or by
@@ -119,9 +121,9 @@ class ByModel:
     """
 
     @staticmethod
+    @abstractmethod
     def choose(config: Any) -> type[TransformersBackend]:
         """The backend for models of that configuration."""
-        raise NotImplementedError
 
     def __init__(self) -> None:
         """Not chosen yet."""
