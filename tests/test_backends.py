@@ -1,10 +1,12 @@
 """Every bundled architecture that is small enough loads and does its task."""
 
+from types import SimpleNamespace
+
 import pytest
 from whole_way import SMALLEST
 
 from energyscore.backends.base import ByModel
-from energyscore.backends.loading import choose_dtype, count_experts, facts_of
+from energyscore.backends.loading import choose_dtype, count_experts, facts_of, quantization_of
 from energyscore.benchmark import measure_run
 from energyscore.builtin import architectures, find_architecture
 from energyscore.catalog import BACKENDS, resolve
@@ -206,6 +208,17 @@ def test_random_weights_of_a_quantized_configuration_are_not_quantized(tiny_mode
     facts = backend.load(spec, TASKS["text_generation"].spec, "cpu")
     assert (facts.quantization, facts.quantization_bits) == (None, None)
     assert (facts.dtype, facts.parameters) == ("float32", PARAMETERS_OF_LLAMA)
+
+
+def test_a_quantization_has_the_name_that_its_configuration_gives_it():
+    """As the library leaves it in the configuration of a model that it has loaded."""
+    from transformers.utils.quantization_config import QuantizationMethod
+
+    loaded = SimpleNamespace(
+        quantization_config=BITSANDBYTES | {"quant_method": QuantizationMethod.BITS_AND_BYTES}
+    )
+    saved = SimpleNamespace(quantization_config=BITSANDBYTES)
+    assert quantization_of(loaded) == quantization_of(saved) == ("bitsandbytes-4bit", 4)
 
 
 def packed_as_parameters(linear):

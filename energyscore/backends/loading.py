@@ -304,7 +304,8 @@ def quantization_of(config: Any) -> tuple[str | None, int | None]:
     if settings is None:
         return None, None
     content = settings if isinstance(settings, dict) else settings.to_dict()
-    method = str(content.get("quant_method", "unknown")).lower().removeprefix("quantizationmethod.")
+    named = content.get("quant_method", "unknown")  # a text, or the library's enumeration
+    method = str(getattr(named, "value", named)).lower()
     bits = content.get("bits") or (4 if content.get("load_in_4bit") or "fp4" in method else None)
     bits = bits or (8 if content.get("load_in_8bit") or "fp8" in method else None)
     return (f"{method}-{bits}bit" if bits else method), bits
