@@ -37,6 +37,8 @@ def test_the_result_says_what_was_measured_and_how(measured):
     assert result["model"]["dtype"] == "float32"
     assert result["workload"]["queries"] == 60
     assert result["workload"]["output_tokens"] == 600
+    room = 1024 - 10  # of the context, beside the tokens to generate
+    assert result["workload"]["inputs_cut"] == {"queries": 0, "limit": room, "unit": "tokens"}
     assert [run["queries"] for run in result["runs"]] == [60, 60]
     for run in result["runs"]:
         assert set(run["phases"]) == {"preprocess", "prefill", "decode"}

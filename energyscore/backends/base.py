@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from transformers import modeling_utils  # noqa: F401  # what all models need: see imports.py
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Gpus, ModelFacts, Query
+from energyscore.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus, ModelFacts, Query
 from energyscore.backends.devices import device_uuid, occupied_gpus, synchronize
 from energyscore.backends.failures import loading_errors, translated_errors
 from energyscore.backends.loading import (
@@ -65,6 +65,11 @@ class TransformersBackend(ABC):
         """UUIDs of the GPUs that the model occupies."""
         return tuple(device_uuid(index) for index in self._gpus)
 
+    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """How many of these are longer than the model takes them."""
+        with translated_errors("Checking the queries"):
+            return self._cut_inputs(queries)
+
     def prepare(self, queries: Sequence[Query]) -> Batch:
         """Make one batch ready and put it on the device."""
         with translated_errors("Preparing a batch"):
@@ -107,6 +112,10 @@ class TransformersBackend(ABC):
 
     def _set_up(self, task: TaskSpec) -> None:  # noqa: B027  # most have nothing to set up
         """Prepare what does not change from batch to batch; the model is loaded."""
+
+    def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """Those that `_prepare` cuts, where it cuts any."""
+        return None
 
     def _context_length(self) -> int | None:
         """Longest input in tokens, where there is such a thing."""
