@@ -9,9 +9,11 @@ from energyscore.errors import ResultError
 from energyscore.store import (
     Journal,
     check_writable,
+    find_results,
     load_results,
     result_folder,
     save_result,
+    visible_files,
     write_atomically,
 )
 from results import make_result, make_run
@@ -108,6 +110,15 @@ def test_a_spoiled_result_in_a_folder_is_named_and_not_passed_over(tmp_path):
     (tmp_path / "torn.json").write_text('{"schema_version": 1, "created_at": "2026')
     with pytest.raises(ResultError, match=r"torn\.json is not valid JSON"):
         load_results([tmp_path])
+
+
+def test_a_link_to_nothing_among_results_is_passed_over(tmp_path):
+    path = save_result(tmp_path, make_result())
+    (tmp_path / "gone.json").symlink_to(tmp_path / "was here.json")
+    (tmp_path / "round.json").symlink_to(tmp_path / "round.json")
+    assert [found for found, _ in load_results([tmp_path])] == [path.resolve()]
+    assert [found for found, _ in find_results(tmp_path)] == [path]
+    assert visible_files(tmp_path, "*.json") == [path]
 
 
 def journal_file(folder):
