@@ -2,6 +2,7 @@ import errno
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from energyscore.store import (
     visible_files,
     write_atomically,
 )
+from energyscore.suite import runner
 from results import make_result, make_run
 
 IDENTITY = "a" * 64
@@ -119,6 +121,16 @@ def test_a_link_to_nothing_among_results_is_passed_over(tmp_path):
     assert [found for found, _ in load_results([tmp_path])] == [path.resolve()]
     assert [found for found, _ in find_results(tmp_path)] == [path]
     assert visible_files(tmp_path, "*.json") == [path]
+
+
+def test_a_link_to_nothing_is_none_of_the_files_that_an_entry_of_a_suite_wrote(tmp_path):
+    entry = SimpleNamespace(folder=lambda out: out / "org/model/text_generation")
+    folder = entry.folder(tmp_path)
+    save_result(folder, make_result())
+    before = runner._written(entry, tmp_path)
+    (folder / "gone.json").symlink_to(folder / "was here.json")
+    assert runner._written(entry, tmp_path) == before
+    assert [name for name, _, _ in before] == [path.name for path in visible_files(folder, "2*")]
 
 
 def journal_file(folder):
