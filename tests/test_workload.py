@@ -46,6 +46,20 @@ def test_a_folder_written_by_save_to_disk_loads(tmp_path):
     assert [query["text"] for query in workload.queries] == ["one", "two"]
 
 
+def test_no_progress_of_the_library_is_shown_where_there_is_no_terminal(
+    tmp_path, monkeypatch, capfd
+):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.enable_progress_bars()
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "rows.csv").write_text("text\nhello\n")
+    assert len(load_workload(TASK, str(folder), 10).queries) == 1
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
