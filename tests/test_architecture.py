@@ -59,6 +59,7 @@ FORBIDDEN = {
     "benchmark": HEAVY
     | {"typer", "rich"}
     | ours("meters", "backends", "store", "cli", "console", "catalog"),
+    "recordings": HEAVY | {"typer", "rich"} | ours("meters", "backends", "store", "cli", "console"),
     "rows": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "store", "cli", "console"),
     **dict.fromkeys(
