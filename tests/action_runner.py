@@ -1,7 +1,7 @@
 """A composite action as GitHub's runner executes it: expressions, conditions, shells, files.
 
-It knows as much as our action uses; whatever else it meets is an AssertionError, so that what cannot
-be judged here is not passed.
+It knows as much as our action uses; whatever else it meets is an error, so that what cannot be
+judged here does not pass.
 """
 
 import os

@@ -23,8 +23,23 @@ FOLDER = ROOT / ".github/actions/energy-gate"
 TEXT = (FOLDER / "action.yml").read_text(encoding="utf-8")
 ACTION = yaml.safe_load(TEXT)
 STEPS = ACTION["runs"]["steps"]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / ".github/examples/energy-gate.yml"
+OWN = ROOT / ".github/workflows/ci.yml"
+NAMED = dict(
+    re.findall(r"```yaml\n# (\S+\.yml)\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+)
+WORKFLOWS = {
+    "README": yaml.safe_load(NAMED[".github/workflows/energy.yml"]),
+    "example": yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")),
+    "own": yaml.safe_load(OWN.read_text(encoding="utf-8")),
+}
+USES = [
+    pytest.param(step, id=f"{name}-{key}")
+    for name, workflow in WORKFLOWS.items()
+    for key, one in workflow["jobs"].items()
+    for step in one["steps"]
+    if "energy-gate" in step.get("uses", "")
+]
 UPLOAD = "actions/upload-artifact"
 
 STAND_IN = """#!{python}
@@ -38,8 +53,9 @@ log.write_text((log.read_text() if log.exists() else "") + json.dumps(arguments)
 if arguments[0] == "gate":
     from energyscore.cli import main
     main()
-(out,) = (one.removeprefix("--out=") for one in arguments if one.startswith("--out="))
-shutil.copy({result!r}, out)
+given = [one.removeprefix("--out=") for one in arguments if one.startswith("--out=")]
+if given:
+    shutil.copy({result!r}, given[0])
 sys.exit(int(os.environ.get("MEASURING_ENDS_WITH", "0")))
 """
 
@@ -330,7 +346,8 @@ def test_what_is_to_be_measured_reaches_energyscore_word_by_word(job):
     done = job(
         task="text_generation\nsummarization",
         models="org/a\n./my model; touch pwned\n$(touch pwned)\n",
-        run_args="--quick  --dataset 'my data.csv'\n--country=\"$(touch pwned)\" --gpu * \\\n --queries \\\\",
+        run_args="--quick  --dataset 'my data.csv'\n--country=\"$(touch pwned)\" --gpu * \\\n"
+        " --queries \\\\",
         max="gpu_wh_per_1k_queries<=2.5",
     )
     assert (done.status, done.outputs["verdict"]) == (0, "pass"), done.log
@@ -358,7 +375,8 @@ def test_a_suite_is_measured_as_such(job):
     [(3, 3, "invalid"), (2, 2, "error"), (1, 2, "error"), (137, 137, "error")],
 )
 def test_a_measurement_that_fails_is_held_to_nothing_and_kept(job, ends, status, verdict):
-    done = job(models="org/a", max="gpu_wh_per_1k_queries<=9", env={"MEASURING_ENDS_WITH": f"{ends}"})
+    env = {"MEASURING_ENDS_WITH": f"{ends}"}
+    done = job(models="org/a", max="gpu_wh_per_1k_queries<=9", env=env)
     assert (done.status, done.outputs["verdict"]) == (status, verdict)
     assert [call[0] for call in job.calls] == ["run"]
     assert f"energyscore run ended with exit status {ends}" in done.summary
@@ -384,7 +402,7 @@ def test_what_contradicts_itself_is_refused_before_anything_runs(job, inputs, sa
 
 
 def test_a_model_is_measured_and_held_to_a_limit(job):
-    """The real thing, and the one slow test: an estimate of two queries. The token stays outside."""
+    """The real thing: an estimate of two queries. The hub's token gets into no file."""
     program = Path(job.env["PATH"].partition(":")[0]) / "energyscore"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m energyscore "$@"\n')
     done = job(
@@ -413,10 +431,14 @@ def test_what_is_named_is_installed_beside_the_callers_python_and_used(job):
     named, info = "my wheels/es-1-py3-none-any.whl", "es-1.dist-info"
     (job.workspace / "my wheels").mkdir()
     with zipfile.ZipFile(job.workspace / named, "w") as wheel:
-        wheel.writestr("es.py", f"import os, sys\ndef main(): os.execv({str(stand_in)!r}, sys.argv)")
+        wheel.writestr(
+            "es.py", f"import os, sys\ndef main(): os.execv({str(stand_in)!r}, sys.argv)"
+        )
         wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\nenergyscore=es:main\n")
         wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: es\nVersion: 1\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         wheel.writestr(f"{info}/RECORD", "")
     done = job(
         results="results",
@@ -426,7 +448,9 @@ def test_what_is_named_is_installed_beside_the_callers_python_and_used(job):
         env={"PATH": os.environ["PATH"]},
     )
     assert (done.status, done.outputs["verdict"]) == (0, "pass"), done.log
-    assert done.steps["install"] == {"energyscore": str(job.temp / "energyscore-venv/bin/energyscore")}
+    assert done.steps["install"] == {
+        "energyscore": str(job.temp / "energyscore-venv/bin/energyscore")
+    }
     assert [call[0] for call in job.calls] == ["gate"]
 
 
@@ -435,7 +459,8 @@ def test_unless_told_otherwise_the_actions_own_checkout_is_installed(job, tmp_pa
     python = tmp_path / "python"
     python.write_text(
         '#!/bin/bash\nmkdir -p "$3/bin"; echo "$@" >>"$RUNNER_TEMP/said"\n'
-        'printf \'#!/bin/sh\\nprintf "%%s\\\\n" "$@" >>"$RUNNER_TEMP/said"; exit 1\' >"$3/bin/python"\n'
+        'printf \'#!/bin/sh\\nprintf "%%s\\\\n" "$@" >>"$RUNNER_TEMP/said"; exit 1\' '
+        '>"$3/bin/python"\n'
         'chmod +x "$3/bin/python"\n'
     )
     python.chmod(0o755)
@@ -447,3 +472,71 @@ def test_unless_told_otherwise_the_actions_own_checkout_is_installed(job, tmp_pa
     assert (done.status, done.outputs["verdict"]) == (2, "error")
     assert "energyscore could not be installed" in done.log
     assert not job.calls_file.exists()
+
+
+# Examples
+
+
+def check_that_it_parses(arguments):
+    """Refuse arguments of `energyscore run` that it would refuse."""
+    from energyscore.cli import app, run  # noqa: F401  it registers the command
+
+    with typer.main.get_command(app).commands["run"].make_context("run", list(arguments)):
+        pass
+
+
+@pytest.mark.parametrize("step", USES)
+def test_an_example_does_what_it_says(job, step):
+    """Its inputs exist, energyscore takes them, and a result within the limits passes."""
+    path = step["uses"].partition("@")[0].partition(".github/")[2]
+    assert ROOT / ".github" / path == FOLDER
+    if not step["uses"].startswith("./"):
+        assert re.fullmatch(r"OWNER/energyscore/\.github/\S+@\S+", step["uses"])
+    before = result_of(2.0, identity="1" * 64, created_at="2025-12-01T00:00:00Z")
+    job.save("energy-baseline/before.json", before)
+    rule = "rules: [{max: gpu_wh_per_1k_queries<=2.5}]"
+    (job.workspace / "energy-gate.yaml").write_text(rule)
+    # Ours measures without a GPU; the results made by hand here are of one.
+    system = {"max": step["with"].get("max", "").replace("system_", "gpu_")}
+    done = job(**{"install": "none"} | step["with"] | system)
+    assert (done.status, done.outputs["verdict"]) == (0, "pass"), done.log
+    assert "inconclusive" not in done.log
+    *measuring, _ = job.calls
+    assert len(measuring) == ("results" not in step["with"])
+    for call in measuring:
+        check_that_it_parses(call[1:])
+
+
+def test_the_examples_show_a_gpu_and_saved_results():
+    jobs = WORKFLOWS["example"]["jobs"]
+    assert jobs["measured"]["runs-on"] == ["self-hosted", "gpu"]
+    assert jobs["saved"]["runs-on"] == "ubuntu-latest"
+    assert len(USES) == 4
+    text = EXAMPLE.read_text(encoding="utf-8") + OWN.read_text() + "".join(NAMED.values())
+    said = re.findall(r"\bsteps\.energy\.outputs\.([\w-]+)", text)
+    assert said and set(said) <= set(ACTION["outputs"])
+    assert set(re.findall(r"secrets\.\w+", text)) == {"secrets.HF_TOKEN"}
+    assert "pull_request_target" not in text
+
+
+def test_the_gitlab_job_of_the_readme_runs(job):
+    """As a runner does: its lines in one shell that stops at the first that fails."""
+    (gitlab,) = yaml.safe_load(NAMED[".gitlab-ci.yml"]).values()
+    assert set(gitlab) == {"image", "tags", "script", "artifacts"}
+    assert set(gitlab["artifacts"]) == {"when", "paths", "reports"}
+    installing, *lines = gitlab["script"]
+    assert re.fullmatch(r"pip install git\+https://github\.com/OWNER/energyscore", installing)
+    for wh, status in ((2.0, 0), (3.0, 1)):
+        job.save("results/org/good.json", result_of(wh))
+        ran = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", "\n".join(lines)],
+            cwd=job.workspace,
+            env=job.env,
+            check=False,
+        )
+        assert ran.returncode == status
+        root = ET.parse(job.workspace / gitlab["artifacts"]["reports"]["junit"]).getroot()
+        assert int(root.get("failures")) == status
+    assert gitlab["artifacts"]["when"] == "always"
+    assert all((job.workspace / path).exists() for path in gitlab["artifacts"]["paths"])
+    check_that_it_parses(shlex.split(lines[0])[2:])
