@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from unittest.mock import Mock
 
+import pandas
 import pytest
 from conftest import ROOT, energyscore, environment, gpu
 from fake_hub import FakeHub
@@ -30,6 +32,7 @@ from energyscore.suite.plan import make_plan, select
 from energyscore.suite.runner import find_result, record_before, run_suite
 from energyscore.suite.states import mode_of_row
 from energyscore.task import load_task, load_tasks
+from energyscore.workload import load_workload, locate
 from results import make_cpu_run, make_result, make_run
 
 LIST = """
@@ -354,6 +357,16 @@ def test_an_entry_that_says_a_mode_itself_needs_a_task_that_has_it():
     assert record_before(row, ROOT, fresh=False).status == "unsupported"
 
 
+def pictures(folder):
+    """A task whose texts are images."""
+    text = (ROOT / "tasks/text_classification.yaml").read_text()
+    text = text.replace("columns: {text: text}", "columns: {text: text}\n  kinds: {text: image}")
+    (folder / "mine.yaml").write_text(text)
+    task = load_task(folder / "mine.yaml")
+    assert task.spec.dataset.kinds == {"text": "image"}
+    return task
+
+
 class TestKeys:
     machine = describe()
 
@@ -428,25 +441,50 @@ class TestKeys:
         with pytest.raises(EnergyScoreError, match="no such file"):
             self.key(read_options({"dataset": str(tmp_path / "none.csv")}, "it"))
 
-    def test_images_that_a_dataset_names_count_as_its_content(self, tmp_path):
-        text = (ROOT / "tasks/text_classification.yaml").read_text()
-        text = text.replace(
-            "columns: {text: text}", "columns: {text: text}\n  kinds: {text: image}"
-        )
-        (tmp_path / "mine.yaml").write_text(text)
-        task = load_task(tmp_path / "mine.yaml")
-        assert task.spec.dataset.kinds == {"text": "image"}
-        (tmp_path / "d.jsonl").write_text('{"text": "a.png"}\n')
-        options = read_options({"dataset": str(tmp_path / "d.jsonl")}, "it")
-        keys = set()
-        for content in (b"one", b"two"):
-            (tmp_path / "a.png").write_bytes(content)
-            keys.add(
-                key_of(
-                    task, parse_model("a/b"), options, self.machine, online=True, visible_gpus=None
-                )
+    @pytest.mark.parametrize(
+        "name", ["name.csv", "name.json", "path.json", "path.jsonl", "name.parquet", "path.parquet"]
+    )
+    def test_images_that_a_dataset_names_count_as_its_content(self, tmp_path, name):
+        cells, kind = name.split(".")
+        task = pictures(tmp_path)
+        rows = [{"text": one if cells == "name" else {"path": one}} for one in ("a.png", "b.png")]
+        data = tmp_path / f"d.{kind}"
+        if kind == "parquet":
+            pandas.DataFrame(rows).to_parquet(data)
+        elif kind == "csv":
+            data.write_text("text\na.png\nb.png\n")
+        else:
+            data.write_text(
+                json.dumps(rows) if kind == "json" else "\n".join(map(json.dumps, rows))
             )
-        assert len(keys) == 2
+
+        def both(queries):
+            """The key, and what the workload says of the same files."""
+            options = read_options({"dataset": str(data), "queries": queries}, "it")
+            where = {"online": True, "visible_gpus": None}
+            key = key_of(task, parse_model("a/b"), options, self.machine, **where)
+            return key, load_workload(task, str(data), queries).fingerprint
+
+        for one in ("a.png", "b.png"):
+            (tmp_path / one).write_bytes(b"first")
+        first, second = both(1), both(2)
+        (tmp_path / "b.png").write_bytes(b"other")
+        assert both(1) == first, "the second row is not used"
+        assert all(new != old for new, old in zip(both(2), second, strict=True))
+        (tmp_path / "b.png").unlink()
+        assert both(1) == first
+        with pytest.raises(EnergyScoreError, match=r"b\.png"):
+            both(2)
+
+    def test_a_file_is_the_same_to_the_key_and_to_the_workload(self, tmp_path, monkeypatch):
+        """`official` is the hub's, whatever lies in the working directory."""
+        monkeypatch.chdir(tmp_path)
+        task = load_tasks()["text_generation"]
+        (tmp_path / "official").mkdir()
+        (tmp_path / "mine").mkdir()
+        assert locate(task, "official") is None
+        assert locate(task, "mine") == Path("mine")
+        assert locate(task, "org/none") is None
 
     def test_large_files_are_told_by_size_and_time(self, tmp_path, monkeypatch):
         monkeypatch.setattr("energyscore.suite.key.LARGE_BYTES", 3)

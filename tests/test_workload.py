@@ -138,3 +138,12 @@ def test_images_of_a_saved_dataset_are_not_decoded(tmp_path):
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "saved"))
     workload = load_workload(picture_task(tmp_path), str(tmp_path / "saved"), 1)
     assert workload.queries[0]["image"] == b"not decoded"
+
+
+def test_rows_of_a_folder_name_files_in_it(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"inside")
+    (folder / "table.jsonl").write_text('{"img": "a.png", "caption": "one"}\n')
+    workload = load_workload(picture_task(tmp_path), str(folder), 1)
+    assert workload.queries[0]["image"] == b"inside"
