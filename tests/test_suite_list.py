@@ -71,14 +71,14 @@ def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
         ("", "must hold a mapping"),
         ("- a", "must hold a mapping"),
         ("entries: [", ", line 1: no valid YAML: "),
-        ("entries: [3]", ", line 1: entries[0]: it must be a mapping (got '3')."),
+        ("entries: [3]", ", line 1: entries[0]: it must be a mapping (got 3)."),
         (
             "entries: []\n--- 1",
             ", line 2: no valid YAML: expected a single document in the stream,",
         ),
         ("a: 1\nb: {c: ]", ", line 2: no valid YAML: "),
         ("{}", "the key 'entries' is missing"),
-        ("entries: []", ", line 1: entries is empty: name one at least."),
+        ("entries: []", ", line 1: entries: it is empty; name one at least."),
         ("entries:\n  - {task: t, model: m}\n  - task: t\n    class: A", ", line 3: the key"),
         ("entries:\n  - task: t\n    model: m\n    clas: A", ", line 4: unknown key"),
         (f"entrys: [{ONE}]\nentries: [{ONE}]", "unknown key 'entrys'. Did you mean 'entries'?"),
@@ -88,11 +88,11 @@ def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
             "unknown key 'entries[1].modell'. Did you mean 'model'?",
         ),
         ("entries: [{task: text_generation}]", "'entries[0].model' is missing"),
-        ("entries: [{task: t, model: []}]", "entries[0].model is empty"),
+        ("entries: [{task: t, model: []}]", "entries[0].model: it is empty"),
         ("entries: [{task: t, model: [a, 1.5]}]", "entries[0].model[1]: "),
         ("entries: [{task: t, model: m, task: u}]", "the key 'task' stands there twice"),
         ("entries: [{task: t, model: m, reasoning: very}]", "entries[0].reasoning[0]: "),
-        ("entries: [{task: t, model: m, reasoning: []}]", "entries[0].reasoning is empty"),
+        ("entries: [{task: t, model: m, reasoning: []}]", "entries[0].reasoning: it is empty"),
         ("entries: [{task: t, model: m, max_new_tokens: 0}]", "entries[0].max_new_tokens: "),
         ("entries: [{task: t, model: m, class: big}]", "entries[0].class: "),
         ("entries: [{task: t, model: m, quick: 'yes'}]", "entries[0].quick: "),
@@ -108,6 +108,13 @@ def test_what_is_wrong_with_a_list_of_our_form_is_named_with_its_path(text, said
     assert str(caught.value).startswith("The list x.yaml")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_short_list_of_a_huge_value_is_refused_at_once():
+    doubled = ", ".join(f"&a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 20))
+    with pytest.raises(UsageError, match=r"entries\[0\]\.queries: ") as caught:
+        parse_yaml(f"entries: [{{task: t, model: m, queries: [&a0 x, {doubled}]}}]", "it")
+    assert len(str(caught.value)) < 200
 
 
 OFFICIAL = """\ufeff,models to add , PRIORITY (1=hi),Class,Task,Reasoning State,Chat Template
