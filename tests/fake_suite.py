@@ -52,13 +52,20 @@ if how == "late crash":
 """
 
 
-def fake_plan(*names):
-    """Entries of text_generation for models of these names."""
-    entries = tuple(Entry("here", "text_generation", name) for name in names)
-    return make_plan(
-        Listing("fake", entries, ours=True), load_tasks(), RunOptions(), lambda task, model, _:
-        hashlib.sha256(model.id.encode()).hexdigest(),
-    )  # fmt: skip
+def fake_plan(*names, **options):
+    """Entries of text_generation for models of these names, all with these options."""
+    asked = RunOptions.model_validate(options)
+    entries = tuple(Entry("here", "text_generation", name, options=asked) for name in names)
+    return planned_by_names(Listing("fake", entries, ours=True))
+
+
+def planned_by_names(listing):
+    """Its plan with keys of the models' names and the decisive options."""
+
+    def key(task, model, options):
+        return hashlib.sha256(f"{model.id}{options.decisive(task.spec)}".encode()).hexdigest()
+
+    return make_plan(listing, load_tasks(), RunOptions(), key, key)
 
 
 def fake_command(folder: Path, out: Path, how=lambda name: "measure"):

@@ -1,6 +1,5 @@
 """The suite's processes: whatever ends one of them, or all, at any moment."""
 
-import hashlib
 import json
 import os
 import random
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, energyscore, environment
-from fake_suite import Watcher, fake_command, fake_plan, forked
+from fake_suite import Watcher, fake_command, fake_plan, forked, planned_by_names
 
 from energyscore.errors import ResultError
 from energyscore.result import parse_result
@@ -20,11 +19,8 @@ from energyscore.store import load_results
 from energyscore.suite import runner
 from energyscore.suite.child import run_child
 from energyscore.suite.listing import Listing, parse_yaml
-from energyscore.suite.options import RunOptions
-from energyscore.suite.plan import make_plan
 from energyscore.suite.report import SuiteReport
 from energyscore.suite.runner import run_suite
-from energyscore.task import load_tasks
 
 
 def run(tmp_path, *names, how=None, **options):
@@ -264,10 +260,7 @@ def test_a_mode_that_a_model_has_not_is_a_row_and_the_others_are_resumed(tmp_pat
         "entries: [{task: reasoning, model: [a/m, b/m], reasoning: [off, low], max_new_tokens: 9}]",
         "it",
     )
-    plan = make_plan(
-        Listing("it", entries, ours=True), load_tasks(), RunOptions(), lambda task, model, options:
-        hashlib.sha256(f"{model.id}{options.decisive(task.spec)}".encode()).hexdigest(),
-    )  # fmt: skip
+    plan = planned_by_names(Listing("it", entries, ours=True))
     asked, out = [], tmp_path / "out"
     measure = fake_command(tmp_path, out)
     refuse = fake_command(tmp_path, out, lambda name: "error")

@@ -1,11 +1,13 @@
 """Lists, plans and keys: all that is decided before anything is measured."""
 
+import contextlib
 import dataclasses
 import inspect
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -24,11 +26,12 @@ from energyscore.errors import EnergyScoreError, UsageError
 from energyscore.model import parse_model
 from energyscore.store import save_result
 from energyscore.suite.estimate import Estimate, estimate, needed_bytes
-from energyscore.suite.key import key_of
+from energyscore.suite.key import key_of, work_of
 from energyscore.suite.listing import Entry, Listing, parse_yaml, read_listing
 from energyscore.suite.official import parse_csv
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.suite.plan import make_plan, select
+from energyscore.suite.report import hidden_by, make_record
 from energyscore.suite.runner import find_result, record_before, run_suite
 from energyscore.suite.states import mode_of_row
 from energyscore.task import load_task, load_tasks
@@ -257,12 +260,15 @@ def test_settings_of_the_command_line_are_read_as_those_of_a_list():
             _settings([wrong])
 
 
-def plan_of(*entries, ours=True, override=None):
+def plan_of(*entries, ours=True, override=None, work_of=work_of):
     def key(task, model, options):
         return f"{task.spec.id} {model.label} {options.arguments()}"
 
+    def work(task, model, options):
+        return work_of(task, model, options, online=False)
+
     listing = Listing("it", entries, ours)
-    return make_plan(listing, load_tasks(), override or RunOptions(), key)
+    return make_plan(listing, load_tasks(), override or RunOptions(), key, work)
 
 
 def entry(model="org/a", task="text_generation", **more):
@@ -301,15 +307,112 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("wrong", "said"), WRONG)
-def test_wrong_names_are_refused_in_our_lists_and_rows_in_others(wrong, said):
-    with pytest.raises(UsageError) as caught:
-        plan_of(entry(), wrong)
-    assert "entries[0]: " in str(caught.value)
-    assert said in str(caught.value)
-    good, row = plan_of(entry(), wrong, ours=False)
+@pytest.mark.parametrize(("ours", "status"), [(True, "failed"), (False, "unsupported")])
+def test_an_entry_of_what_is_not_there_is_a_row_beside_the_others(wrong, said, ours, status):
+    good, row = plan_of(entry("org/good"), wrong, ours=ours)
     assert (good.problem, row.key) == ("", "")
     assert said in row.problem
-    assert record_before(row, ROOT, fresh=False).status == "unsupported"
+    assert record_before(good, ROOT, fresh=False).status == "pending"
+    record = record_before(row, ROOT, fresh=False)
+    assert (record.status, record.reason) == (status, row.problem)
+
+
+def test_a_missing_folder_leaves_the_rest_of_the_night_alone(command, tmp_path):
+    (tmp_path / "list.yaml").write_text(
+        "defaults: {queries: 5}\n"
+        "entries:\n"
+        "  - {task: text_generation, model: ./gone}\n"
+        "  - {task: text_generation, model: builtin:gpt2, dataset: gone.csv}\n"
+        "  - {task: text_generation, model: builtin:gpt2, country: Atlantis}\n"
+        "  - {task: text_generation, model: builtin:gpt2}\n"
+    )
+    told = [
+        "The model folder ./gone does not exist.",
+        "--dataset gone.csv: there is no such file or folder.",
+        "--country: no grid intensity is known for 'Atlantis'.",
+    ]
+    done = command("suite", "list.yaml", "--dry-run", "--format", "json")
+    *rows, last = json.loads(done.stdout)["plan"]
+    assert (done.status, last["status"]) == (0, "pending")
+    assert [row["status"] for row in rows] == ["failed"] * 3
+    assert all(said in row["reason"] for said, row in zip(told, rows, strict=True))
+    # measured: those three alone, which is done at once
+    (tmp_path / "list.yaml").write_text((tmp_path / "list.yaml").read_text().rpartition("  -")[0])
+    done = command("suite", "list.yaml", "--format", "json")
+    assert done.status == 3
+    report = json.loads(done.stdout)
+    assert json.loads((tmp_path / "results/suite.json").read_text()) == report
+    assert [row["status"] for row in report["entries"]] == ["failed"] * 3
+    assert all(said in " ".join(done.stderr.split()) for said in told)
+    # what is wrong with the form stops at once, and nothing is written
+    (tmp_path / "list.yaml").write_text("entries: [{task: text_generation, modle: ./gone}]")
+    assert command("suite", "list.yaml", "--out", "other").status == 2
+    assert not (tmp_path / "other").exists()
+
+
+HIDING = [
+    ({}, {"repeats": 3}, "repeats"),
+    ({"repeats": "auto"}, {"repeats": "auto", "half_width": 2}, "half_width"),
+    ({"idle": 5, "repeats": 9}, {"idle": 0}, "repeats and idle"),
+    ({}, {"allow_pickle": True}, "allow_pickle"),
+    ({"device": "cpu"}, {"device": "cpu", "dtype": "float32"}, "dtype"),
+    ({"queries": 10**6}, {"queries": 10**5}, "queries"),  # the sample has fewer
+]
+
+
+@pytest.mark.parametrize(("one", "other", "names"), HIDING)
+def test_entries_whose_results_could_not_be_told_apart_are_refused(one, other, names):
+    first = entry("./m", options=read_options(one, "it"))
+    second = dataclasses.replace(first, place="line 9", options=read_options(other, "it"))
+    with pytest.raises(UsageError) as caught:
+        planned_of_a_folder(first, second)
+    message = str(caught.value)
+    assert message.startswith("it: line 9: m, text_generation: entries[0] asks for the same work")
+    assert f"they differ in {names} only" in message
+    assert "Leave one of both out" in message
+    # what is told apart by is none of these
+    for apart in ({"queries": 7}, {"batch_size": 2}, {"quick": True}, {"dtype": "float16"}):
+        options = read_options(other | apart, "it")
+        assert len(planned_of_a_folder(first, dataclasses.replace(second, options=options))) == 2
+
+
+def planned_of_a_folder(*entries):
+    """The plan of entries of a model in a folder `./m`."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("m").mkdir()
+        Path("m/config.json").write_text("{}")
+        return plan_of(*entries)
+
+
+def test_datasets_are_told_apart_by_their_queries(tmp_path, command):
+    """A copy under another name holds the same work; the dry run refuses it as the suite does."""
+    for name, text in (
+        ("a.csv", "text\none\n"),
+        ("b.csv", "text\none\n"),
+        ("c.csv", "text\ntwo\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    form = "entries:\n- {{task: asr, model: a/b}}\n" + "".join(
+        f"- {{{{task: text_generation, model: builtin:gpt2, dataset: {name}}}}}\n"
+        for name in ("a.csv", "{}.csv")
+    )
+    (tmp_path / "list.yaml").write_text(form.format("c"))
+    assert command("suite", "list.yaml", "--dry-run").status == 0
+    (tmp_path / "list.yaml").write_text(form.format("b"))
+    for more in ([], ["--dry-run"]):
+        done = command("suite", "list.yaml", *more)
+        assert done.status == 2
+        assert "line 4, entries[2]: builtin:gpt2, text_generation: line 3" in done.error
+        assert "they differ in dataset only" in done.error
+
+
+def test_results_of_one_identity_are_mentioned_where_it_was_not_known_before():
+    (a, b, c) = (f"{name}/m" for name in "abc")
+    plan = fake_plan(a, b, c)
+    results = [make_result(identity=f"{number:064}") for number in (1, 2, 1)]
+    records = [make_record(p, "done", result=r) for p, r in zip(plan, results, strict=True)]
+    assert hidden_by(records) == [(0, 2)]
+    assert hidden_by([*records[:2], make_record(plan[2], "failed")]) == []
 
 
 def reasoning(*modes, said=True, **more):
@@ -353,11 +456,9 @@ def test_modes_and_limits_of_defaults_are_for_tasks_that_have_them():
 def test_an_entry_that_says_a_mode_itself_needs_a_task_that_has_it():
     wrong = entry(**reasoning("off", max_new_tokens=9))
     said = "reasoning and max_new_tokens: the task text_generation has no modes of reasoning."
-    with pytest.raises(UsageError) as caught:
-        plan_of(wrong)
-    assert f"entries[0]: {said} Name the task reasoning." in str(caught.value)
-    (row,) = plan_of(wrong, ours=False)
-    assert row.problem.startswith(said)
+    for ours in (True, False):
+        (row,) = plan_of(wrong, ours=ours)
+        assert row.problem == f"{said} Name the task reasoning."
     other = entry(problem="it contradicts itself")
     rows = plan_of(wrong, other, other, ours=False)
     assert [p.repeated for p in rows] == [(), ("entries[0]",)], "each reason is a row"
@@ -409,6 +510,7 @@ class TestKeys:
         "options",
         [
             {"queries": 1000, "repeats": 10, "batch_size": 1},
+            # what these ask for is derived from a finished result, or it is judged by them
             {"country": "FRA"},
             {"strict": True},
             {"quick": False, "device": "auto"},
@@ -528,6 +630,59 @@ def test_only_a_valid_result_of_the_same_request_finishes_an_entry(tmp_path):
     assert record_before(planned, tmp_path, fresh=True).status == "pending"
     new.unlink()
     assert tmp_path / find_result(planned, tmp_path)[0] == old
+
+
+def saved(planned, out, queries=1000):
+    """A stored result of an entry, of so many queries, without a country."""
+    result = make_result()
+    work = result.workload.model_copy(update={"queries": queries})
+    change = {"request": planned.key, "workload": work}
+    return save_result(planned.folder(out), result.model_copy(update=change))
+
+
+@pytest.mark.parametrize(
+    ("options", "queries", "status"),
+    [
+        ({}, 999, "skipped"),
+        ({"strict": True}, 999, "pending"),
+        ({"strict": True}, 1000, "skipped"),
+        ({"strict": True, "queries": 5}, 5, "skipped"),
+        ({"strict": True, "queries": 6}, 5, "pending"),
+    ],
+)
+def test_strict_judges_what_was_measured_without_it(tmp_path, options, queries, status):
+    """It is measured once more only in name: the process refuses the dataset at once."""
+    (planned,) = fake_plan("org/m", **options)
+    saved(planned, tmp_path, queries)
+    assert record_before(planned, tmp_path, fresh=False).status == status
+
+
+def test_a_country_that_is_asked_for_later_is_derived_and_nothing_measured(tmp_path):
+    def no_command(planned):
+        raise AssertionError
+
+    (planned,) = fake_plan("org/m")
+    file = saved(planned, tmp_path)
+    before = json.loads(file.read_text())
+    run_suite([planned], "it", tmp_path, no_command, Mock())
+    assert json.loads(file.read_text()) == before
+    grams = {}
+    for country in ("fra", "POL"):
+        (asking,) = fake_plan("org/m", country=country)
+        assert asking.key == planned.key
+        report = run_suite([asking], "it", tmp_path, no_command, Mock())
+        assert [record.status for record in report.entries] == ["skipped"]
+        now = json.loads(file.read_text())
+        emissions = now.pop("emissions")
+        assert now == {name: part for name, part in before.items() if name != "emissions"}
+        assert emissions["country"] == country.upper()
+        grams[country] = emissions["gpu_co2_g_per_1k_queries"]
+        kwh = before["score"]["gpu_wh_per_1k_queries"] / 1000
+        assert grams[country] == pytest.approx(kwh * emissions["intensity_g_per_kwh"])
+    assert grams["POL"] > 3 * grams["fra"], "coal"
+    # who asks for none later loses nothing
+    run_suite([planned], "it", tmp_path, no_command, Mock())
+    assert json.loads(file.read_text())["emissions"]["country"] == "POL"
 
 
 def test_an_entry_is_what_its_process_wrote_whatever_the_clock_said(tmp_path):

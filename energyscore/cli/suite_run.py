@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from energyscore import environment, hub, store
 from energyscore.cli import Format
+from energyscore.cli.folder import write_csv
 from energyscore.cli.suite_view import (
     Outlook,
     SuiteProgress,
@@ -22,11 +25,11 @@ from energyscore.meters.nvml_device import NvmlSession
 from energyscore.model import ModelSpec
 from energyscore.result import EnvironmentPart, GpuPart
 from energyscore.suite.estimate import estimate, needed_bytes
-from energyscore.suite.key import key_of
+from energyscore.suite.key import key_of, work_of
 from energyscore.suite.listing import Entry, Listing
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.suite.plan import Planned, make_plan
-from energyscore.suite.report import FILE_NAME, report_to_json
+from energyscore.suite.report import FILE_NAME, hidden_by, report_to_json
 from energyscore.suite.runner import record_before, run_suite
 from energyscore.task import TaskFile, load_tasks
 
@@ -75,13 +78,15 @@ def _list_everything(options: RunOptions, task_path: Path | None) -> Listing:
 def plan_of(listing: Listing, override: RunOptions, task_path: Path | None) -> list[Planned]:
     """What the list comes to on this machine, now."""
     machine, online = _machine(), hub.is_reachable()
-
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
 
     def key(task: TaskFile, model: ModelSpec, options: RunOptions) -> str:
         return key_of(task, model, options, machine, online=online, visible_gpus=visible)
 
-    return make_plan(listing, load_tasks(task_path), override, key)
+    def work(task: TaskFile, model: ModelSpec, options: RunOptions) -> str:
+        return work_of(task, model, options, online=online)
+
+    return make_plan(listing, load_tasks(task_path), override, key, work)
 
 
 def measure(
@@ -103,17 +108,31 @@ def measure(
             plan, source, out, command, progress,
             fresh=fresh, stop_on_failure=stop, timeout_s=timeout_s,
         )  # fmt: skip
+    if any(one.entry.options.country for one in plan):
+        write_csv(out)  # finished results may have got their emissions just now
     if form is Format.json:
         sys.stdout.write(report_to_json(report))
     else:
         show_summary(report)
-    go_on = "Interrupted; the same command goes on from there. " if report.interrupted else ""
+    for hidden, shown in hidden_by(report.entries):
+        _warn(
+            f"{plan[hidden].entry.place} and {plan[shown].entry.place} came to the same "
+            "measurement; tables show the newer result only. Leave one of both out."
+        )
+    go_on = "the same command goes on from there"
+    if fresh:
+        go_on = "without --fresh the same command measures what has no result yet"
+    go_on = f"Interrupted; {go_on}. " if report.interrupted else ""
     message_console().print(
         f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}",
         soft_wrap=True,
         markup=False,
     )
     return report.exit_status
+
+
+def _warn(text: str) -> None:
+    message_console().print(f"[yellow]caution:[/] {escape(text)}", soft_wrap=True)
 
 
 def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Planned], list[str]]:

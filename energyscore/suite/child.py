@@ -33,6 +33,7 @@ class Ended:
         error: the last line in which it named an error, empty where it named none.
         last_line: the last line it wrote, empty where it wrote none.
         timed_out: whether it was ended because it took too long.
+        interrupted: whether it was ended by Ctrl-C here.
     """
 
     exit_code: int
@@ -40,6 +41,7 @@ class Ended:
     error: str
     last_line: str
     timed_out: bool
+    interrupted: bool = False
 
     @property
     def reason(self) -> str:
@@ -98,8 +100,8 @@ def run_child(
 ) -> Ended:
     """Run a command to its end, in a process group of its own that ends with this process.
 
-    Ctrl-C here is passed on; once the child has ended, KeyboardInterrupt is raised. A second
-    Ctrl-C, or a child that takes over `GRACE_S`, ends it at once.
+    Ctrl-C here is passed on, and what came of it returned: a child may have written all that it
+    was to write. A second Ctrl-C, or a child that takes over `GRACE_S`, ends it at once.
 
     Args:
         command: the command and its arguments.
@@ -127,19 +129,20 @@ def run_child(
         preexec_fn=prepare,
     )
     lines = _Lines(on_line)
-    timed_out = False
+    timed_out = interrupted = False
     try:
         if not _follow(process, lines, timeout_s):
             timed_out = True
             _ask_to_end(process, lines)
     except KeyboardInterrupt:
-        _ask_to_end(process, lines)
-        raise
+        interrupted = True
+        with contextlib.suppress(KeyboardInterrupt):
+            _ask_to_end(process, lines)
     finally:
         _end(process)
     lines.end()
     seconds = time.monotonic() - start
-    return Ended(process.returncode, seconds, lines.error, lines.last, timed_out)
+    return Ended(process.returncode, seconds, lines.error, lines.last, timed_out, interrupted)
 
 
 def _ask_to_end(process: "subprocess.Popen[bytes]", lines: _Lines) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 from energyscore.errors import DatasetError
 from energyscore.model import ModelSpec
-from energyscore.paths import model_files
+from energyscore.paths import is_file, model_files
 from energyscore.result import EnvironmentPart
 from energyscore.suite.options import RunOptions
 from energyscore.task import TaskFile
-from energyscore.workload import BUNDLED, OFFICIAL, locate, named_files
+from energyscore.workload import BUNDLED, OFFICIAL, load_workload, locate, named_files
 
 LARGE_BYTES = 64 * 2**20
 
@@ -45,7 +45,7 @@ def key_of(
         DatasetError: when the dataset is a file or folder that is not there, or its rows do not fit
             the task.
     """
-    source = options.dataset or (OFFICIAL if model.source == "hub" and online else BUNDLED)
+    source = _source_of(model, options, online=online)
     content: dict[str, Any] = {
         "task": task.spec.digest,
         "model": asdict(model) | {"path": str(model.path)},
@@ -59,6 +59,42 @@ def key_of(
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bool) -> str:
+    """What a result will be told from others by on this machine, as far as it is known before.
+
+    Not the number of runs, nor how long idling is metered, nor how the model's files may be read:
+    two entries that differ in these only give results of one identity. What is not known before
+    (which GPUs a model will occupy, how long its context is) counts as it is asked for.
+
+    Args:
+        task: the task.
+        model: the model as it is asked for.
+        options: how it is measured.
+        online: whether the hub can be reached.
+
+    Raises:
+        DatasetError: when the queries cannot be read.
+    """
+    source, count = _source_of(model, options, online=online), options.queries or task.spec.queries
+    path = locate(task, source)
+    local_rows = path is not None and is_file(path)
+    queries = load_workload(task, source, count).fingerprint if local_rows else [source, count]
+    work = options.decisive(task.spec)
+    dtype = "float32" if (model.dtype, options.device) == ("auto", "cpu") else model.dtype
+    revision = model.revision or ("main" if model.source == "hub" else None)
+    content: dict[str, Any] = {
+        "task": task.spec.digest,
+        "model": [model.label, str(model.path), revision, model.random_weights, dtype],
+        "queries": queries,
+        "work": {n: work[n] for n in work if n not in ("queries", "repeats", "half_width", "idle")},
+    }
+    return json.dumps(content, sort_keys=True)
+
+
+def _source_of(model: ModelSpec, options: RunOptions, *, online: bool) -> str:
+    return options.dataset or (OFFICIAL if model.source == "hub" and online else BUNDLED)
 
 
 def _dataset_digest(source: str, task: TaskFile, queries: int) -> str | None:

@@ -58,8 +58,7 @@ class Listing:
     Attributes:
         source: its file's name.
         entries: in the order in which they are to be measured.
-        ours: whether it is of our form: in it every wrong name is refused. In others' lists
-            an entry that does not fit becomes a row with the reason.
+        ours: whether it is of our form, in which nothing may be asked for twice.
     """
 
     source: str
