@@ -36,7 +36,8 @@ elif how == "polite":
     try:
         open(template + ".waiting", "w").close(); time.sleep(100)
     except KeyboardInterrupt:
-        open(template + ".kept", "w").write("journal"); os._exit(130)
+        open(template + ".kept", "w").write("journal")
+        say("error: interrupted; 1 of 2 runs are kept."); os._exit(130)
 text = open(template).read().replace("REQUEST", key)
 if how == "invalid":
     text = text.replace('"valid": true', '"valid": false')
@@ -49,6 +50,11 @@ os.replace(temporary, f"{folder}/{time.time_ns()}_{os.getpid()}.json")
 time.sleep(0.005)
 if how == "late crash":
     os.kill(os.getpid(), 11)
+elif how == "late polite":
+    try:
+        open(template + ".waiting", "w").close(); time.sleep(100)
+    except KeyboardInterrupt:
+        os._exit(130)
 """
 
 

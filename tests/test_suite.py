@@ -163,7 +163,43 @@ def test_ctrl_c_ends_the_child_politely_and_says_what_is_pending(tmp_path):
     assert (tmp_path / "template.json.kept").read_text() == "journal"
     report = SuiteReport.model_validate_json((tmp_path / "out/suite.json").read_text())
     assert report.interrupted
-    assert [r.status for r in report.entries] == ["done", "pending", "pending"]
+    assert [(r.status, r.reason) for r in report.entries] == [
+        ("done", ""),
+        ("pending", "interrupted; 1 of 2 runs are kept."),
+        ("pending", "not measured yet"),
+    ]
+
+
+def test_a_result_that_was_written_before_ctrl_c_is_done_and_no_longer_pending(tmp_path):
+    names = ("a/late-polite", "b/measure")
+
+    def suite():
+        report, watcher = run(tmp_path, *names)
+        assert [record.status for record in watcher.ended] == ["done"]
+        os._exit(report.exit_status)
+
+    process = forked(suite)
+    wait_for(tmp_path / "template.json.waiting")
+    os.kill(process, signal.SIGINT)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    report = SuiteReport.model_validate_json((tmp_path / "out/suite.json").read_text())
+    assert report.interrupted
+    assert [r.status for r in report.entries] == ["done", "pending"]
+    again, watcher = run(tmp_path, *names)
+    assert [r.status for r in again.entries] == ["skipped", "done"]
+    assert again.entries[0].identity == report.entries[0].identity
+    assert [name for name, _ in watcher.begun] == ["b/measure"]
+
+
+def test_finished_entries_wait_to_be_measured_anew(tmp_path):
+    names = ["a/measure", "b/exit", "c/measure"]
+    run(tmp_path, "a/measure", "c/measure")
+    report, _ = run(tmp_path, *names, fresh=True, stop_on_failure=True)
+    assert [(r.status, r.reason) for r in report.entries if r.status != "failed"] == [
+        ("done", ""),
+        ("pending", "not measured anew yet (--fresh)"),
+    ]
 
 
 def test_killed_at_any_moment_and_repeated_it_yields_each_result_once(tmp_path):
