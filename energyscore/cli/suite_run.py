@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.markup import escape
 from energyscore import environment, hub, store
 from energyscore.cli import Format
 from energyscore.cli.folder import write_csv
+from energyscore.cli.mode_check import Question, why_not_elsewhere
 from energyscore.cli.suite_view import (
     Outlook,
     SuiteProgress,
@@ -102,6 +104,10 @@ def measure(
 ) -> int:
     """Measure a plan, show what became of it, and give the exit status."""
     store.check_writable(out)
+    plan = _with_modes_checked(plan, out, fresh=fresh, online=hub.is_reachable)
+    for one in plan:
+        if one.problem:
+            _warn(f"{one.entry.place}: {one.label}, {one.task_name}: {one.problem}")
     command = _command(out, task_path, fresh=fresh)
     with SuiteProgress(len(plan)) as progress:
         report = run_suite(
@@ -129,6 +135,31 @@ def measure(
         markup=False,
     )
     return report.exit_status
+
+
+def _with_modes_checked(
+    plan: Sequence[Planned], out: Path, *, fresh: bool, online: Callable[[], bool]
+) -> list[Planned]:
+    """The plan with the reason for those whose models lack the mode, as far as it can be known."""
+
+    def is_open(planned: Planned) -> bool:
+        return record_before(planned, out, fresh=fresh).status == "pending"
+
+    asked = {
+        place: Question(one.task.spec, one.model, one.mode)
+        for place, one in enumerate(plan)
+        if one.task and one.model and one.mode
+    }
+    asked = {place: one for place, one in asked.items() if one.is_open and is_open(plan[place])}
+    if not asked:
+        return list(plan)
+    message_console().print("Checking the reasoning modes that models have ...", markup=False)
+    answers = why_not_elsewhere(list(asked.values()), online=online())
+    problems = dict(zip(asked, answers, strict=True))
+    return [
+        replace(one, problem=problems[place], key="") if problems.get(place) else one
+        for place, one in enumerate(plan)
+    ]
 
 
 def _warn(text: str) -> None:
@@ -168,6 +199,8 @@ def _machine() -> EnvironmentPart:
 
 def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) -> None:
     """Show what would be done, how long it takes and how much is loaded from the hub."""
+    # Nothing is downloaded for it: what lies here is checked.
+    plan = _with_modes_checked(plan, out, fresh=fresh, online=lambda: False)
     online = hub.is_reachable()
     has_gpu = bool(_machine().gpus)
     sizes: dict[object, dict[str, int] | None] = {}
