@@ -465,6 +465,25 @@ def test_an_entry_that_says_a_mode_itself_needs_a_task_that_has_it():
     assert record_before(row, ROOT, fresh=False).status == "unsupported"
 
 
+def test_modes_that_models_lack_are_said_before_any_is_measured(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (tmp_path / "list.yaml").write_text(
+        "entries:\n"
+        "  - {task: reasoning, model: builtin:qwen3-0.6b, reasoning: [high, low]}\n"
+        "  - {task: reasoning, model: builtin:qwen3-0.6b, reasoning: medium, quick: true}\n"
+    )
+    done = command("suite", "list.yaml", "--format", "json")
+    assert done.status == 3
+    rows = json.loads(done.stdout)["entries"]
+    assert [(row["reasoning"], row["status"]) for row in rows] == [
+        ("high", "failed"), ("low", "failed"), ("medium", "failed")
+    ]  # fmt: skip
+    cautions = [line for line in done.stderr.splitlines() if line.startswith("caution: line")]
+    for row, caution in zip(rows, cautions, strict=True):
+        assert f"has no reasoning mode '{row['reasoning']}'. It has: default, off, on." in caution
+        assert row["reason"] in caution
+
+
 def pictures(folder):
     """A task whose texts are images."""
     text = (ROOT / "tasks/text_classification.yaml").read_text()
@@ -796,6 +815,7 @@ def test_the_dry_run_of_an_official_list_says_what_each_row_comes_to(tmp_path):
         "builtin:gpt2,text_gen,Off (N/A),N/A (default)\n"
         "builtin:gpt2,text_gen,,\n"
         "builtin:qwen3-0.6b,text_gen,Off,enable_thinking=True\n"
+        "builtin:qwen3-0.6b,text_gen,On (High),\n"
     )
     command = ("suite", tmp_path / "list.csv", "--dry-run", "--format", "json", "--out", tmp_path)
     done = energyscore(*command, "--set", "queries=3")
@@ -808,7 +828,9 @@ def test_the_dry_run_of_an_official_list_says_what_each_row_comes_to(tmp_path):
         ("reasoning", "on", "pending", 8192, 3 * 8192),
         ("text_generation", None, "pending", None, None),
         ("text_generation", None, "unsupported", None, None),
+        ("reasoning", "high", "unsupported", None, None),
     ]
+    assert "has no reasoning mode 'high'" in rows[3]["reason"]
     assert "caution: line 4 asks for the same as line 3" in done.stderr
 
 

@@ -16,6 +16,7 @@ from energyscore import catalog, hub
 from energyscore.imports import uncollected
 from energyscore.model import ModelSpec
 from energyscore.reasoning import DEFAULT
+from energyscore.suite.child import python
 from energyscore.task import Mode, TaskSpec
 
 LIMIT_S = 600.0
@@ -68,9 +69,7 @@ def why_not_elsewhere(questions: Sequence[Question], *, online: bool) -> list[st
             for one in questions
         ],
     }
-    # Where the working directory is no place to import from here, it is none there either.
-    safe_path = [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
-    command = [sys.executable, *safe_path, "-m", __name__]
+    command = [*python(), "-m", __name__]
     try:
         done = subprocess.run(
             command, input=json.dumps(content).encode(), capture_output=True, timeout=LIMIT_S,

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -89,6 +90,14 @@ class _Lines:
     def end(self) -> None:
         """Nothing more will come."""
         self.feed(b"\n")
+
+
+def python() -> list[str]:
+    """The command of a Python that imports what this process imports.
+
+    Where the working directory is no place to import from here, it is none there either.
+    """
+    return [sys.executable, *([] if {"", os.getcwd()} & set(sys.path) else ["-P"])]
 
 
 def run_child(
