@@ -22,6 +22,8 @@ BACKENDS = {
     "object_detection": "energyscore.backends.object_detection:ObjectDetection",
 }
 
+MODE_CHECKS = {"reasoning": "energyscore.backends.modes:why_no_modes"}
+
 METERS = {
     "nvml": "energyscore.meters.nvml:NvmlMeter",
     "rapl": "energyscore.meters.rapl:RaplMeter",

@@ -15,11 +15,16 @@ They are raised anywhere and formatted once, in `energyscore.cli`.
 """
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 1  # aliases can make a short file mean a huge value
+_SHORT.maxstring = _SHORT.maxother = 60
 
 
 class EnergyScoreError(Exception):
@@ -100,3 +105,28 @@ def first_problem(error: "ValidationError") -> str:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"]) or "the file"
     return f"{place}: {first['msg']}"
+
+
+def explain_form(error: "ValidationError", form: "type[BaseModel]", whole: str) -> str:
+    """The first problem of what people wrote by hand: the path of its key, and what is wrong there.
+
+    Args:
+        error: what pydantic found.
+        form: what the part that holds the key may hold, to suggest a known key.
+        whole: what was written, for people, such as `the list`.
+    """
+    first = error.errors()[0]
+    path = ""
+    for part in first["loc"]:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    if first["type"] == "extra_forbidden":
+        known = [field.alias or name for name, field in form.model_fields.items()]
+        return f"unknown key {path!r}. {did_you_mean(str(first['loc'][-1]), known)}"
+    if first["type"] == "missing":
+        return f"the key {path!r} is missing."
+    if first["type"] == "too_short":
+        return f"{path}: it is empty; name one at least."
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "model_type":
+        message = "it must be a mapping"
+    return f"{path or whole}: {message} (got {_SHORT.repr(first['input'])})."

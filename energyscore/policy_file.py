@@ -15,30 +15,19 @@ rules:                         # every rule that fits a result holds
     optional: true             # no result needs to fit it
 """
 
-import reprlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from energyscore.errors import UsageError, did_you_mean
+from energyscore.errors import UsageError, explain_form
 from energyscore.likeness import check_allowed
 from energyscore.measured import GPU
 from energyscore.policy import Limit, OnInconclusive, Policy, Rule, parse_limit, parse_regression
-from energyscore.unique_yaml import UniqueKeys
+from energyscore.unique_yaml import YAML_ERRORS, UniqueKeys
 
 MOST_BYTES = 2**20
-
-_YAML_ERRORS = (
-    yaml.YAMLError,
-    *(ValueError, KeyError, AttributeError, IndexError, TypeError, RecursionError),
-)
-"""What PyYAML raises, and what it lets through from values that look like dates or tags."""
-
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel = 1  # aliases can make a short file mean a huge value
-_SHORT.maxstring = _SHORT.maxother = 60
 
 
 def read_policy(path: Path) -> Policy:
@@ -65,14 +54,15 @@ def parse_policy(text: str, where: str) -> Policy:
     """
     try:
         content: Any = yaml.load(text, UniqueKeys)
-    except _YAML_ERRORS as error:
+    except YAML_ERRORS as error:
         raise UsageError(f"{where} is not valid YAML: {error}.") from error
     if not isinstance(content, dict):
         raise UsageError(f"{where} must hold a mapping with the key 'rules'.")
     try:
         form = _PolicyForm.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"{where}: {_explain(error)}") from error
+        form_there = _RuleForm if len(error.errors()[0]["loc"]) > 1 else _PolicyForm
+        raise UsageError(f"{where}: {explain_form(error, form_there, 'the policy')}") from error
     for number, rule in enumerate(form.rules):
         if not (rule.max or rule.max_regression or rule.min_stars):
             raise UsageError(
@@ -151,18 +141,3 @@ class _PolicyForm(_Strict):
     baseline: _Text | None = None
     allow: _Texts = []
     rules: Annotated[list[_RuleForm], Field(min_length=1)]
-
-
-def _explain(error: ValidationError) -> str:
-    """The first problem: the path of its key, and what is wrong there."""
-    first = error.errors()[0]
-    path = ""
-    for part in first["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    if first["type"] == "extra_forbidden":
-        form = _RuleForm if len(first["loc"]) > 1 else _PolicyForm
-        return f"unknown key {path!r}. {did_you_mean(str(first['loc'][-1]), form.model_fields)}"
-    if first["type"] == "missing":
-        return f"the key {path!r} is missing."
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{path or 'the policy'}: {message} (got {_SHORT.repr(first['input'])})."

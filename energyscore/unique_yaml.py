@@ -4,6 +4,12 @@ from typing import Any
 
 import yaml
 
+YAML_ERRORS = (
+    yaml.YAMLError,
+    *(ValueError, KeyError, AttributeError, IndexError, TypeError, RecursionError),
+)
+"""What PyYAML raises, and what it lets through from values that look like dates or tags."""
+
 
 class UniqueKeys(yaml.SafeLoader):
     """YAML in which a key stands once: of two, one would silently be lost."""

@@ -1,16 +1,17 @@
 """The workload: a task's queries, from its dataset or yours, pinned and fingerprinted."""
 
 import hashlib
+import itertools
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from energyscore.backend import Query
 from energyscore.errors import DatasetError, did_you_mean
-from energyscore.paths import local_path
+from energyscore.paths import is_dir, is_file, local_path
 from energyscore.rows import FILE_KINDS, Rows, read_file, read_folder, read_hub, read_jsonl
 from energyscore.task import TaskFile, TaskSpec
 
@@ -68,19 +69,17 @@ def load_workload(task: TaskFile, source: str, count: int) -> Workload:
             it is empty or no text.
     """
     spec = task.spec
+    path = locate(task, source)
     if source == BUNDLED:
-        sample = task.sample_path
-        queries = _to_queries(read_jsonl(sample), spec, sample, count, plain=True)
+        assert path is not None
+        queries = _to_queries(read_jsonl(path), spec, path, count, plain=True)
         return Workload(queries, f"bundled:{spec.id}", None, False, count)
-    path = local_path(source)
     if path is not None and path.is_file():
         queries = _to_queries(read_file(path), spec, path, count)
         return Workload(queries, path.name, None, False, count)
-    if path is not None and path.is_dir():
-        queries = _to_queries(read_folder(path, spec.dataset), spec, path, count)
+    if path is not None:
+        queries = _to_queries(read_folder(path, spec.dataset), spec, path, count, beside=path)
         return Workload(queries, path.resolve().name, None, False, count)
-    if Path(source).suffix.lower() in FILE_KINDS or source[:1] in "./~":
-        raise DatasetError(f"--dataset {source}: there is no such file or folder.")
     dataset = spec.dataset.id if source == OFFICIAL else source
     revision = spec.dataset.revision if dataset == spec.dataset.id else "main"
     rows, commit = read_hub(dataset, revision, spec.dataset)
@@ -88,30 +87,89 @@ def load_workload(task: TaskFile, source: str, count: int) -> Workload:
     return Workload(queries, dataset, commit, dataset == spec.dataset.id, count)
 
 
-def _to_queries(
-    rows: Rows, spec: TaskSpec, where: Path, count: int, *, plain: bool = False
-) -> tuple[Query, ...]:
-    """The first rows as queries, each cell checked.
+def locate(task: TaskFile, source: str) -> Path | None:
+    """The file or folder that holds the rows of a source, None for a dataset on the hub.
+
+    Args:
+        task: the task.
+        source: as for `load_workload`.
+
+    Raises:
+        DatasetError: when it is the name of a file or folder that is not there.
+    """
+    if source == OFFICIAL:
+        return None
+    if source == BUNDLED:
+        return task.sample_path
+    path = local_path(source)
+    if path is not None and (is_file(path) or is_dir(path)):
+        return path
+    if Path(source).suffix.lower() in FILE_KINDS or source[:1] in "./~":
+        raise DatasetError(f"--dataset {source}: there is no such file or folder.")
+    return None
+
+
+def named_files(task: TaskFile, source: str, count: int) -> Iterator[Path]:
+    """The images and recordings that the first `count` rows of a file name, in their order.
+
+    Args:
+        task: the task.
+        source: as for `load_workload`; only files of rows name others.
+        count: how many rows are used.
+
+    Raises:
+        DatasetError: as `load_workload` does, but for files that cannot be read.
+    """
+    path, dataset = locate(task, source), task.spec.dataset
+    if path is None or not dataset.kinds or not is_file(path):
+        return
+    plain = source == BUNDLED
+    rows = read_jsonl(path) if plain else read_file(path)
+    for cells in _cells(rows, task.spec, path, count, plain=plain):
+        for field in dataset.kinds:
+            content = _content_or_file(*cells[field], path.parent)
+            if isinstance(content, Path):
+                yield content
+
+
+def _cells(
+    rows: Rows, spec: TaskSpec, where: Path, count: int, *, plain: bool
+) -> Iterator[dict[str, tuple[Any, str]]]:
+    """The cells of the first rows by the task's fields, each with its place for people.
 
     A file may name its columns as the official dataset does or as the task's fields;
     `plain` says that they are the fields (bundled samples).
     """
-    queries: list[Query] = []
     columns: dict[str, str] = {}
-    for number, row in enumerate(rows, start=1):
-        if number == 1:
-            columns = {} if plain else _match_columns(row, spec, str(where))
-        if number > count:
-            break
+    for number, row in enumerate(itertools.islice(rows, count), start=1):
+        if number == 1 and not plain:
+            columns = _match_columns(row, spec, str(where))
+        named = {field: columns.get(field, field) for field in spec.dataset.columns}
+        yield {
+            field: (row.get(column), f"{where}, row {number}: the column {column!r}")
+            for field, column in named.items()
+        }
+
+
+def _to_queries(
+    rows: Rows,
+    spec: TaskSpec,
+    where: Path,
+    count: int,
+    *,
+    plain: bool = False,
+    beside: Path | None = None,
+) -> tuple[Query, ...]:
+    """The first rows as queries, each cell checked; they name files in the folder `beside`."""
+    queries: list[Query] = []
+    for cells in _cells(rows, spec, where, count, plain=plain):
         query: dict[str, str | bytes] = {}
-        for field in spec.dataset.columns:
-            column = columns.get(field, field)
-            place = f"{where}, row {number}: the column {column!r}"
-            cell, kind = row.get(column), spec.dataset.kind_of(field)
+        for field, (cell, place) in cells.items():
+            kind = spec.dataset.kind_of(field)
             if kind == "text":
                 query[field] = _text(cell, place)
                 continue
-            query[field] = content = _bytes(cell, place, where.parent)
+            query[field] = content = _bytes(cell, place, beside or where.parent)
             if kind == "audio":
                 _check_recording(content, place, cell)
         queries.append(query)
@@ -128,7 +186,17 @@ def _text(cell: Any, place: str) -> str:
 
 
 def _bytes(cell: Any, place: str, folder: Path) -> bytes:
-    """An image's or a recording's file: its bytes, or where it lies."""
+    content = _content_or_file(cell, place, folder)
+    if isinstance(content, bytes):
+        return content
+    try:
+        return content.read_bytes()
+    except (OSError, ValueError) as error:
+        raise _unreadable(content, place, error) from error
+
+
+def _content_or_file(cell: Any, place: str, folder: Path) -> bytes | Path:
+    """What a cell for an image or a recording holds: its file's bytes, or where it lies."""
     if isinstance(cell, Mapping):
         cell = cell.get("bytes") or cell.get("path")
     if isinstance(cell, bytes) and cell:
@@ -136,12 +204,16 @@ def _bytes(cell: Any, place: str, folder: Path) -> bytes:
     if not isinstance(cell, str) or not cell.strip():
         raise DatasetError(f"{place} names no file.", "Remove the row or fill it in.")
     try:
-        return (folder / Path(cell).expanduser()).read_bytes()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise DatasetError(
-            f"{place} names the file {cell}, which cannot be read: {error}.",
-            "Paths are relative to the folder of the file that names them.",
-        ) from error
+        return folder / Path(cell).expanduser()
+    except RuntimeError as error:
+        raise _unreadable(cell, place, error) from error
+
+
+def _unreadable(file: object, place: str, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"{place} names the file {file}, which cannot be read: {error}.",
+        "Paths are relative to the folder of the file that names them.",
+    )
 
 
 def _check_recording(content: bytes, place: str, cell: Any) -> None:

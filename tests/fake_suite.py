@@ -36,7 +36,8 @@ elif how == "polite":
     try:
         open(template + ".waiting", "w").close(); time.sleep(100)
     except KeyboardInterrupt:
-        open(template + ".kept", "w").write("journal"); os._exit(130)
+        open(template + ".kept", "w").write("journal")
+        say("error: interrupted; 1 of 2 runs are kept."); os._exit(130)
 text = open(template).read().replace("REQUEST", key)
 if how == "invalid":
     text = text.replace('"valid": true', '"valid": false')
@@ -49,16 +50,28 @@ os.replace(temporary, f"{folder}/{time.time_ns()}_{os.getpid()}.json")
 time.sleep(0.005)
 if how == "late crash":
     os.kill(os.getpid(), 11)
+elif how == "late polite":
+    try:
+        open(template + ".waiting", "w").close(); time.sleep(100)
+    except KeyboardInterrupt:
+        os._exit(130)
 """
 
 
-def fake_plan(*names):
-    """Entries of text_generation for models of these names."""
-    entries = tuple(Entry("here", "text_generation", name) for name in names)
-    return make_plan(
-        Listing("fake", entries, ours=True), load_tasks(), RunOptions(), lambda task, model, _:
-        hashlib.sha256(model.id.encode()).hexdigest(),
-    )  # fmt: skip
+def fake_plan(*names, **options):
+    """Entries of text_generation for models of these names, all with these options."""
+    asked = RunOptions.model_validate(options)
+    entries = tuple(Entry("here", "text_generation", name, options=asked) for name in names)
+    return planned_by_names(Listing("fake", entries, ours=True))
+
+
+def planned_by_names(listing):
+    """Its plan with keys of the models' names and the decisive options."""
+
+    def key(task, model, options):
+        return hashlib.sha256(f"{model.id}{options.decisive(task.spec)}".encode()).hexdigest()
+
+    return make_plan(listing, load_tasks(), RunOptions(), key, key)
 
 
 def fake_command(folder: Path, out: Path, how=lambda name: "measure"):

@@ -11,6 +11,7 @@ from energyscore.backends.chat import Chat
 from energyscore.backends.processors import bundled_tokenizer
 from energyscore.builtin import chat_template
 from energyscore.catalog import BACKENDS, resolve
+from energyscore.cli.mode_check import Question, why_not
 from energyscore.cli.options import Options
 from energyscore.cli.run import ReasoningMode
 from energyscore.errors import DatasetError, ModelError, UsageError
@@ -406,6 +407,34 @@ def test_where_the_context_is_small_so_are_answers_and_prompts(tmp_path):
     assert backend.run(batch, lambda phase: None).output_tokens <= 64
 
 
+def test_which_modes_a_model_lacks_is_known_without_its_weights(qwen3, tmp_path):
+    bare, broken = tmp_path / "bare", tmp_path / "broken"
+    for folder in (bare, broken):
+        shutil.copytree(qwen3, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    (broken / "chat_template.jinja").write_text("{{ raise_exception('no way') }}")
+    bundled = parse_model("builtin:qwen3-0.6b")
+    questions = [
+        Question(task, model, mode)
+        for task, model, modes in (
+            (TASK, parse_model(str(bare)), ("off", "low", "default", "on", "high")),
+            (TASK, bundled, ("medium", "on")),
+            (load_tasks()["text_generation"].spec, bundled, (None,)),
+            (TASK, parse_model("org/not-here"), ("high",)),  # its loading will say why
+            (TASK, parse_model(str(broken)), ("on",)),
+        )
+        for mode in modes
+    ]
+    answers = why_not(questions)
+    assert [bool(answer) for answer in answers] == [
+        *(False, True, False, False, True),
+        *(True, False),
+        *(False, False, True),
+    ]
+    assert answers[1].startswith("bare (Qwen")
+    assert "has no reasoning mode 'low'. It has: default, off, on." in answers[1]
+    assert "no way" in answers[-1]
+
+
 def test_modes_are_results_of_their_own(qwen3, tmp_path, prompts_csv):
     from conftest import energyscore
 
@@ -417,6 +446,7 @@ def test_modes_are_results_of_their_own(qwen3, tmp_path, prompts_csv):
     assert done.status == 2, done.stderr
     assert "has no reasoning mode 'low'. It has: default, off, on." in " ".join(done.error.split())
     assert "reasoning on: at most 12 tokens a query, 36 a pass of 3" in done.stderr
+    assert done.stderr.index("error:") < done.stderr.index("[1/2]"), "before anything is measured"
     results = {
         content["workload"]["generation"]["reasoning"]: content
         for file in tmp_path.rglob("*.json")

@@ -1,6 +1,5 @@
 """The suite's processes: whatever ends one of them, or all, at any moment."""
 
-import hashlib
 import json
 import os
 import random
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, energyscore, environment
-from fake_suite import Watcher, fake_command, fake_plan, forked
+from fake_suite import Watcher, fake_command, fake_plan, forked, planned_by_names
 
 from energyscore.errors import ResultError
 from energyscore.result import parse_result
@@ -20,11 +19,8 @@ from energyscore.store import load_results
 from energyscore.suite import runner
 from energyscore.suite.child import run_child
 from energyscore.suite.listing import Listing, parse_yaml
-from energyscore.suite.options import RunOptions
-from energyscore.suite.plan import make_plan
 from energyscore.suite.report import SuiteReport
 from energyscore.suite.runner import run_suite
-from energyscore.task import load_tasks
 
 
 def run(tmp_path, *names, how=None, **options):
@@ -167,7 +163,43 @@ def test_ctrl_c_ends_the_child_politely_and_says_what_is_pending(tmp_path):
     assert (tmp_path / "template.json.kept").read_text() == "journal"
     report = SuiteReport.model_validate_json((tmp_path / "out/suite.json").read_text())
     assert report.interrupted
-    assert [r.status for r in report.entries] == ["done", "pending", "pending"]
+    assert [(r.status, r.reason) for r in report.entries] == [
+        ("done", ""),
+        ("pending", "interrupted; 1 of 2 runs are kept."),
+        ("pending", "not measured yet"),
+    ]
+
+
+def test_a_result_that_was_written_before_ctrl_c_is_done_and_no_longer_pending(tmp_path):
+    names = ("a/late-polite", "b/measure")
+
+    def suite():
+        report, watcher = run(tmp_path, *names)
+        assert [record.status for record in watcher.ended] == ["done"]
+        os._exit(report.exit_status)
+
+    process = forked(suite)
+    wait_for(tmp_path / "template.json.waiting")
+    os.kill(process, signal.SIGINT)
+    _, status = os.waitpid(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    report = SuiteReport.model_validate_json((tmp_path / "out/suite.json").read_text())
+    assert report.interrupted
+    assert [r.status for r in report.entries] == ["done", "pending"]
+    again, watcher = run(tmp_path, *names)
+    assert [r.status for r in again.entries] == ["skipped", "done"]
+    assert again.entries[0].identity == report.entries[0].identity
+    assert [name for name, _ in watcher.begun] == ["b/measure"]
+
+
+def test_finished_entries_wait_to_be_measured_anew(tmp_path):
+    names = ["a/measure", "b/exit", "c/measure"]
+    run(tmp_path, "a/measure", "c/measure")
+    report, _ = run(tmp_path, *names, fresh=True, stop_on_failure=True)
+    assert [(r.status, r.reason) for r in report.entries if r.status != "failed"] == [
+        ("done", ""),
+        ("pending", "not measured anew yet (--fresh)"),
+    ]
 
 
 def test_killed_at_any_moment_and_repeated_it_yields_each_result_once(tmp_path):
@@ -264,10 +296,7 @@ def test_a_mode_that_a_model_has_not_is_a_row_and_the_others_are_resumed(tmp_pat
         "entries: [{task: reasoning, model: [a/m, b/m], reasoning: [off, low], max_new_tokens: 9}]",
         "it",
     )
-    plan = make_plan(
-        Listing("it", entries, ours=True), load_tasks(), RunOptions(), lambda task, model, options:
-        hashlib.sha256(f"{model.id}{options.decisive(task.spec)}".encode()).hexdigest(),
-    )  # fmt: skip
+    plan = planned_by_names(Listing("it", entries, ours=True))
     asked, out = [], tmp_path / "out"
     measure = fake_command(tmp_path, out)
     refuse = fake_command(tmp_path, out, lambda name: "error")

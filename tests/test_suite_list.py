@@ -1,13 +1,17 @@
 """Lists, plans and keys: all that is decided before anything is measured."""
 
+import contextlib
 import dataclasses
 import inspect
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from unittest.mock import Mock
 
+import pandas
 import pytest
 from conftest import ROOT, energyscore, environment, gpu
 from fake_hub import FakeHub
@@ -22,14 +26,16 @@ from energyscore.errors import EnergyScoreError, UsageError
 from energyscore.model import parse_model
 from energyscore.store import save_result
 from energyscore.suite.estimate import Estimate, estimate, needed_bytes
-from energyscore.suite.key import key_of
+from energyscore.suite.key import key_of, work_of
 from energyscore.suite.listing import Entry, Listing, parse_yaml, read_listing
 from energyscore.suite.official import parse_csv
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.suite.plan import make_plan, select
+from energyscore.suite.report import hidden_by, make_record
 from energyscore.suite.runner import find_result, record_before, run_suite
 from energyscore.suite.states import mode_of_row
 from energyscore.task import load_task, load_tasks
+from energyscore.workload import load_workload, locate
 from results import make_cpu_run, make_result, make_run
 
 LIST = """
@@ -68,14 +74,14 @@ def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
         ("", "must hold a mapping"),
         ("- a", "must hold a mapping"),
         ("entries: [", ", line 1: no valid YAML: "),
-        ("entries: [3]", ", line 1: entries[0]: it must be a mapping (got '3')."),
+        ("entries: [3]", ", line 1: entries[0]: it must be a mapping (got 3)."),
         (
             "entries: []\n--- 1",
             ", line 2: no valid YAML: expected a single document in the stream,",
         ),
         ("a: 1\nb: {c: ]", ", line 2: no valid YAML: "),
         ("{}", "the key 'entries' is missing"),
-        ("entries: []", ", line 1: entries is empty: name one at least."),
+        ("entries: []", ", line 1: entries: it is empty; name one at least."),
         ("entries:\n  - {task: t, model: m}\n  - task: t\n    class: A", ", line 3: the key"),
         ("entries:\n  - task: t\n    model: m\n    clas: A", ", line 4: unknown key"),
         (f"entrys: [{ONE}]\nentries: [{ONE}]", "unknown key 'entrys'. Did you mean 'entries'?"),
@@ -85,11 +91,11 @@ def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
             "unknown key 'entries[1].modell'. Did you mean 'model'?",
         ),
         ("entries: [{task: text_generation}]", "'entries[0].model' is missing"),
-        ("entries: [{task: t, model: []}]", "entries[0].model is empty"),
+        ("entries: [{task: t, model: []}]", "entries[0].model: it is empty"),
         ("entries: [{task: t, model: [a, 1.5]}]", "entries[0].model[1]: "),
         ("entries: [{task: t, model: m, task: u}]", "the key 'task' stands there twice"),
         ("entries: [{task: t, model: m, reasoning: very}]", "entries[0].reasoning[0]: "),
-        ("entries: [{task: t, model: m, reasoning: []}]", "entries[0].reasoning is empty"),
+        ("entries: [{task: t, model: m, reasoning: []}]", "entries[0].reasoning: it is empty"),
         ("entries: [{task: t, model: m, max_new_tokens: 0}]", "entries[0].max_new_tokens: "),
         ("entries: [{task: t, model: m, class: big}]", "entries[0].class: "),
         ("entries: [{task: t, model: m, quick: 'yes'}]", "entries[0].quick: "),
@@ -105,6 +111,13 @@ def test_what_is_wrong_with_a_list_of_our_form_is_named_with_its_path(text, said
     assert str(caught.value).startswith("The list x.yaml")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_short_list_of_a_huge_value_is_refused_at_once():
+    doubled = ", ".join(f"&a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 20))
+    with pytest.raises(UsageError, match=r"entries\[0\]\.queries: ") as caught:
+        parse_yaml(f"entries: [{{task: t, model: m, queries: [&a0 x, {doubled}]}}]", "it")
+    assert len(str(caught.value)) < 200
 
 
 OFFICIAL = """\ufeff,models to add , PRIORITY (1=hi),Class,Task,Reasoning State,Chat Template
@@ -247,12 +260,15 @@ def test_settings_of_the_command_line_are_read_as_those_of_a_list():
             _settings([wrong])
 
 
-def plan_of(*entries, ours=True, override=None):
+def plan_of(*entries, ours=True, override=None, work_of=work_of):
     def key(task, model, options):
         return f"{task.spec.id} {model.label} {options.arguments()}"
 
+    def work(task, model, options):
+        return work_of(task, model, options, online=False)
+
     listing = Listing("it", entries, ours)
-    return make_plan(listing, load_tasks(), override or RunOptions(), key)
+    return make_plan(listing, load_tasks(), override or RunOptions(), key, work)
 
 
 def entry(model="org/a", task="text_generation", **more):
@@ -291,15 +307,112 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("wrong", "said"), WRONG)
-def test_wrong_names_are_refused_in_our_lists_and_rows_in_others(wrong, said):
-    with pytest.raises(UsageError) as caught:
-        plan_of(entry(), wrong)
-    assert "entries[0]: " in str(caught.value)
-    assert said in str(caught.value)
-    good, row = plan_of(entry(), wrong, ours=False)
+@pytest.mark.parametrize(("ours", "status"), [(True, "failed"), (False, "unsupported")])
+def test_an_entry_of_what_is_not_there_is_a_row_beside_the_others(wrong, said, ours, status):
+    good, row = plan_of(entry("org/good"), wrong, ours=ours)
     assert (good.problem, row.key) == ("", "")
     assert said in row.problem
-    assert record_before(row, ROOT, fresh=False).status == "unsupported"
+    assert record_before(good, ROOT, fresh=False).status == "pending"
+    record = record_before(row, ROOT, fresh=False)
+    assert (record.status, record.reason) == (status, row.problem)
+
+
+def test_a_missing_folder_leaves_the_rest_of_the_night_alone(command, tmp_path):
+    (tmp_path / "list.yaml").write_text(
+        "defaults: {queries: 5}\n"
+        "entries:\n"
+        "  - {task: text_generation, model: ./gone}\n"
+        "  - {task: text_generation, model: builtin:gpt2, dataset: gone.csv}\n"
+        "  - {task: text_generation, model: builtin:gpt2, country: Atlantis}\n"
+        "  - {task: text_generation, model: builtin:gpt2}\n"
+    )
+    told = [
+        "The model folder ./gone does not exist.",
+        "--dataset gone.csv: there is no such file or folder.",
+        "--country: no grid intensity is known for 'Atlantis'.",
+    ]
+    done = command("suite", "list.yaml", "--dry-run", "--format", "json")
+    *rows, last = json.loads(done.stdout)["plan"]
+    assert (done.status, last["status"]) == (0, "pending")
+    assert [row["status"] for row in rows] == ["failed"] * 3
+    assert all(said in row["reason"] for said, row in zip(told, rows, strict=True))
+    # measured: those three alone, which is done at once
+    (tmp_path / "list.yaml").write_text((tmp_path / "list.yaml").read_text().rpartition("  -")[0])
+    done = command("suite", "list.yaml", "--format", "json")
+    assert done.status == 3
+    report = json.loads(done.stdout)
+    assert json.loads((tmp_path / "results/suite.json").read_text()) == report
+    assert [row["status"] for row in report["entries"]] == ["failed"] * 3
+    assert all(said in " ".join(done.stderr.split()) for said in told)
+    # what is wrong with the form stops at once, and nothing is written
+    (tmp_path / "list.yaml").write_text("entries: [{task: text_generation, modle: ./gone}]")
+    assert command("suite", "list.yaml", "--out", "other").status == 2
+    assert not (tmp_path / "other").exists()
+
+
+HIDING = [
+    ({}, {"repeats": 3}, "repeats"),
+    ({"repeats": "auto"}, {"repeats": "auto", "half_width": 2}, "half_width"),
+    ({"idle": 5, "repeats": 9}, {"idle": 0}, "repeats and idle"),
+    ({}, {"allow_pickle": True}, "allow_pickle"),
+    ({"device": "cpu"}, {"device": "cpu", "dtype": "float32"}, "dtype"),
+    ({"queries": 10**6}, {"queries": 10**5}, "queries"),  # the sample has fewer
+]
+
+
+@pytest.mark.parametrize(("one", "other", "names"), HIDING)
+def test_entries_whose_results_could_not_be_told_apart_are_refused(one, other, names):
+    first = entry("./m", options=read_options(one, "it"))
+    second = dataclasses.replace(first, place="line 9", options=read_options(other, "it"))
+    with pytest.raises(UsageError) as caught:
+        planned_of_a_folder(first, second)
+    message = str(caught.value)
+    assert message.startswith("it: line 9: m, text_generation: entries[0] asks for the same work")
+    assert f"they differ in {names} only" in message
+    assert "Leave one of both out" in message
+    # what is told apart by is none of these
+    for apart in ({"queries": 7}, {"batch_size": 2}, {"quick": True}, {"dtype": "float16"}):
+        options = read_options(other | apart, "it")
+        assert len(planned_of_a_folder(first, dataclasses.replace(second, options=options))) == 2
+
+
+def planned_of_a_folder(*entries):
+    """The plan of entries of a model in a folder `./m`."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("m").mkdir()
+        Path("m/config.json").write_text("{}")
+        return plan_of(*entries)
+
+
+def test_datasets_are_told_apart_by_their_queries(tmp_path, command):
+    """A copy under another name holds the same work; the dry run refuses it as the suite does."""
+    for name, text in (
+        ("a.csv", "text\none\n"),
+        ("b.csv", "text\none\n"),
+        ("c.csv", "text\ntwo\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    form = "entries:\n- {{task: asr, model: a/b}}\n" + "".join(
+        f"- {{{{task: text_generation, model: builtin:gpt2, dataset: {name}}}}}\n"
+        for name in ("a.csv", "{}.csv")
+    )
+    (tmp_path / "list.yaml").write_text(form.format("c"))
+    assert command("suite", "list.yaml", "--dry-run").status == 0
+    (tmp_path / "list.yaml").write_text(form.format("b"))
+    for more in ([], ["--dry-run"]):
+        done = command("suite", "list.yaml", *more)
+        assert done.status == 2
+        assert "line 4, entries[2]: builtin:gpt2, text_generation: line 3" in done.error
+        assert "they differ in dataset only" in done.error
+
+
+def test_results_of_one_identity_are_mentioned_where_it_was_not_known_before():
+    (a, b, c) = (f"{name}/m" for name in "abc")
+    plan = fake_plan(a, b, c)
+    results = [make_result(identity=f"{number:064}") for number in (1, 2, 1)]
+    records = [make_record(p, "done", result=r) for p, r in zip(plan, results, strict=True)]
+    assert hidden_by(records) == [(0, 2)]
+    assert hidden_by([*records[:2], make_record(plan[2], "failed")]) == []
 
 
 def reasoning(*modes, said=True, **more):
@@ -343,15 +456,42 @@ def test_modes_and_limits_of_defaults_are_for_tasks_that_have_them():
 def test_an_entry_that_says_a_mode_itself_needs_a_task_that_has_it():
     wrong = entry(**reasoning("off", max_new_tokens=9))
     said = "reasoning and max_new_tokens: the task text_generation has no modes of reasoning."
-    with pytest.raises(UsageError) as caught:
-        plan_of(wrong)
-    assert f"entries[0]: {said} Name the task reasoning." in str(caught.value)
-    (row,) = plan_of(wrong, ours=False)
-    assert row.problem.startswith(said)
+    for ours in (True, False):
+        (row,) = plan_of(wrong, ours=ours)
+        assert row.problem == f"{said} Name the task reasoning."
     other = entry(problem="it contradicts itself")
     rows = plan_of(wrong, other, other, ours=False)
     assert [p.repeated for p in rows] == [(), ("entries[0]",)], "each reason is a row"
     assert record_before(row, ROOT, fresh=False).status == "unsupported"
+
+
+def test_modes_that_models_lack_are_said_before_any_is_measured(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (tmp_path / "list.yaml").write_text(
+        "entries:\n"
+        "  - {task: reasoning, model: builtin:qwen3-0.6b, reasoning: [high, low]}\n"
+        "  - {task: reasoning, model: builtin:qwen3-0.6b, reasoning: medium, quick: true}\n"
+    )
+    done = command("suite", "list.yaml", "--format", "json")
+    assert done.status == 3
+    rows = json.loads(done.stdout)["entries"]
+    assert [(row["reasoning"], row["status"]) for row in rows] == [
+        ("high", "failed"), ("low", "failed"), ("medium", "failed")
+    ]  # fmt: skip
+    cautions = [line for line in done.stderr.splitlines() if line.startswith("caution: line")]
+    for row, caution in zip(rows, cautions, strict=True):
+        assert f"has no reasoning mode '{row['reasoning']}'. It has: default, off, on." in caution
+        assert row["reason"] in caution
+
+
+def pictures(folder):
+    """A task whose texts are images."""
+    text = (ROOT / "tasks/text_classification.yaml").read_text()
+    text = text.replace("columns: {text: text}", "columns: {text: text}\n  kinds: {text: image}")
+    (folder / "mine.yaml").write_text(text)
+    task = load_task(folder / "mine.yaml")
+    assert task.spec.dataset.kinds == {"text": "image"}
+    return task
 
 
 class TestKeys:
@@ -389,6 +529,7 @@ class TestKeys:
         "options",
         [
             {"queries": 1000, "repeats": 10, "batch_size": 1},
+            # what these ask for is derived from a finished result, or it is judged by them
             {"country": "FRA"},
             {"strict": True},
             {"quick": False, "device": "auto"},
@@ -428,25 +569,50 @@ class TestKeys:
         with pytest.raises(EnergyScoreError, match="no such file"):
             self.key(read_options({"dataset": str(tmp_path / "none.csv")}, "it"))
 
-    def test_images_that_a_dataset_names_count_as_its_content(self, tmp_path):
-        text = (ROOT / "tasks/text_classification.yaml").read_text()
-        text = text.replace(
-            "columns: {text: text}", "columns: {text: text}\n  kinds: {text: image}"
-        )
-        (tmp_path / "mine.yaml").write_text(text)
-        task = load_task(tmp_path / "mine.yaml")
-        assert task.spec.dataset.kinds == {"text": "image"}
-        (tmp_path / "d.jsonl").write_text('{"text": "a.png"}\n')
-        options = read_options({"dataset": str(tmp_path / "d.jsonl")}, "it")
-        keys = set()
-        for content in (b"one", b"two"):
-            (tmp_path / "a.png").write_bytes(content)
-            keys.add(
-                key_of(
-                    task, parse_model("a/b"), options, self.machine, online=True, visible_gpus=None
-                )
+    @pytest.mark.parametrize(
+        "name", ["name.csv", "name.json", "path.json", "path.jsonl", "name.parquet", "path.parquet"]
+    )
+    def test_images_that_a_dataset_names_count_as_its_content(self, tmp_path, name):
+        cells, kind = name.split(".")
+        task = pictures(tmp_path)
+        rows = [{"text": one if cells == "name" else {"path": one}} for one in ("a.png", "b.png")]
+        data = tmp_path / f"d.{kind}"
+        if kind == "parquet":
+            pandas.DataFrame(rows).to_parquet(data)
+        elif kind == "csv":
+            data.write_text("text\na.png\nb.png\n")
+        else:
+            data.write_text(
+                json.dumps(rows) if kind == "json" else "\n".join(map(json.dumps, rows))
             )
-        assert len(keys) == 2
+
+        def both(queries):
+            """The key, and what the workload says of the same files."""
+            options = read_options({"dataset": str(data), "queries": queries}, "it")
+            where = {"online": True, "visible_gpus": None}
+            key = key_of(task, parse_model("a/b"), options, self.machine, **where)
+            return key, load_workload(task, str(data), queries).fingerprint
+
+        for one in ("a.png", "b.png"):
+            (tmp_path / one).write_bytes(b"first")
+        first, second = both(1), both(2)
+        (tmp_path / "b.png").write_bytes(b"other")
+        assert both(1) == first, "the second row is not used"
+        assert all(new != old for new, old in zip(both(2), second, strict=True))
+        (tmp_path / "b.png").unlink()
+        assert both(1) == first
+        with pytest.raises(EnergyScoreError, match=r"b\.png"):
+            both(2)
+
+    def test_a_file_is_the_same_to_the_key_and_to_the_workload(self, tmp_path, monkeypatch):
+        """`official` is the hub's, whatever lies in the working directory."""
+        monkeypatch.chdir(tmp_path)
+        task = load_tasks()["text_generation"]
+        (tmp_path / "official").mkdir()
+        (tmp_path / "mine").mkdir()
+        assert locate(task, "official") is None
+        assert locate(task, "mine") == Path("mine")
+        assert locate(task, "org/none") is None
 
     def test_large_files_are_told_by_size_and_time(self, tmp_path, monkeypatch):
         monkeypatch.setattr("energyscore.suite.key.LARGE_BYTES", 3)
@@ -483,6 +649,59 @@ def test_only_a_valid_result_of_the_same_request_finishes_an_entry(tmp_path):
     assert record_before(planned, tmp_path, fresh=True).status == "pending"
     new.unlink()
     assert tmp_path / find_result(planned, tmp_path)[0] == old
+
+
+def saved(planned, out, queries=1000):
+    """A stored result of an entry, of so many queries, without a country."""
+    result = make_result()
+    work = result.workload.model_copy(update={"queries": queries})
+    change = {"request": planned.key, "workload": work}
+    return save_result(planned.folder(out), result.model_copy(update=change))
+
+
+@pytest.mark.parametrize(
+    ("options", "queries", "status"),
+    [
+        ({}, 999, "skipped"),
+        ({"strict": True}, 999, "pending"),
+        ({"strict": True}, 1000, "skipped"),
+        ({"strict": True, "queries": 5}, 5, "skipped"),
+        ({"strict": True, "queries": 6}, 5, "pending"),
+    ],
+)
+def test_strict_judges_what_was_measured_without_it(tmp_path, options, queries, status):
+    """It is measured once more only in name: the process refuses the dataset at once."""
+    (planned,) = fake_plan("org/m", **options)
+    saved(planned, tmp_path, queries)
+    assert record_before(planned, tmp_path, fresh=False).status == status
+
+
+def test_a_country_that_is_asked_for_later_is_derived_and_nothing_measured(tmp_path):
+    def no_command(planned):
+        raise AssertionError
+
+    (planned,) = fake_plan("org/m")
+    file = saved(planned, tmp_path)
+    before = json.loads(file.read_text())
+    run_suite([planned], "it", tmp_path, no_command, Mock())
+    assert json.loads(file.read_text()) == before
+    grams = {}
+    for country in ("fra", "POL"):
+        (asking,) = fake_plan("org/m", country=country)
+        assert asking.key == planned.key
+        report = run_suite([asking], "it", tmp_path, no_command, Mock())
+        assert [record.status for record in report.entries] == ["skipped"]
+        now = json.loads(file.read_text())
+        emissions = now.pop("emissions")
+        assert now == {name: part for name, part in before.items() if name != "emissions"}
+        assert emissions["country"] == country.upper()
+        grams[country] = emissions["gpu_co2_g_per_1k_queries"]
+        kwh = before["score"]["gpu_wh_per_1k_queries"] / 1000
+        assert grams[country] == pytest.approx(kwh * emissions["intensity_g_per_kwh"])
+    assert grams["POL"] > 3 * grams["fra"], "coal"
+    # who asks for none later loses nothing
+    run_suite([planned], "it", tmp_path, no_command, Mock())
+    assert json.loads(file.read_text())["emissions"]["country"] == "POL"
 
 
 def test_an_entry_is_what_its_process_wrote_whatever_the_clock_said(tmp_path):
@@ -596,6 +815,7 @@ def test_the_dry_run_of_an_official_list_says_what_each_row_comes_to(tmp_path):
         "builtin:gpt2,text_gen,Off (N/A),N/A (default)\n"
         "builtin:gpt2,text_gen,,\n"
         "builtin:qwen3-0.6b,text_gen,Off,enable_thinking=True\n"
+        "builtin:qwen3-0.6b,text_gen,On (High),\n"
     )
     command = ("suite", tmp_path / "list.csv", "--dry-run", "--format", "json", "--out", tmp_path)
     done = energyscore(*command, "--set", "queries=3")
@@ -608,7 +828,9 @@ def test_the_dry_run_of_an_official_list_says_what_each_row_comes_to(tmp_path):
         ("reasoning", "on", "pending", 8192, 3 * 8192),
         ("text_generation", None, "pending", None, None),
         ("text_generation", None, "unsupported", None, None),
+        ("reasoning", "high", "unsupported", None, None),
     ]
+    assert "has no reasoning mode 'high'" in rows[3]["reason"]
     assert "caution: line 4 asks for the same as line 3" in done.stderr
 
 

@@ -222,3 +222,12 @@ def test_a_recording_that_is_not_whole_is_refused_by_its_row_and_file(tmp_path, 
 )
 def test_whole_recordings_are_taken(tmp_path, content):
     assert [query["audio"] for query in spoken(tmp_path, content).queries] == [WAV, content]
+
+
+def test_rows_of_a_folder_name_files_in_it(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"inside")
+    (folder / "table.jsonl").write_text('{"img": "a.png", "caption": "one"}\n')
+    workload = load_workload(picture_task(tmp_path), str(folder), 1)
+    assert workload.queries[0]["image"] == b"inside"

@@ -11,6 +11,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
     StrictDataclassError,
 )
+from jinja2 import TemplateError
 from safetensors import SafetensorError
 
 from energyscore.errors import EnergyScoreError, ModelError, OutOfMemory, UnsupportedError
@@ -28,6 +29,7 @@ _LOADING_ERRORS = (
     SafetensorError,
     StrictDataclassError,
     HfHubHTTPError,
+    TemplateError,
 )
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 

@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
-from energyscore.backends.chat import Chat
 from energyscore.backends.loading import Blueprint
+from energyscore.backends.modes import chat_of
 from energyscore.backends.text_generation import TextGeneration
-from energyscore.builtin import chat_template
 from energyscore.reasoning import DEFAULT
 from energyscore.task import TaskSpec
 
@@ -22,15 +21,9 @@ class Reasoning(TextGeneration):
 
     def _load_processor(self, blueprint: Blueprint) -> None:
         super()._load_processor(blueprint)
-        if blueprint.architecture is not None:
-            self._tokenizer.chat_template = chat_template()
         generation = blueprint.task.generation
-        self._chat = Chat(
-            self._tokenizer,
-            blueprint.config.model_type,
-            blueprint.spec.label,
-            (generation and generation.reasoning) or DEFAULT,
-        )
+        mode = (generation and generation.reasoning) or DEFAULT
+        self._chat = chat_of(blueprint, self._tokenizer, mode)
         self._counter = self._chat.counter()
 
     def _set_up(self, task: TaskSpec) -> None:

@@ -21,9 +21,10 @@ from energyscore.cli.meters import (
     open_metering,
     plan_metering,
 )
+from energyscore.cli.mode_check import Question, why_not
 from energyscore.cli.options import Interrupted, Options
 from energyscore.console import ProgressObserver, describe_estimate
-from energyscore.errors import DatasetError, EnergyScoreError, TaskError
+from energyscore.errors import DatasetError, EnergyScoreError, ModelError, TaskError
 from energyscore.export import RatedResult
 from energyscore.grid import GridIntensity
 from energyscore.imports import uncollected
@@ -34,7 +35,7 @@ from energyscore.placement import check_spread
 from energyscore.result import Caution, Idle, Result, Run
 from energyscore.scoring import is_precise
 from energyscore.selftest.file import with_selftest
-from energyscore.task import Generation, TaskFile, find_task, load_tasks
+from energyscore.task import Generation, Mode, TaskFile, find_task, load_tasks
 from energyscore.work import Plan
 from energyscore.workload import BUNDLED, OFFICIAL, Workload, load_workload
 
@@ -50,10 +51,14 @@ class _Entry:
     generation: Generation | None
 
     @property
+    def mode(self) -> Mode | None:
+        """The mode to reason in; None where the task has none."""
+        return self.generation.reasoning if self.generation else None
+
+    @property
     def label(self) -> str:
         """The model for people, with its mode of reasoning."""
-        mode = self.generation and self.generation.reasoning
-        return f"{self.model.label}, reasoning {mode}" if mode else self.model.label
+        return f"{self.model.label}, reasoning {self.mode}" if self.mode else self.model.label
 
 
 class Session:
@@ -85,6 +90,7 @@ class Session:
             for task, spec in pairs
             for generation in generations[task.spec.id]
         ]
+        self._failures = self._refuse_modes()
         self._device = choose_device(options)
         self._before = count_gpu_processes() if self._device == "cuda" else None
         # What cannot be metered is found out before the first model is loaded.
@@ -93,7 +99,7 @@ class Session:
 
     def measure_all(self) -> list[EnergyScoreError]:
         """Measure every entry. One that fails is reported and does not stop the others."""
-        failures: list[EnergyScoreError] = []
+        failures = list(self._failures)
         for number, entry in enumerate(self._entries, start=1):
             place = f"[{number}/{len(self._entries)}]"
             self._observer.model(entry.label, entry.task.spec.id, place)
@@ -176,6 +182,23 @@ class Session:
                     raise DatasetError(f"{have}.", "Lower --queries or leave out --strict.")
                 self._observer.warn(f"{have}; those are used.")
         return _Entry(task, spec, self._workloads[key], tuple(cautions), generation)
+
+    def _refuse_modes(self) -> list[EnergyScoreError]:
+        """Leave out, and say at once, all entries whose models lack the mode.
+
+        Raises:
+            ModelError: when none is left.
+        """
+        asked = [Question(one.task.spec, one.model, one.mode) for one in self._entries]
+        problems = why_not(asked)
+        if all(problems):
+            raise ModelError(" ".join(dict.fromkeys(problems)))
+        failures = [ModelError(problem) for problem in problems if problem]
+        for failure in failures:
+            self._observer.fail(str(failure))
+        left = zip(self._entries, problems, strict=True)
+        self._entries = [entry for entry, problem in left if not problem]
+        return list(failures)
 
     def _idle_without_model(self, named: Sequence[str]) -> dict[Domain, float]:
         """What the GPUs draw before this process uses them: now or never."""

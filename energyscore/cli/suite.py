@@ -97,8 +97,9 @@ def suite(
     reasoning on is the task reasoning. Paths are relative to the working directory.
 
     Interrupted or killed, the same command goes on where it was: an entry is finished once there
-    is a valid result of what it asks for, on this machine. OUT/suite.json tells what became of
-    each. Exit status: 0 all are measured, 2 the list is wrong, 3 something failed or is invalid.
+    is a valid result of what it asks for, on this machine. An entry that cannot be measured, for a
+    missing folder say, stops no other. OUT/suite.json tells what became of each. Exit status: 0 all
+    are measured, 2 the list is wrong, 3 something failed or is invalid.
 
     Examples:
       energyscore suite models.yaml --dry-run

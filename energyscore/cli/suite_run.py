@@ -4,11 +4,16 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from energyscore import environment, hub, store
 from energyscore.cli import Format
+from energyscore.cli.folder import write_csv
+from energyscore.cli.mode_check import Question, why_not_elsewhere
 from energyscore.cli.suite_view import (
     Outlook,
     SuiteProgress,
@@ -21,12 +26,13 @@ from energyscore.errors import MeterError, UsageError
 from energyscore.meters.nvml_device import NvmlSession
 from energyscore.model import ModelSpec
 from energyscore.result import EnvironmentPart, GpuPart
+from energyscore.suite.child import python
 from energyscore.suite.estimate import estimate, needed_bytes
-from energyscore.suite.key import key_of
+from energyscore.suite.key import key_of, work_of
 from energyscore.suite.listing import Entry, Listing
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.suite.plan import Planned, make_plan
-from energyscore.suite.report import FILE_NAME, report_to_json
+from energyscore.suite.report import FILE_NAME, hidden_by, report_to_json
 from energyscore.suite.runner import record_before, run_suite
 from energyscore.task import TaskFile, load_tasks
 
@@ -75,13 +81,15 @@ def _list_everything(options: RunOptions, task_path: Path | None) -> Listing:
 def plan_of(listing: Listing, override: RunOptions, task_path: Path | None) -> list[Planned]:
     """What the list comes to on this machine, now."""
     machine, online = _machine(), hub.is_reachable()
-
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
 
     def key(task: TaskFile, model: ModelSpec, options: RunOptions) -> str:
         return key_of(task, model, options, machine, online=online, visible_gpus=visible)
 
-    return make_plan(listing, load_tasks(task_path), override, key)
+    def work(task: TaskFile, model: ModelSpec, options: RunOptions) -> str:
+        return work_of(task, model, options, online=online)
+
+    return make_plan(listing, load_tasks(task_path), override, key, work)
 
 
 def measure(
@@ -97,17 +105,31 @@ def measure(
 ) -> int:
     """Measure a plan, show what became of it, and give the exit status."""
     store.check_writable(out)
+    plan = _with_modes_checked(plan, out, fresh=fresh, online=hub.is_reachable)
+    for one in plan:
+        if one.problem:
+            _warn(f"{one.entry.place}: {one.label}, {one.task_name}: {one.problem}")
     command = _command(out, task_path, fresh=fresh)
     with SuiteProgress(len(plan)) as progress:
         report = run_suite(
             plan, source, out, command, progress,
             fresh=fresh, stop_on_failure=stop, timeout_s=timeout_s,
         )  # fmt: skip
+    if any(one.entry.options.country for one in plan):
+        write_csv(out)  # finished results may have got their emissions just now
     if form is Format.json:
         sys.stdout.write(report_to_json(report))
     else:
         show_summary(report)
-    go_on = "Interrupted; the same command goes on from there. " if report.interrupted else ""
+    for hidden, shown in hidden_by(report.entries):
+        _warn(
+            f"{plan[hidden].entry.place} and {plan[shown].entry.place} came to the same "
+            "measurement; tables show the newer result only. Leave one of both out."
+        )
+    go_on = "the same command goes on from there"
+    if fresh:
+        go_on = "without --fresh the same command measures what has no result yet"
+    go_on = f"Interrupted; {go_on}. " if report.interrupted else ""
     message_console().print(
         f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}",
         soft_wrap=True,
@@ -116,10 +138,37 @@ def measure(
     return report.exit_status
 
 
+def _with_modes_checked(
+    plan: Sequence[Planned], out: Path, *, fresh: bool, online: Callable[[], bool]
+) -> list[Planned]:
+    """The plan with the reason for those whose models lack the mode, as far as it can be known."""
+
+    def is_open(planned: Planned) -> bool:
+        return record_before(planned, out, fresh=fresh).status == "pending"
+
+    asked = {
+        place: Question(one.task.spec, one.model, one.mode)
+        for place, one in enumerate(plan)
+        if one.task and one.model and one.mode
+    }
+    asked = {place: one for place, one in asked.items() if one.is_open and is_open(plan[place])}
+    if not asked:
+        return list(plan)
+    message_console().print("Checking the reasoning modes that models have ...", markup=False)
+    answers = why_not_elsewhere(list(asked.values()), online=online())
+    problems = dict(zip(asked, answers, strict=True))
+    return [
+        replace(one, problem=problems[place], key="") if problems.get(place) else one
+        for place, one in enumerate(plan)
+    ]
+
+
+def _warn(text: str) -> None:
+    message_console().print(f"[yellow]caution:[/] {escape(text)}", soft_wrap=True)
+
+
 def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Planned], list[str]]:
     """The command that measures an entry."""
-    # Where the working directory is no place to import from here, it is none there either.
-    safe_path = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
     common = [f"--out={out}", "--format=json"]
     common += [f"--task-path={task_path}"] if task_path else []
     common += ["--fresh"] if fresh else []
@@ -127,7 +176,7 @@ def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Pla
     def command(planned: Planned) -> list[str]:
         asked = [planned.task_name, f"--model={planned.entry.model}", f"--request={planned.key}"]
         asked += planned.entry.options.arguments()
-        return [sys.executable, *safe_path, "-m", "energyscore", "run", *asked, *common]
+        return [*python(), "-m", "energyscore", "run", *asked, *common]
 
     return command
 
@@ -149,6 +198,8 @@ def _machine() -> EnvironmentPart:
 
 def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) -> None:
     """Show what would be done, how long it takes and how much is loaded from the hub."""
+    # Nothing is downloaded for it: what lies here is checked.
+    plan = _with_modes_checked(plan, out, fresh=fresh, online=lambda: False)
     online = hub.is_reachable()
     has_gpu = bool(_machine().gpus)
     sizes: dict[object, dict[str, int] | None] = {}

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class Ended:
         error: the last line in which it named an error, empty where it named none.
         last_line: the last line it wrote, empty where it wrote none.
         timed_out: whether it was ended because it took too long.
+        interrupted: whether it was ended by Ctrl-C here.
     """
 
     exit_code: int
@@ -40,6 +42,7 @@ class Ended:
     error: str
     last_line: str
     timed_out: bool
+    interrupted: bool = False
 
     @property
     def reason(self) -> str:
@@ -89,6 +92,14 @@ class _Lines:
         self.feed(b"\n")
 
 
+def python() -> list[str]:
+    """The command of a Python that imports what this process imports.
+
+    Where the working directory is no place to import from here, it is none there either.
+    """
+    return [sys.executable, *([] if {"", os.getcwd()} & set(sys.path) else ["-P"])]
+
+
 def run_child(
     command: Sequence[str],
     on_line: Callable[[str], None],
@@ -98,8 +109,8 @@ def run_child(
 ) -> Ended:
     """Run a command to its end, in a process group of its own that ends with this process.
 
-    Ctrl-C here is passed on; once the child has ended, KeyboardInterrupt is raised. A second
-    Ctrl-C, or a child that takes over `GRACE_S`, ends it at once.
+    Ctrl-C here is passed on, and what came of it returned: a child may have written all that it
+    was to write. A second Ctrl-C, or a child that takes over `GRACE_S`, ends it at once.
 
     Args:
         command: the command and its arguments.
@@ -127,19 +138,20 @@ def run_child(
         preexec_fn=prepare,
     )
     lines = _Lines(on_line)
-    timed_out = False
+    timed_out = interrupted = False
     try:
         if not _follow(process, lines, timeout_s):
             timed_out = True
             _ask_to_end(process, lines)
     except KeyboardInterrupt:
-        _ask_to_end(process, lines)
-        raise
+        interrupted = True
+        with contextlib.suppress(KeyboardInterrupt):
+            _ask_to_end(process, lines)
     finally:
         _end(process)
     lines.end()
     seconds = time.monotonic() - start
-    return Ended(process.returncode, seconds, lines.error, lines.last, timed_out)
+    return Ended(process.returncode, seconds, lines.error, lines.last, timed_out, interrupted)
 
 
 def _ask_to_end(process: "subprocess.Popen[bytes]", lines: _Lines) -> None:

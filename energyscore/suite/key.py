@@ -6,19 +6,18 @@ equal keys ask for the same measurement on the same machine, of the same files.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from energyscore.errors import DatasetError
 from energyscore.model import ModelSpec
-from energyscore.paths import local_path, model_files
+from energyscore.paths import is_file, model_files
 from energyscore.result import EnvironmentPart
-from energyscore.rows import FILE_KINDS, read_file
 from energyscore.suite.options import RunOptions
 from energyscore.task import TaskFile
-from energyscore.workload import BUNDLED, OFFICIAL
+from energyscore.workload import BUNDLED, OFFICIAL, load_workload, locate, named_files
 
 LARGE_BYTES = 64 * 2**20
 
@@ -43,16 +42,17 @@ def key_of(
         visible_gpus: what CUDA_VISIBLE_DEVICES says.
 
     Raises:
-        DatasetError: when the dataset is a file or folder that is not there.
+        DatasetError: when the dataset is a file or folder that is not there, or its rows do not fit
+            the task.
     """
-    source = options.dataset or (OFFICIAL if model.source == "hub" and online else BUNDLED)
+    source = _source_of(model, options, online=online)
     content: dict[str, Any] = {
         "task": task.spec.digest,
         "model": asdict(model) | {"path": str(model.path)},
         "model_files": None
         if model.path is None
         else _digest(model_files(model.path, weights=not model.random_weights)),
-        "dataset": [source, _dataset_digest(source, task)],
+        "dataset": [source, _dataset_digest(source, task, options.queries or task.spec.queries)],
         "options": options.decisive(task.spec),
         "machine": machine.model_dump(mode="json", exclude={"selftest"}),
         "visible_gpus": visible_gpus,
@@ -61,30 +61,50 @@ def key_of(
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _dataset_digest(source: str, task: TaskFile) -> str | None:
-    """Digest of the files that hold the queries; None for what lies on the hub."""
-    if source == OFFICIAL:
+def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bool) -> str:
+    """What a result will be told from others by on this machine, as far as it is known before.
+
+    Not the number of runs, nor how long idling is metered, nor how the model's files may be read:
+    two entries that differ in these only give results of one identity. What is not known before
+    (which GPUs a model will occupy, how long its context is) counts as it is asked for.
+
+    Args:
+        task: the task.
+        model: the model as it is asked for.
+        options: how it is measured.
+        online: whether the hub can be reached.
+
+    Raises:
+        DatasetError: when the queries cannot be read.
+    """
+    source, count = _source_of(model, options, online=online), options.queries or task.spec.queries
+    path = locate(task, source)
+    local_rows = path is not None and is_file(path)
+    queries = load_workload(task, source, count).fingerprint if local_rows else [source, count]
+    work = options.decisive(task.spec)
+    dtype = "float32" if (model.dtype, options.device) == ("auto", "cpu") else model.dtype
+    revision = model.revision or ("main" if model.source == "hub" else None)
+    content: dict[str, Any] = {
+        "task": task.spec.digest,
+        "model": [model.label, str(model.path), revision, model.random_weights, dtype],
+        "queries": queries,
+        "work": {n: work[n] for n in work if n not in ("queries", "repeats", "half_width", "idle")},
+    }
+    return json.dumps(content, sort_keys=True)
+
+
+def _source_of(model: ModelSpec, options: RunOptions, *, online: bool) -> str:
+    return options.dataset or (OFFICIAL if model.source == "hub" and online else BUNDLED)
+
+
+def _dataset_digest(source: str, task: TaskFile, queries: int) -> str | None:
+    """Digest of the files that the first queries are made of; None for what lies on the hub."""
+    path = locate(task, source)
+    if path is None:
         return None
-    path = task.sample_path if source == BUNDLED else local_path(source)
-    if path is not None and path.is_file():
-        return _digest([path, *_named_files(path, task)])
-    if path is not None and path.is_dir():
+    if path.is_dir():
         return _digest(_files_in(path))
-    if Path(source).suffix.lower() in FILE_KINDS or source[:1] in "./~":
-        raise DatasetError(f"The dataset {source}: there is no such file or folder.")
-    return None
-
-
-def _named_files(path: Path, task: TaskFile) -> Iterator[Path]:
-    """The images and recordings that the rows of a text file name."""
-    dataset = task.spec.dataset
-    if not dataset.kinds or path.suffix.lower() == ".parquet":
-        return
-    for row in read_file(path):
-        for field in dataset.kinds:
-            cell = row.get(dataset.columns[field]) or row.get(field)
-            if isinstance(cell, str) and (named := local_path(cell)) is not None:
-                yield path.parent / named
+    return _digest(dict.fromkeys([path, *named_files(task, source, queries)]))
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -112,6 +132,6 @@ def _digest(files: Iterable[Path]) -> str:
                 digest.update(str(status.st_mtime_ns).encode())
             else:
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
-        except OSError as error:
-            raise DatasetError(f"{file} cannot be read: {error.strerror}.") from error
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{file} cannot be read: {error}.") from error
     return digest.hexdigest()

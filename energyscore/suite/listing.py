@@ -21,16 +21,11 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
-from energyscore.errors import UsageError
-from energyscore.suite.options import OneOrMore, RunOptions, Strict, explain
-from energyscore.unique_yaml import UniqueKeys
+from energyscore.errors import UsageError, explain_form
+from energyscore.suite.options import OneOrMore, RunOptions, Strict
+from energyscore.unique_yaml import YAML_ERRORS, UniqueKeys
 
 _EXAMPLE = "Such as: entries: [{task: text_generation, model: org/name}]"
-_YAML_ERRORS = (
-    yaml.YAMLError,
-    *(ValueError, KeyError, AttributeError, IndexError, TypeError, RecursionError),
-)
-"""What PyYAML raises, and what it lets through from values that look like dates or tags."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +58,7 @@ class Listing:
     Attributes:
         source: its file's name.
         entries: in the order in which they are to be measured.
-        ours: whether it is of our form: in it every wrong name is refused. In others' lists
-            an entry that does not fit becomes a row with the reason.
+        ours: whether it is of our form, in which nothing may be asked for twice.
     """
 
     source: str
@@ -123,7 +117,7 @@ def parse_yaml(text: str, where: str) -> tuple[Entry, ...]:
         loader = UniqueKeys(text)
         root = loader.get_single_node()
         content: Any = None if root is None else loader.construct_document(root)
-    except _YAML_ERRORS as error:
+    except YAML_ERRORS as error:
         raise UsageError(f"{where}{_explain_yaml(error)}") from error
     if root is None or not isinstance(content, dict):
         raise UsageError(f"{where} must hold a mapping with the key 'entries'.", _EXAMPLE)
@@ -133,8 +127,8 @@ def parse_yaml(text: str, where: str) -> tuple[Entry, ...]:
         path = error.errors()[0]["loc"]
         parts: dict[str, type[Strict]] = {"entries": _EntryForm, "defaults": RunOptions}
         form_there = parts.get(str(path[0]), _ListForm) if len(path) > 1 else _ListForm
-        line = _line(root, path)
-        raise UsageError(f"{where}, line {line}: {explain(error, form_there)}") from error
+        what = explain_form(error, form_there, "the list")
+        raise UsageError(f"{where}, line {_line(root, path)}: {what}") from error
     entries = []
     for number, one in enumerate(form.entries):
         place = f"line {_line(root, ('entries', number))}, entries[{number}]"

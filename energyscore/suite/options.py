@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from energyscore.errors import UsageError, did_you_mean
+from energyscore.errors import UsageError, explain_form
 from energyscore.model import Dtype
 from energyscore.reasoning import DEFAULT
 from energyscore.task import Generation, Mode, TaskSpec
@@ -137,7 +137,8 @@ class RunOptions(Strict):
     def decisive(self, spec: TaskSpec) -> dict[str, Any]:
         """What of it decides what is measured, with the task's defaults filled in.
 
-        The country and --strict are left out: they change no figure of a measurement.
+        The country and --strict are left out: they change nothing that is measured, and what they
+        ask for is derived from a finished result or judged by it (see `energyscore.suite.resume`).
         """
         generation = self.generation(spec)
         return {
@@ -164,28 +165,4 @@ def read_options(content: Mapping[str, object], where: str) -> RunOptions:
     try:
         return RunOptions.model_validate(dict(content))
     except ValidationError as error:
-        raise UsageError(f"{where}: {explain(error, RunOptions)}") from error
-
-
-def explain(error: ValidationError, form: type[BaseModel]) -> str:
-    """The first problem that was found: the path of its key, and what is wrong there.
-
-    Args:
-        error: what pydantic found.
-        form: what the part that holds the key may hold, to suggest a known key.
-    """
-    first = error.errors()[0]
-    path = ""
-    for part in first["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    if first["type"] == "extra_forbidden":
-        known = [field.alias or name for name, field in form.model_fields.items()]
-        return f"unknown key {path!r}. {did_you_mean(str(first['loc'][-1]), known)}"
-    if first["type"] == "missing":
-        return f"the key {path!r} is missing."
-    if first["type"] == "model_type":
-        return f"{path or 'the list'}: it must be a mapping (got {str(first['input'])[:60]!r})."
-    if first["type"] == "too_short":
-        return f"{path} is empty: name one at least."
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{path or 'the list'}: {message} (got {str(first['input'])[:60]!r})."
+        raise UsageError(f"{where}: {explain_form(error, RunOptions, 'the options')}") from error

@@ -4,9 +4,11 @@ import fnmatch
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from energyscore import builtin
 from energyscore.errors import EnergyScoreError, UsageError
+from energyscore.grid import GridIntensity
 from energyscore.model import ModelSpec, parse_model
 from energyscore.store import result_folder
 from energyscore.suite.listing import Entry, Listing
@@ -29,6 +31,7 @@ class Planned:
         model: the model; None where the name can be no model's.
         key: what was asked for, see `energyscore.suite.key`; empty where it cannot be measured.
         problem: why it cannot be measured; empty where it can.
+        blocked: what becomes of it where it cannot.
         repeated: where else the list asks for the same.
     """
 
@@ -37,7 +40,7 @@ class Planned:
     model: ModelSpec | None
     key: str
     problem: str = ""
-
+    blocked: Literal["failed", "unsupported"] = "failed"
     repeated: tuple[str, ...] = ()
 
     @property
@@ -87,43 +90,79 @@ def select(
 
 
 def make_plan(
-    listing: Listing, tasks: Mapping[str, TaskFile], override: RunOptions, key_of: KeyOf
+    listing: Listing,
+    tasks: Mapping[str, TaskFile],
+    override: RunOptions,
+    key_of: KeyOf,
+    work_of: KeyOf,
 ) -> list[Planned]:
     """What each entry comes to; of entries that ask for the same, the first stays.
 
-    Options about reasoning that an entry does not say itself are for tasks with modes only.
+    An entry that names what is not there is kept with the reason: the others are measured. Options
+    about reasoning that an entry does not say itself are for tasks with modes only.
 
     Args:
         listing: the entries.
         tasks: all known tasks.
         override: options that win over those of the entries.
         key_of: gives the key of a measurement.
+        work_of: gives what its result will be told from others by, as far as that is known.
 
     Raises:
-        UsageError: when a list of our form names a task, a model or a file that is none, or asks
-            for the same twice. In others' lists such an entry is kept with the reason, and what
-            is asked for twice is measured once.
+        UsageError: when a list of our form asks for the same twice, or for two measurements whose
+            results could not be told apart. In others' lists what is asked for twice is measured
+            once.
     """
     plan: dict[object, Planned] = {}
     for entry in listing.entries:
         options = override.over(entry.options)
         if problem := options.problem():
             raise UsageError(f"{listing.source}: {entry.place}: {problem}.")
-        for planned in _plan_entry(replace(entry, options=options), tasks, key_of):
-            where = f"{listing.source}: {entry.place}"
-            if listing.ours and planned.problem:
-                raise UsageError(f"{where}: {planned.problem}")
-            same = planned.key or (planned.task_name, planned.label, planned.problem)
+        for found in _plan_entry(replace(entry, options=options), tasks, key_of):
+            planned = replace(found, blocked="failed" if listing.ours else "unsupported")
+            asked = (planned.label, *planned.entry.options.arguments())
+            same = planned.key or (planned.task_name, planned.problem, asked)
             if same not in plan:
                 plan[same] = planned
                 continue
             first = plan[same]
             if listing.ours and not override.given():
                 what = f"{planned.label}, {planned.task_name}"
-                message = f"{where}: {what}: {first.entry.place} asks for the same."
-                raise UsageError(message, "Leave one of both out.")
+                message = f"{listing.source}: {entry.place}: {what}: {first.entry.place} asks for "
+                raise UsageError(f"{message}the same.", "Leave one of both out.")
             plan[same] = replace(first, repeated=(*first.repeated, entry.place))
+    if listing.ours:
+        _check_told_apart(listing.source, list(plan.values()), work_of)
     return list(plan.values())
+
+
+def _check_told_apart(source: str, plan: Sequence[Planned], work_of: KeyOf) -> None:
+    """Refuse two entries whose results would be taken for one measurement, the newer counting."""
+    alike: dict[object, list[Planned]] = {}
+    for planned in plan:
+        if not planned.problem:
+            alike.setdefault((planned.task_name, planned.label), []).append(planned)
+    for group in alike.values():
+        seen: dict[str, Planned] = {}
+        for planned in group if len(group) > 1 else ():
+            assert planned.task is not None
+            assert planned.model is not None
+            try:
+                work = work_of(planned.task, planned.model, planned.entry.options)
+            except EnergyScoreError:
+                continue  # its own process will say it
+            first = seen.setdefault(work, planned)
+            if first is not planned:
+                one, other = first.entry.options, planned.entry.options
+                names = [n for n in RunOptions.model_fields if getattr(one, n) != getattr(other, n)]
+                raise UsageError(
+                    f"{source}: {planned.entry.place}: {planned.label}, {planned.task_name}: "
+                    f"{first.entry.place} asks for the same work; they differ in "
+                    f"{' and '.join(names)} only, by which results are not told apart: one would "
+                    "hide the other.",
+                    "Leave one of both out, or measure it by a list of its own into another "
+                    "folder (--out).",
+                )
 
 
 def _plan_entry(entry: Entry, tasks: Mapping[str, TaskFile], key_of: KeyOf) -> Iterator[Planned]:
@@ -159,6 +198,8 @@ def _plan_one(entry: Entry, task: TaskFile, key_of: KeyOf) -> Planned:
         )
         if model.source == "builtin":
             builtin.find_architecture(model.id, task.spec.modality)
+        if options.country is not None:
+            GridIntensity(options.country)
         key = "" if entry.problem else key_of(task, model, options)
     except EnergyScoreError as error:
         return Planned(entry, task, model, "", entry.problem or str(error))

@@ -24,8 +24,8 @@ class Record(Part):
     model_class: str | None = Field(description="as the list says it")
     reasoning: str | None = Field(description="the mode; null where the task has none")
     status: Status = Field(
-        description="skipped: measured before; unsupported: this version cannot measure it; "
-        "pending: not measured yet"
+        description="done: measured just now; skipped: measured before; failed: it has no result; "
+        "unsupported: this version cannot measure it; pending: not measured yet"
     )
     reason: str = Field(description="why it is not done; empty where it is")
     exit_code: int | None = Field(description="of its process; negative: ended by that signal")
@@ -72,6 +72,16 @@ def make_report(
 def report_to_json(report: SuiteReport) -> str:
     """The file's text."""
     return report.model_dump_json(indent=2) + "\n"
+
+
+def hidden_by(records: Sequence[Record]) -> list[tuple[int, int]]:
+    """Places of records whose result is hidden by a later one's: both are of one identity."""
+    last = {record.identity: place for place, record in enumerate(records) if record.identity}
+    return [
+        (place, last[record.identity])
+        for place, record in enumerate(records)
+        if record.identity and record.key != records[last[record.identity]].key
+    ]
 
 
 def make_record(

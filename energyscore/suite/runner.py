@@ -25,6 +25,7 @@ from energyscore.suite.report import (
     make_report,
     report_to_json,
 )
+from energyscore.suite.resume import give_country, is_enough
 
 LOCK_WAIT_S = 20.0
 
@@ -73,6 +74,9 @@ def run_suite(
     with contextlib.ExitStack() as stack:
         lock = _only_suite(out, stack)
         records = [record_before(planned, out, fresh=fresh) for planned in plan]
+        for planned, record in zip(plan, records, strict=True):
+            if record.status == "skipped" and record.result is not None:
+                give_country(planned, out / record.result)
         interrupted = False
         try:
             _write(out, make_report(source, records))
@@ -80,10 +84,13 @@ def run_suite(
                 if records[place].status == "pending":
                     observer.begin(place + 1, planned, _left_s(records))
                     # The lock is passed on: it ends when both processes have ended.
-                    records[place] = _measure(planned, out, command, observer, timeout_s, lock)
-                    _write(out, make_report(source, records))
+                    ended, records[place] = _measure(
+                        planned, out, command, observer, timeout_s, lock
+                    )
+                    interrupted = ended.interrupted
+                    _write(out, make_report(source, records, interrupted=interrupted))
                 observer.end(place + 1, records[place])
-                if stop_on_failure and records[place].status in BAD:
+                if interrupted or (stop_on_failure and records[place].status in BAD):
                     break
         except KeyboardInterrupt:
             interrupted = True
@@ -105,22 +112,24 @@ def _only_suite(out: Path, stack: contextlib.ExitStack) -> int:
         time.sleep(0.05)
 
 
-def find_result(planned: Planned, out: Path, *, valid: bool = True) -> tuple[str, Result] | None:
-    """The newest result with the entry's key, and its file relative to the folder."""
+def find_result(planned: Planned, out: Path) -> tuple[str, Result] | None:
+    """The newest valid result that finishes the entry, and its file relative to the folder."""
+    files = sorted(planned.folder(out).glob("*.json"), reverse=True)
     return _first_result(
-        planned, out, sorted(planned.folder(out).glob("*.json"), reverse=True), valid
+        planned, out, files, lambda result: result.valid and is_enough(planned, result)
     )
 
 
 def _first_result(
-    planned: Planned, out: Path, files: Sequence[Path], valid: bool
+    planned: Planned, out: Path, files: Sequence[Path], fits: Callable[[Result], bool]
 ) -> tuple[str, Result] | None:
+    """The first of the files with a result of the entry's key that fits."""
     key = planned.key.encode()
     for path in files:
         try:
             if path.is_file() and key in path.read_bytes():
                 result = store.load_result(path)
-                if result.request == planned.key and (result.valid or not valid):
+                if result.request == planned.key and fits(result):
                     return str(path.relative_to(out)), result
         except (OSError, ResultError):
             continue  # no result of ours
@@ -128,12 +137,14 @@ def _first_result(
 
 
 def record_before(planned: Planned, out: Path, *, fresh: bool) -> Record:
-    """The record of an entry before anything is done: skipped, pending or unsupported."""
+    """The record of an entry before anything is done."""
     if planned.problem:
-        return make_record(planned, "unsupported", planned.problem)
-    found = None if fresh else find_result(planned, out)
+        return make_record(planned, planned.blocked, planned.problem)
+    found = find_result(planned, out)
     if found is None:
         return make_record(planned, "pending", "not measured yet")
+    if fresh:
+        return make_record(planned, "pending", "not measured anew yet (--fresh)")
     file, result = found
     return make_record(planned, "skipped", "measured before", file=file, result=result)
 
@@ -145,17 +156,18 @@ def _measure(
     observer: Observer,
     timeout_s: float | None,
     lock: int,
-) -> Record:
+) -> tuple[Ended, Record]:
+    """Measure an entry; however its process ended, a result that it wrote stands."""
     old = _written(planned, out)
     ended = run_child(command(planned), observer.line, timeout_s=timeout_s, keep_open=[lock])
     # What is newest by its name may be older: clocks are set back, and folders copied.
     new = sorted(_written(planned, out) - old, key=lambda one: one[2], reverse=True)
     files = [planned.folder(out) / name for name, _, _ in new]
-    found = _first_result(planned, out, files, valid=False)
+    found = _first_result(planned, out, files, lambda _: True)
     if found is None:
-        return _failed(planned, ended)
+        return ended, _without_result(planned, ended)
     file, result = found
-    return make_record(
+    record = make_record(
         planned,
         "done" if result.valid else "invalid",
         "; ".join(result.invalid_reasons),
@@ -164,9 +176,13 @@ def _measure(
         file=file,
         result=result,
     )
+    return ended, record
 
 
-def _failed(planned: Planned, ended: Ended) -> Record:
+def _without_result(planned: Planned, ended: Ended) -> Record:
+    if ended.interrupted:
+        kept = ended.error if ended.error.startswith("interrupted") else "interrupted"
+        return make_record(planned, "pending", kept)
     return make_record(
         planned, "failed", ended.reason, exit_code=ended.exit_code, seconds=ended.seconds
     )
