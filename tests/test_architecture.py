@@ -11,7 +11,7 @@ from conftest import ROOT, environment
 PACKAGE = ROOT / "energyscore"
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pynvml", "pandas"}
 PURE = (
-    *("task", "measure", "backend", "result", "rating", "stars", "scales", "statistics"),
+    *("task", "meter", "backend", "result", "rating", "stars", "scales", "statistics"),
     *("checks", "attribution", "scoring", "assemble", "plausibility"),
     *("regression", "regression_error", "tick_model"),
     *("modes", "reasoning", "footprint", "grid", "comparable", "placement"),
@@ -134,7 +134,7 @@ def test_the_checker_of_submissions_shares_the_schema_only():
 
     assert used((PACKAGE / "verify").glob("*.py")) == ours("verify", "errors", "result")
     schema = used(PACKAGE / f"{name}.py" for name in SCHEMA)
-    assert schema <= ours("errors", "measure", *SCHEMA)
+    assert schema <= ours("errors", "meter", *SCHEMA)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from energyscore.environment import processor_name
 from energyscore.errors import UsageError
 from energyscore.grid import GridIntensity
-from energyscore.measure import Measurement
+from energyscore.meter import Measurement
 from energyscore.meters.codecarbon import GPU_CHECK, CodeCarbonMeter
 
 

@@ -21,6 +21,7 @@ from energyscore.errors import MeterError, UsageError
 from energyscore.meters.nvml_device import NvmlSession
 from energyscore.model import ModelSpec
 from energyscore.result import EnvironmentPart, GpuPart
+from energyscore.suite.child import own_command
 from energyscore.suite.estimate import estimate, needed_bytes
 from energyscore.suite.key import key_of
 from energyscore.suite.listing import Entry, Listing
@@ -118,8 +119,6 @@ def measure(
 
 def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Planned], list[str]]:
     """The command that measures an entry."""
-    # Where the working directory is no place to import from here, it is none there either.
-    safe_path = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
     common = [f"--out={out}", "--format=json"]
     common += [f"--task-path={task_path}"] if task_path else []
     common += ["--fresh"] if fresh else []
@@ -127,7 +126,7 @@ def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Pla
     def command(planned: Planned) -> list[str]:
         asked = [planned.task_name, f"--model={planned.entry.model}", f"--request={planned.key}"]
         asked += planned.entry.options.arguments()
-        return [sys.executable, *safe_path, "-m", "energyscore", "run", *asked, *common]
+        return own_command("run", *asked, *common)
 
     return command
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from energyscore.environment import processor_name
 from energyscore.errors import MeterError
-from energyscore.measure import Measurement, Notice, Reading
+from energyscore.meter import Measurement, Notice, Reading
 from energyscore.meters.nvml_device import NvmlError
 from energyscore.units import JOULES_PER_KWH
 
@@ -61,6 +61,7 @@ class CodeCarbonMeter:
         """Compare against the GPUs of these NVML indices; none: no GPU figure is asked for."""
         self._gpu_indices = gpu_indices
         self._tracker: Any = None
+        self._log_level: int | None = None  # of its logger, which others may use as well
         self._windows = 0
         self._start_error = ""
         self._gpu_reason = "" if gpu_indices else "no GPU was metered"
@@ -83,7 +84,10 @@ class CodeCarbonMeter:
         from codecarbon.emissions_tracker import BaseEmissionsTracker
 
         # Two of its log lines escape its own `log_level`.
-        logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
+        logger = logging.getLogger("codecarbon")
+        if self._log_level is None:
+            self._log_level = logger.level
+        logger.setLevel(logging.CRITICAL)
         # Every setting is given: what is not would be taken from .codecarbon.config files
         # and CODECARBON_* variables. The country only feeds CodeCarbon's own CO2 figure,
         # which is not used.
@@ -139,6 +143,9 @@ class CodeCarbonMeter:
     def close(self) -> None:
         """Release the tracker; its windows are ended already."""
         self._tracker = None
+        if self._log_level is not None:
+            logging.getLogger("codecarbon").setLevel(self._log_level)
+            self._log_level = None
 
     def _selected_gpus(self) -> list[Any]:
         from codecarbon.external.hardware import GPU

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -87,6 +88,13 @@ class _Lines:
     def end(self) -> None:
         """Nothing more will come."""
         self.feed(b"\n")
+
+
+def own_command(*words: str) -> list[str]:
+    """The command that runs this energyscore with these words in a process of its own."""
+    # Where the working directory is no place to import from here, it is none there either.
+    safe_path = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
+    return [sys.executable, *safe_path, "-m", "energyscore", *words]
 
 
 def run_child(
