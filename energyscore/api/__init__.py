@@ -23,7 +23,7 @@ Device = Literal["auto", "cpu", "cuda"]
 DEVICES = ("auto", "cpu", "cuda")
 
 REPEATS = 3
-MIN_WINDOW_S = 10.0
+MIN_WINDOW_S, QUICK_WINDOW_S = 10.0, 1.0
 """Of a function: a counter that is updated every 100 ms tells 10 s to one percent."""
 
 
@@ -103,9 +103,9 @@ def measure(
         repeats: how many runs. Default: 3 of a function, of a model as many as the task says; 1
             with `quick`. `auto`, of a model: until the interval is narrow enough.
         min_window_s: seconds that each run of a function lasts at least, over as many passes as
-            that takes. Default: 10, 0 with `quick`. A model's are those of the protocol.
+            that takes. Default: 10, 1 with `quick`. A model's are those of the protocol.
         quick: warm up with three batches, instead of until pace and temperature are steady (30 s
-            to 2 min), and measure one pass once, unless told otherwise.
+            to 2 min), and measure one short run, unless told otherwise.
         batch_size: call the function with lists of up to so many queries. Default: with one query,
             not in a list. Of a model: the task's.
         device: `cpu` meters no GPU, `cuda` is an error where no GPU is used.
@@ -175,7 +175,9 @@ def measure(
 
     settings = Settings(
         repeats=_count("repeats", repeats, 1 if quick else REPEATS),
-        min_window_s=_seconds("min_window_s", min_window_s, 0.0 if quick else MIN_WINDOW_S),
+        min_window_s=_seconds(
+            "min_window_s", min_window_s, QUICK_WINDOW_S if quick else MIN_WINDOW_S
+        ),
         quick=quick,
         batch_size=None if batch_size is None else _count("batch_size", batch_size, 1),
         device=device,
@@ -297,4 +299,5 @@ def _observer(name: str, *, progress: bool) -> "Iterator[Observer]":
 
 
 def _print_line(line: str) -> None:
-    print(line, file=sys.stderr)
+    if not line.startswith("Results: "):  # they are read, and the folder is gone
+        print(line, file=sys.stderr)

@@ -17,13 +17,14 @@ from energyscore.checks import find_invalid_reasons, find_run_cautions
 from energyscore.errors import MeterError, UnsupportedError, WorkError
 from energyscore.metering import Metering, count_gpu_processes, open_metering, plan_metering
 from energyscore.preparation import Warmup
-from energyscore.result import Idle, ProtocolPart
+from energyscore.result import Caution, Idle, ProtocolPart, Run
 from energyscore.scoring import score_runs
 from energyscore.work import Observer, Plan
 from energyscore.workload import Workload
 
 SEED = 42
 CALL = "call"
+SHORT_S = 1.0
 
 NO_TORCH_GPU = (
     "no GPU was metered: torch holds no memory on one in this process; gpus=[...] names the GPUs "
@@ -220,9 +221,18 @@ def _assemble(
         runs,
         metered_gpus=metering.uuids,
         invalid_reasons=find_invalid_reasons(runs, protocol),
-        cautions=[*find_run_cautions(runs, protocol), *metering.cautions()],
+        cautions=[*find_run_cautions(runs, protocol), *metering.cautions(), *_too_short(runs)],
         no_gpu=no_gpu,
     )
+
+
+def _too_short(runs: Sequence[Run]) -> list[Caution]:
+    """Meters take milliseconds to start and to stop, which count where little else does."""
+    shortest_s = min(run.duration_s for run in runs)
+    if shortest_s >= SHORT_S:
+        return []
+    message = f"a run lasted {shortest_s:.3g} s, of which metering itself may be a large part"
+    return [Caution(code="short_run", message=message)]
 
 
 def _protocol(plan: Plan, metering: Metering, warmup: Warmup) -> ProtocolPart:

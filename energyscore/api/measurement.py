@@ -144,10 +144,10 @@ class Measurement:
 
     def __str__(self) -> str:
         """All of it for people, a line each."""
-        plural = "" if self.runs == 1 else "s"
+        runs = f"{self.runs} run{'' if self.runs == 1 else 's'}"
+        queries = f"{self.queries:,} quer{'y' if self.queries == 1 else 'ies'}"
         lines = [
-            f"{self.name}: {self.runs} run{plural}, {self.queries:,} queries in "
-            f"{format_duration(self.duration_s)}",
+            f"{self.name}: {runs}, {queries} in {format_duration(self.duration_s)}",
             f"  GPU: {self.gpu}",
             f"  GPU, processor and memory: {self.system}",
             *(f"  invalid: {reason}" for reason in self.invalid_reasons),
