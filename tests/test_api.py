@@ -296,7 +296,7 @@ def test_the_energy_of_a_simulated_gpu_is_that_of_the_calls(simulate, tmp_path):
         measured = energyscore.measure(
             load, [0.004, 0.006] * 20, gpus=[0], quick=True, repeats=2, min_window_s=1.2
         )
-        spans = spans[-measured.queries:]
+        kept = spans[-measured.queries:]
         constant = energyscore.measure(load, [0.1], gpus=[1], quick=True, idle_s=0.5)
         try:
             energyscore.measure(lambda query: 1 / query, [1, 0], gpus=[0], quick=True)
@@ -313,7 +313,7 @@ def test_the_energy_of_a_simulated_gpu_is_that_of_the_calls(simulate, tmp_path):
             "gpus": measured.metered_gpus,
             "ci95": measured.gpu.ci95,
             "valid": measured.valid,
-            "spans": spans,
+            "spans": kept,
             "failed": failed,
             "children": open(f"/proc/self/task/{os.getpid()}/children").read(),
             "threads": threading.active_count(),
