@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, environment, gpu
-from nvml_sim import env_without_library
+from nvml_sim import Process, env_without_library
 
 import energyscore
 from energyscore.api import calls, models
@@ -332,6 +332,53 @@ def test_the_energy_of_a_simulated_gpu_is_that_of_the_calls(simulate, tmp_path):
     assert (found["method"], found["gpus"], found["valid"]) == ("counter", [UUID], True)
     assert found["failed"] == "ZeroDivisionError('division by zero')"
     assert (found["children"], found["threads"]) == ("", 1)
+
+
+def test_the_gpus_that_torch_uses_are_metered_and_waited_for(simulate, tmp_path):
+    """A torch of two GPUs: of the second others compute as well, and it comes into use late."""
+    second = gpu("GPU-22222222-0000-0000-0000-000000000000", process=(Process(1), Process(2)))
+    sim = simulate(gpu(process=(Process(1),)), second)
+    done = run_script(
+        f"""
+        import json, sys, time, types
+        import energyscore
+
+        uuids = {[UUID.removeprefix("GPU-"), second.uuid]}
+        held, synchronized, seen = [1, 0], [], []
+        torch = types.ModuleType("torch")
+        torch.device = object
+        torch.cuda = types.SimpleNamespace(
+            is_initialized=lambda: True,
+            device_count=lambda: 2,
+            memory_reserved=lambda index: held[index],
+            get_device_properties=lambda index: types.SimpleNamespace(uuid=uuids[index]),
+            synchronize=synchronized.append,
+        )
+        sys.modules["torch"] = torch
+
+        def work(query):
+            time.sleep(0.01)
+            seen.append(query)
+            if query == "late" and len(seen) > 4:
+                held[1] = 1
+
+        def measure(query):
+            synchronized.clear(), seen.clear()
+            measured = energyscore.measure(work, [query] * 2, quick=True, min_window_s=0.3)
+            return measured.metered_gpus, measured.invalid_reasons, sorted(set(synchronized))
+
+        print(json.dumps([measure("early"), measure("late"), measure("both")]))
+        """,
+        tmp_path,
+        sim.env(),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    early, late, both = json.loads(done.stdout)
+    assert early == [[UUID], [], [0]]
+    assert late == [[UUID], [f"the model occupies {second.uuid}, which was not metered"], [0, 1]]
+    assert both[0] == [UUID, second.uuid]
+    (reason,) = both[1]
+    assert reason.startswith("1 other process(es) computed on GPU 1")
 
 
 def test_gpus_that_cannot_be_metered_are_found_out_before_the_work(tmp_path):
