@@ -294,10 +294,10 @@ def test_the_energy_of_a_simulated_gpu_is_that_of_the_calls(simulate, tmp_path):
             spans.append((start_ns, time.monotonic_ns()))
 
         measured = energyscore.measure(
-            load, [0.004, 0.006] * 20, gpus=[0], quick=True, min_window_s=2.0
+            load, [0.004, 0.006] * 20, gpus=[0], quick=True, min_window_s=1.5
         )
         kept = spans[-measured.queries:]
-        constant = energyscore.measure(load, [0.1], gpus=[1], quick=True, idle_s=0.5)
+        constant = energyscore.measure(load, [0.1], gpus=[1], quick=True, idle_s=0.4)
         try:
             energyscore.measure(lambda query: 1 / query, [1, 0], gpus=[0], quick=True)
             failed = None
