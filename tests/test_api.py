@@ -435,8 +435,16 @@ def test_a_model_is_measured_as_the_command_line_does(tmp_path, monkeypatch, cap
 )
 def test_a_process_that_leaves_no_result_leaves_its_reason(monkeypatch, code, error, said):
     command = [sys.executable, "-c", f"import os, sys; {code}"]
-    monkeypatch.setattr(models, "own_command", lambda *words: command)
+    monkeypatch.setattr(models, "_command", lambda words: command)
     with pytest.raises(error, match=f"builtin:gpt2 was not measured: .*{said}"):
+        energyscore.measure("builtin:gpt2", 3, task="text_generation")
+
+
+@pytest.mark.parametrize("code", ["sys.exit(130)", "os.kill(os.getpid(), 2)"])
+def test_an_interrupted_process_interrupts(monkeypatch, code):
+    command = [sys.executable, "-c", f"import os, sys; {code}"]
+    monkeypatch.setattr(models, "_command", lambda words: command)
+    with pytest.raises(KeyboardInterrupt):
         energyscore.measure("builtin:gpt2", 3, task="text_generation")
 
 
@@ -444,12 +452,12 @@ def test_queries_of_a_model_are_written_as_its_dataset(tmp_path, monkeypatch):
     """What `run` is told: the data, how many, and the options in its own words."""
     seen = {}
 
-    def command(*words):
+    def command(words):
         rows = next(word for word in words if word.startswith("--dataset=")).partition("=")[2]
         seen.update(words=words, rows=Path(rows).read_text())
         return [sys.executable, "-c", "raise SystemExit(2)"]
 
-    monkeypatch.setattr(models, "own_command", command)
+    monkeypatch.setattr(models, "_command", command)
     monkeypatch.chdir(tmp_path)
     options = {"dtype": "float32"}
     with pytest.raises(UsageError):

@@ -5,6 +5,7 @@ done to the one that asks.
 """
 
 import json
+import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,12 @@ from energyscore.api.measurement import Measurement, of_result
 from energyscore.errors import DatasetError, UnsupportedError, UsageError
 from energyscore.model import parse_model
 from energyscore.store import load_result, result_files
-from energyscore.suite.child import own_command, run_child
+from energyscore.suite.child import python, run_child
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.task import TaskSpec, find_task, load_tasks
+
+INTERRUPTED = (130, -signal.SIGINT)
+"""How the process ends after Ctrl-C."""
 
 Rows = Sequence[str | Mapping[str, object]]
 
@@ -56,13 +60,19 @@ def measure_model(
         if queries is not None and not isinstance(queries, int):
             rows = _write_rows(Path(folder, "queries.jsonl"), queries, spec)
             words += [f"--dataset={rows}", f"--queries={len(queries)}"]
-        ended = run_child(own_command("run", *words), on_line)
+        ended = run_child(_command(words), on_line)
+        if ended.exit_code in INTERRUPTED:
+            raise KeyboardInterrupt
         found = result_files(out) if out.is_dir() else []
         if not found:
             # The exit status tells whose fault it is: 2 wrong input, 3 what cannot be done here.
             wrong = UsageError if ended.exit_code == UsageError.exit_code else UnsupportedError
             raise wrong(f"{model} was not measured: {ended.reason}")
         return of_result(load_result(found[0]))
+
+
+def _command(words: Sequence[str]) -> list[str]:
+    return [*python(), "-m", "energyscore", "run", *words]
 
 
 def _check_model(model: str, spec: TaskSpec, asked: RunOptions) -> None:

@@ -21,7 +21,7 @@ from energyscore.errors import MeterError, UsageError
 from energyscore.meters.nvml_device import NvmlSession
 from energyscore.model import ModelSpec
 from energyscore.result import EnvironmentPart, GpuPart
-from energyscore.suite.child import own_command
+from energyscore.suite.child import python
 from energyscore.suite.estimate import estimate, needed_bytes
 from energyscore.suite.key import key_of
 from energyscore.suite.listing import Entry, Listing
@@ -126,7 +126,7 @@ def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Pla
     def command(planned: Planned) -> list[str]:
         asked = [planned.task_name, f"--model={planned.entry.model}", f"--request={planned.key}"]
         asked += planned.entry.options.arguments()
-        return own_command("run", *asked, *common)
+        return [*python(), "-m", "energyscore", "run", *asked, *common]
 
     return command
 

@@ -90,11 +90,12 @@ class _Lines:
         self.feed(b"\n")
 
 
-def own_command(*words: str) -> list[str]:
-    """The command that runs this energyscore with these words in a process of its own."""
-    # Where the working directory is no place to import from here, it is none there either.
-    safe_path = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
-    return [sys.executable, *safe_path, "-m", "energyscore", *words]
+def python() -> list[str]:
+    """The command of a Python that imports what this process imports.
+
+    Where the working directory is no place to import from here, it is none there either.
+    """
+    return [sys.executable, *([] if {"", os.getcwd()} & set(sys.path) else ["-P"])]
 
 
 def run_child(
