@@ -18,6 +18,8 @@ from energyscore.meter import Measurement, Notice, Reading
 from energyscore.meters.nvml_device import NvmlError
 from energyscore.units import JOULES_PER_KWH
 
+_MOST_TIMERS = 5
+
 GPU_CHECK = "codecarbon:gpu"
 """The reading under which CodeCarbon's own GPU figure comes: a check, never part of a sum."""
 
@@ -142,6 +144,7 @@ class CodeCarbonMeter:
 
     def close(self) -> None:
         """Release the tracker; its windows are ended already."""
+        _end_timers(self._tracker)
         self._tracker = None
         if self._log_level is not None:
             logging.getLogger("codecarbon").setLevel(self._log_level)
@@ -152,6 +155,18 @@ class CodeCarbonMeter:
 
         hardware = getattr(self._tracker, "_hardware", [])
         return [one for one in hardware if isinstance(one, GPU) and one.num_gpus > 0]
+
+
+def _end_timers(tracker: Any) -> None:
+    """End the tracker's timers: one that fires while it is stopped would start another for ever."""
+    for name in ("_scheduler", "_scheduler_monitor_power"):
+        scheduler = getattr(tracker, name, None)
+        for _ in range(_MOST_TIMERS):
+            timer = getattr(scheduler, "_timer", None)
+            if timer is None or not timer.is_alive():
+                break
+            timer.cancel()
+            timer.join(timeout=1.0)  # until it has started its successor, if it does
 
 
 @contextmanager
