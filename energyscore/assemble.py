@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from energyscore import __version__, checks
-from energyscore.backend import ModelFacts
+from energyscore.backend import CutInputs, ModelFacts
 from energyscore.model import ModelSpec
 from energyscore.preparation import Warmup
 from energyscore.result import (
     Caution,
     EnvironmentPart,
     Idle,
+    InputsCut,
     ModelPart,
     ProtocolPart,
     Result,
@@ -112,7 +113,7 @@ def assemble(
     """
     task, facts = subject.task, subject.facts
     size = task.class_of(facts.parameters, facts.quantization_bits)
-    workload = _workload_part(subject, runs[0])
+    workload = _workload_part(subject, runs[0], warmup.inputs_cut)
     protocol = ProtocolPart(
         device=subject.device,
         quick=subject.plan.quick,
@@ -166,7 +167,7 @@ def assemble(
     )
 
 
-def _workload_part(subject: Subject, run: Run) -> WorkloadPart:
+def _workload_part(subject: Subject, run: Run, cut: CutInputs | None) -> WorkloadPart:
     workload, phases = subject.plan.workload, subject.plan.phases
     generation = subject.plan.generation or subject.task.generation
     settings = generation.recorded() if generation and "decode" in phases else None
@@ -183,6 +184,7 @@ def _workload_part(subject: Subject, run: Run) -> WorkloadPart:
         input_tokens=run.input_tokens // run.passes,
         output_tokens=run.output_tokens // run.passes,
         generation=settings,
+        inputs_cut=InputsCut(**asdict(cut)) if cut else None,
     )
 
 

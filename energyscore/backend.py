@@ -42,6 +42,21 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
+class CutInputs:
+    """Queries that a model does not take whole, and what it takes of one at most.
+
+    Attributes:
+        queries: how many are cut.
+        limit: the most that it takes of one.
+        unit: what `limit` counts.
+    """
+
+    queries: int
+    limit: float
+    unit: Literal["tokens", "seconds"]
+
+
+@dataclass(frozen=True)
 class Batch:
     """Queries made ready for the model, on its device.
 
@@ -99,6 +114,9 @@ class Worker(Protocol):
     prepare_ahead: int
     phases: tuple[str, ...]
     lone_phase: str | None
+
+    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """How many of these will be cut by `prepare`; None where the model knows no limit."""
 
     def prepare(self, queries: Sequence[Query]) -> Batch:
         """Make one batch ready: the first phase, or the beginning of it."""

@@ -8,7 +8,7 @@ import gc
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from energyscore import meter
@@ -71,14 +71,16 @@ def run_benchmark(
     def in_order() -> list[Run]:
         return [runs[index] for index in sorted(runs)]
 
+    # Counted here, where nothing is metered yet.
+    inputs_cut = backend.cut_inputs(plan.workload.queries)
     missing = [index for index in range(plan.repeats) if index not in runs]
     if not missing or enough(in_order()):
-        return Measured(in_order(), Warmup(0.0, 0, True))
+        return Measured(in_order(), Warmup(0.0, 0, True, inputs_cut=inputs_cut))
     if plan.idle_s > 0:
         observer.stage("idle with the model loaded", None)
     idle_w = measure_idle(meters, plan.idle_s)
     on_idle(idle_w)
-    warmup = warm_up(plan, backend, observer, thermometer)
+    warmup = replace(warm_up(plan, backend, observer, thermometer), inputs_cut=inputs_cut)
     lone = measure_lone_phase(plan, backend, meters, observer)
     pass_s = warmup.duration_s / warmup.queries * len(plan.workload.queries)
     run_s = pass_s * max(1, math.ceil(plan.min_window_s / pass_s))

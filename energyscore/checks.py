@@ -51,6 +51,7 @@ def find_cautions(
     return [
         *cautions,
         *_output_lengths(runs, workload),
+        *_cut_inputs(workload),
         *_cut_answers(runs, workload, facts),
         *find_implausibly_low(runs, protocol, facts, workload.batch_size),
     ]
@@ -295,6 +296,19 @@ def _output_lengths(runs: Sequence[Run], workload: WorkloadPart) -> list[Caution
     made = short[0].output_tokens / short[0].queries
     message = f"{made:.2f} tokens a query were generated instead of {length}"
     return [Caution(code="output_length", message=message)]
+
+
+def _cut_inputs(workload: WorkloadPart) -> list[Caution]:
+    """Queries of which the model saw a part only: its energy is for less than was asked."""
+    cut = workload.inputs_cut
+    if cut is None or not cut.queries:
+        return []
+    unit = "tokens" if cut.unit == "tokens" else "s"
+    message = (
+        f"{cut.queries} of {workload.queries} queries were cut to the {cut.limit:.10g} {unit} that "
+        "the model has room for"
+    )
+    return [Caution(code="inputs_cut", message=message)]
 
 
 def _cut_answers(runs: Sequence[Run], workload: WorkloadPart, facts: ModelFacts) -> list[Caution]:

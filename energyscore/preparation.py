@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from energyscore.attribution import BlockPower
-from energyscore.backend import Query, Worker
+from energyscore.backend import CutInputs, Query, Worker
 from energyscore.meter import Domain, Measurement, Meter, Reading, is_check, metered
 from energyscore.statistics import is_steady
 from energyscore.work import Observer, Plan, Work
@@ -26,19 +26,22 @@ Thermometer = Callable[[], float | None]
 
 @dataclass(frozen=True)
 class Warmup:
-    """What the warm-up was.
+    """What the warm-up was, and what was found out along with it.
 
     Attributes:
         duration_s: its length.
         queries: how many were done.
         steady: whether pace and temperature became steady.
         output_tokens: how many tokens were generated.
+        inputs_cut: queries of the workload that the model does not take whole; None where it
+            knows no limit.
     """
 
     duration_s: float
     queries: int
     steady: bool
     output_tokens: int = 0
+    inputs_cut: CutInputs | None = None
 
 
 def measure_idle(meters: Sequence[Meter], seconds: float) -> dict[Domain, float]:

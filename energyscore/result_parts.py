@@ -49,6 +49,14 @@ class ModelPart(Part):
     model_class: str | None = Field(description="size class (A, B, C) where the task has them")
 
 
+class InputsCut(Part):
+    """Queries of a pass that the model did not take whole."""
+
+    queries: Count = Field(description="how many were cut")
+    limit: Positive = Field(description="what the model takes of one at most")
+    unit: Literal["tokens", "seconds"]
+
+
 class WorkloadPart(Part):
     """Which work: the queries of one pass and how they were put to the model."""
 
@@ -63,6 +71,9 @@ class WorkloadPart(Part):
     output_tokens: Count = Field(description="generated tokens of one pass")
     generation: dict[str, int | str] | None = Field(
         description="how text or images were made: new tokens, or diffusion steps; null: neither"
+    )
+    inputs_cut: InputsCut | None = Field(
+        default=None, description="queries longer than the model takes; null: it knows no limit"
     )
 
 

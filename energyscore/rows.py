@@ -5,8 +5,10 @@ Images and audio stay as they lie: bytes of their files, or the files' paths.
 
 import csv
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 from energyscore.errors import DatasetError
@@ -104,8 +106,7 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
 
 def read_folder(path: Path, wanted: Dataset) -> Rows:
     """A folder that `save_to_disk` wrote, or one with data files in it."""
-    import datasets
-
+    datasets = _datasets()
     try:
         if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
             loaded: Any = datasets.load_from_disk(str(path))
@@ -114,6 +115,16 @@ def read_folder(path: Path, wanted: Dataset) -> Rows:
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise DatasetError(f"--dataset {path}: no dataset can be read there: {error}.") from error
     return _split_of(loaded, wanted, str(path))
+
+
+def _datasets() -> ModuleType:
+    """The library that reads them, its progress shown to terminals only."""
+    import datasets
+
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    module: ModuleType = datasets
+    return module
 
 
 def _split_of(loaded: Any, wanted: Dataset, where: str) -> Rows:
@@ -127,10 +138,10 @@ def _split_of(loaded: Any, wanted: Dataset, where: str) -> Rows:
 
 def read_hub(dataset: str, revision: str, wanted: Dataset) -> tuple[Rows, str]:
     """The dataset at exactly the commit that the revision names now, and that commit."""
-    import datasets
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
+    datasets = _datasets()
     try:
         commit = str(HfApi().dataset_info(dataset, revision=revision).sha)
         loaded = datasets.load_dataset(dataset, revision=commit)

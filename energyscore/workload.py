@@ -107,10 +107,13 @@ def _to_queries(
         for field in spec.dataset.columns:
             column = columns.get(field, field)
             place = f"{where}, row {number}: the column {column!r}"
-            if spec.dataset.kind_of(field) == "text":
-                query[field] = _text(row.get(column), place)
-            else:
-                query[field] = _bytes(row.get(column), place, where.parent)
+            cell, kind = row.get(column), spec.dataset.kind_of(field)
+            if kind == "text":
+                query[field] = _text(cell, place)
+                continue
+            query[field] = content = _bytes(cell, place, where.parent)
+            if kind == "audio":
+                _check_recording(content, place, cell)
         queries.append(query)
     if not queries:
         raise DatasetError(f"The dataset {where} is empty.", "It must hold at least one row.")
@@ -139,6 +142,20 @@ def _bytes(cell: Any, place: str, folder: Path) -> bytes:
             f"{place} names the file {cell}, which cannot be read: {error}.",
             "Paths are relative to the folder of the file that names them.",
         ) from error
+
+
+def _check_recording(content: bytes, place: str, cell: Any) -> None:
+    """Refuse a recording that is broken, by its row and its file."""
+    from energyscore.recordings import find_fault
+
+    fault = find_fault(content)
+    if fault:
+        named = cell.get("path") if isinstance(cell, Mapping) else cell
+        file = f" ({named})" if isinstance(named, str) else ""
+        raise DatasetError(
+            f"{place}: the recording{file} {fault}.",
+            "It must be a whole WAV, FLAC, OGG or MP3 file: restore it, or remove the row.",
+        )
 
 
 def _content_digest(content: Any) -> str:

@@ -7,6 +7,7 @@ from energyscore.result import (
     EnvironmentPart,
     GpuPart,
     Idle,
+    InputsCut,
     ModelPart,
     PhasePart,
     ProtocolPart,
@@ -124,6 +125,7 @@ def make_result(
         input_tokens=369000,
         output_tokens=10000,
         generation=task.generation.recorded(),
+        inputs_cut=InputsCut(queries=0, limit=1014, unit="tokens"),
     )
     protocol = ProtocolPart(
         device=device,

@@ -127,6 +127,9 @@ class Backend:
         self.machine, self.decode_s, self.lone_w = machine, decode_s, lone_w
         self.random = np.random.default_rng(seed)
 
+    def cut_inputs(self, queries):
+        return None
+
     def prepare(self, queries):
         self.machine.pass_s(0.0005 * len(queries), PREPROCESS_W)
         return Batch(None, len(queries), 369 * len(queries))

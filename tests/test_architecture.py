@@ -63,6 +63,7 @@ FORBIDDEN = {
     | {"typer", "rich"}
     | ours("backends", "benchmark", "store", "cli", "console"),
     "api": HEAVY | {"typer", "rich"} | ours("meters", "cli", "catalog"),
+    "recordings": HEAVY | {"typer", "rich"} | ours("meters", "backends", "store", "cli", "console"),
     "rows": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "store", "cli", "console"),
     **dict.fromkeys(

@@ -1,10 +1,12 @@
 """Every bundled architecture that is small enough loads and does its task."""
 
+from types import SimpleNamespace
+
 import pytest
 from whole_way import SMALLEST
 
 from energyscore.backends.base import ByModel
-from energyscore.backends.loading import choose_dtype, count_experts
+from energyscore.backends.loading import choose_dtype, count_experts, facts_of, quantization_of
 from energyscore.benchmark import measure_run
 from energyscore.builtin import architectures, find_architecture
 from energyscore.catalog import BACKENDS, resolve
@@ -172,3 +174,102 @@ def test_a_mixture_is_loaded_as_one(tiny_model, tmp_path):
     assert (mixture.experts, mixture.parameters > 0) == (4, True)
     assert weights_bytes(mixture) is None
     assert weights_bytes(dense) == 4 * dense.parameters
+
+
+def quantized_folder(tiny_model, folder, settings):
+    """A folder with a tokenizer and a tiny Llama whose configuration says it is quantized."""
+    from transformers import LlamaConfig
+
+    for file in tiny_model.glob("tokenizer*"):
+        (folder / file.name).write_bytes(file.read_bytes())
+    config = LlamaConfig(
+        vocab_size=8192,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        architectures=["LlamaForCausalLM"],
+    )
+    config.quantization_config = settings
+    config.save_pretrained(folder)
+    return config
+
+
+PARAMETERS_OF_LLAMA = 2 * 8192 * 32 + 2 * (4 * 32 * 32 + 3 * 32 * 64 + 2 * 32) + 32
+GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 128}
+BITSANDBYTES = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+
+
+def test_random_weights_of_a_quantized_configuration_are_not_quantized(tiny_model, tmp_path):
+    quantized_folder(tiny_model, tmp_path, GPTQ)
+    backend = resolve(BACKENDS, "text_generation")()
+    spec = parse_model(str(tmp_path), random_weights=True)
+    facts = backend.load(spec, TASKS["text_generation"].spec, "cpu")
+    assert (facts.quantization, facts.quantization_bits) == (None, None)
+    assert (facts.dtype, facts.parameters) == ("float32", PARAMETERS_OF_LLAMA)
+
+
+def test_a_quantization_has_the_name_that_its_configuration_gives_it():
+    """As the library leaves it in the configuration of a model that it has loaded."""
+    from transformers.utils.quantization_config import QuantizationMethod
+
+    loaded = SimpleNamespace(
+        quantization_config=BITSANDBYTES | {"quant_method": QuantizationMethod.BITS_AND_BYTES}
+    )
+    saved = SimpleNamespace(quantization_config=BITSANDBYTES)
+    assert quantization_of(loaded) == quantization_of(saved) == ("bitsandbytes-4bit", 4)
+
+
+def packed_as_parameters(linear):
+    """Two 4-bit weights in a byte, as bitsandbytes keeps them."""
+    import torch
+
+    packed = torch.zeros(linear.weight.numel() // 2, 1, dtype=torch.uint8)
+    linear.weight = torch.nn.Parameter(packed, requires_grad=False)
+
+
+def packed_as_buffers(linear):
+    """Eight 4-bit weights in an integer, with zeros and scales, as GPTQ and AWQ keep them."""
+    import torch
+
+    rows, columns = linear.weight.shape
+    del linear.weight
+    linear.register_buffer("qweight", torch.zeros(columns // 8, rows, dtype=torch.int32))
+    linear.register_buffer("qzeros", torch.zeros(1, rows // 8, dtype=torch.int32))
+    linear.register_buffer("scales", torch.zeros(1, rows, dtype=torch.float16))
+
+
+@pytest.mark.parametrize(
+    ("settings", "pack", "label"),
+    [
+        (GPTQ, packed_as_buffers, "gptq-4bit"),
+        (GPTQ | {"quant_method": "awq"}, packed_as_buffers, "awq-4bit"),
+        (BITSANDBYTES, packed_as_parameters, "bitsandbytes-4bit"),
+    ],
+    ids=["gptq", "awq", "bitsandbytes"],
+)
+def test_packed_weights_count_as_the_parameters_that_they_are(
+    tiny_model, tmp_path, settings, pack, label
+):
+    import torch
+    from transformers import LlamaForCausalLM
+
+    config = quantized_folder(tiny_model, tmp_path, settings)
+    model = LlamaForCausalLM(config)
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear) and name != "lm_head":
+            pack(module)
+    facts = facts_of(parse_model(str(tmp_path)), "Llama", [model])
+    assert facts.parameters == PARAMETERS_OF_LLAMA
+    assert (facts.quantization, facts.quantization_bits) == (label, 4)
+    assert hasattr(model.config, "quantization_config")
+
+
+def test_no_progress_of_the_library_is_shown_where_there_is_no_terminal(tiny_model, capfd):
+    from transformers.utils import logging
+
+    logging.enable_progress_bar()
+    backend = resolve(BACKENDS, "text_generation")()
+    backend.load(parse_model(str(tiny_model)), TASKS["text_generation"].spec, "cpu")
+    assert capfd.readouterr().err == ""

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from energyscore import preparation, work
-from energyscore.backend import Batch, BatchOutput
+from energyscore.backend import Batch, BatchOutput, CutInputs
 from energyscore.benchmark import measure_run, run_benchmark
 from energyscore.errors import MeterError, ModelError
 from energyscore.meter import Measurement, Notice, Reading, Ticks
@@ -51,6 +51,10 @@ class FakeBackend:
     def __init__(self, log, clock, *, prepare_ahead=1, run_s=3.0, fail=None):
         self.log, self.clock, self.prepare_ahead = log, clock, prepare_ahead
         self.run_s, self.fail = run_s, fail
+
+    def cut_inputs(self, queries):
+        """Knows no more than 3 tokens of a query, and takes "d" and "e" for longer."""
+        return CutInputs(sum(query["text"] in "de" for query in queries), 3, "tokens")
 
     def prepare(self, queries):
         names = "".join(query["text"] for query in queries)
@@ -289,6 +293,12 @@ def test_when_all_are_finished_nothing_is_done_at_all(clock):
     assert done.runs == finished[:2]
     assert (log, done.told, done.warm, done.watcher.stages) == ([], [], [], [])
     assert (done.warmup.duration_s, done.warmup.queries) == (0.0, 0)
+
+
+@pytest.mark.parametrize("finished", [(), (make_run(0), make_run(1))], ids=["new", "finished"])
+def test_queries_that_the_model_cuts_are_counted_whether_or_not_runs_are_missing(clock, finished):
+    measured = benchmark_of(clock, [], finished=finished)
+    assert measured.warmup.inputs_cut == CutInputs(2, 3, "tokens")
 
 
 def test_a_run_that_fails_keeps_those_before_it(clock):

@@ -9,7 +9,7 @@ from energyscore.checks import (
     find_invalid_reasons,
     max_gpus_of,
 )
-from energyscore.result import Notice, SecondSource
+from energyscore.result import InputsCut, Notice, SecondSource
 from energyscore.task import load_tasks
 from results import UUID, make_cpu_run, make_result, make_run
 
@@ -112,6 +112,29 @@ def test_a_wrong_output_length_is_told():
 )
 def test_where_the_length_is_free_any_is_right(generation):
     assert cautions([make_run(output_tokens=7)], workload={"generation": generation}) == {}
+
+
+@pytest.mark.parametrize(
+    ("cut", "said"),
+    [
+        (None, None),
+        (InputsCut(queries=0, limit=512, unit="tokens"), None),
+        (
+            InputsCut(queries=12, limit=512, unit="tokens"),
+            "12 of 1000 queries were cut to the 512 tokens that the model has room for",
+        ),
+        (
+            InputsCut(queries=1, limit=1048576, unit="tokens"),
+            "1 of 1000 queries were cut to the 1048576 tokens that the model has room for",
+        ),
+        (
+            InputsCut(queries=1000, limit=30.0, unit="seconds"),
+            "1000 of 1000 queries were cut to the 30 s that the model has room for",
+        ),
+    ],
+)
+def test_queries_that_were_cut_are_told_with_the_limit(cut, said):
+    assert cautions(workload={"inputs_cut": cut}).get("inputs_cut") == said
 
 
 def test_fewer_queries_than_asked_for_are_told():

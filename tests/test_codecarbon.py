@@ -171,6 +171,34 @@ def test_a_lost_gpu_ends_no_run(at):
     assert "GpuIsLost" in reason
 
 
+def test_a_lost_gpu_costs_the_gpu_figure_only(folder, monkeypatch):
+    """CodeCarbon asks all GPUs of the machine while it sets itself up, and one does not answer."""
+    from codecarbon.core import gpu, resource_tracker
+
+    asked = []
+
+    def lost(gpu_ids):
+        asked.append(gpu_ids)
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+
+    monkeypatch.setattr(gpu, "is_nvidia_system", lambda: True)
+    monkeypatch.setattr(resource_tracker.GPU, "from_utils", lost)
+    meter = CodeCarbonMeter((7,))
+    meter.open()
+    assert asked == [[7]]
+    assert gpu.is_nvidia_system()
+    token = meter.start()
+    time.sleep(0.2)
+    measurement = meter.stop(token)
+    for domain in ("cpu", "ram"):
+        assert measurement.readings[domain].method == "estimated"
+        assert measurement.readings[domain].energy_j > 0
+    check = measurement.readings[GPU_CHECK]
+    assert check.energy_j is None
+    assert "GpuIsLost" in check.reason
+    assert measurement.notices == ()
+
+
 def test_a_tracker_without_figures_gives_nothing_but_a_reason():
     assert_nothing(with_tracker(lambda name: None), "CodeCarbon gave no figures")
 

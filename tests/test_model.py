@@ -1,10 +1,23 @@
 from dataclasses import replace
 
 import pytest
+from transformers import (
+    AutoFeatureExtractor,
+    AutoImageProcessor,
+    CanineConfig,
+    GPT2Config,
+    LongT5Config,
+    PegasusConfig,
+    T5Config,
+    ViTConfig,
+    WhisperConfig,
+)
 
-from energyscore.backends.loading import revision_of
+from energyscore.backends.loading import Blueprint, revision_of
+from energyscore.backends.processors import load_published, load_tokenizer
 from energyscore.errors import ModelError
 from energyscore.model import parse_model
+from energyscore.task import load_tasks
 
 
 @pytest.fixture
@@ -162,3 +175,56 @@ def test_a_file_of_the_folder_that_has_another_place_is_another_model(folder):
     first = revision_of(parse_model("my model"))
     file.rename(file.with_name("words.txt"))
     assert revision_of(parse_model("my model")) != first
+
+
+TEXT_CONFIGS = {
+    "knows no words": GPT2Config(),
+    "knows special tokens only": T5Config(),
+    "cannot be made": LongT5Config(),
+    "cannot be read": PegasusConfig(),
+}
+
+
+def blueprint_of(config, folder):
+    config.save_pretrained(folder)
+    task = load_tasks()["text_generation"].spec
+    return Blueprint(parse_model(str(folder)), task, "cpu", config)
+
+
+@pytest.mark.parametrize("config", TEXT_CONFIGS.values(), ids=TEXT_CONFIGS.keys())
+@pytest.mark.parametrize(
+    "settings", [{}, {"tokenizer_config.json": "{}"}], ids=["none", "settings"]
+)
+def test_a_folder_without_a_tokenizer_says_what_it_lacks(tmp_path, config, settings):
+    for name, content in settings.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ModelError) as caught:
+        load_tokenizer(blueprint_of(config, tmp_path), padding_side="right", framed=True)
+    assert "has no tokenizer files: none of tokenizer.json, vocab." in caught.value.message
+    assert f"tokenizer.save_pretrained('{tmp_path}')" in caught.value.remedy
+
+
+def test_a_tokenizer_without_files_of_its_own_is_none_that_is_missing(tmp_path):
+    blueprint = blueprint_of(CanineConfig(), tmp_path)
+    tokenizer = load_tokenizer(blueprint, padding_side="right", framed=True)
+    assert tokenizer("ab", add_special_tokens=False)["input_ids"] == [97, 98]
+
+
+def test_a_tokenizer_that_is_there_and_broken_is_not_said_to_be_missing(tmp_path):
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(Exception) as caught:  # the library's own, told elsewhere
+        load_tokenizer(blueprint_of(GPT2Config(), tmp_path), padding_side="right", framed=True)
+    assert "save_pretrained" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "auto_class"),
+    [(WhisperConfig(), AutoFeatureExtractor), (ViTConfig(), AutoImageProcessor)],
+    ids=["sound", "images"],
+)
+def test_a_folder_without_a_processor_says_what_it_lacks(tmp_path, config, auto_class):
+    with pytest.raises(ModelError) as caught:
+        load_published(blueprint_of(config, tmp_path), auto_class)
+    said = "has no processor files: none of preprocessor_config.json, processor_config.json"
+    assert said in caught.value.message
+    assert f"processor.save_pretrained('{tmp_path}')" in caught.value.remedy

@@ -19,8 +19,10 @@ def folder(tmp_path_factory):
     """Where a newcomer stands, after the README's first command: the demonstration is run."""
     folder = tmp_path_factory.mktemp("newcomer")
     for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", README, flags=re.S)):
-        named = re.match(r"# (\S+\.yaml)\n", text)
-        (folder / (named[1] if named else "models.yaml")).write_text(text)
+        named = re.match(r"# (\S+\.ya?ml)\n", text)
+        file = folder / (named[1] if named else "models.yaml")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
         assert named or number == 0
     (table,) = re.findall(r"```csv\n(.*?)```", README, flags=re.S)
     (folder / "text_generation.csv").write_text(table)

@@ -5,15 +5,19 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
 from conftest import energyscore, environment, only_result
 
+from energyscore.cli.session import Session
 from energyscore.environment import describe
 from energyscore.result import json_schema, parse_result
 from energyscore.selftest.file import save_selftest
 from energyscore.selftest.report import make_selftest
+from energyscore.store import save_result
+from results import make_result
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,8 @@ def test_the_result_says_what_was_measured_and_how(measured):
     assert result["model"]["dtype"] == "float32"
     assert result["workload"]["queries"] == 60
     assert result["workload"]["output_tokens"] == 600
+    room = 1024 - 10  # of the context, beside the tokens to generate
+    assert result["workload"]["inputs_cut"] == {"queries": 0, "limit": room, "unit": "tokens"}
     assert [run["queries"] for run in result["runs"]] == [60, 60]
     for run in result["runs"]:
         assert set(run["phases"]) == {"preprocess", "prefill", "decode"}
@@ -135,6 +141,22 @@ def test_fewer_rows_than_queries_is_a_caution_or_refused(tmp_path, tiny_model, p
     result = only_result(tmp_path / "out")
     assert result["workload"]["queries"] == 5
     assert "fewer_queries" in [caution["code"] for caution in result["cautions"]]
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [{"created_at": "2026-06-01T00:00:00Z"}, {"created_at": "2025-06-01T00:00:00Z"}],
+    ids=["clock set back", "clock as it was"],
+)
+@pytest.mark.parametrize("invalid", [(), ("the GPU was lost",)], ids=["valid", "invalid"])
+def test_a_session_shows_what_it_measured_beside_the_same_from_before(tmp_path, earlier, invalid):
+    save_result(tmp_path, make_result(**earlier))
+    save_result(tmp_path, make_result("org/other", identity="1" * 64))
+    own = make_result(created_at="2026-01-01T00:00:00Z", invalid=invalid)
+    session = SimpleNamespace(
+        _options=SimpleNamespace(out=tmp_path), _results=[(save_result(tmp_path, own), own)]
+    )
+    assert [entry.result for entry in Session.report(session)] == [own]
 
 
 RESUMED = ("--queries", 400, "--repeats", 4, "--quick", "--device", "cpu")

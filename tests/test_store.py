@@ -2,6 +2,7 @@ import errno
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,11 +10,14 @@ from energyscore.errors import ResultError
 from energyscore.store import (
     Journal,
     check_writable,
+    find_results,
     load_results,
     result_folder,
     save_result,
+    visible_files,
     write_atomically,
 )
+from energyscore.suite import runner
 from results import make_result, make_run
 
 IDENTITY = "a" * 64
@@ -108,6 +112,25 @@ def test_a_spoiled_result_in_a_folder_is_named_and_not_passed_over(tmp_path):
     (tmp_path / "torn.json").write_text('{"schema_version": 1, "created_at": "2026')
     with pytest.raises(ResultError, match=r"torn\.json is not valid JSON"):
         load_results([tmp_path])
+
+
+def test_a_link_to_nothing_among_results_is_passed_over(tmp_path):
+    path = save_result(tmp_path, make_result())
+    (tmp_path / "gone.json").symlink_to(tmp_path / "was here.json")
+    (tmp_path / "round.json").symlink_to(tmp_path / "round.json")
+    assert [found for found, _ in load_results([tmp_path])] == [path.resolve()]
+    assert [found for found, _ in find_results(tmp_path)] == [path]
+    assert visible_files(tmp_path, "*.json") == [path]
+
+
+def test_a_link_to_nothing_is_none_of_the_files_that_an_entry_of_a_suite_wrote(tmp_path):
+    entry = SimpleNamespace(folder=lambda out: out / "org/model/text_generation")
+    folder = entry.folder(tmp_path)
+    save_result(folder, make_result())
+    before = runner._written(entry, tmp_path)
+    (folder / "gone.json").symlink_to(folder / "was here.json")
+    assert runner._written(entry, tmp_path) == before
+    assert [name for name, _, _ in before] == [path.name for path in visible_files(folder, "2*")]
 
 
 def journal_file(folder):

@@ -1,7 +1,10 @@
+import io
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from energyscore.errors import DatasetError
 from energyscore.task import Dataset, TaskFile, load_tasks
@@ -41,6 +44,20 @@ def test_a_folder_written_by_save_to_disk_loads(tmp_path):
     datasets.Dataset.from_dict({"text": ["one", "two"]}).save_to_disk(tmp_path / "saved")
     workload = load_workload(TASK, str(tmp_path / "saved"), 10)
     assert [query["text"] for query in workload.queries] == ["one", "two"]
+
+
+def test_no_progress_of_the_library_is_shown_where_there_is_no_terminal(
+    tmp_path, monkeypatch, capfd
+):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.enable_progress_bars()
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "rows.csv").write_text("text\nhello\n")
+    assert len(load_workload(TASK, str(folder), 10).queries) == 1
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -138,3 +155,70 @@ def test_images_of_a_saved_dataset_are_not_decoded(tmp_path):
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "saved"))
     workload = load_workload(picture_task(tmp_path), str(tmp_path / "saved"), 1)
     assert workload.queries[0]["image"] == b"not decoded"
+
+
+ASR = load_tasks()["asr"]
+SPEECH = 0.1 * np.sin(np.arange(5 * 16_000) / 7)
+
+
+def encoded(**kind):
+    file = io.BytesIO()
+    soundfile.write(file, SPEECH, 16_000, **kind)
+    return file.getvalue()
+
+
+WAV = encoded(format="WAV")
+FLAC = encoded(format="FLAC")
+HEADER = len(WAV) - 2 * len(SPEECH)
+
+
+def spoken(folder, content):
+    """A dataset of a sound recording and that one."""
+    (folder / "whole.wav").write_bytes(WAV)
+    (folder / "second.bin").write_bytes(content)
+    rows = ("whole.wav", "second.bin")
+    file = folder / "speech.jsonl"
+    file.write_text("\n".join(json.dumps({"audio": name}) for name in rows))
+    return load_workload(ASR, str(file), 10)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (WAV[:90_000], f"160,000 bytes of sound, and it holds {90_000 - HEADER:,}"),
+        (WAV[:-1], "160,000 bytes of sound, and it holds 159,999"),
+        (WAV[:HEADER], "160,000 bytes of sound, and it holds 0"),
+        (encoded(format="WAV", endian="BIG")[:90_000], "160,000 bytes of sound"),
+        (FLAC[: len(FLAC) // 2], "cut off or damaged"),
+        (FLAC[:-1], "cut off or damaged"),
+        (FLAC[: len(FLAC) // 2] + bytes(4000) + FLAC[len(FLAC) // 2 + 4000 :], "damaged"),
+        (FLAC[:21] + b"\xf0" + bytes(4) + FLAC[26:], "how long it is"),
+        (b"no recording", "cannot be read"),
+    ],
+    ids=[
+        *("cut", "one byte", "no sound", "big endian", "flac", "flac by one byte", "damaged"),
+        *("no length", "text"),
+    ],
+)
+def test_a_recording_that_is_not_whole_is_refused_by_its_row_and_file(tmp_path, content, said):
+    with pytest.raises(DatasetError) as caught:
+        spoken(tmp_path, content)
+    assert "row 2: the column 'audio': the recording (second.bin) " in caught.value.message
+    assert said in caught.value.message
+    assert "remove the row" in caught.value.remedy
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(encoded(format=name) for name in ("WAV", "FLAC", "OGG", "MP3", "RF64", "AIFF")),
+        encoded(format="WAV", subtype="FLOAT"),
+        encoded(format="WAV", endian="BIG"),
+        WAV + b"LIST" + (4).to_bytes(4, "little") + b"INFO",
+        WAV[: HEADER - 4] + b"\xff" * 4 + WAV[HEADER:],  # as written to a pipe
+    ],
+    ids=["wav", "flac", "ogg", "mp3", "rf64", "aiff", "float", "big endian", "chunk", "pipe"],
+)
+def test_whole_recordings_are_taken(tmp_path, content):
+    assert [query["audio"] for query in spoken(tmp_path, content).queries] == [WAV, content]

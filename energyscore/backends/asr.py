@@ -21,7 +21,7 @@ from transformers.models.auto.modeling_auto import (
 )
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
+from energyscore.backend import Batch, BatchOutput, CutInputs, EnterPhase, Query
 from energyscore.backends.base import ByModel, TransformersBackend
 from energyscore.backends.generation import Generator, set_decoder_start
 from energyscore.backends.loading import Blueprint
@@ -69,6 +69,12 @@ def read_audio(content: bytes, rate_hz: int) -> np.ndarray:
     return np.ascontiguousarray(samples, dtype=np.float32)
 
 
+def _length(content: bytes, rate_hz: int) -> int:
+    """How many samples `read_audio` makes of a recording, by its header."""
+    info = soundfile.info(io.BytesIO(content))
+    return math.ceil(info.frames * rate_hz / info.samplerate)
+
+
 class AudioBackend(TransformersBackend):
     """What both kinds of speech models share: recordings become features on the device."""
 
@@ -89,13 +95,23 @@ class AudioBackend(TransformersBackend):
         inputs, _ = self._features(queries)
         return Batch(inputs, len(queries), 0)  # a recording has no tokens
 
+    def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        if not self._fills_up:
+            return None
+        most, rate_hz = self._extractor.n_samples, self._extractor.sampling_rate
+        cut = sum(_length(query["audio"], rate_hz) > most for query in queries)
+        return CutInputs(cut, most / rate_hz, "seconds")
+
+    @property
+    def _fills_up(self) -> bool:
+        """Whisper's extractor fills every recording up to 30 s by itself, and cuts longer ones."""
+        return isinstance(self._extractor, WhisperFeatureExtractor)
+
     def _features(self, queries: Sequence[Query]) -> tuple[dict[str, Any], list[int]]:
         """The model's inputs, and how many samples each recording has."""
         rate_hz = self._extractor.sampling_rate
         recordings = [read_audio(query["audio"], rate_hz) for query in queries]
-        # Whisper's extractor fills every recording up to 30 s by itself, and cuts longer ones.
-        fills_up = isinstance(self._extractor, WhisperFeatureExtractor)
-        padding = {"padding": True} if len(recordings) > 1 and not fills_up else {}
+        padding = {"padding": True} if len(recordings) > 1 and not self._fills_up else {}
         features = self._extractor(
             recordings, sampling_rate=rate_hz, return_tensors="pt", **padding
         )

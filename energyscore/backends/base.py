@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from transformers import modeling_utils  # noqa: F401  # what all models need: see imports.py
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Gpus, ModelFacts, Query
+from energyscore.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus, ModelFacts, Query
 from energyscore.backends.devices import device_uuid, occupied_gpus, synchronize
 from energyscore.backends.failures import loading_errors, translated_errors
 from energyscore.backends.loading import (
@@ -58,11 +58,17 @@ class TransformersBackend(ABC):
         # Of a model on several GPUs that is where its first part is: its inputs go there.
         self._device = str(self.model.device)
         self._set_up(blueprint.task)
-        return facts_of(blueprint, self.model, self._context_length())
+        architecture = type(self.model).__name__
+        return facts_of(blueprint.spec, architecture, [self.model], self._context_length())
 
     def gpu_uuids(self) -> tuple[str, ...]:
         """UUIDs of the GPUs that the model occupies."""
         return tuple(device_uuid(index) for index in self._gpus)
+
+    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """How many of these are longer than the model takes them."""
+        with translated_errors("Checking the queries"):
+            return self._cut_inputs(queries)
 
     def prepare(self, queries: Sequence[Query]) -> Batch:
         """Make one batch ready and put it on the device."""
@@ -101,17 +107,22 @@ class TransformersBackend(ABC):
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput: ...
 
     def _work_lone(self, batch: Batch) -> None:
-        raise NotImplementedError(f"{type(self).__name__} has no phase to do alone")
+        """Prefill: the only phase that any of them does alone."""
+        self._generator.prefill(batch.inputs)
 
     def _set_up(self, task: TaskSpec) -> None:  # noqa: B027  # most have nothing to set up
         """Prepare what does not change from batch to batch; the model is loaded."""
+
+    def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """Those that `_prepare` cuts, where it cuts any."""
+        return None
 
     def _context_length(self) -> int | None:
         """Longest input in tokens, where there is such a thing."""
         return None
 
 
-class ByModel:
+class ByModel(ABC):
     """The backend that fits the model, known once its configuration is read.
 
     A modality of several kinds of models subclasses it: classification by a head or by
@@ -119,9 +130,9 @@ class ByModel:
     """
 
     @staticmethod
+    @abstractmethod
     def choose(config: Any) -> type[TransformersBackend]:
         """The backend for models of that configuration."""
-        raise NotImplementedError
 
     def __init__(self) -> None:
         """Not chosen yet."""

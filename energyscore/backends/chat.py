@@ -46,6 +46,10 @@ class Chat:
         """The whole prompt for a text."""
         return self._render(text, self._switch)
 
+    def length(self, text: str) -> int:
+        """Tokens of the whole prompt for a text."""
+        return len(self._encode(self.render(text)))
+
     def within(self, text: str, limit: int) -> str:
         """The prompt, its text cut at the end so that the whole has at most `limit` tokens.
 
@@ -77,7 +81,8 @@ class Chat:
         return ThinkingCounter(lambda token: str(self._tokenizer.decode([token])), marks, opened)
 
     def _encode(self, text: str) -> list[int]:
-        tokens: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        encoded = self._tokenizer(text, add_special_tokens=False, verbose=False)
+        tokens: list[int] = encoded["input_ids"]
         return tokens
 
     def _render(self, text: str, switch: Switch) -> str:

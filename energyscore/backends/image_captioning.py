@@ -65,9 +65,6 @@ class ImageCaptioning(TransformersBackend):
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
         return self._generator.run(batch.inputs, enter)
 
-    def _work_lone(self, batch: Batch) -> None:
-        self._generator.prefill(batch.inputs)
-
 
 _FAMILIES = ("blip", "blip-2", "git", "pix2struct", "vision-encoder-decoder")
 

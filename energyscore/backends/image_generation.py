@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Gpus, ModelFacts, Query
+from energyscore.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus, ModelFacts, Query
 from energyscore.backends.failures import loading_errors, translated_errors
 from energyscore.backends.loading import gpu_uuids
 from energyscore.errors import ModelError, TaskError, UnsupportedError
@@ -15,6 +15,9 @@ from energyscore.model import ModelSpec
 from energyscore.task import TaskSpec
 
 _NEEDED = ("prompt", "generator", "num_inference_steps", "num_images_per_prompt")
+
+_NO_LIMIT = 10**8
+"""Tokenizers that know no limit name a number beyond all that are meant."""
 
 
 class ImageGeneration:
@@ -78,6 +81,21 @@ class ImageGeneration:
 
         return gpu_uuids(modules_of(self.pipeline))
 
+    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """Prompts that no text encoder of the pipeline takes whole."""
+        parts = self.pipeline.components
+        tokenizers = [part for name, part in parts.items() if "tokenizer" in name and part]
+        longest = max(tokenizers, key=lambda one: one.model_max_length, default=None)
+        if longest is None or longest.model_max_length >= _NO_LIMIT:
+            return None
+        limit = int(longest.model_max_length)
+        with translated_errors("Checking the queries"):
+            tokens = [
+                len(longest(query["prompt"], truncation=False, verbose=False)["input_ids"])
+                for query in queries
+            ]
+        return CutInputs(sum(count > limit for count in tokens), limit, "tokens")
+
     def prepare(self, queries: Sequence[Query]) -> Batch:
         """Make a batch of prompts ready."""
         with translated_errors("Preparing a batch"):
@@ -101,8 +119,8 @@ class ImageGeneration:
             return BatchOutput(0, images)
 
     def run_lone(self, batch: Batch) -> None:
-        """No phase can be done alone."""
-        raise NotImplementedError("image generation has no phase to do alone")
+        """Call the pipeline: there is no other phase to leave out."""
+        self.run(batch, lambda phase: None)
 
     def synchronize(self) -> None:
         """Wait for the device."""

@@ -4,8 +4,10 @@ Nothing is loaded that could run code from elsewhere unless it was asked for, an
 measured whose weights are not what they claim to be: missing weights are refused.
 """
 
+import copy
 import hashlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +55,7 @@ def read_blueprint(
     spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
 ) -> Blueprint:
     """Read the configuration of what `spec` names."""
-    transformers.logging.set_verbosity_error()
+    quieten()
     if spec.source == "builtin":
         architecture = find_architecture(spec.id, task.modality)
         settings = dict(architecture.config)
@@ -69,7 +71,17 @@ def read_blueprint(
         file = try_to_load_from_cache(spec.id, "config.json", revision=spec.revision or "main")
         if isinstance(file, str):
             spec = replace(spec, revision=Path(file).parent.name)
+    if spec.random_weights and hasattr(config, "quantization_config"):
+        # It tells of weights that are not loaded: random ones are made in the dtype.
+        del config.quantization_config
     return Blueprint(spec, task, device, config, gpus=gpus)
+
+
+def quieten() -> None:
+    """Keep the library's own words off the screen, and its progress off what is no screen."""
+    transformers.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers.logging.disable_progress_bar()
 
 
 def load_weights(
@@ -133,15 +145,13 @@ def _choose_place(
     if blueprint.device == "cpu" or blueprint.gpus is None:
         return blueprint.device, auto_class
     spec, config = blueprint.spec, blueprint.config
-    # Random weights are made in the dtype, whatever the configuration says of quantization.
-    quantization = (None, None) if spec.random_weights else quantization_of(config)
     try:
         sketch = sketch_of(
             auto_class,
             config,
             dtype,
             spec.label,
-            quantization,
+            quantization_of(config),
             trust_remote_code=spec.trust_remote_code,
         )
     except RuntimeError:
@@ -215,21 +225,65 @@ def _pretrained(
     return model
 
 
-def facts_of(blueprint: Blueprint, model: Any, context_length: int | None) -> ModelFacts:
-    """What a loaded model is."""
-    spec, config = blueprint.spec, blueprint.config
-    quantization, bits = quantization_of(config)
+def facts_of(
+    spec: ModelSpec, architecture: str, parts: Sequence[Any], context_length: int | None = None
+) -> ModelFacts:
+    """What a loaded model is.
+
+    Args:
+        spec: the model as it was asked for, pinned.
+        architecture: its name.
+        parts: the modules that it consists of: one, or several of a pipeline.
+        context_length: longest input in tokens, where there is such a thing.
+    """
+    largest = max(parts, key=lambda part: sum(p.numel() for p in part.parameters()))
+    found = [quantization_of(getattr(part, "config", None)) for part in parts]
+    quantization, bits = next((one for one in found if one[0]), (None, None))
     return ModelFacts(
         revision=revision_of(spec),
-        architecture=type(model).__name__,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        dtype=str(model.dtype).removeprefix("torch."),
+        architecture=architecture,
+        parameters=count_parameters(parts),
+        dtype=str(largest.dtype).removeprefix("torch."),
         quantization=quantization,
         quantization_bits=bits,
         weights="random" if spec.random_weights else "pretrained",
         context_length=context_length,
-        experts=count_experts(config.to_dict()),
+        experts=count_experts(_as_dict(getattr(largest, "config", {}))),
     )
+
+
+def count_parameters(parts: Sequence[Any]) -> int:
+    """Parameters of modules, those that they share once.
+
+    Quantized weights are packed several to a number, each method in its own way, some as buffers;
+    so they are counted in the same architecture without quantization, built on `meta`.
+    """
+    plain = [_unquantized(part) if _is_quantized(part) else part for part in parts]
+    return sum(p.numel() for p in torch.nn.ModuleList(plain).parameters())
+
+
+def _is_quantized(part: Any) -> bool:
+    return quantization_of(getattr(part, "config", None))[0] is not None
+
+
+def _unquantized(part: Any) -> Any:
+    """The architecture of a part as it would be without quantization, without memory for it."""
+    config = copy.deepcopy(part.config)
+    with torch.device("meta"):
+        if isinstance(part, transformers.PreTrainedModel):
+            del config.quantization_config
+            return type(part)(config)
+        return type(part).from_config(without_quantization(config))
+
+
+def without_quantization(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration's settings but for how its weights are quantized."""
+    return {name: value for name, value in settings.items() if name != "quantization_config"}
+
+
+def _as_dict(config: Any) -> Mapping[str, Any]:
+    settings: Mapping[str, Any] = config.to_dict() if hasattr(config, "to_dict") else config
+    return settings
 
 
 def count_experts(config: Mapping[str, Any]) -> int | None:
@@ -250,7 +304,8 @@ def quantization_of(config: Any) -> tuple[str | None, int | None]:
     if settings is None:
         return None, None
     content = settings if isinstance(settings, dict) else settings.to_dict()
-    method = str(content.get("quant_method", "unknown")).lower().removeprefix("quantizationmethod.")
+    named = content.get("quant_method", "unknown")  # a text, or the library's enumeration
+    method = str(getattr(named, "value", named)).lower()
     bits = content.get("bits") or (4 if content.get("load_in_4bit") or "fp4" in method else None)
     bits = bits or (8 if content.get("load_in_8bit") or "fp8" in method else None)
     return (f"{method}-{bits}bit" if bits else method), bits

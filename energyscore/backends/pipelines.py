@@ -23,8 +23,9 @@ from energyscore.backend import ModelFacts
 from energyscore.backends.loading import (
     SPECIAL_TOKENS,
     choose_dtype,
-    quantization_of,
-    revision_of,
+    facts_of,
+    quieten,
+    without_quantization,
 )
 from energyscore.backends.processors import bundled_tokenizer
 from energyscore.builtin import Architecture, find_architecture
@@ -41,7 +42,7 @@ def load_pipeline(spec: ModelSpec, task: TaskSpec, device: str) -> tuple[Any, Mo
     It is kept as it ships: its scheduler, its guidance, and where it has a safety checker, that
     too. All of it is the work that whoever uses the model pays for.
     """
-    transformers.logging.set_verbosity_error()
+    quieten()
     diffusers.logging.set_verbosity_error()
     diffusers.logging.disable_progress_bar()
     _find_moved_modules()
@@ -54,7 +55,9 @@ def load_pipeline(spec: ModelSpec, task: TaskSpec, device: str) -> tuple[Any, Mo
         pipeline = _from_folder(folder, spec, dtype, device)
     pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline, _facts_of(pipeline, spec)
+    # No length: what is too long is cut by each text encoder for itself.
+    facts = facts_of(spec, type(pipeline).__name__, list(_modules_by_name(pipeline).values()))
+    return pipeline, facts
 
 
 def modules_of(pipeline: Any) -> torch.nn.ModuleList:
@@ -202,6 +205,7 @@ def _part_class(library: str, name: str) -> Any:
 def _build_part(
     part_class: Any, settings: dict[str, Any], dtype: torch.dtype, device: str
 ) -> torch.nn.Module:
+    settings = without_quantization(settings)  # of weights that are not loaded
     with torch.device(device):  # only models: schedulers calculate on the CPU
         if issubclass(part_class, transformers.PreTrainedModel):
             part = part_class(part_class.config_class(**SPECIAL_TOKENS | settings))
@@ -213,20 +217,3 @@ def _build_part(
 def _modules_by_name(pipeline: Any) -> dict[str, torch.nn.Module]:
     parts = pipeline.components.items()
     return {name: part for name, part in parts if isinstance(part, torch.nn.Module)}
-
-
-def _facts_of(pipeline: Any, spec: ModelSpec) -> ModelFacts:
-    modules = modules_of(pipeline)
-    largest = max(modules, key=lambda one: sum(p.numel() for p in one.parameters()))
-    found = [quantization_of(getattr(module, "config", None)) for module in modules]
-    quantization, bits = next((one for one in found if one[0]), (None, None))
-    return ModelFacts(
-        revision=revision_of(spec),
-        architecture=type(pipeline).__name__,
-        parameters=sum(parameter.numel() for parameter in modules.parameters()),
-        dtype=str(largest.dtype).removeprefix("torch."),
-        quantization=quantization,
-        quantization_bits=bits,
-        weights="random" if spec.random_weights else "pretrained",
-        context_length=None,  # what is too long is cut by each text encoder for itself
-    )

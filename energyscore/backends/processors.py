@@ -4,7 +4,9 @@ Those of published models come with them; bundled architectures get the bundled 
 processors made from the settings in `architectures.json`.
 """
 
+import contextlib
 import importlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import transformers
@@ -15,6 +17,11 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from energyscore.backends.loading import Blueprint
 from energyscore.builtin import tokenizer_path
 from energyscore.errors import ModelError
+from energyscore.model import ModelSpec
+
+_VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
+_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+_LOADING_ERRORS = (OSError, ValueError, TypeError, AttributeError, KeyError, ImportError)
 
 _NO_LIMIT = 10**8
 _POSITIONS = (
@@ -38,21 +45,54 @@ def load_tokenizer(blueprint: Blueprint, *, padding_side: str, framed: bool) -> 
         padding_side: on which side shorter queries of a batch are padded.
         framed: whether the bundled tokenizer puts `<s>` and `</s>` around a text, as encoders
             want it.
+
+    Raises:
+        ModelError: when the model is a folder without one.
     """
     if blueprint.architecture is not None:
         return bundled_tokenizer(
             padding_side=padding_side, framed=framed, longest=context_length(blueprint) or 512
         )
     spec = blueprint.spec
-    tokenizer = AutoTokenizer.from_pretrained(
-        spec.location,
-        padding_side=padding_side,
-        revision=spec.revision,
-        trust_remote_code=spec.trust_remote_code,
-    )
+    with _named_if_missing(spec, "tokenizer", _VOCABULARIES):
+        tokenizer = AutoTokenizer.from_pretrained(
+            spec.location,
+            padding_side=padding_side,
+            revision=spec.revision,
+            trust_remote_code=spec.trust_remote_code,
+        )
+        if not _knows_words(tokenizer):
+            raise ValueError(f"the tokenizer of {spec.label} knows no words")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     return tokenizer
+
+
+@contextlib.contextmanager
+def _named_if_missing(spec: ModelSpec, what: str, files: Sequence[str]) -> Iterator[None]:
+    """Say that a folder lacks these files, where they are what loading fails for.
+
+    The library says it in many ways, some of them of other things.
+    """
+    try:
+        yield
+    except _LOADING_ERRORS as error:
+        if spec.path is None or any(any(spec.path.glob(name)) for name in files):
+            raise
+        raise ModelError(
+            f"The folder of the model {spec.label} has no {what} files: none of "
+            f"{', '.join(files)} is in it.",
+            f"Save them beside the model: {what}.save_pretrained({str(spec.path)!r}).",
+        ) from error
+
+
+def _knows_words(tokenizer: Any) -> bool:
+    """Whether it tells one text from another: one without a vocabulary cannot."""
+    first, second = (
+        tokenizer(text, add_special_tokens=False)["input_ids"]
+        for text in ("0 a c g t quick brown", "1 e n u z heavy snow")
+    )
+    return set(first) != set(second)
 
 
 def bundled_tokenizer(*, padding_side: str, framed: bool, longest: int, **tokens: str) -> Any:
@@ -80,11 +120,18 @@ def load_published(blueprint: Blueprint, auto_class: Any, **options: Any) -> Any
         blueprint: the model.
         auto_class: `AutoProcessor`, `AutoImageProcessor` or `AutoFeatureExtractor`.
         options: for the class.
+
+    Raises:
+        ModelError: when the model is a folder without one.
     """
     spec = blueprint.spec
-    return auto_class.from_pretrained(
-        spec.location, revision=spec.revision, trust_remote_code=spec.trust_remote_code, **options
-    )
+    with _named_if_missing(spec, "processor", _PROCESSORS):
+        return auto_class.from_pretrained(
+            spec.location,
+            revision=spec.revision,
+            trust_remote_code=spec.trust_remote_code,
+            **options,
+        )
 
 
 def make_bundled(blueprint: Blueprint, part: str = "image_processor") -> Any:

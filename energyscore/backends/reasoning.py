@@ -44,6 +44,11 @@ class Reasoning(TextGeneration):
         ends = [*(named if isinstance(named, list) else [named]), self._tokenizer.eos_token_id]
         return [end for end in dict.fromkeys(ends) if end is not None] or None
 
+    def _longest(self, query: Query) -> int:
+        if not self._chat.templated:
+            return super()._longest(query)
+        return self._chat.length(*self._texts([query]))
+
     def _encode(self, queries: Sequence[Query]) -> Any:
         if not self._chat.templated:
             return super()._encode(queries)

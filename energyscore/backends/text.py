@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from energyscore.backend import Batch, Query
+from energyscore.backend import Batch, CutInputs, Query
 from energyscore.backends.base import TransformersBackend
 from energyscore.backends.loading import Blueprint
 from energyscore.backends.processors import context_length, load_tokenizer
@@ -32,6 +32,18 @@ class TextBackend(TransformersBackend):
 
     def _context_length(self) -> int | None:
         return self._max_tokens
+
+    def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        limit = self._max_tokens
+        if limit is None:
+            return None
+        cut = sum(self._longest(query) > limit for query in queries)
+        return CutInputs(cut, limit, "tokens")
+
+    def _longest(self, query: Query) -> int:
+        """Tokens of the longest input that a query makes, whole."""
+        encoded = self._tokenizer(self._texts([query]), truncation=False, verbose=False)
+        return max(map(len, encoded["input_ids"]))
 
     def _prepare(self, queries: Sequence[Query]) -> Batch:
         encoded = self._encode(queries)

@@ -36,6 +36,3 @@ class TextGeneration(TextBackend):
 
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
         return self._generator.run(batch.inputs, enter, batch.inputs["input_ids"].shape[1])
-
-    def _work_lone(self, batch: Batch) -> None:
-        self._generator.prefill(batch.inputs)

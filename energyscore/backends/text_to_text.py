@@ -41,9 +41,6 @@ class TextToText(TextBackend):
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
         return self._generator.run(batch.inputs, enter, prompt_tokens=1)
 
-    def _work_lone(self, batch: Batch) -> None:
-        self._generator.prefill(batch.inputs)
-
 
 def writes_text(config: Any, head: str) -> bool:
     """Whether a model does a task by generating text: it has a decoder, and not that head."""

@@ -23,6 +23,7 @@ _MOST_TIMERS = 5
 GPU_CHECK = "codecarbon:gpu"
 """The reading under which CodeCarbon's own GPU figure comes: a check, never part of a sum."""
 
+_FAILED = "CodeCarbon failed: "
 
 _FAILURES = (
     *(OSError, ValueError, TypeError, AttributeError),
@@ -69,19 +70,32 @@ class CodeCarbonMeter:
         self._gpu_reason = "" if gpu_indices else "no GPU was metered"
 
     def open(self) -> None:
-        """Probe the hardware; that takes CodeCarbon a second or two, so it is done here."""
+        """Probe the hardware; that takes CodeCarbon a second or two, so it is done here.
+
+        Where it fails with the GPUs, as it does while any of the machine is lost, it goes on
+        without: processor and memory are estimated all the same.
+        """
+        if self._gpu_indices:
+            try:
+                self._probe(self._gpu_indices)
+            except (ImportError, *_FAILURES) as error:
+                why = str(error).removeprefix(_FAILED)
+                self._gpu_reason = f"CodeCarbon does not start with the GPUs: {why}"
+            else:
+                if not self._selected_gpus():
+                    self._gpu_reason = "CodeCarbon found none of the metered GPUs"
+                return
         try:
-            self._probe()
+            with _blind_to_gpus():
+                self._probe(())
         except (ImportError, *_FAILURES) as error:
             # Its settings and its ways of failing change from release to release; whatever it
             # is, the run goes on without a second source.
             raise MeterError(
                 f"CodeCarbon does not start: {type(error).__name__}: {error}."
             ) from error
-        if self._gpu_indices and not self._selected_gpus():
-            self._gpu_reason = "CodeCarbon found none of the metered GPUs"
 
-    def _probe(self) -> None:
+    def _probe(self, gpu_indices: tuple[int, ...]) -> None:
         from codecarbon import OfflineEmissionsTracker
         from codecarbon.emissions_tracker import BaseEmissionsTracker
 
@@ -95,7 +109,7 @@ class CodeCarbonMeter:
         # which is not used.
         settings: dict[str, Any] = {
             "country_iso_code": "USA",
-            "gpu_ids": list(self._gpu_indices),
+            "gpu_ids": list(gpu_indices),
             "output_dir": tempfile.gettempdir(),
             **_SETTINGS,
         }
@@ -124,11 +138,11 @@ class CodeCarbonMeter:
     def stop(self, token: object) -> Measurement:
         """End the window."""
         if self._start_error:
-            return _nothing(f"CodeCarbon failed: {self._start_error}")
+            return _nothing(_FAILED + self._start_error)
         try:
             data = self._tracker.stop_task(token)
         except _FAILURES as error:
-            return _nothing(f"CodeCarbon failed: {type(error).__name__}: {error}")
+            return _nothing(f"{_FAILED}{type(error).__name__}: {error}")
         if data is None:
             return _nothing("CodeCarbon gave no figures")
         return Measurement(
@@ -167,6 +181,22 @@ def _end_timers(tracker: Any) -> None:
                 break
             timer.cancel()
             timer.join(timeout=1.0)  # until it has started its successor, if it does
+
+
+@contextmanager
+def _blind_to_gpus() -> Iterator[None]:
+    """Have CodeCarbon find no GPUs: it asks for all of the machine, and fails if one does."""
+    from codecarbon.core import gpu
+
+    names = [name for name in ("is_nvidia_system", "is_rocm_system") if hasattr(gpu, name)]
+    asked = {name: getattr(gpu, name) for name in names}
+    for name in names:
+        setattr(gpu, name, lambda: False)
+    try:
+        yield
+    finally:
+        for name, ask in asked.items():
+            setattr(gpu, name, ask)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What metering a GPU costs the work: paired runs with and without, and what a boundary costs.
 
-    python tests/bench/overhead.py [--pairs 7] [--seconds 3] [--threads N] [--real]
+    python tests/bench/overhead.py [--pairs 2] [--seconds 15] [--threads N] [--real]
 
 Without `--real`: the model computes on the processor, and the simulated driver (it needs a C
 compiler) has GPUs whose counters are updated every 10, 20 and 100 ms. With it: model, GPU and
@@ -247,8 +247,8 @@ def with_simulated_driver(arguments):
 def main():
     """Measure here, or in a process with the simulated driver."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of a run, at least")
+    parser.add_argument("--pairs", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=15.0, help="of a run, at least")
     parser.add_argument("--model", default="distilgpt2")
     parser.add_argument("--threads", type=int, help="of the model; torch decides by default")
     parser.add_argument("--real", action="store_true", help="this machine's GPU and driver")

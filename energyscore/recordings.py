@@ -1,0 +1,58 @@
+"""Recordings of a dataset, looked through before anything is measured: whole, or what is wrong."""
+
+import io
+import struct
+
+import soundfile
+
+_NO_LENGTH = 2**63 - 1
+"""What libsndfile says of a file whose header leaves its length open."""
+
+_OPEN_SIZE = 0x7FFFF000
+"""Programs that write to a pipe put this or more into a WAV's header, for a size not yet known."""
+
+_BLOCK = 1 << 16
+_FAILURES = (soundfile.SoundFileError, RuntimeError, TypeError, ValueError)
+
+
+def find_fault(content: bytes) -> str:
+    """What is wrong with a recording's file, empty where nothing is.
+
+    A file that was cut off is told apart from a short one by its header: a WAV would else be read
+    as far as it goes, and less be measured than the dataset holds.
+
+    Args:
+        content: of the file.
+    """
+    try:
+        file = soundfile.SoundFile(io.BytesIO(content))
+    except _FAILURES as error:
+        return f"cannot be read: {error}"
+    with file:
+        if file.frames == _NO_LENGTH:
+            return "does not say in its header how long it is"
+        try:
+            while len(file.read(_BLOCK, dtype="float32")):
+                pass
+        except _FAILURES:
+            return "is cut off or damaged: it cannot be read to its end"
+    size, held = _sound_bytes(content)
+    if held < size:
+        return f"is cut off: its header says {size:,} bytes of sound, and it holds {held:,}"
+    return ""
+
+
+def _sound_bytes(content: bytes) -> tuple[int, int]:
+    """Bytes of sound that a WAV's header says and that are there; nothing of other formats."""
+    if content[:4] not in (b"RIFF", b"RIFX"):
+        return 0, 0
+    order = "<" if content[:4] == b"RIFF" else ">"
+    place = 12  # after the kind and size of the whole
+    while place + 8 <= len(content):
+        name, size = struct.unpack_from(f"{order}4sI", content, place)
+        place += 8
+        if name == b"data":
+            held = len(content) - place
+            return (0, held) if size >= _OPEN_SIZE else (size, held)
+        place += size + size % 2
+    return 0, 0

@@ -1,0 +1,124 @@
+"""Queries longer than the model takes: as many are told of as lose something when prepared."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+from test_reasoning import QWEN35, chat_of
+from transformers import Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
+
+from energyscore.backends import asr
+from energyscore.backends.image_generation import ImageGeneration
+from energyscore.backends.processors import bundled_tokenizer
+from energyscore.backends.question_answering import BySpan
+from energyscore.backends.reasoning import Reasoning
+from energyscore.backends.sentence_similarity import SentenceSimilarity
+from energyscore.backends.text_generation import TextGeneration
+from energyscore.backends.text_to_text import TextToText
+
+LIMIT = 48
+SENTENCE = "Heavy snow closed the airport of Oslo on Monday, and trains through Norway ran late. "
+TEXTS = [(SENTENCE * 9)[:length] for length in range(20, 420, 5)]
+"""Of some 5 to 130 tokens, in steps of one or two."""
+
+
+def with_tokenizer(backend):
+    """A backend with the bundled tokenizer, and no model."""
+    backend._tokenizer = bundled_tokenizer(
+        padding_side=backend.padding_side, framed=True, longest=10**9
+    )
+    backend._told = False
+    return backend
+
+
+def chatting():
+    backend = Reasoning()
+    backend._chat = chat_of(QWEN35)
+    backend._tokenizer = backend._chat._tokenizer
+    return backend
+
+
+BACKENDS = {
+    "text": lambda: with_tokenizer(TextGeneration()),
+    "text to text": lambda: with_tokenizer(TextToText()),
+    "two texts": lambda: with_tokenizer(SentenceSimilarity()),
+    "question": lambda: with_tokenizer(BySpan()),
+    "chat": chatting,
+}
+
+
+def queries_of():
+    """With the fields of every task; the second sentence is the longer or the shorter one."""
+    middle = TEXTS[30]
+    return [
+        {"text": t, "sentence1": t, "sentence2": middle, "question": "What closed?", "context": t}
+        for t in TEXTS
+    ]
+
+
+@pytest.mark.parametrize("make", BACKENDS.values(), ids=BACKENDS.keys())
+def test_texts_that_lose_tokens_when_prepared_are_counted(make):
+    backend, queries = make(), queries_of()
+
+    def tokens():
+        return [backend.prepare([query]).input_tokens for query in queries]
+
+    backend._max_tokens = None
+    assert backend.cut_inputs(queries) is None
+    whole = tokens()
+    for limit in (LIMIT, LIMIT + 1, LIMIT + 2):
+        backend._max_tokens = limit
+        lose = sum(some < all_ for some, all_ in zip(tokens(), whole, strict=True))
+        assert 0 < lose < len(queries)
+        found = backend.cut_inputs(queries)
+        assert (found.queries, found.limit, found.unit) == (lose, limit, "tokens")
+
+
+def recording(samples, rate_hz=16_000):
+    file = io.BytesIO()
+    soundfile.write(file, np.full(samples, 0.1), rate_hz, format="WAV")
+    return {"audio": file.getvalue()}
+
+
+def test_recordings_over_30_seconds_are_counted_for_whispers():
+    backend = asr.ByDecoder()
+    backend._extractor = WhisperFeatureExtractor()
+    queries = [
+        recording(16_000),
+        recording(480_000),
+        recording(480_001),
+        recording(240_000, 8_000),
+        recording(240_001, 8_000),
+        recording(1_323_000, 44_100),
+        recording(1_323_001, 44_100),
+    ]
+    longer = sum(len(asr.read_audio(query["audio"], 16_000)) > 480_000 for query in queries)
+    found = backend.cut_inputs(queries)
+    assert (found.queries, found.limit, found.unit) == (longer, 30.0, "seconds")
+    assert longer == 3
+
+
+def test_other_speech_models_take_recordings_whole():
+    backend = asr.ByCtc()
+    backend._extractor = Wav2Vec2FeatureExtractor()
+    assert backend.cut_inputs([recording(960_000)]) is None
+
+
+def test_prompts_count_as_cut_when_no_text_encoder_takes_them_whole():
+    def tokenizer(longest):
+        return bundled_tokenizer(padding_side="right", framed=True, longest=longest)
+
+    backend = ImageGeneration()
+    prompts = [{"prompt": text} for text in TEXTS]
+    backend.pipeline = SimpleNamespace(components={"tokenizer": tokenizer(10), "unet": None})
+    assert backend.cut_inputs(prompts).limit == 10
+    backend.pipeline.components["tokenizer_2"] = tokenizer(LIMIT)
+    whole = tokenizer(10**9)
+    longer = sum(len(whole(text)["input_ids"]) > LIMIT for text in TEXTS)
+    found = backend.cut_inputs(prompts)
+    assert (found.queries, found.limit, found.unit) == (longer, LIMIT, "tokens")
+    assert 0 < longer < len(prompts)
+    backend.pipeline = SimpleNamespace(components={"vae": object()})
+    assert backend.cut_inputs(prompts) is None
