@@ -1,3 +1,43 @@
-"""energyscore: how much energy an AI model needs to do its work, with one to five stars."""
+"""energyscore: how much energy an AI model needs to do its work, with one to five stars.
+
+From Python, `measure` measures a function or a model, and `load` reads a result:
+
+    import energyscore
+
+    assert energyscore.load("result.json").require_gpu_wh_per_1k_queries() <= 2.5
+"""
+
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "EnergyScoreError",
+    "Figure",
+    "InvalidResult",
+    "Measurement",
+    "NotMeasuredError",
+    "WorkError",
+    "__version__",
+    "load",
+    "load_all",
+    "measure",
+]
+
+if TYPE_CHECKING:
+    from energyscore.api import Figure, Measurement, load, load_all, measure
+    from energyscore.errors import EnergyScoreError, InvalidResult, NotMeasuredError, WorkError
+else:
+    # Imported when asked for: the command line imports this, too, and is to start fast.
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from energyscore import api, errors
+
+        found = getattr(api if hasattr(api, name) else errors, name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

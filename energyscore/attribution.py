@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from energyscore.measure import Reading
+from energyscore.meter import Reading
 
 REGRESSION = "tick_regression"
 """The powers that explain the counter's ticks best, see `regression`."""

@@ -101,19 +101,38 @@ class Gpus:
     spread: int | None = None
 
 
-class Backend(Protocol):
-    """Does a task's work with one model. All errors it raises are EnergyScoreErrors.
+class Worker(Protocol):
+    """Does the work of a run, batch by batch. All errors it raises are EnergyScoreErrors.
 
     Attributes:
         prepare_ahead: how many batches may be prepared before they are run. Preprocessing is
             then one uninterrupted stretch; its bound is the memory that prepared batches take.
-        phases: the phases that it enters, `preprocess` first.
+        phases: the phases that it enters; the first begins with preparing.
         lone_phase: the phase that `run_lone` does without the others; None where there is none.
     """
 
     prepare_ahead: int
     phases: tuple[str, ...]
     lone_phase: str | None
+
+    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """How many of these will be cut by `prepare`; None where the model knows no limit."""
+
+    def prepare(self, queries: Sequence[Query]) -> Batch:
+        """Make one batch ready: the first phase, or the beginning of it."""
+
+    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        """Do the work, calling `enter` at the beginning of each phase after the first."""
+
+    def run_lone(self, batch: Batch) -> None:
+        """Do the work of `lone_phase` and nothing else, as `run` does it."""
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished what it was given."""
+
+
+class Backend(Worker, Protocol):
+    """Does a task's work with one model; its first phase is `preprocess`."""
 
     def load(
         self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
@@ -125,21 +144,6 @@ class Backend(Protocol):
 
     def gpu_uuids(self) -> tuple[str, ...]:
         """UUIDs (`GPU-...`) of the GPUs that the model occupies; none on a CPU."""
-
-    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
-        """How many of these will be cut by `prepare`; None where the model knows no limit."""
-
-    def prepare(self, queries: Sequence[Query]) -> Batch:
-        """Make one batch ready: the `preprocess` phase."""
-
-    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
-        """Do the work, calling `enter` at the beginning of each phase after `preprocess`."""
-
-    def run_lone(self, batch: Batch) -> None:
-        """Do the work of `lone_phase` and nothing else, as `run` does it."""
-
-    def synchronize(self) -> None:
-        """Wait until the device has finished what it was given."""
 
     def close(self) -> None:
         """Free the model's memory."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from energyscore import measure
+from energyscore import meter
 from energyscore.attribution import BLOCK, DISAGREEMENT, BlockPower, Split, split_energy
-from energyscore.backend import Backend
-from energyscore.measure import Domain, Measurement, Meter, Reading, Window, is_check, metered
+from energyscore.backend import Worker
+from energyscore.meter import Domain, Measurement, Meter, Reading, Window, is_check, metered
 from energyscore.preparation import (
     Thermometer,
     Warmup,
@@ -38,7 +38,7 @@ class Measured:
 
 def run_benchmark(
     plan: Plan,
-    backend: Backend,
+    backend: Worker,
     meters: Sequence[Meter],
     *,
     finished: Sequence[Run],
@@ -53,7 +53,7 @@ def run_benchmark(
 
     Args:
         plan: what to do.
-        backend: does the work; its model is loaded.
+        backend: does the work; what it needs is loaded.
         meters: opened meters; they are started in this order and stopped in the reverse one,
             so the last has the tightest window.
         finished: runs measured before, which are not measured again.
@@ -105,7 +105,7 @@ def _longest_s(plan: Plan, warmup: Warmup, pass_s: float, run_s: float) -> float
 
 def measure_run(
     plan: Plan,
-    backend: Backend,
+    backend: Worker,
     meters: Sequence[Meter],
     index: int,
     observer: Observer,
@@ -126,7 +126,7 @@ def measure_run(
 
 def measure_and_record(
     plan: Plan,
-    backend: Backend,
+    backend: Worker,
     meters: Sequence[Meter],
     index: int,
     observer: Observer,
@@ -155,7 +155,7 @@ def _to_run(
     work: Work,
     readings: Mapping[Domain, Reading],
     second: SecondSource | None,
-    notices: Sequence[measure.Notice],
+    notices: Sequence[meter.Notice],
     lone: Mapping[Domain, BlockPower],
 ) -> Run:
     splits = {

@@ -1,6 +1,7 @@
-"""What plugs in: a name for each part, and where it is. Only `energyscore.cli` resolves it.
+"""What plugs in: a name for each part, and where it is.
 
-To add a meter, a backend or an exporter: write its module, and add one line here.
+Only `energyscore.cli` and `energyscore.metering` resolve it. To add a meter, a backend or an
+exporter: write its module, and add one line here.
 """
 
 import importlib

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from energyscore.backend import ModelFacts
-from energyscore.measure import CLOCKS_APART
+from energyscore.meter import CLOCKS_APART
 from energyscore.plausibility import find_implausibly_low
 from energyscore.result import Caution, Check, EnvironmentPart, ProtocolPart, Run, WorkloadPart
 from energyscore.scoring import figures_of, is_precise
@@ -34,7 +34,7 @@ def find_cautions(
         facts: the model.
         max_gpus: how many GPUs the model's class allows, None for any number.
     """
-    cautions = _from_notices(runs)
+    cautions = find_run_cautions(runs, protocol)
     if protocol.device == "cpu" and protocol.metered_gpus:
         message = "the work ran on the processor; the GPUs named with --gpu were metered as asked"
         cautions.append(Caution(code="gpu_not_of_model", message=message))
@@ -44,26 +44,34 @@ def find_cautions(
     if facts.weights == "random":
         message = "weights are random: the energy is the architecture's, the answers mean nothing"
         cautions.append(Caution(code="random_weights", message=message))
-    if not protocol.warmup_steady:
-        message = f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up"
-        cautions.append(Caution(code="warmup_unsteady", message=message))
-    cautions += _too_wide(runs, protocol)
     gpus = {*protocol.metered_gpus, *protocol.occupied_gpus}
     if protocol.device == "cuda" and max_gpus is not None and len(gpus) > max_gpus:
         message = f"{len(gpus)} GPUs were used, where the model's class allows {max_gpus}"
         cautions.append(Caution(code="several_gpus", message=message))
+    return [
+        *cautions,
+        *_output_lengths(runs, workload),
+        *_cut_inputs(workload),
+        *_cut_answers(runs, workload, facts),
+        *find_implausibly_low(runs, protocol, facts, workload.batch_size),
+    ]
+
+
+def find_run_cautions(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
+    """What of it the runs alone tell, whatever the work was."""
+    cautions = _from_notices(runs)
+    if not protocol.warmup_steady:
+        message = f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up"
+        cautions.append(Caution(code="warmup_unsteady", message=message))
     cautions += [
         Caution(code="power_limit_changed", message=message)
         for message in _power_limits_changed(runs, protocol)
     ]
     return [
         *cautions,
+        *_too_wide(runs, protocol),
         *_clocks_changed(runs, protocol),
         *_second_source(runs),
-        *_output_lengths(runs, workload),
-        *_cut_inputs(workload),
-        *_cut_answers(runs, workload, facts),
-        *find_implausibly_low(runs, protocol, facts, workload.batch_size),
         *_trends(runs, protocol),
     ]
 

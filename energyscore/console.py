@@ -112,7 +112,7 @@ class ProgressObserver(Bar):
 
     def model(self, label: str, task: str, place: str) -> None:
         """A new model begins."""
-        self._prefix = f"{place} {label}, {task}"
+        self._prefix = f"{place} {label}, {task}".lstrip()
 
     def stage(self, name: str, total: int | None) -> None:
         """A new stage of the model begins."""

@@ -6,12 +6,14 @@
     |   +-- ModelError          a model that cannot be loaded
     |   +-- DatasetError        a dataset that does not fit its task
     |   +-- ResultError         a result file that cannot be read or written
+    |   +-- WorkError           a function that was to be measured, and failed
     +-- UnsupportedError        this machine cannot measure what was asked, exit code 3
     |   +-- MeterError          a meter that does not answer
     +-- InvalidResult           a measurement that may not be published, exit code 3
+    +-- NotMeasuredError        a figure that there is none of, exit code 3
     +-- OutOfMemory             the model or the batch does not fit, exit code 3
 
-They are raised anywhere and formatted once, in `energyscore.cli`.
+They are raised anywhere and formatted once, in `energyscore.cli`; from Python they are caught.
 """
 
 import difflib
@@ -69,6 +71,10 @@ class ResultError(UsageError):
     """A result file that cannot be read or written."""
 
 
+class WorkError(UsageError):
+    """A function that was to be measured, and failed; `__cause__` is what it raised."""
+
+
 class UnsupportedError(EnergyScoreError):
     """This machine cannot measure what was asked."""
 
@@ -81,6 +87,12 @@ class MeterError(UnsupportedError):
 
 class InvalidResult(EnergyScoreError):
     """A measurement that is invalid, where only a valid one may stand."""
+
+    exit_code = 3
+
+
+class NotMeasuredError(EnergyScoreError):
+    """A figure was asked for that could not be measured: the message says why."""
 
     exit_code = 3
 

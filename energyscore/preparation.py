@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from energyscore.attribution import BlockPower
-from energyscore.backend import Backend, CutInputs, Query
-from energyscore.measure import Domain, Measurement, Meter, Reading, is_check, metered
+from energyscore.backend import CutInputs, Query, Worker
+from energyscore.meter import Domain, Measurement, Meter, Reading, is_check, metered
 from energyscore.statistics import is_steady
 from energyscore.work import Observer, Plan, Work
 
@@ -74,7 +74,7 @@ def watch_idle(meters: Sequence[Meter], seconds: float) -> tuple[Mapping[str, Me
 
 def warm_up(
     plan: Plan,
-    backend: Backend,
+    backend: Worker,
     observer: Observer,
     thermometer: Thermometer = lambda: None,
 ) -> Warmup:
@@ -110,7 +110,7 @@ def warm_up(
 
 
 def measure_lone_phase(
-    plan: Plan, backend: Backend, meters: Sequence[Meter], observer: Observer
+    plan: Plan, backend: Worker, meters: Sequence[Meter], observer: Observer
 ) -> dict[Domain, BlockPower]:
     """Meter the one phase that the backend can do alone: a check on the split of the runs.
 
@@ -165,7 +165,7 @@ def _edges_mj(reading: Reading) -> tuple[int, int] | None:
 
 
 def _block_of(
-    plan: Plan, backend: Backend, queries: Sequence[Query], observer: Observer
+    plan: Plan, backend: Worker, queries: Sequence[Query], observer: Observer
 ) -> tuple[list[Query], float, int]:
     """The queries that fill a warm-up block, found by doing them, their time and tokens."""
     block: list[Query] = []

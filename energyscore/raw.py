@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from energyscore.attribution import BlockPower, PhaseTimes
-from energyscore.measure import Domain, MeterRecord, Reading, Window
+from energyscore.meter import Domain, MeterRecord, Reading, Window
 
 RAW_VERSION = 1
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from energyscore.measure import Ticks
+from energyscore.meter import Ticks
 from energyscore.regression_error import beside, find_covariance, find_influence
 from energyscore.regression_rivals import rivals
 from energyscore.tick_model import FEW, MAX_LAG_S, Array, Shape, Signals, TickData, regular_times

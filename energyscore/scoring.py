@@ -5,7 +5,7 @@ import statistics as std
 from collections.abc import Sequence
 from typing import Any
 
-from energyscore.measure import Method
+from energyscore.meter import Method
 from energyscore.result import Emissions, Idle, PhaseScore, Run, Score, SystemMethod
 from energyscore.statistics import MIN_REPEATS_TO_JUDGE, Summary, summarize
 from energyscore.units import WH_PER_KWH, wh_per_1k_queries

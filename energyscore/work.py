@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from energyscore.attribution import PhaseTimes
-from energyscore.backend import Backend, Query
-from energyscore.measure import Domain
+from energyscore.backend import Query, Worker
+from energyscore.meter import Domain
 from energyscore.task import Generation
 from energyscore.workload import Workload
 
@@ -22,7 +22,7 @@ class Plan:
 
     Attributes:
         workload: the queries.
-        phases: the task's phases, in order.
+        phases: the phases, in order; the first begins with the preparation of a batch.
         batch_size: queries at once.
         repeats: runs to measure, at most.
         seed: seed of the queries' order; each run adds its index.
@@ -65,7 +65,7 @@ class Work:
     def __init__(
         self,
         plan: Plan,
-        backend: Backend,
+        backend: Worker,
         queries: Sequence[Query],
         observer: Observer,
         look: Callable[[], None] = lambda: None,
@@ -96,7 +96,7 @@ class Work:
         ahead = size * self._backend.prepare_ahead
         for first in range(0, len(self._queries), ahead):
             chunk = self._queries[first : first + ahead]
-            self._enter("preprocess")
+            self._enter(self._plan.phases[0])
             batches = [
                 self._backend.prepare(chunk[place : place + size])
                 for place in range(0, len(chunk), size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from energyscore.attribution import PhaseTimes
-from energyscore.measure import Ticks
+from energyscore.meter import Ticks
 
 NAMES = ("preprocess", "prefill", "decode")
 

@@ -22,7 +22,7 @@ from energyscore import __version__, assemble, benchmark, preparation, work
 from energyscore.assemble import Subject, identity
 from energyscore.backend import Batch, BatchOutput, ModelFacts
 from energyscore.export.bundle import Submitted, to_bundle, why_not_official
-from energyscore.measure import Measurement, Reading, Window
+from energyscore.meter import Measurement, Reading, Window
 from energyscore.meters.nvml import record_of
 from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate
 from energyscore.model import parse_model

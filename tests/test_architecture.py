@@ -11,7 +11,7 @@ from conftest import ROOT, environment
 PACKAGE = ROOT / "energyscore"
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pynvml", "pandas"}
 PURE = (
-    *("task", "measure", "backend", "result", "rating", "stars", "scales", "statistics"),
+    *("task", "meter", "backend", "result", "rating", "stars", "scales", "statistics"),
     *("checks", "attribution", "scoring", "assemble", "plausibility"),
     *("regression", "regression_error", "tick_model"),
     *("modes", "reasoning", "footprint", "grid", "comparable", "placement"),
@@ -59,6 +59,10 @@ FORBIDDEN = {
     "benchmark": HEAVY
     | {"typer", "rich"}
     | ours("meters", "backends", "store", "cli", "console", "catalog"),
+    "metering": (HEAVY - {"pynvml"})
+    | {"typer", "rich"}
+    | ours("backends", "benchmark", "store", "cli", "console"),
+    "api": HEAVY | {"typer", "rich"} | ours("meters", "cli", "catalog"),
     "recordings": HEAVY | {"typer", "rich"} | ours("meters", "backends", "store", "cli", "console"),
     "rows": {"torch", "transformers", "typer", "rich"}
     | ours("meters", "backends", "store", "cli", "console"),
@@ -121,9 +125,9 @@ def test_a_module_imports_only_what_it_may(path, part):
     assert not broken
 
 
-def test_only_the_command_line_resolves_the_catalog():
+def test_only_the_command_line_and_metering_resolve_the_catalog():
     users = {part for path, part in modules() if "energyscore.catalog" in imports(path)}
-    assert users <= {"cli"}
+    assert users <= {"cli", "metering"}
 
 
 def test_the_checker_of_submissions_shares_the_schema_only():
@@ -135,7 +139,7 @@ def test_the_checker_of_submissions_shares_the_schema_only():
 
     assert used((PACKAGE / "verify").glob("*.py")) == ours("verify", "errors", "result")
     schema = used(PACKAGE / f"{name}.py" for name in SCHEMA)
-    assert schema <= ours("errors", "measure", *SCHEMA)
+    assert schema <= ours("errors", "meter", *SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +172,28 @@ def test_light_commands_load_no_heavy_library(command):
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
     )
     assert done.stderr.strip().endswith("[]"), done.stderr
+
+
+def test_importing_the_package_loads_no_library_and_shadows_none_of_its_names():
+    """A module named like a function (`measure`) would take its place once it is imported."""
+    code = (
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "import energyscore\n"
+        "functions = energyscore.measure, energyscore.load, energyscore.load_all\n"
+        "found = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "import energyscore.benchmark, energyscore.store, energyscore.metering\n"
+        "assert functions == (energyscore.measure, energyscore.load, energyscore.load_all)\n"
+        "assert set(energyscore.__all__) <= set(dir(energyscore))\n"
+        "print(*sorted(found - set(sys.stdlib_module_names)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert done.stdout.split() == ["energyscore"]
+    for name in ("measure", "load", "load_all"):
+        assert not (PACKAGE / f"{name}.py").exists()
+        assert not (PACKAGE / name).exists()
 
 
 def test_modules_stay_small():

@@ -11,7 +11,7 @@ from energyscore.attribution import (
     PhaseTimes,
     split_energy,
 )
-from energyscore.measure import Reading, Ticks
+from energyscore.meter import Reading, Ticks
 
 S = 1_000_000_000
 TIMES = PhaseTimes(("prefill", "decode"), [0, 1, 0, 1], [0, 2 * S, 10 * S, 12 * S], 20 * S)

@@ -8,7 +8,7 @@ from energyscore import preparation, work
 from energyscore.backend import Batch, BatchOutput, CutInputs
 from energyscore.benchmark import measure_run, run_benchmark
 from energyscore.errors import MeterError, ModelError
-from energyscore.measure import Measurement, Notice, Reading, Ticks
+from energyscore.meter import Measurement, Notice, Reading, Ticks
 from energyscore.preparation import warm_up
 from energyscore.scoring import score_runs
 from energyscore.store import Journal

@@ -1,5 +1,6 @@
 """CodeCarbon itself, on this machine: an estimate, labelled, and deaf to settings not ours."""
 
+import threading
 import time
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 from energyscore.environment import processor_name
 from energyscore.errors import UsageError
 from energyscore.grid import GridIntensity
-from energyscore.measure import Measurement
+from energyscore.meter import Measurement
 from energyscore.meters.codecarbon import GPU_CHECK, CodeCarbonMeter
 
 
@@ -263,3 +264,21 @@ def test_it_is_told_the_name_of_the_processor_that_it_would_find():
     found = detect_cpu_model()
     detect_cpu_model.cache_clear()
     assert found == detect_cpu_model()
+
+
+def test_a_timer_that_fired_while_it_was_stopped_is_ended():
+    """CodeCarbon's scheduler then starts the next one all the same, and so on for ever."""
+    from codecarbon.external.scheduler import PeriodicScheduler
+
+    before = threading.enumerate()
+    scheduler = PeriodicScheduler(0.01, lambda: None)
+    scheduler.start()
+    scheduler.stop()
+    scheduler.start(from_run=True)  # what the thread of the timer does that could not be stopped
+    meter = CodeCarbonMeter()
+    meter._tracker = SimpleNamespace(_scheduler_monitor_power=scheduler)
+    meter.close()
+    deadline = time.monotonic() + 60  # each timer starts the next before it ends: never none
+    while threading.enumerate() != before:
+        assert time.monotonic() < deadline, "the timers go on"
+        time.sleep(0.01)

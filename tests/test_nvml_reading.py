@@ -2,7 +2,7 @@
 
 import pytest
 
-from energyscore.measure import Window
+from energyscore.meter import Window
 from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, update_period_ms
 
 S = 1_000_000_000

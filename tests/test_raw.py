@@ -8,7 +8,7 @@ import pytest
 from submissions import DOMAIN, measure
 
 from energyscore.attribution import BlockPower, PhaseTimes
-from energyscore.measure import MeterRecord, Reading, Window
+from energyscore.meter import MeterRecord, Reading, Window
 from energyscore.raw import NO_TICKS, raw_to_bytes, record_run
 from energyscore.store import Journal, load_result, save_result
 from energyscore.verify.raw_record import read_raw

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from energyscore.doctor import selftest_finding
 from energyscore.environment import describe
 from energyscore.errors import ResultError
-from energyscore.measure import Notice, Reading, UpdatePeriod
+from energyscore.meter import Notice, Reading, UpdatePeriod
 from energyscore.meters.nvml_reading import update_period
 from energyscore.selftest import judge_gpu, judge_machine
 from energyscore.selftest.file import check_place, load_selftest, save_selftest, with_selftest

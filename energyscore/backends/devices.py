@@ -41,6 +41,14 @@ def gpu_indices(devices: Iterable[torch.device]) -> tuple[int, ...]:
     return tuple(sorted({device.index or 0 for device in devices if device.type == "cuda"}))
 
 
+def devices_in_use() -> tuple[int, ...]:
+    """Indices of the CUDA devices on which torch holds memory; none before it has used CUDA."""
+    if not torch.cuda.is_initialized():
+        return ()
+    count = torch.cuda.device_count()
+    return tuple(index for index in range(count) if torch.cuda.memory_reserved(index) > 0)
+
+
 def synchronize(indices: Iterable[int]) -> None:
     """Wait until each of these CUDA devices has finished what it was given."""
     for index in indices:

@@ -3,10 +3,10 @@
 from typing import Literal
 
 from energyscore.backend import Gpus
-from energyscore.cli.meters import free_gpu_memory
 from energyscore.cli.options import Options
 from energyscore.errors import UnsupportedError, UsageError
 from energyscore.imports import uncollected
+from energyscore.metering import free_gpu_memory
 
 Device = Literal["cpu", "cuda"]
 

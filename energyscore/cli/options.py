@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energyscore.checks import MIN_WINDOW_S
-from energyscore.cli.meters import Metering
 from energyscore.errors import EnergyScoreError, UsageError
+from energyscore.metering import Metering
 from energyscore.model import Dtype
 from energyscore.preparation import IDLE_S, LONE_PHASE_S
 from energyscore.reasoning import DEFAULT
@@ -94,7 +94,6 @@ class Options:
     ) -> Plan:
         """The plan of one model's measurement."""
         default = MOST_REPEATS if self.half_width else 1 if self.quick else spec.repeats
-        measured = metering.nvml is not None or any(m.name == "rapl" for m in metering.meters)
         return Plan(
             workload=workload,
             phases=phases,
@@ -106,7 +105,6 @@ class Options:
             absent=metering.absent,
             target_half_width=self.half_width,
             lone_s=0.0 if self.quick or metering.nvml is None else LONE_PHASE_S,
-            # An estimate of idling would only tell what the estimate assumes.
-            idle_s=self.idle_seconds if measured else 0.0,
+            idle_s=self.idle_seconds if metering.measures else 0.0,
             generation=generation,
         )

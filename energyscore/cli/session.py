@@ -14,13 +14,6 @@ from energyscore.backend import Backend, ModelFacts
 from energyscore.benchmark import Measured, run_benchmark
 from energyscore.cli.device import choose_device, gpus_for
 from energyscore.cli.folder import rated_results, write_csv
-from energyscore.cli.meters import (
-    Metering,
-    count_gpu_processes,
-    measure_idle_gpus,
-    open_metering,
-    plan_metering,
-)
 from energyscore.cli.mode_check import Question, why_not
 from energyscore.cli.options import Interrupted, Options
 from energyscore.console import ProgressObserver, describe_estimate
@@ -28,7 +21,14 @@ from energyscore.errors import DatasetError, EnergyScoreError, ModelError, TaskE
 from energyscore.export import RatedResult
 from energyscore.grid import GridIntensity
 from energyscore.imports import uncollected
-from energyscore.measure import Domain
+from energyscore.meter import Domain
+from energyscore.metering import (
+    Metering,
+    count_gpu_processes,
+    measure_idle_gpus,
+    open_metering,
+    plan_metering,
+)
 from energyscore.model import ModelSpec, parse_model
 from energyscore.paths import local_path
 from energyscore.placement import check_spread

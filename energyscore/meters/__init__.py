@@ -1,1 +1,1 @@
-"""Sources of energy readings, one module each; see `energyscore.measure` for what they share."""
+"""Sources of energy readings, one module each; see `energyscore.meter` for what they share."""

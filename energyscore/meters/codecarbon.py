@@ -14,9 +14,11 @@ from typing import Any
 
 from energyscore.environment import processor_name
 from energyscore.errors import MeterError
-from energyscore.measure import Measurement, Notice, Reading
+from energyscore.meter import Measurement, Notice, Reading
 from energyscore.meters.nvml_device import NvmlError
 from energyscore.units import JOULES_PER_KWH
+
+_MOST_TIMERS = 5
 
 GPU_CHECK = "codecarbon:gpu"
 """The reading under which CodeCarbon's own GPU figure comes: a check, never part of a sum."""
@@ -62,6 +64,7 @@ class CodeCarbonMeter:
         """Compare against the GPUs of these NVML indices; none: no GPU figure is asked for."""
         self._gpu_indices = gpu_indices
         self._tracker: Any = None
+        self._log_level: int | None = None  # of its logger, which others may use as well
         self._windows = 0
         self._start_error = ""
         self._gpu_reason = "" if gpu_indices else "no GPU was metered"
@@ -97,7 +100,10 @@ class CodeCarbonMeter:
         from codecarbon.emissions_tracker import BaseEmissionsTracker
 
         # Two of its log lines escape its own `log_level`.
-        logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
+        logger = logging.getLogger("codecarbon")
+        if self._log_level is None:
+            self._log_level = logger.level
+        logger.setLevel(logging.CRITICAL)
         # Every setting is given: what is not would be taken from .codecarbon.config files
         # and CODECARBON_* variables. The country only feeds CodeCarbon's own CO2 figure,
         # which is not used.
@@ -152,13 +158,29 @@ class CodeCarbonMeter:
 
     def close(self) -> None:
         """Release the tracker; its windows are ended already."""
+        _end_timers(self._tracker)
         self._tracker = None
+        if self._log_level is not None:
+            logging.getLogger("codecarbon").setLevel(self._log_level)
+            self._log_level = None
 
     def _selected_gpus(self) -> list[Any]:
         from codecarbon.external.hardware import GPU
 
         hardware = getattr(self._tracker, "_hardware", [])
         return [one for one in hardware if isinstance(one, GPU) and one.num_gpus > 0]
+
+
+def _end_timers(tracker: Any) -> None:
+    """End the tracker's timers: one that fires while it is stopped would start another for ever."""
+    for name in ("_scheduler", "_scheduler_monitor_power"):
+        scheduler = getattr(tracker, name, None)
+        for _ in range(_MOST_TIMERS):
+            timer = getattr(scheduler, "_timer", None)
+            if timer is None or not timer.is_alive():
+                break
+            timer.cancel()
+            timer.join(timeout=1.0)  # until it has started its successor, if it does
 
 
 @contextmanager

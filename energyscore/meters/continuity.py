@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from energyscore.errors import MeterError
-from energyscore.measure import Measurement, Notice
+from energyscore.meter import Measurement, Notice
 
 CLOCK_JUMP_S = 1.0
 CLOCK_RATE = 500e-6

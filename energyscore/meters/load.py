@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from energyscore.errors import MeterError
-from energyscore.measure import Measurement, Notice
+from energyscore.meter import Measurement, Notice
 
 BUSY = 0.10
 """Other processes using more of the processor than this are worth a caution."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pynvml
 
 from energyscore.errors import MeterError
-from energyscore.measure import (
+from energyscore.meter import (
     Domain,
     Measurement,
     MeterRecord,

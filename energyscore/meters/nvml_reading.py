@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from energyscore.measure import CLOCKS_APART, Notice, Reading, Ticks, UpdatePeriod, Window
+from energyscore.meter import CLOCKS_APART, Notice, Reading, Ticks, UpdatePeriod, Window
 from energyscore.statistics import are_apart
 
 STALL_S = 1.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energyscore.errors import MeterError
-from energyscore.measure import Domain, Measurement, Reading
+from energyscore.meter import Domain, Measurement, Reading
 
 POWERCAP = Path("/sys/class/powercap")
 GRANT = "sudo chmod -R a+r /sys/class/powercap/intel-rapl*"

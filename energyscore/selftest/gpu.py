@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energyscore.errors import EnergyScoreError, MeterError
-from energyscore.measure import Measurement, metered
+from energyscore.meter import Measurement, metered
 from energyscore.meters import nvml, nvml_device
 from energyscore.meters.nvml_device import GpuFacts, NvmlSession
 from energyscore.result import GpuPart

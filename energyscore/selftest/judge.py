@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from energyscore.errors import EnergyScoreError
-from energyscore.measure import Notice, Reading
+from energyscore.meter import Notice, Reading
 from energyscore.selftest.report import Check, Figures
 from energyscore.statistics import find_drift
 

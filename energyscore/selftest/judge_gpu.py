@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 
-from energyscore.measure import UpdatePeriod
+from energyscore.meter import UpdatePeriod
 from energyscore.selftest.judge import Observed, cannot, judge_spread, sort_notices, verdict
 from energyscore.selftest.report import Check, Figures
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from energyscore.measure import Domain, Notice
+from energyscore.meter import Domain, Notice
 from energyscore.selftest.judge import Observed, cannot, judge_spread, verdict
 from energyscore.selftest.report import Check, Figures
 

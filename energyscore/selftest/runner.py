@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from energyscore import environment
 from energyscore.errors import EnergyScoreError, MeterError
-from energyscore.measure import Domain, Measurement, Meter, metered
+from energyscore.meter import Domain, Measurement, Meter, metered
 from energyscore.meters import rapl
 from energyscore.meters.continuity import ContinuityMeter
 from energyscore.meters.load import LoadMeter

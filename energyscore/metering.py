@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from energyscore import catalog
 from energyscore.errors import EnergyScoreError, MeterError
-from energyscore.measure import Domain, Meter
+from energyscore.meter import Domain, Meter
 from energyscore.preparation import measure_idle
 from energyscore.result import Caution, GpuPart
 
@@ -54,6 +54,11 @@ class Metering:
     def cautions(self) -> list[Caution]:
         """The failures, as results keep them."""
         return [Caution(code="meter_failed", message=text) for text in self.failures]
+
+    @property
+    def measures(self) -> bool:
+        """Whether there is a meter that measures; an estimate tells nothing of idling."""
+        return self.nvml is not None or any(meter.name == "rapl" for meter in self.meters)
 
     def temperature_c(self) -> float | None:
         """The hottest metered GPU's temperature, None where no GPU is metered."""

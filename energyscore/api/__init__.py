@@ -1,0 +1,303 @@
+"""energyscore from Python: measure a function or a model, and read results.
+
+Light to import; what measures is imported when something is measured.
+"""
+
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from energyscore.api.measurement import Figure, Measurement
+from energyscore.errors import ResultError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from energyscore.work import Observer
+
+__all__ = ["Figure", "Measurement", "load", "load_all", "measure"]
+
+Device = Literal["auto", "cpu", "cuda"]
+DEVICES = ("auto", "cpu", "cuda")
+
+REPEATS = 3
+MIN_WINDOW_S, QUICK_WINDOW_S = 10.0, 1.0
+"""Of a function: a counter that is updated every 100 ms tells 10 s to one percent."""
+
+
+@overload
+def measure(
+    work: Callable[[Any], object],
+    queries: Iterable[Any],
+    *,
+    repeats: int | None = None,
+    min_window_s: float | None = None,
+    quick: bool = False,
+    batch_size: int | None = None,
+    device: Device = "auto",
+    gpus: Sequence[str | int] = (),
+    idle_s: float | None = None,
+    allow_shared: bool = False,
+    name: str | None = None,
+    progress: bool = False,
+) -> Measurement: ...
+
+
+@overload
+def measure(
+    work: str | os.PathLike[str],
+    queries: Iterable[str | Mapping[str, object]] | int | None = None,
+    *,
+    task: str,
+    repeats: int | Literal["auto"] | None = None,
+    quick: bool = False,
+    batch_size: int | None = None,
+    device: Device = "auto",
+    gpus: Sequence[str | int] = (),
+    idle_s: float | None = None,
+    allow_shared: bool = False,
+    options: Mapping[str, object] | None = None,
+    progress: bool = False,
+) -> Measurement: ...
+
+
+def measure(
+    work: Callable[[Any], object] | str | os.PathLike[str],
+    queries: Iterable[Any] | int | None = None,
+    *,
+    task: str | None = None,
+    repeats: int | Literal["auto"] | None = None,
+    min_window_s: float | None = None,
+    quick: bool = False,
+    batch_size: int | None = None,
+    device: Device = "auto",
+    gpus: Sequence[str | int] = (),
+    idle_s: float | None = None,
+    allow_shared: bool = False,
+    name: str | None = None,
+    options: Mapping[str, object] | None = None,
+    progress: bool = False,
+) -> Measurement:
+    """Measure the energy that a function, or a model at a task, needs for 1,000 queries.
+
+    **A function** is called with each query, once unmetered, then to warm up, then over and over
+    in each metered run, every time in another order. What it gives back is dropped. What torch
+    has begun on GPUs is waited for; any other work must be done when it returns. Metered are the
+    GPUs on which torch holds memory in this process, whatever for; `gpus` names others, such as
+    that of a server which the function asks. Processor and memory are those of the whole machine.
+
+    **A model** is measured at a task exactly as `energyscore run` does it, in a process of its own,
+    and the whole result is in `result`.
+
+    Nothing is printed and no file is left behind. It does not matter whether the calling module is
+    guarded by `if __name__ == "__main__"`.
+
+    Args:
+        work: a function, a bound method, a Hugging Face pipeline, anything that can be called; or
+            the name of a model: hub id, folder, or `builtin:NAME`.
+        queries: what the function is called with; a generator is read to its end first. Of a model
+            texts, mappings by the task's fields, or how many queries of the task's dataset.
+        task: the task that a model is measured at (`energyscore tasks` lists them).
+        repeats: how many runs. Default: 3 of a function, of a model as many as the task says; 1
+            with `quick`. `auto`, of a model: until the interval is narrow enough.
+        min_window_s: seconds that each run of a function lasts at least, over as many passes as
+            that takes. Default: 10, 1 with `quick`. A model's are those of the protocol.
+        quick: warm up with three batches, instead of until pace and temperature are steady (30 s
+            to 2 min), and measure one short run, unless told otherwise.
+        batch_size: call the function with lists of up to so many queries. Default: with one query,
+            not in a list. Of a model: the task's.
+        device: `cpu` meters no GPU, `cuda` is an error where no GPU is used.
+        gpus: the GPUs to meter (NVML's index or UUID). Default: those that the work occupies.
+        idle_s: seconds to meter idling before, for the net figure. Default: 0 of a function; of a
+            model 30, 0 with `quick`.
+        allow_shared: keep a measurement valid although other processes used the GPUs.
+        name: what to call the function. Default: its own name.
+        options: of a model: more options of `energyscore run`, by their names with `_` for `-`,
+            such as `{"dtype": "bfloat16", "reasoning": "off"}`.
+        progress: show on stderr what is being done.
+
+    Returns:
+        The figures with their intervals, methods, or reasons why there are none; and whether the
+        measurement is valid. A figure that was not measured is None, never 0.
+
+    Raises:
+        UsageError: wrong arguments: no queries, an unknown task or option, a number out of range.
+        WorkError: the function raised; its own exception is the `__cause__`.
+        MeterError: a GPU that was named cannot be metered.
+        UnsupportedError: this machine cannot do what was asked.
+
+    All of them are EnergyScoreErrors. Ctrl-C stays a KeyboardInterrupt. However it ends, no
+    process and no thread of it is left.
+
+    Example:
+        >>> measured = energyscore.measure(classifier, texts, repeats=5)
+        >>> assert measured.require_gpu_wh_per_1k_queries() <= 2.5
+        >>> energyscore.measure("openai-community/gpt2", task="text_generation", quick=True).result
+    """
+    if device not in DEVICES:
+        raise UsageError(f"device={device!r} is unknown.", did_you_mean(str(device), DEVICES))
+    named = (str(gpus),) if isinstance(gpus, str | int) else tuple(str(one) for one in gpus)
+    if isinstance(work, str | os.PathLike):
+        _refuse("a model", min_window_s=min_window_s, name=name)
+        if task is None:
+            raise UsageError(
+                f"{os.fspath(work)!r} is the name of a model, and no task is named.",
+                "Add task='text_generation', or another that `energyscore tasks` lists.",
+            )
+        said = {
+            "repeats": repeats,
+            "batch_size": batch_size,
+            "idle": idle_s,
+            "gpu": list(named) or None,
+            "quick": quick or None,
+            "allow_shared": allow_shared or None,
+            "device": device,
+            **(options or {}),
+        }
+        from energyscore.api.models import measure_model
+
+        return measure_model(
+            os.fspath(work),
+            task,
+            queries if queries is None or isinstance(queries, int) else _read(queries),
+            {option: value for option, value in said.items() if value is not None},
+            _print_line if progress else lambda line: None,
+        )
+    if not callable(work):
+        raise UsageError(
+            f"work is of type {type(work).__name__}: neither a function nor a model's name.",
+            "Give something that can be called with a query, or a hub id, folder or builtin:NAME.",
+        )
+    _refuse("a function", task=task, options=options)
+    from energyscore.api.calls import Settings, measure_calls
+
+    settings = Settings(
+        repeats=_count("repeats", repeats, 1 if quick else REPEATS),
+        min_window_s=_seconds(
+            "min_window_s", min_window_s, QUICK_WINDOW_S if quick else MIN_WINDOW_S
+        ),
+        quick=quick,
+        batch_size=None if batch_size is None else _count("batch_size", batch_size, 1),
+        device=device,
+        gpus=named,
+        idle_s=_seconds("idle_s", idle_s, 0.0),
+        allow_shared=allow_shared,
+    )
+    contents = _read(queries)
+    name = name or getattr(work, "__qualname__", None) or type(work).__name__
+    with _observer(name, progress=progress) as observer:
+        return measure_calls(work, contents, name, settings, observer)
+
+
+def load(path: str | os.PathLike[str]) -> Measurement:
+    """Read one result, or one baseline.
+
+    Args:
+        path: a JSON file that `energyscore run` or `energyscore baseline save` wrote.
+
+    Returns:
+        Its figures, and in `result` all that the file holds.
+
+    Raises:
+        ResultError: when there is no such file, or it is no result; the message says where.
+
+    Example:
+        >>> assert energyscore.load("result.json").require_gpu_wh_per_1k_queries() <= 2.5
+    """
+    from energyscore.api.measurement import of_result
+    from energyscore.baseline import is_baseline, load_baseline
+    from energyscore.paths import is_dir
+    from energyscore.store import load_result
+
+    file = Path(path)
+    if is_dir(file):
+        raise ResultError(f"{file} is a folder.", "energyscore.load_all reads all results in it.")
+    return of_result(load_baseline(file).result if is_baseline(file) else load_result(file))
+
+
+def load_all(folder: str | os.PathLike[str]) -> list[Measurement]:
+    """Read all results in a folder, all the way down: older ones of the same measurement too.
+
+    Args:
+        folder: where `energyscore run` writes results (`results` unless told otherwise).
+
+    Returns:
+        One measurement a file, by the files' paths; at least one.
+
+    Raises:
+        ResultError: when there is no such folder, it holds no result, or one of them is broken.
+
+    Example:
+        >>> for measured in energyscore.load_all("results"):
+        ...     assert measured.require_system_wh_per_1k_queries() <= 20, measured
+    """
+    from energyscore.api.measurement import of_result
+    from energyscore.store import load_results
+
+    return [of_result(result) for _, result in load_results([Path(folder)])]
+
+
+def _refuse(what: str, **given: object) -> None:
+    """Refuse arguments that are for the other kind of work."""
+    wrong = [name for name, value in given.items() if value is not None]
+    if wrong:
+        other = "a function" if what == "a model" else "a model"
+        raise UsageError(f"{wrong[0]} is for {other}, and this is {what}.", "Leave it out.")
+
+
+def _read(queries: object) -> list[Any]:
+    """The queries as a list, at least one."""
+    if isinstance(queries, str | bytes | Mapping) or not isinstance(queries, Iterable):
+        kind = type(queries).__name__
+        raise UsageError(
+            f"queries is of type {kind}, not a sequence of queries.", "One is [query]."
+        )
+    contents = list(queries)
+    if not contents:
+        raise UsageError("queries is empty: there is nothing to measure.", "Give at least one.")
+    return contents
+
+
+def _count(name: str, value: object, default: int) -> int:
+    if value is None:
+        return default
+    if type(value) is not int or value < 1:
+        raise UsageError(f"{name}={value!r} is no whole number from 1 on.")
+    return value
+
+
+def _seconds(name: str, value: float | None, default: float) -> float:
+    if value is None:
+        return default
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise UsageError(f"{name}={value!r} is no number of seconds from 0 on.")
+    return float(value)
+
+
+class _Silent:
+    """An observer that shows nothing."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """Nothing."""
+
+    def advance(self, done: int) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def _observer(name: str, *, progress: bool) -> "Iterator[Observer]":
+    if not progress:
+        yield _Silent()
+        return
+    from energyscore.console import ProgressObserver
+
+    with ProgressObserver() as observer:
+        observer.model(name, "calls", "")
+        yield observer
+
+
+def _print_line(line: str) -> None:
+    if not line.startswith("Results: "):  # they are read, and the folder is gone
+        print(line, file=sys.stderr)

@@ -1,0 +1,263 @@
+"""Measuring a function: its calls are the work, in the same loop and by the same meters as models.
+
+What it does on the GPU through torch is waited for; anything else must be done when it returns.
+"""
+
+import itertools
+import reprlib
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from energyscore.api.measurement import Measurement, measurement_of
+from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
+from energyscore.benchmark import Measured, run_benchmark
+from energyscore.checks import find_invalid_reasons, find_run_cautions
+from energyscore.errors import MeterError, UnsupportedError, WorkError
+from energyscore.metering import Metering, count_gpu_processes, open_metering, plan_metering
+from energyscore.preparation import Warmup
+from energyscore.result import Caution, Idle, ProtocolPart, Run
+from energyscore.scoring import score_runs
+from energyscore.work import Observer, Plan
+from energyscore.workload import Workload
+
+SEED = 42
+CALL = "call"
+SHORT_S = 1.0
+
+NO_TORCH_GPU = (
+    "no GPU was metered: torch holds no memory on one in this process; gpus=[...] names the GPUs "
+    "of work that is done otherwise"
+)
+NOT_ASKED = "no GPU was metered: device='cpu' was asked for"
+LAZY = (Iterator, Awaitable, AsyncIterator)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a function is measured; see `energyscore.measure`."""
+
+    repeats: int
+    min_window_s: float
+    quick: bool
+    batch_size: int | None
+    device: Literal["auto", "cpu", "cuda"]
+    gpus: tuple[str, ...]
+    idle_s: float
+    allow_shared: bool
+
+
+class Calls:
+    """A `backend.Worker` that calls a function with each query, or with each batch of them."""
+
+    prepare_ahead = 1 << 40  # preparing does nothing: the calls of a pass follow one another
+    phases: tuple[str, ...] = (CALL,)
+    lone_phase: str | None = None
+
+    def __init__(self, work: Callable[[Any], object], name: str, *, batched: bool) -> None:
+        """Call `work`, which messages know as `name`."""
+        self._work, self._name, self._batched = work, name, batched
+
+    def cut_inputs(self, queries: Sequence[Query]) -> None:
+        """Nobody knows: the function sees them whole."""
+
+    def prepare(self, queries: Sequence[Query]) -> Batch:
+        """Nothing but taking the queries."""
+        return Batch(queries, len(queries), 0)
+
+    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        """One call.
+
+        Raises:
+            WorkError: when the function raises, or gives back work that is yet to be done.
+        """
+        contents = [query["query"] for query in batch.inputs]
+        try:
+            output = self._work(contents if self._batched else contents[0])
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise WorkError(
+                f"{self._name} failed at {_place(batch.inputs)}: {what}.",
+                "The exception it raised is this one's cause; no energy is given.",
+            ) from error
+        if isinstance(output, LAZY):
+            kind = type(output).__name__
+            raise WorkError(
+                f"{self._name} gave back a {kind} for {_place(batch.inputs)}: its work is not done "
+                "when it returns, and would not be metered.",
+                "Wrap it in a function that does all of it, such as lambda query: list(f(query)).",
+            )
+        return BatchOutput(0)
+
+    def run_lone(self, batch: Batch) -> None:
+        """There is no such phase."""
+        raise AssertionError("calls have one phase")
+
+    def synchronize(self) -> None:
+        """Wait for the GPUs that torch uses in this process.
+
+        Raises:
+            WorkError: when one of them failed at what the function had given it.
+        """
+        if "torch" not in sys.modules:
+            return
+        from energyscore.backends.devices import devices_in_use, synchronize
+
+        try:
+            synchronize(devices_in_use())
+        except RuntimeError as error:
+            raise WorkError(f"{self._name} failed on the GPU: {error}.") from error
+
+
+def measure_calls(
+    work: Callable[[Any], object],
+    queries: Sequence[Any],
+    name: str,
+    settings: Settings,
+    observer: Observer,
+) -> Measurement:
+    """Measure a function.
+
+    Args:
+        work: the function.
+        queries: what it is called with.
+        name: its name.
+        settings: how it is measured.
+        observer: shows progress.
+
+    Raises:
+        WorkError: when the function fails.
+        MeterError: when a GPU that was named cannot be metered.
+        UnsupportedError: when a GPU was asked for and none is used.
+    """
+    calls = Calls(work, name, batched=settings.batch_size is not None)
+    numbered = tuple({"number": place, "query": one} for place, one in enumerate(queries, start=1))
+    metering = _plan_metering(settings)
+    before, others = _gpus_in_use(), count_gpu_processes() if settings.device != "cpu" else {}
+    others = {uuid: count - (uuid in before) for uuid, count in others.items()}
+    try:
+        # Once unmetered: what fails does so now, and what it loads lies on its GPU from here on.
+        calls.run(calls.prepare(numbered[: settings.batch_size or 1]), lambda phase: None)
+        calls.synchronize()
+        no_gpu = _open(metering, settings, others)
+        plan = _plan(numbered, name, settings, metering)
+        measured = run_benchmark(
+            plan,
+            calls,
+            metering.meters,
+            finished=(),
+            on_run=lambda run, raw: None,
+            observer=observer,
+            on_idle=metering.set_idle,
+            thermometer=metering.temperature_c,
+        )
+        if not settings.gpus and settings.device != "cpu":
+            # A GPU that came into use later was not metered, and that makes it invalid.
+            metering.occupied = tuple(dict.fromkeys((*metering.occupied, *_gpus_in_use())))
+    finally:
+        metering.close()
+    return _assemble(name, plan, metering, measured, no_gpu)
+
+
+def _plan_metering(settings: Settings) -> Metering:
+    device = "cpu" if settings.device == "cpu" else "cuda"
+    try:
+        return plan_metering(device, settings.gpus, shared=settings.allow_shared)
+    except MeterError as error:
+        message = error.message.replace("--gpu ", "gpus: ")  # as the command line calls them
+        raise MeterError(message, error.remedy) from error
+
+
+def _gpus_in_use() -> tuple[str, ...]:
+    """UUIDs of the GPUs on which torch holds memory in this process."""
+    if "torch" not in sys.modules:
+        return ()
+    from energyscore.backends.devices import device_uuid, devices_in_use
+
+    return tuple(device_uuid(index) for index in devices_in_use())
+
+
+def _open(metering: Metering, settings: Settings, others: dict[str, int]) -> str:
+    """Open the meters for the GPUs that are in use or were named; why there are none, if so."""
+    in_use = _gpus_in_use()
+    if set(metering.uuids) <= set(in_use):
+        metering.before = others
+    # Else others do the work, such as a server: who is there now is not foreign to it.
+    occupied = () if settings.gpus or settings.device == "cpu" else in_use
+    no_gpu = ""
+    if not metering.uuids and not occupied:
+        no_gpu = NOT_ASKED if settings.device == "cpu" else "; ".join(metering.failures)
+        no_gpu = no_gpu.rstrip(".") or NO_TORCH_GPU
+        if settings.device == "cuda":
+            raise UnsupportedError(f"device='cuda': {no_gpu}.", "`energyscore doctor` says more.")
+        metering.failures.clear()  # nothing failed that was needed
+    open_metering(metering, occupied)
+    return no_gpu
+
+
+def _plan(numbered: tuple[Query, ...], name: str, settings: Settings, metering: Metering) -> Plan:
+    return Plan(
+        workload=Workload(numbered, name, None, False, len(numbered)),
+        phases=Calls.phases,
+        batch_size=settings.batch_size or 1,
+        repeats=settings.repeats,
+        seed=SEED,
+        quick=settings.quick,
+        min_window_s=settings.min_window_s,
+        absent=metering.absent,
+        idle_s=settings.idle_s if metering.measures else 0.0,
+    )
+
+
+def _assemble(
+    name: str, plan: Plan, metering: Metering, measured: Measured, no_gpu: str
+) -> Measurement:
+    runs, idle = (
+        measured.runs,
+        Idle(seconds=plan.idle_s, without_model_w={}, with_model_w=dict(measured.idle_w)),
+    )
+    protocol = _protocol(plan, metering, measured.warmup)
+    return measurement_of(
+        name,
+        score_runs(runs, metering.uuids, idle),
+        runs,
+        metered_gpus=metering.uuids,
+        invalid_reasons=find_invalid_reasons(runs, protocol),
+        cautions=[*find_run_cautions(runs, protocol), *metering.cautions(), *_too_short(runs)],
+        no_gpu=no_gpu,
+    )
+
+
+def _too_short(runs: Sequence[Run]) -> list[Caution]:
+    """Meters take milliseconds to start and to stop, which count where little else does."""
+    shortest_s = min(run.duration_s for run in runs)
+    if shortest_s >= SHORT_S:
+        return []
+    message = f"a run lasted {shortest_s:.3g} s, of which metering itself may be a large part"
+    return [Caution(code="short_run", message=message)]
+
+
+def _protocol(plan: Plan, metering: Metering, warmup: Warmup) -> ProtocolPart:
+    return ProtocolPart(
+        device="cuda" if metering.uuids or metering.occupied else "cpu",
+        quick=plan.quick,
+        repeats=plan.repeats,
+        target_half_width=None,
+        min_window_s=plan.min_window_s,
+        warmup_s=warmup.duration_s,
+        warmup_queries=warmup.queries,
+        warmup_steady=warmup.steady,
+        metered_gpus=list(metering.uuids),
+        gpus_chosen_by=metering.chosen_by,
+        occupied_gpus=list(metering.occupied),
+        shared=metering.shared,
+    )
+
+
+def _place(queries: Sequence[Query]) -> str:
+    """Which queries of those that were given, counted from 1, and the first of them."""
+    numbers = [str(query["number"]) for query in itertools.islice(queries, 3)]
+    more = ", ..." if len(queries) > len(numbers) else ""
+    which = "query" if len(queries) == 1 else "the batch of queries"
+    return f"{which} {', '.join(numbers)}{more} ({reprlib.repr(queries[0]['query'])})"

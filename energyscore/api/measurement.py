@@ -1,0 +1,228 @@
+"""What measuring from Python, or reading a result, gives: figures that can be asserted on.
+
+A figure that could not be measured is None with its reason. It is never 0, and whoever requires it
+gets an error rather than something that a comparison might let pass.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from energyscore.errors import InvalidResult, NotMeasuredError
+from energyscore.meter import Method
+from energyscore.units import format_duration, format_wh
+
+if TYPE_CHECKING:
+    from energyscore.result import Caution, Result, Run, Score
+
+FigureMethod = Literal[Method, "measured"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Energy of 1,000 queries, or the reason why there is none.
+
+    Attributes:
+        wh_per_1k_queries: watt-hours of 1,000 queries, the mean of the runs; None where it could
+            not be measured.
+        ci95: bounds of the 95% t interval of that mean over the runs, in the same unit; None for
+            a single run, which has no spread, and where there is no figure.
+        method: how it was obtained. Of a GPU: `counter` (NVML's energy counter) or
+            `power_integral`. Of the system: `measured`, or `estimated` as soon as one part of it
+            is. None where there is no figure.
+        reason: why there is no figure; empty where there is one.
+    """
+
+    wh_per_1k_queries: float | None
+    ci95: tuple[float, float] | None
+    method: FigureMethod | None
+    reason: str
+
+    @property
+    def estimated(self) -> bool:
+        """Whether it is an estimate by load and time rather than a meter's reading."""
+        return self.method == "estimated"
+
+    def __str__(self) -> str:
+        """The figure with its interval and method, or why there is none."""
+        if self.wh_per_1k_queries is None:
+            return f"not measured: {self.reason}"
+        bounds = ""
+        if self.ci95 is not None:
+            bounds = f" (95%: {format_wh(self.ci95[0])} to {format_wh(self.ci95[1])})"
+        return f"{format_wh(self.wh_per_1k_queries)} per 1,000 queries{bounds}, {self.method}"
+
+
+@dataclass(frozen=True, repr=False)
+class Measurement:
+    """The energy of some work, as it was measured.
+
+    Example:
+        >>> measured = energyscore.load("result.json")
+        >>> assert measured.require_gpu_wh_per_1k_queries() <= 2.5
+        >>> if measured.gpu.ci95 is not None:
+        ...     lower_wh, upper_wh = measured.gpu.ci95
+
+    Attributes:
+        name: what was measured: a model, or the name of a function.
+        gpu: energy of the metered GPUs, all together.
+        net_gpu: the same less what these GPUs draw idle in that time, without an interval; only
+            where idling was metered.
+        system: energy of GPUs, processor and memory; its `method` says whether it is an estimate.
+        metered_gpus: the UUIDs of the GPUs that were metered.
+        runs: how many times the work was measured.
+        queries: how many queries were done in all runs.
+        duration_s: seconds that all runs took.
+        valid: whether nothing spoiled the measurement. Figures of an invalid one can be read, but
+            not required.
+        invalid_reasons: what spoiled it.
+        cautions: what whoever reads the figures must know, each with a `code` and a `message`.
+        result: the whole result, where a model was measured or a file was read.
+    """
+
+    name: str
+    gpu: Figure
+    net_gpu: Figure
+    system: Figure
+    metered_gpus: tuple[str, ...]
+    runs: int
+    queries: int
+    duration_s: float
+    valid: bool
+    invalid_reasons: tuple[str, ...]
+    cautions: tuple["Caution", ...]
+    result: "Result | None" = field(default=None, compare=False)
+
+    @property
+    def gpu_wh_per_1k_queries(self) -> float | None:
+        """GPU energy of 1,000 queries in Wh; None where it was not measured."""
+        return self.gpu.wh_per_1k_queries
+
+    @property
+    def system_wh_per_1k_queries(self) -> float | None:
+        """Energy of GPUs, processor and memory for 1,000 queries in Wh, often an estimate."""
+        return self.system.wh_per_1k_queries
+
+    def require_gpu_wh_per_1k_queries(self) -> float:
+        """GPU energy of 1,000 queries in Wh, to assert on.
+
+        Returns:
+            The figure; always measured, never an estimate.
+
+        Raises:
+            NotMeasuredError: when there is none; the message says why.
+            InvalidResult: when the measurement is invalid; the message says why.
+
+        Example:
+            >>> assert energyscore.load("result.json").require_gpu_wh_per_1k_queries() <= 2.5
+        """
+        return self._require(self.gpu, "GPU energy")
+
+    def require_system_wh_per_1k_queries(self) -> float:
+        """Energy of GPUs, processor and memory for 1,000 queries in Wh, to assert on.
+
+        Returns:
+            The figure; `system.estimated` says whether it is an estimate, which follows the time
+            that the work takes and how busy the machine is.
+
+        Raises:
+            NotMeasuredError: when there is none; the message says why.
+            InvalidResult: when the measurement is invalid; the message says why.
+
+        Example:
+            >>> assert energyscore.load("result.json").require_system_wh_per_1k_queries() <= 20
+        """
+        return self._require(self.system, "energy of the system")
+
+    def _require(self, figure: Figure, what: str) -> float:
+        if not self.valid:
+            reasons = "; ".join(self.invalid_reasons)
+            raise InvalidResult(f"{self.name}: the measurement is invalid: {reasons}.")
+        if figure.wh_per_1k_queries is None:
+            raise NotMeasuredError(f"{self.name}: no {what} was measured: {figure.reason}.")
+        return figure.wh_per_1k_queries
+
+    def __str__(self) -> str:
+        """All of it for people, a line each."""
+        runs = f"{self.runs} run{'' if self.runs == 1 else 's'}"
+        queries = f"{self.queries:,} quer{'y' if self.queries == 1 else 'ies'}"
+        lines = [
+            f"{self.name}: {runs}, {queries} in {format_duration(self.duration_s)}",
+            f"  GPU: {self.gpu}",
+            f"  GPU, processor and memory: {self.system}",
+            *(f"  invalid: {reason}" for reason in self.invalid_reasons),
+            *(f"  caution: {caution.message}" for caution in self.cautions),
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """In one line: failed assertions show it."""
+        shown = f"GPU {self.gpu}"
+        if self.gpu.wh_per_1k_queries is None and self.system.wh_per_1k_queries is not None:
+            shown = f"system {self.system}"
+        return f"<Measurement {self.name}: {shown}{'' if self.valid else ', invalid'}>"
+
+
+def measurement_of(
+    name: str,
+    score: "Score",
+    runs: Sequence["Run"],
+    *,
+    metered_gpus: Iterable[str],
+    invalid_reasons: Iterable[str],
+    cautions: Iterable["Caution"],
+    no_gpu: str = "",
+    result: "Result | None" = None,
+) -> Measurement:
+    """Put a measurement together.
+
+    Args:
+        name: what was measured.
+        score: its score.
+        runs: its runs.
+        metered_gpus: UUIDs.
+        invalid_reasons: what spoiled it.
+        cautions: what must be known of it.
+        no_gpu: why no GPU was metered, where the score's own reason says too little.
+        result: the whole of it, where there is one.
+    """
+    reasons = tuple(invalid_reasons)
+    return Measurement(
+        name=name,
+        gpu=Figure(score.gpu_wh_per_1k_queries, score.ci95, score.method, no_gpu or score.reason),
+        net_gpu=Figure(
+            score.net_gpu_wh_per_1k_queries,
+            None,
+            None if score.net_gpu_wh_per_1k_queries is None else score.method,
+            no_gpu or score.net_reason,
+        ),
+        system=Figure(
+            score.system_wh_per_1k_queries,
+            score.system_ci95,
+            score.system_method,
+            score.system_reason,
+        ),
+        metered_gpus=tuple(metered_gpus),
+        runs=len(runs),
+        queries=sum(run.queries for run in runs),
+        duration_s=sum(run.duration_s for run in runs),
+        valid=not reasons,
+        invalid_reasons=reasons,
+        cautions=tuple(cautions),
+        result=result,
+    )
+
+
+def of_result(result: "Result") -> Measurement:
+    """A result as a measurement."""
+    reasons = result.invalid_reasons
+    return measurement_of(
+        result.model.id,
+        result.score,
+        result.runs,
+        metered_gpus=result.protocol.metered_gpus,
+        # Whoever wrote `valid: false` without a reason did not mean a valid one.
+        invalid_reasons=reasons if reasons or result.valid else ["its file does not say why"],
+        cautions=result.cautions,
+        result=result,
+    )

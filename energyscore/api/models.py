@@ -1,0 +1,118 @@
+"""Measuring a model at a task: `energyscore run` in a process of its own.
+
+What loading and measuring a model does to a process (settings of libraries, memory, threads) is not
+done to the one that asks.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from energyscore import builtin
+from energyscore.api.measurement import Measurement, of_result
+from energyscore.errors import DatasetError, UnsupportedError, UsageError
+from energyscore.model import parse_model
+from energyscore.store import load_result, result_files
+from energyscore.suite.child import python, run_child
+from energyscore.suite.options import RunOptions, read_options
+from energyscore.task import TaskSpec, find_task, load_tasks
+
+Rows = Sequence[str | Mapping[str, object]]
+
+
+def measure_model(
+    model: str,
+    task: str,
+    queries: Rows | int | None,
+    options: Mapping[str, object],
+    on_line: Callable[[str], None],
+) -> Measurement:
+    """Measure a model at a task as the command line does.
+
+    Args:
+        model: hub id, folder, or `builtin:NAME`.
+        task: the task's name.
+        queries: the queries, or how many of the task's; None: as many as the task says.
+        options: options of `energyscore run` by their names with `_` for `-`.
+        on_line: told what `run` says meanwhile, line by line.
+
+    Raises:
+        UsageError: when something named does not exist or does not fit.
+        UnsupportedError: when this machine cannot measure it, or the process did not survive it.
+    """
+    spec = find_task(task, load_tasks()).spec
+    if isinstance(queries, int):
+        options = {**options, "queries": queries}
+    asked = read_options(options, "energyscore.measure")
+    if asked.reasoning is not None and len(asked.reasoning) > 1:
+        raise UsageError("reasoning: name one mode; each is a measurement of its own.")
+    if problem := asked.problem():
+        raise UsageError(f"energyscore.measure: {problem}.")
+    _check_model(model, spec, asked)
+    with tempfile.TemporaryDirectory(prefix="energyscore-") as folder:
+        out = Path(folder, "results")
+        words = [spec.id, f"--model={model}", *asked.arguments(), f"--out={out}", "--format=json"]
+        if queries is not None and not isinstance(queries, int):
+            rows = _write_rows(Path(folder, "queries.jsonl"), queries, spec)
+            words += [f"--dataset={rows}", f"--queries={len(queries)}"]
+        ended = run_child(_command(words), on_line)
+        if ended.interrupted:
+            raise KeyboardInterrupt
+        found = result_files(out) if out.is_dir() else []
+        if not found:
+            # The exit status tells whose fault it is: 2 wrong input, 3 what cannot be done here.
+            wrong = UsageError if ended.exit_code == UsageError.exit_code else UnsupportedError
+            raise wrong(f"{model} was not measured: {ended.reason}")
+        return of_result(load_result(found[0]))
+
+
+def _command(words: Sequence[str]) -> list[str]:
+    return [*python(), "-m", "energyscore", "run", *words]
+
+
+def _check_model(model: str, spec: TaskSpec, asked: RunOptions) -> None:
+    """Find out what is wrong with its name before a process is started."""
+    named = parse_model(
+        model,
+        revision=asked.revision,
+        random_weights=asked.random_weights,
+        dtype=asked.dtype,
+        trust_remote_code=asked.trust_remote_code,
+        allow_pickle=asked.allow_pickle,
+    )
+    if named.source == "builtin":
+        builtin.find_architecture(named.id, spec.modality)
+
+
+def _write_rows(path: Path, queries: Rows, spec: TaskSpec) -> Path:
+    """Write the queries as a dataset of the task."""
+    fields = list(spec.dataset.columns)
+    rows = []
+    for number, query in enumerate(queries, start=1):
+        if isinstance(query, str):
+            if len(fields) > 1:
+                raise DatasetError(
+                    f"query {number} is one text, but {spec.id} needs {' and '.join(fields)}.",
+                    "Give mappings from these names to their values.",
+                )
+            query = {fields[0]: query}
+        if not isinstance(query, Mapping):
+            kind = type(query).__name__
+            raise DatasetError(f"query {number} is of type {kind}, neither a text nor a mapping.")
+        try:
+            rows.append(json.dumps({name: _cell(spec, name, query[name]) for name in query}))
+        except TypeError as error:
+            raise DatasetError(
+                f"query {number} holds what is no text: {error}.",
+                "Pictures and recordings are named by the paths of their files.",
+            ) from error
+    path.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def _cell(spec: TaskSpec, field: str, value: object) -> object:
+    """Paths are relative to the working directory here, and to the dataset's folder in a file."""
+    if field in spec.dataset.columns and spec.dataset.kind_of(field) != "text":
+        return str(Path(value).expanduser().absolute()) if isinstance(value, str | Path) else value
+    return value
