@@ -5,6 +5,7 @@ done to the one that asks.
 """
 
 import json
+import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from energyscore.store import load_result, result_files
 from energyscore.suite.child import python, run_child
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.task import TaskSpec, find_task, load_tasks
+
+INTERRUPTED = (130, -signal.SIGINT)
 
 Rows = Sequence[str | Mapping[str, object]]
 
@@ -57,7 +60,7 @@ def measure_model(
             rows = _write_rows(Path(folder, "queries.jsonl"), queries, spec)
             words += [f"--dataset={rows}", f"--queries={len(queries)}"]
         ended = run_child(_command(words), on_line)
-        if ended.interrupted:
+        if ended.interrupted or ended.exit_code in INTERRUPTED:
             raise KeyboardInterrupt
         found = result_files(out) if out.is_dir() else []
         if not found:
