@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+import codecarbon  # noqa: F401 - sets its log level when it is imported
 import pytest
 from conftest import ROOT, environment, gpu
 from nvml_sim import Process, env_without_library
