@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from energyscore.export import RatedResult
 from energyscore.footprint import describe_site
-from energyscore.modes import label_of
 from energyscore.scoring import NVML_SYSTEMATIC
 from energyscore.units import format_number
 
@@ -26,7 +25,7 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     seen: dict[str, list[str]] = {}
     for entry in entries:
         for caution in entry.result.cautions:
-            seen.setdefault(caution.message, []).append(label_of(entry.result))
+            seen.setdefault(caution.message, []).append(entry.label)
     for message, models in seen.items():
         whose = "" if len(set(models)) == len(entries) else f" ({', '.join(dict.fromkeys(models))})"
         notes.append(f"caution: {message}{whose}.")
@@ -40,7 +39,7 @@ def _emissions(entries: Sequence[RatedResult]) -> list[str]:
     for entry in entries:
         if entry.footprint:
             continue
-        emissions, model = entry.result.emissions, label_of(entry.result)
+        emissions, model = entry.result.emissions, entry.label
         system = emissions.system_co2_g_per_1k_queries
         gpu = emissions.gpu_co2_g_per_1k_queries
         figure = gpu if entry.rating.basis == "gpu" else system
@@ -54,7 +53,7 @@ def _emissions(entries: Sequence[RatedResult]) -> list[str]:
 
 
 def _models(entries: Sequence[RatedResult]) -> str:
-    return ", ".join(dict.fromkeys(label_of(entry.result) for entry in entries))
+    return ", ".join(dict.fromkeys(entry.label for entry in entries))
 
 
 def _departures(entries: Sequence[RatedResult]) -> list[str]:
@@ -92,5 +91,5 @@ def _parts(entry: RatedResult) -> list[str]:
         of = "without" if score.net_of == "idle_without_model" else "with"
         net = format_number(score.net_gpu_wh_per_1k_queries)
         parts.append(f"net of the GPU idling {of} the model {net}")
-    lines = [f"{label_of(entry.result)}, in Wh: {', '.join(parts)}."] if parts else []
-    return lines + ([f"{label_of(entry.result)}: no phases: {reason}."] if reason else [])
+    lines = [f"{entry.label}, in Wh: {', '.join(parts)}."] if parts else []
+    return lines + ([f"{entry.label}: no phases: {reason}."] if reason else [])

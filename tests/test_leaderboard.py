@@ -384,7 +384,7 @@ def test_the_columns_are_fixed():
     """Whoever changes this line raises LEADERBOARD_VERSION."""
     assert ",".join(COLUMNS) == (
         "leaderboard_version,task,model_class,reasoning,stars_relative_to,low_wh_per_1k_queries,"
-        "high_wh_per_1k_queries,model,status,stars,published_stars,wh_per_1k_queries,ci95_low,"
+        "high_wh_per_1k_queries,model,revision,status,stars,published_stars,wh_per_1k_queries,ci95_low,"
         "ci95_high,basis,estimated,method,runs,hardware,date,official,co2_g_per_1k_queries,"
         "cost_per_1k_queries,cautions,source,file,line,reason,country,grid_g_per_kwh,grid_source,pue,"
         "price_per_kwh,currency"

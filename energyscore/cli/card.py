@@ -96,7 +96,13 @@ def card(
 
 
 def _of_one_model(report: list[RatedResult]) -> list[RatedResult]:
-    names = sorted({entry.result.model.id for entry in report})
+    # Folders of one name are several models; revisions of one on the hub are not.
+    names = sorted(
+        {
+            entry.name if entry.result.model.source == "local" else entry.result.model.id
+            for entry in report
+        }
+    )
     if len(names) > 1:
         raise UsageError(
             f"A card is of one model, and here are {len(names)}: {', '.join(names[:5])}"

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from energyscore.errors import UsageError, did_you_mean
-from energyscore.export import RatedResult
-from energyscore.result import Result
+from energyscore.export import RatedResult, told_apart
 
 
 def choose(
@@ -37,25 +36,26 @@ def choose(
         for result in latest_only(result for _, result in (load_results(among) if among else []))
         if result.identity not in identities
     ]
-    ratings = rate([*own, *others], scale)[: len(own)]
-    report = [
-        RatedResult(result, rating, files[id(result)])
-        for result, rating in zip(own, ratings, strict=True)
+    together = [*own, *others]
+    rated = [
+        RatedResult(result, rating, files.get(id(result), ""))
+        for result, rating in zip(together, rate(together, scale), strict=True)
     ]
-    report = _only(report, "model", model, lambda result: result.model.id)
-    return _only(report, "task", task, lambda result: result.task.id)
+    report = told_apart(rated)[: len(own)]
+    report = _only(report, "model", model, lambda entry: (entry.name, entry.result.model.id))
+    return _only(report, "task", task, lambda entry: (entry.result.task.id,))
 
 
 def _only(
     report: list[RatedResult],
     what: str,
     wanted: str | None,
-    name_of: Callable[[Result], str],
+    names_of: Callable[[RatedResult], tuple[str, ...]],
 ) -> list[RatedResult]:
     if wanted is None:
         return report
-    chosen = [entry for entry in report if name_of(entry.result) == wanted]
+    chosen = [entry for entry in report if wanted in names_of(entry)]
     if not chosen:
-        names = {name_of(entry.result) for entry in report}
+        names = {names_of(entry)[0] for entry in report}
         raise UsageError(f"No result is of the {what} {wanted!r}.", did_you_mean(wanted, names))
     return chosen

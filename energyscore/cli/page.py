@@ -49,7 +49,7 @@ def page(
       energyscore page results more-results -o site --title "Models we run"
     """
     from energyscore import rating
-    from energyscore.export import RatedResult
+    from energyscore.export import RatedResult, told_apart
     from energyscore.export.page import to_page
     from energyscore.output_folder import write_files
     from energyscore.store import load_results
@@ -70,5 +70,5 @@ def page(
         for result, stars in zip(results, rating.rate(results, scale), strict=True)
     ]
     write_files(out, to_page(report, title), kind="page", force=force)
-    models = len({result.model.id for result in results})
+    models = len({entry.name for entry in told_apart(report)})
     print(f"{out / 'index.html'}: {len(results)} results of {models} models")
