@@ -87,7 +87,9 @@ def _method(row: _Row) -> str | None:
 def _figures(row: _Row, runs: int, where: str) -> dict[str, Figure]:
     reason = _text(row, "reason") or "the CSV has no figure"
     std = {
-        kind: _std(*(_number(row, f"{kind}_ci95_{end}", where) for end in ("low", "high")), runs)
+        kind: _std(
+            _number(row, f"{kind}_ci95_low", where), _number(row, f"{kind}_ci95_high", where), runs
+        )
         for kind in ("gpu", "system")
     }
     figures = {GPU: _figure(row, GPU, std["gpu"], runs, where, reason)}

@@ -56,7 +56,8 @@ def test_what_was_not_measured_is_empty_and_never_zero():
     row = rows_of(make_result(runs=[make_run(joules=None)]))[0]
     empty = [
         "gpu_wh_per_1k_queries", "gpu_ci95_low", "gpu_ci95_high", "method", "stars",
-        "system_wh_per_1k_queries", "system_ci95_low", "system_ci95_high", "system_method", "stars_relative_to", "stars_basis",
+        "system_wh_per_1k_queries", "system_ci95_low", "system_ci95_high", "system_method",
+        "stars_relative_to", "stars_basis",
         "stars_estimated", "gpu_co2_g_per_1k_queries",
         *(f"stars_{stars}_probability" for stars in range(1, 6)),
         "system_co2_g_per_1k_queries", "country", "quantization", "cautions",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from energyscore.cli.shared import load_shown
 from energyscore.errors import UsageError, did_you_mean
 from energyscore.export import RatedResult, told_apart
 
@@ -24,16 +25,15 @@ def choose(
         ResultError: when a path cannot be read.
     """
     from energyscore.rating import latest_only, rate
-    from energyscore.store import load_results
 
-    loaded = load_results(paths)
+    loaded = load_shown(paths)
     files = {id(result): str(path) for path, result in loaded}
     own = latest_only(result for _, result in loaded)
     identities = {result.identity for result in own}
     # A result that was named stays, even if there is a newer one of the same measurement.
     others = [
         result
-        for result in latest_only(result for _, result in (load_results(among) if among else []))
+        for result in latest_only(result for _, result in (load_shown(among) if among else []))
         if result.identity not in identities
     ]
     together = [*own, *others]
