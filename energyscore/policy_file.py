@@ -15,14 +15,13 @@ rules:                         # every rule that fits a result holds
     optional: true             # no result needs to fit it
 """
 
-import reprlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from energyscore.errors import UsageError, did_you_mean
+from energyscore.errors import UsageError, did_you_mean, worded
 from energyscore.likeness import check_allowed
 from energyscore.measured import GPU
 from energyscore.policy import Limit, OnInconclusive, Policy, Rule, parse_limit, parse_regression
@@ -35,10 +34,6 @@ _YAML_ERRORS = (
     *(ValueError, KeyError, AttributeError, IndexError, TypeError, RecursionError),
 )
 """What PyYAML raises, and what it lets through from values that look like dates or tags."""
-
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel = 1  # aliases can make a short file mean a huge value
-_SHORT.maxstring = _SHORT.maxother = 60
 
 
 def read_policy(path: Path) -> Policy:
@@ -164,5 +159,4 @@ def _explain(error: ValidationError) -> str:
         return f"unknown key {path!r}. {did_you_mean(str(first['loc'][-1]), form.model_fields)}"
     if first["type"] == "missing":
         return f"the key {path!r} is missing."
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{path or 'the policy'}: {message} (got {_SHORT.repr(first['input'])})."
+    return f"{path or 'the policy'}: {worded(first)}."

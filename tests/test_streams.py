@@ -48,14 +48,11 @@ def unread(folder, *arguments, streams=("stdout",), env=None):
     ("arguments", "status"),
     [
         (("rate", "."), 0),
-        (("rate", ".", "--format", "json"), 0),
         (("rate", ".", "--format", "csv"), 0),
         (("rate", "--help"), 0),
         (("tasks",), 0),
-        (("schema",), 0),
         (("leaderboard", ".", "--format", "csv"), 0),
         (("gate", "1.json", *LIMIT), 0),
-        (("gate", "2.json", *LIMIT), 1),
     ],
     ids=lambda value: " ".join(value[:4]) if isinstance(value, tuple) else None,
 )

@@ -46,7 +46,12 @@ def test_a_folder_written_by_save_to_disk_loads(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("txt\nhello\n", "no column 'text', which text_generation needs; it has 'txt'"),
+        ("txt\nhello\n", "no column 'text'; its columns are: txt. The task text_generation"),
+        ("txt\nhello\n", "expects: text. Rename 'txt' to 'text'."),
+        (
+            "model,task\na,b\n",
+            "its columns are: model, task. The task text_generation expects: text.",
+        ),
         ("text\n", "is empty"),
         ("", "is empty: a CSV begins with a line of column names"),
         ("text\nyes, it is\n", "row 1 has 2 fields, the header has 1"),
