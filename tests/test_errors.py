@@ -86,3 +86,26 @@ def test_no_common_kind_is_told_in_the_words_of_the_library():
                         Result.model_validate(changed)
                     except ValidationError as error:
                         assert not PYDANTIC.search(first_problem(error)), error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("rate . --formt csv", "No such option: --formt"),
+        ("rate . --scale", "'--scale' requires an argument. See `energyscore rate --help`."),
+        ("rate . --format cvs", "(did you mean 'csv'?). See `energyscore rate --help`."),
+        (
+            "rate . --pue x",
+            "'--pue': it must be a number (got 'x'). See `energyscore rate --help`.",
+        ),
+        ("gate x --min-stars 9", "it must be at most 5 (got '9'). See `energyscore gate --help`."),
+        ("baseline save --al", "See `energyscore baseline save --help`."),
+        ("baseline", "error: A command is missing. See `energyscore baseline --help`."),
+        ("rat .", "See `energyscore --help`."),
+    ],
+)
+def test_a_wrong_command_line_names_the_help_of_its_command(command, arguments, said):
+    done = command(*arguments.split())
+    assert done.status == 2
+    assert said in done.error
+    assert not PYDANTIC.search(done.error)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from energyscore import __version__
+from energyscore.cli.mistakes import explain
 from energyscore.cli.streams import prepare_streams
 from energyscore.errors import EnergyScoreError
 
@@ -91,23 +92,13 @@ def main() -> None:
     except typer.Abort:
         status = INTERRUPTED
     except click_error as error:
-        said = " ".join(error.format_message().split())
-        _complain(f"{said} See `{_named(getattr(error, 'ctx', None))} --help`.")
+        _complain(explain(error, typer.main.get_command(app), sys.argv[1:]))
         status = 2
     except OSError as error:
         _complain(f"the output cannot be written: {error.strerror or error}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 2
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _named(context: Any) -> str:
-    """The command that was meant, as it is typed."""
-    words: list[str] = []
-    while context is not None and context.parent is not None:
-        words.insert(0, context.info_name)
-        context = context.parent
-    return " ".join(["energyscore", *words])
 
 
 def _complain(message: str) -> None:
