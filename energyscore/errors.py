@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+_TWO_STOPS = re.compile(r"(?<=[^\s./])\.\.(?=\s|$)")
+
 
 class EnergyScoreError(Exception):
     """An error with a remedy.
@@ -39,7 +41,8 @@ class EnergyScoreError(Exception):
     def __init__(self, message: str, remedy: str = "") -> None:
         """Keep the message and its remedy."""
         super().__init__(message)
-        self.message = " ".join(message.split())
+        # What is cited at the end of a message is often a sentence itself.
+        self.message = _TWO_STOPS.sub(".", " ".join(message.split()))
         self.remedy = " ".join(remedy.split())
 
     def __str__(self) -> str:
@@ -87,6 +90,11 @@ class OutOfMemory(EnergyScoreError):
     """The model or the batch does not fit into memory."""
 
     exit_code = 3
+
+
+def sentence(text: str) -> str:
+    """A text with one full stop at its end; one that ends otherwise (`?`, `...`) stays."""
+    return text if text.endswith(("?", "!", "...")) else f"{text.rstrip('. ')}."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

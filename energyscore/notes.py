@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from energyscore.errors import sentence
 from energyscore.export import RatedResult
 from energyscore.footprint import describe_site
 from energyscore.scoring import NVML_SYSTEMATIC
@@ -28,7 +29,7 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
             seen.setdefault(caution.message, []).append(entry.label)
     for message, models in seen.items():
         whose = "" if len(set(models)) == len(entries) else f" ({', '.join(dict.fromkeys(models))})"
-        notes.append(f"caution: {message}{whose}.")
+        notes.append(sentence(f"caution: {message.rstrip('.')}{whose}"))
     return notes
 
 
@@ -72,7 +73,7 @@ def _departures(entries: Sequence[RatedResult]) -> list[str]:
                 for name, point in zip(names, group[0].rating.not_comparable, strict=True)
             ]
             whose = "" if len(group) == len(entries) else f" ({_models(group)})"
-            lines.append(f"not comparable to the reference{whose}: {'; '.join(points)}.")
+            lines.append(sentence(f"not comparable to the reference{whose}: {'; '.join(points)}"))
     return lines
 
 
@@ -92,4 +93,4 @@ def _parts(entry: RatedResult) -> list[str]:
         net = format_number(score.net_gpu_wh_per_1k_queries)
         parts.append(f"net of the GPU idling {of} the model {net}")
     lines = [f"{entry.label}, in Wh: {', '.join(parts)}."] if parts else []
-    return lines + ([f"{entry.label}: no phases: {reason}."] if reason else [])
+    return lines + ([sentence(f"{entry.label}: no phases: {reason}")] if reason else [])

@@ -6,7 +6,9 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from energyscore.errors import ResultError, first_problem
+from energyscore.cli.doctor import told
+from energyscore.doctor import Finding
+from energyscore.errors import MeterError, ResultError, first_problem, sentence
 from energyscore.result import Result, parse_result, result_to_json
 from energyscore.scales import Scale
 from results import make_result
@@ -109,3 +111,34 @@ def test_a_wrong_command_line_names_the_help_of_its_command(command, arguments, 
     assert done.status == 2
     assert said in done.error
     assert not PYDANTIC.search(done.error)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("NVML does not start: Driver Not Loaded..", "NVML does not start: Driver Not Loaded."),
+        ("It fails: x.. Try again", "It fails: x. Try again"),
+        ("Wait ...", "Wait ..."),
+        ("a list, and so on...", "a list, and so on..."),
+        ("the folder .. holds none", "the folder .. holds none"),
+        ("the folder a/.. holds none", "the folder a/.. holds none"),
+    ],
+)
+def test_a_message_that_cites_a_sentence_has_one_stop(message, said):
+    assert MeterError(message).message == said
+
+
+def test_a_sentence_ends_once():
+    assert [sentence(text) for text in ("It is", "It is.", "Is it?", "It ...")] == [
+        "It is.",
+        "It is.",
+        "Is it?",
+        "It ...",
+    ]
+
+
+@pytest.mark.parametrize("detail", ["NVML does not start.", "NVML does not start"])
+def test_what_doctor_found_and_its_remedy_are_two_sentences(detail):
+    finding = Finding("NVML", "missing", detail, "Install the driver.")
+    assert told(finding) == "NVML does not start. Install the driver."
+    assert told(Finding("hub", "ok", "it can be reached")) == "it can be reached"

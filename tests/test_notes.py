@@ -3,7 +3,7 @@
 from energyscore.export import RatedResult
 from energyscore.notes import notes_on
 from energyscore.rating import rate
-from energyscore.result import Idle, PhasePart
+from energyscore.result import Caution, Idle, PhasePart
 from results import UUID, make_cpu_run, make_result, make_run
 
 GPU = f"gpu:{UUID}"
@@ -34,6 +34,14 @@ def test_phases_and_net_energy_stand_under_the_table():
 def test_phases_that_could_not_be_told_apart_say_why():
     runs = [run_of(0, None, None, phase_reasons={GPU: "too few ticks"})]
     assert notes_of(make_result(runs=runs))[0] == "org/model: no phases: run 1: too few ticks."
+
+
+def test_reasons_and_cautions_that_are_sentences_end_once():
+    runs = [run_of(0, None, None, phase_reasons={GPU: "NVML does not start."})]
+    caution = Caution(code="x", message="The meter went away.")
+    notes = notes_of(make_result(runs=runs).model_copy(update={"cautions": [caution]}))
+    assert "org/model: no phases: run 1: NVML does not start." in notes
+    assert "caution: The meter went away." in notes
 
 
 def test_without_gpu_energy_there_is_nothing_to_divide():

@@ -9,7 +9,7 @@ import typer
 
 from energyscore.cli import app
 from energyscore.cli.label import AmongOption, ModelOption, Paths, ScaleOption, TaskOption
-from energyscore.errors import InvalidResult, ResultError, UsageError
+from energyscore.errors import InvalidResult, ResultError, UsageError, sentence
 from energyscore.export import RatedResult
 
 
@@ -161,7 +161,7 @@ def _say(what: str, reasons: list[str]) -> None:
     from energyscore.console import ProgressObserver
 
     for reason in reasons:
-        ProgressObserver().warn(f"{what}: {reason}.")
+        ProgressObserver().warn(sentence(f"{what}: {reason}"))
 
 
 def _read(path: Path) -> tuple[str, int]:
