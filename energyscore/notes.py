@@ -8,6 +8,10 @@ from energyscore.footprint import describe_site
 from energyscore.scoring import NVML_SYSTEMATIC
 from energyscore.units import format_number
 
+SMALL_COHORT = "the stars of a cohort of 2 say only which of the two takes less."
+BRIEF = "a run was measured for less than 1 s: starting and metering weigh in; take more queries"
+_BRIEF_S = 1.0
+
 
 def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     """The lines under a table of results of one task."""
@@ -21,16 +25,27 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
         notes.append(
             f"the interval is that of repeats; NVML itself errs by some {NVML_SYSTEMATIC:.0%} more."
         )
+    rated = {entry.rating.scale for entry in entries if entry.rating.stars is not None}
+    notes += [SMALL_COHORT] if "cohort of 2" in rated else []
     notes += _departures(entries)
     notes += _emissions(entries)
     seen: dict[str, list[str]] = {}
     for entry in entries:
         for caution in entry.result.cautions:
             seen.setdefault(caution.message, []).append(entry.label)
+    brief = [entry.label for entry in entries if _is_brief(entry)]
+    if brief:
+        seen[BRIEF] = brief
     for message, models in seen.items():
         whose = "" if len(set(models)) == len(entries) else f" ({', '.join(dict.fromkeys(models))})"
         notes.append(sentence(f"caution: {message.rstrip('.')}{whose}"))
     return notes
+
+
+def _is_brief(entry: RatedResult) -> bool:
+    """Whether there is a figure, of a window too short to mean much."""
+    shortest_s = min(run.duration_s for run in entry.result.runs)
+    return entry.rating.energy_wh is not None and shortest_s < _BRIEF_S
 
 
 def _emissions(entries: Sequence[RatedResult]) -> list[str]:

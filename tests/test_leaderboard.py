@@ -254,6 +254,14 @@ def test_one_model_alone_has_no_stars_but_a_reason(tmp_path):
     assert "at least two comparable models" in notes_of(table)[0]
 
 
+def test_two_models_are_said_to_tell_little():
+    three = [on_l4(f"o/{wh}", wh) for wh in (1.0, 2.0, 3.0)]
+    said = [
+        "say only which of the two" in " ".join(notes_of(only(made(three[:n])))) for n in (2, 3)
+    ]
+    assert said == [True, False]
+
+
 @pytest.mark.parametrize(
     ("others", "kept_wh", "why"),
     [

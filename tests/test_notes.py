@@ -44,6 +44,33 @@ def test_reasons_and_cautions_that_are_sentences_end_once():
     assert "caution: The meter went away." in notes
 
 
+def of_models(*names, seconds=100.0):
+    """Results of several models, of 1, 2, 3 Wh and so on, in one view."""
+    results = [
+        make_result(name, [make_run(joules=3600.0 * wh, seconds=seconds)], gpu="NVIDIA L4")
+        for wh, name in enumerate(names, start=1)
+    ]
+    return [RatedResult(r, stars) for r, stars in zip(results, rate(results), strict=True)]
+
+
+def test_the_stars_of_two_models_are_said_to_tell_little_and_those_of_three_are_not():
+    line = "the stars of a cohort of 2 say only which of the two takes less."
+    assert notes_on(of_models("a", "b")).count(line) == 1
+    for others in (of_models("a", "b", "c"), of_models("a")):
+        assert not any("say only" in note for note in notes_on(others))
+
+
+def test_a_window_of_less_than_a_second_is_a_caution():
+    notes = notes_on([*of_models("a", "b"), *of_models("c", seconds=0.9)])
+    assert [note for note in notes if "less than 1 s" in note] == [
+        "caution: a run was measured for less than 1 s: starting and metering weigh in; take more "
+        "queries (c)."
+    ]
+    unmeasured = make_result(runs=[make_run(joules=None, seconds=0.5)])
+    for fine in (of_models("a", seconds=1.0), [RatedResult(unmeasured, rate([unmeasured])[0])]):
+        assert not any("less than 1 s" in note for note in notes_on(fine))
+
+
 def test_without_gpu_energy_there_is_nothing_to_divide():
     notes = notes_of(make_result(runs=[make_cpu_run()], gpu=None))
     assert not any("phases" in line or "in Wh" in line for line in notes)

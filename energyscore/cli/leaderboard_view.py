@@ -10,6 +10,7 @@ from energyscore.console import data_console
 from energyscore.errors import sentence
 from energyscore.footprint import Site, describe_site, format_co2, format_cost
 from energyscore.leaderboard import DUPLICATE, LEFT_OUT, OFFICIAL, UNRATED, Leaderboard, Table
+from energyscore.notes import SMALL_COHORT
 from energyscore.star_table import margin_heading, stars_text
 from energyscore.units import format_number, format_wh
 
@@ -141,6 +142,8 @@ def _about(table: Table) -> Iterator[str]:
             f"stars are relative to the {table.relative_to}: five bands of equal width from "
             f"{format_wh(table.low_wh)} to {format_wh(table.high_wh)}."
         )
+        if table.relative_to == "cohort of 2":
+            yield SMALL_COHORT
     if rows["estimated"].astype(bool).any():
         yield (
             "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by "
