@@ -81,7 +81,7 @@ def _main_cohort(results: Sequence[Result]) -> list[Result]:
 
     def rank(members: list[Result]) -> tuple[bool, bool, bool, int, str]:
         figure = rated_figure(members[0])
-        models = len({member.model.id for member in members})
+        models = len({(member.model.id, member.model.revision) for member in members})
         newest = max(member.created_at for member in members)
         on_gpu, estimated = (figure[1] == "gpu", figure[2]) if figure else (False, True)
         return models > 1, not estimated, on_gpu, models, newest

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from energyscore.export import Report
+from energyscore.export import Report, told_apart
 from energyscore.notes import notes_on
 from energyscore.star_table import star_table
 from energyscore.units import format_duration
@@ -55,6 +55,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
 def show_report(report: Report) -> None:
     """Print the star table, one table a task, and under it what must be known to read it."""
     console = data_console()
+    report = told_apart(report)
     for task in dict.fromkeys(entry.result.task.id for entry in report):
         entries = [entry for entry in report if entry.result.task.id == task]
         table, shared = star_table(task, entries, console)

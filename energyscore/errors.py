@@ -17,16 +17,16 @@ They are raised anywhere and formatted once, in `energyscore.cli`; from Python t
 """
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
 
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel = 1  # aliases can make a short file mean a huge value
-_SHORT.maxstring = _SHORT.maxother = 60
+_TWO_STOPS = re.compile(r"(?<=[^\s./])\.\.(?=\s|$)")
 
 
 class EnergyScoreError(Exception):
@@ -43,7 +43,8 @@ class EnergyScoreError(Exception):
     def __init__(self, message: str, remedy: str = "") -> None:
         """Keep the message and its remedy."""
         super().__init__(message)
-        self.message = " ".join(message.split())
+        # What is cited at the end of a message is often a sentence itself.
+        self.message = _TWO_STOPS.sub(".", " ".join(message.split()))
         self.remedy = " ".join(remedy.split())
 
     def __str__(self) -> str:
@@ -103,6 +104,11 @@ class OutOfMemory(EnergyScoreError):
     exit_code = 3
 
 
+def sentence(text: str) -> str:
+    """A text with one full stop at its end; one that ends otherwise (`?`, `...`) stays."""
+    return text if text.endswith(("?", "!", "...")) else f"{text.rstrip('. ')}."
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A remedy for a wrong name: the nearest known ones, or all of them when none is near."""
     options = sorted(known)
@@ -115,8 +121,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def first_problem(error: "ValidationError") -> str:
     """Where in a file of ours the first problem is, and what it is."""
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the file"
-    return f"{place}: {first['msg']}"
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {worded(first)}" if place else worded(first)
 
 
 def explain_form(error: "ValidationError", form: "type[BaseModel]", whole: str) -> str:
@@ -138,7 +144,66 @@ def explain_form(error: "ValidationError", form: "type[BaseModel]", whole: str) 
         return f"the key {path!r} is missing."
     if first["type"] == "too_short":
         return f"{path}: it is empty; name one at least."
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "model_type":
-        message = "it must be a mapping"
-    return f"{path or whole}: {message} (got {_SHORT.repr(first['input'])})."
+    return f"{path or whole}: {worded(first)}."
+
+
+def worded(problem: "ErrorDetails") -> str:
+    """What pydantic found, in words of ours: to stand after the name of the place and a colon."""
+    kind, facts, value = problem["type"], problem.get("ctx", {}), problem["input"]
+    if kind == "missing":
+        return "it is missing"
+    if kind == "extra_forbidden":
+        return "no such key is known"
+    if kind == "json_invalid":
+        return f"it is not valid JSON: {facts.get('error', 'it cannot be read')}"
+    if kind in ("value_error", "assertion_error"):
+        got = "" if isinstance(value, _CONTAINERS) else f" (got {_shown(value)})"
+        return f"{problem['msg'].partition(', ')[2]}{got}"
+    if kind in ("literal_error", "enum"):
+        expected = facts["expected"]
+        return f"it must be {expected} (got {_shown(value)}{_meant(value, expected)})"
+    wanted = _WANTED.get(_PLAIN.sub("", kind), "").format_map(facts)
+    said = f"it must be {wanted}" if wanted else _SHOULD.sub(r"it must \1", problem["msg"])
+    return f"{said} (got {_shown(value)})"
+
+
+_CONTAINERS = (dict, list, tuple)
+_PLAIN = re.compile(r"(?<=.)_(type|parsing|parsing_size|from_float)$")
+_SHOULD = re.compile(r"^[A-Z]\w* should (be|have|match)\b")
+_WANTED = {
+    "string": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "finite_number": "a finite number",
+    "bool": "true or false",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "a mapping",
+    "model": "a mapping",
+    "model_attributes": "a mapping",
+    "none_required": "null",
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "too_short": "at least {min_length} long",
+    "too_long": "at most {max_length} long",
+    "string_too_short": "at least {min_length} characters long",
+    "string_too_long": "at most {max_length} characters long",
+}
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 1  # aliases can make a short file mean a huge value
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, _CONTAINERS):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return _SHORT.repr(value)[:80]
+
+
+def _meant(value: object, expected: str) -> str:
+    """The nearest of a few known words, for one that is not among them."""
+    words = re.findall(r"'([^']*)'", expected)
+    near = difflib.get_close_matches(value[:100].lower(), words) if isinstance(value, str) else []
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from energyscore.comparable import official_departures, why_left_out, why_official_left_out
 from energyscore.footprint import Site
 from energyscore.modes import mode_of
+from energyscore.names import tell_apart
 from energyscore.published import Published
 from energyscore.rating import Kind, rated_figure
 from energyscore.result import Result
@@ -35,7 +36,7 @@ _NUMBERS = (
     *("runs", "line"),
 )
 _WORDS = (
-    *("model", "status", "basis", "estimated", "method", "hardware", "date"),
+    *("model", "revision", "status", "basis", "estimated", "method", "hardware", "date"),
     *("official", "cautions", "source", "file", "reason"),
 )
 
@@ -189,7 +190,7 @@ def _columns(group: _Group, rules: _Rules, band: tuple[str, str | None]) -> "Col
         scale,
         official_protocol=rules.official_only or (scale is None and bool(group.official)),
     )
-    parts.append(_result_rows(group.results, reasons, reference))
+    parts.append(_result_rows(group.results, reasons, reference, every=rules.every))
     import numpy as np
 
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -209,16 +210,21 @@ def _official_rows(file: str, rows: "pd.DataFrame", reference: Scale) -> "Column
 
 
 def _result_rows(
-    results: Sequence[tuple[str, Result]], reasons: Sequence[str], reference: Scale
+    results: Sequence[tuple[str, Result]],
+    reasons: Sequence[str],
+    reference: Scale,
+    *,
+    every: bool,
 ) -> "Columns":
     columns = _empty(len(results))
-    for row, ((file, result), reason) in enumerate(zip(results, reasons, strict=True)):
+    names = _names([result for _, result in results], every=every)
+    for row, ((file, result), reason, name) in enumerate(zip(results, reasons, names, strict=True)):
         figure, score = rated_figure(result), result.score
         on_gpu = figure is not None and figure[1] == "gpu"
         low, high = (score.ci95 if on_gpu else score.system_ci95) or (None, None)
-        random = result.model.weights == "random" and result.model.source != "builtin"
         fields: dict[str, Any] = {
-            "model": f"{result.model.id} (random weights)" if random else result.model.id,
+            "model": name,
+            "revision": result.model.revision,
             "ci95_low_wh": low,
             "ci95_high_wh": high,
             "runs": score.runs,
@@ -234,9 +240,26 @@ def _result_rows(
         if figure is not None:
             fields["energy_wh"], fields["basis"], fields["estimated"] = figure
             fields["energy_kwh"] = figure[0] / WH_PER_KWH
-        for name, value in fields.items():
-            columns[name][row] = value
+        for field_name, value in fields.items():
+            columns[field_name][row] = value
     return columns
+
+
+def _names(results: Sequence[Result], *, every: bool) -> list[str]:
+    """What models are called: folders of one name are several, and random weights say so.
+
+    Revisions of a model on the hub replace one another, and need telling apart only where all stay.
+    """
+    models = [
+        (
+            f"{model.id} (random weights)"
+            if model.weights == "random" and model.source != "builtin"
+            else model.id,
+            model.revision if every or model.source == "local" else None,
+        )
+        for model in (result.model for result in results)
+    ]
+    return tell_apart(models)
 
 
 def _empty(rows: int) -> "Columns":

@@ -82,12 +82,13 @@ def most_alike(
 ) -> Measured | None:
     """Of measurements the one with the fewest differences not allowed, of those the newest.
 
-    The measurement itself comes last: with it there is nothing to compare.
+    One of the same revision of the model comes first: folders of one name are several models. The
+    measurement itself comes last: with it there is nothing to compare.
     """
 
-    def unlike(other: Measured) -> tuple[int, bool]:
+    def unlike(other: Measured) -> tuple[int, bool, bool]:
         points = [point for point in differences(other, one) if point.name not in allowed]
-        return len(points), other.is_same_as(one)
+        return len(points), other.is_same_as(one), other.revision != one.revision
 
     by_age = sorted(others, key=lambda other: other.created_at, reverse=True)
     return min(by_age, key=unlike, default=None)

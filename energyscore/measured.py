@@ -76,6 +76,7 @@ class Measured:
         stars: its rating.
         unusable: why it may not be compared at all; empty when it may.
         commit: the commit that a baseline was saved at; None where none is known.
+        called: what its model is called where another one that was read has the same name.
     """
 
     source: str
@@ -92,13 +93,22 @@ class Measured:
     stars: Stars
     unusable: str = ""
     commit: str | None = field(default=None)
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the model is called among the others that were read with it."""
+        return self.called or self.model
 
     @property
     def label(self) -> str:
         """The model for people, with its mode where it was asked for one."""
-        return (
-            self.model if self.reasoning is None else f"{self.model} (reasoning {self.reasoning})"
-        )
+        return self.name if self.reasoning is None else f"{self.name} (reasoning {self.reasoning})"
+
+    @property
+    def revision(self) -> str | None:
+        """The model's commit, or the digest of its folder; None where none is known."""
+        return self.context.get("model revision")
 
     @property
     def energy_wh(self) -> float | None:

@@ -86,13 +86,17 @@ def _method(row: _Row) -> str | None:
 
 def _figures(row: _Row, runs: int, where: str) -> dict[str, Figure]:
     reason = _text(row, "reason") or "the CSV has no figure"
-    ends = (_number(row, "gpu_ci95_low", where), _number(row, "gpu_ci95_high", where))
-    std = _std(ends, runs)
-    figures = {GPU: _figure(row, GPU, std, runs, where, reason)}
+    std = {
+        kind: _std(
+            _number(row, f"{kind}_ci95_low", where), _number(row, f"{kind}_ci95_high", where), runs
+        )
+        for kind in ("gpu", "system")
+    }
+    figures = {GPU: _figure(row, GPU, std["gpu"], runs, where, reason)}
     for name in PHASES:
         if _text(row, name) is not None:
             figures[name] = _figure(row, name, None, runs, where, reason)
-    system = _figure(row, SYSTEM, None, runs, where, reason)
+    system = _figure(row, SYSTEM, std["system"], runs, where, reason)
     estimated = _text(row, "system_method") != "measured"
     return figures | {SYSTEM: Figure(system.sample, system.reason, estimated)}
 
@@ -108,9 +112,8 @@ def _figure(
     return Figure(Sample(energy_wh, std, runs))
 
 
-def _std(interval: tuple[float | None, float | None], runs: int) -> float | None:
+def _std(low: float | None, high: float | None, runs: int) -> float | None:
     """The standard deviation that an interval of the mean stands on."""
-    low, high = interval
     if low is None or high is None or runs < 2:
         return None
     return (high - low) / 2 * math.sqrt(runs) / t_quantile(0.975, runs - 1)

@@ -1,12 +1,14 @@
 """Measurements found among files and folders: results, baselines, and CSVs of ours."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from energyscore.baseline import is_baseline, load_baseline
 from energyscore.errors import ResultError
 from energyscore.measured import Measured, measured_of, newest_of
 from energyscore.measured_csv import parse_rows
+from energyscore.names import tell_apart
 from energyscore.paths import is_dir, is_file
 from energyscore.rating import rate
 from energyscore.result import Result
@@ -41,7 +43,9 @@ def load_measured(
         measured_of(result, rating, str(file), commit)
         for (file, result, commit), rating in zip(known, ratings, strict=True)
     ]
-    return [*(measured if every else newest_of(measured)), *rows]
+    found = [*(measured if every else newest_of(measured)), *rows]
+    names = tell_apart([(one.model, one.revision) for one in found])
+    return [replace(one, called=name) for one, name in zip(found, names, strict=True)]
 
 
 def _files(path: Path) -> list[Path]:

@@ -37,10 +37,10 @@ def mode_of(result: Result) -> str | None:
     return None if mode is None else str(mode)
 
 
-def label_of(result: Result) -> str:
-    """The model for people, with its mode where it was asked for one."""
-    mode = mode_of(result)
-    return result.model.id if mode is None else f"{result.model.id} (reasoning {mode})"
+def label_of(result: Result, name: str = "") -> str:
+    """The model for people, with its mode where it was asked for one; `name`: as it is called."""
+    mode, name = mode_of(result), name or result.model.id
+    return name if mode is None else f"{name} (reasoning {mode})"
 
 
 def tokens_of(result: Result) -> Tokens:

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
+from energyscore.errors import sentence
 from energyscore.export import RatedResult
 from energyscore.footprint import describe_site
-from energyscore.modes import label_of
 from energyscore.scoring import NVML_SYSTEMATIC
 from energyscore.units import format_number
+
+SMALL_COHORT = "the stars of a cohort of 2 say only which of the two takes less."
+BRIEF = "a run was measured for less than 1 s: starting and metering weigh in; take more queries"
+_BRIEF_S = 1.0
 
 
 def notes_on(entries: Sequence[RatedResult]) -> list[str]:
@@ -21,16 +25,27 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
         notes.append(
             f"the interval is that of repeats; NVML itself errs by some {NVML_SYSTEMATIC:.0%} more."
         )
+    rated = {entry.rating.scale for entry in entries if entry.rating.stars is not None}
+    notes += [SMALL_COHORT] if "cohort of 2" in rated else []
     notes += _departures(entries)
     notes += _emissions(entries)
     seen: dict[str, list[str]] = {}
     for entry in entries:
         for caution in entry.result.cautions:
-            seen.setdefault(caution.message, []).append(label_of(entry.result))
+            seen.setdefault(caution.message, []).append(entry.label)
+    brief = [entry.label for entry in entries if _is_brief(entry)]
+    if brief:
+        seen[BRIEF] = brief
     for message, models in seen.items():
         whose = "" if len(set(models)) == len(entries) else f" ({', '.join(dict.fromkeys(models))})"
-        notes.append(f"caution: {message}{whose}.")
+        notes.append(sentence(f"caution: {message.rstrip('.')}{whose}"))
     return notes
+
+
+def _is_brief(entry: RatedResult) -> bool:
+    """Whether there is a figure, of a window too short to mean much."""
+    shortest_s = min(run.duration_s for run in entry.result.runs)
+    return entry.rating.energy_wh is not None and shortest_s < _BRIEF_S
 
 
 def _emissions(entries: Sequence[RatedResult]) -> list[str]:
@@ -40,7 +55,7 @@ def _emissions(entries: Sequence[RatedResult]) -> list[str]:
     for entry in entries:
         if entry.footprint:
             continue
-        emissions, model = entry.result.emissions, label_of(entry.result)
+        emissions, model = entry.result.emissions, entry.label
         system = emissions.system_co2_g_per_1k_queries
         gpu = emissions.gpu_co2_g_per_1k_queries
         figure = gpu if entry.rating.basis == "gpu" else system
@@ -54,7 +69,7 @@ def _emissions(entries: Sequence[RatedResult]) -> list[str]:
 
 
 def _models(entries: Sequence[RatedResult]) -> str:
-    return ", ".join(dict.fromkeys(label_of(entry.result) for entry in entries))
+    return ", ".join(dict.fromkeys(entry.label for entry in entries))
 
 
 def _departures(entries: Sequence[RatedResult]) -> list[str]:
@@ -73,7 +88,7 @@ def _departures(entries: Sequence[RatedResult]) -> list[str]:
                 for name, point in zip(names, group[0].rating.not_comparable, strict=True)
             ]
             whose = "" if len(group) == len(entries) else f" ({_models(group)})"
-            lines.append(f"not comparable to the reference{whose}: {'; '.join(points)}.")
+            lines.append(sentence(f"not comparable to the reference{whose}: {'; '.join(points)}"))
     return lines
 
 
@@ -92,5 +107,5 @@ def _parts(entry: RatedResult) -> list[str]:
         of = "without" if score.net_of == "idle_without_model" else "with"
         net = format_number(score.net_gpu_wh_per_1k_queries)
         parts.append(f"net of the GPU idling {of} the model {net}")
-    lines = [f"{label_of(entry.result)}, in Wh: {', '.join(parts)}."] if parts else []
-    return lines + ([f"{label_of(entry.result)}: no phases: {reason}."] if reason else [])
+    lines = [f"{entry.label}, in Wh: {', '.join(parts)}."] if parts else []
+    return lines + ([sentence(f"{entry.label}: no phases: {reason}")] if reason else [])

@@ -9,7 +9,7 @@ from energyscore.paths import is_dir, is_file
 from energyscore.published import Published, is_published, read_published, task_of
 from energyscore.result import Result
 from energyscore.scales import Scale
-from energyscore.store import load_results, result_files, visible_files
+from energyscore.store import UNREADABLE, Skip, load_results, result_files, visible_files
 from energyscore.task import load_tasks
 
 
@@ -22,7 +22,11 @@ class Sources:
 
 
 def find_sources(
-    paths: Iterable[Path], task: str | None, reference: Scale, leave_out: Path | None = None
+    paths: Iterable[Path],
+    task: str | None,
+    reference: Scale,
+    leave_out: Path | None = None,
+    skip: Skip | None = None,
 ) -> Sources:
     """Read results (JSON) and official leaderboards (CSV) from files and folders.
 
@@ -31,9 +35,11 @@ def find_sources(
         task: the task of all the CSVs; None takes it from each one's name.
         reference: the tasks of its bands may be named, beside the bundled ones.
         leave_out: a folder whose CSVs are not read: where the leaderboard is written to.
+        skip: is told of a result in a folder that cannot be read and is left out; None: an error.
 
     Raises:
-        ResultError: when a path does not exist, a folder holds neither, or a file is wrong.
+        ResultError: when a path does not exist, a folder holds neither, a file is wrong, or
+            nothing is left.
     """
     results: list[Path] = []
     tables: dict[Path, Path] = {}
@@ -48,7 +54,7 @@ def find_sources(
                     f"The folder {path} holds neither results nor official leaderboards.",
                     "`energyscore run` writes results; an official leaderboard is one CSV a task.",
                 )
-            results += found
+            results += [path] if found else []
             tables |= {file.resolve(): file for file in csvs}
         elif not is_file(path):
             raise ResultError(
@@ -58,7 +64,10 @@ def find_sources(
             tables[path.resolve()] = path
         else:
             results.append(path)
-    return Sources(load_results(results), _read_tables(tables.values(), task, reference))
+    sources = Sources(load_results(results, skip), _read_tables(tables.values(), task, reference))
+    if not sources.results and not sources.published:
+        raise ResultError("None of the results can be read.", UNREADABLE)
+    return sources
 
 
 def _read_tables(files: Iterable[Path], task: str | None, reference: Scale) -> list[Published]:

@@ -92,7 +92,7 @@ def _beside(
     margins = [_half_width(entry.result, entry.rating) for entry in entries]
     more = {name: [escape(cell) for cell in cells] for name, cells in texts.items()}
     columns = [
-        _Column("model", [escape(_model(entry.result)) for entry in entries]),
+        _Column("model", [escape(_model(entry)) for entry in entries]),
         _Column("class", [entry.result.model.model_class or "" for entry in entries]),
         _Column(_ENERGY, [_energy(entry.rating) for entry in entries], right=True),
         _Column(margin_heading(), margins, right=True),
@@ -138,7 +138,7 @@ def _names(
     """The models, folded, and under each what it does not share with the others."""
     cells = []
     for place, entry in enumerate(entries):
-        lines = [*_model(entry.result).split("\n"), *(of[place] for of in texts.values())]
+        lines = [*_model(entry).split("\n"), *(of[place] for of in texts.values())]
         cells.append(escape("\n".join(fold(line, width) for line in lines)))
     return _Column("model", cells)
 
@@ -163,9 +163,9 @@ def margin_heading() -> str:
     return "± 95%" if _shows("±") else "+- 95%"
 
 
-def _model(result: Result) -> str:
-    mode = mode_of(result)
-    return result.model.id if mode is None else f"{result.model.id}\nreasoning {mode}"
+def _model(entry: RatedResult) -> str:
+    mode = mode_of(entry.result)
+    return entry.name if mode is None else f"{entry.name}\nreasoning {mode}"
 
 
 def _mode(multiple: Multiple | None, result: Result) -> str:

@@ -13,19 +13,27 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import ValidationError
 
 from energyscore.errors import ResultError
 from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
+from energyscore.published import is_published
 from energyscore.raw import RawRun, raw_to_bytes
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
 
+Skip: TypeAlias = Callable[[ResultError], None]
+"""Is told why a file is left out."""
+
+UNREADABLE = "Restore the files, or measure again."
+
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
+_NAMED = re.compile(r"\d{8}T\d{6}Z_(reasoning-[a-z]+_)?[0-9a-f]{10}\.json")
 _OTHER_KINDS = (b'"kind": "selftest"', b'"kind": "suite"', b'"kind": "baseline"')
 
 
@@ -107,33 +115,66 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
     return path
 
 
-def load_results(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
+def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[Path, Result]]:
     """Read results from files, and from folders all the way down, sorted by path.
+
+    Args:
+        paths: the files and folders.
+        skip: is told of a file in a folder that cannot be read, which is then left out, if need be
+            all of them. None: such a file is an error, as one that is named always is: no check
+            may pass by overlooking.
 
     Raises:
         ResultError: when a path does not exist, a folder holds no result, or a file is not one.
     """
     loaded: dict[Path, Result] = {}
+    skipped: set[Path] = set()
     for path in paths:
-        if is_dir(path):
-            files = result_files(path)
-            if not files:
-                raise ResultError(
-                    f"The folder {path} holds no results.", "`energyscore run` writes some."
-                )
-        elif is_file(path):
-            files = [path]
-        else:
-            raise ResultError(f"{path} does not exist.", "Name a result file or a folder of them.")
-        for file in files:
-            if file.resolve() not in loaded:
-                loaded[file.resolve()] = load_result(file)
+        in_folder = is_dir(path)
+        for file in _files_of(path) if in_folder else [_named_file(path)]:
+            place = file.resolve()
+            if place in loaded or (in_folder and place in skipped):
+                continue
+            try:
+                loaded[place] = load_result(file)
+            except ResultError as error:
+                if skip is None or not in_folder:
+                    raise
+                skipped.add(place)
+                skip(error)
     return list(loaded.items())
+
+
+def _files_of(folder: Path) -> list[Path]:
+    files = result_files(folder)
+    if not files:
+        raise ResultError(
+            f"The folder {folder} holds no results.", "`energyscore run` writes some."
+        )
+    return files
+
+
+def _named_file(path: Path) -> Path:
+    if not is_file(path):
+        raise ResultError(f"{path} does not exist.", "Name a result file or a folder of them.")
+    if path.suffix.lower() == ".csv":
+        raise ResultError(
+            f"{path} is a CSV file: this command takes results, JSON files or folders of them.",
+            f"`energyscore leaderboard {path}` ranks an official leaderboard."
+            if is_published(path)
+            else "Name the folder that the results lie in.",
+        )
+    return path
 
 
 def result_files(folder: Path) -> list[Path]:
     """The files in a folder, all the way down, that claim to be results, sorted."""
-    return [path for path in visible_files(folder, "*.json") if _looks_like_result(path)]
+    return [
+        path
+        for path in visible_files(folder, "*.json")
+        # A file that was cut off at its beginning claims to be one by its name.
+        if _NAMED.fullmatch(path.name) or _looks_like_result(path)
+    ]
 
 
 def visible_files(folder: Path, pattern: str) -> list[Path]:

@@ -3,14 +3,13 @@
 import functools
 import hashlib
 import json
-import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from energyscore.errors import TaskError, did_you_mean
+from energyscore.errors import TaskError, did_you_mean, worded
 from energyscore.paths import is_dir, is_file
 
 Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
@@ -32,9 +31,6 @@ QUICK_TOKENS = 64
 
 PROMPT_ROOM = 512
 """Tokens of a context that are kept for the prompt, whatever an answer may have."""
-
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel = 1
 
 
 class _Strict(BaseModel):
@@ -340,8 +336,7 @@ def _explain(error: ValidationError) -> str:
         return f"unknown key {where!r}. {did_you_mean(str(first['loc'][-1]), _known_keys())}"
     if first["type"] == "missing":
         return f"the key {where!r} is missing."
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message} (got {_SHORT.repr(first['input'])[:80]})."
+    return f"{where}: {worded(first)}."
 
 
 def _known_keys() -> set[str]:

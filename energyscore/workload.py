@@ -1,16 +1,17 @@
 """The workload: a task's queries, from its dataset or yours, pinned and fingerprinted."""
 
+import difflib
 import hashlib
 import itertools
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from energyscore.backend import Query
-from energyscore.errors import DatasetError, did_you_mean
+from energyscore.errors import DatasetError
 from energyscore.paths import is_dir, is_file, local_path
 from energyscore.rows import FILE_KINDS, Rows, read_file, read_folder, read_hub, read_jsonl
 from energyscore.task import TaskFile, TaskSpec
@@ -242,11 +243,13 @@ def _match_columns(row: Mapping[str, Any], spec: TaskSpec, where: str) -> dict[s
     for field, official in spec.dataset.columns.items():
         found = next((name for name in (official, field) if name in row), None)
         if found is None:
-            known: Sequence[str] = [str(name) for name in row]
+            known = [str(name) for name in row]
+            near = difflib.get_close_matches(official.lower(), known, n=1)
             raise DatasetError(
-                f"The dataset {where} has no column {official!r}, which {spec.id} needs; it has "
-                f"{', '.join(repr(name) for name in known)}.",
-                did_you_mean(official, known) if len(known) > 1 else "Rename its column.",
+                f"The dataset {where} has no column {official!r}; its columns are: "
+                f"{', '.join(known)}. The task {spec.id} expects: "
+                f"{', '.join(spec.dataset.columns.values())}.",
+                f"Rename {near[0]!r} to {official!r}." if near else "Rename or add it.",
             )
         columns[field] = found
     return columns

@@ -14,7 +14,7 @@ PURE = (
     *("task", "meter", "backend", "result", "rating", "stars", "scales", "statistics"),
     *("checks", "attribution", "scoring", "assemble", "plausibility"),
     *("regression", "regression_error", "tick_model"),
-    *("modes", "reasoning", "footprint", "grid", "comparable", "placement"),
+    *("modes", "names", "reasoning", "footprint", "grid", "comparable", "placement"),
     *("effect", "measured", "measured_csv", "likeness", "compare"),
     *("policy", "policy_file", "gate_checks", "gate"),
 )

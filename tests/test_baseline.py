@@ -116,7 +116,7 @@ def test_one_is_found_by_the_beginning_of_its_name(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda text: text[: len(text) // 2], "the file"),
+        (lambda text: text[: len(text) // 2], "it is not valid JSON"),
         (
             lambda text: text.replace('"schema_version": 1', '"schema_version": 9', 1),
             "schema_version",

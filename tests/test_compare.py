@@ -211,6 +211,12 @@ def test_a_csv_gives_the_same_ratio_and_says_what_it_does_not_tell():
     assert compare([row], [measured(BEFORE)]).pairs[0].same
 
 
+def test_a_csv_tells_the_spread_of_the_system_too():
+    result = make_result(runs=[make_cpu_run(n, joules=7200.0 + n) for n in range(3)], gpu=None)
+    sample = parse_rows(rows_of(result), "results.csv")[0].figures[SYSTEM].sample
+    assert sample.std == pytest.approx(result.score.system_std)
+
+
 @pytest.mark.parametrize("column", ["dtype", "batch_size", "queries", "hardware", "task_version"])
 def test_a_csv_is_refused_where_it_tells_a_difference(column):
     head, line = rows_of(BEFORE).decode().splitlines()

@@ -8,7 +8,7 @@ from energyscore.export import RatedResult
 from energyscore.export.report_csv import to_csv
 from energyscore.export.report_json import to_json
 from energyscore.rating import rate
-from energyscore.result import Result
+from energyscore.result import Caution, Result
 from results import make_cpu_run, make_result, make_run
 
 HEADER = (
@@ -16,13 +16,13 @@ HEADER = (
     "weights,reasoning,max_new_tokens,dataset,queries,batch_size,runs,gpu_wh_per_1k_queries,gpu_ci95_low,gpu_ci95_high,"
     "method,gpu_net_wh_per_1k_queries,gpu_preprocess_wh_per_1k_queries,"
     "gpu_prefill_wh_per_1k_queries,gpu_decode_wh_per_1k_queries,gpu_forward_wh_per_1k_queries,"
-    "gpu_call_wh_per_1k_queries,system_wh_per_1k_queries,system_method,stars,stars_relative_to,stars_basis,"
+    "gpu_call_wh_per_1k_queries,system_wh_per_1k_queries,system_ci95_low,system_ci95_high,system_method,stars,stars_relative_to,stars_basis,"
     "stars_estimated,stars_1_probability,stars_2_probability,stars_3_probability,"
     "stars_4_probability,stars_5_probability,mean_input_tokens,mean_output_tokens,mean_thinking_tokens,"
     "reasoning_multiple,reasoning_multiple_of,mean_query_s,gpu_co2_g_per_1k_queries,"
     "system_co2_g_per_1k_queries,country,grid_g_per_kwh,grid_source,pue,"
     "gpu_cost_per_1k_queries,system_cost_per_1k_queries,price_per_kwh,currency,footprint_reason,"
-    "hardware,device,quick,official,valid,reason,created_at,energyscore,file"
+    "hardware,device,quick,official,valid,reason,cautions,created_at,energyscore,file"
 )
 
 
@@ -46,9 +46,9 @@ def test_one_row_says_all():
     assert text.splitlines()[1] == (
         "1,text_generation,1,org/model,r,A,1000000000,float16,,"
         "pretrained,,10,EnergyStarAI/text_generation,1000,1,10,1.0,1.0,1.0,"
-        "counter,,,,,1.0,,,,5,aienergyscore-2025-02,gpu,"
+        "counter,,,,,1.0,,,,,,5,aienergyscore-2025-02,gpu,"
         "false,0.0,0.0,0.0,0.0,1.0,369.0,10.0,,,,0.1,,"
-        ",,,,,,,,,,NVIDIA H100 80GB HBM3,cuda,false,true,true,,2026-01-01T00:00:00Z,0,a/b.json"
+        ",,,,,,,,,,NVIDIA H100 80GB HBM3,cuda,false,true,true,,,2026-01-01T00:00:00Z,0,a/b.json"
     )
 
 
@@ -56,10 +56,11 @@ def test_what_was_not_measured_is_empty_and_never_zero():
     row = rows_of(make_result(runs=[make_run(joules=None)]))[0]
     empty = [
         "gpu_wh_per_1k_queries", "gpu_ci95_low", "gpu_ci95_high", "method", "stars",
-        "system_wh_per_1k_queries", "system_method", "stars_relative_to", "stars_basis",
+        "system_wh_per_1k_queries", "system_ci95_low", "system_ci95_high", "system_method",
+        "stars_relative_to", "stars_basis",
         "stars_estimated", "gpu_co2_g_per_1k_queries",
         *(f"stars_{stars}_probability" for stars in range(1, 6)),
-        "system_co2_g_per_1k_queries", "country", "quantization",
+        "system_co2_g_per_1k_queries", "country", "quantization", "cautions",
     ]  # fmt: skip
     assert {name: row[name] for name in empty} == dict.fromkeys(empty, "")
     assert row["reason"] != ""
@@ -70,6 +71,21 @@ def test_estimates_are_labelled():
     assert (row["gpu_wh_per_1k_queries"], row["system_method"]) == ("", "estimated")
     assert float(row["system_wh_per_1k_queries"]) == pytest.approx(30.0)
     assert row["device"] == "cpu"
+
+
+def test_the_interval_of_the_system_stands_beside_its_figure():
+    result = make_result(runs=[make_cpu_run(0), make_cpu_run(1, joules=7300.0)], gpu=None)
+    row = rows_of(result)[0]
+    # two runs of 30 Wh and 36500/1200 Wh: Student's factor of one degree of freedom is 12.7062
+    mean, half = (30 + 36500 / 1200) / 2, 12.7062 * (36500 / 1200 - 30) / 2
+    assert float(row["system_ci95_low"]) == pytest.approx(mean - half, rel=1e-5)
+    assert float(row["system_ci95_high"]) == pytest.approx(mean + half, rel=1e-5)
+
+
+def test_the_kinds_of_cautions_are_listed_once_each():
+    named = [Caution(code=code, message="m") for code in ("drift", "outlier", "outlier")]
+    result = make_result().model_copy(update={"cautions": named})
+    assert rows_of(result)[0]["cautions"] == "drift;outlier"
 
 
 def test_the_chance_of_each_star_is_exported_as_it_was_rated():

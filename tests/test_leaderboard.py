@@ -254,6 +254,14 @@ def test_one_model_alone_has_no_stars_but_a_reason(tmp_path):
     assert "at least two comparable models" in notes_of(table)[0]
 
 
+def test_two_models_are_said_to_tell_little():
+    three = [on_l4(f"o/{wh}", wh) for wh in (1.0, 2.0, 3.0)]
+    said = [
+        "say only which of the two" in " ".join(notes_of(only(made(three[:n])))) for n in (2, 3)
+    ]
+    assert said == [True, False]
+
+
 @pytest.mark.parametrize(
     ("others", "kept_wh", "why"),
     [
@@ -384,7 +392,7 @@ def test_the_columns_are_fixed():
     """Whoever changes this line raises LEADERBOARD_VERSION."""
     assert ",".join(COLUMNS) == (
         "leaderboard_version,task,model_class,reasoning,stars_relative_to,low_wh_per_1k_queries,"
-        "high_wh_per_1k_queries,model,status,stars,published_stars,wh_per_1k_queries,ci95_low,"
+        "high_wh_per_1k_queries,model,revision,status,stars,published_stars,wh_per_1k_queries,ci95_low,"
         "ci95_high,basis,estimated,method,runs,hardware,date,official,co2_g_per_1k_queries,"
         "cost_per_1k_queries,cautions,source,file,line,reason,country,grid_g_per_kwh,grid_source,pue,"
         "price_per_kwh,currency"

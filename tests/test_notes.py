@@ -3,7 +3,7 @@
 from energyscore.export import RatedResult
 from energyscore.notes import notes_on
 from energyscore.rating import rate
-from energyscore.result import Idle, PhasePart
+from energyscore.result import Caution, Idle, PhasePart
 from results import UUID, make_cpu_run, make_result, make_run
 
 GPU = f"gpu:{UUID}"
@@ -34,6 +34,41 @@ def test_phases_and_net_energy_stand_under_the_table():
 def test_phases_that_could_not_be_told_apart_say_why():
     runs = [run_of(0, None, None, phase_reasons={GPU: "too few ticks"})]
     assert notes_of(make_result(runs=runs))[0] == "org/model: no phases: run 1: too few ticks."
+
+
+def test_reasons_and_cautions_that_are_sentences_end_once():
+    runs = [run_of(0, None, None, phase_reasons={GPU: "NVML does not start."})]
+    caution = Caution(code="x", message="The meter went away.")
+    notes = notes_of(make_result(runs=runs).model_copy(update={"cautions": [caution]}))
+    assert "org/model: no phases: run 1: NVML does not start." in notes
+    assert "caution: The meter went away." in notes
+
+
+def of_models(*names, seconds=100.0):
+    """Results of several models, of 1, 2, 3 Wh and so on, in one view."""
+    results = [
+        make_result(name, [make_run(joules=3600.0 * wh, seconds=seconds)], gpu="NVIDIA L4")
+        for wh, name in enumerate(names, start=1)
+    ]
+    return [RatedResult(r, stars) for r, stars in zip(results, rate(results), strict=True)]
+
+
+def test_the_stars_of_two_models_are_said_to_tell_little_and_those_of_three_are_not():
+    line = "the stars of a cohort of 2 say only which of the two takes less."
+    assert notes_on(of_models("a", "b")).count(line) == 1
+    for others in (of_models("a", "b", "c"), of_models("a")):
+        assert not any("say only" in note for note in notes_on(others))
+
+
+def test_a_window_of_less_than_a_second_is_a_caution():
+    notes = notes_on([*of_models("a", "b"), *of_models("c", seconds=0.9)])
+    assert [note for note in notes if "less than 1 s" in note] == [
+        "caution: a run was measured for less than 1 s: starting and metering weigh in; take more "
+        "queries (c)."
+    ]
+    unmeasured = make_result(runs=[make_run(joules=None, seconds=0.5)])
+    for fine in (of_models("a", seconds=1.0), [RatedResult(unmeasured, rate([unmeasured])[0])]):
+        assert not any("less than 1 s" in note for note in notes_on(fine))
 
 
 def test_without_gpu_energy_there_is_nothing_to_divide():

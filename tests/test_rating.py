@@ -199,7 +199,7 @@ def test_a_scale_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "the file"),
+        ("{", "it is not valid JSON"),
         ('{"schema_version": 1}', "name"),
         ('{"schema_version": 2}', "schema_version"),
         (

@@ -149,7 +149,7 @@ def edit(**changes):
 
 MANIFESTS = {
     "no JSON": (lambda text: b"{", "is not valid JSON"),
-    "a list": (lambda text: b"[]", "should be a valid dictionary"),
+    "a list": (lambda text: b"[]", "it must be a mapping"),
     "deep": (lambda text: b"[" * 10**6, "nested more than"),
     "deep objects": (lambda text: b'{"a":' * 10**5, "nested more than"),
     "brackets in a text": (edit(kind="[" * 50), "kind"),
@@ -215,7 +215,7 @@ def test_a_run_of_too_many_readings_is_not_parsed(monkeypatch):
     line = json.dumps({"index": 0, "numbers": list(range(1000))}).encode()
     header = b'{"kind":"raw","raw_version":1,"identity":"x","runs":1}'
     data = gzip.compress(header + b"\n" + line + b"\n", mtime=0)
-    with pytest.raises(BadJson, match="Field required"):
+    with pytest.raises(BadJson, match="is missing"):
         raw_record.read_raw(data)
     monkeypatch.setattr(raw_record, "MOST_READINGS", 999)
     with pytest.raises(BadJson, match="over 999 numbers"):

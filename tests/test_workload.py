@@ -63,7 +63,12 @@ def test_no_progress_of_the_library_is_shown_where_there_is_no_terminal(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("txt\nhello\n", "no column 'text', which text_generation needs; it has 'txt'"),
+        ("txt\nhello\n", "no column 'text'; its columns are: txt. The task text_generation"),
+        ("txt\nhello\n", "expects: text. Rename 'txt' to 'text'."),
+        (
+            "model,task\na,b\n",
+            "its columns are: model, task. The task text_generation expects: text.",
+        ),
         ("text\n", "is empty"),
         ("", "is empty: a CSV begins with a line of column names"),
         ("text\nyes, it is\n", "row 1 has 2 fields, the header has 1"),

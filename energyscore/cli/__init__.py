@@ -3,7 +3,6 @@
 Heavy libraries are imported inside commands, never at the top of these modules.
 """
 
-import io
 import os
 import sys
 from enum import StrEnum
@@ -12,6 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from energyscore import __version__
+from energyscore.cli.mistakes import explain
+from energyscore.cli.streams import prepare_streams
 from energyscore.errors import EnergyScoreError
 
 INTERRUPTED = 130
@@ -56,7 +57,7 @@ def _root(
 
 def main() -> None:
     """The entry point: run the command, turn errors into one line and the promised status."""
-    _prepare_streams()
+    prepare_streams()
     # The modules register their commands; importing them costs no heavy library.
     from energyscore.cli import (  # noqa: F401
         baseline,
@@ -91,27 +92,13 @@ def main() -> None:
     except typer.Abort:
         status = INTERRUPTED
     except click_error as error:
-        _complain(f"{' '.join(error.format_message().split())} See energyscore --help.")
+        _complain(explain(error, typer.main.get_command(app), sys.argv[1:]))
         status = 2
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
     except OSError as error:
         _complain(f"the output cannot be written: {error.strerror or error}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 2
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _prepare_streams() -> None:
-    """Closed streams swallow what is said, and characters that one cannot show become `?`."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def _complain(message: str) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from energyscore.cli import app
 from energyscore.cli.label import AmongOption, ModelOption, Paths, ScaleOption, TaskOption
-from energyscore.errors import InvalidResult, ResultError, UsageError
+from energyscore.errors import InvalidResult, ResultError, UsageError, sentence
 from energyscore.export import RatedResult
 
 
@@ -96,7 +96,13 @@ def card(
 
 
 def _of_one_model(report: list[RatedResult]) -> list[RatedResult]:
-    names = sorted({entry.result.model.id for entry in report})
+    # Folders of one name are several models; revisions of one on the hub are not.
+    names = sorted(
+        {
+            entry.name if entry.result.model.source == "local" else entry.result.model.id
+            for entry in report
+        }
+    )
     if len(names) > 1:
         raise UsageError(
             f"A card is of one model, and here are {len(names)}: {', '.join(names[:5])}"
@@ -155,7 +161,7 @@ def _say(what: str, reasons: list[str]) -> None:
     from energyscore.console import ProgressObserver
 
     for reason in reasons:
-        ProgressObserver().warn(f"{what}: {reason}.")
+        ProgressObserver().warn(sentence(f"{what}: {reason}"))
 
 
 def _read(path: Path) -> tuple[str, int]:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from energyscore.cli.shared import load_shown
 from energyscore.errors import UsageError, did_you_mean
-from energyscore.export import RatedResult
-from energyscore.result import Result
+from energyscore.export import RatedResult, told_apart
 
 
 def choose(
@@ -25,37 +25,37 @@ def choose(
         ResultError: when a path cannot be read.
     """
     from energyscore.rating import latest_only, rate
-    from energyscore.store import load_results
 
-    loaded = load_results(paths)
+    loaded = load_shown(paths)
     files = {id(result): str(path) for path, result in loaded}
     own = latest_only(result for _, result in loaded)
     identities = {result.identity for result in own}
     # A result that was named stays, even if there is a newer one of the same measurement.
     others = [
         result
-        for result in latest_only(result for _, result in (load_results(among) if among else []))
+        for result in latest_only(result for _, result in (load_shown(among) if among else []))
         if result.identity not in identities
     ]
-    ratings = rate([*own, *others], scale)[: len(own)]
-    report = [
-        RatedResult(result, rating, files[id(result)])
-        for result, rating in zip(own, ratings, strict=True)
+    together = [*own, *others]
+    rated = [
+        RatedResult(result, rating, files.get(id(result), ""))
+        for result, rating in zip(together, rate(together, scale), strict=True)
     ]
-    report = _only(report, "model", model, lambda result: result.model.id)
-    return _only(report, "task", task, lambda result: result.task.id)
+    report = told_apart(rated)[: len(own)]
+    report = _only(report, "model", model, lambda entry: (entry.name, entry.result.model.id))
+    return _only(report, "task", task, lambda entry: (entry.result.task.id,))
 
 
 def _only(
     report: list[RatedResult],
     what: str,
     wanted: str | None,
-    name_of: Callable[[Result], str],
+    names_of: Callable[[RatedResult], tuple[str, ...]],
 ) -> list[RatedResult]:
     if wanted is None:
         return report
-    chosen = [entry for entry in report if name_of(entry.result) == wanted]
+    chosen = [entry for entry in report if wanted in names_of(entry)]
     if not chosen:
-        names = {name_of(entry.result) for entry in report}
+        names = {names_of(entry)[0] for entry in report}
         raise UsageError(f"No result is of the {what} {wanted!r}.", did_you_mean(wanted, names))
     return chosen

@@ -2,9 +2,13 @@
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 from energyscore.cli import Format, app
 from energyscore.cli.shared import RESULTS, FormatOption, Out
+
+if TYPE_CHECKING:
+    from energyscore.doctor import Finding
 
 
 @app.command()
@@ -31,8 +35,14 @@ def doctor(
         show_table(
             "",
             ("", "what", "found"),
-            [
-                (f.status, f.name, f"{f.detail}. {f.remedy}".strip() if f.remedy else f.detail)
-                for f in findings
-            ],
+            [(one.status, one.name, told(one)) for one in findings],
         )
+
+
+def told(finding: "Finding") -> str:
+    """What was found, and how to mend it, in sentences."""
+    from energyscore.errors import sentence
+
+    if not finding.remedy:
+        return finding.detail
+    return f"{sentence(finding.detail)} {finding.remedy}"

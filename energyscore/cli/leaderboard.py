@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.cli import app
+from energyscore.cli.shared import say_skipped
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 if TYPE_CHECKING:
@@ -101,7 +102,9 @@ def leaderboard(
         raise UsageError("Official files have no column for CO2 or cost.", "Use --format csv.")
     reference = load_scale(DEFAULT_SCALE)
     bands = None if scale in (None, COHORT) else load_scale(str(scale))
-    sources = find_sources(paths, task, reference, folder.resolve() if official else None)
+    sources = find_sources(
+        paths, task, reference, folder.resolve() if official else None, skip=say_skipped
+    )
     _say_unused(sources.published)
     results = [result for _, result in sources.results]
     chosen = {id(result) for result in (results if every else latest_only(results))}

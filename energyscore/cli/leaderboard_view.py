@@ -7,8 +7,10 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from energyscore.console import data_console
+from energyscore.errors import sentence
 from energyscore.footprint import Site, describe_site, format_co2, format_cost
 from energyscore.leaderboard import DUPLICATE, LEFT_OUT, OFFICIAL, UNRATED, Leaderboard, Table
+from energyscore.notes import SMALL_COHORT
 from energyscore.star_table import margin_heading, stars_text
 from energyscore.units import format_number, format_wh
 
@@ -49,7 +51,9 @@ def explain_unwritten(board: Leaderboard) -> list[str]:
         unrated = table.set_aside(UNRATED)
         if len(unrated):
             models = _listed(unrated["model"].tolist())
-            lines.append(f"{_title(table)}: no stars: {models}: {unrated['reason'].iloc[0]}.")
+            lines.append(
+                sentence(f"{_title(table)}: no stars: {models}: {unrated['reason'].iloc[0]}")
+            )
     return lines
 
 
@@ -132,12 +136,14 @@ def _about(table: Table) -> Iterator[str]:
         yield f"the first {_MOST_ROWS} of {len(rows):,} rows; --format csv and json have all."
     reasons = rows["reason"][rows["reason"] != ""]
     if len(reasons):
-        yield f"no stars: {reasons.iloc[0]}."
+        yield sentence(f"no stars: {reasons.iloc[0]}")
     elif table.low_wh is not None and table.high_wh is not None and len(rows):
         yield (
             f"stars are relative to the {table.relative_to}: five bands of equal width from "
             f"{format_wh(table.low_wh)} to {format_wh(table.high_wh)}."
         )
+        if table.relative_to == "cohort of 2":
+            yield SMALL_COHORT
     if rows["estimated"].astype(bool).any():
         yield (
             "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by "
@@ -191,7 +197,7 @@ def _left_out(table: Table) -> Iterator[str]:
             point if point in common else name for name, point in zip(names, first, strict=True)
         ]
         models = list(dict.fromkeys(model for model, _ in group))
-        yield f"left out: {_listed(models)}: {'; '.join(said)}."
+        yield sentence(f"left out: {_listed(models)}: {'; '.join(said)}")
 
 
 def _cautions(rows: "pd.DataFrame") -> Iterator[str]:
@@ -202,7 +208,7 @@ def _cautions(rows: "pd.DataFrame") -> Iterator[str]:
             seen.setdefault(message, []).append(model)
     for message, models in seen.items():
         whose = "" if len(models) == len(rows) else f" ({_listed(models)})"
-        yield f"caution: {message}{whose}."
+        yield sentence(f"caution: {message.rstrip('.')}{whose}")
 
 
 def _listed(models: list[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from energyscore.cli import app
+from energyscore.cli.shared import load_shown
 from energyscore.errors import ResultError
 
 
@@ -49,16 +50,13 @@ def page(
       energyscore page results more-results -o site --title "Models we run"
     """
     from energyscore import rating
-    from energyscore.export import RatedResult
+    from energyscore.export import RatedResult, told_apart
     from energyscore.export.page import to_page
     from energyscore.output_folder import write_files
-    from energyscore.store import load_results
 
     # The site holds copies of result files: one that lies among the results is no source.
     own = out.resolve()
-    loaded = [
-        (path, result) for path, result in load_results(paths) if not path.is_relative_to(own)
-    ]
+    loaded = [(path, result) for path, result in load_shown(paths) if not path.is_relative_to(own)]
     if not loaded:
         raise ResultError(f"All results are in the folder to write, {out}.", "Name another one.")
     results = [result for _, result in loaded]
@@ -70,5 +68,5 @@ def page(
         for result, stars in zip(results, rating.rate(results, scale), strict=True)
     ]
     write_files(out, to_page(report, title), kind="page", force=force)
-    models = len({result.model.id for result in results})
+    models = len({entry.name for entry in told_apart(report)})
     print(f"{out / 'index.html'}: {len(results)} results of {models} models")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from energyscore.cli import app
+from energyscore.cli.shared import load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 
@@ -59,10 +60,9 @@ def rate(
     from energyscore.console import show_report
     from energyscore.export import RatedResult
     from energyscore.footprint import footprint_of
-    from energyscore.store import load_results
 
     site = site_of(country, pue, price)
-    loaded = load_results(paths)
+    loaded = load_shown(paths)
     results = [result for _, result in loaded]
     if not every:
         results = rating.latest_only(results)

@@ -1,11 +1,16 @@
 """Options that several commands have, declared once. Light: `--help` imports it."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energyscore.cli import Format
+
+if TYPE_CHECKING:
+    from energyscore.errors import ResultError
+    from energyscore.result import Result
 
 MEASURING, OUTPUT = "Measuring", "Output"
 RESULTS = Path("results")
@@ -18,3 +23,27 @@ TaskPath = Annotated[
     Path | None,
     typer.Option("--task-path", help="A folder of task files of your own.", show_default=False),
 ]
+
+
+def load_shown(paths: Iterable[Path]) -> "list[tuple[Path, Result]]":
+    """Results to show: one in a folder that cannot be read is named, and the rest is shown.
+
+    What decides (`gate`, `compare`, `baseline`, `bundle`) does not use this.
+
+    Raises:
+        ResultError: as `load_results`, and when none can be read.
+    """
+    from energyscore.errors import ResultError
+    from energyscore.store import UNREADABLE, load_results
+
+    loaded = load_results(paths, say_skipped)
+    if not loaded:
+        raise ResultError("None of the results can be read.", UNREADABLE)
+    return loaded
+
+
+def say_skipped(error: "ResultError") -> None:
+    """Name a file that is left out, and why, in one line on stderr."""
+    from energyscore.console import ProgressObserver
+
+    ProgressObserver().warn(f"left out: {error.message}")

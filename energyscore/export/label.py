@@ -72,7 +72,7 @@ def label_pdf(entry: RatedResult, link: str | None = None) -> bytes:
 def label_title(entry: RatedResult) -> str:
     """The label in one line: its alternative text."""
     result, rating = entry.result, entry.rating
-    what = f"{plain(result.model.id)}, {task_of(result)}"
+    what = f"{plain(entry.name)}, {task_of(result)}"
     return f"Energy label of {what}: {energy_of(result, rating)}; {stars_of(rating)}"
 
 
@@ -83,7 +83,7 @@ def draw_label(entry: RatedResult, link: str | None = None) -> Drawing:
         link = f"https://huggingface.co/{plain(model.id)}" if model.source == "hub" else ""
     marks: tuple[Mark, ...] = (
         Box(0.5, 0.5, WIDTH - 1, HEIGHT - 1, 10, _WHITE, _INK),
-        *_head(entry.result),
+        *_head(entry),
         *_rows(entry.result),
         *_figure(entry.result, entry.rating),
         *_verdict(entry.rating),
@@ -93,9 +93,9 @@ def draw_label(entry: RatedResult, link: str | None = None) -> Drawing:
     return Drawing(WIDTH, HEIGHT, title, description, link, marks)
 
 
-def _head(result: Result) -> list[Mark]:
-    version = plain(result.environment.energyscore)
-    name = fit(result.model.id, _ROOM, _NAME_STEPS, bold=True)
+def _head(entry: RatedResult) -> list[Mark]:
+    version = plain(entry.result.environment.energyscore)
+    name = fit(entry.name, _ROOM, _NAME_STEPS, bold=True)
     lead = name.size_px * 1.2
     # One line or three: the name stands in the middle of its room of 52 px.
     first = 68 - lead * (len(name.lines) - 1) / 2 + name.size_px * 0.36

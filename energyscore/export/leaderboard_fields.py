@@ -13,6 +13,7 @@ LEADERBOARD_VERSION = 1
 
 FIELDS = {
     "model": "model",
+    "revision": "revision",
     "status": "status",
     "stars": "stars",
     "published_stars": "published_stars",

@@ -39,6 +39,8 @@ COLUMNS = (
     "gpu_net_wh_per_1k_queries",
     *(f"gpu_{phase}_wh_per_1k_queries" for phase in PHASES),
     "system_wh_per_1k_queries",
+    "system_ci95_low",
+    "system_ci95_high",
     "system_method",
     "stars",
     "stars_relative_to",
@@ -72,6 +74,7 @@ COLUMNS = (
     "official",
     "valid",
     "reason",
+    "cautions",
     "created_at",
     "energyscore",
     "file",
@@ -94,6 +97,7 @@ def _row(entry: RatedResult, multiple: Multiple | None) -> dict[str, Any]:
     result, rating = entry.result, entry.rating
     score, workload, runs = result.score, result.workload, result.runs
     low, high = score.ci95 or (None, None)
+    system_low, system_high = score.system_ci95 or (None, None)
     queries = sum(run.queries for run in runs)
     return {
         "csv_version": CSV_VERSION,
@@ -122,6 +126,8 @@ def _row(entry: RatedResult, multiple: Multiple | None) -> dict[str, Any]:
             for phase, part in ((phase, score.phases.get(phase)) for phase in PHASES)
         },
         "system_wh_per_1k_queries": score.system_wh_per_1k_queries,
+        "system_ci95_low": system_low,
+        "system_ci95_high": system_high,
         "system_method": score.system_method,
         "stars": rating.stars,
         "stars_relative_to": rating.scale,
@@ -144,6 +150,7 @@ def _row(entry: RatedResult, multiple: Multiple | None) -> dict[str, Any]:
         "official": result.official,
         "valid": result.valid,
         "reason": rating.reason or score.reason,
+        "cautions": ";".join(dict.fromkeys(one.code for one in result.cautions)),
         "created_at": result.created_at,
         "energyscore": result.environment.energyscore,
         "file": entry.file,

@@ -82,6 +82,11 @@ def _places(header: Sequence[str], where: str) -> dict[str, int]:
         if name not in places:
             others = [title.strip() for title in header if title.strip()]
             hint = did_you_mean(name, others)
+            if not hint.startswith("Did"):
+                hint = (
+                    f"The file's columns are: {', '.join(others)}. A list of the AI Energy Score "
+                    f"has: {', '.join(COLUMNS)}. A list of your own is YAML."
+                )
             if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
                 hint = "Separate the columns by commas."
             raise UsageError(f"{where}: there is no column {name!r}.", hint)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from energyscore.errors import first_problem
 from energyscore.verify.findings import NotASubmission, Problem
 from energyscore.verify.strict_json import BadJson, parse_strict
 
@@ -68,9 +69,7 @@ def read_manifest(files: Mapping[str, bytes]) -> Manifest:
     except BadJson as error:
         raise NotASubmission("manifest", f"{MANIFEST}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise NotASubmission("manifest", f"{MANIFEST}: {place}: {first['msg']}") from error
+        raise NotASubmission("manifest", f"{MANIFEST}: {first_problem(error)}") from error
 
 
 def _newer(version: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from energyscore.errors import first_problem
 from energyscore.verify.strict_json import BadJson, parse_strict, unzip_strict
 
 MOST_READINGS = 8_000_000
@@ -187,9 +188,7 @@ def read_raw(data: bytes) -> RawRecord:
         header = _Header.model_validate(parse_strict(lines[0] if lines else b""))
         runs = [_run(_Run.model_validate(_parsed(line))) for line in lines[1:]]
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BadJson(f"{place}: {first['msg']}") from error
+        raise BadJson(first_problem(error)) from error
     if header.runs != len(runs):
         raise BadJson(f"it says {header.runs} runs and holds {len(runs)}")
     return RawRecord(header.identity, runs)

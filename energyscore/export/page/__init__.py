@@ -12,7 +12,7 @@ from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from energyscore.export import RatedResult, Report
+from energyscore.export import RatedResult, Report, told_apart
 from energyscore.export.label import label_svg
 from energyscore.export.page.detail import detail_of
 from energyscore.export.page.index import index_of
@@ -32,7 +32,7 @@ def to_page(report: Report, title: str = TITLE) -> dict[str, bytes]:
 
     Each result has a page, its file, and where it is valid its label, under one name.
     """
-    entries = sorted(report, key=_order)
+    entries = sorted(told_apart(report), key=_order)
     multiples = multiples_of([entry.result for entry in entries])
     names = page_names([entry.result for entry in entries])
     pages = _templates(title)
@@ -40,18 +40,23 @@ def to_page(report: Report, title: str = TITLE) -> dict[str, bytes]:
     detail = pages.get_template("result.html")
     by_model: dict[str, list[tuple[RatedResult, str]]] = {}
     for entry, name in zip(entries, names, strict=True):
-        by_model.setdefault(entry.result.model.id, []).append((entry, name))
+        by_model.setdefault(_model(entry), []).append((entry, name))
     for entry, name, multiple in zip(entries, names, multiples, strict=True):
         path = f"{FOLDER}/{name}"
         if entry.result.valid:
             files[f"{path}.svg"] = label_svg(entry).encode()
         files[f"{path}.json"] = result_to_json(entry.result).encode()
-        others = [one for one in by_model[entry.result.model.id] if one[1] != name]
+        others = [one for one in by_model[_model(entry)] if one[1] != name]
         view = detail_of(entry, name, multiple, others)
         files[f"{path}.html"] = detail.render(view=view, root="../").encode()
     view_of_all = index_of(entries, multiples, [f"{FOLDER}/{name}.html" for name in names])
     files["index.html"] = pages.get_template("index.html").render(view=view_of_all).encode()
     return files
+
+
+def _model(entry: RatedResult) -> str:
+    """What is one model: folders of one name are several, revisions on the hub are not."""
+    return entry.name if entry.result.model.source == "local" else entry.result.model.id
 
 
 def _order(entry: RatedResult) -> tuple[object, ...]:

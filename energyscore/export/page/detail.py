@@ -124,7 +124,7 @@ def detail_of(
     energy_wh = rating.energy_wh
     return Detail(
         name=name,
-        model=name_of(result),
+        model=name_of(entry),
         hub=hub_address(result),
         task=task_of(result),
         date=date,

@@ -135,7 +135,7 @@ def index_of(
     return Index(
         sections=tuple(sections),
         results=len(entries),
-        models=len({entry.result.model.id for entry in entries}),
+        models=len({entry.name for entry in entries}),
         tasks=len({entry.result.task.id for entry in entries}),
         newest=max((date_of(entry.result.created_at)[0] for entry in entries), default=""),
         bases=tuple((key, name) for key, name in _BASES.items() if key in bases),
@@ -191,7 +191,7 @@ def _row(
     return Row(
         id=row_id,
         href=href,
-        model=name_of(result),
+        model=name_of(entry),
         flags=_flags(result),
         cautions=len(result.cautions),
         size=format_count(result.model.parameters),

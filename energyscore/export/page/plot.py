@@ -7,7 +7,6 @@ from energyscore.export import RatedResult
 from energyscore.export.page.axes import LogAxis, log_axis
 from energyscore.export.page.words import basis_of, bounds_of, format_count, margin_of
 from energyscore.export.typesetting import ELLIPSIS, plain, text_width
-from energyscore.modes import label_of
 from energyscore.units import format_number
 
 WIDTH, HEIGHT = 760, 400
@@ -91,7 +90,7 @@ def plot_of(items: Sequence[tuple[RatedResult, str, str]]) -> Plot | None:
     shapes = {point.shape for point in points}
     return Plot(
         points=points,
-        names=_names([label_of(entry.result) for entry, _, _ in shown], points),
+        names=_names([entry.label for entry, _, _ in shown], points),
         across=tuple(
             Tick(round(sizes.at(one), 1), _round(format_count(round(one)))) for one in sizes.ticks()
         ),
@@ -131,7 +130,7 @@ def _point(entry: RatedResult, row: str, href: str, sizes: LogAxis, energies: Lo
         low=low,
         high=high,
         shape=basis.key,
-        title=f"{label_of(result)}: {format_number(rating.energy_wh)} Wh per 1,000 queries "
+        title=f"{entry.label}: {format_number(rating.energy_wh)} Wh per 1,000 queries "
         f"({margin_of(result, rating)}), {format_count(result.model.parameters)} parameters, "
         f"{basis.what}, {basis.how}",
     )
@@ -143,9 +142,9 @@ def _summary(entries: Sequence[RatedResult]) -> str:
     least, most = entries[0], entries[-1]
     return (
         f"{len(entries)} results of {format_count(min(sizes))} to {format_count(max(sizes))} "
-        f"parameters. Least energy: {label_of(least.result)}, "
+        f"parameters. Least energy: {least.label}, "
         f"{format_number(least.rating.energy_wh or 0)} Wh per 1,000 queries; most: "
-        f"{label_of(most.result)}, {format_number(most.rating.energy_wh or 0)} Wh."
+        f"{most.label}, {format_number(most.rating.energy_wh or 0)} Wh."
     )
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from energyscore.export import RatedResult
 from energyscore.export.typesetting import plain
 from energyscore.rating import Rating
 from energyscore.result import Result
@@ -48,9 +49,9 @@ def shown(value: object) -> object:
     return value
 
 
-def name_of(result: Result) -> str:
+def name_of(entry: RatedResult) -> str:
     """The model's name as it stands; in words where nothing of it can be seen."""
-    return result.model.id if plain(result.model.id) else "(a model without a name)"
+    return entry.name if plain(entry.name) else "(a model without a name)"
 
 
 def basis_of(result: Result, rating: Rating) -> Basis:
