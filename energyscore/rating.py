@@ -178,6 +178,18 @@ def latest_only(results: Iterable[Result]) -> list[Result]:
     return list(newest.values())
 
 
+def set_aside(results: Iterable[Result]) -> list[Result]:
+    """What `latest_only` leaves out, but for copies of one another."""
+    results = list(results)
+    known = {result.identity: [result] for result in latest_only(results)}
+    others = []
+    for result in results:
+        if result not in known[result.identity]:
+            known[result.identity].append(result)
+            others.append(result)
+    return others
+
+
 def _rank(result: Result) -> tuple[bool, str]:
     return result.valid, result.created_at
 
@@ -234,7 +246,7 @@ def _cohorts(
             models,
             _Range(
                 "cohort",
-                f"cohort of {models}",
+                f"cohort of {len(members)}",
                 min(figures),
                 max(figures),
                 _REPEATABILITY_ONLY if one_place else error,
