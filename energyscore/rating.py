@@ -178,16 +178,23 @@ def latest_only(results: Iterable[Result]) -> list[Result]:
     return list(newest.values())
 
 
-def set_aside(results: Iterable[Result]) -> list[Result]:
-    """What `latest_only` leaves out, but for copies of one another."""
-    results = list(results)
-    known = {result.identity: [result] for result in latest_only(results)}
-    others = []
+def without_copies(results: Iterable[Result]) -> list[Result]:
+    """Each result once, however many copies of it there are."""
+    known: dict[str, list[Result]] = {}
+    found = []
     for result in results:
-        if result not in known[result.identity]:
-            known[result.identity].append(result)
-            others.append(result)
-    return others
+        alike = known.setdefault(result.identity, [])
+        if result not in alike:
+            alike.append(result)
+            found.append(result)
+    return found
+
+
+def set_aside(results: Iterable[Result]) -> list[Result]:
+    """What `latest_only` leaves out, but for copies."""
+    results = list(results)
+    kept = latest_only(results)
+    return without_copies([*kept, *results])[len(kept) :]
 
 
 def _rank(result: Result) -> tuple[bool, str]:

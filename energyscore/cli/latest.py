@@ -28,7 +28,9 @@ def say_set_aside(
     from energyscore.rating import set_aside
 
     others = [
-        result for result in set_aside(results) if identities is None or result.identity in identities
+        result
+        for result in set_aside(results)
+        if identities is None or result.identity in identities
     ]
     if others:
         message_console().print(
