@@ -14,7 +14,8 @@ from results import make_result, make_run
 
 OLD, NEW = "2026-01-02T03:04:05Z", "2026-03-02T03:04:05Z"
 NOTE = (
-    "note: set aside: 1 older measurement of the same model and setting (org/m, 2026-01-02 03:04: "
+    "note: set aside: 1 older measurement of the same model and setting "
+    "(org/m, 2026-01-02 03:04: 4.00 Wh)"
 )
 
 

@@ -13,7 +13,7 @@ from results import make_result, make_run
 
 REFERENCE = load_scale(DEFAULT_SCALE)
 HEAD = "model,total_gpu_energy,energy_score"
-TEXT = f"{HEAD},class\no/c,0.011,1,A\no/b,0.004,4,A\n"
+TEXT = f"{HEAD},class\no/c,0.011,1,A\no/b,0.004,5,A\n"
 ASR = f"{HEAD}\no/w,0.02,5\no/v,0.08,1\n"
 
 
