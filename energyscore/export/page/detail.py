@@ -24,13 +24,16 @@ from energyscore.export.page.words import (
     chance_of,
     date_of,
     duration_of,
+    figure_of,
     known,
+    margin_of,
     name_of,
     stars_label,
     why_no_figure,
 )
-from energyscore.export.wording import against, interval_of, task_of
+from energyscore.export.wording import against, task_of
 from energyscore.modes import Multiple, tokens_of
+from energyscore.rating import Rating
 from energyscore.result import Check, Result
 from energyscore.units import format_number
 
@@ -129,8 +132,8 @@ def detail_of(
         task=task_of(result),
         date=date,
         moment=moment,
-        energy="" if energy_wh is None else format_number(energy_wh),
-        interval=interval_of(result, rating),
+        energy="" if energy_wh is None else figure_of(result, rating),
+        interval=_interval(result, rating),
         no_energy=why_no_figure(result),
         basis=basis_of(result, rating),
         valid=result.valid,
@@ -162,6 +165,12 @@ def detail_of(
         file=PurePath(entry.file).name or f"{name}.json",
         others=tuple(_other(*one) for one in others),
     )
+
+
+def _interval(result: Result, rating: Rating) -> str:
+    margin = margin_of(result, rating)
+    runs = f", half the 95 % interval of {result.score.runs} runs" if margin[:1] == "±" else ""
+    return f"{margin}{runs}"
 
 
 def hub_address(result: Result) -> str:
@@ -225,7 +234,7 @@ def _warned(result: Result) -> tuple[Warned, ...]:
 
 def _other(entry: RatedResult, name: str) -> Other:
     result, energy_wh = entry.result, entry.rating.energy_wh
-    figure = "not measured" if energy_wh is None else f"{format_number(energy_wh)} Wh"
+    figure = "not measured" if energy_wh is None else f"{figure_of(result, entry.rating)} Wh"
     if not result.valid:
         figure = "invalid"
     what = f"{task_of(result)}: {figure}, {basis_of(result, entry.rating).what}, {result.hardware}"

@@ -4,11 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from energyscore.export.page.axes import LinearAxis
-from energyscore.export.page.words import basis_of, bounds_of, duration_of, second_of
+from energyscore.export.page.words import (
+    basis_of,
+    bounds_of,
+    decimals_of,
+    duration_of,
+    second_of,
+)
+from energyscore.margins import with_decimals
 from energyscore.rating import Rating
 from energyscore.result import Result, Run
 from energyscore.scoring import figures_of
-from energyscore.units import format_number
 
 WIDTH, HEIGHT = 640, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, WIDTH - 16, 16, HEIGHT - 34
@@ -70,19 +76,20 @@ def runs_of(result: Result, rating: Rating) -> RunTable:
     by_run: list[float | None] = list(figures)
     if not figures:
         by_run = [next(iter(figures_of([run], gpus)), None) for run in result.runs]
+    decimals = decimals_of(result, rating)
     return RunTable(
-        rows=tuple(_row(run, one) for run, one in zip(result.runs, by_run, strict=True)),
+        rows=tuple(_row(run, one, decimals) for run, one in zip(result.runs, by_run, strict=True)),
         strip=_strip(result, rating, figures),
         thinking=any(run.thinking_tokens is not None for run in result.runs),
     )
 
 
-def _row(run: Run, figure: float | None) -> RunRow:
+def _row(run: Run, figure: float | None, decimals: int | None) -> RunRow:
     methods = {method.replace("_", " ") for method in run.methods.values() if method}
     thinking = "" if run.thinking_tokens is None else f" ({run.thinking_tokens:,} thinking)"
     return RunRow(
         number=run.index + 1,
-        energy="not known" if figure is None else f"{format_number(figure)} Wh",
+        energy="not known" if figure is None else f"{with_decimals(figure, decimals)} Wh",
         method=", ".join(sorted(methods)) or "none",
         duration=duration_of(run.duration_s),
         queries=f"{run.queries:,}",
@@ -101,6 +108,11 @@ def _strip(result: Result, rating: Rating, figures: Sequence[float]) -> Strip | 
     if len(figures) < 2 or mean is None:
         return None
     interval = bounds_of(result, rating)
+    decimals = decimals_of(result, rating)
+
+    def shown(figure: float) -> str:
+        return with_decimals(figure, decimals)
+
     all_figures = [*figures, mean, *(interval or ())]
     low, high = min(all_figures), max(all_figures)
     # Runs that agree must not look apart: the axis spans two per cent at least.
@@ -111,22 +123,20 @@ def _strip(result: Result, rating: Rating, figures: Sequence[float]) -> Strip | 
         Dot(
             round(_LEFT + step * (place + 0.5), 1),
             round(up.at(figure), 1),
-            f"run {run.index + 1}: {format_number(figure)} Wh",
+            f"run {run.index + 1}: {shown(figure)} Wh",
         )
         for place, (run, figure) in enumerate(zip(result.runs, figures, strict=True))
     )
     return Strip(
         dots=dots,
         mean=round(up.at(mean), 1),
-        mean_text=format_number(mean),
+        mean_text=shown(mean),
         band=(round(up.at(interval[1]), 1), round(up.at(interval[0]), 1)) if interval else None,
         shape=basis_of(result, rating).key,
-        summary=f"{len(figures)} runs from {format_number(min(figures))} to "
-        f"{format_number(max(figures))} Wh per 1,000 queries, their mean "
-        f"{format_number(mean)} Wh."
+        summary=f"{len(figures)} runs from {shown(min(figures))} to {shown(max(figures))} Wh per "
+        f"1,000 queries, their mean {shown(mean)} Wh."
         + (
-            f" The 95 % interval of the mean is {format_number(interval[0])} to "
-            f"{format_number(interval[1])} Wh."
+            f" The 95 % interval of the mean is {shown(interval[0])} to {shown(interval[1])} Wh."
             if interval
             else ""
         ),
