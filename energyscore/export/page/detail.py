@@ -184,15 +184,16 @@ def _headline(entry: RatedResult, multiple: Multiple | None) -> tuple[Fact, ...]
     result = entry.result
     score, tokens, runs = result.score, tokens_of(result), result.runs
     queries = sum(run.queries for run in runs)
+    read = sum(run.input_tokens for run in runs) / queries
+    thinking = "" if tokens.thinking is None else f" ({format_number(tokens.thinking)} thinking)"
+    parts = [
+        f"{format_number(read)} in" if read else "",
+        f"{format_number(tokens.output)} out{thinking}" if tokens.output else "",
+    ]
     facts = [
         Fact("Hardware", result.hardware),
         Fact("Time of a query", duration_of(sum(run.duration_s for run in runs) / queries)),
-        Fact(
-            "Tokens of a query",
-            f"{format_number(sum(run.input_tokens for run in runs) / queries)} in, "
-            f"{format_number(tokens.output)} out"
-            + ("" if tokens.thinking is None else f" ({format_number(tokens.thinking)} thinking)"),
-        ),
+        Fact("Tokens of a query", ", ".join(filter(None, parts)) or "none"),
     ]
     if multiple is not None:
         facts.append(Fact("Against mode " + multiple.of, f"{format_number(multiple.times)} times"))

@@ -16,8 +16,10 @@ from energyscore.rating import Rating
 from energyscore.result import Result, Run
 from energyscore.scoring import figures_of
 
-WIDTH, HEIGHT = 640, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, WIDTH - 16, 16, HEIGHT - 34
+HEIGHT = 190
+WIDTHS = {"wide": 640, "narrow": 340}
+_TOP, _BOTTOM = 16, HEIGHT - 34
+_BESIDE, _CHARACTER, _LAST = 12, 7, 16  # px: around the mean's figure, of its digits, at the end
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,19 @@ class Strip:
     band: tuple[float, float] | None
     summary: str
     shape: str
-    width: int = WIDTH
+    kind: str
+    width: int
+    left: int
+    right: int
     height: int = HEIGHT
-    left: int = _LEFT
-    right: int = _RIGHT
 
 
 @dataclass(frozen=True)
 class RunTable:
-    """All runs; `strip` is None for fewer than two figures."""
+    """All runs; `strips`, wide and narrow, are none for fewer than two figures."""
 
     rows: tuple[RunRow, ...]
-    strip: Strip | None
+    strips: tuple[Strip, ...]
     thinking: bool
 
 
@@ -79,7 +82,7 @@ def runs_of(result: Result, rating: Rating) -> RunTable:
     decimals = decimals_of(result, rating)
     return RunTable(
         rows=tuple(_row(run, one, decimals) for run, one in zip(result.runs, by_run, strict=True)),
-        strip=_strip(result, rating, figures),
+        strips=_strips(result, rating, figures),
         thinking=any(run.thinking_tokens is not None for run in result.runs),
     )
 
@@ -94,7 +97,12 @@ def _row(run: Run, figure: float | None, decimals: int | None) -> RunRow:
         duration=duration_of(run.duration_s),
         queries=f"{run.queries:,}",
         passes=f"{run.passes:,}",
-        tokens=f"{run.input_tokens:,} in, {run.output_tokens:,} out{thinking}",
+        tokens=", ".join(
+            f"{count:,} {word}"
+            for count, word in ((run.input_tokens, "in"), (run.output_tokens, f"out{thinking}"))
+            if count
+        )
+        or "none",
         started=second_of(run.started_at),
         remarks=(
             *(f"{domain}: {why}" for domain, why in run.reasons.items()),
@@ -103,10 +111,16 @@ def _row(run: Run, figure: float | None, decimals: int | None) -> RunRow:
     )
 
 
-def _strip(result: Result, rating: Rating, figures: Sequence[float]) -> Strip | None:
+def _strips(result: Result, rating: Rating, figures: Sequence[float]) -> tuple[Strip, ...]:
     mean = rating.energy_wh
     if len(figures) < 2 or mean is None:
-        return None
+        return ()
+    return tuple(_strip(result, rating, figures, mean, kind) for kind in WIDTHS)
+
+
+def _strip(
+    result: Result, rating: Rating, figures: Sequence[float], mean: float, kind: str
+) -> Strip:
     interval = bounds_of(result, rating)
     decimals = decimals_of(result, rating)
 
@@ -118,10 +132,12 @@ def _strip(result: Result, rating: Rating, figures: Sequence[float]) -> Strip | 
     # Runs that agree must not look apart: the axis spans two per cent at least.
     room = max((high - low) * 0.1, 0.01 * mean - (high - low) / 2, mean * 1e-9, 1e-300)
     up = LinearAxis(low - room, high + room, _BOTTOM, _TOP)
-    step = (_RIGHT - _LEFT) / len(figures)
+    width = WIDTHS[kind]
+    left, right = _BESIDE + _CHARACTER * len(shown(mean)), width - _LAST
+    step = (right - left) / len(figures)
     dots = tuple(
         Dot(
-            round(_LEFT + step * (place + 0.5), 1),
+            round(left + step * (place + 0.5), 1),
             round(up.at(figure), 1),
             f"run {run.index + 1}: {shown(figure)} Wh",
         )
@@ -133,6 +149,10 @@ def _strip(result: Result, rating: Rating, figures: Sequence[float]) -> Strip | 
         mean_text=shown(mean),
         band=(round(up.at(interval[1]), 1), round(up.at(interval[0]), 1)) if interval else None,
         shape=basis_of(result, rating).key,
+        kind=kind,
+        width=width,
+        left=left,
+        right=right,
         summary=f"{len(figures)} runs from {shown(min(figures))} to {shown(max(figures))} Wh per "
         f"1,000 queries, their mean {shown(mean)} Wh."
         + (

@@ -99,6 +99,8 @@ def margin_of(result: Result, rating: Rating) -> str:
 def _share(share: float) -> str:
     """A margin as a share: two digits are all that it knows."""
     percent = share * 100
+    if 0 < percent < 0.005:
+        return "< 0.01 %"
     return f"{percent:.{2 if percent < 1 else 1 if percent < 10 else 0}f} %"
 
 
