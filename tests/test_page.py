@@ -6,6 +6,8 @@ import itertools
 import random
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +18,8 @@ from energyscore.export.page import to_page
 from energyscore.export.page.axes import log_axis
 from energyscore.export.page.names import page_names
 from energyscore.export.page.words import format_count
-from energyscore.result import Notice, parse_result, result_to_json
+from energyscore.footprint import footprint_of, make_site
+from energyscore.result import Notice, RawPart, parse_result, result_to_json
 from results import make_cpu_run, make_run
 
 
@@ -399,10 +402,65 @@ def test_counts_have_three_digits():
     assert {number: format_count(number) for number in shown} == shown
 
 
+def with_raw(result, file="20260101T000000Z_aa.raw.jsonl.gz", data=b"raw"):
+    part = RawPart(file=file, sha256=hashlib.sha256(data).hexdigest())
+    return result.model_copy(update={"raw": part})
+
+
+def site_with(result, data):
+    (entry,) = report_of([result])
+    site = to_page([entry], raws={} if data is None else {entry.file: data})
+    (page,) = [Page(content) for path, content in site.items() if path.startswith("results/")
+               and path.endswith(".html")]  # fmt: skip
+    return site, page
+
+
+def test_a_raw_record_stands_beside_its_result_and_is_linked():
+    site, page = site_with(with_raw(result_of(1, "org/m", 1)), b"raw")
+    assert site["results/20260101T000000Z_aa.raw.jsonl.gz"] == b"raw"
+    assert page.all("a", href="20260101T000000Z_aa.raw.jsonl.gz")
+
+
+@pytest.mark.parametrize(
+    ("change", "data", "why"),
+    [
+        ({}, None, "it did not lie beside the result"),
+        ({}, b"other", "was changed"),
+        ({"file": "index.html"}, b"raw", "cannot stand here"),
+        (None, None, "none was kept"),
+    ],
+)
+def test_a_raw_record_that_is_not_there_is_said_to_be_missing(change, data, why):
+    result = result_of(1, "org/m", 1)
+    site, page = site_with(result if change is None else with_raw(result, **change), data)
+    assert not [path for path in site if path.endswith(".gz")] and len(site) == 4
+    assert why in page.text() and "is not here" in page.text()
+
+
+def test_co2_and_cost_stand_in_the_page_with_what_they_stand_on():
+    site = make_site(
+        SimpleNamespace(country="FRA", g_per_kwh=50.0, source="a table"), 1.2, "0.5 EUR"
+    )
+    entries = [
+        replace(entry, footprint=footprint_of(entry.result, site))
+        for entry in report_of([result_of(1, "org/m", 10.0)])
+    ]
+    files = to_page(entries)
+    index = Page(files["index.html"])
+    (row,) = index.rows()
+    # 10 Wh x 1.2: 12 Wh, of 50 g and half a euro a kWh
+    assert "600 mg CO2, 0.00600 EUR, 6.00 EUR a million" in row["Wh per 1,000 queries"][1]
+    assert "PUE 1.2 x 50.0 g/kWh (FRA; a table)" in index.text()
+    (path,) = [path for path in files if path.endswith(".html") and "/" in path]
+    assert facts_of(Page(files[path]))["CO2"] == "600 mg per 1,000 queries"
+
+
 def test_the_command_writes_the_site_and_brings_it_up_to_date(tmp_path):
     results = tmp_path / "results"
     results.mkdir()
     for place, result in enumerate(many()[:3]):
+        result = with_raw(result, f"{place}.raw.jsonl.gz", b"%d" % place)
+        (results / f"{place}.raw.jsonl.gz").write_bytes(b"%d" % place)
         (results / f"{place}.json").write_text(result_to_json(result))
     out = results / "site"  # among the results: its copies are no results
     done = energyscore("page", results, "-o", out, "--title", "Ours <3")
@@ -412,6 +470,8 @@ def test_the_command_writes_the_site_and_brings_it_up_to_date(tmp_path):
     page = Page((out / "index.html").read_bytes())
     assert page.text("h1") == "Ours <3"
     assert len(page.rows()) == 2 == len(list((out / "results").glob("*.html")))
+    raws = sorted(path.name for path in (out / "results").glob("*.gz"))
+    assert raws == ["1.raw.jsonl.gz", "2.raw.jsonl.gz"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("mine")
     refused = energyscore("page", results, "-o", tmp_path / "mine")

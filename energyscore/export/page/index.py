@@ -15,6 +15,7 @@ from energyscore.export.page.words import (
     bounds_of,
     chance_of,
     date_of,
+    derived_of,
     figure_of,
     format_count,
     margin_of,
@@ -22,7 +23,8 @@ from energyscore.export.page.words import (
     stars_label,
     why_no_figure,
 )
-from energyscore.export.wording import against, title_of
+from energyscore.export.wording import against, is_pale, title_of
+from energyscore.footprint import describe_site
 from energyscore.modes import Multiple, mode_of, tokens_of
 from energyscore.result import Result
 from energyscore.units import format_number
@@ -60,9 +62,11 @@ class Row:
     chance: str
     relative_to: str
     estimated: bool
+    pale: bool
     energy: str
     energy_key: str
     interval: str
+    derived: str
     mark: Mark | None
     basis_key: str
     what: str
@@ -115,6 +119,7 @@ class Index:
     models: int
     tasks: int
     newest: str
+    derived: tuple[str, ...]
     bases: tuple[tuple[str, str], ...]
     hardware: tuple[str, ...]
 
@@ -155,6 +160,14 @@ def index_of(
         models=len({entry.name for entry in entries}),
         tasks=len({entry.result.task.id for entry in entries}),
         newest=max((date_of(entry.result.created_at)[0] for entry in entries), default=""),
+        derived=tuple(
+            dict.fromkeys(
+                line
+                for entry in entries
+                if entry.footprint
+                for line in describe_site(entry.footprint)
+            )
+        ),
         bases=tuple((key, name) for key, name in _BASES.items() if key in bases),
         hardware=tuple(sorted({row.hardware for row in rows})),
     )
@@ -232,9 +245,13 @@ def _row(
         chance=chance_of(rating),
         relative_to=against(rating) if rating.stars else rating.reason,
         estimated=rating.estimated,
+        pale=is_pale(rating),
         energy="not measured" if energy_wh is None else figure_of(result, rating),
         energy_key=repr(energy_wh) if energy_wh is not None and result.valid else "",
         interval=why_no_figure(result) if energy_wh is None else margin_of(result, rating),
+        derived=", ".join(
+            text if name == "Cost" else f"{text} {name}" for name, text in derived_of(entry).items()
+        ),
         mark=_mark(entry, axis),
         basis_key=basis.key,
         what=basis.what,

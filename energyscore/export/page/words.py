@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from energyscore.export import RatedResult
 from energyscore.export.typesetting import plain
+from energyscore.footprint import format_co2, format_cost
 from energyscore.margins import decimals_for, with_decimals
 from energyscore.rating import Rating
 from energyscore.result import Result
@@ -106,6 +107,15 @@ def _share(share: float) -> str:
 
 def _half_width(interval: tuple[float, float] | None) -> float | None:
     return None if interval is None else (interval[1] - interval[0]) / 2
+
+
+def derived_of(entry: RatedResult) -> dict[str, str]:
+    """CO2 and cost of 1,000 queries, where they were asked for and the energy is known."""
+    co2_g, cost, site = entry.co2_g_per_1k_queries, entry.cost_per_1k_queries, entry.footprint
+    derived = {} if co2_g is None else {"CO2": format_co2(co2_g)}
+    if cost is not None and site is not None:
+        derived["Cost"] = format_cost(cost, site.currency).replace("\n", ", ")
+    return derived
 
 
 def why_no_figure(result: Result) -> str:
