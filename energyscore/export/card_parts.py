@@ -169,5 +169,5 @@ def _is_all_of_another(entry: Mapping[str, Any], figures: CardFigures) -> bool:
         bool(results)
         and None not in models
         and figures.model not in models
-        and entry["name"] in names
+        and str(entry["name"]) in names
     )
