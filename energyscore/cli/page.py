@@ -56,7 +56,7 @@ def page(
     Examples:
       energyscore page results -o site
 
-      energyscore page results more-results -o site --title "Models we run" --country FRA
+      energyscore page results more-results -o site --country FRA
     """
     from energyscore import rating
     from energyscore.export import RatedResult, told_apart
