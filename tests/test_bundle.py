@@ -164,7 +164,7 @@ def test_a_raw_record_that_was_changed_or_lost_is_found_out(tmp_path):
     raw.unlink()
     done = energyscore(*command)
     assert done.status == 2
-    assert "cannot be read" in done.error
+    assert "is missing" in done.error and "put the raw record back" in done.error
 
 
 def again(path):
