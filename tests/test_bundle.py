@@ -135,6 +135,8 @@ def test_on_a_terminal_each_attestation_is_asked_for(results, tmp_path, answers,
     assert done.stderr.count("Do you attest") == answers.count("\n")
     assert file.exists() == (status == 0)
     assert status == 0 or "model_representation" not in done.stderr
+    # What was refused stands there in its words, not by its name.
+    assert "data_integrity" not in done.stderr
 
 
 def test_what_is_not_official_must_be_asked_for_and_is_said_to_be_so(tmp_path):

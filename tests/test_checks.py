@@ -394,6 +394,25 @@ def test_each_departure_fails_its_point_and_no_other(change, points):
     assert failing(conformance(**change)) == points
 
 
+@pytest.mark.parametrize(
+    ("change", "actual"),
+    [
+        ({}, "until steady (30 s)"),
+        ({"protocol_warmup_steady": False, "protocol_warmup_s": 121.4}, "not steady (121 s)"),
+        ({"protocol_quick": True, "protocol_warmup_steady": None}, "quick"),
+    ],
+)
+def test_the_warm_up_says_how_it_ended(change, actual):
+    point = next(one for one in conformance(**change) if one.name == "warm-up")
+    assert (point.required, point.actual) == ("until steady, or two minutes", actual)
+    assert point.ok == (actual != "quick")
+
+
+def test_the_processor_stands_for_the_hardware_where_no_gpu_was_metered():
+    point = conformance(protocol_metered_gpus=[], environment_gpus=[])[0]
+    assert (point.required, point.actual) == ("H100 80GB", "A processor")
+
+
 def test_the_largest_class_may_use_any_number_of_gpus():
     assert failing(conformance(environment_gpus=gpus(*[H100] * 8), size="C")) == set()
 

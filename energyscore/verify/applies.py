@@ -33,13 +33,13 @@ def has_counters_to_compare(subject: Subject) -> bool:
 
 
 def has_gpus(subject: Subject) -> bool:
-    """A GPU that was metered."""
-    return bool(subject.gpu_domains)
+    """A GPU that was metered, of a valid result."""
+    return subject.result.valid and bool(subject.gpu_domains)
 
 
 def has_work_on_gpus(subject: Subject) -> bool:
     """A GPU that was metered while the model worked on it."""
-    return has_gpus(subject) and subject.result.protocol.device == "cuda"
+    return bool(subject.gpu_domains) and subject.result.protocol.device == "cuda"
 
 
 def has_phases_by_readings(subject: Subject) -> bool:
