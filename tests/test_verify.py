@@ -365,9 +365,7 @@ TAMPERINGS = {
     "a cleaner grid": ("emissions", grid("FRA", 1.0, f"{GRID}, year {FRANCE[1]}")),
     "a log of another energy": ("log", in_log(b" J by counter", b"1 J by counter")),
     "a log with a line more": ("log", in_log(b"\nrun 2 ", b"\nall was well\nrun 2 ")),
-    "a log without its end": (
-        "log", lambda it: it.files.update({log_of(it): it.files[log_of(it)].rpartition(b"protocol")[0]}),
-    ),
+    "a log without its end": ("log", in_log(b"\nprotocol generation: held", b"")),
     "another model": ("model", in_result("model", "id", to="org/other")),
     "another task's folder": ("model", in_result("task", "id", to="summarization")),
     "a bundled model, by its source": ("model", in_result("model", "source", to="builtin")),
@@ -556,14 +554,19 @@ def test_a_bundled_model_as_the_rules_list_it_is_accepted(tmp_path):
     assert "model" not in failed(opened.closed())
 
 
-def test_a_log_is_plain_words(tmp_path):
+def test_a_log_is_plain_words(tmp_path, official):
     path = measure(tmp_path, model="org/model", queries=60, repeats=1, device="cpu")
     opened = Opened(bundle(path))
     text = opened.files[log_of(opened)].decode()
     assert "; 1 of 1 run\n" in text
     assert "generation max_new_tokens 10, min_new_tokens 10, strategy greedy\n" in text
-    for odd in ("None", "{", "}", "1 runs", "(6"):
+    for odd in ("None", "{", "}", "1 runs"):
         assert odd not in text, odd
+    whole = Opened(official)
+    low, high = whole.result["score"]["ci95"]
+    text = whole.files[log_of(whole)].decode()
+    assert f"95% interval {low} to {high}\n" in text
+    assert "; 10 of 10 runs\n" in text
 
 
 def test_a_split_by_one_phase_alone_is_computed_anew_too(tmp_path):
