@@ -363,7 +363,7 @@ TAMPERINGS = {
     "a system's score": ("system score", in_result("score", "system_wh_per_1k_queries", to=9.0)),
     "CO2 from nowhere": ("emissions", in_result("emissions", "gpu_co2_g_per_1k_queries", to=0.1)),
     "a cleaner grid": ("emissions", grid("FRA", 1.0, f"{GRID}, year {FRANCE[1]}")),
-    "a log of another energy": ("log", in_log(b" J by counter", b"1 J by counter")),
+    "a log of another energy": ("log", in_log(b" J (counter)", b"1 J (counter)")),
     "a log with a line more": ("log", in_log(b"\nrun 2 ", b"\nall was well\nrun 2 ")),
     "a log without its end": ("log", in_log(b"\nprotocol generation: held", b"")),
     "another model": ("model", in_result("model", "id", to="org/other")),
@@ -560,7 +560,7 @@ def test_a_log_is_plain_words(tmp_path, official):
     text = opened.files[log_of(opened)].decode()
     assert "; 1 of 1 run\n" in text
     assert "generation max_new_tokens 10, min_new_tokens 10, strategy greedy\n" in text
-    for odd in ("None", "{", "}", "1 runs"):
+    for odd in ("None", "{", "}", "1 runs", "1 passes"):
         assert odd not in text, odd
     whole = Opened(official)
     low, high = whole.result["score"]["ci95"]

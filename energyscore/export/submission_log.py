@@ -16,14 +16,14 @@ def _head(result: Result) -> Iterator[str]:
     yield f"written {result.created_at}, measurement {result.identity}"
     yield f"task {result.task.id} version {result.task.version} ({result.task.digest})"
     yield (
-        f"model {model.id} ({model.source}, revision {_known(model.revision)}), "
+        f"model {model.id} ({model.source}, {_revision(model.revision)}), "
         f"{model.architecture}, {model.parameters} parameters, {model.dtype}, "
         f"{model.quantization or 'not quantized'}, {model.weights} weights, "
         + (f"class {model.model_class}" if model.model_class else "no size class")
     )
     making = ", ".join(f"{name} {value}" for name, value in (workload.generation or {}).items())
     yield (
-        f"data {workload.dataset}, revision {_known(workload.revision)}: {workload.queries} "
+        f"data {workload.dataset}, {_revision(workload.revision)}: {workload.queries} "
         f"queries, batch {workload.batch_size}, seed {workload.seed}, generation "
         f"{making or 'none'}"
     )
@@ -59,7 +59,7 @@ def _runs(result: Result) -> Iterator[str]:
     for run in result.runs:
         yield (
             f"run {run.index + 1} {run.started_at}: {run.queries} queries in {run.duration_s:.3f} "
-            f"s, {run.passes} passes, {run.input_tokens} tokens in, {run.output_tokens} out"
+            f"s, {run.passes} pass{'es' * (run.passes != 1)}, {run.input_tokens} tokens in, {run.output_tokens} out"
         )
         for domain in sorted(run.energy_j):
             yield f"  {domain}: {_energy(run, domain)}"
@@ -75,12 +75,16 @@ def _energy(run: Run, domain: str) -> str:
         return f"not measured: {run.reasons.get(domain, 'unknown')}"
     facts = run.facts.get(domain, {})
     more = ", ".join(f"{name} {_known(facts[name])}" for name in sorted(facts))
-    energy = f"{_joules(run.energy_j[domain])} by {run.methods[domain]}"
+    energy = f"{_joules(run.energy_j[domain])} ({run.methods[domain]})"
     return f"{energy}; {more}" if more else energy
 
 
 def _known(value: float | str | None) -> str:
     return "not known" if value is None else str(value)
+
+
+def _revision(revision: str | None) -> str:
+    return "no revision" if revision is None else f"revision {revision}"
 
 
 def _joules(energy_j: float | None) -> str:

@@ -136,7 +136,10 @@ def _checked_name(raw: bytes) -> str:
     if ".." in name.replace("\\", "/").split("/"):
         raise _bad(f"the path {shown} leads out of the archive")
     if len(name) > 200 or not _NAME.fullmatch(name):
-        raise _bad(f"the path {shown} is not one that submissions have")
+        raise _bad(
+            f"the path {shown} is not one that submissions have; make the zip with "
+            "`energyscore bundle`"
+        )
     return name
 
 

@@ -60,7 +60,7 @@ def _subject_lines(result: Result) -> Iterator[str]:
     yield f"written {result.created_at}, measurement {result.identity}"
     yield f"task {task.id} version {task.version} ({task.digest})"
     parts = [
-        f"model {model.id} ({model.source}, revision {_text(model.revision)})",
+        f"model {model.id} ({model.source}, {_revision(model.revision)})",
         model.architecture,
         f"{model.parameters} parameters",
         model.dtype,
@@ -71,7 +71,7 @@ def _subject_lines(result: Result) -> Iterator[str]:
     yield ", ".join(parts)
     settings = [f"{name} {value}" for name, value in (work.generation or {"none": ""}).items()]
     yield (
-        f"data {work.dataset}, revision {_text(work.revision)}: {work.queries} queries, batch "
+        f"data {work.dataset}, {_revision(work.revision)}: {work.queries} queries, batch "
         f"{work.batch_size}, seed {work.seed}, generation {', '.join(settings).strip()}"
     )
     pace = "pace not checked"
@@ -103,15 +103,16 @@ def _machine_lines(result: Result) -> Iterator[str]:
 
 
 def _run_lines(run: Run) -> Iterator[str]:
+    passes = "1 pass" if run.passes == 1 else f"{run.passes} passes"
     yield (
         f"run {run.index + 1} {run.started_at}: {run.queries} queries in {run.duration_s:.3f} s, "
-        f"{run.passes} passes, {run.input_tokens} tokens in, {run.output_tokens} out"
+        f"{passes}, {run.input_tokens} tokens in, {run.output_tokens} out"
     )
     for domain, energy_j in sorted(run.energy_j.items()):
         if energy_j is None:
             yield f"  {domain}: not measured: {run.reasons.get(domain, 'unknown')}"
             continue
-        line = f"  {domain}: {energy_j:.3f} J by {run.methods.get(domain)}"
+        line = f"  {domain}: {energy_j:.3f} J ({run.methods.get(domain)})"
         facts = [f"{name} {_text(value)}" for name, value in sorted(_facts(run, domain))]
         yield "; ".join([line, ", ".join(facts)]) if facts else line
     for name, part in run.phases.items():
@@ -126,6 +127,10 @@ def _run_lines(run: Run) -> Iterator[str]:
 
 def _facts(run: Run, domain: str) -> list[tuple[str, float | int | str | None]]:
     return list(run.facts.get(domain, {}).items())
+
+
+def _revision(revision: str | None) -> str:
+    return f"revision {revision}" if revision is not None else "no revision"
 
 
 def _text(value: float | str | None) -> str:
