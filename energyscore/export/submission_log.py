@@ -59,7 +59,8 @@ def _runs(result: Result) -> Iterator[str]:
     for run in result.runs:
         yield (
             f"run {run.index + 1} {run.started_at}: {run.queries} queries in {run.duration_s:.3f} "
-            f"s, {run.passes} pass{'es' * (run.passes != 1)}, {run.input_tokens} tokens in, {run.output_tokens} out"
+            f"s, {run.passes} pass{'es' * (run.passes != 1)}, {run.input_tokens} tokens in, "
+            f"{run.output_tokens} out"
         )
         for domain in sorted(run.energy_j):
             yield f"  {domain}: {_energy(run, domain)}"
