@@ -149,7 +149,7 @@ def measure(
 
     Example:
         >>> measured = energyscore.measure(classifier, texts, repeats=5)
-        >>> assert measured.require_gpu_wh_per_1k_queries() <= 2.5
+        >>> assert measured.require_gpu_ci95()[1] <= 2.5  # the whole interval, as the gate judges
         >>> energyscore.measure("openai-community/gpt2", task="text_generation", quick=True).result
     """
     check_flags(quick=quick, allow_shared=allow_shared, progress=progress)
@@ -254,7 +254,7 @@ def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Mea
 
     Example:
         >>> for measured in energyscore.load_all("results"):
-        ...     assert measured.require_system_wh_per_1k_queries() <= 20, measured
+        ...     assert measured.require_system_ci95()[1] <= 20, measured
     """
     from energyscore.api.measurement import of_result
     from energyscore.store import load_results
