@@ -50,22 +50,26 @@ def page(
       energyscore page results more-results -o site --title "Models we run"
     """
     from energyscore import rating
+    from energyscore.cli.latest import latest
     from energyscore.export import RatedResult, told_apart
     from energyscore.export.page import to_page
     from energyscore.output_folder import write_files
 
     # The site holds copies of result files: one that lies among the results is no source.
     own = out.resolve()
-    loaded = [(path, result) for path, result in load_shown(paths) if not path.is_relative_to(own)]
+    loaded = [
+        (path, result)
+        for path, result in load_shown(paths)
+        if not path.resolve().is_relative_to(own)
+    ]
     if not loaded:
         raise ResultError(f"All results are in the folder to write, {out}.", "Name another one.")
-    results = [result for _, result in loaded]
     if not every:
-        results = rating.latest_only(results)
-    files = {id(result): str(path) for path, result in loaded}
+        loaded = latest(loaded)
+    results = [result for _, result in loaded]
     report = [
-        RatedResult(result, stars, files[id(result)])
-        for result, stars in zip(results, rating.rate(results, scale), strict=True)
+        RatedResult(result, stars, str(path))
+        for (path, result), stars in zip(loaded, rating.rate(results, scale), strict=True)
     ]
     write_files(out, to_page(report, title), kind="page", force=force)
     models = len({entry.name for entry in told_apart(report)})
