@@ -172,6 +172,11 @@ def _read_raw(path: Path, result: "Result") -> bytes:
 
     assert result.raw is not None
     file = path.resolve().parent / result.raw.file
+    if not file.exists():
+        raise ResultError(
+            f"{file} is missing: the raw record that {path.name} names.",
+            "Bundle the folder that `energyscore run` wrote, or put the raw record back.",
+        )
     data = _read(file)
     if hashlib.sha256(data).hexdigest() != result.raw.sha256:
         raise ResultError(

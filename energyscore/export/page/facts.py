@@ -43,8 +43,8 @@ def workload_facts(result: Result) -> tuple[Fact, ...]:
         Fact("Queries of a pass", known(work.queries)),
         Fact("Batch size", known(work.batch_size)),
         Fact("Seed of their order", known(work.seed)),
-        Fact("Input tokens of a pass", known(work.input_tokens)),
-        Fact("Output tokens of a pass", known(work.output_tokens)),
+        Fact("Input tokens of a pass", known(work.input_tokens or None, "none")),
+        Fact("Output tokens of a pass", known(work.output_tokens or None, "none")),
         Fact("Generation", making or "none"),
     )
 
