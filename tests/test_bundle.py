@@ -11,7 +11,6 @@ import zipfile
 
 import pytest
 from conftest import energyscore, environment
-from results import make_result
 from submissions import bundle, measure
 
 from energyscore.cli import bundle as command
@@ -22,6 +21,7 @@ from energyscore.result import RawPart, result_to_json
 from energyscore.store import load_result
 from energyscore.verify.archive import read_archive
 from energyscore.verify.manifest import read_manifest
+from results import make_result
 
 
 @pytest.fixture(scope="module")
