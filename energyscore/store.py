@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -40,6 +41,9 @@ _OTHER_KINDS = (b'"kind": "selftest"', b'"kind": "suite"', b'"kind": "baseline"'
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write a file so that readers see the old content or the new one, never a part.
 
+    What a link names is replaced, not the link. What is no file (a pipe, a device) is written into
+    and stays what it is.
+
     Args:
         path: the file; folders on the way are made.
         content: all of it.
@@ -50,22 +54,37 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+        if _is_stream(path):
+            with open(path, "wb") as file:
+                file.write(data)
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, mode)
-            os.replace(temporary, path)
+            os.replace(temporary, target)
         finally:
             # Gone after the rename; still there after an error or Ctrl-C.
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        _sync_folder(path.parent)
+        _sync_folder(target.parent)
     except OSError as error:
         raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path names what is there and no file; a folder is an error of its own."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    # /dev/stdout may lead to a file that the shell holds open: replaced, it would go on elsewhere.
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.is_relative_to("/dev")
 
 
 def check_writable(folder: Path) -> None:

@@ -11,6 +11,9 @@ from energyscore.cli import app
 from energyscore.cli.label import AmongOption, ModelOption, Paths, ScaleOption, TaskOption
 from energyscore.errors import InvalidResult, ResultError, UsageError, sentence
 from energyscore.export import RatedResult
+from energyscore.paths import is_file
+
+_CARD_SUFFIXES = ("", ".md", ".markdown", ".mdx", ".txt")
 
 
 class CardFormat(StrEnum):
@@ -74,9 +77,9 @@ def card(
         raise UsageError(
             f"--write is for Markdown, not for --format {form.value}.", "Redirect stdout instead."
         )
-    report = _fit_for_cards(
-        _of_one_model(choose(paths, among=among or [], model=model, task=task, scale=scale))
-    )
+    _check_name(write)
+    chosen = choose(paths, among=among or [], model=model, task=task, scale=scale, out=write)
+    report = _fit_for_cards(_of_one_model(chosen))
     # All is made before anything is written.
     files = _eval_results(eval_results, report) if eval_results is not None else {}
     if form is not CardFormat.markdown:
@@ -90,8 +93,7 @@ def card(
         for remark in remarks:
             print(sentence(f"{write}: {remark}"), file=sys.stderr)
         if write is not None:
-            # What a link names is replaced, not the link.
-            write_atomically(write.resolve(), merged, mode)
+            write_atomically(write, merged, mode)
             same = "unchanged, " if merged == old else ""
             print(f"{write}: {same}{len(report)} result{'s' if len(report) > 1 else ''}")
         elif not files:
@@ -99,6 +101,18 @@ def card(
     for path, content in files.items():
         write_atomically(path, content)
         print(path, file=sys.stderr)
+
+
+def _check_name(card: Path | None) -> None:
+    """Refuse to write a card into a file of another kind.
+
+    Raises:
+        UsageError: when its ending says so.
+    """
+    if card is not None and card.suffix.lower() not in _CARD_SUFFIXES and is_file(card):
+        raise UsageError(
+            f"{card} is no model card by its ending.", "A card is Markdown, such as README.md."
+        )
 
 
 def _of_one_model(report: list[RatedResult]) -> list[RatedResult]:

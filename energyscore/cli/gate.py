@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.cli import app
+from energyscore.cli.outputs import keep_inputs
 
 if TYPE_CHECKING:
     from energyscore.gate import Verdict
@@ -209,6 +210,10 @@ def gate(
         "markdown": markdown_file,
         "benchmark": benchmark_file,
     }
+    read = [Path(one.source) for one in (*measured, *known)]
+    read += [*paths, *([policy] if policy else [])]
+    for file in files.values():
+        keep_inputs(file, read)
     for name, file in files.items():
         if file is not None:
             write_atomically(file, outputs[name])

@@ -1,0 +1,61 @@
+"""No command writes over what it read, whatever name it is given by."""
+
+import os
+
+import pytest
+
+from energyscore.cli import card, gate, label, leaderboard
+from energyscore.errors import UsageError
+from energyscore.result import result_to_json
+from energyscore.store import save_result
+from results import make_result
+
+
+@pytest.fixture
+def result(tmp_path):
+    """A result's file, which a link and a second name lead to as well."""
+    path = save_result(tmp_path / "results", make_result("org/a"))
+    (tmp_path / "link.svg").symlink_to(path)
+    os.link(path, tmp_path / "second.md")
+    return path
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda result, folder: card.card([result], write=folder / "second.md"),
+        lambda result, folder: card.card([result.parent], write=folder / "second.md"),
+        lambda result, folder: label.label([result], out=folder / "link.svg"),
+        lambda result, folder: gate.gate(
+            [result.parent],
+            limits=["gpu_wh_per_1k_queries<=9"],
+            form=gate.GateFormat.table,
+            json_file=result,
+        ),
+    ],
+    ids=["card", "card of a folder", "label", "gate"],
+)
+def test_a_result_is_not_written_over(result, tmp_path, write):
+    before = result.read_bytes()
+    with pytest.raises(UsageError, match="is one of the files that are read"):
+        write(result, tmp_path)
+    assert result.read_bytes() == before == result_to_json(make_result("org/a")).encode()
+
+
+def test_a_card_is_not_written_into_a_file_of_another_kind(result, tmp_path):
+    other = save_result(tmp_path / "others", make_result("org/b"))
+    before = other.read_bytes()
+    with pytest.raises(UsageError, match="no model card"):
+        card.card([result], write=other)
+    assert other.read_bytes() == before
+
+
+def test_an_official_leaderboard_is_not_written_over_its_source(result, tmp_path):
+    source = tmp_path / "text_generation.csv"
+    text = "model,total_gpu_energy,energy_score,class\norg/x,0.01,5,A\norg/y,0.03,1,A\n"
+    source.write_text(text)
+    with pytest.raises(UsageError, match="is one of the files"):
+        leaderboard.leaderboard(
+            [source, result], form=leaderboard.BoardFormat.official, out=tmp_path
+        )
+    assert source.read_text() == text
