@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from energyscore.comparable import official_departures, why_left_out, why_official_left_out
+from energyscore.export.escape import one_line
 from energyscore.footprint import Site
 from energyscore.modes import mode_of
 from energyscore.names import tell_apart
@@ -264,9 +265,9 @@ def _names(results: Sequence[Result], *, every: bool) -> list[str]:
     """
     models = [
         (
-            f"{model.id} (random weights)"
+            f"{one_line(model.id) or 'unnamed'} (random weights)"
             if model.weights == "random" and model.source != "builtin"
-            else model.id,
+            else one_line(model.id) or "unnamed",
             model.revision if every or model.source == "local" else None,
         )
         for model in (result.model for result in results)

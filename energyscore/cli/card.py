@@ -70,6 +70,7 @@ def card(
     from energyscore.cli.choosing import choose
     from energyscore.export.card import card_figures, to_card_json
     from energyscore.export.card_merge import merge_card
+    from energyscore.export.escape import terminal_text
     from energyscore.export.spdx import to_spdx
     from energyscore.store import write_atomically
 
@@ -91,7 +92,7 @@ def card(
         figures = card_figures(report)
         merged, remarks = merge_card(old, figures, str(write or "the card"), replace=replace)
         for remark in remarks:
-            print(sentence(f"{write}: {remark}"), file=sys.stderr)
+            print(terminal_text(sentence(f"{write}: {remark}")), file=sys.stderr)
         if write is not None:
             write_atomically(write, merged, mode)
             same = "unchanged, " if merged == old else ""

@@ -8,6 +8,7 @@ from rich.table import Table as Grid
 
 from energyscore.console import data_console
 from energyscore.errors import sentence
+from energyscore.export.escape import one_line
 from energyscore.footprint import Site, describe_site, format_co2, format_cost
 from energyscore.leaderboard import (
     DUPLICATE,
@@ -88,16 +89,15 @@ def explain_unwritten(board: Leaderboard) -> list[str]:
 def _title(table: Table) -> str:
     size = f", class {table.model_class}" if table.model_class else ""
     mode = f", reasoning {table.reasoning}" if table.reasoning else ""
-    return f"{table.task}{size}{mode}"
+    return one_line(f"{table.task}{size}{mode}")
 
 
 def _grid(table: Table, site: Site | None) -> Grid:
     rows = table.ranking()
     shown = rows.head(_MOST_ROWS)
     published = bool((rows["source"] == OFFICIAL).any())
-    grid = Grid(
-        title=_title(table), title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
+    title = escape(_title(table))
+    grid = Grid(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     grid.add_column("#", justify="right")
     grid.add_column("model", overflow="fold")
     for name in ("energy /\n1,000 queries", margin_heading()):
@@ -117,13 +117,13 @@ def _grid(table: Table, site: Site | None) -> Grid:
         energy_wh = row["energy_wh"]
         grid.add_row(
             str(place),
-            escape(row["model"]),
+            escape(one_line(row["model"])),
             format_wh(energy_wh),
             _half_width(row),
             _stars(row),
             *([_published(row)] if published else []),
-            escape(_metered(row)),
-            "published" if row["source"] == OFFICIAL else row["date"][:10],
+            escape(one_line(_metered(row))),
+            "published" if row["source"] == OFFICIAL else escape(one_line(row["date"][:10])),
             *(escape(text(figure(energy_wh))) for _, figure, text in derived),
         )
     return grid
