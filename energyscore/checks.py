@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from energyscore.backend import ModelFacts
 from energyscore.meter import CLOCKS_APART
 from energyscore.plausibility import find_implausibly_low
-from energyscore.result import Caution, Check, EnvironmentPart, ProtocolPart, Run, WorkloadPart
+from energyscore.result import (
+    Caution,
+    Check,
+    EnvironmentPart,
+    ModelPart,
+    ProtocolPart,
+    Run,
+    WorkloadPart,
+)
 from energyscore.scoring import figures_of, is_precise
 from energyscore.statistics import are_apart, find_drift, find_outliers, summarize
 from energyscore.task import TaskSpec
@@ -98,7 +106,7 @@ def find_invalid_reasons(runs: Sequence[Run], protocol: ProtocolPart) -> list[st
 
 def check_conformance(
     task: TaskSpec,
-    facts: ModelFacts,
+    facts: ModelFacts | ModelPart,
     model_class: str | None,
     workload: WorkloadPart,
     protocol: ProtocolPart,

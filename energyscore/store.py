@@ -26,11 +26,13 @@ from energyscore.paths import is_dir, is_file
 from energyscore.published import is_published
 from energyscore.raw import RawRun, raw_to_bytes
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
+from energyscore.soundness import contradiction
 
 Skip: TypeAlias = Callable[[ResultError], None]
 """Is told why a file is left out."""
 
 UNREADABLE = "Restore the files, or measure again."
+UNSOUND = "Restore the file as it was, or measure again."
 
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
@@ -225,13 +227,16 @@ def load_result(path: Path) -> Result:
     """Read one result file.
 
     Raises:
-        ResultError: when it cannot be read or is not a result.
+        ResultError: when it cannot be read, is not a result, or contradicts itself.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
-    return parse_result(data, str(path))
+    result = parse_result(data, str(path))
+    if wrong := contradiction(result):
+        raise ResultError(f"{path}: {wrong}.", UNSOUND)
+    return result
 
 
 def _looks_like_result(path: Path) -> bool:
