@@ -97,10 +97,15 @@ def _validity(result: Result) -> Iterator[str]:
     """What makes a result invalid is not passed over."""
     if result.valid and result.invalid_reasons:
         yield f"valid: it is true, but invalid_reasons says: {result.invalid_reasons[0]}"
-    elif result.valid and _of_these_rules(result):
+    elif result.valid and _has_figure(result) and _of_these_rules(result):
         reasons = find_invalid_reasons(result.runs, result.protocol)
         if reasons:
             yield f"valid: it is true, but {reasons[0]}"
+
+
+def _has_figure(result: Result) -> bool:
+    score = result.score
+    return score.gpu_wh_per_1k_queries is not None or score.system_wh_per_1k_queries is not None
 
 
 def _size(result: Result) -> Iterator[str]:

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from energyscore.errors import ResultError
 from energyscore.modes import mode_of
-from energyscore.paths import is_dir, is_file
+from energyscore.paths import is_dir, is_file, real_path
 from energyscore.published import is_published
 from energyscore.raw import RawRun, raw_to_bytes
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
@@ -60,7 +60,7 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
             with open(path, "wb") as file:
                 file.write(data)
             return
-        target = Path(os.path.realpath(path))
+        target = real_path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
         try:
@@ -157,7 +157,7 @@ def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[
     for path in paths:
         in_folder = is_dir(path)
         for file in _files_of(path) if in_folder else [_named_file(path)]:
-            place = file.resolve()
+            place = real_path(file)
             if place in loaded or (in_folder and place in skipped):
                 continue
             try:

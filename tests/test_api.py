@@ -117,7 +117,7 @@ def test_a_folder_is_read_whole_and_a_baseline_like_its_result(tmp_path):
         (None, "cannot be read: No such file"),
         ("{", "is not valid JSON"),
         ("{}", "is not a result of energyscore"),
-        ('{"schema_version": 1}', "created_at: Field required"),
+        ('{"schema_version": 1}', "created_at: it is missing"),
         ('{"schema_version": 99}', "schema version 99"),
     ],
 )

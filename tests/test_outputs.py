@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from energyscore.cli import card, gate, label, leaderboard
-from energyscore.errors import UsageError
+from energyscore.cli import baseline, bundle, card, compare, gate, label, leaderboard, page, rate
+from energyscore.errors import EnergyScoreError, UsageError
 from energyscore.result import result_to_json
 from energyscore.store import save_result
-from results import make_result
+from results import make_result, make_run
 
 
 @pytest.fixture
@@ -59,3 +59,42 @@ def test_an_official_leaderboard_is_not_written_over_its_source(result, tmp_path
             [source, result], form=leaderboard.BoardFormat.official, out=tmp_path
         )
     assert source.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda result, loop: page.page([result], loop),
+        lambda result, loop: page.page([result], loop / "site"),
+        lambda result, loop: page.page([loop], result.parent / "site"),
+        lambda result, loop: leaderboard.leaderboard(
+            [result, result.parent / "other.json"],
+            form=leaderboard.BoardFormat.official,
+            out=loop,
+        ),
+        lambda result, loop: leaderboard.leaderboard([loop]),
+        lambda result, loop: bundle.bundle([loop], loop.parent / "x.zip", attest=True),
+        lambda result, loop: card.card([result], write=loop),
+        lambda result, loop: label.label([result], out=loop.with_suffix(".svg")),
+        lambda result, loop: rate.rate([loop]),
+        lambda result, loop: compare.compare(result, loop),
+        lambda result, loop: baseline.save([result], loop),
+        lambda result, loop: gate.gate(
+            [result],
+            limits=["gpu_wh_per_1k_queries<=9"],
+            form=gate.GateFormat.table,
+            json_file=loop,
+        ),
+    ],
+)
+def test_links_in_a_circle_are_named_in_one_line(result, tmp_path, write):
+    save_result(
+        result.parent, make_result("org/b", [make_run(0, joules=9000.0)], identity="b" * 64)
+    ).rename(result.parent / "other.json")
+    for suffix in ("", ".zip", ".svg"):
+        (tmp_path / f"a{suffix}").symlink_to(f"b{suffix}")
+        (tmp_path / f"b{suffix}").symlink_to(f"a{suffix}")
+    with pytest.raises(EnergyScoreError) as caught:
+        write(result, tmp_path / "a")
+    assert caught.value.exit_code == 2
+    assert str(tmp_path / "a") in str(caught.value)

@@ -140,7 +140,13 @@ def test_a_gpu_that_did_not_do_the_work_earns_no_stars(scale, tmp_path, capsys):
     def beside(model, wh):
         result = make_result(model, runs_of(wh))
         protocol = result.protocol.model_copy(update={"device": "cpu", "gpus_chosen_by": "user"})
-        return result.model_copy(update={"protocol": protocol})
+        points = [
+            point.model_copy(update={"ok": False}) if point.name == "device" else point
+            for point in result.conformance
+        ]
+        return result.model_copy(
+            update={"protocol": protocol, "conformance": points, "official": False}
+        )
 
     several = [beside("x/a", 1.0), beside("x/b", 3.0)]
     for rating in rate([*several, make_result("x/c", runs_of(2.0))], scale)[:2]:

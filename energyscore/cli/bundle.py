@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.cli import app
+from energyscore.paths import real_path
 
 if TYPE_CHECKING:
     from energyscore.result import Result
@@ -183,7 +184,7 @@ def _read_raw(path: Path, result: "Result") -> bytes:
     from energyscore.errors import ResultError
 
     assert result.raw is not None
-    file = path.resolve().parent / result.raw.file
+    file = real_path(path).parent / result.raw.file
     if not file.exists():
         raise ResultError(
             f"{file} is missing: the raw record that {path.name} names.",
