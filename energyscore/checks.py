@@ -6,15 +6,7 @@ from collections.abc import Sequence
 from energyscore.backend import ModelFacts
 from energyscore.meter import CLOCKS_APART
 from energyscore.plausibility import find_implausibly_low
-from energyscore.result import (
-    Caution,
-    Check,
-    EnvironmentPart,
-    ModelPart,
-    ProtocolPart,
-    Run,
-    WorkloadPart,
-)
+from energyscore.result import Caution, Check, EnvironmentPart, ProtocolPart, Run, WorkloadPart
 from energyscore.scoring import figures_of, is_precise
 from energyscore.statistics import are_apart, find_drift, find_outliers, summarize
 from energyscore.task import TaskSpec
@@ -68,7 +60,7 @@ def find_cautions(
 def find_run_cautions(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
     """What of it the runs alone tell, whatever the work was."""
     cautions = _from_notices(runs)
-    if not protocol.warmup_steady:
+    if protocol.warmup_steady is False:
         message = f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up"
         cautions.append(Caution(code="warmup_unsteady", message=message))
     cautions += [
@@ -106,7 +98,7 @@ def find_invalid_reasons(runs: Sequence[Run], protocol: ProtocolPart) -> list[st
 
 def check_conformance(
     task: TaskSpec,
-    facts: ModelFacts | ModelPart,
+    facts: ModelFacts,
     model_class: str | None,
     workload: WorkloadPart,
     protocol: ProtocolPart,
@@ -125,7 +117,7 @@ def check_conformance(
     generation = workload.generation or {}
     shared = sum(any(one.code == "contention" for one in run.notices) for run in runs)
     points = [
-        ("hardware", f"NVIDIA {OFFICIAL_GPU}", ", ".join(gpus) or "no GPU", official_gpu),
+        ("hardware", OFFICIAL_GPU, ", ".join(gpus) or environment.cpu or "no GPU", official_gpu),
         ("device", "model on the metered GPUs", protocol.device, on_gpu),
         (
             "gpus",
@@ -166,7 +158,7 @@ def check_conformance(
             f"{shortest_s:.1f} s",
             shortest_s >= MIN_WINDOW_S,
         ),
-        ("warm-up", "until steady", "quick" if protocol.quick else "full", not protocol.quick),
+        ("warm-up", "until steady, or two minutes", _warmup(protocol), not protocol.quick),
         (
             "GPU energy",
             "counter",
@@ -332,6 +324,15 @@ def _cut_answers(runs: Sequence[Run], workload: WorkloadPart, facts: ModelFacts)
     if facts.weights == "random":
         message += "; random weights never end one, so that modes hardly differ"
     return [Caution(code="answers_cut", message=message)]
+
+
+def _warmup(protocol: ProtocolPart) -> str:
+    if protocol.quick:
+        return "quick"
+    if protocol.warmup_steady is None:
+        return "full, before an interruption"
+    steady = "until steady" if protocol.warmup_steady else "not steady"
+    return f"{steady} ({protocol.warmup_s:.0f} s)"
 
 
 def _lengths(generation: dict[str, int | str]) -> str:

@@ -7,9 +7,11 @@ to the raw records.
 
 import functools
 from collections.abc import Iterator
+from dataclasses import fields
 
+from energyscore.backend import ModelFacts
 from energyscore.checks import check_conformance, find_invalid_reasons
-from energyscore.result import RULES_VERSION, Result
+from energyscore.result import RULES_VERSION, ModelPart, Result
 from energyscore.scoring import figures_over
 from energyscore.statistics import Summary
 from energyscore.task import TaskSpec, load_tasks
@@ -17,6 +19,7 @@ from energyscore.task import TaskSpec, load_tasks
 _ROUNDING = 1e-6
 """Figures may have been rounded by whoever passed them on: as a share of the mean."""
 
+_FACTS = {field.name for field in fields(ModelFacts)} & ModelPart.model_fields.keys()
 _GPU_METHODS = ("counter", "power_integral")
 _OTHER_METHODS = ("rapl", "estimated")
 
@@ -133,10 +136,11 @@ def _conformance(result: Result) -> Iterator[str]:
         return
     if not _of_these_rules(result):
         return
+    model = result.model
     points = check_conformance(
         task,
-        result.model,
-        result.model.model_class,
+        ModelFacts(**model.model_dump(include=_FACTS), context_length=None),
+        model.model_class,
         result.workload,
         result.protocol,
         result.environment,

@@ -101,7 +101,7 @@ def find_sources(
     if not loaded and not published:
         raise ResultError(f"Nothing here is of the task {wanted}.", "Leave --task out.")
     doubts = (note for table in published for note in _doubts(table, reference))
-    return Sources(loaded, published, list(tables), [*aside.notes(), *doubts])
+    return Sources(loaded, published, list(tables), [*aside.notes(tables), *doubts])
 
 
 def task_of(path: Path, known: Collection[str], given: str | None = None) -> str:
@@ -130,16 +130,18 @@ class _PassedOver:
     """The CSVs in folders that are not read, by the reason."""
 
     def __init__(self) -> None:
-        self._files: dict[str, dict[str, None]] = {}
+        self._files: dict[str, dict[Path, str]] = {}
 
     def add(self, why: str, file: Path) -> None:
-        self._files.setdefault(why, {})[shown_path(file)] = None
+        self._files.setdefault(why, {})[file.resolve()] = shown_path(file)
 
-    def notes(self) -> list[str]:
-        """A line a reason."""
+    def notes(self, read: Collection[Path] = ()) -> list[str]:
+        """A line a reason; without what was read after all, as it was named too."""
         lines = []
         for why, found in self._files.items():
-            names = list(found)
+            names = [name for place, name in found.items() if place not in read]
+            if not names:
+                continue
             more = len(names) - _MOST_NAMES
             listed = ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
             lines.append(f"not read: {listed}: {why}.")

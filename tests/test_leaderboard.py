@@ -136,7 +136,10 @@ def test_a_result_of_the_official_protocol_joins_and_moves_the_bands(tmp_path):
     ("result", "reason"),
     [
         (on_l4("o/x", 99.0), "not comparable to official rows: hardware: NVIDIA L4 instead"),
-        (measured("o/x", 99.0, quick=True), "warm-up: quick instead of until steady"),
+        (
+            measured("o/x", 99.0, quick=True),
+            "warm-up: quick instead of until steady, or two minutes",
+        ),
         (measured("o/x", 99.0, weights="random"), "weights: random instead of pretrained"),
         (measured("o/x", 99.0, invalid=("the GPU was lost",)), "invalid: the GPU was lost"),
         (measured("o/x", 0, runs=[make_run(joules=None)]), "no energy was measured: run 1"),

@@ -82,6 +82,7 @@ def test_what_was_written_is_not_read_again_unless_it_is_named(folder, command):
     assert after.stderr.startswith("not read: official/text_generation.csv: ")
     named = command("leaderboard", "official", "--format", "json")
     assert (named.stderr, models(named)) == ("", ["o/a", "o/b", "o/c", "o/d"])
+    assert command("leaderboard", ".", "official", "--format", "json").stderr == ""
     content = (folder / "official/text_generation.csv").read_text()
     (folder / "official/text_generation.csv").write_text(content + "o/more,0.02,,A\n")
     changed = command("leaderboard", ".", "--format", "json")

@@ -88,9 +88,9 @@ def test_an_official_leaderboard_is_not_written_over_its_source(result, tmp_path
     ],
 )
 def test_links_in_a_circle_are_named_in_one_line(result, tmp_path, write):
-    save_result(
-        result.parent, make_result("org/b", [make_run(0, joules=9000.0)], identity="b" * 64)
-    ).rename(result.parent / "other.json")
+    runs = [make_run(index, joules=9000.0) for index in range(10)]
+    other = save_result(result.parent, make_result("org/b", runs, identity="b" * 64))
+    other.rename(result.parent / "other.json")
     for suffix in ("", ".zip", ".svg"):
         (tmp_path / f"a{suffix}").symlink_to(f"b{suffix}")
         (tmp_path / f"b{suffix}").symlink_to(f"a{suffix}")

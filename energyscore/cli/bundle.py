@@ -216,9 +216,9 @@ def _attest(*, given: bool) -> None:
             + " ".join(f"({n}) {text}" for n, text in enumerate(ATTESTATIONS.values(), 1)),
             "Where all of them hold, add --attest; on a terminal you are asked for each.",
         )
-    for name, text in ATTESTATIONS.items():
+    for text in ATTESTATIONS.values():
         if not typer.confirm(f"{text} Do you attest to that?", err=True):
             raise UsageError(
-                f"The attestation {name} was not given, so no submission was written.",
+                f"You did not attest to this, so no submission was written: {text}",
                 "A submission needs all three.",
             )

@@ -58,9 +58,8 @@ def card(
 ) -> None:
     """Write results into a model card: `model-index` metadata and a table.
 
-    What is in the card stays as it is. Ours stands between markers; results of a task replace those
-    that the card has of it, and other tasks stay. Estimates, cohorts and random weights are called
-    so.
+    What is in the card stays as it is. Ours stands between markers, and results replace those of
+    the same task. Estimates, cohorts and random weights are called so.
 
     Examples:
       energyscore card results --model openai-community/gpt2 --write README.md

@@ -57,7 +57,7 @@ def page(
     Examples:
       energyscore page results -o site
 
-      energyscore page results more-results -o site --title "Models we run" --country FRA
+      energyscore page results more-results -o site --country FRA
     """
     from energyscore import rating
     from energyscore.cli.latest import latest

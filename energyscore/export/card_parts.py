@@ -118,7 +118,9 @@ def is_all_of_another(entry: Mapping[str, Any], model: str) -> bool:
     results = _results(entry)
     models = {model_of(result) if is_ours(result) else None for result in results}
     names = {str(name).rpartition("/")[2] for name in models if name} | {str(m) for m in models}
-    return bool(results) and None not in models and model not in models and entry["name"] in names
+    return (
+        bool(results) and None not in models and model not in models and str(entry["name"]) in names
+    )
 
 
 def model_of(result: Mapping[str, Any]) -> str | None:

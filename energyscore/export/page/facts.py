@@ -53,7 +53,7 @@ def protocol_facts(result: Result) -> tuple[Fact, ...]:
     """How it was measured."""
     protocol, idle = result.protocol, result.idle
     target = protocol.target_half_width
-    steady = "steady" if protocol.warmup_steady else "not steady"
+    steady = {True: "steady", False: "not steady", None: "pace not checked"}[protocol.warmup_steady]
     facts = [
         Fact("Device", protocol.device),
         Fact("Quick look", known(protocol.quick)),
