@@ -168,7 +168,9 @@ def _table(key: tuple[str, str, str], group: _Group, rules: _Rules) -> Table:
     elif ranked.any():
         low, high = float(energy_wh[ranked].min()), float(energy_wh[ranked].max())
     why = ""
-    if band is None and models < 2:
+    if band is None and _is_as_published(columns, ranked):
+        pass  # a range of nothing is five stars by the official rule, and so it is published
+    elif band is None and models < 2:
         why = "stars are relative: at least two comparable models are needed"
     elif low == high:
         why = "stars are relative: all comparable rows have the same energy"
@@ -182,6 +184,15 @@ def _table(key: tuple[str, str, str], group: _Group, rules: _Rules) -> Table:
     return Table(
         task, size or None, mode or None, name, kind, low, high, frame, rules.reference.name
     )
+
+
+def _is_as_published(columns: "Columns", ranked: "Array") -> bool:
+    """Whether all rows that stand in a table are official ones with stars."""
+    import numpy as np
+
+    official = columns["source"][ranked] == OFFICIAL
+    known = ~np.isnan(columns["published_stars"][ranked])
+    return bool(ranked.any() and official.all() and known.all())
 
 
 def _columns(group: _Group, rules: _Rules, band: tuple[str, str | None]) -> "Columns":
