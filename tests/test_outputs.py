@@ -98,3 +98,15 @@ def test_links_in_a_circle_are_named_in_one_line(result, tmp_path, write):
         write(result, tmp_path / "a")
     assert caught.value.exit_code == 2
     assert str(tmp_path / "a") in str(caught.value)
+
+
+def test_a_card_can_be_written_into_a_pipe(result, tmp_path):
+    pipe = tmp_path / "p.md"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        card.card([result], write=pipe)
+        assert os.read(reader, 100_000).startswith(b"---\n# energyscore: begin")
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()

@@ -190,6 +190,8 @@ def _read(path: Path) -> tuple[str, int]:
     Raises:
         ResultError: when it is there and cannot be read.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return "", 0o644  # a pipe or a device: nothing is in it, and reading would wait for it
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return file.read(), path.stat().st_mode & 0o777
