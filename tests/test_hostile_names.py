@@ -22,6 +22,7 @@ from energyscore.console import data_console, message_console, show_table
 from energyscore.errors import EnergyScoreError
 from energyscore.export.escape import csv_text
 from energyscore.result import parse_result, result_to_json
+from energyscore.soundness import contradiction
 from results import make_result, make_run
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07\nforged: 5 stars\r\x9b31m\u202e"
@@ -44,11 +45,14 @@ def hostile(**change):
         before = part[key]
         part[key] = before + HOSTILE
         try:
-            parse_result(json.dumps(content), "")
-            spoilt += 1
+            sound = not contradiction(parse_result(json.dumps(content), ""))
         except EnergyScoreError:
-            part[key] = before
-    assert spoilt > 50
+            sound = False
+        spoilt += sound
+        part[key] = part[key] if sound else before
+    assert spoilt > 40
+    assert HOSTILE in content["model"]["id"]
+    assert HOSTILE in content["environment"]["gpus"][0]["name"]
     return content
 
 
@@ -73,6 +77,16 @@ COMMANDS = {
     "leaderboard, official": lambda f, out: leaderboard.leaderboard(
         [f], form=leaderboard.BoardFormat.official, out=out
     ),
+    "leaderboard, json": lambda f, out: leaderboard.leaderboard(
+        [f], form=leaderboard.BoardFormat.json
+    ),
+    "compare, json": lambda f, out: compare.compare(
+        f / "a.json", f / "b.json", ["model"], form=compare.CompareFormat.json
+    ),
+    "gate, json": lambda f, out: gate.gate(
+        [f], limits=["gpu_wh_per_1k_queries<=2"], form=gate.GateFormat.json
+    ),
+    "card, shown": lambda f, out: card.card([f / "a.json"]),
     "label": lambda f, out: label.label([f / "a.json"], out=out / "a.svg"),
     "label, which?": lambda f, out: label.label([f]),
     "card": lambda f, out: card.card([f / "a.json"], write=out / "a.md"),
@@ -97,6 +111,7 @@ def test_no_command_lets_a_result_act_on_the_terminal(command, folder, tmp_path,
         assert type(error).__name__ == "Exit"
     shown = "".join(capsys.readouterr())
     assert shown
+    assert "can be read" not in shown
     assert not set(shown) & set("\x1b\x07\r\x9b\u202e")
     assert not [line for line in shown.split("\n") if line.startswith("forged")]
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from energyscore.export.card_parts import Plan, is_all_of_another, is_ours
+from energyscore.export.escape import json_text
 
 BREAK = r"(?:\r\n|\n|\r)"
 YAML_ERRORS = (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, TypeError)
@@ -122,7 +123,10 @@ def _put(front: str, place: int, content: Any, column: int, end: str) -> str:
     """Our lines behind the line of a place."""
     place = _end_of_line(front, place)
     indent = " " * column
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    plain = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    text = json_text(plain)
+    if text != plain and repr(yaml.safe_load(text)) != repr(content):
+        text = plain  # without quotes an escape would be read as it stands
     lines = [_BEGIN, *text.removesuffix("\n").split("\n"), _END]
     ours = "".join(f"{indent}{line}{end}" for line in lines)
     before = "" if front[:place] == end else front[:place]

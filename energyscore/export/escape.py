@@ -6,6 +6,7 @@ import unicodedata
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TURNING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}]+")
+_BEYOND_ASCII = re.compile(rf"[\x7f-\x9f\u2028\u2029{_TURNING}]")
 _COMMAND = re.compile(r":(?=:)|#(?=#\\?\[)")
 _FORMULA = ("=", "+", "-", "@")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -50,6 +51,11 @@ def csv_text(text: str) -> str:
     plain = one_line(text)
     first = next((char for char in plain if unicodedata.category(char)[0] not in "CZ"), "")
     return f"'{plain}" if unicodedata.normalize("NFKC", first)[:1] in _FORMULA else plain
+
+
+def json_text(text: str) -> str:
+    """JSON that means the same, without characters that a terminal would act upon."""
+    return _BEYOND_ASCII.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def command_data(text: str) -> str:
