@@ -26,12 +26,22 @@ _OTHER_METHODS = ("rapl", "estimated")
 
 def contradiction(result: Result) -> str:
     """The first field that disagrees with the others, and how; empty where none does."""
-    checks = (_methods, _score, _validity, _size, _conformance)
+    checks = (_identity_of_task, _methods, _score, _validity, _size, _conformance)
     try:
         return next((found for check in checks for found in check(result)), "")
     except (ArithmeticError, ValueError, LookupError, TypeError) as error:
         # Figures out of all measure, or settings of no task: nothing can be computed from them.
         return f"runs: what they hold cannot be computed with ({type(error).__name__}: {error})"
+
+
+def _identity_of_task(result: Result) -> Iterator[str]:
+    """The task is called what the definition of that digest is called."""
+    said, task = result.task, _task(result)
+    if task is not None:
+        wanted = {"id": task.id, "version": task.version, "scale_task": task.scale_task}
+        for name, value in wanted.items():
+            if getattr(said, name) != value:
+                yield f"task.{name}: it is {getattr(said, name)}, and {value} by task.digest"
 
 
 def _methods(result: Result) -> Iterator[str]:

@@ -51,6 +51,10 @@ def put(*path, value):
 FORGED = {
     "estimates of a GPU": (estimated, r"runs\.0\.methods\.gpu:GPU-0: .*got estimated"),
     "no method": (put("runs", 2, "methods", "gpu:GPU-0", value=None), r"runs\.2\.methods"),
+    "another task": (
+        put("task", "id", value="asr"),
+        r"task\.id: it is asr, and text_generation by",
+    ),
     "a better score": (
         put("score", "gpu_wh_per_1k_queries", value=0.001),
         r"score\.gpu_wh_per_1k_queries: it is 0\.001, of the runs 1\.45",
