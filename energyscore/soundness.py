@@ -34,6 +34,11 @@ def contradiction(result: Result) -> str:
         return f"runs: what they hold cannot be computed with ({type(error).__name__}: {error})"
 
 
+def is_bundled_task(digest: str) -> bool:
+    """Whether a task is one that comes with energyscore, by the digest of its definition."""
+    return digest in _bundled()
+
+
 def _identity_of_task(result: Result) -> Iterator[str]:
     """The task is called what the definition of that digest is called."""
     said, task = result.task, _task(result)
