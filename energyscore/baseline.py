@@ -25,7 +25,8 @@ from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
 from energyscore.rating import rated_figure, why_unratable
 from energyscore.result import Part, Result
-from energyscore.store import visible_files, write_atomically
+from energyscore.soundness import contradiction
+from energyscore.store import UNSOUND, visible_files, write_atomically
 
 DEFAULT_FOLDER = Path("energy-baseline")
 MOST_BYTES = 2**27
@@ -124,9 +125,12 @@ def load_baseline(path: Path) -> Baseline:
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
     try:
-        return Baseline.model_validate_json(data)
+        baseline = Baseline.model_validate_json(data)
     except ValidationError as error:
         raise ResultError(f"{path} is no baseline: {first_problem(error)}.") from error
+    if wrong := contradiction(baseline.result):
+        raise ResultError(f"{path}: result.{wrong}.", UNSOUND)
+    return baseline
 
 
 def find_baselines(folder: Path) -> list[tuple[Path, Baseline]]:

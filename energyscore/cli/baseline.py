@@ -144,5 +144,7 @@ def show(
     import sys
 
     from energyscore.baseline import find_baseline
+    from energyscore.export.escape import json_text
 
-    sys.stdout.write(find_baseline(name, folder)[1].model_dump_json(indent=2) + "\n")
+    found = find_baseline(name, folder)[1]
+    sys.stdout.write(json_text(found.model_dump_json(indent=2)) + "\n")

@@ -60,7 +60,7 @@ def compare(
     """
     from energyscore.compare import compare as compare_measured
     from energyscore.export.comparison_markdown import notes_on, to_markdown
-    from energyscore.export.escape import terminal_text
+    from energyscore.export.escape import json_text, terminal_text
     from energyscore.likeness import check_allowed
     from energyscore.measured_files import load_measured
 
@@ -73,7 +73,7 @@ def compare(
     if form is CompareFormat.table:
         _show(comparison)
     elif form is CompareFormat.json:
-        sys.stdout.write(comparison.model_dump_json(indent=2) + "\n")
+        sys.stdout.write(json_text(comparison.model_dump_json(indent=2)) + "\n")
     else:
         sys.stdout.buffer.write(to_markdown(comparison))
     status = comparison.exit_status

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.cli import app
+from energyscore.cli.outputs import keep_inputs
 
 if TYPE_CHECKING:
     from energyscore.gate import Verdict
@@ -174,6 +175,7 @@ def gate(
 
       energyscore gate results --baseline energy-baseline --max-regression 5% --junit gate.xml
     """
+    from energyscore.export.escape import json_text
     from energyscore.export.gate_benchmark import to_benchmark
     from energyscore.export.gate_junit import to_junit
     from energyscore.export.gate_markdown import to_markdown
@@ -198,7 +200,7 @@ def gate(
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     verdict = run_gate(measured, known, whole, now)
     outputs = {
-        "json": (verdict.model_dump_json(indent=2) + "\n").encode(),
+        "json": (json_text(verdict.model_dump_json(indent=2)) + "\n").encode(),
         "junit": to_junit(verdict),
         "markdown": to_markdown(verdict),
         "benchmark": to_benchmark(measured),
@@ -209,6 +211,10 @@ def gate(
         "markdown": markdown_file,
         "benchmark": benchmark_file,
     }
+    read = [Path(one.source) for one in (*measured, *known)]
+    read += [*paths, *([policy] if policy else [])]
+    for file in files.values():
+        keep_inputs(file, read)
     for name, file in files.items():
         if file is not None:
             write_atomically(file, outputs[name])
