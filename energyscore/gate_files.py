@@ -1,4 +1,4 @@
-"""Where a gate's reports may go: never over what it judges, and no old verdict stays in their place."""
+"""Where a gate's reports may go: never over what it judges, and no old verdict stays there."""
 
 import contextlib
 import re

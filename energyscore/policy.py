@@ -36,6 +36,11 @@ class Limit:
     limit_wh: float | None = None
     allowed: float | None = None
 
+    @property
+    def below(self) -> bool:
+        """Whether it was written with `<`: at the limit is beyond it."""
+        return "<" in self.text and "<=" not in self.text and "=<" not in self.text
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -64,6 +69,11 @@ class Rule:
         if self.modes is not None and not _fits(one.reasoning or "none", self.modes):
             return False
         return _fits(one.task, self.tasks) and _fits(one.model, self.models)
+
+    @property
+    def exact_tasks(self) -> tuple[str, ...]:
+        """Its tasks that are written out, without a pattern."""
+        return tuple(name for name in self.tasks if not set(name) & set("*?["))
 
     @property
     def scope(self) -> str:

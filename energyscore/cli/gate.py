@@ -196,6 +196,7 @@ def gate(
     from energyscore.policy import DEFAULT_POLICY, rule_of_options, with_options
     from energyscore.rating import rate
     from energyscore.store import write_atomically
+    from energyscore.task import load_tasks
 
     options = {
         "json": json_file,
@@ -205,7 +206,8 @@ def gate(
     }
     files = {name: file for name, file in options.items() if file is not None}
     named = {f"--{name}": file for name, file in files.items()}
-    check_outputs(named, [*(paths or ()), policy or DEFAULT_POLICY, *([baseline] * bool(baseline))])
+    given = [*(paths or ()), policy or DEFAULT_POLICY]
+    check_outputs(named, given if baseline is None else [*given, baseline])
     remove_reports(files.values())
     rule = rule_of_options(limits or (), min_stars, max_regression)
     whole = with_options(
@@ -229,7 +231,7 @@ def gate(
         raise UsageError("No result is named.", "Name results, or folders of them.")
     measured = load_measured(paths, whole.scale, every=every)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    verdict = run_gate(measured, known, whole, now)
+    verdict = run_gate(measured, known, whole, now, load_tasks())
     outputs = {
         "json": (verdict.model_dump_json(indent=2) + "\n").encode(),
         "junit": to_junit(verdict),
@@ -297,11 +299,13 @@ def _show(verdict: "Verdict") -> None:
             terminal_text(check.task or ""),
             terminal_text(check.subject),
             terminal_text(check.threshold),
-            terminal_text(check.reason + (" (estimated)" if check.estimated else "")),
+            terminal_text(check.said),
         ]
         for check in verdict.checks
     ]
     if rows:
         show_table("", ("outcome", "task", "model", "threshold", "why"), rows)
+    for note in verdict.remarks:
+        data_console().print(f"  {terminal_text(note)}", style="dim", soft_wrap=True, markup=False)
     line = f"verdict: {verdict.line} (exit {verdict.exit_code})"
     data_console().print(line, soft_wrap=True, markup=False)
