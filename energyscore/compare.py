@@ -11,6 +11,7 @@ from pydantic import Field
 from energyscore.effect import compare_samples
 from energyscore.errors import UsageError
 from energyscore.likeness import (
+    PAIRED_BY,
     Changes,
     Difference,
     changes,
@@ -23,7 +24,6 @@ from energyscore.likeness import (
 from energyscore.measured import GPU, PHASES, SYSTEM, Condition, Figure, Measured
 from energyscore.result import Part
 
-_PAIRED_BY = ("task", "model", "reasoning")
 _MIXED = "measured in one, estimated in the other"
 
 
@@ -245,7 +245,7 @@ def _counterpart(
 
 
 def _key(one: Measured, allowed: Collection[str]) -> tuple[Condition, ...]:
-    return tuple(one.conditions[name] for name in _PAIRED_BY if name not in allowed)
+    return tuple(one.conditions[name] for name in PAIRED_BY if name not in allowed)
 
 
 def _name(one: Measured) -> str:

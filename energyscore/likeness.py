@@ -17,6 +17,9 @@ from energyscore.measured import CONDITIONS, Condition, Measured
 from energyscore.result import Part
 from energyscore.scales import DEFAULT_SCALE, load_scale
 
+PAIRED_BY = ("task", "model", "reasoning")
+"""The conditions by which a measurement finds its counterpart."""
+
 _DIGEST_LENGTH = 12
 
 
