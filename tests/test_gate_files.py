@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from conftest import energyscore
 
-from energyscore.errors import UsageError
+from energyscore.errors import ResultError, UsageError
 from energyscore.gate_files import check_outputs, remove_reports
+from energyscore.measured_files import load_measured
 from energyscore.result import result_to_json
+from energyscore.store import load_results
 from results import make_result
 
 GPU = "gpu_wh_per_1k_queries"
@@ -91,3 +93,23 @@ def test_only_reports_are_removed(folder):
 def test_limits_are_checked_without_results(folder, options, status, said):
     done = energyscore("gate", "--check-policy", *options, cwd=folder)
     assert (done.status, said in done.stdout + done.stderr) == (status, True), done.stderr
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"schema_vers', " \n", '{"a": [1, 2', "\0\0"])
+def test_a_json_file_that_is_cut_off_stops_what_decides(folder, content):
+    (folder / "results/x.json").write_text(content)
+    with pytest.raises(ResultError, match=r"x\.json"):
+        load_measured([folder / "results"])
+    with pytest.raises(ResultError, match=r"x\.json"):
+        load_results([folder / "results"])
+    told = []
+    assert len(load_results([folder / "results"], told.append)) == 1
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[1]", '{"a": 1}\n{"a": 2}', "\ufeff{}", "NaN", "a word"]
+)
+def test_whole_json_of_others_may_lie_among_results(folder, content):
+    (folder / "results/x.json").write_text(content)
+    assert len(load_measured([folder / "results"])) == 1
