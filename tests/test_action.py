@@ -547,7 +547,10 @@ def test_the_gitlab_job_of_the_readme_runs(job):
     assert set(gitlab) == {"image", "tags", "script", "artifacts"}
     assert set(gitlab["artifacts"]) == {"when", "paths", "reports"}
     installing, *lines = gitlab["script"]
-    assert re.fullmatch(r"pip install git\+https://github\.com/OWNER/energyscore", installing)
+    assert re.fullmatch(
+        r"pip install -c https://\S+/constraints\.txt git\+https://github\.com/OWNER/energyscore",
+        installing,
+    )
     for wh, status in ((2.0, 0), (3.0, 1)):
         job.save("results/org/good.json", result_of(wh))
         ran = subprocess.run(
@@ -561,4 +564,4 @@ def test_the_gitlab_job_of_the_readme_runs(job):
         assert int(root.get("failures")) == status
     assert gitlab["artifacts"]["when"] == "always"
     assert all((job.workspace / path).exists() for path in gitlab["artifacts"]["paths"])
-    check_that_it_parses(shlex.split(lines[0])[2:])
+    check_that_it_parses(shlex.split(lines[1])[2:])

@@ -70,7 +70,7 @@ end_without_verdict() {
   if [ "$status" = 3 ]; then verdict=invalid; fi
   said="$1 ended with exit status $2"
   # One line of plain text: in the summary it is indented code, in the annotation it is escaped.
-  why=$(sed -n 's/^error: //p' "$3" | tail -n 1 | tr -d '[:cntrl:]' | head -c 1000)
+  why=$(sed -n $'s/\x1b\\[[0-9;]*m//g; s/^error: //p' "$3" | tail -n 1 | tr -d '[:cntrl:]' | head -c 1000)
   if [ -z "$why" ]; then why="its log says why."; fi
   printf 'verdict=%s\nexit-code=%s\n' "$verdict" "$status" >>"$GITHUB_OUTPUT"
   printf '## ⛔ Energy gate %s\n\n%s:\n\n    %s\n' "$verdict" "$said" "$why" >>"$GITHUB_STEP_SUMMARY"
