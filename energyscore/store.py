@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from energyscore.errors import ResultError
 from energyscore.modes import mode_of
-from energyscore.paths import is_dir, is_file, real_path
+from energyscore.paths import is_cut_off, is_dir, is_file, real_path
 from energyscore.published import is_published
 from energyscore.raw import RawRun, raw_to_bytes
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
@@ -240,11 +240,13 @@ def load_result(path: Path) -> Result:
 
 
 def _looks_like_result(path: Path) -> bool:
-    """Whether a JSON file in a folder claims to be a result: other files may lie there too."""
+    """Whether a JSON file in a folder may be a result: whole ones of others may lie there too."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
-        return b'"schema_version"' in head and not any(kind in head for kind in _OTHER_KINDS)
+        if any(kind in head for kind in _OTHER_KINDS):
+            return False
+        return b'"schema_version"' in head or is_cut_off(path)
     except OSError:
         return False
 

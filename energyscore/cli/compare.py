@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from energyscore.compare import Comparison
 
 
+_LONELY = (
+    "Results of one task, model and reasoning mode belong together; to compare two models, name "
+    "one result on each side and add --allow model."
+)
+
+
 class CompareFormat(StrEnum):
     """How a comparison is shown."""
 
@@ -85,8 +91,9 @@ def compare(
         names = {point.name: None for pair in comparison.pairs for point in pair.refused}
         remedy = " ".join(f"--allow {name}" for name in names)
         message = "; ".join(notes) or "no result of the one has a counterpart in the other"
+        lonely = "" if comparison.pairs else _LONELY
         kind = UsageError if status == 2 else UnsupportedError
-        raise kind(f"{message}.", f"To compare all the same: {remedy}." if remedy else "")
+        raise kind(f"{message}.", f"To compare all the same: {remedy}." if remedy else lonely)
 
 
 def _show(comparison: "Comparison") -> None:
