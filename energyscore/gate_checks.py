@@ -270,7 +270,7 @@ def _how_to_decide(needed: Needed | None, runs: int, *, meters_differ: bool = Fa
     if needed.runs is None:
         if meters_differ:
             return "cannot tell, with any number of runs: measure both on one GPU"
-        return f"cannot tell, not even with {MOST_REPEATS} runs: it lies at the limit"
+        return f"cannot tell, not even with {MOST_REPEATS} runs: that near the limit they spread too much"
     whose = " of both" if needed.of == "both" else ""
     return f"cannot tell, about {needed.runs} runs{whose} would (--repeats {needed.runs})"
 

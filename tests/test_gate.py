@@ -48,6 +48,10 @@ def scaled(factor, **change):
     return result_of(*(factor * wh for wh in (2.0, 2.02, 1.98, 2.01, 1.99)), **change)
 
 
+def with_score(result, **change):
+    return result.model_copy(update={"score": result.score.model_copy(update=change)})
+
+
 def limit(*texts, **change):
     return PolicyRule("options", limits=tuple(map(parse_limit, texts)), **change)
 
@@ -103,6 +107,17 @@ def test_the_outcome_the_verdict_and_the_exit_code_are_one(result, rule, said):
 def test_what_cannot_be_told_counts_as_it_is_said_to(taken, verdict, code):
     found = check_of(result_of(2.0), REGRESSION, on_inconclusive=taken)
     assert found == ("inconclusive", verdict, code)
+
+
+@pytest.mark.parametrize("std", [1e200, 1e308])
+@pytest.mark.parametrize("rule", [limit(f"{GPU}<=2.5"), REGRESSION])
+def test_a_spread_beyond_all_bounds_decides_nothing(std, rule):
+    wild = with_score(scaled(1.0), std=std)
+    (check,) = verdict_of([wild], rule).checks
+    assert check.outcome == "inconclusive"
+    assert "nan" not in check.reason
+    (check,) = verdict_of([with_score(scaled(1.0), gpu_wh_per_1k_queries=1e-200)], rule).checks
+    assert (check.outcome, "no meter tells so little" in check.reason) == ("unsupported", True)
 
 
 def test_a_failure_is_one_whatever_else_could_not_be_told():
