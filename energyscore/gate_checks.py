@@ -230,7 +230,7 @@ def _relative(
         listed = "; ".join(map(str, points))
         return _with(blank, "unsupported", f"its baseline is unlike: {listed} ({names})")
     if baseline.is_same_as(one):
-        return _with(blank, "inconclusive", "it is its own baseline: nothing was measured since")
+        return _with(blank, "unsupported", "it is its own baseline: nothing was measured since")
     if baseline.unusable:
         return _with(blank, "invalid", f"its baseline is {baseline.unusable}")
     if before is None or known is None:
@@ -270,7 +270,7 @@ def _how_to_decide(needed: Needed | None, runs: int, *, meters_differ: bool = Fa
     if needed.runs is None:
         if meters_differ:
             return "cannot tell, with any number of runs: measure both on one GPU"
-        return f"cannot tell, not even with {MOST_REPEATS} runs: that near the limit they spread too much"
+        return f"cannot tell, not even with {MOST_REPEATS} runs: they spread too much"
     whose = " of both" if needed.of == "both" else ""
     return f"cannot tell, about {needed.runs} runs{whose} would (--repeats {needed.runs})"
 

@@ -191,7 +191,7 @@ def gate(
         baseline=baseline,
         allow=allow or (),
     )
-    measured = load_measured(paths, whole.scale, every=every)
+    measured = load_measured(paths, whole.scale, every=every, baselines=False)
     known = []
     if whole.needs_baseline and whole.baseline is not None:
         known = load_measured([whole.baseline], whole.scale, every=True)
