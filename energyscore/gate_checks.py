@@ -22,7 +22,7 @@ from energyscore.effect import (
     repeats_for_limit,
     repeats_for_ratio,
 )
-from energyscore.likeness import differences, meter_uncertainty, most_alike
+from energyscore.likeness import NEEDED, differences, meter_uncertainty, most_alike, not_known
 from energyscore.measured import PHASES, SYSTEM, UNIT, Figure, Measured
 from energyscore.policy import Limit, Rule
 from energyscore.result import Part
@@ -238,6 +238,11 @@ def _relative(
         return _with(blank, "unsupported", f"its baseline has no energy: {why}")
     if limit.metric == SYSTEM and before.estimated != figure.estimated:
         return _with(blank, "unsupported", "one is measured, the other estimated")
+    unknown = [name for name in not_known(baseline, one) if name not in allow]
+    if missing := [name for name in unknown if name in NEEDED]:
+        names = " ".join(f"--allow {name}" for name in missing)
+        said = f"not known of both, so not surely alike: {', '.join(missing)} ({names})"
+        return _with(blank, "unsupported", said)
     assert sample is not None
     assert limit.allowed is not None
     common = meter_uncertainty(baseline, one)
@@ -254,6 +259,8 @@ def _relative(
     said += f" against {format_wh(known.mean)}, {_change(limit.allowed)} allowed"
     if common:
         said += f", meters not the same: {common:.1%} more uncertain"
+    if unknown:
+        said += f", not known of both: {', '.join(unknown)}"
     if outcome != "inconclusive":
         return _with(blank, outcome, said, **found)
     needed = repeats_for_ratio(known, sample, limit.allowed, common)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -130,6 +131,25 @@ def test_a_failure_is_one_whatever_else_could_not_be_told():
         "unsupported": 0,
         "inconclusive": 0,
     }
+
+
+@pytest.mark.parametrize("name", ["gpu", "device", "method"])
+def test_a_baseline_of_unknown_hardware_is_none(name):
+    """As a row of a CSV that lacks the column."""
+    before = measured(BASE, "base.csv")
+    before = replace(before, conditions={**before.conditions, name: (None,)})
+    for allow, outcome in ((frozenset(), "unsupported"), (frozenset({name}), "pass")):
+        policy = Policy(rules=(REGRESSION,), allow=allow)
+        (check,) = run_gate([measured(scaled(1.0))], [before], policy, NOW).checks
+        assert (check.outcome, f"--allow {name}" in check.reason) == (outcome, not allow)
+
+
+def test_what_else_is_not_known_of_a_baseline_is_said():
+    before = measured(BASE, "base.csv")
+    before = replace(before, conditions={**before.conditions, "power_limit": (None,)})
+    policy = Policy(rules=(REGRESSION,))
+    (check,) = run_gate([measured(scaled(1.0))], [before], policy, NOW).checks
+    assert (check.outcome, "not known of both: power_limit" in check.reason) == ("pass", True)
 
 
 def test_without_any_check_nothing_has_passed():
