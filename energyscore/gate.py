@@ -75,7 +75,8 @@ def run_gate(
     for rule in policy.rules:
         fitting = [one for one in measured if rule.fits(one)]
         if not fitting and not rule.optional:
-            checks.append(check_presence(rule))
+            checks.append(check_presence(rule, rule.scope))
+        checks += [check_presence(rule, name) for name in rule.missing(fitting)]
         for one in fitting:
             checks += [
                 check_limit(one, limit, baselines, rule, policy.allow) for limit in rule.limits

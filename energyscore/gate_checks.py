@@ -83,12 +83,12 @@ class Check(Part):
         return f"{self.model}{mode}"
 
 
-def check_presence(rule: Rule) -> Check:
-    """A rule that no result fits: what was to be checked has not been."""
+def check_presence(rule: Rule, scope: str) -> Check:
+    """A rule, or a name in it, that no result fits: what was to be checked has not been."""
     return Check(
         rule=rule.place,
         kind="presence",
-        threshold=rule.scope,
+        threshold=scope,
         task=None,
         model=None,
         reasoning=None,
@@ -98,7 +98,7 @@ def check_presence(rule: Rule) -> Check:
         estimated=False,
         unit="",
         outcome="unsupported",
-        reason=f"no result fits the rule ({rule.scope}); `optional: true` lets that be",
+        reason=f"no result fits the rule ({scope}); `optional: true` lets that be",
     )
 
 

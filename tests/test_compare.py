@@ -61,7 +61,8 @@ def test_the_effect_stands_in_ratio_wh_percent_and_stars():
     assert row.change_percent == pytest.approx(1900.0)
     assert (pair.before.stars, pair.after.stars) == (None, None)  # three runs are not official
     ten = [
-        make_result(runs=runs_of(*[wh] * 10), created_at=at) for wh, at in ((1, LATER), (20, ""))
+        make_result(runs=runs_of(*[wh] * 10), created_at=at)
+        for wh, at in ((1, LATER), (20, EARLIER))
     ]
     sides = pair_of(*ten)
     assert (sides.before.stars, sides.after.stars) == (5, 2)
@@ -285,9 +286,8 @@ HOSTILE = "a|b\n| c | `x` <script>[l](http://e)\x1b[31m@team _u_ ##[error]x ::se
 
 
 def test_names_do_not_break_the_markdown():
-    before, after = (
-        make_result(HOSTILE, runs_of(1.0, 1.1), created_at=at) for at in (EARLIER, LATER)
-    )
+    before = make_result(HOSTILE, runs_of(1.0, 1.1), created_at=EARLIER)
+    after = make_result(HOSTILE, runs_of(1.0, 1.1), created_at=LATER)
     text = to_markdown(compare([measured(before)], [measured(after)])).decode()
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 2

@@ -152,6 +152,21 @@ def test_what_else_is_not_known_of_a_baseline_is_said():
     assert (check.outcome, "not known of both: power_limit" in check.reason) == ("pass", True)
 
 
+@pytest.mark.parametrize(
+    ("scope", "missing"),
+    [
+        ({"models": ("org/model", "org/typo")}, "model org/typo"),
+        ({"tasks": ("text_generation", "txt*", "asr")}, "task asr"),
+        ({"modes": ("none", "of")}, "reasoning of"),
+    ],
+)
+def test_each_name_in_a_list_must_be_there(scope, missing):
+    verdict = verdict_of([BASE], limit(f"{GPU}<=2.5", **scope))
+    assert [check.outcome for check in verdict.checks] == ["unsupported", "pass"]
+    assert (verdict.checks[0].threshold, verdict.exit_code) == (missing, 3)
+    assert verdict_of([BASE], limit(f"{GPU}<=2.5", optional=True, **scope)).exit_code == 0
+
+
 def test_without_any_check_nothing_has_passed():
     verdict = verdict_of([BASE], limit(f"{GPU}<=9", models=("none/*",), optional=True))
     assert (verdict.checks, verdict.verdict, verdict.exit_code) == ([], "invalid", 3)
