@@ -21,17 +21,17 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from energyscore.errors import ResultError, did_you_mean, first_problem
+from energyscore.folder_files import kind_of, visible_files
 from energyscore.measured import conditions_of, hardware_key
 from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
 from energyscore.rating import rated_figure, why_unratable
 from energyscore.result import Part, Result
 from energyscore.soundness import contradiction
-from energyscore.store import UNSOUND, visible_files, write_atomically
+from energyscore.store import UNSOUND, write_atomically
 
 DEFAULT_FOLDER = Path("energy-baseline")
 MOST_BYTES = 2**27
-_KIND = b'"kind": "baseline"'
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 _GIT_TIMEOUT_S = 30
 
@@ -117,11 +117,7 @@ def file_of(result: Result) -> Path:
 
 def is_baseline(path: Path) -> bool:
     """Whether a JSON file claims to be a baseline."""
-    try:
-        with path.open("rb") as file:
-            return _KIND in file.read(4096)
-    except OSError:
-        return False
+    return kind_of(path) == "baseline"
 
 
 def load_baseline(path: Path) -> Baseline:
@@ -155,7 +151,8 @@ def find_baselines(folder: Path) -> list[tuple[Path, Baseline]]:
         raise ResultError(
             f"There is no folder {folder}.", "`energyscore baseline save RESULTS` makes baselines."
         )
-    paths = [path for path in visible_files(folder, "*.json") if is_baseline(path)]
+    files = visible_files(folder, "*.json")
+    paths = [path for path in files if kind_of(path) in ("baseline", "broken")]
     if not paths:
         raise ResultError(
             f"The folder {folder} holds no baselines.",

@@ -10,6 +10,9 @@ few thousandths. The interval is ln r -/+ t(0.975, v) u, with Welch's degrees of
 may vary unlike. `common` is what no repeat shows, such as the error of two meters, and taken to be
 known (infinitely many degrees). Each bound alone is a one-sided 97.5% bound: what lies wholly
 beyond an allowance lies there by chance in at most 2.5% of cases.
+
+Of fewer than five runs Welch's v is itself a guess, and one of two runs against ten would raise up
+to 6% false alarms: there v is that of the smaller of the two, n - 1, which is never too many.
 """
 
 import math
@@ -17,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from energyscore.statistics import t_quantile
+from energyscore.statistics import MIN_REPEATS_TO_JUDGE, t_quantile
 
 Decision = Literal["within", "beyond", "open"]
 """Whether a figure keeps to a limit: surely, surely not, or it cannot be told."""
@@ -25,6 +28,9 @@ Decision = Literal["within", "beyond", "open"]
 CONFIDENCE = 0.975
 POWER = 0.80
 MOST_REPEATS = 1000
+
+_WIDEST = math.log(1e100)
+"""Half an interval of ln r, beyond which its bounds are none: a double ends at 1e308."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ class Sample:
         """The variance of the mean, relative to the mean; None for one run."""
         if self.std is None or self.runs < 2:
             return None
-        return (self.std / self.mean) ** 2 / self.runs
+        spread = self.std / self.mean
+        return spread * spread / self.runs  # infinite where `**` would raise
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class Effect:
 
     Attributes:
         ratio: after / before.
-        ci95: its 95% interval, None where one of the two has a single run.
+        ci95: its 95% interval, None where one of the two has a single run, and where the runs
+            spread so much that it has no finite bounds.
         p_value: two-sided, of a ratio at least as far from 1 by chance; None without an interval.
         difference: after - before, in the unit of both.
         difference_ci95: the interval of the ratio, in that unit: (bound - 1) x before.
@@ -90,13 +98,12 @@ def compare_samples(before: Sample, after: Sample, common: float = 0.0) -> Effec
     """
     ratio, difference = after.mean / before.mean, after.mean - before.mean
     found = _spread(before, after, common)
-    if found is None:
+    half = math.inf if found is None else t_quantile(CONFIDENCE, found[1]) * found[0]
+    if found is None or not half < _WIDEST:
         return Effect(ratio, None, None, difference, None)
-    uncertainty, degrees = found
-    half = t_quantile(CONFIDENCE, degrees) * uncertainty
     low, high = ratio * math.exp(-half), ratio * math.exp(half)
     in_units = ((low - 1) * before.mean, (high - 1) * before.mean)
-    p_value = _two_sided_p(math.log(ratio), uncertainty, degrees)
+    p_value = _two_sided_p(_log_ratio(before, after), *found)
     return Effect(ratio, (low, high), p_value, difference, in_units)
 
 
@@ -106,11 +113,11 @@ def decide_ratio(effect: Effect, allowed: float) -> Decision:
 
 
 def interval_of(sample: Sample) -> tuple[float, float] | None:
-    """The 95% t interval of a mean; None for one run."""
+    """The 95% t interval of a mean; None for one run, and where it has no finite bounds."""
     if sample.std is None or sample.runs < 2:
         return None
     half = t_quantile(CONFIDENCE, sample.runs - 1) * sample.std / math.sqrt(sample.runs)
-    return sample.mean - half, sample.mean + half
+    return (sample.mean - half, sample.mean + half) if half < math.inf else None
 
 
 def decide_limit(sample: Sample, limit: float) -> Decision:
@@ -121,7 +128,8 @@ def decide_limit(sample: Sample, limit: float) -> Decision:
     """
     interval = interval_of(sample)
     if interval is None:
-        return "beyond" if sample.mean > limit else "open"
+        alone = sample.std is None or sample.runs < 2
+        return "beyond" if alone and sample.mean > limit else "open"
     return _decide(interval, limit)
 
 
@@ -134,7 +142,7 @@ def repeats_for_ratio(
     """
     if before.std is None or after.std is None:
         return None
-    distance = abs(math.log(after.mean / before.mean) - math.log(allowed))
+    distance = abs(_log_ratio(before, after) - math.log(allowed))
 
     def decided(first: Sample, second: Sample) -> bool:
         spread = _spread(first, second, common)
@@ -167,9 +175,19 @@ def _spread(before: Sample, after: Sample, common: float) -> tuple[float, float]
     first, second = before.relative_variance, after.relative_variance
     if first is None or second is None:
         return None
-    whole = first + second + common**2
+    whole = first + second + common * common
+    if not whole * whole < math.inf:
+        return math.inf, 1.0
+    least = min(before.runs, after.runs)
+    if least < MIN_REPEATS_TO_JUDGE and first + second > 0:
+        return math.sqrt(whole), least - 1
     known_by = first**2 / (before.runs - 1) + second**2 / (after.runs - 1)
     return math.sqrt(whole), whole**2 / known_by if known_by else math.inf
+
+
+def _log_ratio(before: Sample, after: Sample) -> float:
+    """Of the logarithms: the ratio itself may be too small, or too large, for a double."""
+    return math.log(after.mean) - math.log(before.mean)
 
 
 def _margin(degrees: float) -> float:

@@ -110,7 +110,8 @@ def run_gate(
                 unfitted.append(rule.place)
                 notes += [f"{rule.place}: {hint}"] if hint else []
             else:
-                checks.append(check_presence(rule, hint))
+                checks.append(check_presence(rule, rule.scope, hint))
+        checks += [check_presence(rule, name) for name in rule.missing(fitting)]
         for one in fitting:
             checks += [
                 check_limit(one, limit, baselines, rule, policy.allow) for limit in rule.limits

@@ -23,11 +23,13 @@ from energyscore.effect import (
     repeats_for_ratio,
 )
 from energyscore.likeness import (
+    NEEDED,
     Changes,
     changes,
     differences,
     meter_uncertainty,
     most_alike,
+    not_known,
 )
 from energyscore.measured import PHASES, SYSTEM, UNIT, Figure, Measured
 from energyscore.policy import Limit, Rule
@@ -106,12 +108,18 @@ class Check(Part):
         return self.estimated and self.value is not None
 
 
-def check_presence(rule: Rule, hint: str = "") -> Check:
-    """A rule that no result fits: what was to be checked has not been; a hint says why."""
+def check_presence(rule: Rule, scope: str, hint: str = "") -> Check:
+    """A rule, or a name in it, that no result fits: what was to be checked has not been.
+
+    Args:
+        rule: the rule.
+        scope: what nothing fits, for people.
+        hint: what may be wrong with it.
+    """
     return Check(
         rule=rule.place,
         kind="presence",
-        threshold=rule.scope,
+        threshold=scope,
         task=None,
         model=None,
         reasoning=None,
@@ -121,7 +129,7 @@ def check_presence(rule: Rule, hint: str = "") -> Check:
         estimated=False,
         unit="",
         outcome="unsupported",
-        reason=f"no result fits the rule ({rule.scope})"
+        reason=f"no result fits the rule ({scope})"
         + (f"; {hint}" if hint else "; `optional: true` lets that be"),
     )
 
@@ -258,7 +266,7 @@ def _relative(
         listed = "; ".join(map(str, points))
         return _with(blank, "unsupported", f"its baseline is unlike: {listed} ({names})")
     if baseline.is_same_as(one):
-        return _with(blank, "inconclusive", "it is its own baseline: nothing was measured since")
+        return _with(blank, "unsupported", "it is its own baseline: nothing was measured since")
     if baseline.unusable:
         return _with(blank, "invalid", f"its baseline is {baseline.unusable}")
     if before is None or known is None:
@@ -266,6 +274,11 @@ def _relative(
         return _with(blank, "unsupported", f"its baseline has no energy: {why}")
     if limit.metric == SYSTEM and before.estimated != figure.estimated:
         return _with(blank, "unsupported", "one is measured, the other estimated")
+    unknown = [name for name in not_known(baseline, one) if name not in allow]
+    if missing := [name for name in unknown if name in NEEDED]:
+        names = " ".join(f"--allow {name}" for name in missing)
+        said = f"not known of both, so not surely alike: {', '.join(missing)} ({names})"
+        return _with(blank, "unsupported", said)
     assert sample is not None
     assert limit.allowed is not None
     common = meter_uncertainty(baseline, one)
@@ -283,6 +296,8 @@ def _relative(
     said += f" against {format_wh(known.mean)}, {most} allowed"
     if common:
         said += f", meters not the same: {common:.1%} more uncertain"
+    if unknown:
+        said += f", not known of both: {', '.join(unknown)}"
     if outcome != "inconclusive":
         return _with(blank, outcome, said, **found)
     needed = repeats_for_ratio(known, sample, limit.allowed, common)
@@ -299,7 +314,7 @@ def _how_to_decide(needed: Needed | None, runs: int, *, meters_differ: bool = Fa
     if needed.runs is None:
         if meters_differ:
             return "cannot tell, with any number of runs: measure both on one GPU"
-        return f"cannot tell, not even with {MOST_REPEATS} runs: it lies at the limit"
+        return f"cannot tell, not even with {MOST_REPEATS} runs: they spread too much"
     whose = " of both" if needed.of == "both" else ""
     return f"cannot tell, about {needed.runs} runs{whose} would (--repeats {needed.runs})"
 

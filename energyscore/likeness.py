@@ -20,6 +20,9 @@ from energyscore.scales import DEFAULT_SCALE, load_scale
 PAIRED_BY = ("task", "model", "reasoning")
 """The conditions by which a measurement finds its counterpart."""
 
+NEEDED = ("device", "gpu", "cpu", "method")
+"""Conditions that must be known of both: without them no ratio is one of two models."""
+
 _DIGEST_LENGTH = 12
 
 
@@ -87,7 +90,7 @@ def not_known(before: Measured, after: Measured) -> list[str]:
     names = []
     for name in CONDITIONS:
         first, second = before.conditions.get(name), after.conditions.get(name)
-        if first and second and (_tells_nothing(first) or _tells_nothing(second)):
+        if first and second and (_untold(name, first) or _untold(name, second)):
             names.append(name)
     if before.gpus is None or after.gpus is None:
         names.append("which GPU (UUID)")
@@ -119,6 +122,10 @@ def most_alike(
 
     by_age = sorted(others, key=lambda other: other.created_at, reverse=True)
     return min(by_age, key=unlike, default=None)
+
+
+def _untold(name: str, condition: Condition) -> bool:
+    return _tells_nothing(condition) or (name in NEEDED and condition[0] is None)
 
 
 def _tells_nothing(condition: Condition) -> bool:

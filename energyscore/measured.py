@@ -25,6 +25,9 @@ METRICS = (GPU, *PHASES, SYSTEM)
 
 UNIT = "Wh per 1,000 queries"
 
+LEAST_WH = 1e-12
+"""What is below it is no measurement; a ratio to it would be none either."""
+
 Condition: TypeAlias = tuple[str | None, ...]
 """A condition in parts, coarse to fine; a part that is not known is None."""
 
@@ -251,6 +254,8 @@ def _figure(
     # A phase can come out at zero or below by its split; no ratio stands on that.
     if energy_wh is None or energy_wh <= 0:
         return Figure(None, reason or "its energy is not above zero")
+    if energy_wh < LEAST_WH:
+        return Figure(None, f"its energy is below {LEAST_WH:g} Wh: no meter tells so little")
     return Figure(Sample(energy_wh, std, runs), estimated=estimated)
 
 

@@ -3,18 +3,24 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping
 from typing import NoReturn, TypeAlias
 
 from energyscore.effect import Sample
 from energyscore.errors import ResultError
-from energyscore.measured import GPU, PHASES, SYSTEM, Condition, Figure, Measured, Stars
+from energyscore.measured import GPU, LEAST_WH, PHASES, SYSTEM, Condition, Figure, Measured, Stars
+from energyscore.result_parts import utc_time
 from energyscore.statistics import t_quantile
 
 _Row: TypeAlias = Mapping[str, str | None]
 
 _NEEDED = ("csv_version", "task", "model", "runs", GPU, SYSTEM, "valid", "created_at")
 _TEXTS = ("task", "task_version", "model", "weights", "dataset", "queries", "batch_size", "device")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_VERSIONS = ("1",)
+_MOST = 1e15
+_ROUNDING = 1e-6
 _CONTEXT = {"revision": "model revision", "energyscore": "energyscore"}
 
 
@@ -41,13 +47,15 @@ def parse_rows(data: bytes, where: str) -> list[Measured]:
 
 
 def _measured(row: _Row, where: str) -> Measured:
+    if _text(row, "csv_version") not in _VERSIONS:
+        _refuse(where, "csv_version", f"is not known: this energyscore reads {_VERSIONS[0]}")
     runs = _count(row, where)
     return Measured(
         source=where,
         task=_text(row, "task") or _refuse(where, "task", "is empty"),
         model=_text(row, "model") or _refuse(where, "model", "is empty"),
         reasoning=_text(row, "reasoning"),
-        created_at=_text(row, "created_at") or "",
+        created_at=_time(row, where),
         identity=where,
         hardware=_text(row, "hardware") or "unknown hardware",
         gpus=frozenset() if _text(row, GPU) is None else None,
@@ -86,12 +94,7 @@ def _method(row: _Row) -> str | None:
 
 def _figures(row: _Row, runs: int, where: str) -> dict[str, Figure]:
     reason = _text(row, "reason") or "the CSV has no figure"
-    std = {
-        kind: _std(
-            _number(row, f"{kind}_ci95_low", where), _number(row, f"{kind}_ci95_high", where), runs
-        )
-        for kind in ("gpu", "system")
-    }
+    std = {kind: _std(row, kind, runs, where) for kind in ("gpu", "system")}
     figures = {GPU: _figure(row, GPU, std["gpu"], runs, where, reason)}
     for name in PHASES:
         if _text(row, name) is not None:
@@ -109,19 +112,38 @@ def _figure(
         return Figure(None, reason)
     if energy_wh <= 0:
         _refuse(where, column, "is not above 0: no work takes no energy")
+    if energy_wh < LEAST_WH:
+        _refuse(where, column, f"is below {LEAST_WH:g} Wh: no meter tells so little")
     return Figure(Sample(energy_wh, std, runs))
 
 
-def _std(low: float | None, high: float | None, runs: int) -> float | None:
+def _std(row: _Row, kind: str, runs: int, where: str) -> float | None:
     """The standard deviation that an interval of the mean stands on."""
-    if low is None or high is None or runs < 2:
+    low, high = (_number(row, f"{kind}_ci95_{end}", where) for end in ("low", "high"))
+    mean = _number(row, f"{kind}_wh_per_1k_queries", where)
+    if low is None or high is None:
+        return None
+    slack = _ROUNDING * max(abs(low), abs(high))
+    if low > high:
+        _refuse(where, f"{kind}_ci95_low", "is above the interval's other end")
+    if mean is not None and mean >= LEAST_WH and not low - slack <= mean <= high + slack:
+        _refuse(where, f"{kind}_wh_per_1k_queries", "lies outside its own interval")
+    if runs < 2:
         return None
     return (high - low) / 2 * math.sqrt(runs) / t_quantile(0.975, runs - 1)
 
 
 def _stars(row: _Row, where: str) -> Stars:
     stars = _number(row, "stars", where)
-    chances = [_number(row, f"stars_{stars}_probability", where) for stars in range(1, 6)]
+    if stars is not None and stars not in range(1, 6):
+        _refuse(where, "stars", "is no whole number from 1 to 5")
+    columns = [f"stars_{count}_probability" for count in range(1, 6)]
+    chances = [_number(row, column, where) for column in columns]
+    for column, chance in zip(columns, chances, strict=True):
+        if chance is not None and not 0 <= chance <= 1:
+            _refuse(where, column, "is no probability from 0 to 1")
+    if None not in chances and abs(sum(filter(None, chances)) - 1) > 0.01:
+        _refuse(where, columns[0], "and those beside it do not add up to 1")
     one, two, three, four, five = chances
     known = None
     if one is not None and two is not None and three is not None and four is not None:
@@ -137,7 +159,7 @@ def _stars(row: _Row, where: str) -> Stars:
 
 def _count(row: _Row, where: str) -> int:
     runs = _number(row, "runs", where)
-    if runs is None or runs < 1 or runs != int(runs):
+    if runs is None or not 1 <= runs <= 1e9 or runs != int(runs):
         _refuse(where, "runs", "is no number of runs")
     return int(runs)
 
@@ -154,13 +176,20 @@ def _number(row: _Row, column: str, where: str) -> float | None:
     text = _text(row, column)
     if text is None:
         return None
-    try:
-        number = float(text)
-    except ValueError:
+    if not _NUMBER.fullmatch(text):
         _refuse(where, column, f"is no number: {text[:40]!r}")
-    if not math.isfinite(number):
-        _refuse(where, column, f"is not finite: {text[:40]!r}")
+    number = float(text)
+    if not abs(number) < _MOST:
+        _refuse(where, column, f"is not below {_MOST:g}: {text[:40]!r}")
     return number
+
+
+def _time(row: _Row, where: str) -> str:
+    text = _text(row, "created_at") or ""
+    try:
+        return utc_time(text)
+    except ValueError as error:
+        _refuse(where, "created_at", f"is wrong: {error}")
 
 
 def _refuse(where: str, column: str, problem: str) -> NoReturn:

@@ -6,17 +6,22 @@ from pathlib import Path
 
 from energyscore.baseline import is_baseline, load_baseline
 from energyscore.errors import ResultError
+from energyscore.folder_files import kind_of, visible_files
 from energyscore.measured import Measured, measured_of, newest_of
 from energyscore.measured_csv import parse_rows
 from energyscore.names import tell_apart
 from energyscore.paths import is_dir, is_file, real_path
 from energyscore.rating import rate
 from energyscore.result import Result
-from energyscore.store import load_result, result_files, visible_files
+from energyscore.store import load_result
 
 
 def load_measured(
-    paths: Iterable[Path], scale: str | None = None, *, every: bool = False
+    paths: Iterable[Path],
+    scale: str | None = None,
+    *,
+    every: bool = False,
+    baselines: bool = True,
 ) -> list[Measured]:
     """Read what is to be compared.
 
@@ -24,6 +29,7 @@ def load_measured(
         paths: files, and folders that are searched all the way down for results and baselines.
         scale: what stars are relative to, as for `rate`; all that is read is one another's cohort.
         every: older results of the same measurement too, not only the newest.
+        baselines: whether baselines in folders count: what was kept was not measured now.
 
     Raises:
         ResultError: when a path does not exist, a folder holds nothing, or a file is wrong.
@@ -34,7 +40,7 @@ def load_measured(
         if is_file(path) and path.suffix.lower() == ".csv":
             rows += _read_csv(path)
             continue
-        for file in _files(path):
+        for file in _files(path, baselines):
             if real_path(file) not in results:
                 results[real_path(file)] = (file, *_read(file))
     known = list(results.values())
@@ -48,13 +54,20 @@ def load_measured(
     return [replace(one, called=name) for one, name in zip(found, names, strict=True)]
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, baselines: bool) -> list[Path]:
     if is_file(path):
         return [path]
     if not is_dir(path):
         raise ResultError(f"{path} does not exist.", "Name a result, a CSV or a folder of results.")
-    files = result_files(path)
-    files += [file for file in visible_files(path, "*.json") if is_baseline(file)]
+    kinds = {file: kind_of(file) for file in visible_files(path, "*.json")}
+    files = [file for file, kind in kinds.items() if kind in ("result", "broken")]
+    kept = [file for file, kind in kinds.items() if kind == "baseline"]
+    files += kept if baselines else []
+    if not files and kept:
+        raise ResultError(
+            f"The folder {path} holds baselines only: nothing that was measured.",
+            "`energyscore run` writes results; name a baseline's file to check it all the same.",
+        )
     if not files:
         raise ResultError(
             f"The folder {path} holds neither results nor baselines.",

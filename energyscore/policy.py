@@ -16,8 +16,9 @@ DEFAULT_POLICY = Path("energy-gate.yaml")
 OnInconclusive = Literal["pass", "warn", "fail"]
 
 _EXPRESSION = re.compile(r"\s*([A-Za-z0-9_]*)\s*(<=|=<|<|>=|=>|>|==|=)?\s*(.*?)\s*", re.DOTALL)
-_PERCENT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*%")
-_NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?")
+_PATTERN = re.compile(r"[*?\[]")
+_PERCENT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*%", re.ASCII)
+_NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,22 @@ class Rule:
         if self.modes is not None and not _fits(one.reasoning or "none", self.modes):
             return False
         return _fits(one.task, self.tasks) and _fits(one.model, self.models)
+
+    def missing(self, fitting: Sequence[Measured]) -> list[str]:
+        """The names in its lists, patterns not, that none of what fits has: `model org/a`."""
+        if self.optional or not fitting:
+            return []
+        lists = [
+            ("task", self.tasks, {one.task for one in fitting}),
+            ("model", self.models, {one.model for one in fitting}),
+            ("reasoning", self.modes or (), {one.reasoning or "none" for one in fitting}),
+        ]
+        return [
+            f"{kind} {name}"
+            for kind, names, found in lists
+            for name in names
+            if not _PATTERN.search(name) and name not in found
+        ]
 
     @property
     def exact_tasks(self) -> tuple[str, ...]:

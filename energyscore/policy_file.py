@@ -133,7 +133,7 @@ class _RuleForm(_Strict):
     reasoning: Annotated[list[_Text] | None, BeforeValidator(_modes)] = None
     max: Annotated[list[Annotated[Limit, BeforeValidator(_limit)]], BeforeValidator(_limits)] = []
     max_regression: Annotated[Limit | None, BeforeValidator(parse_regression)] = None
-    min_stars: Annotated[int, Field(ge=1, le=5)] | None = None
+    min_stars: Annotated[int, Field(ge=1, le=5)] = 0  # none; left blank it is a mistake
     optional: bool = False
 
     def rule(self, place: str) -> Rule:
@@ -145,7 +145,7 @@ class _RuleForm(_Strict):
             tuple(self.model),
             None if self.reasoning is None else tuple(self.reasoning),
             tuple(dict.fromkeys(limits)),
-            self.min_stars,
+            self.min_stars or None,
             self.optional,
         )
 

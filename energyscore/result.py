@@ -33,6 +33,7 @@ from energyscore.result_parts import (
     SecondSource,
     SystemMethod,
     TaskPart,
+    Time,
     WorkloadPart,
 )
 
@@ -78,7 +79,7 @@ class Result(Part):
     """All runs of one model on one task, with what is needed to judge them."""
 
     schema_version: Literal[1] = 1
-    created_at: str = Field(description="UTC, ISO 8601")
+    created_at: Time = Field(description="UTC, ISO 8601")
     rules_version: PositiveCount = Field(
         default=RULES_VERSION, description="of the rules that it was made and checked by"
     )

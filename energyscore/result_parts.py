@@ -4,9 +4,11 @@ A figure that could not be measured is null, and a `reason` beside it says why. 
 ever 0 because it is unknown.
 """
 
+import re
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from energyscore.meter import Domain, Method
 
@@ -14,6 +16,23 @@ NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Energy = Annotated[float, Field(gt=0, lt=1e15)]
 """Joules or Wh that were measured: nothing takes none, and nothing takes a power station's."""
+
+
+def utc_time(text: str) -> str:
+    """A time as results have it: always UTC and of one form, so that texts sort as times do.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    form = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII)
+    try:
+        datetime.fromisoformat(text if form else "")
+    except ValueError as error:
+        raise ValueError("it must be a time in UTC such as 2026-01-31T12:00:00Z") from error
+    return text
+
+
+Time = Annotated[str, AfterValidator(utc_time)]
 Count = Annotated[int, Field(ge=0)]
 PositiveCount = Annotated[int, Field(gt=0)]
 SystemMethod = Literal["measured", "estimated"]

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from energyscore.board_folder import is_own_board
 from energyscore.errors import ResultError, did_you_mean
+from energyscore.folder_files import Skip, visible_files
 from energyscore.paths import is_dir, is_file, real_path, shown_path
 from energyscore.published import Published, is_our_table, is_published, read_published
 from energyscore.result import Result
 from energyscore.scales import Scale
-from energyscore.store import UNREADABLE, Skip, load_results, result_files, visible_files
+from energyscore.store import UNREADABLE, load_results, result_files
 from energyscore.task import load_tasks
 from energyscore.units import format_wh
 
@@ -63,12 +64,13 @@ def find_sources(
     known = _known_classes(reference)
     wanted = None if task is None else task_name(task)
     aside = _PassedOver()
+    skip = skip and _once(skip)
     results: list[Path] = []
     tables: dict[Path, Path] = {}
     for path in paths:
         if is_dir(path):
-            found = result_files(path)
-            csvs = list(_csvs_in(path, known, wanted, leave_out, aside))
+            found = result_files(path, skip)
+            csvs = list(_csvs_in(path, known, wanted, leave_out, aside, skip))
             if not found and not csvs:
                 said = " ".join(aside.notes())
                 raise ResultError(
@@ -154,9 +156,10 @@ def _csvs_in(
     task: str | None,
     leave_out: Path | None,
     aside: _PassedOver,
+    skip: Skip | None,
 ) -> Iterator[Path]:
     """The official leaderboards in a folder, all the way down."""
-    for file in visible_files(folder, "*.csv"):
+    for file in visible_files(folder, "*.csv", skip):
         if leave_out is not None and leave_out in real_path(file).parents:
             continue
         if is_our_table(file):
@@ -169,6 +172,18 @@ def _csvs_in(
             aside.add("the name is no task's; rename it, or name the task with --task", file)
         else:
             yield file
+
+
+def _once(skip: Skip) -> Skip:
+    """The same, told of each error once: a folder is looked through for results and for CSVs."""
+    said: set[str] = set()
+
+    def tell(error: ResultError) -> None:
+        if error.message not in said:
+            said.add(error.message)
+            skip(error)
+
+    return tell
 
 
 def _known_classes(reference: Scale) -> dict[str, list[str]]:

@@ -14,30 +14,25 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 from pydantic import ValidationError
 
 from energyscore.errors import ResultError
+from energyscore.folder_files import Skip, kind_of, visible_files
 from energyscore.modes import mode_of
-from energyscore.paths import is_cut_off, is_dir, is_file, real_path
+from energyscore.paths import is_dir, is_file, real_path
 from energyscore.published import is_published
 from energyscore.raw import RawRun, raw_to_bytes
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
 from energyscore.soundness import contradiction
-
-Skip: TypeAlias = Callable[[ResultError], None]
-"""Is told why a file is left out."""
 
 UNREADABLE = "Restore the files, or measure again."
 UNSOUND = "Restore the file as it was, or measure again."
 
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
-_NAMED = re.compile(r"\d{8}T\d{6}Z_(reasoning-[a-z]+_)?[0-9a-f]{10}\.json")
-_OTHER_KINDS = (b'"kind": "selftest"', b'"kind": "suite"', b'"kind": "baseline"')
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
@@ -156,7 +151,7 @@ def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[
     skipped: set[Path] = set()
     for path in paths:
         in_folder = is_dir(path)
-        for file in _files_of(path) if in_folder else [_named_file(path)]:
+        for file in _files_of(path, skip) if in_folder else [_named_file(path)]:
             place = real_path(file)
             if place in loaded or (in_folder and place in skipped):
                 continue
@@ -170,8 +165,8 @@ def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[
     return list(loaded.values())
 
 
-def _files_of(folder: Path) -> list[Path]:
-    files = result_files(folder)
+def _files_of(folder: Path, skip: Skip | None) -> list[Path]:
+    files = result_files(folder, skip)
     if not files:
         raise ResultError(
             f"The folder {folder} holds no results.", "`energyscore run` writes some."
@@ -192,24 +187,18 @@ def _named_file(path: Path) -> Path:
     return path
 
 
-def result_files(folder: Path) -> list[Path]:
-    """The files in a folder, all the way down, that claim to be results, sorted."""
-    return [
-        path
-        for path in visible_files(folder, "*.json")
-        # A file that was cut off at its beginning claims to be one by its name.
-        if _NAMED.fullmatch(path.name) or _looks_like_result(path)
-    ]
+def result_files(folder: Path, skip: Skip | None = None) -> list[Path]:
+    """The files in a folder, all the way down, that claim to be results or are broken, sorted.
 
+    Args:
+        folder: the folder.
+        skip: is told of a folder in it that cannot be read and is left out; None: an error.
 
-def visible_files(folder: Path, pattern: str) -> list[Path]:
-    """The files in a folder, all the way down, that are not hidden, sorted."""
-    return sorted(
-        file
-        for file in folder.rglob(pattern)
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
+    Raises:
+        ResultError: when a folder cannot be read and `skip` is None.
+    """
+    files = visible_files(folder, "*.json", skip)
+    return [path for path in files if kind_of(path) in ("result", "broken")]
 
 
 def find_results(folder: Path) -> list[tuple[Path, Result]]:
@@ -237,18 +226,6 @@ def load_result(path: Path) -> Result:
     if wrong := contradiction(result):
         raise ResultError(f"{path}: {wrong}.", UNSOUND)
     return result
-
-
-def _looks_like_result(path: Path) -> bool:
-    """Whether a JSON file in a folder may be a result: whole ones of others may lie there too."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-        if any(kind in head for kind in _OTHER_KINDS):
-            return False
-        return b'"schema_version"' in head or is_cut_off(path)
-    except OSError:
-        return False
 
 
 @contextlib.contextmanager

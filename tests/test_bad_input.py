@@ -43,6 +43,31 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, arguments, said):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (TypeError("a\nb"), "TypeError: a b. Please report it"),
+        (MemoryError(), "MemoryError. Please report it"),
+        (ImportError("no rich"), "ImportError: no rich"),
+    ],
+)
+def test_a_crash_is_no_verdict(monkeypatch, capsys, raised, said):
+    """Python's own status, 1, would say that a gate failed."""
+    from energyscore import cli
+
+    def broken(*_, **__):
+        raise raised
+
+    monkeypatch.setattr(type(cli.app), "__call__", broken)
+    monkeypatch.setattr(cli, "prepare_streams", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 70
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
 def complain(model, tmp_path, *more):
     done = energyscore(*RUN, "--model", model, "--out", tmp_path / "out", *more)
     assert done.status == 2, done.stderr

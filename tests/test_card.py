@@ -202,7 +202,7 @@ def test_spdx_says_what_a_figure_is():
 
 @pytest.mark.parametrize("created_at", ["2026-01-01T01:30:00+01:30", "2026-01-01T00:00:00.9Z"])
 def test_spdx_times_are_utc(created_at):
-    objects = read_spdx(to_spdx(report(measured(created_at=created_at))))
+    objects = read_spdx(to_spdx(report(measured().model_copy(update={"created_at": created_at}))))
     (creation,) = [o for o in objects.objects if isinstance(o, spdx.CreationInfo)]
     assert creation.created.isoformat() == "2026-01-01T00:00:00+00:00"
 

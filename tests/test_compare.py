@@ -1,5 +1,7 @@
 """Comparisons: which belong together, what is refused, and what is said."""
 
+import csv
+import io
 import json
 import re
 from importlib import resources
@@ -23,6 +25,7 @@ from energyscore.rating import rate
 from energyscore.result import PhasePart, result_to_json
 from results import UUID, make_cpu_run, make_result, make_run
 
+EARLIER = "2025-12-01T00:00:00Z"
 LATER = "2026-02-01T00:00:00Z"
 
 
@@ -58,7 +61,8 @@ def test_the_effect_stands_in_ratio_wh_percent_and_stars():
     assert row.change_percent == pytest.approx(1900.0)
     assert (pair.before.stars, pair.after.stars) == (None, None)  # three runs are not official
     ten = [
-        make_result(runs=runs_of(*[wh] * 10), created_at=at) for wh, at in ((1, LATER), (20, ""))
+        make_result(runs=runs_of(*[wh] * 10), created_at=at)
+        for wh, at in ((1, LATER), (20, EARLIER))
     ]
     sides = pair_of(*ten)
     assert (sides.before.stars, sides.after.stars) == (5, 2)
@@ -186,10 +190,10 @@ def test_estimates_are_compared_with_estimates_and_labelled():
         runs = [make_cpu_run(index, joules=joules + index) for index in range(3)]
         return make_result(runs=runs, gpu=None, created_at=created_at)
 
-    (row,) = pair_of(cpu(7200.0, ""), cpu(14400.0, LATER)).rows
+    (row,) = pair_of(cpu(7200.0, EARLIER), cpu(14400.0, LATER)).rows
     assert (row.phase, row.metric, row.estimated) == ("system", SYSTEM, True)
     assert row.ratio == pytest.approx(2.0, rel=1e-3)
-    assert {point.name for point in pair_of(cpu(1.0, ""), BEFORE).refused} >= {"device", "gpu"}
+    assert {point.name for point in pair_of(cpu(1.0, EARLIER), BEFORE).refused} >= {"device", "gpu"}
 
 
 def rows_of(*results):
@@ -217,6 +221,16 @@ def test_a_csv_tells_the_spread_of_the_system_too():
     assert sample.std == pytest.approx(result.score.system_std)
 
 
+def with_cells(text, **changed):
+    rows = list(csv.DictReader(io.StringIO(text.decode())))
+    assert set(changed) <= set(rows[0])
+    written = io.StringIO()
+    writer = csv.DictWriter(written, list(rows[0]))
+    writer.writeheader()
+    writer.writerow(rows[0] | changed)
+    return written.getvalue().encode()
+
+
 @pytest.mark.parametrize("column", ["dtype", "batch_size", "queries", "hardware", "task_version"])
 def test_a_csv_is_refused_where_it_tells_a_difference(column):
     head, line = rows_of(BEFORE).decode().splitlines()
@@ -237,6 +251,18 @@ def test_a_csv_is_refused_where_it_tells_a_difference(column):
         (lambda text: text.replace(b",10,1.0,", b",10,-1,"), "is not above 0"),
         (lambda text: text.replace(b",10,1.0,", b",10,much,"), "is no number"),
         (lambda text: text.replace(b",10,1.0,", b",half,1.0,"), "column 'runs'"),
+        (lambda text: text.replace(b",10,1.0,", b",10,1_0,"), "is no number"),
+        (lambda text: text.replace(b",10,1.0,", ",10,٣,".encode()), "is no number"),
+        (lambda text: text.replace(b",10,1.0,", b",10,1e-200,"), "no meter tells so little"),
+        (lambda text: text.replace(b",10,1.0,", b",10,1e300,"), "is not below 1e+15"),
+        (lambda text: with_cells(text, csv_version="99"), "column 'csv_version' is not known"),
+        (lambda text: with_cells(text, created_at="zzz"), "column 'created_at' is wrong"),
+        (lambda text: with_cells(text, runs="1e308"), "line 2: column 'runs'"),
+        (lambda text: with_cells(text, stars="6"), "no whole number from 1 to 5"),
+        (lambda text: with_cells(text, stars="4.9"), "no whole number from 1 to 5"),
+        (lambda text: with_cells(text, stars_5_probability="7"), "is no probability"),
+        (lambda text: with_cells(text, gpu_ci95_low="3", gpu_ci95_high="2"), "other end"),
+        (lambda text: with_cells(text, gpu_ci95_low="2", gpu_ci95_high="3"), "outside its own"),
     ],
 )
 def test_a_wrong_csv_is_refused_with_line_and_column(change, said):
@@ -260,7 +286,8 @@ HOSTILE = "a|b\n| c | `x` <script>[l](http://e)\x1b[31m@team _u_ ##[error]x ::se
 
 
 def test_names_do_not_break_the_markdown():
-    before, after = (make_result(HOSTILE, runs_of(1.0, 1.1), created_at=at) for at in ("", LATER))
+    before = make_result(HOSTILE, runs_of(1.0, 1.1), created_at=EARLIER)
+    after = make_result(HOSTILE, runs_of(1.0, 1.1), created_at=LATER)
     text = to_markdown(compare([measured(before)], [measured(after)])).decode()
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 2

@@ -126,6 +126,43 @@ def test_repeats_for_a_limit():
     assert repeats_for_limit(Sample(2.0, None, 1), 2.0) is None
 
 
+@pytest.mark.parametrize(("runs", "cvs"), [((2, 10), (0.02, 0.01)), ((2, 30), (0.02, 0.02))])
+def test_false_alarms_of_unequal_few_runs_are_rare(runs, cvs):
+    """Welch's degrees of freedom give 6 in 100 here, on each side."""
+    generator, times = random.Random(2), 2000
+    beyond = within = 0
+    for _ in range(times):
+        before = sample_of([generator.gauss(1.0, cvs[0]) for _ in range(runs[0])])
+        after = sample_of([generator.gauss(1.05, 1.05 * cvs[1]) for _ in range(runs[1])])
+        decision = decide_ratio(compare_samples(before, after), 1.05)
+        beyond, within = beyond + (decision == "beyond"), within + (decision == "within")
+    most = stats.binom.ppf(0.999, times, 0.025)
+    assert beyond <= most
+    assert within <= most
+
+
+def test_a_limit_is_not_decided_by_runs_that_spread_beyond_all_bounds():
+    wild = Sample(3.0, 1e308, 2)
+    assert interval_of(wild) is None
+    assert decide_limit(wild, 2.0) == "open"
+    assert repeats_for_limit(wild, 2.0).runs is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Sample(1.0, 1e200, 4), Sample(1.0, 0.01, 4)),
+        (Sample(1e-200, 1e10, 4), Sample(1.0, 0.01, 4)),
+        (Sample(1.0, 1e5, 4), Sample(1.0, 1e5, 4)),
+    ],
+)
+def test_what_spreads_beyond_all_bounds_is_not_decided(before, after):
+    effect = compare_samples(before, after)
+    assert effect.ci95 is None
+    assert decide_ratio(effect, 1.05) == "open"
+    assert repeats_for_ratio(before, after, 1.05) is not None
+
+
 def test_false_alarms_are_rare_and_true_regressions_found():
     rows = list(gate_power.rows_of(400, cvs=(0.005, 0.05), repeats=(5, 10)))
     assert gate_power.problems_of(rows, 400) == []

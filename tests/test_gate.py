@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -48,6 +49,10 @@ def scaled(factor, **change):
     return result_of(*(factor * wh for wh in (2.0, 2.02, 1.98, 2.01, 1.99)), **change)
 
 
+def with_score(result, **change):
+    return result.model_copy(update={"score": result.score.model_copy(update=change)})
+
+
 def limit(*texts, place="options", **change):
     return PolicyRule(place, limits=tuple(map(parse_limit, texts)), **change)
 
@@ -82,7 +87,7 @@ REGRESSION = PolicyRule("options", limits=(parse_regression("5%"),))
         (scaled(1.2), REGRESSION, ("fail", "fail", 1)),
         (scaled(1.05), REGRESSION, ("inconclusive", "pass", 0)),
         (result_of(9.0), REGRESSION, ("inconclusive", "pass", 0)),
-        (BASE, REGRESSION, ("inconclusive", "pass", 0)),
+        (BASE, REGRESSION, ("unsupported", "invalid", 3)),
         (NULL, limit(f"{GPU}<=2.5"), ("invalid", "invalid", 3)),
         (NULL, REGRESSION, ("invalid", "invalid", 3)),
         (BASE, limit(f"{SYSTEM}<=2.5"), ("unsupported", "invalid", 3)),
@@ -105,6 +110,17 @@ def test_what_cannot_be_told_counts_as_it_is_said_to(taken, verdict, code):
     assert found == ("inconclusive", verdict, code)
 
 
+@pytest.mark.parametrize("std", [1e200, 1e308])
+@pytest.mark.parametrize("rule", [limit(f"{GPU}<=2.5"), REGRESSION])
+def test_a_spread_beyond_all_bounds_decides_nothing(std, rule):
+    wild = with_score(scaled(1.0), std=std)
+    (check,) = verdict_of([wild], rule).checks
+    assert check.outcome == "inconclusive"
+    assert "nan" not in check.reason
+    (check,) = verdict_of([with_score(scaled(1.0), gpu_wh_per_1k_queries=1e-200)], rule).checks
+    assert (check.outcome, "no meter tells so little" in check.reason) == ("unsupported", True)
+
+
 def test_a_failure_is_one_whatever_else_could_not_be_told():
     verdict = verdict_of([NULL, scaled(1.2)], REGRESSION)
     assert (verdict.verdict, verdict.exit_code) == ("fail", 1)
@@ -115,6 +131,40 @@ def test_a_failure_is_one_whatever_else_could_not_be_told():
         "unsupported": 0,
         "inconclusive": 0,
     }
+
+
+@pytest.mark.parametrize("name", ["gpu", "device", "method"])
+def test_a_baseline_of_unknown_hardware_is_none(name):
+    """As a row of a CSV that lacks the column."""
+    before = measured(BASE, "base.csv")
+    before = replace(before, conditions={**before.conditions, name: (None,)})
+    for allow, outcome in ((frozenset(), "unsupported"), (frozenset({name}), "pass")):
+        policy = Policy(rules=(REGRESSION,), allow=allow)
+        (check,) = run_gate([measured(scaled(1.0))], [before], policy, NOW).checks
+        assert (check.outcome, f"--allow {name}" in check.reason) == (outcome, not allow)
+
+
+def test_what_else_is_not_known_of_a_baseline_is_said():
+    before = measured(BASE, "base.csv")
+    before = replace(before, conditions={**before.conditions, "power_limit": (None,)})
+    policy = Policy(rules=(REGRESSION,))
+    (check,) = run_gate([measured(scaled(1.0))], [before], policy, NOW).checks
+    assert (check.outcome, "not known of both: power_limit" in check.reason) == ("pass", True)
+
+
+@pytest.mark.parametrize(
+    ("scope", "missing"),
+    [
+        ({"models": ("org/model", "org/typo")}, "model org/typo"),
+        ({"tasks": ("text_generation", "txt*", "asr")}, "task asr"),
+        ({"modes": ("none", "of")}, "reasoning of"),
+    ],
+)
+def test_each_name_in_a_list_must_be_there(scope, missing):
+    verdict = verdict_of([BASE], limit(f"{GPU}<=2.5", **scope))
+    assert [check.outcome for check in verdict.checks] == ["unsupported", "pass"]
+    assert (verdict.checks[0].threshold, verdict.exit_code) == (missing, 3)
+    assert verdict_of([BASE], limit(f"{GPU}<=2.5", optional=True, **scope)).exit_code == 0
 
 
 def test_without_any_check_nothing_has_passed():

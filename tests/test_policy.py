@@ -103,6 +103,10 @@ ONE = "min_stars: 1"
         (f"rules: [{{max: {GPU}<=2 Wh}}]", "'2 Wh' is neither"),
         (f"rules: [{{max: [{GPU}<=1, [x]]}}]", "rules[0].max[1]: it is no"),
         (f"rules: [{{max: [{GPU}<=1, {GPU}<=x]}}]", "rules[0].max[1]: the limit 'x' is neither"),
+        ("rules: [{min_stars: }]", "rules[0].min_stars: "),
+        (f"rules: [{{max: {GPU}<=٣}}]", "is neither"),
+        ("rules: [{max_regression: ٣%}]", "no percentage"),
+        ("rules: [&a {min_stars: 1}, {<<: *a, <<: *a}]", "the key '<<' stands there twice"),
         ("rules: [{max_regression: 5}]", "rules[0].max_regression: it is no percentage"),
         ("rules: [{max_regression: 0.05}]", "no percentage"),
         ("rules: [{max_regression: -100%}]", "above -100%"),
@@ -126,6 +130,22 @@ def test_what_is_wrong_is_named_in_one_line_with_its_path(text, said):
     assert said in message
     assert "\n" not in message
     assert len(message) < 500
+
+
+def test_a_short_file_of_merges_of_merges_is_refused_at_once():
+    lines = ["a0: &a0 {k: 1, l: 2}"]
+    for n in range(1, 30):
+        lines.append(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}")
+    with pytest.raises(UsageError, match="more than 10,000 keys are merged"):
+        parse_policy("\n".join([*lines, f"rules: [{{{ONE}}}]"]), "p")
+
+
+def test_what_is_merged_may_be_overridden():
+    text = "rules: [{<<: &b {<<: &a {task: x, min_stars: 1}, task: y}, min_stars: 4}, *a, *b]"
+    rules = parse_policy(text, "p").rules
+    assert [(rule.tasks, rule.min_stars) for rule in rules] == [
+        *((("y",), 4), (("x",), 1), (("y",), 1))
+    ]
 
 
 def test_a_short_file_of_a_huge_value_is_refused_at_once():

@@ -167,3 +167,12 @@ def test_what_only_the_second_parser_refuses_is_said_as_clearly(text):
     with pytest.raises(ResultError) as caught:
         parse_result(text, WHERE)
     assert ": :" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "time", ["", "zzzz", "2026-01-01", "2026-13-01T00:00:00Z", "2026-01-01T02:00:00+02:00"]
+)
+def test_times_are_utc_and_of_one_form_so_that_the_newest_is_the_last(time):
+    text = result_to_json(make_result()).replace("2026-01-01T00:00:00Z", time, 1)
+    with pytest.raises(ResultError, match=r"x\.json: created_at: .*2026-01-31T12:00:00Z"):
+        parse_result(text, "x.json")

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from energyscore.errors import ResultError
+from energyscore.folder_files import visible_files
 from energyscore.store import (
     Journal,
     check_writable,
@@ -15,7 +16,6 @@ from energyscore.store import (
     load_results,
     result_folder,
     save_result,
-    visible_files,
     write_atomically,
 )
 from energyscore.suite import runner
@@ -87,7 +87,7 @@ def test_in_folders_only_results_count_and_each_once_in_the_order_of_paths(tmp_p
     save_result(tmp_path / ".cache", make_result("org/hidden"))
     (tmp_path / "a" / ".tmp-x.json").write_text('{"schema_version"')
     (tmp_path / "a" / "config.json").write_text('{"model_type": "gpt2"}')
-    (tmp_path / "notes.json").write_text("not even JSON")
+    (tmp_path / "notes.json").write_text('"not a result"')
     loaded = load_results([tmp_path, second, tmp_path / "b"])
     assert [path for path, _ in loaded] == [first.resolve(), second.resolve()]
     assert [result.model.id for _, result in loaded] == ["org/a", "org/b"]

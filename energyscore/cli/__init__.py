@@ -18,12 +18,16 @@ from energyscore.errors import EnergyScoreError
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it (128 + SIGINT)."""
 
+UNEXPECTED = 70
+"""Exit status of a mistake of ours (sysexits' EX_SOFTWARE): Python's own, 1, would say 'fail'."""
+
 app = typer.Typer(
     name="energyscore",
     help="How much energy an AI model needs to do its work, measured on your machine and rated "
     "with one to five stars.",
     epilog="Exit status: 0 done, 1 a gate failed, 2 wrong usage or input, 3 the measurement is "
-    "invalid or this machine cannot make it, 130 interrupted (finished runs are kept).",
+    "invalid or this machine cannot make it, 70 energyscore itself failed, 130 interrupted "
+    "(finished runs are kept).",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -58,29 +62,29 @@ def _root(
 def main() -> None:
     """The entry point: run the command, turn errors into one line and the promised status."""
     prepare_streams()
-    # The modules register their commands; importing them costs no heavy library.
-    from energyscore.cli import (  # noqa: F401
-        baseline,
-        bundle,
-        card,
-        compare,
-        doctor,
-        gate,
-        label,
-        leaderboard,
-        page,
-        rate,
-        run,
-        selftest,
-        show,
-        suite,
-        verify,
-    )
-
     # Typer carries a copy of click or depends on it, by version; the base is the same in name.
     base = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
     click_error: Any = base
     try:
+        # The modules register their commands; importing them costs no heavy library.
+        from energyscore.cli import (  # noqa: F401
+            baseline,
+            bundle,
+            card,
+            compare,
+            doctor,
+            gate,
+            label,
+            leaderboard,
+            page,
+            rate,
+            run,
+            selftest,
+            show,
+            suite,
+            verify,
+        )
+
         status = app(standalone_mode=False)
         sys.stdout.flush()
     except EnergyScoreError as error:
@@ -98,7 +102,23 @@ def main() -> None:
         _complain(f"the output cannot be written: {error.strerror or error}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 2
+    except Exception as error:  # noqa: BLE001 - Python's status, 1, would be a verdict
+        status = _unexpected(error)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _unexpected(error: Exception) -> int:
+    """Say in one line what is our mistake, or the machine's want of memory."""
+    if os.environ.get("ENERGYSCORE_TRACEBACK") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    text = " ".join(str(error).split())[:300]
+    _complain(
+        f"energyscore failed unexpectedly: {type(error).__name__}{f': {text}' if text else ''}. "
+        "Please report it; ENERGYSCORE_TRACEBACK=1 shows where it happened."
+    )
+    return UNEXPECTED
 
 
 def _complain(message: str) -> None:

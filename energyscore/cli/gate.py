@@ -230,7 +230,7 @@ def gate(
         return
     if not paths:
         raise UsageError("No result is named.", "Name results, or folders of them.")
-    measured = load_measured(paths, whole.scale, every=every)
+    measured = load_measured(paths, whole.scale, every=every, baselines=False)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     verdict = run_gate(measured, known, whole, now, load_tasks())
     outputs = {
