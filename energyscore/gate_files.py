@@ -46,7 +46,7 @@ def check_outputs(outputs: Mapping[str, Path], inputs: Iterable[Path]) -> None:
         for one in read:
             if _overlaps(place, one):
                 raise UsageError(
-                    f"{option} {file} would replace what is judged or held against: it is read.",
+                    f"{option} {file} would replace a file that is read.",
                     _REMEDY,
                 )
 
