@@ -7,6 +7,7 @@ from pathlib import Path
 
 from energyscore.errors import UsageError
 from energyscore.paths import is_dir, is_file
+from energyscore.store import visible_files
 
 _REMEDY = "Name another file."
 _REPORT = re.compile(
@@ -46,7 +47,7 @@ def check_outputs(outputs: Mapping[str, Path], inputs: Iterable[Path]) -> None:
         for one in read:
             if _overlaps(place, one):
                 raise UsageError(
-                    f"{option} {file} would replace what is judged or held against: it is read.",
+                    f"{option} {file} would replace a file that is read.",
                     _REMEDY,
                 )
 
@@ -73,6 +74,10 @@ def is_report(file: Path) -> bool:
 
 def _overlaps(place: Path, source: Path) -> bool:
     """Whether writing a file loses something of a source; an earlier report is nothing of it."""
-    if is_dir(source):
-        return place.is_relative_to(source.resolve()) and place.exists() and not is_report(place)
-    return is_file(source) and source.resolve() == place
+    if not is_dir(source):
+        return is_file(source) and source.resolve() == place
+    if not place.exists() or is_report(place):
+        return False
+    # What lies in the folder by a link is read as well.
+    linked = (file.resolve() for file in visible_files(source, "*.json"))
+    return place.is_relative_to(source.resolve()) or place in linked

@@ -50,6 +50,14 @@ def test_an_output_is_no_input_and_no_other_output(folder, outputs, said):
     assert said in str(caught.value)
 
 
+def test_what_lies_in_a_folder_by_a_link_is_not_replaced(folder):
+    target = folder / "out/linked.json"
+    target.write_text(result_to_json(make_result()))
+    (folder / "results/linked.json").symlink_to(target)
+    with pytest.raises(UsageError, match="would replace"):
+        check_outputs({"--json": target}, [Path("results")])
+
+
 def test_the_command_refuses_before_it_writes_and_leaves_no_old_verdict(folder):
     before = (folder / "results/r.json").read_bytes()
     limits = ("--max", f"{GPU}<=9000")
