@@ -43,7 +43,7 @@ def test_what_is_recorded_can_be_read_again():
     run = read_raw(raw_to_bytes("x", [recorded()])).runs[0]
     assert run.begin_s == BEGIN_NS // US / 1e6
     assert run.phase_s() == pytest.approx({"prefill": 0.0035, "decode": 8.9945})
-    assert run.edges_s == [0.002, 0.005, 0.009, 0.0095, 9.0]
+    assert list(run.edges_s) == [0.002, 0.005, 0.009, 0.0095, 9.0]
     gpu = run.domains["gpu:0"]
     assert (gpu.window_s, gpu.counter_j) == ((0.001, 9.5), (0.1, 7.0))
     # Within the window, and the last before it: the state at its beginning.

@@ -76,6 +76,14 @@ def verify(data: bytes, *, now: datetime | None = None, strict: bool = False) ->
         now: the time of the examination; now unless told otherwise.
         strict: whether warnings count as failures.
     """
+    try:
+        return _verify(data, now, strict=strict)
+    except MemoryError:
+        finding = Finding("archive", "", "failed", "it is too large for this machine's memory")
+        return Verdict([finding], submission=False, strict=strict)
+
+
+def _verify(data: bytes, now: datetime | None, *, strict: bool) -> Verdict:
     findings: list[Finding] = []
     try:
         files = read_archive(data)

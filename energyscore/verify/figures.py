@@ -154,7 +154,7 @@ def check_phase_energy(subject: Subject) -> Iterator[Problem]:
 
     for run, raw, domain, recorded in subject.recorded():
         total_j, method = run.energy_j.get(domain), run.phase_methods.get(domain)
-        if method is None or total_j is None:
+        if method is None or total_j is None or set(raw.names) != set(run.phases):
             continue
         times = raw.phase_s()
         if method == "single_phase":

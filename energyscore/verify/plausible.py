@@ -1,6 +1,6 @@
 """Whether a result can be: its runs, their dates, their power, and what was noticed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median
@@ -14,6 +14,12 @@ LIMIT_SHARE = 1.05
 
 IDLE_SHARE = 0.9
 """Work cannot take less than idling; what idling takes is known to about this."""
+
+LEAST_BATCH_S = 10e-6
+"""Starting one program on a GPU and waiting for its end takes longer; a processor's, too."""
+
+SHORT_SHARE = 0.1
+"""Answers of equal length do not differ so much that one takes less than this of what is usual."""
 
 _SLACK_S = 3.0
 _SHORT_GAP_S, _UNUSUAL = 10.0, 3.0
@@ -79,11 +85,21 @@ def check_queries(subject: Subject) -> Iterator[Problem]:
                 yield Problem(f"{name_of(run)}: {part} {name} of {whole}")
     for run, raw in subject.pairs():
         batches = run.passes * -(-workload.queries // workload.batch_size)
-        done = max((n for name, n in raw.entries().items() if name != "preprocess"), default=0)
-        if done < batches:
+        done = {
+            name: _batches(lengths_s, forced=name == "decode" and _is_forced(subject))
+            for name, lengths_s in raw.lengths_s().items()
+            if name != "preprocess" and any(lengths_s)
+        }
+        few = {name: count for name, count in done.items() if count < batches}
+        # Of a task of somebody's own it is not known whether each batch has each phase.
+        if few and (subject.task is not None or few == done):
+            name, count = min(few.items(), key=lambda item: item[1])
             yield Problem(
-                f"{name_of(run)}: {run.queries} queries take {batches} batches, not {done}"
+                f"{name_of(run)}: {run.queries} queries take {batches} batches, and {name} was "
+                f"done {count} times"
             )
+        elif not done:
+            yield Problem(f"{name_of(run)}: no phase lasted any time")
 
 
 def check_dates(subject: Subject) -> Iterator[Problem]:
@@ -219,6 +235,29 @@ def check_notices(subject: Subject) -> Iterator[Problem]:
     ):
         if present != (code in told):
             yield Problem(f"the caution {code} is missing, or has no ground")
+
+
+def _batches(lengths_s: Sequence[float], *, forced: bool) -> int:
+    """How many batches went through a phase, given how long it lasted each time.
+
+    What lasts no time is none. Where all answers are made as long as each other, none takes a
+    small part of what is usual; usual is what half of all time was spent in.
+    """
+    least_s = LEAST_BATCH_S
+    if forced:
+        spent_s, half_s = 0.0, sum(lengths_s) / 2
+        for length_s in sorted(lengths_s, reverse=True):
+            spent_s += length_s
+            if spent_s >= half_s:
+                least_s = max(least_s, SHORT_SHARE * length_s)
+                break
+    return sum(length_s >= least_s for length_s in lengths_s)
+
+
+def _is_forced(subject: Subject) -> bool:
+    generation = subject.result.workload.generation or {}
+    length = generation.get("max_new_tokens")
+    return length is not None and generation.get("min_new_tokens") == length
 
 
 def _spoilers(subject: Subject) -> Iterator[str]:
