@@ -7,7 +7,7 @@ from datetime import datetime
 
 from energyscore.errors import ResultError
 from energyscore.result import parse_result
-from energyscore.verify import counters, figures, plausible, protocol
+from energyscore.verify import counters, figures, plausible, power, protocol
 from energyscore.verify.archive import read_archive
 from energyscore.verify.findings import Finding, NotASubmission, Problem, Verdict, one_line
 from energyscore.verify.manifest import (
@@ -45,7 +45,7 @@ CHECKS: Mapping[str, Check] = {
     "counter energy": counters.check_counter_energy,
     "counter steps": counters.check_counter_steps,
     "counter from run to run": counters.check_counter_between_runs,
-    "power samples": counters.check_power_integral,
+    "power samples": power.check_power_samples,
     "power": plausible.check_power,
     "weights": plausible.check_weights,
     "notices": plausible.check_notices,

@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
+from statistics import median
+from typing import TypeGuard
 
 from energyscore.result import Result, Run
 from energyscore.verify.manifest import ListedResult
@@ -68,6 +71,17 @@ def apart(one: float | None, other: float | None, share: float = ROUNDING) -> bo
     if one is None or other is None:
         return one is not other
     return abs(one - other) > share * max(abs(one), abs(other), 1e-12)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number, and neither a text nor a truth."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def period_of(found: RawDomain) -> float | None:
+    """Seconds from one update of the counter to the next; None where there are too few."""
+    gaps_s = [b - a for a, b in pairwise(found.ticks.t_s[1:])]
+    return median(gaps_s) if len(gaps_s) >= 4 else None
 
 
 def name_of(run: Run) -> str:

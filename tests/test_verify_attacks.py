@@ -1,0 +1,253 @@
+"""Submissions whose makers know every check and the format, and change all that hangs together."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from submissions import DOMAIN, Opened, bundle, measure
+
+from energyscore.verify.checker import verify
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def official(tmp_path_factory):
+    """The submission of one official result."""
+    return bundle(measure(tmp_path_factory.mktemp("official")))
+
+
+def found(opened, level="failed", *, unofficial=False):
+    """The checks that failed, or that warned."""
+    opened.rescore()
+    opened.derived()
+    if unofficial:
+        not_official(opened)
+    findings = verify(opened.closed(), now=NOW).findings
+    return {one.check for one in findings if one.level == level}
+
+
+def not_official(opened):
+    """The same, and it is said that one point of the protocol was not held."""
+    opened.result["protocol"]["quick"] = True
+    next(one for one in opened.result["conformance"] if one["name"] == "warm-up")["ok"] = False
+    opened.result["official"] = False
+    opened.listed.update(official=False, not_official=["warm-up"], stars=None, scale=None)
+
+
+def runs(opened):
+    """Each run of the result with what was recorded of its GPU."""
+    return [(run, opened.recorded(place)) for place, run in enumerate(opened.result["runs"])]
+
+
+def set_energy(run, recorded, start_mj, end_mj):
+    """The counter at a run's edges, and all that follows from it."""
+    recorded["counter_mj"] = [start_mj, end_mj]
+    run["facts"][DOMAIN] |= {"counter_start_mj": start_mj, "counter_end_mj": end_mj}
+    share = (end_mj - start_mj) / 1e3 / run["energy_j"][DOMAIN]
+    run["energy_j"][DOMAIN] = recorded["energy_j"] = (end_mj - start_mj) / 1e3
+    for part in run["phases"].values():
+        part["energy_j"][DOMAIN] *= share
+
+
+def scale_counter(opened, share):
+    """As if the counter had always counted less: updates, edges and pauses alike."""
+    first_mj = opened.recorded(0)["lone"]["counter_mj"][0]
+
+    def scaled(mj):
+        return first_mj + round((mj - first_mj) * share)
+
+    for run, recorded in runs(opened):
+        values = [scaled(mj) for mj in itertools.accumulate(recorded["ticks"]["mj"])]
+        recorded["ticks"]["mj"] = values[:1] + [b - a for a, b in itertools.pairwise(values)]
+        recorded["lone"]["counter_mj"] = [scaled(mj) for mj in recorded["lone"]["counter_mj"]]
+        set_energy(run, recorded, *(scaled(mj) for mj in recorded["counter_mj"]))
+    idle = opened.result["idle"]["with_model_w"]
+    idle[DOMAIN] *= share
+
+
+def set_power(opened, source, *, drop=lambda times: []):
+    """Power samples of another source, without those that `drop` names by their places."""
+    for run, recorded in runs(opened):
+        power = recorded["power"]
+        times = list(itertools.accumulate(power["t_us"]))
+        watts = list(itertools.accumulate(power["mw"]))
+        lost = set(drop(times))
+        kept = [(t, w) for n, (t, w) in enumerate(zip(times, watts, strict=True)) if n not in lost]
+        for name, values in zip(("t_us", "mw"), zip(*kept, strict=True), strict=True):
+            power[name] = [values[0], *(b - a for a, b in itertools.pairwise(values))]
+        power["source"] = run["facts"][DOMAIN]["power_source"] = source
+        if lost:
+            run["facts"][DOMAIN]["power_integral_j"] = None
+
+
+def no_power(opened):
+    for run, recorded in runs(opened):
+        recorded["power"] = None
+        run["facts"][DOMAIN] |= {"power_source": None, "power_integral_j": None}
+
+
+def no_updates(opened):
+    for run, recorded in runs(opened):
+        recorded["ticks"] = None
+        run |= {"phase_methods": {}, "phase_reasons": {DOMAIN: "none"}, "phase_facts": {}}
+        for part in run["phases"].values():
+            part["energy_j"][DOMAIN] = part["se_j"][DOMAIN] = None
+
+
+def tell(opened, code, *, invalidates=False):
+    """A notice in every run, with its caution."""
+    for run in opened.result["runs"]:
+        run["notices"].append({"code": code, "message": "told", "invalidates": invalidates})
+    opened.result["cautions"].append({"code": code, "message": "told"})
+
+
+@pytest.mark.parametrize("source", ["instant", "average"])
+@pytest.mark.parametrize("code", ["", "short_window", "counter_power_disagree"])
+def test_a_counter_that_says_less_than_power_is_never_official(official, source, code):
+    opened = Opened(official)
+    scale_counter(opened, 0.85)
+    set_power(opened, source)
+    if code:
+        tell(opened, code)
+    assert "power samples" in found(opened)
+
+
+def test_a_difference_that_was_told_is_accepted_as_unofficial(official):
+    opened = Opened(official)
+    scale_counter(opened, 0.85)
+    tell(opened, "counter_power_disagree")
+    assert "power samples" in found(opened, unofficial=True, level="warning")
+    opened = Opened(official)
+    scale_counter(opened, 0.85)
+    assert "power samples" in found(opened, unofficial=True), "many updates, and it is not told"
+
+
+def test_a_small_difference_is_told_where_all_runs_have_it(official):
+    opened = Opened(official)
+    assert "power samples" not in found(opened, level="warning")
+    scale_counter(opened, 0.955)
+    assert "power samples" in found(opened, level="warning")
+
+
+@pytest.mark.parametrize("source", ["instant", "average"])
+def test_power_of_either_source_that_agrees_is_accepted(official, source):
+    opened = Opened(official)
+    set_power(opened, source)
+    assert found(opened) | found(opened, level="warning") == set()
+
+
+def test_a_counter_without_power_is_not_official(official):
+    opened = Opened(official)
+    no_power(opened)
+    assert found(opened) == {"power samples"}
+    opened = Opened(official)
+    no_power(opened)
+    assert found(opened, unofficial=True) == set()
+
+
+def test_a_counter_whose_updates_nobody_saw_is_not_official(official):
+    opened = Opened(official)
+    no_updates(opened)
+    assert found(opened) == {"counter energy"}
+    opened = Opened(official)
+    no_updates(opened)
+    assert found(opened, unofficial=True) == set()
+
+
+def test_without_updates_the_counter_is_held_against_power_all_the_same(official):
+    opened = Opened(official)
+    scale_counter(opened, 0.5)
+    no_updates(opened)
+    assert "power samples" in found(opened)
+
+
+def test_power_that_was_not_read_for_long_checks_nothing(official):
+    """Of 82 s, 41 s without a sample are too many; 2 s are told of."""
+    opened = Opened(official)
+    set_power(opened, "instant", drop=lambda times: range(200, 610))
+    assert found(opened) == {"power samples"}
+    opened = Opened(official)
+    set_power(opened, "instant", drop=lambda times: range(200, 220))
+    assert found(opened) == set()
+    assert found(opened, level="warning") == {"power samples"}
+
+
+def test_two_samples_are_no_integral(official):
+    opened = Opened(official)
+    scale_counter(opened, 0.5)
+    for run, recorded in runs(opened):
+        (since_us, until_us), energy_j = recorded["window_us"], run["energy_j"][DOMAIN]
+        milliwatts = round(energy_j / (until_us - since_us) * 1e9)
+        recorded["power"] |= {"t_us": [since_us + 1, 1], "mw": [milliwatts, 0]}
+        run["facts"][DOMAIN]["power_integral_j"] = milliwatts * (until_us - since_us) / 1e9
+    assert "power samples" in found(opened)
+
+
+@pytest.mark.parametrize("value", ["nan", "", "25529.7", True])
+def test_integrated_power_is_a_number(official, value):
+    opened = Opened(official)
+    opened.result["runs"][3]["facts"][DOMAIN]["power_integral_j"] = value
+    assert "power samples" in found(opened)
+
+
+@pytest.mark.parametrize("joules", [60, 1300])
+def test_a_counter_that_begins_above_its_updates(official, joules):
+    """The next update comes within 0.1 s, which takes 45 J at most here."""
+    opened = Opened(official)
+    for run, recorded in runs(opened):
+        run["facts"][DOMAIN]["power_limit_w"] = 1e6
+        start_mj, end_mj = recorded["counter_mj"]
+        set_energy(run, recorded, start_mj + joules * 1000, end_mj)
+    assert "counter energy" in found(opened)
+
+
+def test_a_counter_that_ends_below_its_updates(official):
+    opened = Opened(official)
+    for run, recorded in runs(opened):
+        start_mj, end_mj = recorded["counter_mj"]
+        set_energy(run, recorded, start_mj, end_mj - 60_000)
+    assert "counter energy" in found(opened)
+
+
+def leave_out(opened, places):
+    """Runs are left out, and the others renumbered."""
+    for place in sorted(places, reverse=True):
+        del opened.result["runs"][place], opened.raw[place + 1]
+    for place, run in enumerate(opened.result["runs"]):
+        run["index"] = opened.raw[place + 1]["index"] = place
+    opened.raw[0]["runs"] = opened.result["protocol"]["repeats"] = len(opened.result["runs"])
+
+
+def close_gap(opened, place, by_us):
+    """All runs from one on are made to have begun so much earlier, by the date and the clock."""
+    for later in range(place, len(opened.result["runs"])):
+        opened.raw[later + 1]["begin_us"] -= by_us
+        run = opened.result["runs"][later]
+        began = datetime.fromisoformat(run["started_at"]) - timedelta(microseconds=by_us)
+        run["started_at"] = began.isoformat()
+
+
+@pytest.fixture(scope="module")
+def of_twelve(tmp_path_factory):
+    """The submission of a result of twelve runs."""
+    return bundle(measure(tmp_path_factory.mktemp("twelve"), repeats=12))
+
+
+def test_a_run_left_out_shows_in_the_counter(of_twelve):
+    """The clock and the dates are closed up; the counter tells of 25 kJ in no time."""
+    opened = Opened(of_twelve)
+    by_us = opened.raw[6]["begin_us"] - opened.raw[5]["begin_us"]
+    leave_out(opened, [4])
+    close_gap(opened, 4, by_us)
+    assert found(opened) == {"counter from run to run"}
+    opened.result["cautions"].append({"code": "resumed", "message": "runs were measured before"})
+    assert found(opened, level="warning") >= {"counter from run to run"}
+
+
+def test_a_pause_in_which_the_counter_stood_still(official):
+    """A minute with the model loaded takes 70 J a second."""
+    opened = Opened(official)
+    close_gap(opened, 5, -60_000_000)
+    opened.result["created_at"] = "2026-03-01T12:16:23Z"
+    assert found(opened) == {"counter from run to run"}
