@@ -75,7 +75,7 @@ def run_benchmark(
     inputs_cut = backend.cut_inputs(plan.workload.queries)
     missing = [index for index in range(plan.repeats) if index not in runs]
     if not missing or enough(in_order()):
-        return Measured(in_order(), Warmup(0.0, 0, True, inputs_cut=inputs_cut))
+        return Measured(in_order(), Warmup(0.0, 0, None, inputs_cut=inputs_cut))
     if plan.idle_s > 0:
         observer.stage("idle with the model loaded", None)
     idle_w = measure_idle(meters, plan.idle_s)

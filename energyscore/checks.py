@@ -60,7 +60,7 @@ def find_cautions(
 def find_run_cautions(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
     """What of it the runs alone tell, whatever the work was."""
     cautions = _from_notices(runs)
-    if not protocol.warmup_steady:
+    if protocol.warmup_steady is False:
         message = f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up"
         cautions.append(Caution(code="warmup_unsteady", message=message))
     cautions += [
@@ -117,7 +117,7 @@ def check_conformance(
     generation = workload.generation or {}
     shared = sum(any(one.code == "contention" for one in run.notices) for run in runs)
     points = [
-        ("hardware", f"NVIDIA {OFFICIAL_GPU}", ", ".join(gpus) or "no GPU", official_gpu),
+        ("hardware", OFFICIAL_GPU, ", ".join(gpus) or environment.cpu or "no GPU", official_gpu),
         ("device", "model on the metered GPUs", protocol.device, on_gpu),
         (
             "gpus",
@@ -158,7 +158,7 @@ def check_conformance(
             f"{shortest_s:.1f} s",
             shortest_s >= MIN_WINDOW_S,
         ),
-        ("warm-up", "until steady", "quick" if protocol.quick else "full", not protocol.quick),
+        ("warm-up", "until steady, or two minutes", _warmup(protocol), not protocol.quick),
         (
             "GPU energy",
             "counter",
@@ -324,6 +324,15 @@ def _cut_answers(runs: Sequence[Run], workload: WorkloadPart, facts: ModelFacts)
     if facts.weights == "random":
         message += "; random weights never end one, so that modes hardly differ"
     return [Caution(code="answers_cut", message=message)]
+
+
+def _warmup(protocol: ProtocolPart) -> str:
+    if protocol.quick:
+        return "quick"
+    if protocol.warmup_steady is None:
+        return "full, before an interruption"
+    steady = "until steady" if protocol.warmup_steady else "not steady"
+    return f"{steady} ({protocol.warmup_s:.0f} s)"
 
 
 def _lengths(generation: dict[str, int | str]) -> str:

@@ -53,10 +53,13 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
 
 
 def show_report(report: Report) -> None:
-    """Print the star table, one table a task, and under it what must be known to read it."""
+    """Print the star table, one table a task, and under it what must be known to read it.
+
+    The tasks stand as `energyscore tasks` lists them.
+    """
     console = data_console()
     report = told_apart(report)
-    for task in dict.fromkeys(entry.result.task.id for entry in report):
+    for task in sorted({entry.result.task.id for entry in report}):
         entries = [entry for entry in report if entry.result.task.id == task]
         table, shared = star_table(task, entries, console)
         console.print(table)

@@ -21,6 +21,7 @@ MOST_PUE = 10.0
 _PRICE = re.compile(r"(\d+\.?\d*|\.\d+)\s*(.*)", re.ASCII)
 _A_KWH = re.compile(r"\s*/\s*kwh$", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z]{3}")
+_WRITTEN_OUT = 1e-9
 _CHEAP = 0.01  # below it, the cost of 1,000 queries is also told for a million
 
 
@@ -186,10 +187,18 @@ def format_co2(co2_g: float) -> str:
 def format_cost(cost_per_1k: float, currency: str | None) -> str:
     """The cost of 1,000 queries; where that is next to nothing, of a million too."""
     unit = f" {currency}" if currency else ""
-    text = f"{format_number(cost_per_1k)}{unit}"
+    text = f"{_plain(cost_per_1k)}{unit}"
     if cost_per_1k < _CHEAP:
-        text += f"\n{format_number(cost_per_1k * 1000)} a million"
+        text += f"\n{_plain(cost_per_1k * 1000)}{unit} a million"
     return text
+
+
+def _plain(amount: float) -> str:
+    """An amount of money: with three digits, and never with an exponent that can be written out."""
+    text = format_number(amount)
+    if "e-" not in text or amount < _WRITTEN_OUT:
+        return text
+    return f"{amount:.{2 - math.floor(math.log10(amount))}f}"
 
 
 def describe_site(site: Facts) -> list[str]:

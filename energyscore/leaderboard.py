@@ -2,9 +2,10 @@
 
 Only comparable figures stand in one table: official rows with results that hold the official
 protocol on the official GPU, results without official rows with those of their cohort. The
-others are kept with the reason why they were left out, as are the rows of a model that occurs
-more than once. Stars are given anew, by the official rule, over all rows that are left: an
-official file alone keeps every one of its published stars.
+others are kept with the reason why they were left out, as are the rows of a model that others
+replace. Stars are given anew, by the official rule, over all rows that are left, and so follow from
+them alone. A model's rows in one official file stay together: the published stars stand on all of
+them, so an official file alone keeps every one of its published stars.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ from energyscore.published import Published
 from energyscore.rating import Kind, rated_figure
 from energyscore.result import Result
 from energyscore.scales import Scale
-from energyscore.stars import BANDS, inner_edges
+from energyscore.stars import BANDS, inner_edges, stars_for
 from energyscore.units import WH_PER_KWH, format_wh
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 
 RANKED, UNRATED, DUPLICATE, LEFT_OUT = "ranked", "unrated", "duplicate", "left_out"
 OFFICIAL, OURS = "official", "result"
+SAME_FIGURE = "of the file that comes later, with the same figure"
 _NUMBERS = (
     *("stars", "published_stars", "energy_wh", "energy_kwh", "ci95_low_wh", "ci95_high_wh"),
-    *("runs", "line"),
+    *("runs", "line", "reference_stars"),
 )
 _WORDS = (
     *("model", "revision", "status", "basis", "estimated", "method", "hardware", "date"),
@@ -56,6 +58,8 @@ class Table:
         rows: a row each in the order of the sources, those that are not ranked too. `status` says
             what became of a row, `reason` why; `cautions` are a result's messages; figures are in
             Wh and kWh per 1,000 queries; NaN and None stand for what is not known.
+            `reference_stars` are those that an official result has by the reference's bands.
+        reference: the name of that reference.
     """
 
     task: str
@@ -66,6 +70,7 @@ class Table:
     low_wh: float | None
     high_wh: float | None
     rows: "pd.DataFrame"
+    reference: str
 
     def ranking(self) -> "pd.DataFrame":
         """The rows that stand in the table, from least energy to most."""
@@ -110,7 +115,7 @@ def build(
         published: official files, in the order in which a later one replaces an earlier one.
         reference: what official rows were measured by: hardware and protocol.
         scale: bands to rate by; None cuts them from the merged rows of each table.
-        every: keep all rows of a model that occurs more than once.
+        every: keep all rows of a model, also those that a newer or later one replaces.
         official_only: leave out what was not measured as official rows are.
         site: where the energy would be drawn.
     """
@@ -151,18 +156,16 @@ def _table(key: tuple[str, str, str], group: _Group, rules: _Rules) -> Table:
     group.results.sort(key=lambda entry: entry[1].created_at)
     scale = rules.scale
     columns = _columns(group, rules, (task, size or None))
-    status, energy_wh = columns["status"], columns["energy_wh"]
-    counted = status == RANKED
     if not rules.every:
-        counted &= ~_set_duplicates_aside(columns)
-    ranked = columns["status"] == RANKED
-    models = len(set(columns["model"][counted].tolist()))
+        _set_duplicates_aside(columns)
+    ranked, energy_wh = columns["status"] == RANKED, columns["energy_wh"]
+    models = len(set(columns["model"][ranked].tolist()))
     low = high = None
     band = scale.band(task, size or None) if scale else None
     if band is not None:
         low, high = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
-    elif counted.any():
-        low, high = float(energy_wh[counted].min()), float(energy_wh[counted].max())
+    elif ranked.any():
+        low, high = float(energy_wh[ranked].min()), float(energy_wh[ranked].max())
     why = ""
     if band is None and models < 2:
         why = "stars are relative: at least two comparable models are needed"
@@ -172,9 +175,12 @@ def _table(key: tuple[str, str, str], group: _Group, rules: _Rules) -> Table:
         columns["status"][ranked], columns["reason"][ranked] = UNRATED, why
     elif low is not None and high is not None:
         columns["stars"][ranked] = stars_of(energy_wh[ranked], low, high)
-    name = scale.name if scale else f"cohort of {models}"
+    name = scale.name if scale else f"cohort of {int(ranked.sum())}"
     kind: Kind = "reference" if scale else "cohort"
-    return Table(task, size or None, mode or None, name, kind, low, high, _frame(columns))
+    frame = _frame(columns)
+    return Table(
+        task, size or None, mode or None, name, kind, low, high, frame, rules.reference.name
+    )
 
 
 def _columns(group: _Group, rules: _Rules, band: tuple[str, str | None]) -> "Columns":
@@ -222,13 +228,14 @@ def _result_rows(
         figure, score = rated_figure(result), result.score
         on_gpu = figure is not None and figure[1] == "gpu"
         low, high = (score.ci95 if on_gpu else score.system_ci95) or (None, None)
+        official = on_gpu and not official_departures(result, reference)
         fields: dict[str, Any] = {
             "model": name,
             "revision": result.model.revision,
             "ci95_low_wh": low,
             "ci95_high_wh": high,
             "runs": score.runs,
-            "official": on_gpu and not official_departures(result, reference),
+            "official": official,
             "method": score.method if on_gpu else score.system_method,
             "hardware": result.hardware,
             "date": result.created_at,
@@ -240,6 +247,11 @@ def _result_rows(
         if figure is not None:
             fields["energy_wh"], fields["basis"], fields["estimated"] = figure
             fields["energy_kwh"] = figure[0] / WH_PER_KWH
+            band = reference.band(result.task.scale_task, result.model.model_class)
+            if official and band is not None:
+                fields["reference_stars"] = stars_for(
+                    figure[0], band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
+                )
         for field_name, value in fields.items():
             columns[field_name][row] = value
     return columns
@@ -283,12 +295,10 @@ def _frame(columns: "Columns") -> "pd.DataFrame":
     )
 
 
-def _set_duplicates_aside(columns: "Columns") -> "Array":
+def _set_duplicates_aside(columns: "Columns") -> None:
     """Keep the last row of each model, and say of the others why.
 
-    Returns:
-        Which rows no longer count in the bands. A row that a later line of its own file replaces
-        still counts: the file's published stars stand on both.
+    With a row of an official file all rows of the model in that file stay.
     """
     import numpy as np
     import pandas as pd
@@ -298,17 +308,15 @@ def _set_duplicates_aside(columns: "Columns") -> "Array":
     last = np.empty(len(models), dtype=np.int64)
     last[codes] = live  # of several rows of a model the last one stays
     kept = last[codes]
-    replaced = live != kept
+    source, file = columns["source"], columns["file"]
+    together = (source[kept] == OFFICIAL) & (file[live] == file[kept])
+    replaced = (live != kept) & ~together
     rows, by = live[replaced], kept[replaced]
     columns["status"][rows] = DUPLICATE
     columns["reason"][rows] = np.array(
         [_why_replaced(columns, row, other) for row, other in zip(rows, by, strict=True)],
         dtype=object,
     )
-    gone = np.zeros(len(columns["status"]), dtype=bool)
-    source, file = columns["source"], columns["file"]
-    gone[rows] = (source[by] != OFFICIAL) | (file[rows] != file[by])
-    return gone
 
 
 def _why_replaced(columns: "Columns", row: int, kept: int) -> str:
@@ -319,10 +327,8 @@ def _why_replaced(columns: "Columns", row: int, kept: int) -> str:
         why = "measured here, with its runs"
     elif not official:
         why = f"newer, of {columns['date'][kept]}"
-    elif file[row] != file[kept]:
-        why = "of the file that comes later"
     elif energy_wh[row] == energy_wh[kept]:
-        why = "the same figure"
+        why = SAME_FIGURE
     else:
-        why = "the later line; both count in the bands, as in the published stars"
+        why = "of the file that comes later"
     return f"kept: {where}, {format_wh(energy_wh[kept])}: {why}"

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from energyscore.errors import sentence
 from energyscore.export import RatedResult
 from energyscore.footprint import describe_site
+from energyscore.margins import decimals_for, phase_margin, with_decimals
 from energyscore.scoring import NVML_SYSTEMATIC
 from energyscore.units import format_number
 
 SMALL_COHORT = "the stars of a cohort of 2 say only which of the two takes less."
 BRIEF = "a run was measured for less than 1 s: starting and metering weigh in; take more queries"
 _BRIEF_S = 1.0
+_MOST_VALUES = 4
 
 
 def notes_on(entries: Sequence[RatedResult]) -> list[str]:
@@ -81,15 +83,22 @@ def _departures(entries: Sequence[RatedResult]) -> list[str]:
     lines = []
     for names, group in alike.items():
         if names:
-            first, *others = (set(entry.rating.not_comparable) for entry in group)
-            common = first.intersection(*others)
-            points = [
-                point if point in common else name
-                for name, point in zip(names, group[0].rating.not_comparable, strict=True)
-            ]
+            columns = zip(*(entry.rating.not_comparable for entry in group), strict=True)
+            points = [_together(list(dict.fromkeys(column))) for column in columns]
             whose = "" if len(group) == len(entries) else f" ({_models(group)})"
             lines.append(sentence(f"not comparable to the reference{whose}: {'; '.join(points)}"))
     return lines
+
+
+def _together(points: Sequence[str]) -> str:
+    """One point of several results: `repeats: 1 or 3 instead of 10 or more`."""
+    ends = [point.rpartition(" instead of ")[::2] for point in points]
+    if len(points) == 1 or len({end for _, end in ends}) > 1:
+        return "; ".join(points)
+    name = points[0].partition(": ")[0]
+    values = [start.removeprefix(f"{name}: ") for start, _ in ends]
+    more = ", ..." if len(values) > _MOST_VALUES else ""
+    return f"{name}: {' or '.join(values[:_MOST_VALUES])}{more} instead of {ends[0][1]}"
 
 
 def _parts(entry: RatedResult) -> list[str]:
@@ -97,15 +106,20 @@ def _parts(entry: RatedResult) -> list[str]:
     score = entry.result.score
     if score.gpu_wh_per_1k_queries is None:
         return []
-    parts, reason = [], ""
+    parts, reason, known_to = [], "", ""
     for name, phase in score.phases.items():
         reason = reason or phase.reason
-        if phase.gpu_wh_per_1k_queries is not None:
-            margin = "" if phase.se is None else f" +/- {format_number(1.96 * phase.se)}"
-            parts.append(f"{name} {format_number(phase.gpu_wh_per_1k_queries)}{margin}")
+        figure, margin = phase.gpu_wh_per_1k_queries, phase_margin(phase, score.runs)
+        if figure is not None and margin is not None:
+            decimals = decimals_for(margin.wh, figure)
+            shown = (with_decimals(one, decimals) for one in (figure, margin.wh))
+            parts.append(f"{name} {' +/- '.join(shown)}")
+            known_to = " +/- 95%" if margin.of_runs else " +/- the standard error of the split"
+        elif figure is not None:
+            parts.append(f"{name} {format_number(figure)}")
     if score.net_gpu_wh_per_1k_queries is not None:
         of = "without" if score.net_of == "idle_without_model" else "with"
         net = format_number(score.net_gpu_wh_per_1k_queries)
         parts.append(f"net of the GPU idling {of} the model {net}")
-    lines = [f"{entry.label}, in Wh: {', '.join(parts)}."] if parts else []
+    lines = [f"{entry.label}, in Wh{known_to}: {', '.join(parts)}."] if parts else []
     return lines + ([sentence(f"{entry.label}: no phases: {reason}")] if reason else [])

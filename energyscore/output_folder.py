@@ -17,7 +17,7 @@ from energyscore.errors import ResultError, UsageError
 
 _Digests = dict[str, list[str]]
 
-_SAFE = re.compile(r"([a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*")
+_SAFE = re.compile(r"([a-z0-9][a-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*")
 _VERSION = 1
 
 
@@ -28,7 +28,8 @@ def write_files(folder: Path, files: Mapping[str, bytes], *, kind: str, force: b
 
     Args:
         folder: it is made where it is missing.
-        files: content by path: lower-case names, in one folder further down at most.
+        files: content by path: names of ASCII letters, digits, `.`, `_` and `-`, in one folder
+            further down at most, whose name is in lower case.
         kind: what the folder is, a word; it names the manifest.
         force: replace and remove files that were changed or are not ours, and write into a folder
             that is not ours. What is neither written nor in the manifest stays even then.

@@ -38,6 +38,17 @@ def is_dir(path: Path) -> bool:
         return False
 
 
+def shown_path(path: Path) -> str:
+    """A path as it was given, for output that may be published: a home folder is written `~`."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return str(path)
+    if home == Path(home.anchor) or not path.is_relative_to(home):
+        return str(path)
+    return str("~" / path.relative_to(home))
+
+
 def model_files(folder: Path, *, weights: bool = True) -> Iterator[Path]:
     """Files of a model's folder, and of the folders in it, that can decide its work.
 

@@ -31,7 +31,7 @@ class Warmup:
     Attributes:
         duration_s: its length.
         queries: how many were done.
-        steady: whether pace and temperature became steady.
+        steady: whether pace and temperature became steady; None where nobody looked.
         output_tokens: how many tokens were generated.
         inputs_cut: queries of the workload that the model does not take whole; None where it
             knows no limit.
@@ -39,7 +39,7 @@ class Warmup:
 
     duration_s: float
     queries: int
-    steady: bool
+    steady: bool | None
     output_tokens: int = 0
     inputs_cut: CutInputs | None = None
 
@@ -91,7 +91,7 @@ def warm_up(
         observer.stage("warm-up", len(few))
         work = Work(plan, backend, few, observer)
         work.one_pass()
-        return Warmup(time.monotonic() - start, len(few), True, work.output_tokens)
+        return Warmup(time.monotonic() - start, len(few), None, work.output_tokens)
     observer.stage("warm-up until the pace is steady", None)
     block, first_s, tokens = _block_of(plan, backend, queries, observer)
     rates, done = [len(block) / first_s], len(block)

@@ -10,7 +10,7 @@ import codecs
 import csv
 import gc
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from energyscore.errors import ResultError, did_you_mean
+from energyscore.paths import shown_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,8 @@ _MAX_KWH = 1e12  # as in results: nothing takes a power station's
 _DIGITS = frozenset("0123456789.eE+-")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _INDEX = re.compile(r"|unnamed: \d+")
-_STARS = {text: stars for stars in range(1, 6) for text in (str(stars), f"{stars}.0")}
+_STARS = {text: float(stars) for stars in range(1, 6) for text in (str(stars), f"{stars}.0")}
+_STARS[""] = float("nan")  # a newcomer's are to be computed
 _CLASSES = ("A", "B", "C")
 _OURS = {
     "csv_version": "Name the JSON files of the results, or their folder, instead.",
@@ -48,10 +50,11 @@ class Published:
     """The rows of one official file.
 
     Attributes:
-        file: its path.
+        file: its path, as it was given.
         task: the task that it is of.
         rows: a row a line, in the file's order: `model`, `energy_kwh` and `energy_wh` (per 1,000
-            queries), `published_stars`, `model_class` (empty where the task has none), `line`.
+            queries), `published_stars` (NaN where there are none yet), `model_class` (empty where
+            the task has none), `line`.
         unused: columns that were not read.
     """
 
@@ -62,33 +65,23 @@ class Published:
 
 
 def is_published(path: Path) -> bool:
-    """Whether a CSV in a folder claims to be an official leaderboard: others may lie there too."""
+    """Whether a CSV in a folder has an official leaderboard's columns: others may lie there too."""
+    names = _names_in(path)
+    return names.issuperset(COLUMNS) and names.isdisjoint(_OURS)
+
+
+def is_our_table(path: Path) -> bool:
+    """Whether a CSV is a table of ours that is made from results, and no source of any."""
+    return not _names_in(path).isdisjoint(_OURS)
+
+
+def _names_in(path: Path) -> set[str]:
     try:
         with path.open("rb") as file:
-            head = file.readline(4096).decode("utf-8", errors="replace").lower()
+            head = file.readline(4096).decode("utf-8-sig", errors="replace")
     except OSError:
-        return False
-    return "total_gpu_energy" in head and not any(name in head for name in _OURS)
-
-
-def task_of(path: Path, known: Iterable[str], given: str | None = None) -> str:
-    """The task of an official file: `given`, else the file's name.
-
-    Raises:
-        ResultError: when there is no such task.
-    """
-    names = set(known)
-    name = given if given is not None else path.stem
-    task = re.sub(r"[\s-]+", "_", name.strip()).lower()
-    if task in names:
-        return task
-    remedy = did_you_mean(task, names)
-    if given is not None:
-        raise ResultError(f"--task: unknown task {given!r}.", remedy)
-    raise ResultError(
-        f"{path}: the task is the file's name, and {name!r} is none.",
-        f"{remedy} Rename the file, or name the task with --task.",
-    )
+        return set()
+    return {name.strip().strip('"').lower() for name in head.split(",")}
 
 
 def read_published(path: Path, task: str, classes: Sequence[str] = ()) -> Published:
@@ -125,7 +118,7 @@ def read_published(path: Path, task: str, classes: Sequence[str] = ()) -> Publis
             "line": np.array(cells.lines),
         }
     )
-    return Published(str(path), task, frame, cells.unused)
+    return Published(shown_path(path), task, frame, cells.unused)
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,25 @@ def latest_only(results: Iterable[Result]) -> list[Result]:
     return list(newest.values())
 
 
+def without_copies(results: Iterable[Result]) -> list[Result]:
+    """Each result once, however many copies of it there are."""
+    known: dict[str, list[Result]] = {}
+    found = []
+    for result in results:
+        alike = known.setdefault(result.identity, [])
+        if result not in alike:
+            alike.append(result)
+            found.append(result)
+    return found
+
+
+def set_aside(results: Iterable[Result]) -> list[Result]:
+    """What `latest_only` leaves out, but for copies."""
+    results = list(results)
+    kept = latest_only(results)
+    return without_copies([*kept, *results])[len(kept) :]
+
+
 def _rank(result: Result) -> tuple[bool, str]:
     return result.valid, result.created_at
 
@@ -234,7 +253,7 @@ def _cohorts(
             models,
             _Range(
                 "cohort",
-                f"cohort of {models}",
+                f"cohort of {len(members)}",
                 min(figures),
                 max(figures),
                 _REPEATABILITY_ONLY if one_place else error,

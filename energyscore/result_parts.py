@@ -89,7 +89,9 @@ class ProtocolPart(Part):
     min_window_s: NonNegative
     warmup_s: NonNegative
     warmup_queries: Count
-    warmup_steady: bool
+    warmup_steady: bool | None = Field(
+        description="whether pace and temperature became steady; null: nothing was looked at"
+    )
     metered_gpus: list[str] = Field(description="UUIDs")
     gpus_chosen_by: Literal["model", "user"] | None
     occupied_gpus: list[str] = Field(description="UUIDs of those that the model occupies")

@@ -116,7 +116,7 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
 
 
 def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[Path, Result]]:
-    """Read results from files, and from folders all the way down, sorted by path.
+    """Read results from files, and from folders all the way down; each file once.
 
     Args:
         paths: the files and folders.
@@ -124,10 +124,14 @@ def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[
             all of them. None: such a file is an error, as one that is named always is: no check
             may pass by overlooking.
 
+    Returns:
+        Each result with its path as it was given, in the order of `paths`, those of a folder
+        sorted.
+
     Raises:
         ResultError: when a path does not exist, a folder holds no result, or a file is not one.
     """
-    loaded: dict[Path, Result] = {}
+    loaded: dict[Path, tuple[Path, Result]] = {}
     skipped: set[Path] = set()
     for path in paths:
         in_folder = is_dir(path)
@@ -136,13 +140,13 @@ def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[
             if place in loaded or (in_folder and place in skipped):
                 continue
             try:
-                loaded[place] = load_result(file)
+                loaded[place] = file, load_result(file)
             except ResultError as error:
                 if skip is None or not in_folder:
                     raise
                 skipped.add(place)
                 skip(error)
-    return list(loaded.items())
+    return list(loaded.values())
 
 
 def _files_of(folder: Path) -> list[Path]:

@@ -135,7 +135,7 @@ def make_result(
         min_window_s=60.0,
         warmup_s=30.0,
         warmup_queries=100,
-        warmup_steady=True,
+        warmup_steady=None if quick else True,
         metered_gpus=uuids,
         gpus_chosen_by="model" if gpu else None,
         occupied_gpus=uuids,

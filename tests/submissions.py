@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -21,13 +21,15 @@ import pytest
 from energyscore import __version__, assemble, benchmark, preparation, work
 from energyscore.assemble import Subject, identity
 from energyscore.backend import Batch, BatchOutput, ModelFacts
+from energyscore.errors import ResultError
 from energyscore.export.bundle import Submitted, to_bundle, why_not_official
+from energyscore.export.submission_log import to_log
 from energyscore.meter import Measurement, Reading, Window
 from energyscore.meters.nvml import record_of
 from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate
 from energyscore.model import parse_model
 from energyscore.rating import rate
-from energyscore.result import EnvironmentPart, GpuPart, Idle, Run
+from energyscore.result import EnvironmentPart, GpuPart, Idle, Run, parse_result
 from energyscore.scales import DEFAULT_SCALE
 from energyscore.scoring import score_runs
 from energyscore.store import Journal, load_result, save_result
@@ -253,6 +255,7 @@ class Opened:
         self.raw_name = raw and f"{self.folder}/{raw['file']}"
         lines = gzip.decompress(self.files[self.raw_name]).splitlines() if raw else []
         self.raw = [json.loads(line) for line in lines]
+        self.first_log = self.files[f"{self.folder}/log.txt"]
 
     @property
     def listed(self):
@@ -288,7 +291,13 @@ class Opened:
         if self.result["raw"] and self.raw_name in self.files:
             digest = hashlib.sha256(self.files[self.raw_name]).hexdigest()
             self.result["raw"]["sha256"] = digest
-        self.files[f"{self.folder}/result.json"] = json.dumps(self.result).encode()
+        content = json.dumps(self.result).encode()
+        self.files[f"{self.folder}/result.json"] = content
+        # The log follows the result, unless it is what was tampered with.
+        if self.files.get(f"{self.folder}/log.txt") == self.first_log:
+            with suppress(ResultError, LookupError):
+                self.first_log = to_log(parse_result(content, "result.json")).encode()
+                self.files[f"{self.folder}/log.txt"] = self.first_log
         return self.rehashed()
 
     def rehashed(self):

@@ -81,9 +81,10 @@ FORBIDDEN = {
         | {"typer", "rich"}
         | ours("meters", "backends", "benchmark", "cli", "console", "store"),
     ),
-    "sources": HEAVY
-    | {"typer", "rich"}
-    | ours("meters", "backends", "benchmark", "cli", "console"),
+    **dict.fromkeys(
+        ("sources", "board_folder"),
+        HEAVY | {"typer", "rich"} | ours("meters", "backends", "benchmark", "cli", "console"),
+    ),
     "output_folder": HEAVY
     | {"rich", "typer"}
     | ours("meters", "backends", "cli", "console", "export"),

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,8 +14,7 @@ from conftest import energyscore, environment
 from submissions import bundle, measure
 
 from energyscore.export.bundle import ATTESTATIONS
-from energyscore.store import load_result, save_result
-from results import make_cpu_run, make_result
+from energyscore.store import load_result
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_verify_prints_each_check_and_its_verdict(submission):
     assert f"{submission}: valid." in done.stderr
     report = json.loads(energyscore("verify", submission, "--format", "json").stdout)
     assert report["status"] == "valid"
-    assert {finding["level"] for finding in report["findings"]} == {"ok"}
+    assert {finding["level"] for finding in report["findings"]} == {"ok", "not applicable"}
 
 
 def test_verify_says_what_is_no_submission_and_what_is_no_file(tmp_path):
@@ -135,15 +135,16 @@ def test_on_a_terminal_each_attestation_is_asked_for(results, tmp_path, answers,
     assert done.stderr.count("Do you attest") == answers.count("\n")
     assert file.exists() == (status == 0)
     assert status == 0 or "model_representation" not in done.stderr
+    # What was refused stands there in its words, not by its name.
+    assert "data_integrity" not in done.stderr
 
 
 def test_what_is_not_official_must_be_asked_for_and_is_said_to_be_so(tmp_path):
-    runs = [make_cpu_run(0), make_cpu_run(1)]
-    save_result(tmp_path / "results", make_result(runs=runs, gpu=None, official=False))
+    measure(tmp_path / "results", device="cpu", queries=60, repeats=2)
     file = tmp_path / "x.zip"
     done = energyscore("bundle", tmp_path / "results", "--attest", "-o", file)
     assert done.status == 2
-    assert "not official: GPU score, raw record, hardware" in done.error
+    assert "not official: hardware, device, gpus" in done.error
     assert not file.exists()
     command = ("bundle", tmp_path / "results", "--attest", "--allow-unofficial", "-o", file)
     done = energyscore(*command)
@@ -165,4 +166,69 @@ def test_a_raw_record_that_was_changed_or_lost_is_found_out(tmp_path):
     raw.unlink()
     done = energyscore(*command)
     assert done.status == 2
-    assert "cannot be read" in done.error
+    assert "is missing" in done.error and "put the raw record back" in done.error
+
+
+def again(path):
+    """The same measurement a month later, and as it is on file."""
+    content = json.loads(path.read_text())
+    older = path.with_name(f"older-{path.name}")
+    raw = path.parent / content["raw"]["file"]
+    older.write_text(path.read_text().replace(content["created_at"], "2026-03-01T23:59:59Z"))
+    return older, raw
+
+
+def test_all_measurements_of_the_same_are_in_it(tmp_path, command):
+    """Whoever submits attests that nothing was left out."""
+    path = measure(tmp_path / "results", queries=60, repeats=2)
+    newer, _ = again(path)
+    shutil.copy(path, tmp_path / "results/copy.json")
+    done = command("bundle", "results", "--attest", "--allow-unofficial", "-o", "x.zip")
+    assert done.status == 0, done.stderr
+    assert "note: the submission holds 1 older measurement of the same model" in done.stderr
+    contents = [data for name, data in read(tmp_path / "x.zip").items() if "result.json" in name]
+    assert sorted(contents) == sorted([path.read_bytes(), newer.read_bytes()])
+    assert command("verify", "x.zip").status == 0
+
+
+def test_older_ones_are_named_before_anything_is_attested(tmp_path, command):
+    again(measure(tmp_path / "results", queries=60, repeats=2))
+    done = command("bundle", "results", "--allow-unofficial", "-o", "x.zip")
+    assert done.status == 2
+    assert done.stderr.index("1 older measurement") < done.stderr.index("three attestations")
+
+
+def test_what_the_checker_refuses_is_not_written(tmp_path, command):
+    path = measure(tmp_path / "results", queries=60, repeats=2)
+    content = json.loads(path.read_text())
+    content["score"]["gpu_wh_per_1k_queries"] /= 2
+    path.write_text(json.dumps(content))
+    done = command("bundle", "results", "--attest", "--allow-unofficial", "-o", "x.zip")
+    assert (done.status, done.stdout) == (2, "")
+    assert "`energyscore verify` would refuse it: score of 01-org-model" in done.error
+    assert not (tmp_path / "x.zip").exists()
+
+
+def test_only_a_submission_is_replaced(tmp_path, command):
+    measure(tmp_path / "results", queries=60, repeats=2)
+    arguments = ("bundle", "results", "--attest", "--allow-unofficial", "-o")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("manifest.json", "{}")
+    before = (tmp_path / "x.zip").read_bytes()
+    done = command(*arguments, "x.zip")
+    assert done.status == 2
+    assert "x.zip is there already, and is no submission" in done.error
+    assert (tmp_path / "x.zip").read_bytes() == before
+    assert command(*arguments, "x.zip", "--force").status == 0
+    assert command(*arguments, "x.zip").status == 0  # its own
+    (tmp_path / "y.zip").mkdir()
+    assert "y.zip is no file" in command(*arguments, "y.zip", "--force").error
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x", "results/r.json"])
+def test_a_submission_ends_in_zip(tmp_path, command, name):
+    measure(tmp_path / "results", queries=60, repeats=2)
+    done = command("bundle", "results", "--attest", "--allow-unofficial", "--force", "-o", name)
+    assert done.status == 2
+    assert "does not end in .zip" in done.error
+    assert not (tmp_path / name).exists()

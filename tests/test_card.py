@@ -61,6 +61,7 @@ def test_estimates_have_metrics_of_their_own_and_say_so():
     energy, stars = entry["metrics"]
     assert energy["type"] == "energyscore_estimated_system_wh_per_1k_queries"
     assert "estimated" in energy["name"]
+    assert energy["args"]["model"] == "org/0"
     assert energy["args"]["estimated"] is True
     assert stars["type"] == "energyscore_estimated_stars"
     assert "cohort of 3" in stars["name"]
@@ -77,6 +78,27 @@ def test_no_stars_are_no_metric_and_no_zero():
     ]
     (row,) = [line for line in card_section(report(estimated())).splitlines() if " Wh " in line]
     assert "| none | stars are relative: at least two comparable models are needed |" in row
+
+
+def test_the_table_and_the_metadata_name_the_model_that_was_measured():
+    result = measured("org/model")
+    model = result.model.model_copy(update={"revision": "0123456789abcdef0123"})
+    entries = report(result.model_copy(update={"model": model}))
+    assert "| org/model @0123456789ab | " in card_section(entries)
+    facts = model_index(entries)[0]["metrics"][0]["args"]
+    assert (facts["model"], facts["revision"]) == ("org/model", "0123456789abcdef0123")
+    assert "random" not in json.dumps(model_index(entries))
+
+
+def test_random_weights_have_metrics_of_their_own_and_say_so():
+    results = [estimated(f"builtin:{n}", 7200.0 * (1 + n), weights="random") for n in range(3)]
+    entries = report(*results)[:1]
+    energy, stars = model_index(entries)[0]["metrics"]
+    assert energy["type"] == "energyscore_random_weights_estimated_system_wh_per_1k_queries"
+    assert stars["type"] == "energyscore_random_weights_estimated_stars"
+    assert "random weights" in energy["name"] and "random weights" in stars["name"]
+    assert energy["args"]["model"] == "builtin:0"
+    assert "| builtin:0 @r, random weights | " in card_section(entries)
 
 
 def test_two_machines_are_two_entries():
@@ -227,6 +249,30 @@ def test_the_command_merges_into_a_card_and_keeps_its_permissions(results, tmp_p
     assert sorted(os.listdir(tmp_path)) == ["README.md", "link.md"]
 
 
+def test_a_card_keeps_its_other_tasks_and_refuses_another_model(tmp_path):
+    task = measured("org/a").task.model_copy(update={"id": "summarization"})
+    contents = {
+        "gen": measured("org/a", identity="a" * 64),
+        "sum": measured("org/a", identity="b" * 64).model_copy(update={"task": task}),
+        "other": measured("org/b", identity="c" * 64),
+    }
+    for name, result in contents.items():
+        (tmp_path / f"{name}.json").write_text(result_to_json(result))
+    path = tmp_path / "CARD.md"
+    for name in ("gen", "sum"):
+        assert energyscore("card", tmp_path / f"{name}.json", "--write", path).status == 0
+    card = path.read_text()
+    assert "### Text generation, class A" in card and "### Summarization, class A" in card
+    tasks = {line.task_type for line in ModelCard(card).data.eval_results}
+    assert tasks == {"text-generation", "summarization"}
+    refused = energyscore("card", tmp_path / "other.json", "--write", path)
+    assert refused.status == 2 and "another model, org/a" in refused.error
+    assert path.read_text() == card
+    done = energyscore("card", tmp_path / "other.json", "--write", path, "--replace")
+    assert "figures of org/a were taken out" in done.stderr
+    assert "org/a" not in path.read_text()
+
+
 def test_the_command_prints_each_form(results):
     new_card = energyscore("card", results / "a.json").stdout
     assert ModelCard(new_card).data.model_name == "a"
@@ -241,6 +287,8 @@ def test_eval_results_are_written_beside_the_card(results, tmp_path):
     assert done.status == 0, done.stderr
     assert "estimated.json: its figure is not measured GPU energy" in done.stderr
     (file,) = (tmp_path / ".eval_results").iterdir()
+    alone = energyscore("card", results, *arguments[:4])
+    assert (alone.status, alone.stdout) == (0, "")
     assert yaml.safe_load(file.read_text())[0]["value"] == 1.5075
 
 

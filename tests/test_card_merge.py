@@ -7,8 +7,9 @@ from huggingface_hub import ModelCard
 
 from energyscore.errors import UsageError
 from energyscore.export.card_merge import BEGIN, END, merge_card
+from energyscore.export.card_parts import CardFigures, heading_of, task_name
 
-SECTION = "## Inference energy\n\n| a | b |\n|---|---|\n| 1 Wh | ★★★★☆ |\n"
+SECTION = "\n| a | b |\n|---|---|\n| 1 Wh | ★★★★☆ |\n"
 
 FRONTS = {
     "plain": "license: mit\ntags:\n- a\n- b",
@@ -44,16 +45,28 @@ BODIES = {
 BREAKS = {"LF": "\n", "CRLF": "\r\n"}
 
 
-def ours(value=1.5, task="text-generation", extra=()):
+def ours(value=1.5, task="text-generation", extra=(), model=None):
+    metric = {"type": "energyscore_gpu_wh_per_1k_queries", "value": value, **dict(extra)}
+    if model:
+        metric["args"] = {"model": model}
     return {
         "task": {"type": task},
         "dataset": {"name": "D", "type": "d/d"},
-        "metrics": [{"type": "energyscore_gpu_wh_per_1k_queries", "value": value, **dict(extra)}],
+        "metrics": [metric],
     }
 
 
-def merge(card, *results, section=SECTION):
-    return merge_card(card, "model", list(results) or [ours()], section, "README.md")
+def merged_and_remarks(card, *results, section=SECTION, model="org/model", **options):
+    results = list(results) or [ours()]
+    blocks = {
+        task_name(result): f"{heading_of(task_name(result))}\n{section}" for result in results
+    }
+    name = model.rpartition("/")[2]
+    return merge_card(card, CardFigures(name, model, results, blocks), "README.md", **options)
+
+
+def merge(card, *results, **options):
+    return merged_and_remarks(card, *results, **options)[0]
 
 
 def front_of(card):
@@ -88,11 +101,15 @@ def test_the_hub_reads_the_old_and_the_new(card, caplog):
     front = front_of(merged)
     entries = front.pop("model-index")
     before = front_of(card)
-    theirs = before.pop("model-index", [{"name": "model", "results": []}])
+    theirs = before.pop("model-index", [])
     assert repr(front) == repr(before)
-    assert [entry["name"] for entry in entries] == [entry["name"] for entry in theirs]
-    assert entries[0]["results"][-1] == ours()
-    assert repr(entries[0]["results"][:-1]) == repr(theirs[0]["results"])
+    # The only model takes our results; of several none has our name, and ours is added.
+    place = 0 if len(theirs) < 2 else len(theirs)
+    assert entries[place]["results"][-1] == ours()
+    del entries[place]["results"][-1]
+    if place == len(theirs):
+        assert entries.pop() == {"name": "model", "results": []}
+    assert repr(entries) == repr(theirs)
 
 
 def test_twice_is_once(card):
@@ -100,11 +117,74 @@ def test_twice_is_once(card):
     assert merge(merged) == merged
 
 
-def test_new_results_take_the_place_of_the_old(card):
+def test_new_results_take_the_place_of_the_old_of_their_task_and_others_stay(card):
     first = merge(card, ours(1.5), ours(2.5, "asr"), section="old\n")
     second = merge(first, ours(9.5), section="new\n")
-    assert second == merge(card, ours(9.5), section="new\n")
-    assert "old" not in second
+    assert second == merge(merge(card, ours(9.5), ours(0.0, "asr"), section="new\n"),
+                           ours(2.5, "asr"), section="old\n")  # fmt: skip
+    assert second.count("old") == card.count("old") + 1 and second.count("new") == 1
+    (entry,) = [e for e in front_of(second)["model-index"] if ours(9.5) in e["results"]]
+    assert entry["results"][-2:] == [ours(9.5), ours(2.5, "asr")]
+    assert merge(second, ours(9.5), section="new\n") == second
+
+
+def test_tasks_written_one_after_the_other_are_as_those_written_at_once(card):
+    both = merge(card, ours(1.5), ours(2.5, "asr"))
+    assert merge(merge(card, ours(1.5)), ours(2.5, "asr")) == both
+    assert both.count("### ") == card.count("### ") + 2
+
+
+def names_of(card):
+    return [entry["name"] for entry in front_of(card)["model-index"]]
+
+
+TWO = "---\nmodel-index:\n- name: a\n  results: []\n- name: {}\n  results:\n  - x: 1\n---\ntext\n"
+
+
+@pytest.mark.parametrize("name", ["model", "org/model"])
+def test_results_stand_under_the_entry_of_the_models_name(name):
+    merged, remarks = merged_and_remarks(TWO.format(name), ours(9.5))
+    first, second = front_of(merged)["model-index"]
+    assert first == {"name": "a", "results": []}
+    assert second == {"name": name, "results": [{"x": 1}, ours(9.5)]}
+    assert remarks == ()
+    assert merge(merged, ours(9.5)) == merged
+
+
+def test_among_models_of_other_names_ours_is_added_and_that_is_said():
+    merged, remarks = merged_and_remarks(TWO.format("b"), ours(9.5))
+    assert names_of(merged) == ["a", "b", "model"]
+    assert front_of(merged)["model-index"][2]["results"] == [ours(9.5)]
+    assert remarks == ("none of the 2 models of its model-index is called model: it was added",)
+    assert merged_and_remarks(merged, ours(9.5)) == (merged, ())
+
+
+def test_under_which_other_name_results_stand_is_said():
+    card = "---\nmodel-index:\n- name: theirs\n  results:\n  - x: 1\n---\n"
+    merged, remarks = merged_and_remarks(card)
+    assert names_of(merged) == ["theirs"]
+    assert remarks == ("the results stand under the only model of its model-index, theirs",)
+
+
+@pytest.mark.parametrize("front", ["license: mit", FRONTS["other results"]])
+def test_figures_of_another_model_are_not_replaced_unless_asked_for(front):
+    old = [ours(1.5, model="org/model"), ours(3, "asr", model="org/model")]
+    card = merge(f"---\n{front}\n---\ntext\n", *old)
+    with pytest.raises(UsageError) as error:
+        merge(card, ours(9.5, model="b/other"), model="b/other")
+    assert "holds figures of another model, org/model; these are of b/other" in str(error.value)
+    assert "--replace" in error.value.remedy
+    new, remarks = merged_and_remarks(
+        card, ours(9.5, model="b/other"), model="b/other", replace=True
+    )
+    assert remarks[0] == "figures of org/model were taken out"
+    values = [
+        result["metrics"][0]["value"]
+        for e in front_of(new)["model-index"]
+        for result in e["results"]
+    ]
+    assert 1.5 not in values and values[-1] == 9.5
+    assert names_of(new) == (["theirs"] if "theirs" in front else ["other"])
 
 
 def test_line_ends_stay_what_they_are(card):
@@ -146,7 +226,7 @@ def test_a_new_card_can_be_read():
     read = ModelCard(merged)
     assert read.data.model_name == "model"
     assert read.data.eval_results[0].metric_value == 1.5
-    assert SECTION in read.text
+    assert f"## Inference energy\n\n### text-generation\n{SECTION}" in read.text
     assert merge(merged) == merged
 
 

@@ -9,6 +9,7 @@ from energyscore.checks import (
     find_invalid_reasons,
     max_gpus_of,
 )
+from energyscore.export.page.facts import protocol_facts
 from energyscore.result import InputsCut, Notice, SecondSource
 from energyscore.task import load_tasks
 from results import UUID, make_cpu_run, make_result, make_run
@@ -392,6 +393,35 @@ FREE = {"max_new_tokens": 10, "min_new_tokens": 0, "strategy": "greedy"}
 )
 def test_each_departure_fails_its_point_and_no_other(change, points):
     assert failing(conformance(**change)) == points
+
+
+@pytest.mark.parametrize(
+    ("change", "actual"),
+    [
+        ({}, "until steady (30 s)"),
+        ({"protocol_warmup_steady": False, "protocol_warmup_s": 121.4}, "not steady (121 s)"),
+        ({"protocol_quick": True, "protocol_warmup_steady": None}, "quick"),
+    ],
+)
+def test_the_warm_up_says_how_it_ended(change, actual):
+    point = next(one for one in conformance(**change) if one.name == "warm-up")
+    assert (point.required, point.actual) == ("until steady, or two minutes", actual)
+    assert point.ok == (actual != "quick")
+
+
+@pytest.mark.parametrize(
+    ("steady", "said"),
+    [(True, "100 queries, steady"), (False, "queries, not steady"), (None, "pace not checked")],
+)
+def test_a_page_says_whether_the_pace_was_steady_and_whether_anybody_looked(steady, said):
+    protocol = changed(OFFICIAL.protocol, warmup_steady=steady)
+    facts = {fact.name: fact.value for fact in protocol_facts(changed(OFFICIAL, protocol=protocol))}
+    assert facts["Warm-up"].endswith(said)
+
+
+def test_the_processor_stands_for_the_hardware_where_no_gpu_was_metered():
+    point = conformance(protocol_metered_gpus=[], environment_gpus=[])[0]
+    assert (point.required, point.actual) == ("H100 80GB", "A processor")
 
 
 def test_the_largest_class_may_use_any_number_of_gpus():

@@ -113,3 +113,15 @@ def test_what_is_the_same_in_every_row_stands_once_under_a_narrow_table(monkeypa
 def test_a_name_folds_at_its_joints_and_is_cut_only_where_one_part_fills_a_line():
     assert fold("org/model-7b-chat", 10) == "org/model-\n7b-chat"
     assert fold("abcdefghijkl", 5) == "abcde\nfghij\nkl"
+
+
+def test_tasks_stand_in_the_order_of_their_list_whatever_the_models_are_called(capsys):
+    results = []
+    for model, task in (("a/x", "text_generation"), ("b/x", "asr"), ("c/x", "reasoning")):
+        result = make_result(model)
+        part = result.task.model_copy(update={"id": task})
+        results.append(result.model_copy(update={"task": part}))
+    show_report([RatedResult(r, s) for r, s in zip(results, rate(results), strict=True)])
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    titles = [line for line in lines if line in ("asr", "reasoning", "text_generation")]
+    assert titles == ["asr", "reasoning", "text_generation"]

@@ -52,6 +52,11 @@ def test_one_row_says_all():
     )
 
 
+def test_a_task_without_input_tokens_has_no_number_of_them():
+    runs = [make_run(input_tokens=0)]
+    assert rows_of(make_result(runs=runs))[0]["mean_input_tokens"] == ""
+
+
 def test_what_was_not_measured_is_empty_and_never_zero():
     row = rows_of(make_result(runs=[make_run(joules=None)]))[0]
     empty = [

@@ -16,7 +16,7 @@ from energyscore.result import result_to_json
 from results import make_cpu_run, make_result, make_run
 
 SVG = "{http://www.w3.org/2000/svg}"
-GREEN = "#1f8a3b"
+GREEN, FAINT = "#1f8a3b", "#bfe0c8"
 NAMES = [
     "gpt2",
     "meta-llama/Llama-3.1-8B-Instruct",
@@ -52,6 +52,10 @@ def texts(svg):
 
 def full_stars(svg):
     return sum(star.get("fill") == GREEN for star in ET.fromstring(svg).iter(f"{SVG}polygon"))
+
+
+def faint_stars(svg):
+    return sum(star.get("fill") == FAINT for star in ET.fromstring(svg).iter(f"{SVG}polygon"))
 
 
 def test_a_label_says_all_that_labels_say():
@@ -186,17 +190,26 @@ def test_an_estimate_in_a_cohort_says_both():
     results = [estimated(f"builtin:{place}", 7200.0 * (1 + place)) for place in range(5)]
     svg = label.label_svg(entry_of(*results))
     shown = texts(svg)
-    for word in ("estimated", "processor only", "cohort of 5", "5 of 5, in a cohort of 5"):
+    for word in ("estimated", "no GPU energy", "cohort of 5", "5 of 5, in a cohort of 5"):
         assert word in shown
     assert "Inference energy, processor and memory" in shown
+    assert full_stars(svg) == 0 and faint_stars(svg) == 5
     title = ET.fromstring(svg).find(f"{SVG}title").text
     assert "processor and memory only, estimated" in title
     assert "5 of 5 stars (estimated, in a cohort of 5)" in title
 
 
+@pytest.mark.parametrize(("models", "faint"), [(2, 5), (3, 0)])
+def test_stars_among_two_models_are_faint(models, faint):
+    gpu = "NVIDIA A100-SXM4-80GB"
+    svg = label.label_svg(entry_of(*(measured(f"org/{n}", 1 + n, gpu=gpu) for n in range(models))))
+    assert (faint_stars(svg), full_stars(svg)) == (faint, 5 - faint)
+    assert f"cohort of {models}" in texts(svg)
+
+
 def test_official_figures_carry_no_caution():
     shown = texts(label.label_svg(entry_of(measured())))
-    for word in ("estimated", "processor only", "random weights", "quick run", "cohort"):
+    for word in ("estimated", "no GPU energy", "random weights", "quick run", "cohort"):
         assert not any(word in text for text in shown)
 
 
@@ -347,14 +360,14 @@ def test_the_command_writes_each_form(results, tmp_path, form):
 
 def test_without_a_file_the_svg_goes_to_stdout(results):
     done = energyscore("label", results, "--model", "m/small")
-    assert full_stars(done.stdout) == 5
+    assert faint_stars(done.stdout) == 5
 
 
 def test_one_file_alone_has_no_stars_and_among_others_it_has(results):
     alone = energyscore("label", results / "2.json")
     assert "No stars" in texts(alone.stdout)
     among = energyscore("label", results / "2.json", "--among", results)
-    assert full_stars(among.stdout) == 1
+    assert faint_stars(among.stdout) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import energyscore
 
-from energyscore.cli.leaderboard_view import notes_of, show_leaderboard
+from energyscore.cli.leaderboard_view import explain_written, notes_of, show_leaderboard
 from energyscore.errors import ResultError
 from energyscore.export.leaderboard_csv import COLUMNS, to_csv
 from energyscore.export.leaderboard_fields import FIELDS
@@ -136,7 +136,10 @@ def test_a_result_of_the_official_protocol_joins_and_moves_the_bands(tmp_path):
     ("result", "reason"),
     [
         (on_l4("o/x", 99.0), "not comparable to official rows: hardware: NVIDIA L4 instead"),
-        (measured("o/x", 99.0, quick=True), "warm-up: quick instead of until steady"),
+        (
+            measured("o/x", 99.0, quick=True),
+            "warm-up: quick instead of until steady, or two minutes",
+        ),
         (measured("o/x", 99.0, weights="random"), "weights: random instead of pretrained"),
         (measured("o/x", 99.0, invalid=("the GPU was lost",)), "invalid: the GPU was lost"),
         (measured("o/x", 0, runs=[make_run(joules=None)]), "no energy was measured: run 1"),
@@ -262,30 +265,96 @@ def test_two_models_are_said_to_tell_little():
     assert said == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("others", "kept_wh", "why"),
-    [
-        ([("o/m", 0.003, 3, "A")], 3.0, "line 4, 3.00 Wh: the later line; both count"),
-        ([("o/m", 0.002, 5, "A")], 2.0, "line 4, 2.00 Wh: the same figure"),
-    ],
-)
-def test_of_a_model_twice_in_a_file_the_later_line_stays(tmp_path, others, kept_wh, why):
-    rows = [("o/m", 0.002, 5, "A"), ("o/z", 0.007, 1, "A"), *others]
-    table = only(made(tables=[official(tmp_path, rows)]))
-    shown = table.ranking().set_index("model")["energy_wh"]
-    assert shown.to_dict() == {"o/m": kept_wh, "o/z": 7.0}
-    assert why in aside(table, "duplicate")["o/m"]
-    assert "not shown: o/m of" in " ".join(notes_of(table))
-    assert len(only(made(tables=[official(tmp_path, rows)], every=True)).ranking()) == 3
-
-
-def test_a_line_that_its_file_replaces_still_counts_in_the_published_bands(tmp_path):
+def test_of_a_model_twice_in_a_file_both_rows_stay_as_the_published_stars_stand_on_both(tmp_path):
     # Published over all four rows: from 1 to 11 Wh, edges at 3, 5, 7 and 9.
     rows = [("o/m", 0.011, 1), ("o/a", 0.001, 5), ("o/b", 0.004, 4), ("o/m", 0.008, 2)]
-    table = only(made(tables=[official(tmp_path, rows, "asr")]))
+    board = made(tables=[official(tmp_path, rows, "asr")])
+    table = only(board)
     shown = table.ranking()
-    assert shown["stars"].tolist() == shown["published_stars"].tolist() == [5, 4, 2]
-    assert table.high_wh == 11.0
+    assert shown["stars"].tolist() == shown["published_stars"].tolist() == [5, 4, 2, 1]
+    assert (table.high_wh, table.relative_to) == (11.0, "cohort of 4")
+    assert "more than once in one file: o/m; all the rows stay" in " ".join(notes_of(table))
+    assert not len(table.set_aside("duplicate"))
+    written = to_official(board)["asr"].decode().splitlines()[1:]
+    assert written == ["o/m,0.011,1", "o/a,0.001,5", "o/b,0.004,4", "o/m,0.008,2"]
+
+
+@pytest.mark.parametrize("new_wh", [0.5, 6.0, 30.0])
+def test_official_stars_follow_from_the_rows_that_are_written(tmp_path, new_wh):
+    """Also where the row that is replaced was the greatest of all."""
+    rows = [("o/m", 0.02, 1, "A"), ("o/a", 0.001, 5, "A"), ("o/b", 0.004, 4, "A"),
+            ("o/m", 0.008, 2, "A"), ("o/c", 0.011, 2, "A")]  # fmt: skip
+    again = [("o/c", 0.012, 1, "A"), ("o/a", 0.0011, 5, "A")]
+    tables = [official(tmp_path, rows), official(tmp_path, again)]
+    board = made([measured("o/m", new_wh)], tables, official_only=True)
+    text = to_official(board)["text_generation"].decode()
+    written = list(csv.DictReader(io.StringIO(text)))
+    figures = [float(row["total_gpu_energy"]) * 1000 for row in written]
+    expected = [stars_for(figure, min(figures), max(figures)) for figure in figures]
+    assert [int(row["energy_score"]) for row in written] == expected
+    assert sorted(row["model"] for row in written) == ["o/a", "o/b", "o/c", "o/m"]
+    assert only(board).relative_to == "cohort of 4"
+
+
+def test_rows_that_a_later_file_repeats_are_one_note(tmp_path):
+    rows = [(f"o/{n}", n / 1000, 3, "A") for n in range(1, 31)]
+    changed = [*rows[:-1], ("o/30", 0.032, 1, "A")]
+    table = only(made(tables=[official(tmp_path, rows), official(tmp_path, changed)]))
+    notes = [note for note in notes_of(table) if note.startswith("not shown")]
+    assert len(notes) == 2
+    assert notes[0] == "not shown: 29 rows that a later file has with the same figure."
+    assert "o/30" in notes[1]
+    assert len(table.set_aside("duplicate")) == 30
+
+
+def test_results_that_are_shown_in_all_are_counted(tmp_path):
+    results = [
+        on_l4("o/m", 9.0, created_at="2026-01-01T00:00:00Z"),
+        on_l4("o/m", 3.0, created_at="2026-03-01T00:00:00Z"),
+        on_l4("o/a", 1.0),
+    ]
+    table = only(made(results, every=True))
+    assert (table.relative_to, len(table.ranking())) == ("cohort of 3", 3)
+    assert only(made(results)).relative_to == "cohort of 2"
+
+
+def test_a_newcomer_of_an_official_file_gets_stars_and_departs_from_none(tmp_path):
+    rows = [("o/a", 0.001, 5), ("o/b", 0.011, 1), ("o/new", 0.0105, "")]
+    board = made(tables=[official(tmp_path, rows, "asr")])
+    assert stars_by_model(only(board)) == {"o/a": 5, "o/b": 1, "o/new": 1}
+    assert "the stars of all 2 published rows are the published ones." in notes_of(only(board))
+    assert content_of(board)["tables"][0]["rows"][1]["published_stars"] is None
+
+
+def test_what_a_result_has_by_the_reference_is_said_where_it_is_other(tmp_path):
+    # By the reference, from 1.313333 to 28.741175 Wh, 10 Wh have 4 stars, and 25 Wh have 1.
+    rows = [("o/a", 0.001, 5, "A"), ("o/z", 0.011, 1, "A")]
+    results = [measured("o/ten", 10.0), measured("o/more", 25.0), on_l4("o/l4", 10.0)]
+    board = made(results, [official(tmp_path, rows)])
+    # Here from 1 to 25 Wh: 10 Wh are in the second band, 11 too.
+    assert stars_by_model(only(board)) == {"o/a": 5, "o/ten": 4, "o/z": 3, "o/more": 1}
+    assert not any("as `energyscore rate`" in note for note in notes_of(only(board)))
+    other = made(results[:1], [official(tmp_path, rows)])
+    assert stars_by_model(only(other)) == {"o/a": 5, "o/ten": 1, "o/z": 1}
+    said = (
+        f"by {DEFAULT_SCALE}, as `energyscore rate` gives them, the stars would be: o/ten 4; here "
+        "they are relative to these 3 rows."
+    )
+    assert said in notes_of(only(other))
+    assert any(line.endswith(said) for line in explain_written(other))
+    by_scale = made(results[:1], [official(tmp_path, rows)], scale=REFERENCE)
+    assert not any("as `energyscore rate`" in note for note in notes_of(only(by_scale)))
+
+
+def test_official_files_come_with_a_word_on_their_stars(tmp_path):
+    rows = [("o/a", 0.001, 5, "A"), ("o/b", 0.005, 4, "A"), ("o/c", 0.011, 1, "A")]
+    alone = made(tables=[official(tmp_path, rows)])
+    assert explain_written(alone) == []
+    said, _ = explain_written(made([measured("o/new", 21.0)], [official(tmp_path, rows)]))
+    assert said.startswith("text_generation, class A: 2 of 3 published rows have other stars than")
+    own = explain_written(made([measured("o/x", 2.0), measured("o/y", 25.0)]))
+    assert "caution: no row of an official leaderboard is among them" in own[0]
+    assert "relative to 2 results of yours" in own[0]
 
 
 def test_a_later_file_replaces_an_earlier_one_and_a_result_replaces_both(tmp_path):
@@ -346,9 +415,10 @@ def test_json_and_csv_say_the_same_and_never_zero_for_unknown(tmp_path):
     name = 'o/"quoted, 100% s"'
     (tmp_path / "asr.csv").write_text(
         "model,total_gpu_energy,energy_score\n"
-        '"o/""quoted, 100% s""",0.002,5\n=SUM(A1),0.001,5\no/b,0.010,1\no/b,0.010,1\n'
+        '"o/""quoted, 100% s""",0.002,5\n=SUM(A1),0.001,5\no/b,0.010,1\n'
     )
-    board = made(tables=[read_published(tmp_path / "asr.csv", "asr")], site=SITE)
+    first = official(tmp_path, [("o/b", 0.009, 1)], "asr")
+    board = made(tables=[first, read_published(tmp_path / "asr.csv", "asr")], site=SITE)
     (table,) = content_of(board)["tables"]
     rows = csv_rows(board)
     assert [row["model"] for row in table["rows"]] == ["=SUM(A1)", name, "o/b"]
@@ -470,7 +540,7 @@ def test_the_command_writes_official_files_and_leaves_its_own_alone(folder, comm
     arguments = ("leaderboard", ".", "--format", "official", "--out", "official")
     done = command(*arguments)
     assert done.status == 0, done.stderr
-    assert done.stdout == "official/text_generation.csv: 3 models\n"
+    assert done.stdout == "official/text_generation.csv: 3 rows\n"
     first = (folder / "official/text_generation.csv").read_text()
     assert first == (
         "model,total_gpu_energy,energy_score,class\no/c,0.011,1,A\no/a,0.001,5,A\no/b,0.005,4,A\n"

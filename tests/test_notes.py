@@ -25,10 +25,27 @@ def test_phases_and_net_energy_stand_under_the_table():
     runs = [run_of(0, 360.0, 3240.0), run_of(1, 720.0, 2880.0)]
     idle = Idle(seconds=30.0, without_model_w={GPU: 9.0}, with_model_w={})
     line = notes_of(make_result(runs=runs, idle=idle))[0]
+    # Two runs of 0.1 and 0.2 Wh: t(1, 0.975) = 12.706, and a standard error of 0.05.
     assert line == (
-        "org/model, in Wh: prefill 0.150 +/- 0.0980, decode 0.850 +/- 0.0980, "
+        "org/model, in Wh +/- 95%: prefill 0.15 +/- 0.64, decode 0.85 +/- 0.64, "
         "net of the GPU idling without the model 0.750."
     )
+
+
+def test_the_error_of_a_single_run_is_that_of_the_split_and_is_called_so():
+    part = PhasePart(duration_s=100.0, energy_j={GPU: 3600.0}, se_j={GPU: 36.0})
+    line = notes_of(make_result(runs=[make_run(0, phases={"decode": part})]))[0]
+    assert line == "org/model, in Wh +/- the standard error of the split: decode 1.000 +/- 0.010."
+
+
+def test_points_that_differ_from_result_to_result_have_their_values():
+    one = make_result("org/a", [make_run(n) for n in range(3)], official=False)
+    other = make_result("org/b", [make_run(0)], official=False, identity="1" * 64)
+    results = [one, other]
+    report = [RatedResult(r, rating) for r, rating in zip(results, rate(results), strict=True)]
+    (line,) = [note for note in notes_on(report) if note.startswith("not comparable")]
+    assert "repeats: 3 or 1 instead of 10 or more." in line
+    assert "dataset: bundled:text_generation instead of EnergyStarAI/text_generation" in line
 
 
 def test_phases_that_could_not_be_told_apart_say_why():

@@ -4,7 +4,8 @@ import pytest
 
 from energyscore import published
 from energyscore.errors import ResultError
-from energyscore.published import is_published, read_published, task_of
+from energyscore.published import is_our_table, is_published, read_published
+from energyscore.sources import task_name, task_of
 
 HEADER = "model,total_gpu_energy,energy_score"
 SIZES = ("A", "B", "C")
@@ -84,7 +85,6 @@ def test_columns_that_are_not_used_are_named(tmp_path):
         (f"{HEADER}\norg/a,1,6", 2, "energy_score is '6'"),
         (f"{HEADER}\norg/a,1,0", 2, "energy_score is '0'"),
         (f"{HEADER}\norg/a,1,4.5", 2, "energy_score is '4.5'"),
-        (f"{HEADER}\norg/a,1,", 2, "energy_score is empty"),
         (f"{HEADER}\norg/a,1,five", 2, "energy_score is 'five'"),
         (f"{HEADER}\norg/a,1,5\norg/b,1", 3, "it has 2 fields, the header has 3"),
         (f"{HEADER}\norg/a,0,25,5", 2, "it has 4 fields, the header has 3"),
@@ -143,7 +143,9 @@ def test_a_file_far_too_large_is_not_read(tmp_path, monkeypatch):
 def test_the_task_is_the_files_name(tmp_path, name, task):
     known = ["asr", "text_generation"]
     assert task_of(tmp_path / f"{name}.csv", known) == task
-    assert task_of(tmp_path / "anything.csv", known, given=name) == task
+    assert task_of(tmp_path / f"{name}.csv", known, given="other") == task
+    assert task_of(tmp_path / "anything.csv", known, given=task) == task
+    assert task_name(name) == task
 
 
 def test_a_name_that_is_no_task_is_told_what_it_may_mean(tmp_path):
@@ -152,13 +154,26 @@ def test_a_name_that_is_no_task_is_told_what_it_may_mean(tmp_path):
     assert "Did you mean 'text_generation'? Rename the file, or name the task with --task." in str(
         caught.value
     )
-    with pytest.raises(ResultError, match=r"--task: unknown task 'asq'. Did you mean 'asr'"):
-        task_of(tmp_path / "x.csv", ["asr", "text_generation"], given="asq")
 
 
-def test_in_a_folder_only_official_files_are_taken_for_one(tmp_path):
-    heads = [f"{HEADER}\n", "MODEL,TOTAL_GPU_ENERGY\n", "csv_version,total_gpu_energy", "a,b\n", ""]
-    for place, (head, official) in enumerate(zip(heads, (1, 1, 0, 0, 0), strict=True)):
-        path = tmp_path / f"{place}.csv"
-        path.write_text(head)
-        assert is_published(path) == official
+@pytest.mark.parametrize(
+    ("head", "official", "ours"),
+    [
+        (f"{HEADER}\n", True, False),
+        ('\ufeff,"Energy_Score", MODEL ,TOTAL_GPU_ENERGY,class\r\n', True, False),
+        ("model,total_gpu_energy\n", False, False),
+        (f"csv_version,{HEADER}", False, True),
+        (f"leaderboard_version,{HEADER}", False, True),
+        ("a,b\n", False, False),
+        ("", False, False),
+    ],
+)
+def test_in_a_folder_only_official_files_are_taken_for_one(tmp_path, head, official, ours):
+    path = tmp_path / "x.csv"
+    path.write_text(head, encoding="utf-8")
+    assert (is_published(path), is_our_table(path)) == (official, ours)
+
+
+def test_a_newcomer_has_no_stars_yet(tmp_path):
+    table = read(tmp_path, f"{HEADER}\norg/a,1,5\norg/b,2,\norg/c,3, \n")
+    assert table.rows["published_stars"].fillna(0).tolist() == [5, 0, 0]

@@ -6,6 +6,8 @@ import itertools
 import random
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +18,8 @@ from energyscore.export.page import to_page
 from energyscore.export.page.axes import log_axis
 from energyscore.export.page.names import page_names
 from energyscore.export.page.words import format_count
-from energyscore.result import Notice, parse_result, result_to_json
+from energyscore.footprint import footprint_of, make_site
+from energyscore.result import Notice, RawPart, parse_result, result_to_json
 from results import make_cpu_run, make_run
 
 
@@ -52,21 +55,102 @@ def test_each_result_has_a_row_a_page_its_file_and_a_label_if_it_is_valid(site, 
     assert len(site) == 1 + 3 * len(results) - 1
 
 
-def test_rows_are_in_order_of_energy_and_what_has_none_is_last(pages):
-    page = pages["index.html"]
+def tables_of(page):
+    """The rows of each table, by its id; that of its section stands before the last `_`."""
     tables = {}
     for row in page.rows():
-        section = row[""][0]["id"].rpartition("_")[0]
-        tables.setdefault(section, []).append(row["Wh per 1,000 queries"])
-    assert set(tables) == {"task-text-generation-class-a", "task-text-generation-class-c"}
-    for cells in tables.values():
-        keys = [attrs["data-key"] for attrs, _ in cells]
+        tables.setdefault(row[""][0]["id"].rpartition("_")[0], []).append(row)
+    return tables
+
+
+def models(rows):
+    return [row["Model"][0]["data-key"] for row in rows]
+
+
+def test_rows_are_in_order_of_energy_and_what_has_none_is_last(pages):
+    tables = tables_of(pages["index.html"])
+    sections = {name.rpartition("_")[0] for name in tables}
+    assert sections == {"task-text-generation-class-a", "task-text-generation-class-c"}
+    cells = {name: [row["Wh per 1,000 queries"] for row in rows] for name, rows in tables.items()}
+    for column in cells.values():
+        keys = [attrs["data-key"] for attrs, _ in column]
         figures = [float(key) for key in keys if key]
         assert figures == sorted(figures)
         assert keys == [*keys[: len(figures)], *[""] * (len(keys) - len(figures))]
-    invalid, lost = tables["task-text-generation-class-a"][-2:]
-    assert invalid[1] == "0.00100 ± 0 %"
-    assert lost[1] == "not measured run 1: gpu:GPU-0: the GPU was lost"
+    first, *_, last = [name for name in cells if "class-a" in name]
+    assert cells[first][-1][1] == "0.00100 ± 0 Wh (0.00 %)"  # the invalid one
+    assert cells[last][-1][1] == "not measured run 1: gpu:GPU-0: the GPU was lost"
+
+
+def test_each_table_holds_what_is_comparable_and_says_what(pages):
+    tables = tables_of(pages["index.html"])
+    titles = [text for _, text in pages["index.html"].all("h3")]
+    class_a = {name: models(rows) for name, rows in tables.items() if "class-a" in name}
+    on_h100, on_cpu, lone, lost = class_a.values()
+    assert len(on_h100) == 10 + len(HOSTILE)
+    assert on_cpu == ["org/on-cpu-0", "org/on-cpu-1", "org/on-cpu-2"]
+    assert (lone, lost) == (["org/other-gpu"], ["org/lost"])
+    assert titles[:4] == [
+        "NVIDIA H100 80GB HBM3, GPU, measured",
+        "A processor, processor and memory, estimated",
+        "Measured, comparable to no other result here",
+        "No energy was measured",
+    ]
+
+
+def test_no_table_mixes_measured_and_estimated_figures_nor_two_cohorts():
+    other = make_cpu_run(joules=90.0)
+    results = [
+        *(result_of(n, f"org/gpu-{n}", 1.0 + n) for n in range(2)),
+        *(result_of(10 + n, f"org/slow-{n}", 2.0 + n, dtype="float32") for n in range(2)),
+        result_of(20, "org/est-0", None, gpu=None, runs=[other]),
+        result_of(21, "org/est-1", None, gpu=None, runs=[make_cpu_run()]),
+        result_of(22, "org/est-2", None, gpu=None, runs=[make_cpu_run()], size=None),
+    ]
+    page = Page(to_page(report_of(results))["index.html"])
+    found = [set(models(rows)) for rows in tables_of(page).values()]
+    assert found == [
+        {"org/est-2"},
+        {"org/gpu-0", "org/gpu-1"},
+        {"org/slow-0", "org/slow-1"},
+        {"org/est-0", "org/est-1"},
+    ]
+    titles = [text for _, text in page.all("h3")]
+    assert titles[1:3] == [
+        "NVIDIA H100 80GB HBM3, GPU, measured, float16",
+        "NVIDIA H100 80GB HBM3, GPU, measured, float32",
+    ]
+    notes = [text for _, text in page.all("p", **{"class": "note"})]
+    # The estimates: 0.375 Wh (135 J of 100 queries) and 30 Wh: bands of 5.92 Wh.
+    (line,) = [note for note in notes if "cohort of 2: 0.375 to" in note]
+    assert line == (
+        "Stars in a cohort of 2: 0.375 to 30.0 Wh in 5 bands of 5.92 Wh; the lowest has 5 stars. "
+        "Of two, they say only which takes less."
+    )
+
+
+def test_the_rail_reaches_as_far_as_it_is_said_to():
+    results = [result_of(n, f"org/{n}", wh) for n, wh in enumerate((1.0, 100.0))]
+    page = Page(to_page(report_of(results))["index.html"])
+    (note,) = [text for _, text in page.all("p", **{"class": "note"}) if "rail" in text]
+    low, high = map(float, re.findall(r"from ([\d.]+) to ([\d.]+) Wh", note)[0])
+    first, last = (float(a["cx"]) for a, _ in page.all("circle") if a.get("r") == "4")
+    # The rail is 108 px long, and 1 to 100 Wh two decades on it.
+    decade = (last - first) / 2
+    assert low == pytest.approx(10 ** ((6 - first) / decade), rel=0.01)
+    assert high == pytest.approx(100 * 10 ** ((114 - last) / decade), rel=0.01)
+
+
+def test_no_tokens_are_no_number():
+    result = result_of(1, "org/m", 1)
+    work = result.workload.model_copy(update={"input_tokens": 0, "output_tokens": 0})
+    runs = [run.model_copy(update={"input_tokens": 0, "output_tokens": 0}) for run in result.runs]
+    result = result.model_copy(update={"workload": work, "runs": runs})
+    (row,) = Page(to_page(report_of([result]))["index.html"]).rows()
+    assert row["Tokens of a query"][1] == "none"
+    page = page_of(result)
+    assert facts_of(page)["Tokens of a query"] == facts_of(page)["Input tokens of a pass"] == "none"
+    assert " 0 in" not in page.text() and " 0 out" not in page.text()
 
 
 def test_what_is_invalid_or_not_measured_has_no_stars_and_no_place_in_the_plot(pages):
@@ -79,8 +163,9 @@ def test_what_is_invalid_or_not_measured_has_no_stars_and_no_place_in_the_plot(p
         assert why in rows[model]["Stars"][1] + rows[model]["Wh per 1,000 queries"][1]
     drawn = {attrs["data-row"] for attrs, _ in page.all("a") if "data-row" in attrs}
     shown = {row[""][0]["id"] for row in page.rows() if row["Wh per 1,000 queries"][0]["data-key"]}
-    # The only one of its class is not plotted.
-    assert drawn == shown - {rows["org/large"][""][0]["id"]}
+    # What is comparable to no other is not plotted.
+    lone = {rows[model][""][0]["id"] for model in ("org/large", "org/other-gpu")}
+    assert drawn == shown - lone
     assert "invalid" in rows["org/spoiled"]["Model"][1]
 
 
@@ -210,7 +295,11 @@ def test_a_page_shows_phases_runs_cautions_protocol_and_environment():
     body = page.text()
     # 2.0, 2.1 ... 2.4 Wh: their mean, t(4) = 2.776 times the standard error 0.0707
     assert "2.20 Wh per 1,000 queries" in body
-    assert "± 8.92 % (95 % interval of 5 runs)" in body
+    assert "± 0.20 Wh (8.9 %), half the 95 % interval of 5 runs" in body
+    # A quarter and three quarters of that, to the decimals that they have.
+    assert "0.550 ± 0.049 Wh" in body and "1.65 ± 0.15 Wh" in body
+    assert "± is half the 95 % interval over the runs" in body
+    assert "5 runs from 2.00 to 2.40 Wh" in body and "mean is 2.00 to 2.40 Wh" in body
     cells = [text for _, text in page.all("td")]
     for energy in ("2.00 Wh", "2.10 Wh", "2.20 Wh", "2.30 Wh", "2.40 Wh"):
         assert energy in cells
@@ -259,7 +348,7 @@ def test_a_page_without_a_figure_says_so():
 
 def test_one_run_has_no_interval_and_an_invalid_result_no_label():
     page = page_of(result_of(1, "org/m", 1, runs=[make_run()], invalid=("a reason",)))
-    assert "one run: no interval" in page.text()
+    assert "one run, no interval" in page.text()
     assert "a reason" in page.text()
     assert not page.all("img")
 
@@ -302,6 +391,7 @@ def test_axes_place_figures_by_their_logarithm():
     assert axis.at(1) < axis.at(10) < axis.at(100) < axis.at(1000)
     assert axis.at(100) - axis.at(10) == pytest.approx(axis.at(10) - axis.at(1))
     assert axis.at(0) == 100.0 and axis.at(10**9) == 400.0
+    assert log_axis([8.46, 8.91], 0, 1).ticks() == pytest.approx([7, 8, 9, 10])
     assert axis.ticks() == pytest.approx([1, 3, 10, 30, 100, 300, 1000])
     assert 2 <= len(log_axis([1e-20, 1e20], 0, 1).ticks()) <= 7
 
@@ -312,10 +402,65 @@ def test_counts_have_three_digits():
     assert {number: format_count(number) for number in shown} == shown
 
 
+def with_raw(result, file="20260101T000000Z_aa.raw.jsonl.gz", data=b"raw"):
+    part = RawPart(file=file, sha256=hashlib.sha256(data).hexdigest())
+    return result.model_copy(update={"raw": part})
+
+
+def site_with(result, data):
+    (entry,) = report_of([result])
+    site = to_page([entry], raws={} if data is None else {entry.file: data})
+    (page,) = [Page(content) for path, content in site.items() if path.startswith("results/")
+               and path.endswith(".html")]  # fmt: skip
+    return site, page
+
+
+def test_a_raw_record_stands_beside_its_result_and_is_linked():
+    site, page = site_with(with_raw(result_of(1, "org/m", 1)), b"raw")
+    assert site["results/20260101T000000Z_aa.raw.jsonl.gz"] == b"raw"
+    assert page.all("a", href="20260101T000000Z_aa.raw.jsonl.gz")
+
+
+@pytest.mark.parametrize(
+    ("change", "data", "why"),
+    [
+        ({}, None, "it did not lie beside the result"),
+        ({}, b"other", "was changed"),
+        ({"file": "index.html"}, b"raw", "cannot stand here"),
+        (None, None, "none was kept"),
+    ],
+)
+def test_a_raw_record_that_is_not_there_is_said_to_be_missing(change, data, why):
+    result = result_of(1, "org/m", 1)
+    site, page = site_with(result if change is None else with_raw(result, **change), data)
+    assert not [path for path in site if path.endswith(".gz")] and len(site) == 4
+    assert why in page.text() and "is not here" in page.text()
+
+
+def test_co2_and_cost_stand_in_the_page_with_what_they_stand_on():
+    site = make_site(
+        SimpleNamespace(country="FRA", g_per_kwh=50.0, source="a table"), 1.2, "0.5 EUR"
+    )
+    entries = [
+        replace(entry, footprint=footprint_of(entry.result, site))
+        for entry in report_of([result_of(1, "org/m", 10.0)])
+    ]
+    files = to_page(entries)
+    index = Page(files["index.html"])
+    (row,) = index.rows()
+    # 10 Wh x 1.2: 12 Wh, of 50 g and half a euro a kWh
+    assert "600 mg CO2, 0.00600 EUR, 6.00 EUR a million" in row["Wh per 1,000 queries"][1]
+    assert "PUE 1.2 x 50.0 g/kWh (FRA; a table)" in index.text()
+    (path,) = [path for path in files if path.endswith(".html") and "/" in path]
+    assert facts_of(Page(files[path]))["CO2"] == "600 mg per 1,000 queries"
+
+
 def test_the_command_writes_the_site_and_brings_it_up_to_date(tmp_path):
     results = tmp_path / "results"
     results.mkdir()
     for place, result in enumerate(many()[:3]):
+        result = with_raw(result, f"{place}.raw.jsonl.gz", b"%d" % place)
+        (results / f"{place}.raw.jsonl.gz").write_bytes(b"%d" % place)
         (results / f"{place}.json").write_text(result_to_json(result))
     out = results / "site"  # among the results: its copies are no results
     done = energyscore("page", results, "-o", out, "--title", "Ours <3")
@@ -325,6 +470,8 @@ def test_the_command_writes_the_site_and_brings_it_up_to_date(tmp_path):
     page = Page((out / "index.html").read_bytes())
     assert page.text("h1") == "Ours <3"
     assert len(page.rows()) == 2 == len(list((out / "results").glob("*.html")))
+    raws = sorted(path.name for path in (out / "results").glob("*.gz"))
+    assert raws == ["1.raw.jsonl.gz", "2.raw.jsonl.gz"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("mine")
     refused = energyscore("page", results, "-o", tmp_path / "mine")

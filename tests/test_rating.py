@@ -106,7 +106,7 @@ def test_unlike_results_are_no_cohort(other):
 
 def test_both_half_precisions_are_one_protocol():
     ratings = rate([*cohort(1.0), *cohort(2.0, 3.0, dtype="bfloat16")], "cohort")
-    assert {rating.scale for rating in ratings} == {"cohort of 2"}  # two share a model's name
+    assert {rating.scale for rating in ratings} == {"cohort of 3"}
     assert all(rating.stars for rating in ratings)
 
 

@@ -3,16 +3,20 @@
 import copy
 import json
 from datetime import UTC, datetime, timedelta
+from importlib import metadata, resources
 
 import pytest
 from submissions import DOMAIN, Opened, bundle, measure
 
+from energyscore.builtin import architectures
 from energyscore.export.bundle import ATTESTATIONS
+from energyscore.grid import GridIntensity
+from energyscore.preparation import WARMUP_LIMIT_S
 from energyscore.store import save_result
 from energyscore.task import load_tasks
 from energyscore.verify.checker import CHECKS, verify
 from energyscore.verify.figures import student_975
-from energyscore.verify.rules import NEWEST, load_rules
+from energyscore.verify.rules import NEWEST, grid_of, load_rules
 from results import make_cpu_run, make_result, make_run
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -30,7 +34,8 @@ def failed(data, level="failed"):
 
 def test_an_official_result_passes_every_check_without_a_warning(official):
     verdict = verify(official, now=NOW, strict=True)
-    assert [one for one in verdict.findings if one.level != "ok"] == []
+    against = [one for one in verdict.findings if one.level not in ("ok", "not applicable")]
+    assert against == []
     assert (verdict.status, verdict.exit_code) == ("valid", 0)
     assert {one.check for one in verdict.findings} >= set(CHECKS)
 
@@ -232,6 +237,42 @@ def later_by_the_clock(it):
     it.raw[10]["begin_us"] += 10**7
 
 
+def in_log(old, new):
+    def change(it):
+        path = f"{it.folder}/log.txt"
+        assert old in it.files[path], it.files[path]
+        it.files[path] = it.files[path].replace(old, new, 1)
+
+    return change
+
+
+def as_bundled(name, parameters, weights="random"):
+    """The model is said to be one of the bundled architectures; all follows but the truth."""
+    return in_result(
+        "model",
+        to=lambda model: (
+            model | {"source": "builtin", "id": name, "parameters": parameters, "weights": weights}
+        ),
+    )
+
+
+def grid(country, g_per_kwh, source):
+    """Operational CO2 by a grid, computed as it should be."""
+
+    def change(it):
+        score = it.result["score"]
+        it.result["emissions"] = {
+            "country": country,
+            "intensity_g_per_kwh": g_per_kwh,
+            "gpu_co2_g_per_1k_queries": score["gpu_wh_per_1k_queries"] * g_per_kwh / 1000,
+            "system_co2_g_per_1k_queries": None,
+            "source": source,
+            "reason": "",
+        }
+
+    return change
+
+
 def flip_point(name, ok):
     def change(it):
         point = next(one for one in it.result["conformance"] if one["name"] == name)
@@ -268,6 +309,16 @@ def huge_duration(it):
     it.result["runs"][3]["duration_s"] = 1e17
 
 
+def log_of(it):
+    return f"{it.folder}/log.txt"
+
+
+def unsteady_caution(it):
+    it.result["cautions"].append({"code": "warmup_unsteady", "message": "it was not steady"})
+
+
+GRID_TABLE = json.loads((resources.files("energyscore") / "verify/grid-1.json").read_text())
+GRID, FRANCE = GRID_TABLE["source"], GRID_TABLE["countries"]["FRA"]
 GPU = ("environment", "gpus", 0)
 SCORE_UP = 1.02
 TAMPERINGS = {
@@ -328,6 +379,21 @@ TAMPERINGS = {
     ),
     "a system's score": ("system score", in_result("score", "system_wh_per_1k_queries", to=9.0)),
     "CO2 from nowhere": ("emissions", in_result("emissions", "gpu_co2_g_per_1k_queries", to=0.1)),
+    "a cleaner grid": ("emissions", grid("FRA", 1.0, f"{GRID}, year {FRANCE[1]}")),
+    "a log of another energy": ("log", in_log(b" J (counter)", b"1 J (counter)")),
+    "a log with a line more": ("log", in_log(b"\nrun 2 ", b"\nall was well\nrun 2 ")),
+    "a log without its end": ("log", in_log(b"\nprotocol generation: held", b"")),
+    "another model": ("model", in_result("model", "id", to="org/other")),
+    "another task's folder": ("model", in_result("task", "id", to="summarization")),
+    "a bundled model, by its source": ("model", in_result("model", "source", to="builtin")),
+    "a bundled model, by its name": ("model", in_result("model", "id", to="builtin:gpt2")),
+    "a bundled model's size": ("model", as_bundled("builtin:gpt2", 7 * 10**9)),
+    "a bundled model of no rules": ("model", as_bundled("builtin:mine", 10**9)),
+    "a bundled model with weights": ("model", as_bundled("builtin:gpt2", 124439808, "pretrained")),
+    "neither steady nor two minutes": (
+        "warm-up", both(in_result("protocol", "warmup_steady", to=False), unsteady_caution),
+    ),
+    "a quick one that was steady": ("warm-up", in_result("protocol", "quick", to=True)),
     "a star more": ("stars", in_manifest("results", 0, "stars", to=5)),
     "no stars": ("stars", in_manifest("results", 0, "stars", to=None)),
     "a reference of one's own": ("stars", in_manifest("results", 0, "scale", to="mine")),
@@ -449,6 +515,77 @@ def test_what_is_not_official_is_accepted_with_a_warning_that_names_the_points(t
     assert (verdict.exit_code, verify(data, now=NOW, strict=True).exit_code) == (0, 1)
 
 
+def test_a_pace_that_never_settled_is_held_for_two_minutes_and_warned_of(official):
+    opened = Opened(official)
+    opened.result["protocol"] |= {"warmup_steady": False, "warmup_s": 121.4}
+    unsteady_caution(opened)
+    verdict = verify(opened.closed(), now=NOW)
+    against = [(one.check, one.message) for one in verdict.findings if one.level == "warning"]
+    assert against == [("warm-up", "the pace was not steady after 121 s of warm-up")]
+    assert (verdict.exit_code, verify(opened.closed(), now=NOW, strict=True).exit_code) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "level"),
+    [
+        (grid("FRA", FRANCE[0], f"{GRID}, year {FRANCE[1]}"), "ok"),
+        (grid("FRA", 1.0, "me"), "warning"),
+        (grid("FRA", FRANCE[0], "CodeCarbon 9.9.9, country table, year 2030"), "warning"),
+        (grid("XXX", 30.0, GRID), "warning"),
+        (lambda it: None, "not applicable"),
+    ],
+    ids=["as listed", "by a stranger", "of another table", "of no country", "none"],
+)
+def test_the_grid_is_that_of_the_rules_or_warned_of(official, change, level):
+    opened = Opened(official)
+    change(opened)
+    findings = verify(opened.closed(), now=NOW).findings
+    assert [one.level for one in findings if one.check == "emissions"] == [level]
+    assert failed(opened.closed()) == []
+
+
+def test_checks_that_have_nothing_to_check_say_so(tmp_path):
+    """Estimates alone: there is no GPU, no counter and no sample of power to look at."""
+    data = bundle(measure(tmp_path, queries=60, repeats=2, device="cpu"))
+    verdict = verify(data, now=NOW)
+    levels = {one.check: one.level for one in verdict.findings}
+    assert {name for name, level in levels.items() if level == "not applicable"} == {
+        "counter rises", "counter updates", "counter energy", "counter steps",
+        "counter from run to run", "power samples", "power", "weights", "phase energy", "emissions",
+    }  # fmt: skip
+    assert {levels[name] for name in ("durations", "clock", "time shares", "log", "model")} == {
+        "ok"
+    }
+    assert verdict.status == "valid"
+
+
+def test_a_bundled_model_as_the_rules_list_it_is_accepted(tmp_path):
+    path = measure(tmp_path, model="builtin:gpt2", queries=60, repeats=2, device="cpu")
+    opened = Opened(bundle(path))
+    assert set(failed(opened.closed())) == {"model"}, "a billion parameters are not gpt2's"
+    opened.result["model"]["parameters"] = 124_439_808
+    opened.result["model"]["weights"] = "random"
+    opened.result["cautions"].append({"code": "random_weights", "message": "weights are random"})
+    next(one for one in opened.result["conformance"] if one["name"] == "weights")["ok"] = False
+    opened.listed["not_official"].insert(-1, "weights")
+    assert "model" not in failed(opened.closed())
+
+
+def test_a_log_is_plain_words(tmp_path, official):
+    path = measure(tmp_path, model="org/model", queries=60, repeats=1, device="cpu")
+    opened = Opened(bundle(path))
+    text = opened.files[log_of(opened)].decode()
+    assert "; 1 of 1 run\n" in text
+    assert "generation max_new_tokens 10, min_new_tokens 10, strategy greedy\n" in text
+    for odd in ("None", "{", "}", "1 runs", "1 passes"):
+        assert odd not in text, odd
+    whole = Opened(official)
+    low, high = whole.result["score"]["ci95"]
+    text = whole.files[log_of(whole)].decode()
+    assert f"95% interval {low} to {high}\n" in text
+    assert "; 10 of 10 runs\n" in text
+
+
 def test_a_split_by_one_phase_alone_is_computed_anew_too(tmp_path):
     opened = Opened(bundle(measure(tmp_path, queries=300, repeats=2, lone_w=540.0)))
     assert {run["phase_methods"][DOMAIN] for run in opened.result["runs"]} == {"phase_block"}
@@ -566,6 +703,20 @@ def test_the_rules_are_those_that_the_runner_measures_by():
             for bits in (None, 3, 4, 8, 16):
                 assert ours.class_of(parameters, bits) == spec.class_of(parameters, bits)
     assert rules.attestations == ATTESTATIONS
+    assert rules.most_warmup_s == WARMUP_LIMIT_S
+    bundled = {f"builtin:{name}": one.parameters for name, one in architectures().items()}
+    assert rules.builtin == bundled
+
+
+def test_the_grid_is_that_of_the_release_that_it_names():
+    """Other releases of CodeCarbon have other figures; those are warned of."""
+    assert grid_of(NEWEST, "FRA") == (FRANCE[0], f"{GRID}, year {FRANCE[1]}")
+    assert grid_of(NEWEST, "XXX") == (None, GRID)
+    if f"CodeCarbon {metadata.version('codecarbon')}," not in GRID:
+        pytest.skip("another release of CodeCarbon is installed")
+    for country, (g_per_kwh, year) in GRID_TABLE["countries"].items():
+        ours = GridIntensity(country)
+        assert (ours.g_per_kwh, ours.source) == (g_per_kwh, f"{GRID}, year {year}")
 
 
 def test_students_distribution_is_the_known_one():

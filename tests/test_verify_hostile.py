@@ -78,6 +78,7 @@ HOSTILE = {
     "a long name": (archive(entry("a" * 5000)), "not one that submissions have"),
     "a link": (archive(MANIFEST, entry("a", b"/etc/passwd", mode=LINK)), "is a link"),
     "a device": (archive(entry("a", mode=0o020666)), "not in the form"),
+    "extra time": (archive(entry("a", extra=b"UT\1\0\0")), "`energyscore bundle`"),
     "twice the same": (archive(MANIFEST, MANIFEST), "there twice"),
     "twice but for the case": (archive(MANIFEST, entry("Manifest.json")), "there twice"),
     "encrypted": (archive(entry("a", flags=1)), "is encrypted"),

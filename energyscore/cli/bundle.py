@@ -37,14 +37,14 @@ def bundle(
             "which points.",
         ),
     ] = False,
-    every: Annotated[
-        bool,
-        typer.Option("--all", help="Take older results of the same measurement too."),
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is no submission.")
     ] = False,
 ) -> None:
     """Put results together as a submission: with raw records, logs, hashes and attestations.
 
-    `energyscore verify` checks it, with code of its own.
+    All measurements in PATHS are taken, older and invalid ones too: nothing is selected. What
+    `energyscore verify` would not accept, with code of its own, is not written.
 
     Examples:
       energyscore bundle results -o submission.zip
@@ -52,6 +52,7 @@ def bundle(
       energyscore bundle results --attest --allow-unofficial -o submission.zip
     """
     from energyscore import rating
+    from energyscore.cli.latest import describe
     from energyscore.console import message_console
     from energyscore.errors import UsageError
     from energyscore.export.bundle import MOST_BYTES, Submitted, to_bundle, why_not_official
@@ -59,14 +60,16 @@ def bundle(
     from energyscore.store import load_results, write_atomically
     from energyscore.task import load_tasks
 
+    _check_place(out, force=force)
     loaded = load_results(paths)
-    if not every:
-        newest = {id(result) for result in rating.latest_only(result for _, result in loaded)}
-        loaded = [(path, result) for path, result in loaded if id(result) in newest]
-    stars = rating.rate([result for _, result in loaded], DEFAULT_SCALE)
+    files = {id(result): path for path, result in loaded}
+    results = rating.without_copies(result for _, result in loaded)
+    others = rating.set_aside(results)
+    stars = rating.rate(results, DEFAULT_SCALE)
     tasks = load_tasks()
     entries = []
-    for (path, result), rated in zip(loaded, stars, strict=True):
+    for result, rated in zip(results, stars, strict=True):
+        path = files[id(result)]
         points = why_not_official(result, tasks)
         if points and not allow_unofficial:
             raise UsageError(
@@ -76,13 +79,18 @@ def bundle(
         content = _read(path)
         raw = None if result.raw is None else _read_raw(path, result)
         entries.append(Submitted(result, content, raw, rated, points))
-    _attest(given=attest)
     data = to_bundle(entries)
     if len(data) > MOST_BYTES:
         raise UsageError(
             f"The submission would have {len(data):,} bytes; {MOST_BYTES:,} are read at most.",
             "Make several of fewer results.",
         )
+    _check_acceptable(data)
+    if others:
+        message_console().print(
+            f"note: the submission holds {describe(others)} too.", soft_wrap=True, markup=False
+        )
+    _attest(given=attest)
     write_atomically(out, data)
     unofficial = [entry for entry in entries if entry.not_official]
     note = f", {len(unofficial)} of them not official" if unofficial else ""
@@ -93,6 +101,58 @@ def bundle(
         markup=False,
     )
     print(out)
+
+
+def _check_place(out: Path, *, force: bool) -> None:
+    """Refuse what is no name for a submission, and to replace what is none.
+
+    Raises:
+        UsageError: when either is so.
+    """
+    from energyscore.errors import UsageError
+    from energyscore.export.bundle import MOST_BYTES
+    from energyscore.verify.archive import read_archive
+    from energyscore.verify.findings import NotASubmission
+    from energyscore.verify.manifest import read_manifest
+
+    if out.suffix.lower() != ".zip":
+        raise UsageError(f"{out} does not end in .zip.", "A submission is a zip file.")
+    try:
+        if not out.exists():
+            return
+        if not out.is_file():
+            raise UsageError(f"{out} is no file.", "Name another one with -o.")
+        if force:
+            return
+        with out.open("rb") as file:
+            read_manifest(read_archive(file.read(MOST_BYTES + 1)))
+    except NotASubmission:
+        raise UsageError(
+            f"{out} is there already, and is no submission.",
+            "Name another file with -o, or add --force to replace it.",
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{out} cannot be read: {error.strerror}.") from error
+
+
+def _check_acceptable(data: bytes) -> None:
+    """Have the checker look at it before anybody vouches for it.
+
+    Raises:
+        ResultError: when it would be refused.
+    """
+    from energyscore.errors import ResultError, sentence
+    from energyscore.verify.checker import verify
+
+    failed = [one for one in verify(data).findings if one.level == "failed"]
+    if failed:
+        first = failed[0]
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        where = f" of {first.where}" if first.where else ""
+        said = f"`energyscore verify` would refuse it: {first.check}{where}: {first.message}{more}"
+        raise ResultError(
+            sentence(said), "Nothing was written. Restore the result as it was, or measure again."
+        )
 
 
 def _read(path: Path) -> bytes:
@@ -111,7 +171,12 @@ def _read_raw(path: Path, result: "Result") -> bytes:
     from energyscore.errors import ResultError
 
     assert result.raw is not None
-    file = path.parent / result.raw.file
+    file = path.resolve().parent / result.raw.file
+    if not file.exists():
+        raise ResultError(
+            f"{file} is missing: the raw record that {path.name} names.",
+            "Bundle the folder that `energyscore run` wrote, or put the raw record back.",
+        )
     data = _read(file)
     if hashlib.sha256(data).hexdigest() != result.raw.sha256:
         raise ResultError(
@@ -138,9 +203,9 @@ def _attest(*, given: bool) -> None:
             + " ".join(f"({n}) {text}" for n, text in enumerate(ATTESTATIONS.values(), 1)),
             "Where all of them hold, add --attest; on a terminal you are asked for each.",
         )
-    for name, text in ATTESTATIONS.items():
+    for text in ATTESTATIONS.values():
         if not typer.confirm(f"{text} Do you attest to that?", err=True):
             raise UsageError(
-                f"The attestation {name} was not given, so no submission was written.",
+                f"You did not attest to this, so no submission was written: {text}",
                 "A submission needs all three.",
             )

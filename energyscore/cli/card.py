@@ -44,6 +44,10 @@ def card(
     task: TaskOption = None,
     among: AmongOption = None,
     scale: ScaleOption = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Take figures of another model out of the card."),
+    ] = False,
     form: Annotated[
         CardFormat,
         typer.Option("--format", help="What goes to stdout; spdx: SPDX 3.0.1 as JSON-LD."),
@@ -51,8 +55,8 @@ def card(
 ) -> None:
     """Write results into a model card: `model-index` metadata and a table.
 
-    What is in the card stays as it is. Ours stands between markers, and the results named replace
-    those of an earlier time. Estimates and cohorts are called so.
+    What is in the card stays as it is. Ours stands between markers, and results replace those of
+    the same task. Estimates, cohorts and random weights are called so.
 
     Examples:
       energyscore card results --model openai-community/gpt2 --write README.md
@@ -60,7 +64,7 @@ def card(
       energyscore card results --model openai-community/gpt2 --format spdx > model.spdx.json
     """
     from energyscore.cli.choosing import choose
-    from energyscore.export.card import card_name, card_section, model_index, to_card_json
+    from energyscore.export.card import card_figures, to_card_json
     from energyscore.export.card_merge import merge_card
     from energyscore.export.spdx import to_spdx
     from energyscore.store import write_atomically
@@ -80,16 +84,17 @@ def card(
         sys.stdout.buffer.flush()
     else:
         old, mode = _read(write) if write else ("", 0o644)
-        where = str(write or "the card")
-        index, section = model_index(report), card_section(report)
-        merged = merge_card(old, card_name(report), index, section, where)
-        if write is None:
-            sys.stdout.write(merged)
-        else:
+        figures = card_figures(report)
+        merged, remarks = merge_card(old, figures, str(write or "the card"), replace=replace)
+        for remark in remarks:
+            print(sentence(f"{write}: {remark}"), file=sys.stderr)
+        if write is not None:
             # What a link names is replaced, not the link.
             write_atomically(write.resolve(), merged, mode)
             same = "unchanged, " if merged == old else ""
             print(f"{write}: {same}{len(report)} result{'s' if len(report) > 1 else ''}")
+        elif not files:
+            sys.stdout.write(merged)
     for path, content in files.items():
         write_atomically(path, content)
         print(path, file=sys.stderr)

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from energyscore.cli.latest import say_set_aside
 from energyscore.cli.shared import load_shown
 from energyscore.errors import UsageError, did_you_mean
 from energyscore.export import RatedResult, told_apart
+from energyscore.paths import shown_path
 
 
 def choose(
@@ -27,7 +29,7 @@ def choose(
     from energyscore.rating import latest_only, rate
 
     loaded = load_shown(paths)
-    files = {id(result): str(path) for path, result in loaded}
+    files = {id(result): shown_path(path) for path, result in loaded}
     own = latest_only(result for _, result in loaded)
     identities = {result.identity for result in own}
     # A result that was named stays, even if there is a newer one of the same measurement.
@@ -43,7 +45,10 @@ def choose(
     ]
     report = told_apart(rated)[: len(own)]
     report = _only(report, "model", model, lambda entry: (entry.name, entry.result.model.id))
-    return _only(report, "task", task, lambda entry: (entry.result.task.id,))
+    report = _only(report, "task", task, lambda entry: (entry.result.task.id,))
+    chosen = {entry.result.identity for entry in report}
+    say_set_aside([result for _, result in loaded], "to take one, name its file.", chosen)
+    return report
 
 
 def _only(

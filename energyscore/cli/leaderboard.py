@@ -1,7 +1,7 @@
 """`energyscore leaderboard`: results and official files in one ranking. Needs no GPU, no torch."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 if TYPE_CHECKING:
     from energyscore.leaderboard import Leaderboard
-    from energyscore.published import Published
+    from energyscore.sources import Sources
 
 
 class BoardFormat(StrEnum):
@@ -38,7 +38,7 @@ def leaderboard(
     task: Annotated[
         str | None,
         typer.Option(
-            help="The task of the official leaderboards. Default: each file's name.",
+            help="Only this task; a CSV whose name is no task is taken to be of it.",
             show_default=False,
         ),
     ] = None,
@@ -53,7 +53,7 @@ def leaderboard(
     every: Annotated[
         bool,
         typer.Option(
-            "--all", help="Keep older results and all rows of a model, not only one of each."
+            "--all", help="Keep older results, and rows that others of the model replace."
         ),
     ] = False,
     country: Country = None,
@@ -75,7 +75,7 @@ def leaderboard(
     An official leaderboard is one CSV a task: model,total_gpu_energy,energy_score[,class], in kWh
     per 1,000 queries. Results join its rows where they hold its protocol on its hardware; without
     official rows, those that are comparable to each other make the table. What is left out is
-    named with the reason.
+    named with the reason. Exit status 3 where there are invalid results only.
 
     Examples:
       energyscore leaderboard results
@@ -89,7 +89,8 @@ def leaderboard(
     from energyscore import catalog
     from energyscore.errors import UsageError
     from energyscore.leaderboard import build
-    from energyscore.rating import latest_only
+    from energyscore.paths import shown_path
+    from energyscore.rating import without_copies
     from energyscore.scales import COHORT, DEFAULT_SCALE, load_scale
     from energyscore.sources import find_sources
 
@@ -105,11 +106,11 @@ def leaderboard(
     sources = find_sources(
         paths, task, reference, folder.resolve() if official else None, skip=say_skipped
     )
-    _say_unused(sources.published)
-    results = [result for _, result in sources.results]
-    chosen = {id(result) for result in (results if every else latest_only(results))}
+    _say(sources.notes)
+    files = {id(result): shown_path(path) for path, result in sources.results}
+    results = without_copies([result for _, result in sources.results])
     board = build(
-        [(str(path), result) for path, result in sources.results if id(result) in chosen],
+        [(files[id(result)], result) for result in results],
         sources.published,
         reference,
         bands,
@@ -118,7 +119,7 @@ def leaderboard(
         site=site,
     )
     if official:
-        _write_official(board, folder)
+        _write_official(board, folder, sources)
     elif form is BoardFormat.table:
         from energyscore.cli.leaderboard_view import show_leaderboard
 
@@ -127,36 +128,44 @@ def leaderboard(
         for piece in catalog.resolve(catalog.LEADERBOARD_EXPORTERS, form.value)(board):
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
+    if _is_invalid(sources):
+        raise typer.Exit(3)
 
 
-def _write_official(board: "Leaderboard", folder: Path) -> None:
-    """Write a file a task; stdout names the files, stderr what could not be written and why."""
+def _write_official(board: "Leaderboard", folder: Path, sources: "Sources") -> None:
+    """Write a file a task; stdout names the files, stderr what they do not hold and why."""
     from energyscore import catalog
-    from energyscore.cli.leaderboard_view import explain_unwritten
-    from energyscore.console import message_console
-    from energyscore.errors import ResultError
-    from energyscore.store import write_atomically
+    from energyscore.board_folder import write_board
+    from energyscore.cli.leaderboard_view import explain_unwritten, explain_written
+    from energyscore.errors import InvalidResult, ResultError
+    from energyscore.leaderboard import UNRATED
 
     files = catalog.resolve(catalog.LEADERBOARD_EXPORTERS, "official")(board)
     unwritten = explain_unwritten(board)
     if not files:
+        _say(unwritten)
+        why = "Nothing can be written as an official leaderboard: the reasons stand above."
+        if _is_invalid(sources):
+            raise InvalidResult(why, "Measure again.")
+        if any(len(table.set_aside(UNRATED)) for table in board.tables):
+            raise ResultError(why, "Name the CSV of the official leaderboard, or more results.")
         raise ResultError(
-            f"Nothing can be written as an official leaderboard. {' '.join(unwritten[:3])}",
-            "`energyscore leaderboard` shows what is left out and why.",
+            why, "Official are results of the whole protocol, without --quick, on an H100 80GB."
         )
-    for task, content in files.items():
-        path = folder / f"{task}.csv"
-        write_atomically(path, content)
+    written = write_board(folder, files, sources.files)
+    for path, content in zip(written, files.values(), strict=True):
         rows = content.count(b"\n") - 1
-        print(f"{path}: {rows} model{'' if rows == 1 else 's'}")
-    for line in unwritten:
-        message_console().print(line, soft_wrap=True, markup=False)
+        print(f"{path}: {rows} row{'' if rows == 1 else 's'}")
+    _say([*explain_written(board), *unwritten])
 
 
-def _say_unused(tables: "Sequence[Published]") -> None:
+def _is_invalid(sources: "Sources") -> bool:
+    """Whether nothing is there but invalid results."""
+    return not sources.published and not any(result.valid for _, result in sources.results)
+
+
+def _say(lines: "Iterable[str]") -> None:
     from energyscore.console import message_console
 
-    for table in tables:
-        if table.unused:
-            line = f"caution: {table.file}: columns that are not used: {', '.join(table.unused)}"
-            message_console().print(line, soft_wrap=True, markup=False)
+    for line in lines:
+        message_console().print(line, soft_wrap=True, markup=False)

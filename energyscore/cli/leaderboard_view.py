@@ -9,7 +9,16 @@ from rich.table import Table as Grid
 from energyscore.console import data_console
 from energyscore.errors import sentence
 from energyscore.footprint import Site, describe_site, format_co2, format_cost
-from energyscore.leaderboard import DUPLICATE, LEFT_OUT, OFFICIAL, UNRATED, Leaderboard, Table
+from energyscore.leaderboard import (
+    DUPLICATE,
+    LEFT_OUT,
+    OFFICIAL,
+    RANKED,
+    SAME_FIGURE,
+    UNRATED,
+    Leaderboard,
+    Table,
+)
 from energyscore.notes import SMALL_COHORT
 from energyscore.star_table import margin_heading, stars_text
 from energyscore.units import format_number, format_wh
@@ -40,6 +49,25 @@ def show_leaderboard(board: Leaderboard) -> None:
 def notes_of(table: Table) -> list[str]:
     """The lines under a table: what its stars stand on, and which rows are not in it and why."""
     return [*_about(table), *_duplicates(table), *_left_out(table)]
+
+
+def explain_written(board: Leaderboard) -> list[str]:
+    """What must be known of the stars in official files, as a file alone cannot say it."""
+    lines = []
+    for table in board.tables:
+        rows = table.set_aside(RANKED)
+        if not len(rows):
+            continue
+        notes = [*_against_published(rows, same=False), *_against_reference(table, rows)]
+        if not (rows["source"] == OFFICIAL).any():
+            by = table.relative_to if table.kind == "reference" else f"{len(rows)} results of yours"
+            notes.insert(
+                0,
+                f"caution: no row of an official leaderboard is among them: these stars are "
+                f"relative to {by}, and are not official stars. Name the official CSV too.",
+            )
+        lines += [f"{_title(table)}: {note}" for note in notes]
+    return lines
 
 
 def explain_unwritten(board: Leaderboard) -> list[str]:
@@ -150,16 +178,18 @@ def _about(table: Table) -> Iterator[str]:
             "a meter. In effect it follows time; it is not GPU energy."
         )
     yield from _against_published(rows)
+    yield from _against_reference(table, rows)
+    yield from _several(rows)
     yield from _cautions(rows)
 
 
-def _against_published(rows: "pd.DataFrame") -> Iterator[str]:
-    official = rows[(rows["source"] == OFFICIAL) & rows["stars"].notna()]
-    if not len(official):
-        return
+def _against_published(rows: "pd.DataFrame", *, same: bool = True) -> Iterator[str]:
+    """Whether the published stars are kept; `same`: say so too where all of them are."""
+    official = rows[rows["published_stars"].notna() & rows["stars"].notna()]
     other = official[official["stars"] != official["published_stars"]]
     if not len(other):
-        yield f"the stars of all {len(official):,} published rows are the published ones."
+        if same and len(official):
+            yield f"the stars of all {len(official):,} published rows are the published ones."
         return
     yield (
         f"{len(other):,} of {len(official):,} published rows have other stars than published: the "
@@ -167,8 +197,38 @@ def _against_published(rows: "pd.DataFrame") -> Iterator[str]:
     )
 
 
+def _against_reference(table: Table, rows: "pd.DataFrame") -> Iterator[str]:
+    """Which results have other stars than alone, by the bands of the reference."""
+    known = rows[rows["reference_stars"].notna() & rows["stars"].notna()]
+    other = known[known["stars"] != known["reference_stars"]]
+    if len(other) and table.kind == "cohort":
+        said = [
+            f"{model} {stars:.0f}"
+            for model, stars in zip(other["model"], other["reference_stars"], strict=True)
+        ]
+        yield (
+            f"by {table.reference}, as `energyscore rate` gives them, the stars would be: "
+            f"{_listed(said)}; here they are relative to these {len(rows):,} rows."
+        )
+
+
+def _several(rows: "pd.DataFrame") -> Iterator[str]:
+    """Models of which a file has several rows."""
+    official = rows[rows["source"] == OFFICIAL]
+    models = official["model"][official.duplicated(["model", "file"])].drop_duplicates()
+    if len(models):
+        yield (
+            f"more than once in one file: {_listed(models.tolist())}; all the rows stay, as the "
+            "published stars stand on them."
+        )
+
+
 def _duplicates(table: Table) -> Iterator[str]:
     rows = table.set_aside(DUPLICATE)
+    alike = rows["reason"].str.endswith(SAME_FIGURE)
+    if alike.any():
+        yield f"not shown: {alike.sum():,} rows that a later file has with the same figure."
+    rows = rows[~alike]
     for row in rows.head(_MOST_NOTES).to_dict("records"):
         place = f", line {row['line']:.0f}" if row["line"] == row["line"] else ""
         yield (

@@ -1,13 +1,19 @@
 """`energyscore page`: saved results as a static site. Needs neither a GPU nor torch."""
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energyscore.cli import app
 from energyscore.cli.shared import load_shown
+from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 from energyscore.errors import ResultError
+
+if TYPE_CHECKING:
+    from energyscore.export import RatedResult
 
 
 @app.command()
@@ -31,6 +37,9 @@ def page(
             "--all", help="Show older results of the same measurement too, not only the latest."
         ),
     ] = False,
+    country: Country = None,
+    pue: Pue = None,
+    price: PricePerKwh = None,
     force: Annotated[
         bool,
         typer.Option(
@@ -47,26 +56,48 @@ def page(
     Examples:
       energyscore page results -o site
 
-      energyscore page results more-results -o site --title "Models we run"
+      energyscore page results more-results -o site --country FRA
     """
     from energyscore import rating
+    from energyscore.cli.latest import latest
     from energyscore.export import RatedResult, told_apart
     from energyscore.export.page import to_page
+    from energyscore.footprint import footprint_of
     from energyscore.output_folder import write_files
 
+    site = site_of(country, pue, price)
     # The site holds copies of result files: one that lies among the results is no source.
     own = out.resolve()
-    loaded = [(path, result) for path, result in load_shown(paths) if not path.is_relative_to(own)]
+    loaded = [
+        (path, result)
+        for path, result in load_shown(paths)
+        if not path.resolve().is_relative_to(own)
+    ]
     if not loaded:
         raise ResultError(f"All results are in the folder to write, {out}.", "Name another one.")
-    results = [result for _, result in loaded]
     if not every:
-        results = rating.latest_only(results)
-    files = {id(result): str(path) for path, result in loaded}
+        loaded = latest(loaded)
+    results = [result for _, result in loaded]
     report = [
-        RatedResult(result, stars, files[id(result)])
-        for result, stars in zip(results, rating.rate(results, scale), strict=True)
+        RatedResult(result, stars, str(path), footprint_of(result, site) if site else None)
+        for (path, result), stars in zip(loaded, rating.rate(results, scale), strict=True)
     ]
-    write_files(out, to_page(report, title), kind="page", force=force)
+    files_of_site = to_page(report, title, _raws(report))
+    write_files(out, files_of_site, kind="page", force=force)
     models = len({entry.name for entry in told_apart(report)})
-    print(f"{out / 'index.html'}: {len(results)} results of {models} models")
+    print(
+        f"{out / 'index.html'}: {len(results)} result{'s' * (len(results) != 1)} of "
+        f"{models} model{'s' * (models != 1)}"
+    )
+
+
+def _raws(report: "Sequence[RatedResult]") -> dict[str, bytes]:
+    """The raw records beside the results, by the result's file; one that cannot be read is none."""
+    raws = {}
+    for entry in report:
+        if entry.result.raw is not None:
+            path = Path(entry.file).resolve().parent / entry.result.raw.file
+            with contextlib.suppress(OSError):
+                if path.is_file():  # a pipe would be waited for
+                    raws[entry.file] = path.read_bytes()
+    return raws

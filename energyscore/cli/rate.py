@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from energyscore.cli import app
+from energyscore.cli.latest import latest
 from energyscore.cli.shared import load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
@@ -47,7 +48,7 @@ def rate(
         RateFormat, typer.Option("--format", help="How to show the ratings.")
     ] = RateFormat.table,
 ) -> None:
-    """Rate saved results.
+    """Rate saved results. Exit status 3 where all of them are invalid.
 
     Examples:
       energyscore rate results
@@ -60,20 +61,21 @@ def rate(
     from energyscore.console import show_report
     from energyscore.export import RatedResult
     from energyscore.footprint import footprint_of
+    from energyscore.paths import shown_path
 
     site = site_of(country, pue, price)
     loaded = load_shown(paths)
-    results = [result for _, result in loaded]
     if not every:
-        results = rating.latest_only(results)
-    files = {id(result): str(path) for path, result in loaded}
-    ratings = rating.rate(results, scale)
+        loaded = latest(loaded)
+    ratings = rating.rate([result for _, result in loaded], scale)
     report = [
-        RatedResult(result, stars, files[id(result)], footprint_of(result, site) if site else None)
-        for result, stars in zip(results, ratings, strict=True)
+        RatedResult(result, stars, shown_path(path), footprint_of(result, site) if site else None)
+        for (path, result), stars in zip(loaded, ratings, strict=True)
     ]
     if form is RateFormat.table:
         show_report(report)
     else:
         sys.stdout.buffer.write(catalog.resolve(catalog.EXPORTERS, form.value)(report))
         sys.stdout.buffer.flush()
+    if not any(result.valid for _, result in loaded):
+        raise typer.Exit(3)

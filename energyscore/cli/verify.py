@@ -69,13 +69,18 @@ def _show(file: Path, verdict: "Verdict") -> None:
 
 
 def _rows(verdict: "Verdict") -> list[tuple[str, str, str, str]]:
-    """One row a check where it holds for all results, and one for each finding against it."""
+    """One row for all results that a check holds for, or has nothing of; one for each problem."""
     rows = []
     for check in dict.fromkeys(one.check for one in verdict.findings):
         found = [one for one in verdict.findings if one.check == check]
-        fine = [one.where for one in found if one.level == "ok"]
-        if fine:
-            of = f"{len(fine)} results" if len(fine) > 1 else fine[0]
-            rows.append((check, "ok", of, ""))
-        rows += [(check, one.level, one.where, one.message) for one in found if one.level != "ok"]
+        for level in ("ok", "not applicable"):
+            fine = [one.where for one in found if one.level == level]
+            if fine:
+                of = f"{len(fine)} results" if len(fine) > 1 else fine[0]
+                rows.append((check, level, of, ""))
+        rows += [
+            (check, one.level, one.where, one.message)
+            for one in found
+            if one.level in ("warning", "failed")
+        ]
     return rows

@@ -77,7 +77,6 @@ def why_not_official(result: Result, tasks: Mapping[str, TaskFile]) -> tuple[str
     task = tasks.get(result.task.id)
     points = [
         ("validity", result.valid),
-        ("GPU score", result.score.gpu_wh_per_1k_queries is not None),
         ("raw record", result.raw is not None),
         ("task", task is not None and task.spec.digest == result.task.digest),
         *((check.name, check.ok) for check in result.conformance),

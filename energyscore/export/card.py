@@ -5,12 +5,17 @@ have metrics of their own, so that nobody compares them with measured energy by 
 """
 
 import json
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyscore.export import RatedResult, Report
-from energyscore.export.card_merge import METRIC_PREFIX
+from energyscore.export.card_parts import (
+    HEADING,
+    METRIC_PREFIX,
+    CardFigures,
+    escape_markdown,
+    heading_of,
+)
 from energyscore.export.typesetting import plain
 from energyscore.export.wording import month_of, task_of
 from energyscore.modes import mode_of
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 CARD_VERSION = 1
+_DIGEST_LENGTH = 12
 
 _TASKS = {
     "asr": "automatic-speech-recognition",
@@ -49,36 +55,42 @@ def card_name(report: Report) -> str:
     return plain(report[0].result.model.id.rpartition("/")[2] or report[0].result.model.id)
 
 
-def card_section(report: Report) -> str:
-    """What stands in the card's text: a table, and what must be known to read it."""
-    rows = [
-        (
-            task_of(entry.result),
-            _energy(entry),
-            _metered(entry),
-            _stars(entry),
-            entry.rating.scale or entry.rating.reason,
-            entry.result.hardware,
-            entry.result.model.dtype,
-            month_of(entry.result),
-        )
-        for entry in report
-    ]
+def card_figures(report: Report) -> CardFigures:
+    """All that goes into the card of the model that the results are of."""
+    return CardFigures(
+        name=card_name(report),
+        model=plain(report[0].result.model.id),
+        results=model_index(report),
+        blocks=card_blocks(report),
+    )
+
+
+def card_blocks(report: Report) -> dict[str, str]:
+    """Of each task what stands in the card's text: a table, and what must be known to read it."""
     names = [
-        *("task", "energy of 1,000 queries", "metered", "stars", "relative to"),
+        *("model", "energy of 1,000 queries", "metered", "stars", "relative to"),
         *("hardware", "precision", "measured"),
     ]
-    lines = [
-        "## Inference energy",
-        "",
-        _row(names),
-        "|" + "---|" * len(names),
-        *(_row([_escape(cell) for cell in row]) for row in rows),
-        "",
-        *(f"- {_escape(note)}" for task in _by_task(report) for note in notes_on(task)),
-        f"- {_escape(_origin(report))}",
-    ]
-    return "\n".join(lines) + "\n"
+    blocks = {}
+    for task in dict.fromkeys(task_of(entry.result) for entry in report):
+        entries = [entry for entry in report if task_of(entry.result) == task]
+        lines = [
+            heading_of(task),
+            "",
+            _row(names),
+            "|" + "---|" * len(names),
+            *(_row([escape_markdown(cell) for cell in _cells(entry)]) for entry in entries),
+            "",
+            *(f"- {escape_markdown(note)}" for note in notes_on(entries)),
+            f"- {escape_markdown(_origin(entries))}",
+        ]
+        blocks[task] = "\n".join(lines)
+    return blocks
+
+
+def card_section(report: Report) -> str:
+    """What stands in the text of a card that has no other task."""
+    return "\n\n".join([HEADING, *card_blocks(report).values()]) + "\n"
 
 
 def to_card_json(report: Report) -> bytes:
@@ -104,6 +116,7 @@ def facts_of(entry: RatedResult) -> dict[str, Any]:
         "ci95": None if interval is None else [_rounded(limit) for limit in interval],
         "runs": score.runs,
         "method": score.method if rating.basis == "gpu" else score.system_method,
+        "model": plain(result.model.id),
         "hardware": result.hardware,
         "measured_at": result.created_at,
         "revision": result.model.revision,
@@ -144,9 +157,10 @@ def _metrics(entry: RatedResult) -> "list[EvalResult]":
     from huggingface_hub import EvalResult
 
     result, rating = entry.result, entry.rating
-    kind = "estimated_" if rating.estimated else ""
+    random = result.model.weights == "random"
+    kind = ("random_weights_" if random else "") + ("estimated_" if rating.estimated else "")
     what = "GPU" if rating.basis == "gpu" else "processor and memory"
-    how = ", estimated" if rating.estimated else ""
+    how = (", estimated" if rating.estimated else "") + (", random weights" if random else "")
     common: dict[str, Any] = {
         "task_type": hub_task(result),
         "task_name": task_of(result),
@@ -179,9 +193,29 @@ def _known(facts: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _by_task(report: Report) -> list[Sequence[RatedResult]]:
-    names = dict.fromkeys(entry.result.task.id for entry in report)
-    return [[entry for entry in report if entry.result.task.id == name] for name in names]
+def _cells(entry: RatedResult) -> tuple[str, ...]:
+    return (
+        _model(entry),
+        _energy(entry),
+        _metered(entry),
+        _stars(entry),
+        entry.rating.scale or entry.rating.reason,
+        entry.result.hardware,
+        entry.result.model.dtype,
+        month_of(entry.result),
+    )
+
+
+def _model(entry: RatedResult) -> str:
+    """Which model was measured: with its revision, and the kind of weights it had."""
+    model = entry.result.model
+    digest = (model.revision or "").removeprefix("sha256:")[:_DIGEST_LENGTH]
+    parts = [
+        f"{model.id} @{digest}" if digest else model.id,
+        "random weights" if model.weights == "random" else "",
+        f"quantized: {model.quantization}" if model.quantization else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _energy(entry: RatedResult) -> str:
@@ -221,11 +255,6 @@ def _origin(report: Report) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _escape(text: str) -> str:
-    """A name must not begin a tag, a cell or our marker."""
-    return re.sub(r"([\\|`*\[\]])", r"\\\1", plain(text)).replace("<", "&lt;")
 
 
 def _rounded(value: float) -> float:

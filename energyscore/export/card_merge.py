@@ -8,16 +8,13 @@ Whatever the result is, it is read again before it is given back, and has to say
 
 import logging
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from energyscore.errors import UsageError
-
-METRIC_PREFIX = "energyscore_"
-"""What the metrics of our results begin with: by this they are told from others'."""
+from energyscore.export.card_parts import CardFigures, Plan, merge_section, others_in, plan_index
 
 BEGIN, END = "<!-- energyscore: begin -->", "<!-- energyscore: end -->"
 _YAML_BEGIN, _YAML_END = "# energyscore: begin", "# energyscore: end"
@@ -46,29 +43,42 @@ class _Card:
 
 
 def merge_card(
-    card: str, name: str, results: Sequence[dict[str, Any]], section: str, where: str
-) -> str:
+    card: str, figures: CardFigures, where: str, *, replace: bool = False
+) -> tuple[str, tuple[str, ...]]:
     """A card with our results in its `model-index` and our section in its text.
 
     Args:
         card: the card as it is; empty for a new one.
-        name: the model's name, for a card without a `model-index`.
-        results: our entries of `model-index`; all their metrics begin with METRIC_PREFIX.
-        section: our part of the text, without the markers.
+        figures: what goes into it. Results of the same tasks that are in it are replaced.
         where: the card's name in messages.
+        replace: take out our figures of another model, which are an error otherwise.
 
     Returns:
-        The new card. Merged into it once more, the same results change nothing.
+        The new card, and what whoever asked for it should know. Merged into it once more, the same
+        results change nothing.
 
     Raises:
-        UsageError: when the card is broken, or cannot take them without losing something.
+        UsageError: when the card is broken, holds our figures of another model, or cannot take
+            these without losing something.
     """
     parts = _split(card, where)
-    front = _merge_front(parts, name, results, where)
-    body = _merge_body(parts, section, where)
+    data = _parse(parts.front, where)
+    index = data.get("model-index")
+    _check_index(index, where)
+    others = others_in(index or [], figures.model)
+    if others and not replace:
+        raise UsageError(
+            f"{where} holds figures of another model, {', '.join(others)}; these are of "
+            f"{figures.model}.",
+            "Name another card, or add --replace to take those out; nothing was written.",
+        )
+    plan = plan_index(index or [], figures)
+    front = _merge_front(parts, data, plan, where)
+    body = _merge_body(parts, plan, figures, where)
     merged = parts.opening + front + parts.closing + body
     _check(merged, body, where)
-    return merged
+    gone = (f"figures of {', '.join(others)} were taken out",) if others else ()
+    return merged, gone + plan.remarks
 
 
 def _split(card: str, where: str) -> _Card:
@@ -92,15 +102,10 @@ def _split(card: str, where: str) -> _Card:
     return _Card(opening, "", closing, line_break + text if text else "", line_break)
 
 
-def _merge_front(card: _Card, name: str, results: Sequence[dict[str, Any]], where: str) -> str:
-    data = _parse(card.front, where)
-    _check_index(data.get("model-index"), where)
-    index = [_without_ours(entry) for entry in data.get("model-index") or []]
-    head, *tail = index or [{"name": name, "results": []}]
-    expected = [{**head, "results": [*head["results"], *results]}, *tail]
+def _merge_front(card: _Card, data: dict[str, Any], plan: Plan, where: str) -> str:
     for attempt in (_insert, _replace):
-        front = attempt(card, expected, results)
-        if front is not None and _says(front, {**data, "model-index": expected}):
+        front = attempt(card, plan)
+        if front is not None and _says(front, {**data, "model-index": plan.index}):
             return front
     raise UsageError(
         f"{where}: its front matter is written in a way that nothing can be added to without "
@@ -109,9 +114,7 @@ def _merge_front(card: _Card, name: str, results: Sequence[dict[str, Any]], wher
     )
 
 
-def _insert(
-    card: _Card, expected: list[dict[str, Any]], results: Sequence[dict[str, Any]]
-) -> str | None:
+def _insert(card: _Card, plan: Plan) -> str | None:
     """Our results as lines of their own, between markers; None where that cannot be."""
     front = _MARKED_YAML.sub("", card.front + card.line_break)
     try:
@@ -119,18 +122,23 @@ def _insert(
     except _YAML_ERRORS:
         return None
     if pair is None:
-        lines = _marked({"model-index": expected}, 0, card.line_break)
+        lines = _marked({"model-index": plan.index}, 0, card.line_break)
         return _put(front, len(front), lines, card.line_break)
-    sequence = _results_node(pair[1])
+    entry = plan.index[plan.place]
+    models = pair[1]
+    if not isinstance(models, yaml.SequenceNode) or models.flow_style or not models.value:
+        return None
+    model = _model_node(models, str(entry["name"]))
+    # A model that is not there, or was ours whole, is added whole.
+    sequence = models if model is None else _results_node(model)
     if sequence is None:
         return None
-    lines = _marked(list(results), sequence.start_mark.column, card.line_break)
+    ours = [entry] if model is None else plan.results
+    lines = _marked(ours, sequence.start_mark.column, card.line_break)
     return _put(front, _end_of_line(front, _end(sequence)), lines, card.line_break)
 
 
-def _replace(
-    card: _Card, expected: list[dict[str, Any]], _results: Sequence[dict[str, Any]]
-) -> str | None:
+def _replace(card: _Card, plan: Plan) -> str | None:
     """The whole `model-index` written anew, everything else as it was."""
     front = card.front + card.line_break
     try:
@@ -146,7 +154,7 @@ def _replace(
     unmarked = re.sub(rf"[ \t]*{_YAML_BEGIN}[ \t]*{_BREAK}\Z", "", before)
     if unmarked != before:
         after = re.sub(rf"\A[ \t]*{_YAML_END}[ \t]*(?:{_BREAK}|\Z)", "", after)
-    text = _dump({"model-index": expected}, 0, card.line_break)
+    text = _dump({"model-index": plan.index}, 0, card.line_break)
     return (unmarked + text + after).removesuffix(card.line_break)
 
 
@@ -200,23 +208,6 @@ def _check_index(index: Any, where: str) -> None:
         )
 
 
-def _without_ours(entry: dict[str, Any]) -> dict[str, Any]:
-    kept = [result for result in entry.get("results") or [] if not _is_ours(result)]
-    return {**entry, "results": kept}
-
-
-def _is_ours(result: Any) -> bool:
-    metrics = result.get("metrics") if isinstance(result, dict) else None
-    return bool(
-        isinstance(metrics, list)
-        and metrics
-        and all(
-            isinstance(metric, dict) and str(metric.get("type")).startswith(METRIC_PREFIX)
-            for metric in metrics
-        )
-    )
-
-
 def _says(front: str, wanted: dict[str, Any]) -> bool:
     try:
         data = yaml.safe_load(front)
@@ -233,11 +224,19 @@ def _index_pair(front: str) -> tuple[yaml.Node, yaml.Node] | None:
     return next((pair for pair in root.value if pair[0].value == "model-index"), None)
 
 
-def _results_node(index: yaml.Node) -> yaml.SequenceNode | None:
-    """The results of the first model in `model-index`, where they are written one a line."""
-    first = index.value[0] if isinstance(index, yaml.SequenceNode) and index.value else None
-    pairs = first.value if isinstance(first, yaml.MappingNode) else []
-    for key, value in pairs:
+def _model_node(models: yaml.SequenceNode, name: str) -> yaml.MappingNode | None:
+    """The first model of that name in `model-index`."""
+    for model in models.value:
+        if isinstance(model, yaml.MappingNode):
+            names = [value.value for key, value in model.value if key.value == "name"]
+            if names == [name]:
+                return model
+    return None
+
+
+def _results_node(model: yaml.MappingNode) -> yaml.SequenceNode | None:
+    """The results of a model in `model-index`, where they are written one a line."""
+    for key, value in model.value:
         if key.value == "results" and isinstance(value, yaml.SequenceNode):
             return value if value.value and not value.flow_style else None
     return None
@@ -259,20 +258,21 @@ def _end_of_line(text: str, place: int) -> int:
     return rest.end() if rest else len(text)
 
 
-def _merge_body(card: _Card, section: str, where: str) -> str:
-    lines = section.strip("\n").split("\n")
-    ours = card.line_break.join([BEGIN, *lines, END])
+def _merge_body(card: _Card, plan: Plan, figures: CardFigures, where: str) -> str:
     body = card.body
     begins, ends = body.count(BEGIN), body.count(END)
-    if (begins, ends) == (0, 0):
-        gap = "" if not body else card.line_break * (1 if body.endswith(("\n", "\r")) else 2)
-        return (body or card.line_break) + gap + ours + card.line_break
     start, end = body.find(BEGIN), body.find(END)
-    if (begins, ends) != (1, 1) or end < start:
+    if (begins, ends) not in ((0, 0), (1, 1)) or end < start:
         raise UsageError(
             f"{where}: {BEGIN} stands in it {begins} times and {END} {ends} times.",
             "Leave one pair of them, in this order; nothing was written.",
         )
+    old = re.split(_BREAK, body[start + len(BEGIN) : end]) if begins else []
+    lines = merge_section(old, plan.tasks, figures.blocks)
+    ours = card.line_break.join([BEGIN, *lines, END])
+    if not begins:
+        gap = "" if not body else card.line_break * (1 if body.endswith(("\n", "\r")) else 2)
+        return (body or card.line_break) + gap + ours + card.line_break
     return body[:start] + ours + body[end + len(END) :]
 
 

@@ -15,6 +15,7 @@ from energyscore.export.wording import (
     basis_of,
     energy_of,
     interval_of,
+    is_pale,
     month_of,
     stars_of,
     task_of,
@@ -26,6 +27,7 @@ from energyscore.units import format_number
 WIDTH, HEIGHT, MARGIN = 260, 364, 16
 
 _INK, _GREEN, _PALE, _WHITE = "#313131", "#1f8a3b", "#b9c4bb", "#ffffff"
+_FAINT = "#bfe0c8"  # of stars that stand on an estimate, or among two models
 _CAUTION, _CAUTION_GROUND = "#8a4b00", "#fff3dc"
 _INNER = WIDTH - 2 * MARGIN
 _ROOM = _INNER - 2  # for texts: in a PNG, widths of characters are rounded
@@ -177,12 +179,13 @@ def _verdict(rating: Rating) -> list[Mark]:
             Text(MARGIN, 294, "No stars", 14, bold=True),
             *(Text(MARGIN, 307 + 11 * place, line, 9) for place, line in enumerate(reason.lines)),
         ]
+    given = _FAINT if is_pale(rating) else _GREEN
     stars = [
         Star(
             MARGIN + 17 + 48.5 * place,
             298,
             16,
-            _GREEN if place < rating.stars else _WHITE,
+            given if place < rating.stars else _WHITE,
             _GREEN if place < rating.stars else _PALE,
         )
         for place in range(5)
@@ -211,7 +214,7 @@ def _cautions(result: Result, rating: Rating) -> list[str]:
     """What sets a figure apart from the energy of a GPU, measured by the whole protocol."""
     words = {
         "estimated": rating.estimated,
-        "processor only": rating.basis == "system",
+        "no GPU energy": rating.basis == "system",
         f"{rating.scale}": rating.kind == "cohort",
         "random weights": result.model.weights == "random",
         "quick run": result.protocol.quick,

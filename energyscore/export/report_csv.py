@@ -137,7 +137,8 @@ def _row(entry: RatedResult, multiple: Multiple | None) -> dict[str, Any]:
             f"stars_{stars}_probability": chance
             for stars, chance in enumerate(rating.probabilities or (None,) * 5, start=1)
         },
-        "mean_input_tokens": sum(run.input_tokens for run in runs) / queries,
+        # Sounds and pictures have none: that is no figure of 0.
+        "mean_input_tokens": (sum(run.input_tokens for run in runs) / queries) or None,
         "mean_output_tokens": sum(run.output_tokens for run in runs) / queries,
         "mean_thinking_tokens": tokens_of(result).thinking,
         "reasoning_multiple": multiple and multiple.times,

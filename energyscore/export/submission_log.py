@@ -16,29 +16,36 @@ def _head(result: Result) -> Iterator[str]:
     yield f"written {result.created_at}, measurement {result.identity}"
     yield f"task {result.task.id} version {result.task.version} ({result.task.digest})"
     yield (
-        f"model {model.id} ({model.source}, revision {model.revision}), {model.architecture}, "
-        f"{model.parameters} parameters, {model.dtype}, quantization {model.quantization}, "
-        f"{model.weights} weights, class {model.model_class}"
+        f"model {model.id} ({model.source}, {_revision(model.revision)}), "
+        f"{model.architecture}, {model.parameters} parameters, {model.dtype}, "
+        f"{model.quantization or 'not quantized'}, {model.weights} weights, "
+        + (f"class {model.model_class}" if model.model_class else "no size class")
     )
+    making = ", ".join(f"{name} {value}" for name, value in (workload.generation or {}).items())
     yield (
-        f"data {workload.dataset} {workload.revision or ''}: {workload.queries} queries, batch "
-        f"{workload.batch_size}, seed {workload.seed}, generation {workload.generation}"
+        f"data {workload.dataset}, {_revision(workload.revision)}: {workload.queries} "
+        f"queries, batch {workload.batch_size}, seed {workload.seed}, generation "
+        f"{making or 'none'}"
     )
+    pace = {True: "steady", False: "not steady", None: "pace not checked"}[protocol.warmup_steady]
     yield (
         f"warm-up {protocol.warmup_s:.1f} s with {protocol.warmup_queries} queries, "
-        f"{'steady' if protocol.warmup_steady else 'not steady'}; window {protocol.min_window_s:g} "
-        f"s at least; {len(result.runs)} runs of {protocol.repeats}"
+        f"{pace}; window {protocol.min_window_s:g} s at least; {len(result.runs)} of "
+        f"{protocol.repeats} run{'s' * (protocol.repeats != 1)}"
     )
 
 
 def _machine(result: Result) -> Iterator[str]:
     here = result.environment
     yield (
-        f"machine {here.os}, Python {here.python}, {here.cpu} ({here.cpu_count} cores), "
-        f"driver {here.driver}, CUDA {here.cuda}"
+        f"machine {here.os}, Python {here.python}, {_known(here.cpu)} "
+        f"({_known(here.cpu_count)} cores), driver {_known(here.driver)}, CUDA {_known(here.cuda)}"
     )
     for gpu in here.gpus:
-        yield f"GPU {gpu.name} {gpu.uuid}, limit {gpu.power_limit_w} W, {gpu.memory_total_mb} MB"
+        yield (
+            f"GPU {gpu.name} {gpu.uuid}, limit {_known(gpu.power_limit_w)} W, "
+            f"{_known(gpu.memory_total_mb)} MB"
+        )
     yield "packages " + ", ".join(f"{name} {here.packages[name]}" for name in sorted(here.packages))
     for what, powers in (
         ("without the model", result.idle.without_model_w),
@@ -52,7 +59,8 @@ def _runs(result: Result) -> Iterator[str]:
     for run in result.runs:
         yield (
             f"run {run.index + 1} {run.started_at}: {run.queries} queries in {run.duration_s:.3f} "
-            f"s, {run.passes} passes, {run.input_tokens} tokens in, {run.output_tokens} out"
+            f"s, {run.passes} pass{'es' * (run.passes != 1)}, {run.input_tokens} tokens in, "
+            f"{run.output_tokens} out"
         )
         for domain in sorted(run.energy_j):
             yield f"  {domain}: {_energy(run, domain)}"
@@ -67,8 +75,17 @@ def _energy(run: Run, domain: str) -> str:
     if run.energy_j[domain] is None:
         return f"not measured: {run.reasons.get(domain, 'unknown')}"
     facts = run.facts.get(domain, {})
-    more = ", ".join(f"{name} {facts[name]}" for name in sorted(facts))
-    return f"{_joules(run.energy_j[domain])} by {run.methods[domain]}; {more}".rstrip("; ")
+    more = ", ".join(f"{name} {_known(facts[name])}" for name in sorted(facts))
+    energy = f"{_joules(run.energy_j[domain])} ({run.methods[domain]})"
+    return f"{energy}; {more}" if more else energy
+
+
+def _known(value: float | str | None) -> str:
+    return "not known" if value is None else str(value)
+
+
+def _revision(revision: str | None) -> str:
+    return "no revision" if revision is None else f"revision {revision}"
 
 
 def _joules(energy_j: float | None) -> str:
@@ -78,8 +95,9 @@ def _joules(energy_j: float | None) -> str:
 def _end(result: Result) -> Iterator[str]:
     score = result.score
     figure = score.gpu_wh_per_1k_queries
+    within = "not known" if score.ci95 is None else " to ".join(map(repr, score.ci95))
     yield (
-        f"score {figure!r} Wh of GPU energy per 1,000 queries, 95% interval {score.ci95}"
+        f"score {figure!r} Wh of GPU energy per 1,000 queries, 95% interval {within}"
         if figure is not None
         else f"no GPU score: {score.reason}"
     )

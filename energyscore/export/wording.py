@@ -73,6 +73,11 @@ def against(rating: Rating) -> str:
     return f"in a {rating.scale}" if rating.kind == "cohort" else f"scale {rating.scale}"
 
 
+def is_pale(rating: Rating) -> bool:
+    """Whether stars mean less than they look: on an estimate, or among two models."""
+    return rating.stars is not None and (rating.estimated or rating.scale == "cohort of 2")
+
+
 def stars_of(rating: Rating) -> str:
     """The stars in words, or why there are none."""
     if rating.stars is None:

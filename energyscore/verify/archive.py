@@ -100,13 +100,19 @@ def _entry(data: bytes, place: int, end: int, follows: int) -> tuple[_Entry, int
     if flags & _ENCRYPTED:
         raise _bad(f"{name} is encrypted")
     if method != _STORED or packed != size:
-        raise _bad(f"{name} is compressed; submissions hold their files as they are")
+        raise _bad(
+            f"{name} is compressed, so another program packed the zip; make it with "
+            "`energyscore bundle`, which stores files as they are"
+        )
     if start != follows:
         how = "overlaps the one before" if start < follows else "leaves a gap before it"
         raise _bad(f"the entry {name} {how}")
     form = (made, needs, flags, time, date, extra, comment, disk, internal, external)
     if form != (_UNIX_20, _NEEDS_20, 0, _TIME, _DATE, 0, 0, 0, 0, _FILE << 16):
-        raise _bad(f"{name} is not in the form in which energyscore writes entries")
+        raise _bad(
+            f"{name} is not in the form in which energyscore writes entries: the zip was packed "
+            "by another program; make it with `energyscore bundle`"
+        )
     header = (_LOCAL_MARK, needs, flags, method, time, date, crc, packed, size, name_length, 0)
     begin = start + _LOCAL.size + name_length
     if (
@@ -130,7 +136,10 @@ def _checked_name(raw: bytes) -> str:
     if ".." in name.replace("\\", "/").split("/"):
         raise _bad(f"the path {shown} leads out of the archive")
     if len(name) > 200 or not _NAME.fullmatch(name):
-        raise _bad(f"the path {shown} is not one that submissions have")
+        raise _bad(
+            f"the path {shown} is not one that submissions have; make the zip with "
+            "`energyscore bundle`"
+        )
     return name
 
 

@@ -8,8 +8,10 @@ from datetime import datetime
 from energyscore.errors import ResultError
 from energyscore.result import parse_result
 from energyscore.verify import counters, figures, plausible, power, protocol
+from energyscore.verify.applies import APPLIES
 from energyscore.verify.archive import read_archive
 from energyscore.verify.findings import Finding, NotASubmission, Problem, Verdict, one_line
+from energyscore.verify.log import check_log
 from energyscore.verify.manifest import (
     ListedResult,
     Manifest,
@@ -17,6 +19,7 @@ from energyscore.verify.manifest import (
     check_files,
     read_manifest,
 )
+from energyscore.verify.model import check_model
 from energyscore.verify.raw_record import RawRecord, read_raw
 from energyscore.verify.rules import NEWEST, OLDEST, load_rules
 from energyscore.verify.strict_json import BadJson, parse_strict
@@ -30,6 +33,7 @@ Check = Callable[[Subject], Iterator[Problem]]
 CHECKS: Mapping[str, Check] = {
     "identity": protocol.check_identity,
     "task": protocol.check_task,
+    "model": check_model,
     "hardware": protocol.check_hardware,
     "runs": plausible.check_runs,
     "domains": plausible.check_domains,
@@ -48,6 +52,7 @@ CHECKS: Mapping[str, Check] = {
     "power samples": power.check_power_samples,
     "power": plausible.check_power,
     "weights": plausible.check_weights,
+    "warm-up": plausible.check_warmup,
     "notices": plausible.check_notices,
     "validity": plausible.check_validity,
     "phase sums": figures.check_phase_sums,
@@ -64,6 +69,7 @@ CHECKS: Mapping[str, Check] = {
     "stars": protocol.check_stars,
     "official files": protocol.check_official_files,
     "other files": protocol.check_other_files,
+    "log": check_log,
 }
 """The checks of one result, by name, in the order in which they are made."""
 
@@ -147,16 +153,19 @@ def _check_result(
                 raw = read_raw(data)
             except BadJson as error:
                 problems.append(Problem(f"{result.raw.file}: {str(error)[:400]}"))
-    yield from _found("raw record", folder, iter(problems))
+    yield from _found("raw record", folder, iter(problems), applies=result.raw is not None)
     if problems or rules is None:
         return
     subject = Subject(result, raw, listed, rules, own, now)
     for name, check in CHECKS.items():
-        yield from _found(name, folder, check(subject))
+        applies = name not in APPLIES or APPLIES[name](subject)
+        yield from _found(name, folder, check(subject), applies=applies)
 
 
-def _found(check: str, where: str, problems: Iterator[Problem]) -> Iterator[Finding]:
-    """A check's problems as findings; one that it holds, where there are none."""
+def _found(
+    check: str, where: str, problems: Iterator[Problem], *, applies: bool = True
+) -> Iterator[Finding]:
+    """A check's problems as findings; where there are none, that it holds, or has nothing to."""
     clean = True
     try:
         for problem in itertools.islice(problems, MOST_FINDINGS):
@@ -167,7 +176,7 @@ def _found(check: str, where: str, problems: Iterator[Problem]) -> Iterator[Find
         clean = False
         yield Finding(check, where, "failed", one_line(f"it cannot be computed: {error}"))
     if clean:
-        yield Finding(check, where, "ok", "")
+        yield Finding(check, where, "ok" if applies else "not applicable", "")
 
 
 def _check_rules(manifest: Manifest) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from energyscore.result import Run
 from energyscore.verify.findings import Problem
+from energyscore.verify.rules import grid_of
 from energyscore.verify.subject import ROUNDING, Subject, apart, name_of
 
 PHASE_SHARE = 0.002
@@ -104,6 +105,20 @@ def check_emissions(subject: Subject) -> Iterator[Problem]:
         wanted = energy_wh / 1000 * intensity if known else None  # type: ignore[operator]
         if apart(grams, wanted):
             yield Problem(f"{grams} g of CO2 are not energy times intensity ({wanted})")
+    if emissions.intensity_g_per_kwh is None:
+        return
+    listed, source = grid_of(subject.rules.version, emissions.country or "")
+    stated = (
+        f"{emissions.intensity_g_per_kwh:g} g/kWh of {(emissions.country or 'no country')[:40]}"
+    )
+    if listed is None or emissions.source != source:
+        yield Problem(
+            f"{stated} are not computed anew: the source {(emissions.source or '')[:80]!r} is not "
+            f"the rules' table ({source})",
+            "warning",
+        )
+    elif emissions.intensity_g_per_kwh != listed:
+        yield Problem(f"{stated} are {listed:g} g/kWh in {source}")
 
 
 def check_phase_sums(subject: Subject) -> Iterator[Problem]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple
 
-Level = Literal["ok", "warning", "failed"]
+Level = Literal["ok", "not applicable", "warning", "failed"]
+"""Not applicable: there was nothing to check, which counts neither for nor against."""
 
 
 class Problem(NamedTuple):
@@ -43,8 +44,8 @@ class Finding:
     Attributes:
         check: its name.
         where: the folder of the result, empty where it is about the whole.
-        level: whether it holds.
-        message: what it found; of a check that holds, empty.
+        level: whether it holds, or has nothing to hold.
+        message: what it found; empty where it found nothing against it.
     """
 
     check: str

@@ -101,6 +101,6 @@ def check_attestations(manifest: Manifest, wanted: Mapping[str, str]) -> Iterato
     """All three were given, in the words of the rules."""
     for name, text in wanted.items():
         if manifest.attestations.get(name) != text:
-            yield Problem(f"the attestation {name} is missing, or is not in the rules' words")
+            yield Problem(f"this attestation is missing, or not in the rules' words: {text!r}")
     for name in sorted(manifest.attestations.keys() - wanted.keys()):
         yield Problem(f"an attestation {name[:50]!r} is unknown to the rules")

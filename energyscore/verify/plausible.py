@@ -201,6 +201,25 @@ def check_weights(subject: Subject) -> Iterator[Problem]:
             return
 
 
+def check_warmup(subject: Subject) -> Iterator[Problem]:
+    """Until the pace was steady, or for as long as the rules ask; a quick one looks at nothing."""
+    protocol, most_s = subject.result.protocol, subject.rules.most_warmup_s
+    if protocol.quick:
+        if protocol.warmup_steady is not None:
+            yield Problem("it tells whether a quick warm-up was steady, which nobody looks at")
+    elif protocol.warmup_steady is None:
+        yield Problem("nothing tells whether the pace was steady", "warning")
+    elif not protocol.warmup_steady and protocol.warmup_s < most_s:
+        yield Problem(
+            f"the warm-up ended after {protocol.warmup_s:.0f} s, neither steady nor after "
+            f"{most_s:.0f} s"
+        )
+    elif not protocol.warmup_steady:
+        yield Problem(
+            f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up", "warning"
+        )
+
+
 def check_validity(subject: Subject) -> Iterator[Problem]:
     """What spoils a measurement is said of it, and makes it invalid."""
     result = subject.result
@@ -230,7 +249,7 @@ def check_notices(subject: Subject) -> Iterator[Problem]:
                 yield Problem(f"{name_of(run)}: {domain} ran into its limit, and nothing says so")
     for code, present in (
         ("random_weights", result.model.weights == "random"),
-        ("warmup_unsteady", not result.protocol.warmup_steady),
+        ("warmup_unsteady", result.protocol.warmup_steady is False),
         ("gpu_not_of_model", result.protocol.device == "cpu" and bool(subject.gpu_domains)),
     ):
         if present != (code in told):

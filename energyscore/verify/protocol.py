@@ -80,7 +80,6 @@ def check_official(subject: Subject) -> Iterator[Problem]:
     listed, result = subject.listed, subject.result
     points = [
         ("validity", result.valid),
-        ("GPU score", result.score.gpu_wh_per_1k_queries is not None),
         ("raw record", subject.raw is not None),
         ("task", subject.task is not None),
         *((check.name, check.ok) for check in result.conformance),

@@ -63,11 +63,13 @@ class Rules:
     gpu: str
     most_power_w: float
     min_window_s: float
+    most_warmup_s: float
     systematic: float
     scales: list[str]
     least_j_per_byte: float
     invalidating: list[str]
     attestations: dict[str, str]
+    builtin: dict[str, int]
     tasks: dict[str, TaskRules]
 
     def task_of(self, name: str, digest: str) -> TaskRules | None:
@@ -87,6 +89,14 @@ def load_rules(version: int) -> Rules | None:
         for name, task in content.pop("tasks").items()
     }
     return Rules(version=content.pop("rules_version"), tasks=tasks, **content)
+
+
+@functools.cache
+def grid_of(version: int, country: str) -> tuple[float | None, str]:
+    """Grams of CO2 per kWh of a country, None where the table lacks it; and the table's name."""
+    table = _data(f"verify/grid-{version}.json")
+    g_per_kwh, year = table["countries"].get(country, (None, None))
+    return g_per_kwh, table["source"] + (f", year {year}" if g_per_kwh is not None else "")
 
 
 @functools.cache

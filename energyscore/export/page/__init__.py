@@ -8,6 +8,7 @@ ours. The same results give the same bytes.
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -27,10 +28,21 @@ FOLDER = "results"
 TITLE = "Energy of AI models"
 
 
-def to_page(report: Report, title: str = TITLE) -> dict[str, bytes]:
+RAW_ENDING = ".raw.jsonl.gz"
+
+
+def to_page(
+    report: Report, title: str = TITLE, raws: Mapping[str, bytes] | None = None
+) -> dict[str, bytes]:
     """The files of the site: path in it, with `/`, and content. `index.html` is the last.
 
-    Each result has a page, its file, and where it is valid its label, under one name.
+    Each result has a page, its file, and where it is valid its label, under one name; beside them
+    its raw record, under the name that the result gives it.
+
+    Args:
+        report: the results with their ratings.
+        title: the heading.
+        raws: the raw records that are at hand, by the file of their result.
     """
     entries = sorted(told_apart(report), key=_order)
     multiples = multiples_of([entry.result for entry in entries])
@@ -46,12 +58,30 @@ def to_page(report: Report, title: str = TITLE) -> dict[str, bytes]:
         if entry.result.valid:
             files[f"{path}.svg"] = label_svg(entry).encode()
         files[f"{path}.json"] = result_to_json(entry.result).encode()
+        raw, why_no_raw = _raw(entry, (raws or {}).get(entry.file), files)
+        files |= raw
         others = [one for one in by_model[_model(entry)] if one[1] != name]
-        view = detail_of(entry, name, multiple, others)
+        view = detail_of(entry, name, multiple, others, why_no_raw)
         files[f"{path}.html"] = detail.render(view=view, root="../").encode()
     view_of_all = index_of(entries, multiples, [f"{FOLDER}/{name}.html" for name in names])
     files["index.html"] = pages.get_template("index.html").render(view=view_of_all).encode()
     return files
+
+
+def _raw(
+    entry: RatedResult, data: bytes | None, files: Mapping[str, bytes]
+) -> tuple[dict[str, bytes], str]:
+    """The raw record's place and content; nothing where it cannot be given, and why."""
+    part = entry.result.raw
+    if part is None:
+        return {}, "none was kept"
+    if data is None or hashlib.sha256(data).hexdigest() != part.sha256:
+        return {}, "it did not lie beside the result, or was changed"
+    path = f"{FOLDER}/{part.file}"
+    # The name is the result's own: it may take the place of nothing else.
+    if not part.file.endswith(RAW_ENDING) or files.get(path, data) != data:
+        return {}, f"its name, {part.file}, cannot stand here"
+    return {path: data}, ""
 
 
 def _model(entry: RatedResult) -> str:

@@ -1,10 +1,15 @@
 """Axes: where a figure stands in a drawing, and which figures are written beside it. Pure."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_MOST_TICKS = 7
+_MOST_TICKS, _LEAST_TICKS = 7, 3
+_COARSER: tuple[Sequence[float], ...] = ((1, 2, 5), (1, 3), (1,))
+_FINER: tuple[Sequence[float], ...] = (
+    range(1, 10),
+    *([1 + part * step for part in range(round(9 / step))] for step in (0.5, 0.2, 0.1, 0.05)),
+)
 _FARTHEST = 30.0  # decades from 1: no figure that means anything lies beyond
 
 
@@ -22,15 +27,25 @@ class LogAxis:
         share = (_log(figure) - self.low) / (self.high - self.low) if figure > 0 else 0.0
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
 
-    def ticks(self) -> list[float]:
-        """Round figures within the axis: 1, 2 and 5, only decades, or only some of them."""
+    def ticks(self, most: int = _MOST_TICKS) -> list[float]:
+        """Round figures within the axis: 1, 2 and 5, only decades, or finer where it is short."""
+        for steps in _COARSER:
+            inside = self._inside(steps)
+            if len(inside) <= most:
+                break
+        else:
+            return inside[:: math.ceil(len(inside) / most)]
+        for steps in _FINER:
+            if len(inside) >= _LEAST_TICKS:
+                break
+            finer = self._inside(steps)
+            inside = finer if len(finer) <= most else inside
+        return inside
+
+    def _inside(self, steps: Iterable[float]) -> list[float]:
         decades = range(math.floor(self.low), math.ceil(self.high) + 1)
-        for steps in ((1, 2, 5), (1, 3), (1,)):
-            ticks = [step * 10.0**decade for decade in decades for step in steps]
-            inside = [tick for tick in ticks if self.low <= math.log10(tick) <= self.high]
-            if len(inside) <= _MOST_TICKS:
-                return inside
-        return inside[:: math.ceil(len(inside) / _MOST_TICKS)]
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        return [tick for tick in ticks if self.low <= math.log10(tick) <= self.high]
 
 
 def log_axis(figures: Iterable[float], start: float, end: float, margin: float = 0.06) -> LogAxis:

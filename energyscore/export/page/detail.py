@@ -1,7 +1,7 @@
 """What the page of one result shows. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -23,14 +23,18 @@ from energyscore.export.page.words import (
     basis_of,
     chance_of,
     date_of,
+    derived_of,
     duration_of,
+    figure_of,
     known,
+    margin_of,
     name_of,
     stars_label,
     why_no_figure,
 )
-from energyscore.export.wording import against, interval_of, task_of
+from energyscore.export.wording import against, is_pale, task_of
 from energyscore.modes import Multiple, tokens_of
+from energyscore.rating import Rating
 from energyscore.result import Check, Result
 from energyscore.units import format_number
 
@@ -83,6 +87,7 @@ class Detail:
     stars_label: str
     no_stars: str
     estimated: bool
+    pale: bool
     relative_to: str
     chance: str
     no_chance: str
@@ -102,6 +107,8 @@ class Detail:
     gpus: tuple[tuple[str, tuple[Fact, ...]], ...]
     packages: tuple[tuple[str, str], ...]
     file: str
+    raw: str
+    no_raw: str
     others: tuple[Other, ...]
 
 
@@ -110,6 +117,7 @@ def detail_of(
     name: str,
     multiple: Multiple | None,
     others: Sequence[tuple[RatedResult, str]],
+    no_raw: str,
 ) -> Detail:
     """The page of one result.
 
@@ -118,6 +126,7 @@ def detail_of(
         name: of its page, without ending.
         multiple: its energy as a multiple of a lower mode of reasoning.
         others: other results of the same model, with the names of their pages.
+        no_raw: why its raw record is not beside it; empty where it is.
     """
     result, rating = entry.result, entry.rating
     date, moment = date_of(result.created_at)
@@ -129,8 +138,8 @@ def detail_of(
         task=task_of(result),
         date=date,
         moment=moment,
-        energy="" if energy_wh is None else format_number(energy_wh),
-        interval=interval_of(result, rating),
+        energy="" if energy_wh is None else figure_of(result, rating),
+        interval=_interval(result, rating),
         no_energy=why_no_figure(result),
         basis=basis_of(result, rating),
         valid=result.valid,
@@ -138,6 +147,7 @@ def detail_of(
         stars_label=stars_label(rating),
         no_stars=rating.reason,
         estimated=rating.estimated,
+        pale=is_pale(rating),
         relative_to=against(rating) if rating.stars else "",
         chance=chance_of(rating),
         no_chance=rating.probability_reason,
@@ -150,7 +160,7 @@ def detail_of(
         phases=phases_of(result),
         runs=runs_of(result, rating),
         warned=_warned(result),
-        departures=rating.not_comparable,
+        departures=_departures(rating, {check.name for check in result.conformance}),
         official=result.official,
         checks=tuple(result.conformance),
         model_facts=model_facts(result.model),
@@ -160,8 +170,22 @@ def detail_of(
         gpus=tuple((gpu.name, gpu_facts(gpu)) for gpu in result.environment.gpus),
         packages=tuple(sorted(result.environment.packages.items())),
         file=PurePath(entry.file).name or f"{name}.json",
+        raw=result.raw.file if result.raw is not None and not no_raw else "",
+        no_raw=no_raw,
         others=tuple(_other(*one) for one in others),
     )
+
+
+def _departures(rating: Rating, points: Collection[str]) -> tuple[str, ...]:
+    """What keeps it from the reference: names, where the table of points says the rest."""
+    named = [(point.partition(":")[0], point) for point in rating.not_comparable]
+    return tuple(name if name in points else point for name, point in named)
+
+
+def _interval(result: Result, rating: Rating) -> str:
+    margin = margin_of(result, rating)
+    runs = f", half the 95 % interval of {result.score.runs} runs" if margin[:1] == "±" else ""
+    return f"{margin}{runs}"
 
 
 def hub_address(result: Result) -> str:
@@ -175,15 +199,16 @@ def _headline(entry: RatedResult, multiple: Multiple | None) -> tuple[Fact, ...]
     result = entry.result
     score, tokens, runs = result.score, tokens_of(result), result.runs
     queries = sum(run.queries for run in runs)
+    read = sum(run.input_tokens for run in runs) / queries
+    thinking = "" if tokens.thinking is None else f" ({format_number(tokens.thinking)} thinking)"
+    parts = [
+        f"{format_number(read)} in" if read else "",
+        f"{format_number(tokens.output)} out{thinking}" if tokens.output else "",
+    ]
     facts = [
         Fact("Hardware", result.hardware),
         Fact("Time of a query", duration_of(sum(run.duration_s for run in runs) / queries)),
-        Fact(
-            "Tokens of a query",
-            f"{format_number(sum(run.input_tokens for run in runs) / queries)} in, "
-            f"{format_number(tokens.output)} out"
-            + ("" if tokens.thinking is None else f" ({format_number(tokens.thinking)} thinking)"),
-        ),
+        Fact("Tokens of a query", ", ".join(filter(None, parts)) or "none"),
     ]
     if multiple is not None:
         facts.append(Fact("Against mode " + multiple.of, f"{format_number(multiple.times)} times"))
@@ -198,6 +223,10 @@ def _headline(entry: RatedResult, multiple: Multiple | None) -> tuple[Fact, ...]
 
 
 def _emissions(entry: RatedResult) -> list[Fact]:
+    """CO2 and cost as asked for now, else the grams that were recorded."""
+    if entry.footprint is not None:
+        asked = derived_of(entry)
+        return [Fact(name, f"{text} per 1,000 queries") for name, text in asked.items()]
     emissions = entry.result.emissions
     on_gpu = entry.rating.basis == "gpu"
     figure = emissions.gpu_co2_g_per_1k_queries if on_gpu else emissions.system_co2_g_per_1k_queries
@@ -225,7 +254,7 @@ def _warned(result: Result) -> tuple[Warned, ...]:
 
 def _other(entry: RatedResult, name: str) -> Other:
     result, energy_wh = entry.result, entry.rating.energy_wh
-    figure = "not measured" if energy_wh is None else f"{format_number(energy_wh)} Wh"
+    figure = "not measured" if energy_wh is None else f"{figure_of(result, entry.rating)} Wh"
     if not result.valid:
         figure = "invalid"
     what = f"{task_of(result)}: {figure}, {basis_of(result, entry.rating).what}, {result.hardware}"

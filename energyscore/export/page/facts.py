@@ -43,8 +43,8 @@ def workload_facts(result: Result) -> tuple[Fact, ...]:
         Fact("Queries of a pass", known(work.queries)),
         Fact("Batch size", known(work.batch_size)),
         Fact("Seed of their order", known(work.seed)),
-        Fact("Input tokens of a pass", known(work.input_tokens)),
-        Fact("Output tokens of a pass", known(work.output_tokens)),
+        Fact("Input tokens of a pass", known(work.input_tokens or None, "none")),
+        Fact("Output tokens of a pass", known(work.output_tokens or None, "none")),
         Fact("Generation", making or "none"),
     )
 
@@ -53,7 +53,7 @@ def protocol_facts(result: Result) -> tuple[Fact, ...]:
     """How it was measured."""
     protocol, idle = result.protocol, result.idle
     target = protocol.target_half_width
-    steady = "steady" if protocol.warmup_steady else "not steady"
+    steady = {True: "steady", False: "not steady", None: "pace not checked"}[protocol.warmup_steady]
     facts = [
         Fact("Device", protocol.device),
         Fact("Quick look", known(protocol.quick)),

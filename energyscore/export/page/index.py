@@ -3,26 +3,34 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeAlias
 
 from energyscore.export import RatedResult
 from energyscore.export.page.axes import LogAxis, log_axis
+from energyscore.export.page.cohorts import Group, groups_of
 from energyscore.export.page.names import slug, unique
-from energyscore.export.page.plot import Plot, plot_of
+from energyscore.export.page.plot import Plot, plots_of
 from energyscore.export.page.words import (
     basis_of,
     bounds_of,
     chance_of,
     date_of,
+    derived_of,
+    figure_of,
     format_count,
     margin_of,
     name_of,
     stars_label,
     why_no_figure,
 )
-from energyscore.export.wording import against, title_of
+from energyscore.export.wording import against, is_pale, title_of
+from energyscore.footprint import describe_site
 from energyscore.modes import Multiple, mode_of, tokens_of
 from energyscore.result import Result
 from energyscore.units import format_number
+
+_Item: TypeAlias = tuple[RatedResult, Multiple | None, str]
+"""A result, its energy as a multiple of a lower mode's, and the address of its page."""
 
 _WIDTH = 120  # px of the mark in a table's row
 _EDGE = 6
@@ -54,9 +62,11 @@ class Row:
     chance: str
     relative_to: str
     estimated: bool
+    pale: bool
     energy: str
     energy_key: str
     interval: str
+    derived: str
     mark: Mark | None
     basis_key: str
     what: str
@@ -70,23 +80,34 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Section:
-    """A task's results, of one size class where it has them.
+class Table:
+    """Results of a task that are comparable; or such as compare to nothing, which says so.
 
     Attributes:
         id: its place in the page.
-        title: the task and class for people.
+        title: what the results share, for people.
+        about: what their stars are relative to; empty where none has any.
         rows: in order of energy.
-        modes: whether the task has modes of reasoning.
-        axis: from and to what the marks in the table reach, in words; empty without marks.
-        plot: energy against size; None where that would show nothing.
+        axis: from and to what the rail of the table's marks reaches; empty without marks.
+        plots: energy against size, wide and narrow; none where that would show nothing.
     """
 
     id: str
     title: str
+    about: str
     rows: tuple[Row, ...]
     axis: str
-    plot: Plot | None
+    plots: tuple[Plot, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A task's results, of one size class where it has them: a table for each cohort."""
+
+    id: str
+    title: str
+    tables: tuple[Table, ...]
+    results: int
 
 
 @dataclass(frozen=True)
@@ -98,6 +119,7 @@ class Index:
     models: int
     tasks: int
     newest: str
+    derived: tuple[str, ...]
     bases: tuple[tuple[str, str], ...]
     hardware: tuple[str, ...]
 
@@ -130,7 +152,7 @@ def index_of(
         # No slug has an underscore: what is named after a section has, and nothing else is.
         name = unique(f"task-{slug(title)}", [section.id for section in sections])
         sections.append(_section_of(name, title, part))
-    rows = [row for section in sections for row in section.rows]
+    rows = [row for section in sections for table in section.tables for row in table.rows]
     bases = {row.basis_key for row in rows}
     return Index(
         sections=tuple(sections),
@@ -138,6 +160,14 @@ def index_of(
         models=len({entry.name for entry in entries}),
         tasks=len({entry.result.task.id for entry in entries}),
         newest=max((date_of(entry.result.created_at)[0] for entry in entries), default=""),
+        derived=tuple(
+            dict.fromkeys(
+                line
+                for entry in entries
+                if entry.footprint
+                for line in describe_site(entry.footprint)
+            )
+        ),
         bases=tuple((key, name) for key, name in _BASES.items() if key in bases),
         hardware=tuple(sorted({row.hardware for row in rows})),
     )
@@ -147,23 +177,35 @@ def _section(entry: RatedResult) -> tuple[str, str]:
     return entry.result.task.id, entry.result.model.model_class or ""
 
 
-def _section_of(
-    name: str, title: str, items: Sequence[tuple[RatedResult, Multiple | None, str]]
-) -> Section:
+def _section_of(name: str, title: str, items: Sequence[_Item]) -> Section:
+    groups = groups_of([entry for entry, _, _ in items])
+    tables = tuple(
+        _table_of(f"{name}_{number}", group, [items[place] for place in group.places])
+        for number, group in enumerate(groups, start=1)
+    )
+    return Section(name, title, tables, len(items))
+
+
+def _table_of(name: str, group: Group, items: Sequence[_Item]) -> Table:
     figures = [figure for entry, _, _ in items for figure in _figures(entry)]
-    several = sum(bool(_figures(entry)) for entry, _, _ in items) > 1
+    several = group.comparable and sum(bool(_figures(entry)) for entry, _, _ in items) > 1
     axis = log_axis(figures, _EDGE, _WIDTH - _EDGE) if several else None
     ids = [f"{name}_{place}" for place in range(1, len(items) + 1)]
-    reach = ""
-    if axis is not None:
-        reach = f"{format_number(min(figures))} to {format_number(max(figures))} Wh"
-    return Section(
+    points = [(e, one, href) for one, (e, _, href) in zip(ids, items, strict=True)]
+    return Table(
         id=name,
-        title=title,
+        title=group.title,
+        about=group.about,
         rows=tuple(_row(one, *item, axis) for one, item in zip(ids, items, strict=True)),
-        axis=reach,
-        plot=plot_of([(e, one, href) for one, (e, _, href) in zip(ids, items, strict=True)]),
+        axis="" if axis is None else _reach(axis),
+        plots=plots_of(points) if several else (),
     )
+
+
+def _reach(axis: LogAxis) -> str:
+    """From and to what the rail reaches: farther than the marks on it."""
+    low, high = (format_number(10**end) for end in (axis.low, axis.high))
+    return f"{low} to {high} Wh"
 
 
 def _figures(entry: RatedResult) -> list[float]:
@@ -181,7 +223,8 @@ def _row(
     basis, tokens = basis_of(result, rating), tokens_of(result)
     energy_wh = rating.energy_wh
     date, moment = date_of(result.created_at)
-    in_tokens = f"{format_number(result.workload.input_tokens / result.workload.queries)} in"
+    read = result.workload.input_tokens / result.workload.queries
+    in_tokens = f"{format_number(read)} in" if read else ""
     out_tokens = f"{format_number(tokens.output)} out" if tokens.output else ""
     more = [
         "" if tokens.thinking is None else f"{format_number(tokens.thinking)} of them thinking",
@@ -202,14 +245,18 @@ def _row(
         chance=chance_of(rating),
         relative_to=against(rating) if rating.stars else rating.reason,
         estimated=rating.estimated,
-        energy="not measured" if energy_wh is None else format_number(energy_wh),
+        pale=is_pale(rating),
+        energy="not measured" if energy_wh is None else figure_of(result, rating),
         energy_key=repr(energy_wh) if energy_wh is not None and result.valid else "",
         interval=why_no_figure(result) if energy_wh is None else margin_of(result, rating),
+        derived=", ".join(
+            text if name == "Cost" else f"{text} {name}" for name, text in derived_of(entry).items()
+        ),
         mark=_mark(entry, axis),
         basis_key=basis.key,
         what=basis.what,
         how=basis.how,
-        tokens=out_tokens or in_tokens,
+        tokens=out_tokens or in_tokens or "none",
         more_tokens=", ".join(part for part in more if part),
         tokens_key=repr(tokens.output),
         hardware=result.hardware,

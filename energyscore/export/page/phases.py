@@ -4,6 +4,14 @@ import statistics
 from dataclasses import dataclass
 
 from energyscore.export.page.words import duration_of
+from energyscore.margins import (
+    OF_RUNS,
+    OF_SPLIT,
+    PhaseMargin,
+    decimals_for,
+    phase_margin,
+    with_decimals,
+)
 from energyscore.result import Result
 from energyscore.units import format_number, wh_per_1k_queries
 
@@ -29,12 +37,14 @@ class PhaseTable:
     Attributes:
         phases: in the order of the work.
         what: what the energy is of, and how it was split.
+        margin: what stands behind the ±; empty where there is none.
         bar: what the bar shows; empty where there is none.
         reasons: why there are no energies of phases.
     """
 
     phases: tuple[Phase, ...]
     what: str
+    margin: str
     bar: str
     reasons: tuple[str, ...]
 
@@ -58,17 +68,19 @@ def phases_of(result: Result) -> PhaseTable:
         phases.append(
             Phase(
                 name=name,
-                energy="not known" if figure is None else f"{format_number(figure)} Wh{margin}",
+                energy=_with_margin(figure, margin),
                 share=f"{parts[place] / sum(parts) * 100:.1f} %" if parts else "",
                 time="not known" if time_s is None else duration_of(time_s),
                 start=round(starts[place] / sum(parts) * _WIDTH, 1) if parts else None,
                 width=round(parts[place] / sum(parts) * _WIDTH, 1) if parts else None,
             )
         )
+    margins = [margin.of_runs for _, margin in energies if margin is not None]
     what = "GPU" if on_gpu else "Processor and memory"
     return PhaseTable(
         phases=tuple(phases),
         what=f"{what}{_how(result, on_gpu=on_gpu)}",
+        margin="" if not margins else OF_RUNS if all(margins) else OF_SPLIT,
         bar="" if not parts else "energy" if complete else "time",
         reasons=_reasons(result, on_gpu=on_gpu),
     )
@@ -85,18 +97,24 @@ def _seconds(result: Result, name: str) -> float | None:
     return statistics.fmean(times) if len(times) == len(parts) else None
 
 
-def _gpu(result: Result, name: str) -> tuple[float | None, str]:
+def _with_margin(figure: float | None, margin: PhaseMargin | None) -> str:
+    if figure is None:
+        return "not known"
+    if margin is None:
+        return f"{format_number(figure)} Wh"
+    decimals = decimals_for(margin.wh, figure)
+    shown, either_side = (with_decimals(one, decimals) for one in (figure, margin.wh))
+    return f"{shown} \u00b1 {either_side} Wh"
+
+
+def _gpu(result: Result, name: str) -> tuple[float | None, PhaseMargin | None]:
     phase = result.score.phases.get(name)
-    if phase is None or phase.gpu_wh_per_1k_queries is None:
-        return None, ""
-    figure = phase.gpu_wh_per_1k_queries
-    margin = ""
-    if phase.se is not None and figure > 0:
-        margin = f" \u00b1 {format_number(1.96 * phase.se / figure * 100)} %"
-    return figure, margin
+    if phase is None:
+        return None, None
+    return phase.gpu_wh_per_1k_queries, phase_margin(phase, result.score.runs)
 
 
-def _system(result: Result, name: str) -> tuple[float | None, str]:
+def _system(result: Result, name: str) -> tuple[float | None, PhaseMargin | None]:
     """Mean over the runs of what all domains took in the phase; None where one is not known."""
     figures = []
     for run in result.runs:
@@ -106,9 +124,9 @@ def _system(result: Result, name: str) -> tuple[float | None, str]:
         energies = [one for name, one in domains.items() if name != "ram" or "dram" not in domains]
         known = [energy_j for energy_j in energies if energy_j is not None]
         if not known or len(known) < len(energies):
-            return None, ""
+            return None, None
         figures.append(wh_per_1k_queries(sum(known), run.queries))
-    return statistics.fmean(figures), ""
+    return statistics.fmean(figures), None
 
 
 def _how(result: Result, *, on_gpu: bool) -> str:

@@ -5,17 +5,39 @@ from dataclasses import dataclass
 
 from energyscore.export import RatedResult
 from energyscore.export.page.axes import LogAxis, log_axis
-from energyscore.export.page.words import basis_of, bounds_of, format_count, margin_of
+from energyscore.export.page.words import (
+    basis_of,
+    bounds_of,
+    figure_of,
+    format_count,
+    margin_of,
+)
 from energyscore.export.typesetting import ELLIPSIS, plain, text_width
-from energyscore.units import format_number
 
-WIDTH, HEIGHT = 760, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, WIDTH - 24, 20, HEIGHT - 52
 _RADIUS = 5
 _FONT = 12
 _LONGEST = 26  # characters of a name in the plot
 _MOST_NAMED = 60
 _TOO_LARGE = 10**30
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The size of a plot and of its axes, in px; `kind` says for which screens it is."""
+
+    kind: str
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    ticks: int
+
+
+WIDE = Frame("wide", 760, 400, 64, 736, 20, 348, ticks=7)
+NARROW = Frame("narrow", 340, 330, 46, 328, 20, 280, ticks=5)
+"""On a phone the wide plot would be scaled until nobody could read it."""
 
 
 @dataclass(frozen=True)
@@ -70,34 +92,47 @@ class Plot:
     up: tuple[Tick, ...]
     shapes: tuple[str, ...]
     summary: str
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = _LEFT
-    right: int = _RIGHT
-    top: int = _TOP
-    bottom: int = _BOTTOM
+    frame: Frame
 
 
-def plot_of(items: Sequence[tuple[RatedResult, str, str]]) -> Plot | None:
-    """The plot of results, with the ids of their rows and addresses; None for fewer than two."""
+def plots_of(items: Sequence[tuple[RatedResult, str, str]]) -> tuple[Plot, ...]:
+    """The plot of results, wide and narrow; none for fewer than two that can be shown.
+
+    Args:
+        items: the results, with the ids of their rows and the addresses of their pages.
+    """
     shown = [item for item in items if item[0].rating.energy_wh and item[0].result.valid]
-    if len(shown) < 2:
-        return None
+    return tuple(_plot(shown, frame) for frame in (WIDE, NARROW)) if len(shown) > 1 else ()
+
+
+def _plot(shown: Sequence[tuple[RatedResult, str, str]], frame: Frame) -> Plot:
     figures = [f for entry, _, _ in shown for f in _reach(entry)]
-    sizes = log_axis([_size(entry) for entry, _, _ in shown], _LEFT, _RIGHT)
-    energies = log_axis(figures, _BOTTOM, _TOP)
+    sizes = log_axis([_size(entry) for entry, _, _ in shown], frame.left, frame.right)
+    energies = log_axis(figures, frame.bottom, frame.top)
     points = tuple(_point(*item, sizes, energies) for item in shown)
     shapes = {point.shape for point in points}
     return Plot(
         points=points,
-        names=_names([entry.label for entry, _, _ in shown], points),
-        across=tuple(
-            Tick(round(sizes.at(one), 1), _round(format_count(round(one)))) for one in sizes.ticks()
-        ),
+        names=_names([entry.label for entry, _, _ in shown], points, frame),
+        across=_across(sizes, frame),
         up=tuple(Tick(round(energies.at(one), 1), f"{one:,g}") for one in energies.ticks()),
         shapes=tuple(shape for shape in ("gpu", "system", "estimated") if shape in shapes),
         summary=_summary([entry for entry, _, _ in shown]),
+        frame=frame,
     )
+
+
+def _across(sizes: LogAxis, frame: Frame) -> tuple[Tick, ...]:
+    """The ticks whose texts have room beside each other."""
+    ticks: list[Tick] = []
+    end = 0.0
+    for one in sizes.ticks(frame.ticks):
+        tick = Tick(round(sizes.at(one), 1), _round(format_count(round(one))))
+        half = text_width(tick.text, _FONT) / 2 + 3
+        if tick.at - half >= end:
+            ticks.append(tick)
+            end = tick.at + half
+    return tuple(ticks)
 
 
 def _round(count: str) -> str:
@@ -130,7 +165,7 @@ def _point(entry: RatedResult, row: str, href: str, sizes: LogAxis, energies: Lo
         low=low,
         high=high,
         shape=basis.key,
-        title=f"{entry.label}: {format_number(rating.energy_wh)} Wh per 1,000 queries "
+        title=f"{entry.label}: {figure_of(result, rating)} Wh per 1,000 queries "
         f"({margin_of(result, rating)}), {format_count(result.model.parameters)} parameters, "
         f"{basis.what}, {basis.how}",
     )
@@ -140,15 +175,15 @@ def _summary(entries: Sequence[RatedResult]) -> str:
     """The plot in words: how many, from where to where. The entries are in order of energy."""
     sizes = [entry.result.model.parameters for entry in entries]
     least, most = entries[0], entries[-1]
+    ends = dict.fromkeys(format_count(size) for size in (min(sizes), max(sizes)))
     return (
-        f"{len(entries)} results of {format_count(min(sizes))} to {format_count(max(sizes))} "
-        f"parameters. Least energy: {least.label}, "
-        f"{format_number(least.rating.energy_wh or 0)} Wh per 1,000 queries; most: "
-        f"{most.label}, {format_number(most.rating.energy_wh or 0)} Wh."
+        f"{len(entries)} results of {' to '.join(ends)} parameters. Least energy: {least.label}, "
+        f"{figure_of(least.result, least.rating)} Wh per 1,000 queries; most: "
+        f"{most.label}, {figure_of(most.result, most.rating)} Wh."
     )
 
 
-def _names(labels: Sequence[str], points: Sequence[Point]) -> tuple[Name, ...]:
+def _names(labels: Sequence[str], points: Sequence[Point], frame: Frame) -> tuple[Name, ...]:
     """Names where there is room: right of the point, left, above or below it."""
     if len(points) > _MOST_NAMED:
         return ()
@@ -161,6 +196,8 @@ def _names(labels: Sequence[str], points: Sequence[Point]) -> tuple[Name, ...]:
     names: list[Name] = []
     for label, point in zip(labels, points, strict=True):
         text = _short(label)
+        if not text:
+            continue
         width = text_width(text, _FONT)
         for name, left in (
             (Name(point.row, text, point.x + 9, point.y + 4, "start"), point.x + 9),
@@ -169,9 +206,8 @@ def _names(labels: Sequence[str], points: Sequence[Point]) -> tuple[Name, ...]:
             (Name(point.row, text, point.x, point.y + 18, "middle"), point.x - width / 2),
         ):
             box = (left, name.y - _FONT, left + width, name.y + 3)
-            inside = (
-                box[0] >= _LEFT and box[2] <= WIDTH and box[1] >= _TOP - 8 and box[3] <= _BOTTOM
-            )
+            inside = frame.left <= box[0] and box[2] <= frame.width
+            inside = inside and frame.top - 8 <= box[1] and box[3] <= frame.bottom
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
                 names.append(name)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from energyscore.export import RatedResult
 from energyscore.export.typesetting import plain
+from energyscore.footprint import format_co2, format_cost
+from energyscore.margins import decimals_for, with_decimals
 from energyscore.rating import Rating
 from energyscore.result import Result
 from energyscore.units import format_duration, format_number
@@ -72,14 +74,48 @@ def bounds_of(result: Result, rating: Rating) -> tuple[float, float] | None:
     return result.score.system_ci95 if rating.basis == "system" else None
 
 
+def decimals_of(result: Result, rating: Rating) -> int | None:
+    """The decimals that the figure's interval allows; None: three significant digits."""
+    if rating.energy_wh is None:
+        return None
+    return decimals_for(_half_width(bounds_of(result, rating)), rating.energy_wh)
+
+
+def figure_of(result: Result, rating: Rating) -> str:
+    """The rated figure in Wh per 1,000 queries, with the digits that its interval allows."""
+    return with_decimals(rating.energy_wh or 0.0, decimals_of(result, rating))
+
+
 def margin_of(result: Result, rating: Rating) -> str:
-    """Half the interval as a share of the figure, or why there is none."""
-    interval = bounds_of(result, rating)
+    """Half the interval, in Wh and as a share of the figure, or why there is none."""
+    half = _half_width(bounds_of(result, rating))
     if rating.energy_wh is None:
         return ""
-    if interval is None:
+    if half is None:
         return "one run, no interval" if result.score.runs == 1 else "no interval"
-    return f"± {format_number((interval[1] - interval[0]) / 2 / rating.energy_wh * 100)} %"
+    shown = with_decimals(half, decimals_of(result, rating))
+    return f"± {shown} Wh ({_share(half / rating.energy_wh)})"
+
+
+def _share(share: float) -> str:
+    """A margin as a share: two digits are all that it knows."""
+    percent = share * 100
+    if 0 < percent < 0.005:
+        return "< 0.01 %"
+    return f"{percent:.{2 if percent < 1 else 1 if percent < 10 else 0}f} %"
+
+
+def _half_width(interval: tuple[float, float] | None) -> float | None:
+    return None if interval is None else (interval[1] - interval[0]) / 2
+
+
+def derived_of(entry: RatedResult) -> dict[str, str]:
+    """CO2 and cost of 1,000 queries, where they were asked for and the energy is known."""
+    co2_g, cost, site = entry.co2_g_per_1k_queries, entry.cost_per_1k_queries, entry.footprint
+    derived = {} if co2_g is None else {"CO2": format_co2(co2_g)}
+    if cost is not None and site is not None:
+        derived["Cost"] = format_cost(cost, site.currency).replace("\n", ", ")
+    return derived
 
 
 def why_no_figure(result: Result) -> str:

@@ -50,6 +50,34 @@ function makeFilter(form) {
   for (const drawn of document.querySelectorAll(".plot [data-row]")) {
     byId.get(drawn.dataset.row).drawn.push(drawn);
   }
+  const summaries = [...document.querySelectorAll(".plot .summary")].map((element) => ({
+    element,
+    whole: element.textContent,
+    plot: element.closest(".plot"),
+    rows: rows.filter(
+      ({ row, drawn }) => drawn.length && element.closest(".cohort").contains(row),
+    ),
+  }));
+  const fields = { text, basis, hardware };
+  // What is asked for stands in the address: links to it and going back find it again.
+  const read = () => {
+    const asked = new URLSearchParams(location.search);
+    for (const [name, control] of Object.entries(fields)) {
+      if (control) control.value = asked.get(name) || "";
+      // An address may name what is not here.
+      if (control && control.selectedIndex === -1) control.value = "";
+    }
+  };
+  const note = () => {
+    const asked = new URLSearchParams();
+    for (const [name, control] of Object.entries(fields)) {
+      if (control && control.value) asked.set(name, control.value);
+    }
+    const query = asked.size ? `?${asked}` : "";
+    if (query !== location.search) {
+      history.replaceState(null, "", location.pathname + query + location.hash);
+    }
+  };
   const apply = () => {
     const wanted = text.value.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
@@ -62,18 +90,40 @@ function makeFilter(form) {
       for (const one of drawn) one.style.display = matches ? "" : "none";
       count += matches;
     }
-    for (const section of document.querySelectorAll("section.task")) {
-      section.hidden = !section.querySelector("tbody tr:not([hidden])");
+    for (const part of document.querySelectorAll("section.task, section.cohort")) {
+      part.hidden = !part.querySelector("tbody tr:not([hidden])");
     }
-    field("count").textContent = `${count} of ${rows.length} results`;
+    for (const { element, whole, plot, rows: own } of summaries) {
+      const left = own.filter(({ row }) => !row.hidden).length;
+      element.textContent = left === own.length ? whole : `${left} of ${own.length} results are shown.`;
+      plot.hidden = left === 0;
+    }
+    for (const chip of document.querySelectorAll(".chips a")) {
+      const section = document.getElementById(chip.hash.slice(1));
+      const left = section.querySelectorAll("tbody tr:not([hidden])").length;
+      chip.querySelector(".count").textContent = left;
+      chip.parentElement.hidden = left === 0;
+    }
+    field("count").textContent = `${count} of ${rows.length} result${rows.length === 1 ? "" : "s"}`;
     field("none").hidden = count > 0;
   };
-  form.addEventListener("input", apply);
+  const change = () => {
+    apply();
+    note();
+  };
+  form.addEventListener("input", change);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(apply));
-  // Going back restores what was typed.
-  window.addEventListener("pageshow", apply);
+  form.addEventListener("reset", () => setTimeout(change));
+  window.addEventListener("pageshow", () => {
+    read();
+    apply();
+  });
+  window.addEventListener("popstate", () => {
+    read();
+    apply();
+  });
   form.hidden = false;
+  read();
   apply();
 }
 
