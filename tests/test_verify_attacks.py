@@ -1,12 +1,15 @@
 """Submissions whose makers know every check and the format, and change all that hangs together."""
 
 import itertools
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from conftest import ROOT
 from submissions import DOMAIN, Opened, bundle, measure
 
 from energyscore.verify.checker import verify
+from energyscore.verify.rules import load_rules
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -29,10 +32,12 @@ def found(opened, level="failed", *, unofficial=False):
 
 def not_official(opened):
     """The same, and it is said that one point of the protocol was not held."""
-    opened.result["protocol"]["quick"] = True
-    next(one for one in opened.result["conformance"] if one["name"] == "warm-up")["ok"] = False
+    opened.result["protocol"]["gpus_chosen_by"] = "user"
+    next(one for one in opened.result["conformance"] if one["name"] == "device")["ok"] = False
     opened.result["official"] = False
-    opened.listed.update(official=False, not_official=["warm-up"], stars=None, scale=None)
+    told = any(one["code"] == "counter_power_disagree" for one in opened.result["cautions"])
+    points = [*(["counter and power"] if told else []), "device"]
+    opened.listed.update(official=False, not_official=points, stars=None, scale=None)
 
 
 def runs(opened):
@@ -118,6 +123,7 @@ def test_a_difference_that_was_told_is_accepted_as_unofficial(official):
     scale_counter(opened, 0.85)
     tell(opened, "counter_power_disagree")
     assert "power samples" in found(opened, unofficial=True, level="warning")
+    assert found(opened) == set()
     opened = Opened(official)
     scale_counter(opened, 0.85)
     assert "power samples" in found(opened, unofficial=True), "many updates, and it is not told"
@@ -228,6 +234,12 @@ def close_gap(opened, place, by_us):
         run["started_at"] = began.isoformat()
 
 
+def test_a_stated_disagreement_keeps_a_result_from_being_official(official):
+    opened = Opened(official)
+    tell(opened, "counter_power_disagree")
+    assert found(opened) == {"official"}
+
+
 @pytest.fixture(scope="module")
 def of_twelve(tmp_path_factory):
     """The submission of a result of twelve runs."""
@@ -251,3 +263,182 @@ def test_a_pause_in_which_the_counter_stood_still(official):
     close_gap(opened, 5, -60_000_000)
     opened.result["created_at"] = "2026-03-01T12:16:23Z"
     assert found(opened) == {"counter from run to run"}
+
+
+def test_the_first_and_the_last_run_left_out_are_missed(of_twelve):
+    """The counter went on since the phase alone was metered, and the date until it was written."""
+    opened = Opened(of_twelve)
+    leave_out(opened, [0])
+    assert found(opened) == set()
+    assert found(opened, level="warning") == {"gaps"}
+    opened = Opened(of_twelve)
+    leave_out(opened, [11])
+    assert found(opened) == set()
+    assert found(opened, level="warning") == {"gaps"}
+    assert found(Opened(of_twelve), level="warning") == set()
+
+
+def test_fewer_runs_than_planned_only_where_the_interval_is_narrow_enough(official):
+    opened = Opened(official)
+    summary = opened.result["score"]
+    reached = summary["ci95"][1] / summary["gpu_wh_per_1k_queries"] - 1
+    opened.result["protocol"] |= {"repeats": 100, "target_half_width": reached * 1.01}
+    assert found(opened) == set()
+    opened.result["protocol"]["target_half_width"] = reached * 0.99
+    assert found(opened) == {"runs"}
+
+
+def joined(*parts):
+    """Several submissions in one."""
+    first = Opened(parts[0])
+    for number, data in enumerate(parts[1:], start=2):
+        other = Opened(data)
+        folder = f"{number:02d}{other.folder[2:]}"
+        for name, content in other.files.items():
+            if name.startswith(f"{other.folder}/"):
+                first.files[f"{folder}/{name.partition('/')[2]}"] = content
+        first.manifest["results"].append(other.listed | {"folder": folder})
+    return first.rehashed()
+
+
+def test_one_recording_is_not_of_two_models(official, tmp_path):
+    other = Opened(official)
+    other.result["identity"] = other.raw[0]["identity"] = other.listed["identity"] = "b" * 64
+    other.result["model"] |= {"revision": "b" * 40, "parameters": 2 * 10**9}
+    data = joined(official, other.closed())
+    failed = {one.check for one in verify(data, now=NOW).findings if one.level == "failed"}
+    assert failed == {"recordings"}
+    honest = bundle(measure(tmp_path, model="org/other", decode_s=0.055))
+    assert verify(joined(official, honest), now=NOW, strict=True).exit_code == 0
+
+
+def in_result(*path, to):
+    def change(opened):
+        place = opened.result
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = to
+
+    return change
+
+
+def in_runs(*path, to):
+    def change(opened):
+        for number in range(10):
+            in_result("runs", number, *path, to=to)(opened)
+
+    return change
+
+
+def told(code, **about):
+    return lambda opened: tell(opened, code, **about)
+
+
+def both(*changes):
+    def change(opened):
+        for one in changes:
+            one(opened)
+
+    return change
+
+
+def without_facts(opened):
+    kept = {"window_s", "counter_start_mj", "counter_end_mj", "power_source", "power_integral_j"}
+    for run, _ in runs(opened):
+        run["facts"][DOMAIN] = {n: v for n, v in run["facts"][DOMAIN].items() if n in kept}
+
+
+def memory_by(method):
+    """Energy of the memory, said to be measured."""
+
+    def change(opened):
+        for place, run in enumerate(opened.result["runs"]):
+            run["energy_j"]["ram"], run["methods"]["ram"] = 100.0, method
+            run["phase_reasons"]["ram"] = "none"
+            for part in run["phases"].values():
+                part["energy_j"]["ram"] = part["se_j"]["ram"] = None
+            opened.raw[place + 1]["domains"]["ram"] = {
+                "method": method, "energy_j": 100.0, "reason": "", "ticks": None,
+            }  # fmt: skip
+
+    return change
+
+
+def without_generation(opened):
+    opened.result["workload"]["generation"] = None
+    points = opened.result["conformance"]
+    opened.result["conformance"] = [one for one in points if one["name"] != "generation"]
+
+
+GPU = ("environment", "gpus", 0)
+FACTS = ("facts", DOMAIN)
+SECOND = {"name": "codecarbon", "gpu_energy_j": 1e6, "reason": ""}
+CONTRADICTIONS = {
+    "instances": in_result(*GPU, "mig", to=True),
+    "others": in_runs(*FACTS, "max_processes", to=8),
+    "a counter that was reset": told("counter_reset"),
+    "power that cannot be": told("implausible_power"),
+    "another word": told("Contention"),
+    "a caution of one's own": lambda it: it.result["cautions"].append(
+        {"code": "<script>", "message": "x"}
+    ),
+    "no facts": without_facts,
+    "a limit of nobody": in_result(*GPU, "power_limit_w", to=None),
+    "no limit": in_runs(*FACTS, "power_limit_w", to=None),
+    "another limit": in_runs(*FACTS, "power_limit_w", to=650.0),
+    "a limit of a house": in_runs(*FACTS, "power_limit_w", to=1e6),
+    "a model nowhere": in_result("protocol", "occupied_gpus", to=[]),
+    "texts of no tokens": both(
+        in_result("workload", "input_tokens", to=0), in_runs("input_tokens", to=0)
+    ),
+    "no warm-up": in_result("protocol", "warmup_s", to=0.0),
+    "a warm-up of nothing": in_result("protocol", "warmup_queries", to=0),
+    "a second source": in_runs("second_source", to=SECOND),
+    "memory by a counter": memory_by("counter"),
+    "memory by RAPL": memory_by("rapl"),
+    "quantized by nothing": both(
+        in_result("model", "quantization", to="none"), in_result("model", "dtype", to="float32")
+    ),
+    "quantized to other bits": in_result("model", "quantization", to="awq-4bit"),
+    "bits of no quantization": in_result("model", "quantization_bits", to=8),
+    "reasons as a fraction": in_runs(*FACTS, "clocks_event_reasons", to=0.5),
+    "reasons as text": in_runs(*FACTS, "clocks_event_reasons", to="12"),
+    "reasons as a truth": in_runs(*FACTS, "clocks_event_reasons", to=True),
+    "a limit as text": in_runs(*FACTS, "power_limit_w", to="700"),
+    "short windows": told("short_window"),
+    "no generation": without_generation,
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_result_that_contradicts_itself_is_rejected(official, name):
+    opened = Opened(official)
+    CONTRADICTIONS[name](opened)
+    assert "contradictions" in found(opened)
+
+
+def test_what_is_only_decoded_generates_by_the_rules(official):
+    """A model that answers in one pass does not generate; one that decodes does."""
+    opened = Opened(official)
+    without_generation(opened)
+    task = load_rules(1).tasks["question_answering"]
+    opened.result["task"] |= {
+        "id": "question_answering", "version": task.version, "digest": task.digest,
+        "scale_task": task.scale_task,
+    }  # fmt: skip
+    opened.result["model"] |= {"model_class": None, "dtype": task.precision[0]}
+    opened.result["workload"]["dataset"] = task.dataset
+    assert "contradictions" in found(opened)
+    messages = [one.message for one in verify(opened.closed(), now=NOW).findings]
+    assert "the point 'generation' is missing, or is none of the rules" in messages
+
+
+CODES = re.compile(r"""\b(?:Notice\(\s*|Caution\([^)]*?code=)"([a-z_]+)\"""")
+
+
+def test_the_rules_list_every_code_that_the_runner_knows():
+    sources = [path.read_text() for path in (ROOT / "energyscore").rglob("*.py")]
+    codes = {code for text in sources for code in CODES.findall(text)}
+    assert {"contention", "counter_frozen", "short_window", "resumed", "drift"} <= codes
+    rules = load_rules(1)
+    assert codes <= {*rules.notices, *rules.cautions}

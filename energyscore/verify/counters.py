@@ -14,6 +14,9 @@ COUNTED_J = 0.0015
 STALL_S = 1.0
 """A counter that stands still for longer is not one to believe."""
 
+FEW = 20
+"""So many lengths of a run's intervals are its own."""
+
 READ_S = 0.05
 """The counters of all GPUs are read one after the other within this time of the window's edges."""
 
@@ -21,7 +24,6 @@ IDLE_SHARE = 0.5
 """Between runs a GPU takes about what it takes idle; by this it may rest more deeply."""
 
 _JUMP = 2.0
-_FEW = 20
 _EDGE_S = 0.25
 _STOPPING_S = 60.0
 _TRUNCATED_S = 2e-6
@@ -39,8 +41,8 @@ def check_raw_runs(subject: Subject) -> Iterator[Problem]:
         yield Problem("the raw record does not hold the result's runs")
     seen: dict[tuple[int, ...], int] = {}
     for one in raw.runs:
-        first = seen.setdefault(_lengths_us(one), one.index)
-        if first != one.index and len(one.edges_s) > _FEW:
+        first = seen.setdefault(first_lengths_us(one), one.index)
+        if first != one.index and len(one.edges_s) > FEW:
             yield Problem(f"run {first + 1} and run {one.index + 1} are one recording")
     for run, recorded in subject.pairs():
         if set(recorded.domains) != set(run.energy_j):
@@ -247,9 +249,9 @@ def _updates_add_up(subject: Subject, run: Run, domain: str, found: RawDomain) -
         yield Problem(f"{where}: the counter at the end does not fit its updates")
 
 
-def _lengths_us(raw: RawRun) -> tuple[int, ...]:
+def first_lengths_us(raw: RawRun) -> tuple[int, ...]:
     """The first intervals of a run: no two runs have them alike to the microsecond."""
-    return tuple(round(1e6 * (b - a)) for a, b in pairwise(raw.edges_s[: _FEW + 1]))
+    return tuple(round(1e6 * (b - a)) for a, b in pairwise(raw.edges_s[: FEW + 1]))
 
 
 def _limit_w(run: Run, domain: str) -> float | None:

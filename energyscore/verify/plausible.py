@@ -1,13 +1,11 @@
 """Whether a result can be: its runs, their dates, their power, and what was noticed."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from statistics import median
 
 from energyscore.result import Run
-from energyscore.verify.findings import Level, Problem
-from energyscore.verify.subject import Subject, name_of
+from energyscore.verify.figures import half_width
+from energyscore.verify.findings import Problem
+from energyscore.verify.subject import ROUNDING, Subject, name_of
 
 LIMIT_SHARE = 1.05
 """Power limits are held to about this, over a window."""
@@ -21,8 +19,6 @@ LEAST_BATCH_S = 10e-6
 SHORT_SHARE = 0.1
 """Answers of equal length do not differ so much that one takes less than this of what is usual."""
 
-_SLACK_S = 3.0
-_SHORT_GAP_S, _UNUSUAL = 10.0, 3.0
 _SLOWED, _CAPPED = 0x20 | 0x40 | 0x80, 0x04
 _LEAST_WEIGHTS = 200e6
 _BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
@@ -37,6 +33,13 @@ def check_runs(subject: Subject) -> Iterator[Problem]:
     open_ended = result.protocol.target_half_width is not None
     if count > planned or (count < planned and not open_ended):
         yield Problem(f"{planned} runs were planned, {count} are there")
+    elif count < planned:
+        reached, target = half_width(subject), result.protocol.target_half_width
+        if reached is None or reached > (target or 0.0) * (1 + ROUNDING):
+            yield Problem(
+                f"{planned} runs were planned until the interval is narrow enough; {count} are "
+                "there, and it is not"
+            )
     names = [set(run.phases) for run in result.runs]
     if any(one != names[0] for one in names):
         yield Problem("the runs have unlike phases")
@@ -100,64 +103,6 @@ def check_queries(subject: Subject) -> Iterator[Problem]:
             )
         elif not done:
             yield Problem(f"{name_of(run)}: no phase lasted any time")
-
-
-def check_dates(subject: Subject) -> Iterator[Problem]:
-    """Runs were made one after the other, before the result was written, and in the past."""
-    result = subject.result
-    times = [_moment(run.started_at) for run in result.runs]
-    written = _moment(result.created_at)
-    known = [time for time in times if time is not None]
-    if written is None or len(known) < len(times):
-        yield Problem("a time is not one in UTC, by ISO 8601")
-        return
-    if written > subject.now + timedelta(days=1):
-        yield Problem(f"it was written in the future ({result.created_at})")
-    ends = [
-        time + timedelta(seconds=run.duration_s - _SLACK_S)
-        for time, run in zip(known, result.runs, strict=True)
-    ]
-    for run, end, (_, after) in zip(result.runs, ends, pairwise([*known, written]), strict=False):
-        if after < end:
-            what = "the next run began" if run.index + 1 < len(known) else "it was written"
-            yield Problem(
-                f"{what} before {name_of(run)} had ended, by the dates",
-                "warning" if subject.has("clock_jump") else "failed",
-            )
-
-
-def check_clock(subject: Subject) -> Iterator[Problem]:
-    """Dates and the machine's monotonic clock tell the same time."""
-    if subject.has("clock_jump"):
-        return
-    known: Level = "warning" if subject.has("resumed") else "failed"
-    for (run, raw), (after, raw_after) in pairwise(subject.pairs()):
-        began, next_began = _moment(run.started_at), _moment(after.started_at)
-        if began is None or next_began is None:
-            return
-        by_date = (next_began - began).total_seconds()
-        by_clock = raw_after.begin_s - raw.begin_s
-        # The clock stands still while a machine sleeps, and the date goes on.
-        if abs(by_date - by_clock) > _SLACK_S + 0.01 * by_clock:
-            yield Problem(
-                f"from {name_of(run)} to the next it was {by_date:.0f} s by the dates, "
-                f"{by_clock:.0f} s by the clock",
-                known if by_date < by_clock else "warning",
-            )
-
-
-def check_gaps(subject: Subject) -> Iterator[Problem]:
-    """The runs follow one another: where one could lie between two, it may have been left out."""
-    pairs = list(pairwise(raw for _, raw in subject.pairs()))
-    gaps_s = [after.begin_s - before.begin_s - before.end_s for before, after in pairs]
-    usual_s = median(gaps_s) if gaps_s else 0.0
-    for (before, _), gap_s in zip(pairs, gaps_s, strict=True):
-        if gap_s > max(before.end_s / 2, _SHORT_GAP_S, _UNUSUAL * usual_s):
-            yield Problem(
-                f"{gap_s:.0f} s lie between run {before.index + 1} and the next: another may have "
-                "been left out",
-                "warning",
-            )
 
 
 def check_power(subject: Subject) -> Iterator[Problem]:
@@ -329,16 +274,3 @@ def _power_of(subject: Subject, run: Run, domain: str, limit_w: float | None) ->
             f"{name_of(run)}: {domain}: {mean_w:.1f} W on average, less than the {idle_w:.1f} W of "
             "its idling"
         )
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None and moment.utcoffset() == timedelta(0) else None
-
-
-def now() -> datetime:
-    """The time."""
-    return datetime.now(UTC)

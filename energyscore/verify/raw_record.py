@@ -117,11 +117,12 @@ class Series:
 
 @dataclass(frozen=True)
 class Lone:
-    """One phase by itself: how long, and the joules that the counter rose by."""
+    """One phase by itself: how long, the counter's rise in joules, and where it was at the end."""
 
     phase: str
     duration_s: float
     energy_j: float
+    end_j: float
     se_w: float
 
 
@@ -294,4 +295,5 @@ def _lone(lone: _Lone | None) -> Lone | None:
     if lone is None:
         return None
     start_mj, end_mj = lone.counter_mj
-    return Lone(lone.phase, lone.duration_us / 1e6, (end_mj - start_mj) / 1e3, lone.se_w)
+    duration_s, energy_j = lone.duration_us / 1e6, (end_mj - start_mj) / 1e3
+    return Lone(lone.phase, duration_s, energy_j, end_mj / 1e3, lone.se_w)
