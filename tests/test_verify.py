@@ -657,7 +657,7 @@ def test_whatever_was_measured_can_be_submitted_as_unofficial(tmp_path, result):
             update={
                 "started_at": f"2026-01-01T00:{2 * run.index:02d}:00+00:00",
                 "queries": result.workload.queries,
-                "phases": dict(zip(["prefill"], run.phases.values(), strict=False)),
+                "phases": dict(zip(["decode"], run.phases.values(), strict=False)),
                 "phase_reasons": run.reasons,
                 "input_tokens": result.workload.input_tokens,
                 "output_tokens": result.workload.output_tokens,

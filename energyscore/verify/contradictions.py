@@ -74,11 +74,11 @@ def _check_work(subject: Subject) -> Iterator[Problem]:
         return
     decoded = any("decode" in run.phases for run in result.runs)
     made = any("call" in run.phases for run in result.runs)
-    if (result.workload.generation is not None) != (
-        (decoded and task.generation is not None) or (made and task.diffusion is not None)
-    ):
+    generates = (decoded and task.generation is not None) or (made and task.diffusion is not None)
+    phases = any(run.phases for run in result.runs)
+    if phases and (result.workload.generation is not None) != generates:
         yield Problem("how answers were made is told without a phase for it, or the reverse")
-    if not decoded and any(run.output_tokens for run in result.runs):
+    if phases and not decoded and any(run.output_tokens for run in result.runs):
         yield Problem("tokens were generated, and no phase is there for it")
     if result.task.id in subject.rules.counted_inputs and not result.workload.input_tokens:
         yield Problem("texts were read, and they had no tokens")
