@@ -23,7 +23,7 @@ from energyscore.errors import ResultError
 from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
 from energyscore.published import is_published
-from energyscore.raw import RawRun, raw_to_bytes
+from energyscore.raw import RawRun, raw_to_bytes, subject_of
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
 
 Skip: TypeAlias = Callable[[ResultError], None]
@@ -106,7 +106,8 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
     parts = [stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]]
     name = "_".join(parts)
     if raws and all(run.index in raws for run in result.runs):
-        data = raw_to_bytes(result.identity, [raws[run.index] for run in result.runs])
+        records = [raws[run.index] for run in result.runs]
+        data = raw_to_bytes(result.identity, subject_of(result), records)
         raw = RawPart(file=f"{name}.raw.jsonl.gz", sha256=hashlib.sha256(data).hexdigest())
         write_atomically(folder / raw.file, data)
         result = result.model_copy(update={"raw": raw})

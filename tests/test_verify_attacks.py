@@ -312,6 +312,23 @@ def test_one_recording_is_not_of_two_models(official, tmp_path):
     assert verify(joined(official, honest), now=NOW, strict=True).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("model", "revision", "b" * 40),
+        ("model", "id", "org/other"),
+        ("workload", "fingerprint", "d" * 64),
+        ("workload", "seed", 7),
+        ("protocol", "min_window_s", 1.0),
+    ],
+)
+def test_a_raw_record_says_what_it_is_of(official, part, name, value):
+    opened = Opened(official)
+    opened.first_subject = None  # it stays what it is
+    opened.result[part][name] = value
+    assert "raw runs" in found(opened)
+
+
 def in_result(*path, to):
     def change(opened):
         place = opened.result

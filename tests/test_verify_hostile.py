@@ -214,7 +214,7 @@ def test_what_is_too_large_is_not_looked_into(sound, monkeypatch):
 
 def test_a_run_of_too_many_readings_is_not_parsed(monkeypatch):
     line = json.dumps({"index": 0, "numbers": list(range(1000))}).encode()
-    header = b'{"kind":"raw","raw_version":1,"identity":"x","runs":1}'
+    header = b'{"kind":"raw","raw_version":1,"identity":"x","subject":"s","runs":1}'
     data = gzip.compress(header + b"\n" + line + b"\n", mtime=0)
     with pytest.raises(BadJson, match="is missing"):
         raw_record.read_raw(data)
@@ -229,7 +229,7 @@ def run_line(**changes):
         "index": 0, "begin_us": 0, "end_us": 10, "domains": {},
         "phases": {"names": ["a"], "entered": [0], "starts_us": [0], "end_us": 9},
     }  # fmt: skip
-    header = b'{"kind":"raw","raw_version":1,"identity":"x","runs":1}'
+    header = b'{"kind":"raw","raw_version":1,"identity":"x","subject":"s","runs":1}'
     return header + b"\n" + json.dumps(run | changes).encode() + b"\n"
 
 

@@ -37,6 +37,8 @@ def check_raw_runs(subject: Subject) -> Iterator[Problem]:
         return
     if raw.identity != subject.result.identity:
         yield Problem("the raw record is of another measurement")
+    if raw.subject != subject.digest:
+        yield Problem("the raw record is of another model, task, work or GPU than the result names")
     if [one.index for one in raw.runs] != [run.index for run in runs]:
         yield Problem("the raw record does not hold the result's runs")
     seen: dict[tuple[int, ...], int] = {}

@@ -59,6 +59,7 @@ class _Header(_Strict):
     kind: Literal["raw"]
     raw_version: Literal[1]
     identity: str
+    subject: str
     runs: _Whole
 
 
@@ -200,9 +201,16 @@ class RawRun:
 
 @dataclass(frozen=True)
 class RawRecord:
-    """The raw record of a measurement."""
+    """The raw record of a measurement.
+
+    Attributes:
+        identity: of the measurement.
+        subject: SHA-256 of what was measured, as the result names it.
+        runs: what was recorded.
+    """
 
     identity: str
+    subject: str
     runs: Sequence[RawRun]
 
 
@@ -227,7 +235,7 @@ def read_raw(data: bytes) -> RawRecord:
         raise BadJson(first_problem(error)) from error
     if header.runs != len(runs):
         raise BadJson(f"it says {header.runs} runs and holds {len(runs)}")
-    return RawRecord(header.identity, runs)
+    return RawRecord(header.identity, header.subject, runs)
 
 
 def _parsed(line: bytes) -> Any:

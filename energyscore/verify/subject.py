@@ -1,5 +1,7 @@
 """One result of a submission, with all that its checks need."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +16,8 @@ from energyscore.verify.rules import Rules, TaskRules
 
 ROUNDING = 1e-6
 """Sums of the same numbers in another order differ by less than this share."""
+
+_WORK = ("dataset", "revision", "fingerprint", "queries", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,20 @@ class Subject:
     def gpu_domains(self) -> list[str]:
         """The domains whose sum is the score."""
         return [f"gpu:{uuid}" for uuid in self.result.protocol.metered_gpus]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was measured, as the result names it and its raw record repeats it."""
+        work, protocol = self.result.workload, self.result.protocol
+        named = {
+            "task": self.result.task.model_dump(mode="json"),
+            "model": self.result.model.model_dump(mode="json"),
+            "workload": [getattr(work, name) for name in _WORK],
+            "settings": [work.seed, work.generation, protocol.quick, protocol.min_window_s],
+            "device": [protocol.device, protocol.metered_gpus, protocol.occupied_gpus],
+        }
+        text = json.dumps(named, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def has(self, *codes: str) -> bool:
         """Whether the result carries one of these cautions."""
