@@ -9,6 +9,7 @@ from conftest import ROOT
 from submissions import DOMAIN, Opened, bundle, measure
 
 from energyscore.verify.checker import verify
+from energyscore.verify.plausible import batches_of
 from energyscore.verify.rules import load_rules
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -105,6 +106,18 @@ def tell(opened, code, *, invalidates=False):
     for run in opened.result["runs"]:
         run["notices"].append({"code": code, "message": "told", "invalidates": invalidates})
     opened.result["cautions"].append({"code": code, "message": "told"})
+
+
+def test_what_counts_as_a_batch():
+    """Nothing, nor next to nothing; one that waited long makes no others too short."""
+    usual = [0.06] * 1000
+    assert batches_of([*usual, *[0.0] * 7000], 0.0) == 1000
+    assert batches_of([*usual, *[1e-6] * 7000], 0.0) == 1000
+    assert batches_of([*usual, *[1e-3] * 7000], 0.0) == 8000
+    assert batches_of([*usual, *[1e-3] * 7000], 0.1) == 1000
+    assert batches_of([*usual, 20.0], 0.1) == 1001
+    assert batches_of([*usual, 0.002], 0.1 / 8) == 1001
+    assert batches_of([], 0.1) == 0
 
 
 @pytest.mark.parametrize("source", ["instant", "average"])

@@ -86,10 +86,14 @@ def check_queries(subject: Subject) -> Iterator[Problem]:
             whole = run.output_tokens if name == "thinking_tokens" else run.queries
             if part is not None and part > whole:
                 yield Problem(f"{name_of(run)}: {part} {name} of {whole}")
+    size = workload.batch_size
+    # On a processor the last batch of a pass takes as much less as it is smaller.
+    smallest = workload.queries % size or size
+    share = SHORT_SHARE * smallest / size if _is_forced(subject) else 0.0
     for run, raw in subject.pairs():
         batches = run.passes * -(-workload.queries // workload.batch_size)
         done = {
-            name: _batches(lengths_s, forced=name == "decode" and _is_forced(subject))
+            name: batches_of(lengths_s, share if name == "decode" else 0.0)
             for name, lengths_s in raw.lengths_s().items()
             if name != "preprocess" and any(lengths_s)
         }
@@ -201,20 +205,18 @@ def check_notices(subject: Subject) -> Iterator[Problem]:
             yield Problem(f"the caution {code} is missing, or has no ground")
 
 
-def _batches(lengths_s: Sequence[float], *, forced: bool) -> int:
+def batches_of(lengths_s: Sequence[float], share: float) -> int:
     """How many batches went through a phase, given how long it lasted each time.
 
-    What lasts no time is none. Where all answers are made as long as each other, none takes a
-    small part of what is usual; usual is what half of all time was spent in.
+    What lasts no time is none, nor what takes less than that share of what is usual; usual is what
+    half of all time was spent in.
     """
-    least_s = LEAST_BATCH_S
-    if forced:
-        spent_s, half_s = 0.0, sum(lengths_s) / 2
-        for length_s in sorted(lengths_s, reverse=True):
-            spent_s += length_s
-            if spent_s >= half_s:
-                least_s = max(least_s, SHORT_SHARE * length_s)
-                break
+    usual_s, spent_s, half_s = 0.0, 0.0, sum(lengths_s) / 2
+    for usual_s in sorted(lengths_s, reverse=True):
+        spent_s += usual_s
+        if spent_s >= half_s:
+            break
+    least_s = max(LEAST_BATCH_S, share * usual_s)
     return sum(length_s >= least_s for length_s in lengths_s)
 
 
