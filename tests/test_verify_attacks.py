@@ -210,6 +210,12 @@ def test_integrated_power_is_a_number(official, value):
     assert "power samples" in found(opened)
 
 
+def test_power_that_was_read_is_integrated(official):
+    opened = Opened(official)
+    opened.result["runs"][3]["facts"][DOMAIN]["power_integral_j"] = None
+    assert found(opened) == {"power samples"}
+
+
 @pytest.mark.parametrize("joules", [60, 1300])
 def test_a_counter_that_begins_above_its_updates(official, joules):
     """The next update comes within 0.1 s, which takes 45 J at most here."""
@@ -421,6 +427,7 @@ CONTRADICTIONS = {
     "texts of no tokens": both(
         in_result("workload", "input_tokens", to=0), in_runs("input_tokens", to=0)
     ),
+    "a warm-up that nobody looked at": in_result("protocol", "warmup_steady", to=None),
     "no warm-up": in_result("protocol", "warmup_s", to=0.0),
     "a warm-up of nothing": in_result("protocol", "warmup_queries", to=0),
     "a second source": in_runs("second_source", to=SECOND),

@@ -82,6 +82,8 @@ def _check_work(subject: Subject) -> Iterator[Problem]:
         yield Problem("tokens were generated, and no phase is there for it")
     if result.task.id in subject.rules.counted_inputs and not result.workload.input_tokens:
         yield Problem("texts were read, and they had no tokens")
+    if protocol.warmup_steady is None and not (protocol.quick or subject.has("resumed")):
+        yield Problem("a full warm-up, and nothing tells whether the pace was steady")
     few = protocol.warmup_queries == 0 or protocol.warmup_s < _WARMUP_S
     if subject.listed.official and protocol.warmup_steady and few:
         yield Problem(

@@ -28,6 +28,7 @@ _LAG_S = {"instant": 0.1, "average": 1.0}
 _MANY = 60
 _FEW_RUNS = 3
 _SLACK_S = 1e-5
+_SURELY = 0.9
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,12 @@ def _check_integral(run: Run, domain: str, found: RawDomain) -> Iterator[Problem
     if facts and facts.get("power_source") != found.power_source:
         yield Problem(f"{where}: power is {found.power_source}, the result has another source")
     stated = facts.get("power_integral_j")
+    longest_s = max((until - since for since, until in _stretches(found)), default=STALL_S)
     if stated is None:
         if found.method == "power_integral":
             yield Problem(f"{where}: energy by integrated power, but no integral is stated")
+        elif found.method == "counter" and integral_j and longest_s < _SURELY * STALL_S:
+            yield Problem(f"{where}: power was read all the time, and no integral is stated")
         return
     if not is_number(stated):
         yield Problem(f"{where}: the integrated power {str(stated)[:40]!r} is no number")
@@ -85,7 +89,6 @@ def _check_integral(run: Run, domain: str, found: RawDomain) -> Iterator[Problem
         yield Problem(f"{where}: integrated power is {integral_j} J, stated are {stated} J")
     if found.method == "power_integral" and apart(run.energy_j.get(domain), stated):
         yield Problem(f"{where}: the energy is not the integrated power that is stated")
-    longest_s = max((until - since for since, until in _stretches(found)), default=0.0)
     if longest_s > STALL_S + _SLACK_S:
         yield Problem(
             f"{where}: power was not read for {longest_s:.1f} s, and is integrated all the same"
