@@ -1,8 +1,11 @@
 """Paths as people write them: any text may come, and not every text can be a path."""
 
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+_MOST_BYTES = 2**27
 _NO_PART_NAMES = ("readme", "license", "licence", "notice", "changelog")
 _NO_PART_SUFFIXES = frozenset(
     (*(".md", ".rst", ".pdf", ".log", ".pyc"), *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp"))
@@ -36,6 +39,31 @@ def is_dir(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def real_path(path: Path) -> Path:
+    """`Path.resolve`; of links in a circle a path that cannot be opened."""
+    return Path(os.path.realpath(path))
+
+
+def is_cut_off(path: Path) -> bool:
+    """Whether a file is empty, or begins with `{` and holds no whole JSON mapping.
+
+    What is larger than any file of ours is taken to be whole.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    if path.stat().st_size > _MOST_BYTES:
+        return False
+    data = path.read_bytes().strip(b"\xef\xbb\xbf \t\r\n\0")
+    if not data.startswith(b"{"):
+        return not data
+    try:
+        json.JSONDecoder().raw_decode(data.decode())
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def shown_path(path: Path) -> str:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,15 +22,17 @@ from pydantic import ValidationError
 
 from energyscore.errors import ResultError
 from energyscore.modes import mode_of
-from energyscore.paths import is_dir, is_file
+from energyscore.paths import is_cut_off, is_dir, is_file, real_path
 from energyscore.published import is_published
 from energyscore.raw import RawRun, raw_to_bytes, subject_of
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
+from energyscore.soundness import contradiction
 
 Skip: TypeAlias = Callable[[ResultError], None]
 """Is told why a file is left out."""
 
 UNREADABLE = "Restore the files, or measure again."
+UNSOUND = "Restore the file as it was, or measure again."
 
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
@@ -39,6 +42,9 @@ _OTHER_KINDS = (b'"kind": "selftest"', b'"kind": "suite"', b'"kind": "baseline"'
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write a file so that readers see the old content or the new one, never a part.
+
+    What a link names is replaced, not the link. What is no file (a pipe, a device) is written into
+    and stays what it is.
 
     Args:
         path: the file; folders on the way are made.
@@ -50,22 +56,37 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+        if _is_stream(path):
+            with open(path, "wb") as file:
+                file.write(data)
+            return
+        target = real_path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, mode)
-            os.replace(temporary, path)
+            os.replace(temporary, target)
         finally:
             # Gone after the rename; still there after an error or Ctrl-C.
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        _sync_folder(path.parent)
+        _sync_folder(target.parent)
     except OSError as error:
         raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path names what is there and no file; a folder is an error of its own."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    # /dev/stdout may lead to a file that the shell holds open: replaced, it would go on elsewhere.
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.is_relative_to("/dev")
 
 
 def check_writable(folder: Path) -> None:
@@ -137,7 +158,7 @@ def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[
     for path in paths:
         in_folder = is_dir(path)
         for file in _files_of(path) if in_folder else [_named_file(path)]:
-            place = file.resolve()
+            place = real_path(file)
             if place in loaded or (in_folder and place in skipped):
                 continue
             try:
@@ -207,21 +228,26 @@ def load_result(path: Path) -> Result:
     """Read one result file.
 
     Raises:
-        ResultError: when it cannot be read or is not a result.
+        ResultError: when it cannot be read, is not a result, or contradicts itself.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
-    return parse_result(data, str(path))
+    result = parse_result(data, str(path))
+    if wrong := contradiction(result):
+        raise ResultError(f"{path}: {wrong}.", UNSOUND)
+    return result
 
 
 def _looks_like_result(path: Path) -> bool:
-    """Whether a JSON file in a folder claims to be a result: other files may lie there too."""
+    """Whether a JSON file in a folder may be a result: whole ones of others may lie there too."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
-        return b'"schema_version"' in head and not any(kind in head for kind in _OTHER_KINDS)
+        if any(kind in head for kind in _OTHER_KINDS):
+            return False
+        return b'"schema_version"' in head or is_cut_off(path)
     except OSError:
         return False
 

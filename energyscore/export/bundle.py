@@ -44,6 +44,9 @@ ATTESTATIONS = {
 MOST_BYTES = 256 * 2**20
 """The checker reads no more."""
 
+MOST_RESULTS = 1000
+"""Nor of more results."""
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
 
