@@ -76,6 +76,13 @@ def subject_of(result: Result) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def raw_of(result: Result, raws: Mapping[int, RawRun]) -> bytes:
+    """The file of a result, given the raw records of its runs by index."""
+    return raw_to_bytes(
+        result.identity, subject_of(result), [raws[run.index] for run in result.runs]
+    )
+
+
 def raw_to_bytes(identity: str, subject: str, runs: Sequence[RawRun]) -> bytes:
     """The file of a measurement: the same bytes for the same runs.
 

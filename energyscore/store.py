@@ -24,7 +24,7 @@ from energyscore.errors import ResultError
 from energyscore.modes import mode_of
 from energyscore.paths import is_cut_off, is_dir, is_file, real_path
 from energyscore.published import is_published
-from energyscore.raw import RawRun, raw_to_bytes, subject_of
+from energyscore.raw import RawRun, raw_of
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
 from energyscore.soundness import contradiction
 
@@ -124,11 +124,9 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
     """
     stamp = re.sub(r"[-:]", "", result.created_at)
     mode = mode_of(result)
-    parts = [stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]]
-    name = "_".join(parts)
+    name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
     if raws and all(run.index in raws for run in result.runs):
-        records = [raws[run.index] for run in result.runs]
-        data = raw_to_bytes(result.identity, subject_of(result), records)
+        data = raw_of(result, raws)
         raw = RawPart(file=f"{name}.raw.jsonl.gz", sha256=hashlib.sha256(data).hexdigest())
         write_atomically(folder / raw.file, data)
         result = result.model_copy(update={"raw": raw})
