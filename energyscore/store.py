@@ -122,8 +122,7 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
         raws: the raw records of its runs by index. They are written first, so that a result that
             names its raw record has it; not at all where one run has none.
     """
-    stamp = re.sub(r"[-:]", "", result.created_at)
-    mode = mode_of(result)
+    stamp, mode = re.sub(r"[-:]", "", result.created_at), mode_of(result)
     name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
     if raws and all(run.index in raws for run in result.runs):
         data = raw_of(result, raws)
