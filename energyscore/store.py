@@ -24,7 +24,7 @@ from energyscore.folder_files import Skip, kind_of, visible_files
 from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file, real_path
 from energyscore.published import is_published
-from energyscore.raw import RawRun, raw_to_bytes
+from energyscore.raw import RawRun, raw_of
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
 from energyscore.soundness import contradiction
 
@@ -117,12 +117,10 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
         raws: the raw records of its runs by index. They are written first, so that a result that
             names its raw record has it; not at all where one run has none.
     """
-    stamp = re.sub(r"[-:]", "", result.created_at)
-    mode = mode_of(result)
-    parts = [stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]]
-    name = "_".join(parts)
+    stamp, mode = re.sub(r"[-:]", "", result.created_at), mode_of(result)
+    name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
     if raws and all(run.index in raws for run in result.runs):
-        data = raw_to_bytes(result.identity, [raws[run.index] for run in result.runs])
+        data = raw_of(result, raws)
         raw = RawPart(file=f"{name}.raw.jsonl.gz", sha256=hashlib.sha256(data).hexdigest())
         write_atomically(folder / raw.file, data)
         result = result.model_copy(update={"raw": raw})
