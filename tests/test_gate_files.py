@@ -115,9 +115,7 @@ def test_a_json_file_that_is_cut_off_stops_what_decides(folder, content):
     assert len(told) == 1
 
 
-@pytest.mark.parametrize(
-    "content", ["{}", "[1]", '{"a": 1}\n{"a": 2}', "\ufeff{}", "NaN", "a word"]
-)
+@pytest.mark.parametrize("content", ["{}", "[1]", "NaN"])
 def test_whole_json_of_others_may_lie_among_results(folder, content):
     (folder / "results/x.json").write_text(content)
     assert len(load_measured([folder / "results"])) == 1
