@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from energyscore.errors import UsageError
+from energyscore.folder_files import visible_files
 from energyscore.paths import is_dir, is_file
-from energyscore.store import visible_files
 
 _REMEDY = "Name another file."
 _REPORT = re.compile(
