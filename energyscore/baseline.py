@@ -25,7 +25,7 @@ from energyscore.measured import conditions_of, hardware_key
 from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
 from energyscore.rating import rated_figure, why_unratable
-from energyscore.result import Part, Result
+from energyscore.result import Part, Result, unique_keys
 from energyscore.store import write_atomically
 
 DEFAULT_FOLDER = Path("energy-baseline")
@@ -120,9 +120,13 @@ def load_baseline(path: Path) -> Baseline:
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
     try:
-        return Baseline.model_validate_json(data)
+        baseline = Baseline.model_validate_json(data)
+        json.loads(data, object_pairs_hook=unique_keys)
     except ValidationError as error:
         raise ResultError(f"{path} is no baseline: {first_problem(error)}.") from error
+    except ValueError as error:
+        raise ResultError(f"{path} is no baseline: {error}.") from error
+    return baseline
 
 
 def find_baselines(folder: Path) -> list[tuple[Path, Baseline]]:

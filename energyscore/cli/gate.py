@@ -174,6 +174,7 @@ def gate(
 
       energyscore gate results --baseline energy-baseline --max-regression 5% --junit gate.xml
     """
+    from energyscore.cli.shared import say_note
     from energyscore.export.gate_benchmark import to_benchmark
     from energyscore.export.gate_junit import to_junit
     from energyscore.export.gate_markdown import to_markdown
@@ -191,7 +192,7 @@ def gate(
         baseline=baseline,
         allow=allow or (),
     )
-    measured = load_measured(paths, whole.scale, every=every, baselines=False)
+    measured = load_measured(paths, whole.scale, every=every, baselines=False, note=say_note)
     known = []
     if whole.needs_baseline and whole.baseline is not None:
         known = load_measured([whole.baseline], whole.scale, every=True)
