@@ -26,7 +26,7 @@ from energyscore.measured import conditions_of, hardware_key
 from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
 from energyscore.rating import rated_figure, why_unratable
-from energyscore.result import Part, Result
+from energyscore.result import Part, Result, unique_keys
 from energyscore.soundness import contradiction
 from energyscore.store import UNSOUND, write_atomically
 
@@ -134,8 +134,11 @@ def load_baseline(path: Path) -> Baseline:
         raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
     try:
         baseline = Baseline.model_validate_json(data)
+        json.loads(data, object_pairs_hook=unique_keys)
     except ValidationError as error:
         raise ResultError(f"{path} is no baseline: {first_problem(error)}.") from error
+    except ValueError as error:
+        raise ResultError(f"{path} is no baseline: {error}.") from error
     if wrong := contradiction(baseline.result):
         raise ResultError(f"{path}: result.{wrong}.", UNSOUND)
     return baseline

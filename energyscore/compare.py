@@ -210,6 +210,9 @@ def _absent(before: Measured, was: Figure, after: Measured, now: Figure) -> str:
 
 
 def _without_interval(metric: str, before: Measured, was: Figure, after: Measured) -> str:
+    samples = [figure.sample for figure in (was, after.figures[metric])]
+    if all(sample and sample.std is not None and sample.runs > 1 for sample in samples):
+        return "the runs spread beyond all bounds"
     one = before if was.sample and was.sample.std is None else after
     sample = one.figures[metric].sample
     why = "one run only" if sample and sample.runs == 1 else "the CSV does not tell the spread"

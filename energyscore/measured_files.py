@@ -1,6 +1,6 @@
 """Measurements found among files and folders: results, baselines, and CSVs of ours."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ def load_measured(
     *,
     every: bool = False,
     baselines: bool = True,
+    note: Callable[[str], None] | None = None,
 ) -> list[Measured]:
     """Read what is to be compared.
 
@@ -30,12 +31,14 @@ def load_measured(
         scale: what stars are relative to, as for `rate`; all that is read is one another's cohort.
         every: older results of the same measurement too, not only the newest.
         baselines: whether baselines in folders count: what was kept was not measured now.
+        note: told of a file that was named and is set aside, as another one is newer.
 
     Raises:
         ResultError: when a path does not exist, a folder holds nothing, or a file is wrong.
     """
     results: dict[Path, tuple[Path, Result, str | None]] = {}
     rows: list[Measured] = []
+    paths = list(paths)
     for path in paths:
         if is_file(path) and path.suffix.lower() == ".csv":
             rows += _read_csv(path)
@@ -49,9 +52,26 @@ def load_measured(
         measured_of(result, rating, str(file), commit)
         for (file, result, commit), rating in zip(known, ratings, strict=True)
     ]
-    found = [*(measured if every else newest_of(measured)), *rows]
+    kept = measured if every else newest_of(measured)
+    if note is not None:
+        _tell_set_aside({str(path) for path in paths}, measured, kept, note)
+    found = [*kept, *rows]
     names = tell_apart([(one.model, one.revision) for one in found])
     return [replace(one, called=name) for one, name in zip(found, names, strict=True)]
+
+
+def _tell_set_aside(
+    named: Collection[str],
+    measured: Iterable[Measured],
+    kept: Collection[Measured],
+    note: Callable[[str], None],
+) -> None:
+    newest = {one.identity: one.source for one in kept}
+    sources = {one.source for one in kept}
+    for one in measured:
+        if one.source in named and one.source not in sources:
+            other = newest[one.identity]
+            note(f"{one.source} is set aside: {other} is the same measurement, made later.")
 
 
 def _files(path: Path, baselines: bool) -> list[Path]:

@@ -139,7 +139,9 @@ def parse_result(text: str | bytes, where: str) -> Result:
             some field; the message names `where` and the field.
     """
     try:
-        content: Any = json.loads(text, parse_constant=_refuse_constant)
+        content: Any = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=unique_keys
+        )
     except (ValueError, RecursionError) as error:
         raise ResultError(f"{where} is not valid JSON: {error}.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
@@ -169,6 +171,20 @@ def json_schema() -> dict[str, Any]:
         "$id": f"energyscore-result-{SCHEMA_VERSION}",
         **schema,
     }
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, in which a key stands once: of two, readers would take one or the other.
+
+    Raises:
+        ValueError: naming the key that stands there twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:40]!r} stands there twice")
+    return found
 
 
 def _refuse_constant(name: str) -> float:

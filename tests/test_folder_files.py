@@ -136,3 +136,27 @@ def test_baselines_among_results_are_nothing_that_was_measured(tmp_path):
         load_measured([tmp_path], baselines=False)
     (tmp_path / "new.json").write_text(TEXT)
     assert [one.model for one in load_measured([tmp_path], baselines=False)] == ["org/model"]
+
+
+def test_a_named_file_that_is_set_aside_is_told(tmp_path):
+    files = []
+    for day in (1, 2):
+        files.append(tmp_path / f"{3 - day}.json")
+        files[-1].write_text(result_to_json(make_result(created_at=f"2026-01-0{day}T00:00:00Z")))
+    said = []
+    (one,) = load_measured(files, note=said.append)
+    assert one.source == str(files[1])
+    assert said == [f"{files[0]} is set aside: {files[1]} is the same measurement, made later."]
+    load_measured([tmp_path], note=said.append)
+    load_measured(files, note=said.append, every=True)
+    assert len(said) == 1
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    (saved,) = save_baselines(tmp_path, [make_result()], None, "no git")
+    (tmp_path / "a.json").write_text(TEXT)
+    for path, load in ((tmp_path / "a.json", load_results), (saved.path, load_measured)):
+        twice = path.read_text().replace('"valid": true', '"valid": false, "valid": true', 1)
+        path.write_text(twice)
+        with pytest.raises(ResultError, match="the key 'valid' stands there twice"):
+            load([path])

@@ -186,6 +186,7 @@ def gate(
 
       energyscore gate --check-policy --policy energy-gate.yaml
     """
+    from energyscore.cli.shared import say_note
     from energyscore.errors import UsageError
     from energyscore.export.escape import json_text
     from energyscore.export.gate_benchmark import to_benchmark
@@ -230,7 +231,7 @@ def gate(
         return
     if not paths:
         raise UsageError("No result is named.", "Name results, or folders of them.")
-    measured = load_measured(paths, whole.scale, every=every, baselines=False)
+    measured = load_measured(paths, whole.scale, every=every, baselines=False, note=say_note)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     verdict = run_gate(measured, known, whole, now, load_tasks())
     outputs = {

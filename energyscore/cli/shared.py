@@ -42,6 +42,13 @@ def load_shown(paths: Iterable[Path]) -> "list[tuple[Path, Result]]":
     return loaded
 
 
+def say_note(text: str) -> None:
+    """Say in one line on stderr what else there is to know."""
+    from energyscore.console import ProgressObserver
+
+    ProgressObserver().warn(text)
+
+
 def say_skipped(error: "ResultError") -> None:
     """Name a file that is left out, and why, in one line on stderr."""
     from energyscore.console import ProgressObserver
