@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 __all__ = [
+    "DatasetError",
     "EnergyScoreError",
     "Figure",
     "InvalidResult",
     "Measurement",
+    "MeterError",
+    "ModelError",
     "NotMeasuredError",
+    "OutOfMemory",
+    "ResultError",
+    "TaskError",
+    "UnsupportedError",
+    "UsageError",
     "WorkError",
     "__version__",
     "load",
@@ -26,7 +34,20 @@ __all__ = [
 
 if TYPE_CHECKING:
     from energyscore.api import Figure, Measurement, load, load_all, measure
-    from energyscore.errors import EnergyScoreError, InvalidResult, NotMeasuredError, WorkError
+    from energyscore.errors import (
+        DatasetError,
+        EnergyScoreError,
+        InvalidResult,
+        MeterError,
+        ModelError,
+        NotMeasuredError,
+        OutOfMemory,
+        ResultError,
+        TaskError,
+        UnsupportedError,
+        UsageError,
+        WorkError,
+    )
 else:
     # Imported when asked for: the command line imports this, too, and is to start fast.
 
@@ -35,7 +56,7 @@ else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from energyscore import api, errors
 
-        found = getattr(api if hasattr(api, name) else errors, name)
+        found = getattr(api if name in api.__all__ else errors, name)
         globals()[name] = found
         return found
 

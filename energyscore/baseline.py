@@ -6,6 +6,7 @@ The name is the same for the same measurement under the same conditions on the s
 again replaces it, and what it was before is in the history of the project that keeps the folder.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,7 +27,8 @@ from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
 from energyscore.rating import rated_figure, why_unratable
 from energyscore.result import Part, Result, unique_keys
-from energyscore.store import write_atomically
+from energyscore.soundness import contradiction
+from energyscore.store import UNSOUND, write_atomically
 
 DEFAULT_FOLDER = Path("energy-baseline")
 MOST_BYTES = 2**27
@@ -60,6 +62,8 @@ class Saved:
     path: Path | None
     replaced: bool
     reason: str
+    before: Result | None = None
+    """What it replaced; None where that was nothing, or cannot be read."""
 
 
 def save_baselines(
@@ -80,25 +84,34 @@ def save_baselines(
             found.append(Saved(None, False, reason))
             continue
         path = folder / file_of(result)
-        replaced = path.exists()
+        replaced, before = path.exists(), None
+        with contextlib.suppress(ResultError):
+            before = load_baseline(path).result if replaced else None
         baseline = Baseline(
             saved_at=saved_at, commit=commit, commit_reason=commit_reason, result=result
         )
         write_atomically(path, baseline.model_dump_json(indent=2) + "\n")
-        found.append(Saved(path, replaced, ""))
+        found.append(Saved(path, replaced, "", before))
     return found
 
 
 def file_of(result: Result) -> Path:
-    """Where the baseline of such a result is kept: a folder a hardware, a file a measurement."""
+    """Where the baseline of such a result is kept: a folder a hardware, a file a measurement.
+
+    A model of the hub keeps its file from one revision to the next; folders of one name are models
+    of their own, and have files of their own.
+    """
     hardware = hardware_key(result)
     words = (part for condition in hardware for part in condition if part and part != "none")
     mode = mode_of(result)
     names = [result.task.id, result.model.id, *([f"reasoning-{mode}"] if mode else [])]
     name = "_".join(_safe(part, 60) for part in names)
+    conditions: list[object] = [*sorted(conditions_of(result).items())]
+    if result.model.source == "local":
+        conditions.append(result.model.revision)
     return (
         Path(f"{_safe('_'.join(words), 60)}_{_digest(hardware)}")
-        / f"{name}_{_digest(sorted(conditions_of(result).items()))}.json"
+        / f"{name}_{_digest(conditions)}.json"
     )
 
 
@@ -126,6 +139,8 @@ def load_baseline(path: Path) -> Baseline:
         raise ResultError(f"{path} is no baseline: {first_problem(error)}.") from error
     except ValueError as error:
         raise ResultError(f"{path} is no baseline: {error}.") from error
+    if wrong := contradiction(baseline.result):
+        raise ResultError(f"{path}: result.{wrong}.", UNSOUND)
     return baseline
 
 
@@ -150,7 +165,7 @@ def find_baselines(folder: Path) -> list[tuple[Path, Baseline]]:
 
 
 def find_baseline(name: str, folder: Path) -> tuple[Path, Baseline]:
-    """One baseline, by its file or by the beginning of its name.
+    """One baseline, by its file, its name or the beginning of it, or its model or task.
 
     Raises:
         ResultError: when there is none of that name, or several.
@@ -158,18 +173,54 @@ def find_baseline(name: str, folder: Path) -> tuple[Path, Baseline]:
     if is_file(Path(name)):
         return Path(name), load_baseline(Path(name))
     known = find_baselines(folder)
-    found = [entry for entry in known if entry[0].stem == name] or [
-        entry for entry in known if entry[0].stem.startswith(name)
-    ]
+    # In file names `/` and `_` are written `-`; `_` stands between their parts.
+    written = tuple({name, *("_".join(_safe(part, 60) for part in ends) for ends in _split(name))})
+    found = (
+        [entry for entry in known if entry[0].stem == name]
+        or [entry for entry in known if name in (entry[1].result.model.id, entry[1].result.task.id)]
+        or [entry for entry in known if entry[0].stem.startswith(written)]
+    )
     if len(found) == 1:
         return found[0]
-    stems = [path.stem for path, _ in known]
     if not found:
-        raise ResultError(f"{folder} has no baseline {name!r}.", did_you_mean(name, stems))
+        names = {path.stem for path, _ in known} | {one.result.model.id for _, one in known}
+        raise ResultError(f"{folder} has no baseline {name!r}.", did_you_mean(name, names))
     raise ResultError(
-        f"{name!r} is the beginning of {len(found)} baselines in {folder}.",
+        f"{name!r} means {len(found)} baselines in {folder}.",
         f"Name one: {', '.join(path.as_posix() for path, _ in found)}.",
     )
+
+
+def unlike_conditions(results: Sequence[Result]) -> list[str]:
+    """Of each result the conditions by which it differs from one that would look the same.
+
+    Those look the same that share task, model, mode and the hardware's name.
+    """
+    groups: dict[tuple[str, ...], list[Result]] = {}
+    for one in results:
+        groups.setdefault(_looks(one), []).append(one)
+    return [_unlike(one, groups[_looks(one)]) for one in results]
+
+
+def _looks(one: Result) -> tuple[str, ...]:
+    return one.hardware, one.task.id, one.model.id, mode_of(one) or ""
+
+
+def _unlike(result: Result, others: Sequence[Result]) -> str:
+    known = [{**conditions_of(one), "revision": (one.model.revision,)} for one in others]
+    mine = {**conditions_of(result), "revision": (result.model.revision,)}
+    said = []
+    for name, parts in mine.items():
+        if any(other.get(name) != parts for other in known):
+            shown = " ".join(part.removeprefix("sha256:")[:16] for part in parts if part)
+            said.append(f"{name} {shown or 'unknown'}")
+    return ", ".join(said)
+
+
+def _split(name: str) -> list[list[str]]:
+    """A name, and its parts in two at each `_`: `text_generation_org-model` has three."""
+    cuts = [place for place, letter in enumerate(name) if letter == "_"]
+    return [[name], *([name[:place], name[place + 1 :]] for place in cuts)]
 
 
 def current_commit(folder: Path | None = None) -> tuple[Commit | None, str]:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from energyscore.errors import UsageError
+from energyscore.paths import real_path
 from energyscore.store import write_atomically
 
 LIST = ".energyscore-leaderboard.json"
@@ -35,7 +36,7 @@ def write_board(folder: Path, files: Mapping[str, bytes], sources: Collection[Pa
     ours = _read(folder)
     paths = {task: folder / f"{task}.csv" for task in files}
     for path in paths.values():
-        if path.resolve() in sources:
+        if real_path(path) in sources:
             raise UsageError(
                 f"{path} is one of the files that the leaderboard is made of.",
                 "Name another folder with --out.",

@@ -11,7 +11,10 @@ from pydantic import Field
 from energyscore.effect import compare_samples
 from energyscore.errors import UsageError
 from energyscore.likeness import (
+    PAIRED_BY,
+    Changes,
     Difference,
+    changes,
     check_allowed,
     differences,
     meter_uncertainty,
@@ -21,7 +24,6 @@ from energyscore.likeness import (
 from energyscore.measured import GPU, PHASES, SYSTEM, Condition, Figure, Measured
 from energyscore.result import Part
 
-_PAIRED_BY = ("task", "model", "reasoning")
 _MIXED = "measured in one, estimated in the other"
 
 
@@ -72,7 +74,7 @@ class Pair(Part):
     refused: list[Difference] = Field(description="in what they are unlike; empty: compared")
     allowed: list[Difference] = Field(description="in what they are unlike, as was allowed")
     not_known: list[str] = Field(description="conditions that one of the two does not tell")
-    changed: dict[str, tuple[str | None, str | None]] = Field(
+    changed: Changes = Field(
         description="what may explain a difference: versions, revision; before and after"
     )
     meter_uncertainty: float = Field(
@@ -134,10 +136,6 @@ def _pair(before: Measured, after: Measured, allowed: Collection[str]) -> Pair:
     rows = [] if refused or reason else _rows(before, after, common)
     if rows and rows[0].ratio is None:
         reason = rows[0].reason
-    names = sorted({*before.context, *after.context})
-    pairs = {name: (before.context.get(name), after.context.get(name)) for name in names}
-    # Where one of the two, a row of a CSV, hardly tells any, nothing has changed by that.
-    told = len(before.context) > 2 and len(after.context) > 2
     return Pair(
         task=after.task,
         model=after.label,
@@ -146,11 +144,7 @@ def _pair(before: Measured, after: Measured, allowed: Collection[str]) -> Pair:
         refused=refused,
         allowed=[point for point in points if point.name in allowed],
         not_known=not_known(before, after),
-        changed={
-            name: (was, now)
-            for name, (was, now) in pairs.items()
-            if was != now and (told or (was and now))
-        },
+        changed=changes(before, after),
         meter_uncertainty=common,
         same=before.is_same_as(after),
         reason=reason,
@@ -254,7 +248,7 @@ def _counterpart(
 
 
 def _key(one: Measured, allowed: Collection[str]) -> tuple[Condition, ...]:
-    return tuple(one.conditions[name] for name in _PAIRED_BY if name not in allowed)
+    return tuple(one.conditions[name] for name in PAIRED_BY if name not in allowed)
 
 
 def _name(one: Measured) -> str:

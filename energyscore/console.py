@@ -16,13 +16,31 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from energyscore.export import Report, told_apart
+from energyscore.export.escape import one_line, terminal_lines, terminal_text
 from energyscore.notes import notes_on
 from energyscore.star_table import star_table
 from energyscore.units import format_duration
 
 _WIDE = 132
+
+
+class _HarmlessConsole(Console):
+    """Whatever is printed may be a name from somebody's file: none of it moves the cursor."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; a text is one line, whatever is in it."""
+        super().print(*(_on_one_line(one) for one in objects), **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Every text that is shown comes through here, cells of tables too."""
+        return super().render_str(terminal_lines(text), **options)
+
+
+def _on_one_line(content: Any) -> Any:
+    return content.replace("\n", " ") if isinstance(content, str) else content
 
 
 def message_console() -> Console:
@@ -39,16 +57,18 @@ def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # Files and pipes have no width; a table cut at 80 columns would lose figures there.
     wide = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
-    return Console(stderr=stderr, width=wide, highlight=False, emoji=False)
+    return _HarmlessConsole(stderr=stderr, width=wide, highlight=False, emoji=False)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a plain table to stdout."""
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title=escape(one_line(title)) or None, title_justify="left", box=None, pad_edge=False
+    )
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(escape(one_line(cell)) for cell in row))
     data_console().print(table)
 
 
@@ -126,8 +146,9 @@ class ProgressObserver(Bar):
             return
         if self._task is not None:
             self._progress.remove_task(self._task)
+        shown = escape(terminal_text(f"{self._prefix}: {name}"))
         self._task = self._progress.add_task(
-            escape(f"{self._prefix}: {name}"), total=total, count=f"0/{total}" if total else ""
+            shown, total=total, count=f"0/{total}" if total else ""
         )
 
     def advance(self, done: int) -> None:

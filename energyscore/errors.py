@@ -125,18 +125,25 @@ def first_problem(error: "ValidationError") -> str:
     return f"{place}: {worded(first)}" if place else worded(first)
 
 
-def explain_form(error: "ValidationError", form: "type[BaseModel]", whole: str) -> str:
+def explain_form(
+    error: "ValidationError", form: "type[BaseModel]", whole: str, content: object = None
+) -> str:
     """The first problem of what people wrote by hand: the path of its key, and what is wrong there.
 
     Args:
         error: what pydantic found.
         form: what the part that holds the key may hold, to suggest a known key.
         whole: what was written, for people, such as `the list`.
+        content: what was written: of one that stands for a list of one, no place in it is named.
     """
     first = error.errors()[0]
-    path = ""
+    path, here = "", content
     for part in first["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+        alone = isinstance(part, int) and here is not None and not isinstance(here, list)
+        if isinstance(here, dict | list):
+            here = here.get(part) if isinstance(here, dict) else here[int(part)]
+        if not alone:
+            path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     if first["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in form.model_fields.items()]
         return f"unknown key {path!r}. {did_you_mean(str(first['loc'][-1]), known)}"
@@ -199,6 +206,8 @@ _SHORT.maxstring = _SHORT.maxother = 60
 def _shown(value: object) -> str:
     if isinstance(value, _CONTAINERS):
         return "a mapping" if isinstance(value, dict) else "a list"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()  # as YAML and JSON have it
     return _SHORT.repr(value)[:80]
 
 

@@ -4,10 +4,13 @@ Every rule that fits a measurement holds for it, and each of its thresholds is o
 checks some are beyond their limit by chance: of those that just keep to it, 2.5 in 100.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
+from pydantic import Field
+
 from energyscore import __version__
+from energyscore.errors import did_you_mean
 from energyscore.gate_checks import (
     Check,
     CountsAs,
@@ -16,8 +19,9 @@ from energyscore.gate_checks import (
     check_presence,
     check_stars,
 )
+from energyscore.likeness import say_changes
 from energyscore.measured import Measured
-from energyscore.policy import OnInconclusive, Policy
+from energyscore.policy import OnInconclusive, Policy, Rule
 from energyscore.result import Part
 
 _INCONCLUSIVE: dict[OnInconclusive, CountsAs] = {
@@ -43,7 +47,25 @@ class Verdict(Part):
     exit_code: Literal[0, 1, 3]
     on_inconclusive: OnInconclusive
     counts: dict[Outcome, int]
+    decided: int = Field(description="how many checks passed or failed, whatever else counts as")
+    unfitted: list[str] = Field(description="optional rules that no result fits, by their place")
+    notes: list[str] = Field(description="what is to be known of the rules, for people")
     checks: list[Check]
+
+    @property
+    def nothing_decided(self) -> bool:
+        """Whether it passes though no check has passed: nothing could be told."""
+        return self.verdict == "pass" and self.decided == 0
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be known beside the checks: of rules, and of what else has changed."""
+        found = [
+            f"{check.task}, {check.subject}: {say_changes(check.changed)}"
+            for check in self.checks
+            if check.changed and check.ratio is not None
+        ]
+        return [*self.notes, *dict.fromkeys(found)]
 
     @property
     def line(self) -> str:
@@ -57,11 +79,16 @@ class Verdict(Part):
             "unsupported": "without what to check",
         }
         said = [f"{self.counts[name]} {word}" for name, word in words.items() if self.counts[name]]
-        return f"{self.verdict}: {', '.join(said) or 'nothing was checked'}"
+        nothing = "nothing was decided: " if self.nothing_decided else ""
+        return f"{self.verdict}: {nothing}{', '.join(said) or 'nothing was checked'}"
 
 
 def run_gate(
-    measured: Sequence[Measured], baselines: Sequence[Measured], policy: Policy, created_at: str
+    measured: Sequence[Measured],
+    baselines: Sequence[Measured],
+    policy: Policy,
+    created_at: str,
+    tasks: Collection[str] = (),
 ) -> Verdict:
     """Hold measurements to a policy.
 
@@ -70,12 +97,20 @@ def run_gate(
         baselines: what relative limits are relative to.
         policy: the rules.
         created_at: the verdict's time, UTC, ISO 8601.
+        tasks: names of tasks that are known, to find a misspelt one in a rule that nothing fits.
     """
     checks: list[Check] = []
+    unfitted: list[str] = []
+    notes: list[str] = []
     for rule in policy.rules:
         fitting = [one for one in measured if rule.fits(one)]
-        if not fitting and not rule.optional:
-            checks.append(check_presence(rule, rule.scope))
+        if not fitting:
+            hint = _misspelt(rule, {*tasks, *(one.task for one in measured)} if tasks else ())
+            if rule.optional:
+                unfitted.append(rule.place)
+                notes += [f"{rule.place}: {hint}"] if hint else []
+            else:
+                checks.append(check_presence(rule, rule.scope, hint))
         checks += [check_presence(rule, name) for name in rule.missing(fitting)]
         for one in fitting:
             checks += [
@@ -86,8 +121,11 @@ def run_gate(
     inconclusive = _INCONCLUSIVE[policy.on_inconclusive]
     counted = [
         check.model_copy(update={"counts_as": _DECIDED.get(check.outcome, inconclusive)})
-        for check in checks
+        for check in _told_apart(checks)
     ]
+    if unfitted:
+        many = "1 optional rule" if len(unfitted) == 1 else f"{len(unfitted)} optional rules"
+        notes.insert(0, f"{many} fitted no result ({', '.join(unfitted)})")
     verdict, code = _verdict(counted)
     outcomes: tuple[Outcome, ...] = (*_DECIDED, "inconclusive")
     return Verdict(
@@ -96,8 +134,35 @@ def run_gate(
         exit_code=code,
         on_inconclusive=policy.on_inconclusive,
         counts={name: sum(check.outcome == name for check in counted) for name in outcomes},
+        decided=sum(check.outcome in ("pass", "fail") for check in counted),
+        unfitted=unfitted,
+        notes=notes,
         checks=counted,
     )
+
+
+def _misspelt(rule: Rule, tasks: Collection[str]) -> str:
+    """What is wrong with the names of its tasks; empty where nothing is."""
+    wrong = [name for name in rule.exact_tasks if tasks and name not in tasks]
+    return " ".join(f"unknown task {name!r}. {did_you_mean(name, tasks)}" for name in wrong)
+
+
+def _told_apart(checks: Sequence[Check]) -> list[Check]:
+    """Checks that look the same named by the time of their results, or by their files."""
+    alike: dict[tuple[object, ...], list[Check]] = {}
+    for check in checks:
+        alike.setdefault((check.task, check.subject, check.threshold), []).append(check)
+    found = []
+    for check in checks:
+        group = alike[check.task, check.subject, check.threshold]
+        files = {one.source for one in group}
+        times = {one.source: one.created_at for one in group}
+        apart = ""
+        if len(files) > 1:
+            dated = len(set(times.values())) == len(files) and all(times.values())
+            apart = (check.created_at if dated else check.source) or ""
+        found.append(check.model_copy(update={"apart": apart}))
+    return found
 
 
 def json_schema() -> dict[str, Any]:

@@ -22,7 +22,15 @@ from energyscore.effect import (
     repeats_for_limit,
     repeats_for_ratio,
 )
-from energyscore.likeness import NEEDED, differences, meter_uncertainty, most_alike, not_known
+from energyscore.likeness import (
+    NEEDED,
+    Changes,
+    changes,
+    differences,
+    meter_uncertainty,
+    most_alike,
+    not_known,
+)
 from energyscore.measured import PHASES, SYSTEM, UNIT, Figure, Measured
 from energyscore.policy import Limit, Rule
 from energyscore.result import Part
@@ -55,6 +63,7 @@ class Check(Part):
     reasoning: str | None
     hardware: str | None
     source: str | None = Field(description="the result's file")
+    created_at: str | None = Field(None, description="when it was measured, UTC, ISO 8601")
     metric: str
     estimated: bool = Field(description="whether the figure is an estimate and no meter's")
     unit: str = Field(description="of value, interval and limit")
@@ -70,6 +79,12 @@ class Check(Part):
     repeats_needed: int | None = Field(
         None, description="repeats that would decide it in 4 of 5 cases; null: decided, or unknown"
     )
+    changed: Changes = Field(
+        {}, description="what may explain a change: versions, revision; of the baseline and now"
+    )
+    apart: str = Field(
+        "", description="what tells it from a check that looks the same: its result's time or file"
+    )
     outcome: Outcome
     counts_as: CountsAs = "error"
     reason: str
@@ -80,11 +95,27 @@ class Check(Part):
         if self.model is None:
             return "no result"
         mode = "" if self.reasoning is None else f" (reasoning {self.reasoning})"
-        return f"{self.model}{mode}"
+        return f"{self.model}{mode}{f' ({self.apart})' if self.apart else ''}"
+
+    @property
+    def said(self) -> str:
+        """The reason, and whether its figure, where it has one, is an estimate."""
+        return f"{self.reason} (estimated)" if self.is_estimate else self.reason
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether there is a figure, and it is an estimate."""
+        return self.estimated and self.value is not None
 
 
-def check_presence(rule: Rule, scope: str) -> Check:
-    """A rule, or a name in it, that no result fits: what was to be checked has not been."""
+def check_presence(rule: Rule, scope: str, hint: str = "") -> Check:
+    """A rule, or a name in it, that no result fits: what was to be checked has not been.
+
+    Args:
+        rule: the rule.
+        scope: what nothing fits, for people.
+        hint: what may be wrong with it.
+    """
     return Check(
         rule=rule.place,
         kind="presence",
@@ -98,7 +129,8 @@ def check_presence(rule: Rule, scope: str) -> Check:
         estimated=False,
         unit="",
         outcome="unsupported",
-        reason=f"no result fits the rule ({scope}); `optional: true` lets that be",
+        reason=f"no result fits the rule ({scope})"
+        + (f"; {hint}" if hint else "; `optional: true` lets that be"),
     )
 
 
@@ -117,7 +149,7 @@ def check_limit(
     if figure is None or figure.sample is None:
         return _with(blank, "unsupported", f"no energy: {_why_none(figure, limit.metric)}")
     if limit.limit_wh is not None:
-        return _absolute(blank, figure, limit.limit_wh)
+        return _absolute(blank, figure, limit)
     assert limit.allowed is not None
     alike = [
         other
@@ -143,6 +175,7 @@ def check_stars(one: Measured, least: int, rule: Rule) -> Check:
         reasoning=one.reasoning,
         hardware=one.hardware,
         source=one.source,
+        created_at=one.created_at,
         metric="stars",
         estimated=stars.estimated,
         unit="stars",
@@ -176,6 +209,7 @@ def _blank(one: Measured, limit: Limit, rule: Rule, figure: Figure | None) -> Ch
         reasoning=one.reasoning,
         hardware=one.hardware,
         source=one.source,
+        created_at=one.created_at,
         metric=limit.metric,
         estimated=figure is not None and figure.estimated,
         unit=UNIT,
@@ -193,13 +227,15 @@ def _with(check: Check, outcome: Outcome, reason: str, **more: Any) -> Check:
     return check.model_copy(update={"outcome": outcome, "reason": reason, **more})
 
 
-def _absolute(blank: Check, figure: Figure, limit_wh: float) -> Check:
-    sample = figure.sample
+def _absolute(blank: Check, figure: Figure, limit: Limit) -> Check:
+    sample, limit_wh = figure.sample, limit.limit_wh
     assert sample is not None
+    assert limit_wh is not None
     outcome = _OUTCOMES[decide_limit(sample, limit_wh)]
     interval = interval_of(sample)
     spread = "" if interval is None else f" +/- {format_wh((interval[1] - interval[0]) / 2)}"
-    said = f"{format_wh(sample.mean)}{spread}, at most {format_wh(limit_wh)} allowed"
+    most = "less than" if limit.below else "at most"
+    said = f"{format_wh(sample.mean)}{spread}, {most} {format_wh(limit_wh)} allowed"
     if outcome != "inconclusive":
         return _with(blank, outcome, said)
     needed = repeats_for_limit(sample, limit_wh)
@@ -223,7 +259,7 @@ def _relative(
         commit=baseline.commit,
         wh_per_1k_queries=known and known.mean,
     )
-    blank = blank.model_copy(update={"baseline": against})
+    blank = blank.model_copy(update={"baseline": against, "changed": changes(baseline, one)})
     points = [point for point in differences(baseline, one) if point.name not in allow]
     if points:
         names = " ".join(f"--allow {point.name}" for point in points)
@@ -256,7 +292,8 @@ def _relative(
     said = _change(effect.ratio)
     if effect.ci95 is not None:
         said += f" ({_change(effect.ci95[0])} to {_change(effect.ci95[1])})"
-    said += f" against {format_wh(known.mean)}, {_change(limit.allowed)} allowed"
+    most = f"{'below ' * limit.below}{_change(limit.allowed)}"
+    said += f" against {format_wh(known.mean)}, {most} allowed"
     if common:
         said += f", meters not the same: {common:.1%} more uncertain"
     if unknown:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from energyscore.comparable import official_departures, why_left_out, why_official_left_out
+from energyscore.export.escape import one_line
 from energyscore.footprint import Site
 from energyscore.modes import mode_of
 from energyscore.names import tell_apart
@@ -167,7 +168,9 @@ def _table(key: tuple[str, str, str], group: _Group, rules: _Rules) -> Table:
     elif ranked.any():
         low, high = float(energy_wh[ranked].min()), float(energy_wh[ranked].max())
     why = ""
-    if band is None and models < 2:
+    if band is None and _is_as_published(columns, ranked):
+        pass  # a range of nothing is five stars by the official rule, and so it is published
+    elif band is None and models < 2:
         why = "stars are relative: at least two comparable models are needed"
     elif low == high:
         why = "stars are relative: all comparable rows have the same energy"
@@ -181,6 +184,15 @@ def _table(key: tuple[str, str, str], group: _Group, rules: _Rules) -> Table:
     return Table(
         task, size or None, mode or None, name, kind, low, high, frame, rules.reference.name
     )
+
+
+def _is_as_published(columns: "Columns", ranked: "Array") -> bool:
+    """Whether all rows that stand in a table are official ones with stars."""
+    import numpy as np
+
+    official = columns["source"][ranked] == OFFICIAL
+    known = ~np.isnan(columns["published_stars"][ranked])
+    return bool(ranked.any() and official.all() and known.all())
 
 
 def _columns(group: _Group, rules: _Rules, band: tuple[str, str | None]) -> "Columns":
@@ -264,9 +276,9 @@ def _names(results: Sequence[Result], *, every: bool) -> list[str]:
     """
     models = [
         (
-            f"{model.id} (random weights)"
+            f"{one_line(model.id) or 'unnamed'} (random weights)"
             if model.weights == "random" and model.source != "builtin"
-            else model.id,
+            else one_line(model.id) or "unnamed",
             model.revision if every or model.source == "local" else None,
         )
         for model in (result.model for result in results)

@@ -8,6 +8,7 @@ the ratio for each of the two, u^2 = 2 ((systematic / sqrt 3)^2 + device_spread^
 import math
 from collections.abc import Collection, Iterable, Sequence
 from itertools import zip_longest
+from typing import TypeAlias
 
 from pydantic import Field
 
@@ -16,10 +17,17 @@ from energyscore.measured import CONDITIONS, Condition, Measured
 from energyscore.result import Part
 from energyscore.scales import DEFAULT_SCALE, load_scale
 
+PAIRED_BY = ("task", "model", "reasoning")
+"""The conditions by which a measurement finds its counterpart."""
+
 NEEDED = ("device", "gpu", "cpu", "method")
 """Conditions that must be known of both: without them no ratio is one of two models."""
 
 _DIGEST_LENGTH = 12
+
+
+Changes: TypeAlias = dict[str, tuple[str | None, str | None]]
+"""What may explain a change: what it was before and is after; None where it is not known."""
 
 
 class Difference(Part):
@@ -56,6 +64,25 @@ def differences(before: Measured, after: Measured) -> list[Difference]:
             was, now = _shown(first, place), _shown(second, place)
             found.append(Difference(name=name, before=was, after=now))
     return found
+
+
+def changes(before: Measured, after: Measured) -> Changes:
+    """What may differ between two that are compared, but may explain a change."""
+    # Where one of the two, a row of a CSV, hardly tells any, nothing has changed by that.
+    told = len(before.context) > 2 and len(after.context) > 2
+    names = sorted({*before.context, *after.context})
+    pairs = {name: (before.context.get(name), after.context.get(name)) for name in names}
+    return {
+        name: (was, now)
+        for name, (was, now) in pairs.items()
+        if was != now and (told or (was and now))
+    }
+
+
+def say_changes(found: Changes) -> str:
+    """Changes for people: `also changed: driver 550 -> 570`."""
+    listed = (f"{name} {was or 'none'} -> {now or 'none'}" for name, (was, now) in found.items())
+    return f"also changed: {', '.join(listed)}"
 
 
 def not_known(before: Measured, after: Measured) -> list[str]:

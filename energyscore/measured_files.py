@@ -10,7 +10,7 @@ from energyscore.folder_files import kind_of, visible_files
 from energyscore.measured import Measured, measured_of, newest_of
 from energyscore.measured_csv import parse_rows
 from energyscore.names import tell_apart
-from energyscore.paths import is_dir, is_file
+from energyscore.paths import is_dir, is_file, real_path
 from energyscore.rating import rate
 from energyscore.result import Result
 from energyscore.store import load_result
@@ -44,8 +44,8 @@ def load_measured(
             rows += _read_csv(path)
             continue
         for file in _files(path, baselines):
-            if file.resolve() not in results:
-                results[file.resolve()] = (file, *_read(file))
+            if real_path(file) not in results:
+                results[real_path(file)] = (file, *_read(file))
     known = list(results.values())
     ratings = rate([result for _, result, _ in known], scale)
     measured = [

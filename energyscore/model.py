@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from energyscore.errors import ModelError
-from energyscore.paths import local_path
+from energyscore.paths import local_path, real_path
 
 Source = Literal["hub", "local", "builtin"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
@@ -104,7 +104,7 @@ def parse_model(
         path = _check_folder(path, text)
         if revision is not None:
             raise ModelError(f"--revision {revision} does not go with the folder {text}.")
-        resolved = path.resolve()
+        resolved = real_path(path)
         name = re.sub(r"[^\w.-]", "_", resolved.name) or "model"
         return ModelSpec("local", name, resolved, **options)  # type: ignore[arg-type]
     if not _HUB_ID.fullmatch(text) or ".." in text:

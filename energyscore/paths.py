@@ -1,5 +1,6 @@
 """Paths as people write them: any text may come, and not every text can be a path."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,11 @@ def is_dir(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def real_path(path: Path) -> Path:
+    """`Path.resolve`; of links in a circle a path that cannot be opened."""
+    return Path(os.path.realpath(path))
 
 
 def shown_path(path: Path) -> str:

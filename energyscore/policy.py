@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
 from energyscore.errors import UsageError, did_you_mean
-from energyscore.likeness import check_allowed
+from energyscore.likeness import PAIRED_BY, check_allowed
 from energyscore.measured import GPU, METRICS, Measured
 
 DEFAULT_POLICY = Path("energy-gate.yaml")
@@ -36,6 +36,11 @@ class Limit:
     metric: str
     limit_wh: float | None = None
     allowed: float | None = None
+
+    @property
+    def below(self) -> bool:
+        """Whether it was written with `<`: at the limit is beyond it."""
+        return "<" in self.text and "<=" not in self.text and "=<" not in self.text
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,11 @@ class Rule:
             for name in names
             if not _PATTERN.search(name) and name not in found
         ]
+
+    @property
+    def exact_tasks(self) -> tuple[str, ...]:
+        """Its tasks that are written out, without a pattern."""
+        return tuple(name for name in self.tasks if not set(name) & set("*?["))
 
     @property
     def scope(self) -> str:
@@ -154,6 +164,23 @@ def parse_regression(text: object) -> Limit:
     return Limit(f"{GPU}<={sign}{percent[1]}%", GPU, allowed=_allowed(percent[1]))
 
 
+def check_allowed_of_gate(names: Iterable[str]) -> frozenset[str]:
+    """Names of differences in spite of which a baseline is taken, checked.
+
+    Raises:
+        UsageError: when one is unknown, or is what a result's baseline is found by.
+    """
+    allowed = check_allowed(names)
+    for name in PAIRED_BY:
+        if name in allowed:
+            raise UsageError(
+                f"A gate cannot allow {name!r}: a result's baseline is one of its task, its model "
+                "and its reasoning mode.",
+                f"`energyscore compare A B --allow {name}` compares two results.",
+            )
+    return allowed
+
+
 def rule_of_options(
     limits: Sequence[str], min_stars: int | None, max_regression: str | None
 ) -> Rule | None:
@@ -198,7 +225,7 @@ def with_options(
         on_inconclusive=on_inconclusive or policy.on_inconclusive,
         scale=scale or policy.scale,
         baseline=baseline or policy.baseline,
-        allow=policy.allow | check_allowed(allow),
+        allow=policy.allow | check_allowed_of_gate(allow),
     )
     if not whole.rules:
         raise UsageError(

@@ -1,12 +1,13 @@
 """What a gate holds measurements to: the YAML file that says so.
 
 on_inconclusive: warn          # or pass, or fail: what becomes of 'cannot tell'
-baseline: energy-baseline      # folder or file; needed by whatever is relative
+baseline: energy-baseline      # folder or file, relative to this file's; for whatever is relative
 allow: [power_limit]           # conditions in which a baseline may differ
+scale: aienergyscore-2025-02   # what stars are relative to, as for `rate`
 rules:                         # every rule that fits a result holds
   - task: text_*               # one or several patterns; left out: any
     model: [org/*, builtin:*]
-    reasoning: "off"
+    reasoning: off             # modes of reasoning; `none`: a task without
     max:                       # limits on energy, in Wh per 1,000 queries, or on its growth
       - gpu_wh_per_1k_queries<=2.5
       - gpu_decode_wh_per_1k_queries<=+10%
@@ -22,9 +23,16 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from energyscore.errors import UsageError, explain_form
-from energyscore.likeness import check_allowed
 from energyscore.measured import GPU
-from energyscore.policy import Limit, OnInconclusive, Policy, Rule, parse_limit, parse_regression
+from energyscore.policy import (
+    Limit,
+    OnInconclusive,
+    Policy,
+    Rule,
+    check_allowed_of_gate,
+    parse_limit,
+    parse_regression,
+)
 from energyscore.unique_yaml import YAML_ERRORS, UniqueKeys
 
 MOST_BYTES = 2**20
@@ -43,11 +51,16 @@ def read_policy(path: Path) -> Policy:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise UsageError(f"{where} cannot be read: {error}.") from error
-    return parse_policy(text, where)
+    return parse_policy(text, where, path.parent)
 
 
-def parse_policy(text: str, where: str) -> Policy:
+def parse_policy(text: str, where: str, folder: Path = Path()) -> Policy:
     """A policy from its YAML.
+
+    Args:
+        text: the YAML.
+        where: what it is, for people.
+        folder: what the path of its baseline is relative to.
 
     Raises:
         UsageError: naming the key by its path and what is wrong with it.
@@ -55,28 +68,30 @@ def parse_policy(text: str, where: str) -> Policy:
     try:
         content: Any = yaml.load(text, UniqueKeys)
     except YAML_ERRORS as error:
-        raise UsageError(f"{where} is not valid YAML: {error}.") from error
+        said = str(error).replace('in "<unicode string>", ', "at ")
+        raise UsageError(f"{where} is not valid YAML: {said}.") from error
     if not isinstance(content, dict):
         raise UsageError(f"{where} must hold a mapping with the key 'rules'.")
     try:
         form = _PolicyForm.model_validate(content)
     except ValidationError as error:
         form_there = _RuleForm if len(error.errors()[0]["loc"]) > 1 else _PolicyForm
-        raise UsageError(f"{where}: {explain_form(error, form_there, 'the policy')}") from error
+        what = explain_form(error, form_there, "the policy", content)
+        raise UsageError(f"{where}: {what}") from error
     for number, rule in enumerate(form.rules):
         if not (rule.max or rule.max_regression or rule.min_stars):
             raise UsageError(
                 f"{where}: rules[{number}]: it has no threshold: max, max_regression or min_stars."
             )
     try:
-        allow = check_allowed(form.allow)
+        allow = check_allowed_of_gate(form.allow)
     except UsageError as error:
         raise UsageError(f"{where}: allow: {error}") from error
     return Policy(
         rules=tuple(rule.rule(f"rules[{number}]") for number, rule in enumerate(form.rules)),
         on_inconclusive=form.on_inconclusive,
         scale=form.scale,
-        baseline=Path(form.baseline) if form.baseline else None,
+        baseline=folder / form.baseline if form.baseline else None,
         allow=allow,
     )
 

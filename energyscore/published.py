@@ -35,6 +35,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORE
 _INDEX = re.compile(r"|unnamed: \d+")
 _STARS = {text: float(stars) for stars in range(1, 6) for text in (str(stars), f"{stars}.0")}
 _STARS[""] = float("nan")  # a newcomer's are to be computed
+_STARS_LONG = re.compile(r"^([1-5])\.0+$", re.ASCII)
 _CLASSES = ("A", "B", "C")
 _OURS = {
     "csv_version": "Name the JSON files of the results, or their folder, instead.",
@@ -78,9 +79,10 @@ def is_our_table(path: Path) -> bool:
 def _names_in(path: Path) -> set[str]:
     try:
         with path.open("rb") as file:
-            head = file.readline(4096).decode("utf-8-sig", errors="replace")
+            lines = file.read(4096).decode("utf-8-sig", errors="replace").splitlines()
     except OSError:
         return set()
+    head = next((line for line in lines if line.strip(" \t,")), "")
     return {name.strip().strip('"').lower() for name in head.split(",")}
 
 
@@ -155,12 +157,13 @@ def _read(path: Path, *, needs_class: bool) -> _Cells:
         _check_encoding(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            header = next(reader, None)
+            header = next((row for row in reader if any(cell.strip() for cell in row)), None)
             if not header:
                 raise ResultError(
                     f"{path}, line 1: there is no header.", f"A file begins with {_header()}."
                 )
-            places, unused = _columns(path, header, needs_class=needs_class)
+            line = reader.line_num
+            places, unused = _columns(path, header, line, needs_class=needs_class)
             with _without_garbage_collection():
                 columns, lines = _gather(path, reader, places, len(header))
     except UnicodeDecodeError as error:
@@ -245,12 +248,12 @@ def _header() -> str:
 
 
 def _columns(
-    path: Path, header: list[str], *, needs_class: bool
+    path: Path, header: list[str], line: int, *, needs_class: bool
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Where each column is, and the names of those that are not used."""
     known = (*COLUMNS, CLASS)
     names = [name.strip().lower() for name in header]
-    wrong = f"{path}, line 1: "
+    wrong = f"{path}, line {line}: "
     ours = next((name for name in names if name in _OURS), None)
     if ours:
         raise ResultError(f"{wrong}these are results in a CSV of energyscore's own.", _OURS[ours])
@@ -324,7 +327,7 @@ def _words(
     try:
         return [meaning[cell] for cell in cells]
     except KeyError:
-        words = [cell.strip() for cell in cells]
+        words = [_STARS_LONG.sub(r"\1", cell.strip()) for cell in cells]
     for row, word in enumerate(words):
         if word not in meaning:
             what = f"is {_shown(word)}" if word else "is empty"

@@ -25,6 +25,7 @@ from typing import Literal, TypeAlias
 from energyscore.checks import is_gpu
 from energyscore.result import Result
 from energyscore.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
+from energyscore.soundness import is_bundled_task
 from energyscore.stars import Probabilities, star_probabilities, stars_for
 
 Basis = Literal["gpu", "system"]
@@ -121,6 +122,9 @@ def differences(result: Result, reference: Scale) -> tuple[str, ...]:
         for check in result.conformance
         if not check.ok and check.name != "hardware"
     ]
+    if not is_bundled_task(result.task.digest):
+        # By a definition of somebody's own the points above may say anything.
+        points.append("definition: a task of one's own instead of the one that was published")
     names = [gpu.name for gpu in result.environment.gpus]
     if not names or not all(is_gpu(name, reference.gpu) for name in names):
         points.insert(0, f"hardware: {result.hardware} instead of {reference.gpu}")

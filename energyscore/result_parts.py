@@ -47,7 +47,7 @@ class Part(BaseModel):
 class TaskPart(Part):
     """Which task: id, version, and the digest of its definition."""
 
-    id: str
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,47}$")]
     version: PositiveCount
     digest: str
     scale_task: str = Field(description="the task's name in the reference scales")

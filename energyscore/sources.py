@@ -9,7 +9,7 @@ from pathlib import Path
 from energyscore.board_folder import is_own_board
 from energyscore.errors import ResultError, did_you_mean
 from energyscore.folder_files import Skip, visible_files
-from energyscore.paths import is_dir, is_file, shown_path
+from energyscore.paths import is_dir, is_file, real_path, shown_path
 from energyscore.published import Published, is_our_table, is_published, read_published
 from energyscore.result import Result
 from energyscore.scales import Scale
@@ -78,13 +78,13 @@ def find_sources(
                     "`energyscore run` writes results; an official leaderboard is one CSV a task.",
                 )
             results += [path] if found else []
-            tables |= {file.resolve(): file for file in csvs}
+            tables |= {real_path(file): file for file in csvs}
         elif not is_file(path):
             raise ResultError(
                 f"{path} does not exist.", "Name a result, an official CSV, or a folder of them."
             )
         elif path.suffix.lower() == ".csv":
-            tables[path.resolve()] = path
+            tables[real_path(path)] = path
         else:
             results.append(path)
     loaded = load_results(results, skip)
@@ -160,7 +160,7 @@ def _csvs_in(
 ) -> Iterator[Path]:
     """The official leaderboards in a folder, all the way down."""
     for file in visible_files(folder, "*.csv", skip):
-        if leave_out is not None and leave_out in file.resolve().parents:
+        if leave_out is not None and leave_out in real_path(file).parents:
             continue
         if is_our_table(file):
             continue

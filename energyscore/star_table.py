@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from energyscore.export import RatedResult
+from energyscore.export.escape import one_line
 from energyscore.footprint import format_co2, format_cost
 from energyscore.modes import Multiple, mode_of, multiples_of, tokens_of
 from energyscore.rating import Rating
@@ -40,7 +41,7 @@ def star_table(
     ranked = sorted(entries, key=lambda entry: entry.rating.energy_wh or float("inf"))
     texts = {
         _METERED: [_metered(entry.result, entry.rating) for entry in ranked],
-        _RELATIVE: [_relative_to(entry.rating) for entry in ranked],
+        _RELATIVE: [one_line(_relative_to(entry.rating)) for entry in ranked],
     }
     wide = _table(task, _beside(ranked, texts, a_line=2))
     if _width(wide, console) <= console.width:
@@ -76,7 +77,8 @@ def _width(table: Table, console: Console) -> int:
 
 
 def _table(task: str, columns: Sequence[_Column]) -> Table:
-    table = Table(title=task, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    title = escape(one_line(task))
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in columns:
         justify = "right" if column.right else "left"
         table.add_column(column.name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
@@ -93,7 +95,7 @@ def _beside(
     more = {name: [escape(cell) for cell in cells] for name, cells in texts.items()}
     columns = [
         _Column("model", [escape(_model(entry)) for entry in entries]),
-        _Column("class", [entry.result.model.model_class or "" for entry in entries]),
+        _Column("class", [_size_class(entry) for entry in entries]),
         _Column(_ENERGY, [_energy(entry.rating) for entry in entries], right=True),
         _Column(margin_heading(), margins, right=True),
         _Column("energy against,\ntokens / query", _modes(entries), right=True),
@@ -124,7 +126,7 @@ def _stacked(entries: Sequence[RatedResult]) -> list[_Column]:
         for entry in entries
     ]
     columns = [
-        _Column("class", [entry.result.model.model_class or "" for entry in entries]),
+        _Column("class", [_size_class(entry) for entry in entries]),
         _Column(_ENERGY, figures, right=True),
         _Column("against,\ntokens", _modes(entries), right=True),
         _Column("stars", stars),
@@ -141,6 +143,10 @@ def _names(
         lines = [*_model(entry).split("\n"), *(of[place] for of in texts.values())]
         cells.append(escape("\n".join(fold(line, width) for line in lines)))
     return _Column("model", cells)
+
+
+def _size_class(entry: RatedResult) -> str:
+    return escape(one_line(entry.result.model.model_class or ""))
 
 
 def _energy(rating: Rating) -> str:
@@ -164,8 +170,8 @@ def margin_heading() -> str:
 
 
 def _model(entry: RatedResult) -> str:
-    mode = mode_of(entry.result)
-    return entry.name if mode is None else f"{entry.name}\nreasoning {mode}"
+    mode, name = mode_of(entry.result), one_line(entry.name)
+    return name if mode is None else f"{name}\nreasoning {one_line(mode)}"
 
 
 def _mode(multiple: Multiple | None, result: Result) -> str:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,12 +22,14 @@ from pydantic import ValidationError
 from energyscore.errors import ResultError
 from energyscore.folder_files import Skip, kind_of, visible_files
 from energyscore.modes import mode_of
-from energyscore.paths import is_dir, is_file
+from energyscore.paths import is_dir, is_file, real_path
 from energyscore.published import is_published
-from energyscore.raw import RawRun, raw_to_bytes
+from energyscore.raw import RawRun, raw_of
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
+from energyscore.soundness import contradiction
 
 UNREADABLE = "Restore the files, or measure again."
+UNSOUND = "Restore the file as it was, or measure again."
 
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
@@ -34,6 +37,9 @@ _UNSAFE = re.compile(r"[^\w.-]")
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write a file so that readers see the old content or the new one, never a part.
+
+    What a link names is replaced, not the link. What is no file (a pipe, a device) is written into
+    and stays what it is.
 
     Args:
         path: the file; folders on the way are made.
@@ -45,22 +51,37 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+        if _is_stream(path):
+            with open(path, "wb") as file:
+                file.write(data)
+            return
+        target = real_path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, mode)
-            os.replace(temporary, path)
+            os.replace(temporary, target)
         finally:
             # Gone after the rename; still there after an error or Ctrl-C.
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        _sync_folder(path.parent)
+        _sync_folder(target.parent)
     except OSError as error:
         raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path names what is there and no file; a folder is an error of its own."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    # /dev/stdout may lead to a file that the shell holds open: replaced, it would go on elsewhere.
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.is_relative_to("/dev")
 
 
 def check_writable(folder: Path) -> None:
@@ -96,12 +117,10 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
         raws: the raw records of its runs by index. They are written first, so that a result that
             names its raw record has it; not at all where one run has none.
     """
-    stamp = re.sub(r"[-:]", "", result.created_at)
-    mode = mode_of(result)
-    parts = [stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]]
-    name = "_".join(parts)
+    stamp, mode = re.sub(r"[-:]", "", result.created_at), mode_of(result)
+    name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
     if raws and all(run.index in raws for run in result.runs):
-        data = raw_to_bytes(result.identity, [raws[run.index] for run in result.runs])
+        data = raw_of(result, raws)
         raw = RawPart(file=f"{name}.raw.jsonl.gz", sha256=hashlib.sha256(data).hexdigest())
         write_atomically(folder / raw.file, data)
         result = result.model_copy(update={"raw": raw})
@@ -131,7 +150,7 @@ def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[
     for path in paths:
         in_folder = is_dir(path)
         for file in _files_of(path, skip) if in_folder else [_named_file(path)]:
-            place = file.resolve()
+            place = real_path(file)
             if place in loaded or (in_folder and place in skipped):
                 continue
             try:
@@ -195,13 +214,16 @@ def load_result(path: Path) -> Result:
     """Read one result file.
 
     Raises:
-        ResultError: when it cannot be read or is not a result.
+        ResultError: when it cannot be read, is not a result, or contradicts itself.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
-    return parse_result(data, str(path))
+    result = parse_result(data, str(path))
+    if wrong := contradiction(result):
+        raise ResultError(f"{path}: {wrong}.", UNSOUND)
+    return result
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 from energyscore.backend import Query
 from energyscore.errors import DatasetError
-from energyscore.paths import is_dir, is_file, local_path
+from energyscore.paths import is_dir, is_file, local_path, real_path
 from energyscore.rows import FILE_KINDS, Rows, read_file, read_folder, read_hub, read_jsonl
 from energyscore.task import TaskFile, TaskSpec
 
@@ -80,7 +80,7 @@ def load_workload(task: TaskFile, source: str, count: int) -> Workload:
         return Workload(queries, path.name, None, False, count)
     if path is not None:
         queries = _to_queries(read_folder(path, spec.dataset), spec, path, count, beside=path)
-        return Workload(queries, path.resolve().name, None, False, count)
+        return Workload(queries, real_path(path).name, None, False, count)
     dataset = spec.dataset.id if source == OFFICIAL else source
     revision = spec.dataset.revision if dataset == spec.dataset.id else "main"
     rows, commit = read_hub(dataset, revision, spec.dataset)

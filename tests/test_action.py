@@ -106,9 +106,14 @@ class Job:
         return done
 
     @property
-    def calls(self):
+    def all_calls(self):
         """Arguments of energyscore, one list a call."""
         return [json.loads(line) for line in self.calls_file.read_text().splitlines()]
+
+    @property
+    def calls(self):
+        """The same, without the check of the limits that goes before a measurement."""
+        return [call for call in self.all_calls if "--check-policy" not in call]
 
 
 def strings(value):
@@ -155,7 +160,10 @@ def test_every_input_is_used_and_every_one_that_is_used_is_declared():
 def test_no_input_gets_into_a_script_but_as_a_variable_of_the_environment():
     for step in STEPS:
         assert "${{" not in step.get("run", "")
-        taken = set(re.findall(r"\$\{?([A-Z][A-Z_]*)", step.get("run", "")))
+        text = step.get("run", "")
+        if "add_limits " in text:
+            text += script().partition("add_limits()")[2].partition("}")[0]
+        taken = set(re.findall(r"\$\{?([A-Z][A-Z_]*)", text))
         said = set(step.get("env", {}))
         provided = {"GITHUB_ACTION_PATH", "GITHUB_OUTPUT", "RUNNER_TEMP"}
         assert said <= taken <= said | provided
@@ -170,7 +178,7 @@ def script():
 def test_every_output_that_is_referred_to_is_written(job):
     """By the steps as they run: measured and passed, failed, and without a verdict."""
     written = {"install.energyscore"}  # its test is below
-    for more in ({}, {"env": {"MEASURING_ENDS_WITH": "3"}}):
+    for more in ({}, {"env": {"MEASURING_ENDS_WITH": "3"}}, {"min_stars": "9"}):
         done = job(task="text_generation", max="gpu_wh_per_1k_queries<=2.5", **more)
         written |= {f"{step}.{key}" for step, keys in done.steps.items() for key in keys}
     referred = re.findall(r"\bsteps\.([\w-]+)\.outputs\.([\w-]+)", " ".join(strings(ACTION)))
@@ -257,7 +265,7 @@ def test_every_input_of_the_gate_reaches_it(job):
         baseline="../base.json",
         max_regression="900%",
         on_inconclusive="fail",
-        allow="gpu\nmodel\n",
+        allow="gpu\nprecision \r\n",
         scale="aienergyscore-2025-02",
         artifact_name="",
     )
@@ -269,7 +277,7 @@ def test_every_input_of_the_gate_reaches_it(job):
         "--max-regression=900%",
         "--on-inconclusive=fail",
         "--allow=gpu",
-        "--allow=model",
+        "--allow=precision",
         "--scale=aienergyscore-2025-02",
         "--",
         "../results",
@@ -363,11 +371,25 @@ def test_what_is_to_be_measured_reaches_energyscore_word_by_word(job):
     assert not list(job.workspace.rglob("pwned"))
 
 
+def test_a_wrong_limit_is_found_before_anything_is_measured(job):
+    done = job(models="org/a", max="gpu_wh_per_1k_queries<=5%25")
+    assert (done.status, done.outputs["verdict"], done.outputs["exit-code"]) == (2, "error", "2")
+    (call,) = job.all_calls
+    assert call[:2] == ["gate", "--check-policy"]
+    why = "--max 'gpu_wh_per_1k_queries<=5%25': the limit '5%25' is neither a number above 0"
+    assert f"    {why}" in done.summary
+    assert (
+        f"error::energyscore gate ended with exit status 2: {why.replace('%', '%25')}" in done.log
+    )
+
+
 def test_a_suite_is_measured_as_such(job):
     done = job(suite="my list.yaml", run_args="--timeout 9", max="gpu_wh_per_1k_queries<=2.5")
     assert done.status == 0
     out = f"--out={done.outputs['results-path']}"
-    assert job.calls[0] == ["suite", "--timeout", "9", out, "--", "my list.yaml"]
+    check, measuring, _ = job.all_calls
+    assert check == ["gate", "--check-policy", "--max=gpu_wh_per_1k_queries<=2.5"]
+    assert measuring == ["suite", "--timeout", "9", out, "--", "my list.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -525,7 +547,10 @@ def test_the_gitlab_job_of_the_readme_runs(job):
     assert set(gitlab) == {"image", "tags", "script", "artifacts"}
     assert set(gitlab["artifacts"]) == {"when", "paths", "reports"}
     installing, *lines = gitlab["script"]
-    assert re.fullmatch(r"pip install git\+https://github\.com/OWNER/energyscore", installing)
+    assert re.fullmatch(
+        r"pip install -c https://\S+/constraints\.txt git\+https://github\.com/OWNER/energyscore",
+        installing,
+    )
     for wh, status in ((2.0, 0), (3.0, 1)):
         job.save("results/org/good.json", result_of(wh))
         ran = subprocess.run(
@@ -539,4 +564,4 @@ def test_the_gitlab_job_of_the_readme_runs(job):
         assert int(root.get("failures")) == status
     assert gitlab["artifacts"]["when"] == "always"
     assert all((job.workspace / path).exists() for path in gitlab["artifacts"]["paths"])
-    check_that_it_parses(shlex.split(lines[0])[2:])
+    check_that_it_parses(shlex.split(lines[1])[2:])

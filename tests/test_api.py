@@ -24,6 +24,7 @@ from energyscore.api import calls, models
 from energyscore.baseline import Baseline
 from energyscore.errors import (
     DatasetError,
+    EnergyScoreError,
     MeterError,
     ModelError,
     ResultError,
@@ -62,6 +63,7 @@ def test_a_result_is_read_with_its_figures(tmp_path):
     assert measured.valid
     assert measured.result.task.id == "text_generation"
     assert "1.00 Wh per 1,000 queries (95%: 752 mWh to 1.25 Wh), counter" in str(measured)
+    assert "\n  GPU, processor and memory: " in str(measured)
     assert repr(measured).startswith("<Measurement org/model: GPU 1.00 Wh per 1,000 queries")
 
 
@@ -99,7 +101,7 @@ def test_estimates_are_called_so_and_are_no_gpu_energy(tmp_path):
 
 def test_a_folder_is_read_whole_and_a_baseline_like_its_result(tmp_path):
     for place, model in enumerate(("org/a", "org/b")):
-        written(tmp_path, make_result(model), f"{place}.json")
+        written(tmp_path, make_result(model, identity=str(place) * 64), f"{place}.json")
     found = energyscore.load_all(tmp_path)
     assert [measured.name for measured in found] == ["org/a", "org/b"]
     assert all(isinstance(one, energyscore.Measurement) for one in found)
@@ -111,13 +113,63 @@ def test_a_folder_is_read_whole_and_a_baseline_like_its_result(tmp_path):
     assert energyscore.load(path).name == "org/c"
 
 
+def test_of_a_folder_the_newest_of_each_measurement_is_read(tmp_path):
+    """Of `a` 3 Wh were measured first and 2 Wh later; the newest counts even if it is invalid."""
+    for name, identity, day, wh, invalid in (
+        ("1", "a", 2, 2.0, []),
+        ("2", "a", 1, 3.0, []),
+        ("3", "b", 1, 4.0, []),
+        ("4", "b", 2, 5.0, ["a GPU was lost"]),
+    ):
+        runs = [make_run(joules=3600 * wh)]
+        when = f"2026-01-0{day}T00:00:00Z"
+        result = make_result(runs=runs, identity=identity * 64, created_at=when, invalid=invalid)
+        written(tmp_path, result, f"{name}.json")
+    newest = energyscore.load_all(tmp_path)
+    assert [one.gpu_wh_per_1k_queries for one in newest] == pytest.approx([2.0, 5.0])
+    every = energyscore.load_all(tmp_path, every=True)
+    assert [one.gpu_wh_per_1k_queries for one in every] == pytest.approx([2.0, 3.0, 4.0, 5.0])
+
+
+def test_an_interval_can_be_required(tmp_path):
+    """Of 0.9, 1.0 and 1.1 Wh it is 0.2484 Wh to either side; one run has none."""
+    runs = [make_run(index, joules=3600 * wh) for index, wh in enumerate((0.9, 1.0, 1.1))]
+    measured = energyscore.load(written(tmp_path, make_result(runs=runs)))
+    assert measured.require_gpu_ci95() == pytest.approx((0.7516, 1.2484), abs=1e-4)
+    once = energyscore.load(written(tmp_path, make_result(runs=runs[:1])))
+    with pytest.raises(energyscore.NotMeasuredError, match="one run has no spread"):
+        once.require_gpu_ci95()
+    spoilt = energyscore.load(written(tmp_path, make_result(runs=runs, invalid=["too hot"])))
+    with pytest.raises(energyscore.InvalidResult, match="too hot"):
+        spoilt.require_gpu_ci95()
+    runs = [make_cpu_run(index, joules=7200 * wh) for index, wh in enumerate((0.9, 1.0, 1.1))]
+    on_cpu = make_result(runs=runs, gpu=None, official=False)
+    estimated = energyscore.load(written(tmp_path, on_cpu))
+    assert estimated.require_system_ci95() == pytest.approx((30 - 7.452, 30 + 7.452), abs=1e-3)
+    with pytest.raises(energyscore.NotMeasuredError, match="no GPU was metered"):
+        estimated.require_gpu_ci95()
+
+
+@pytest.mark.parametrize("path", [None, 3, b"x", ["results"], "a\0b"])
+@pytest.mark.parametrize("read", [energyscore.load, energyscore.load_all])
+def test_what_is_no_path_is_refused(read, path):
+    with pytest.raises(UsageError, match="not one path"):
+        read(path)
+
+
+def test_every_error_that_may_come_is_a_public_name():
+    for error in EnergyScoreError.__subclasses__() + UsageError.__subclasses__() + [MeterError]:
+        assert getattr(energyscore, error.__name__) is error
+        assert error.__name__ in energyscore.__all__
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (None, "cannot be read: No such file"),
         ("{", "is not valid JSON"),
         ("{}", "is not a result of energyscore"),
-        ('{"schema_version": 1}', "created_at: Field required"),
+        ('{"schema_version": 1}', "created_at: it is missing"),
         ('{"schema_version": 99}', "schema version 99"),
     ],
 )
@@ -149,11 +201,17 @@ def test_a_folder_is_no_file_and_an_empty_one_holds_nothing(tmp_path):
         ({"queries": None}, UsageError, "queries is of type NoneType"),
         ({"work": 3}, UsageError, "neither a function nor a model's name"),
         ({"repeats": 0}, UsageError, "repeats=0"),
-        ({"repeats": "auto"}, UsageError, "repeats='auto'"),
+        ({"repeats": "auto"}, UsageError, "repeats='auto' is for models only"),
         ({"batch_size": 0}, UsageError, "batch_size=0"),
         ({"min_window_s": float("nan")}, UsageError, "min_window_s=nan"),
         ({"idle_s": -1}, UsageError, "idle_s=-1"),
         ({"device": "cud"}, UsageError, "'cud' is unknown. Did you mean 'cuda'"),
+        ({"device": "gpu"}, UsageError, "'gpu' is unknown. Did you mean 'cuda'"),
+        ({"device": "cpu", "gpus": [0]}, UsageError, "device='cpu' meters no GPU, and gpus names"),
+        ({"gpus": None}, UsageError, "gpus=None names no GPUs"),
+        ({"gpus": [0, None]}, UsageError, "gpus=[0, None] names no GPUs"),
+        ({"quick": "no"}, UsageError, "quick='no' is neither True nor False"),
+        ({"name": 3}, UsageError, "name=3 is no text"),
         ({"task": "asr"}, UsageError, "task is for a model"),
         ({"work": "builtin:gpt2"}, UsageError, "no task is named"),
         ({"work": "builtin:gpt2", "task": "text_generatio"}, TaskError, "mean 'text_generation'"),
@@ -162,6 +220,14 @@ def test_a_folder_is_no_file_and_an_empty_one_holds_nothing(tmp_path):
         ({"work": "a/b", "task": "asr", "name": "x"}, UsageError, "name is for a function"),
         ({"work": "a/b", "task": "asr", "options": {"quik": 1}}, UsageError, "mean 'quick'"),
         ({"work": "a/b", "task": "asr", "repeats": 0}, UsageError, "repeats"),
+        (
+            {"work": "a/b", "task": "asr", "options": {"out": "x"}},
+            UsageError,
+            "'out' is not an opt",
+        ),
+        ({"work": "a/b", "task": "asr", "options": "x"}, UsageError, "options='x' is no mapping"),
+        ({"work": "a/b", "task": "asr", "options": {"dataset": "x"}}, UsageError, "Both queries"),
+        ({"work": "a/b", "task": 3}, UsageError, "task=3 is no text"),
         (
             {"work": "builtin:minilm-l6", "task": "sentence_similarity"},
             DatasetError,
@@ -263,11 +329,82 @@ async def later(query):
     await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("lazy", [lambda q: (one for one in q), lambda q: map(str, q), later])
-@pytest.mark.filterwarnings("ignore:coroutine")
-def test_work_that_is_not_done_is_no_work(lazy):
-    with pytest.raises(energyscore.WorkError, match="is not done when it returns"):
+async def one_by_one(query):
+    yield query
+
+
+@pytest.mark.parametrize(
+    ("lazy", "remedy"),
+    [
+        (lambda query: (one for one in query), "lambda query: list(f(query))"),
+        (lambda query: map(str, query), "lambda query: list(f(query))"),
+        (later, "lambda query: asyncio.run(f(query))"),
+        (one_by_one, "lambda query: asyncio.run(read(query))"),
+    ],
+)
+def test_work_that_is_not_done_is_no_work(lazy, remedy):
+    """That a coroutine was never awaited is an error here as every warning is."""
+    with pytest.raises(energyscore.WorkError, match="is not done when it returns") as caught:
         energyscore.measure(lazy, ["ab"], **QUICK)
+    assert remedy in caught.value.remedy
+    assert ("to_thread(energyscore.measure" in caught.value.remedy) == ("asyncio" in remedy)
+
+
+def test_async_work_is_measured_as_the_remedy_says():
+    done = []
+
+    async def work(query):
+        await asyncio.sleep(0)
+        done.append(query)
+
+    async def main():
+        return await asyncio.to_thread(
+            energyscore.measure, lambda query: asyncio.run(work(query)), ["a"], **QUICK
+        )
+
+    measured = asyncio.run(main())
+    assert 1 <= measured.queries < len(done)
+
+    def in_the_loop(query):
+        raise RuntimeError("asyncio.run() cannot be called from a running event loop")
+
+    with pytest.raises(energyscore.WorkError, match=r"await asyncio\.to_thread\("):
+        energyscore.measure(in_the_loop, ["a"], **QUICK)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: energyscore.measure(len, ["a"], **QUICK),
+        lambda: energyscore.measure("builtin:gpt2", 3, task="text_generation", quick=True),
+    ],
+    ids=["function", "model"],
+)
+def test_one_process_measures_one_thing_at_a_time(other):
+    """Each of two would be charged with the energy of both; so neither a thread nor the work may.
+
+    Whatever is measured first goes on, and afterwards the next can be.
+    """
+    refused = []
+
+    def attempt():
+        try:
+            other()
+        except UsageError as error:
+            refused.append(str(error))
+
+    def work(query):
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        thread.join()
+
+    measured = energyscore.measure(work, ["a"], repeats=1, **QUICK)
+    assert measured.valid
+    assert len(refused) > measured.queries
+    assert all("is measuring already" in one and "one after the other" in one for one in refused)
+    with pytest.raises(energyscore.WorkError, match="is measuring already") as caught:
+        energyscore.measure(lambda query: other(), ["a"], **QUICK)
+    assert isinstance(caught.value.__cause__, UsageError)
 
 
 def run_script(code, folder, env):
@@ -426,6 +563,7 @@ def test_a_model_is_measured_as_the_command_line_does(tmp_path, monkeypatch, cap
     result = measured.result
     assert (result.task.id, result.model.id) == ("sentence_similarity", "builtin:minilm-l6")
     assert (result.workload.queries, result.protocol.quick, len(result.runs)) == (4, True, 2)
+    assert result.workload.dataset == "queries given to energyscore.measure.jsonl"
     assert measured.runs == 2
     assert measured.system_wh_per_1k_queries == result.score.system_wh_per_1k_queries
     assert measured.gpu.reason == result.score.reason
@@ -483,7 +621,7 @@ def test_queries_of_a_model_are_written_as_its_dataset(tmp_path, monkeypatch):
 
 
 def test_the_example_of_the_readme_is_a_test_that_can_fail(tmp_path, monkeypatch):
-    """As a team would copy it: without a GPU the live test says why it tells nothing."""
+    """As a team would copy it, with warnings as errors, and on a machine without a GPU."""
     readme = (ROOT / "README.md").read_text()
     (example,) = re.findall(r"```python\n(# test_energy\.py\n.*?)```", readme, flags=re.S)
     (tmp_path / "test_energy.py").write_text(example)
@@ -491,7 +629,7 @@ def test_the_example_of_the_readme_is_a_test_that_can_fail(tmp_path, monkeypatch
     folder.mkdir()
     written(folder, make_result())
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider"],
         cwd=tmp_path,
         env=environment(env_without_library(tmp_path / "none")),
         capture_output=True,
@@ -500,16 +638,24 @@ def test_the_example_of_the_readme_is_a_test_that_can_fail(tmp_path, monkeypatch
         timeout=300,
     )
     assert done.returncode == 0, done.stdout
-    assert "1 passed, 1 skipped" in done.stdout
-    assert re.search(r"SKIPPED.*libnvidia-ml\.so\.1", done.stdout)
+    assert "2 passed in" in done.stdout, "no warnings are counted"
+    assert done.stderr == ""
 
     namespace = {}
     exec(example, namespace)
     monkeypatch.chdir(tmp_path)
-    namespace["test_saved_results_keep_to_the_budget"]()
-    written(folder, make_result(runs=[make_run(joules=3 * 3600)]))
-    with pytest.raises(AssertionError, match=r"GPU: 3\.00 Wh"):
-        namespace["test_saved_results_keep_to_the_budget"]()
+    check = namespace["test_saved_results_keep_to_the_budget"]
+    check()
+    # The mean, 2.4 Wh, would be within 2.5 Wh; the interval, 0.5 Wh to either side, is not.
+    written(folder, make_result(runs=[make_run(i, joules=3600 * (2.2 + i / 5)) for i in range(3)]))
+    with pytest.raises(AssertionError, match=r"GPU: 2\.40 Wh"):
+        check()
     written(folder, make_result(runs=[make_run(joules=None)]))
     with pytest.raises(energyscore.NotMeasuredError, match="the GPU was lost"):
-        namespace["test_saved_results_keep_to_the_budget"]()
+        check()
+    on_cpu = {"gpu": None, "official": False}
+    written(folder, make_result(runs=[make_cpu_run(i) for i in range(3)], **on_cpu))
+    with pytest.raises(AssertionError, match=r"  processor and memory: 30\.0 Wh"):
+        check()
+    written(folder, make_result(runs=[make_cpu_run(i, joules=720) for i in range(3)], **on_cpu))
+    check()

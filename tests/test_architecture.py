@@ -12,7 +12,7 @@ PACKAGE = ROOT / "energyscore"
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pynvml", "pandas"}
 PURE = (
     *("task", "meter", "backend", "result", "rating", "stars", "scales", "statistics"),
-    *("checks", "attribution", "scoring", "assemble", "plausibility"),
+    *("checks", "attribution", "scoring", "assemble", "plausibility", "soundness"),
     *("regression", "regression_error", "tick_model"),
     *("modes", "names", "reasoning", "footprint", "grid", "comparable", "placement"),
     *("effect", "measured", "measured_csv", "likeness", "compare"),

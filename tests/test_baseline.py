@@ -13,6 +13,7 @@ from energyscore.baseline import (
     find_baselines,
     load_baseline,
     save_baselines,
+    unlike_conditions,
 )
 from energyscore.errors import ResultError
 from energyscore.measured_files import load_measured
@@ -107,10 +108,33 @@ def test_one_is_found_by_the_beginning_of_its_name(tmp_path):
     path, baseline = find_baseline("text-generation_org-o", tmp_path)
     assert baseline.result.model.id == "org/other"
     assert find_baseline(str(path), tmp_path)[1] == baseline
-    with pytest.raises(ResultError, match="beginning of 2"):
+    with pytest.raises(ResultError, match="means 2 baselines"):
         find_baseline("text", tmp_path)
     with pytest.raises(ResultError, match="Did you mean"):
         find_baseline(path.stem[1:], tmp_path)
+    for name in ("org/other", "text_generation_org/o", "text_generation_org-o"):
+        assert find_baseline(name, tmp_path)[0] == path
+    with pytest.raises(ResultError, match="means 2 baselines"):
+        find_baseline("text_generation", tmp_path)
+
+
+def test_folders_of_one_name_are_baselines_of_their_own(tmp_path):
+    def local(revision):
+        part = RESULT.model.model_copy(
+            update={"id": "ckpt", "source": "local", "revision": revision}
+        )
+        return RESULT.model_copy(update={"model": part})
+
+    one, other = local("sha256:" + "a" * 64), local("sha256:" + "b" * 64)
+    assert not any(entry.replaced for entry in saved(tmp_path, one, other))
+    assert saved(tmp_path, one)[0].replaced
+    assert unlike_conditions([one, other]) == ["revision aaaaaaaaaaaaaaaa", "revision " + "b" * 16]
+
+
+def test_what_is_unlike_is_shown_of_those_that_look_the_same():
+    found = unlike_conditions([RESULT, make_result(power_limit_w=300.0), make_result("org/other")])
+    assert (found[1], found[2]) == ("power_limit 300 W", "")
+    assert found[0].startswith("power_limit ")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +166,14 @@ def test_the_commands_save_list_and_show(tmp_path):
     (row,) = json.loads(energyscore("baseline", "list", "--format", "json", cwd=tmp_path).stdout)
     assert (row["hardware"], row["model"]) == (RESULT.hardware, "org/model")
     assert "org/model" in energyscore("baseline", "list", cwd=tmp_path).stdout
-    shown = energyscore("baseline", "show", row["name"], cwd=tmp_path)
+    older = make_result(created_at="2025-01-01T00:00:00Z")
+    (tmp_path / "a.json").write_text(result_to_json(older))
+    again = energyscore("baseline", "save", "a.json", cwd=tmp_path)
+    assert f"({RESULT.created_at}) -> " in again.stdout
+    assert "was measured later than" in again.stderr
+    listed = energyscore("baseline", "list", "--dir", "energy-baseline", cwd=tmp_path)
+    assert (listed.status, "org/model" in listed.stdout) == (0, True)
+    shown = energyscore("baseline", "show", "org/model", cwd=tmp_path)
     assert json.loads(shown.stdout)["result"]["model"]["id"] == "org/model"
     (tmp_path / "bad.json").write_text(result_to_json(make_result(invalid=("hot",))))
     refused = energyscore("baseline", "save", "bad.json", cwd=tmp_path)

@@ -13,8 +13,15 @@ import pytest
 from conftest import energyscore, environment
 from submissions import bundle, measure
 
-from energyscore.export.bundle import ATTESTATIONS
+from energyscore.cli import bundle as command
+from energyscore.errors import UsageError
+from energyscore.export.bundle import ATTESTATIONS, MOST_RESULTS, Submitted, to_bundle
+from energyscore.rating import rate
+from energyscore.result import RawPart, result_to_json
 from energyscore.store import load_result
+from energyscore.verify.archive import read_archive
+from energyscore.verify.manifest import read_manifest
+from results import make_result
 
 
 @pytest.fixture(scope="module")
@@ -201,11 +208,11 @@ def test_older_ones_are_named_before_anything_is_attested(tmp_path, command):
 def test_what_the_checker_refuses_is_not_written(tmp_path, command):
     path = measure(tmp_path / "results", queries=60, repeats=2)
     content = json.loads(path.read_text())
-    content["score"]["gpu_wh_per_1k_queries"] /= 2
+    content["score"]["net_gpu_wh_per_1k_queries"] /= 2
     path.write_text(json.dumps(content))
     done = command("bundle", "results", "--attest", "--allow-unofficial", "-o", "x.zip")
     assert (done.status, done.stdout) == (2, "")
-    assert "`energyscore verify` would refuse it: score of 01-org-model" in done.error
+    assert "`energyscore verify` would refuse it: net score of 01-org-model" in done.error
     assert not (tmp_path / "x.zip").exists()
 
 
@@ -232,3 +239,23 @@ def test_a_submission_ends_in_zip(tmp_path, command, name):
     assert done.status == 2
     assert "does not end in .zip" in done.error
     assert not (tmp_path / name).exists()
+
+
+def test_what_the_checker_reads_holds_as_many_results_as_a_bundle_may():
+    result = make_result().model_copy(
+        update={"raw": RawPart(file="a.raw.jsonl.gz", sha256="0" * 64)}
+    )
+    (stars,) = rate([result])
+    entry = Submitted(result, b"{}", b"raw", stars, ())
+    files = read_archive(to_bundle([entry] * MOST_RESULTS))
+    assert len(files) == 6 * MOST_RESULTS + 1
+    assert len(read_manifest(files).results) == MOST_RESULTS
+
+
+def test_more_results_than_the_checker_reads_are_refused(tmp_path):
+    text = result_to_json(make_result())
+    for number in range(MOST_RESULTS + 1):
+        (tmp_path / f"{number}.json").write_text(text.replace("0" * 64, f"{number:064x}"))
+    with pytest.raises(UsageError, match=r"1,001 results; 1,000 are read at most"):
+        command.bundle([tmp_path], tmp_path / "a.zip", attest=True, allow_unofficial=True)
+    assert not (tmp_path / "a.zip").exists()

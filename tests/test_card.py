@@ -250,7 +250,7 @@ def test_the_command_merges_into_a_card_and_keeps_its_permissions(results, tmp_p
 
 
 def test_a_card_keeps_its_other_tasks_and_refuses_another_model(tmp_path):
-    task = measured("org/a").task.model_copy(update={"id": "summarization"})
+    task = measured("org/a").task.model_copy(update={"id": "summarization", "digest": "0" * 64})
     contents = {
         "gen": measured("org/a", identity="a" * 64),
         "sum": measured("org/a", identity="b" * 64).model_copy(update={"task": task}),

@@ -244,7 +244,6 @@ def test_a_card_without_a_front_matter_gets_one(text):
     ["---\n---\ntext\n", "---\n\n---\ntext\n", "---\n# nothing\n---\ntext", "\ufeff---\n---\n",
      "---\nmodel-index: []\n---\n", "---\nmodel-index:\n---\n",
      "---\nmodel-index:\n- name: x\n  results: []\nlicense: mit\n---\n",
-     "---\nmodel-index: [{name: x, results: []}]\nlicense: mit\n---\n",
      "---\nmodel-index:\n- name: x\nlicense: mit\n---\n", "\n\n---\na: 1\n---\n"],
 )  # fmt: skip
 def test_empty_parts_of_a_card_can_be_filled(card):
@@ -274,7 +273,10 @@ def test_a_value_may_be_any_text():
         ("---\na: b: c\n---\n", "not YAML in line 2"),
         ("---\na: 2024-99-99\n---\n", "not YAML"),
         ("---\n- a\n---\n", "no keys and values"),
-        ("---\n{license: mit}\n---\n", "without { } around them"),
+        ("---\n{license: mit}\n---\n", "one a line, without { } or [ ] around them"),
+        ("---\nmodel-index: [{name: x, results: []}] # mine\n---\n", "without { } or [ ]"),
+        ("---\nmodel-index:\n- {name: x, results: []}\n---\n", "without { } or [ ]"),
+        ("---\nmodel-index:\n- name: x\n  results: [{n: 1.10}]\n---\n", "without { } or [ ]"),
         ("---\nmodel-index: {name: x}\n---\n", "not a list of models"),
         ("---\nmodel-index:\n- results: []\n---\n", "not a list of models"),
         ("---\nmodel-index:\n- name: x\n  results: 3\n---\n", "not a list of models"),
@@ -290,3 +292,72 @@ def test_broken_cards_are_refused_in_one_line(card, words):
     assert words in str(error.value)
     assert str(error.value).startswith("README.md: ")
     assert "\n" not in str(error.value)
+
+
+HAND_WRITTEN = {
+    "no results yet": (
+        'model-index:\n# who\n- name: "x"   # name\n  results: []   # none yet\n# end\ntags: [a]\n',
+        'model-index:\n# who\n- name: "x"   # name\n  results:    # none yet\n# end\ntags: [a]\n',
+    ),
+    "results that are null": ("model-index:\n- name: x # n\n  results: # r\na: 1.10\n", None),
+    "results of no key": ("model-index:\n- name: 'x' # n\n\n# c\na: 1.10\n", None),
+    "an empty index": ("model-index: [] # keep\na: 1.10\n", "model-index:  # keep\na: 1.10\n"),
+    "an index that is null": (
+        "model-index: ~ # keep\na: 1.10\n",
+        "model-index:  # keep\na: 1.10\n",
+    ),
+    "ours without markers": (
+        "model-index:\n- name: a # A\n  results:\n  # theirs\n  - task: {type: t}\n"
+        "    metrics:\n    - type: acc\n      value: 1.10 # exact\n  - task:\n"
+        "      type: text-generation\n    metrics:\n"
+        "    - type: energyscore_gpu_wh_per_1k_queries\n      value: 3\n  # last\nb: 1.10\n",
+        "model-index:\n- name: a # A\n  results:\n  # theirs\n  - task: {type: t}\n"
+        "    metrics:\n    - type: acc\n      value: 1.10 # exact\n  # last\nb: 1.10\n",
+    ),
+    "others between": (
+        "model-index:\n- name: a\n  results:\n  # energyscore: begin\n  - task: {type: t}\n"
+        "    metrics: [{type: acc, value: 1.10}] # exact\n  # energyscore: end\n",
+        "model-index:\n- name: a\n  results:\n  - task: {type: t}\n"
+        "    metrics: [{type: acc, value: 1.10}] # exact\n",
+    ),
+    "metrics of another tool": (
+        "model-index:\n- name: a\n  results:\n  - task: {type: t}\n    metrics:\n"
+        "    - type: energyscore_of_another_tool\n      value: 3\n",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("line_break", BREAKS.values(), ids=BREAKS)
+@pytest.mark.parametrize("name", HAND_WRITTEN)
+def test_hand_written_entries_keep_every_character(name, line_break):
+    before, left = HAND_WRITTEN[name]
+    card = f"---\n{before}---\ntext\n".replace("\n", line_break)
+    merged = merge(card)
+    assert merge(merged) == merged
+    left = f"---\n{left or before}---\ntext\n".replace("\n", line_break)
+    assert without_ours(merged).startswith(left)
+    assert ours() in [r for entry in front_of(merged)["model-index"] for r in entry["results"]]
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~~", "  ```md"])
+def test_markers_in_a_block_of_code_are_an_example(fence):
+    example = f"{fence}\n{BEGIN}\nexample\n{END}\n{fence.removesuffix('md')}\n"
+    card = f"---\na: 1\n---\n{example}text\n"
+    merged = merge(card)
+    assert merged.count("\nexample\n") == 1
+    assert example in merged
+    assert merged.count(BEGIN) == 2
+    assert merge(merged) == merged
+
+
+def test_a_block_of_code_that_never_ends_hides_no_markers():
+    merged = merge("---\na: 1\n---\n```\ntext\n")
+    assert merge(merged) == merged
+
+
+@pytest.mark.parametrize("card", ["---\na: 1\n---", "---\n---", "---\nmodel-index: []\n---"])
+def test_a_card_may_end_with_its_front_matter(card):
+    merged = merge(card)
+    assert ModelCard(merged).data.model_name == "model"
+    assert merge(merged) == merged

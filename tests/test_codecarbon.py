@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 from types import SimpleNamespace
 
 import pynvml
@@ -99,6 +100,28 @@ def test_settings_that_are_not_ours_do_not_change_the_figures(folder, monkeypatc
 def test_settings_that_are_not_ours_do_not_cost_the_figures(folder, monkeypatch, setting):
     hostile_variables(folder, monkeypatch, setting)
     assert measure()[0].readings["cpu"].energy_j is not None
+
+
+def test_what_it_warns_of_costs_nobody_a_figure_and_is_not_shown(folder, monkeypatch):
+    """As with `python -W error`: CodeCarbon warns of its own settings where it is built."""
+    from codecarbon import OfflineEmissionsTracker
+
+    def warn_and(method):
+        def warning(self, *arguments, **options):
+            warnings.warn("of its own doing", DeprecationWarning, stacklevel=2)
+            return method(self, *arguments, **options)
+
+        return warning
+
+    for name in ("__init__", "start_task", "stop_task"):
+        method = getattr(OfflineEmissionsTracker, name)
+        monkeypatch.setattr(OfflineEmissionsTracker, name, warn_and(method))
+    for action in ("error", "always"):
+        with warnings.catch_warnings(record=True) as shown:
+            warnings.simplefilter(action)
+            measurement, _, _ = measure()
+        assert measurement.readings["cpu"].method == "estimated"
+        assert shown == []
 
 
 @pytest.mark.parametrize("name", ["electricitymaps_api_token", "co2_signal_api_token"])

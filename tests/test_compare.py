@@ -316,3 +316,17 @@ def test_of_a_folder_the_newest_of_each_identity_is_read(tmp_path):
         (tmp_path / f"{number}.json").write_text(text)
     assert [one.created_at for one in load_measured([tmp_path])] == [LATER]
     assert len(load_measured([tmp_path], every=True)) == 2
+
+
+def test_results_without_counterparts_and_stars_without_reason_are_explained(tmp_path):
+    for name, model in (("a", "org/a"), ("b", "org/b")):
+        (tmp_path / name).mkdir()
+        for number in "12":
+            result = make_result(f"{model}{number}", identity=number * 64)
+            (tmp_path / name / f"{number}.json").write_text(result_to_json(result))
+    lonely = energyscore("compare", "a", "b", cwd=tmp_path)
+    assert (lonely.status, "add --allow model" in lonely.error) == (2, True)
+    other = make_result("org/a1", created_at="2026-03-01T00:00:00Z", runs=runs_of(3.0, 3.01, 3.02))
+    (tmp_path / "c.json").write_text(result_to_json(other))
+    shown = energyscore("compare", "a/1.json", "c.json", cwd=tmp_path)
+    assert (shown.status, "no stars to compare: " in shown.stdout) == (0, True)

@@ -53,8 +53,8 @@ def with_score(result, **change):
     return result.model_copy(update={"score": result.score.model_copy(update=change)})
 
 
-def limit(*texts, **change):
-    return PolicyRule("options", limits=tuple(map(parse_limit, texts)), **change)
+def limit(*texts, place="options", **change):
+    return PolicyRule(place, limits=tuple(map(parse_limit, texts)), **change)
 
 
 def verdict_of(results, *rules, baselines=(BASE,), **policy):
@@ -396,7 +396,7 @@ def test_a_reader_that_stops_reading_changes_no_verdict(tmp_path):
         (("gate", "x.json", "--max-regression", "5%"), "Name one with --baseline"),
         (("gate", "x.json", "--policy", "no.yaml"), "no.yaml cannot be read"),
         (("compare", "x.json", "y.json", "--allow", "gpus"), "Did you mean 'gpu'"),
-        (("baseline", "list", "nowhere"), "There is no folder nowhere"),
+        (("baseline", "list", "--dir", "nowhere"), "There is no folder nowhere"),
     ],
 )
 def test_wrong_usage_is_status_2_and_one_line(tmp_path, arguments, said):
@@ -404,3 +404,70 @@ def test_wrong_usage_is_status_2_and_one_line(tmp_path, arguments, said):
     assert done.status == 2
     assert said in done.error
     assert done.stdout == ""
+
+
+def every_output(verdict):
+    return [
+        to_markdown(verdict).decode(),
+        to_junit(verdict).decode(),
+        to_annotations(verdict).decode(),
+        verdict.model_dump_json(),
+    ]
+
+
+@pytest.mark.parametrize("taken", ["pass", "warn"])
+def test_where_nothing_could_be_told_the_heading_says_so(taken):
+    verdict = verdict_of([scaled(1.05)], REGRESSION, on_inconclusive=taken)
+    assert (verdict.verdict, verdict.exit_code, verdict.decided) == ("pass", 0, 0)
+    assert verdict.line.startswith("pass: nothing was decided: 1 inconclusive")
+    heading = to_markdown(verdict).decode().splitlines()[0]
+    assert heading.startswith("## ⚠️ Energy gate pass: nothing was decided")
+    assert "nothing was decided" in to_annotations(verdict).decode()
+    both = verdict_of([scaled(1.05), scaled(1.0)], REGRESSION)
+    assert (both.decided, "nothing was decided" in both.line) == (1, False)
+
+
+def test_checks_that_look_the_same_are_told_apart_by_time_else_by_file():
+    apart = {"identity": "1" * 64, "created_at": "2026-02-02T00:00:00Z"}
+    dated = verdict_of([scaled(1.0), scaled(1.0, **apart)], limit(f"{GPU}<=9"))
+    assert [one.apart for one in dated.checks] == [LATER, "2026-02-02T00:00:00Z"]
+    filed = verdict_of([scaled(1.0), scaled(1.2)], limit(f"{GPU}<=1"))
+    assert [one.apart for one in filed.checks] == ["0.json", "1.json"]
+    for text in every_output(filed):
+        assert "1.json" in text
+    (alone,) = verdict_of([scaled(1.0)], limit(f"{GPU}<=9")).checks
+    assert alone.subject == "org/model"
+
+
+def test_an_optional_rule_that_fits_nothing_is_told():
+    rules = [
+        limit(f"{GPU}<=9"),
+        limit(f"{GPU}<=9", place="rules[1]", tasks=("text_generatoin",), optional=True),
+    ]
+    some, known = [measured(BASE)], ("text_generation", "asr")
+    verdict = run_gate(some, [], Policy(rules=tuple(rules)), NOW, known)
+    assert (verdict.exit_code, verdict.unfitted) == (0, ["rules[1]"])
+    for text in every_output(verdict):
+        assert "1 optional rule fitted no result" in text.replace("\\", "")
+        assert "Did you mean" in text
+    needed = run_gate(some, [], Policy(rules=(limit(tasks=("ars",)),)), NOW, known)
+    assert "unknown task 'ars'. Did you mean 'asr'?" in needed.checks[0].reason
+    assert run_gate(some, [], Policy(rules=(limit(tasks=("a*",)),)), NOW, known).notes == []
+
+
+def test_what_else_changed_since_the_baseline_is_told():
+    moved = scaled(1.2)
+    machine = moved.environment.model_copy(update={"driver": "999.1"})
+    verdict = verdict_of([moved.model_copy(update={"environment": machine})], REGRESSION)
+    was = BASE.environment.driver
+    assert verdict.checks[0].changed == {"driver": (was, "999.1")}
+    (remark,) = verdict.remarks
+    assert remark == f"text_generation, org/model: also changed: driver {was or 'none'} -> 999.1"
+    assert "999.1" in to_markdown(verdict).decode()
+
+
+def test_a_limit_is_said_as_it_was_written_and_a_reason_is_no_estimate():
+    (below,) = verdict_of([BASE], limit(f"{GPU}<5")).checks
+    assert "less than 5.00 Wh allowed" in below.reason
+    (lost,) = verdict_of([NULL], limit(f"{SYSTEM}<=5")).checks
+    assert not lost.said.endswith("(estimated)")

@@ -251,7 +251,7 @@ def test_estimates_alone_are_rated_and_marked():
 
 
 def test_one_model_alone_has_no_stars_but_a_reason(tmp_path):
-    table = only(made(tables=[official(tmp_path, [("o/a", 1, 5)], "asr")]))
+    table = only(made(tables=[official(tmp_path, [("o/a", 1, "")], "asr")]))
     assert np.isnan(table.ranking()["stars"]).all()
     assert "at least two comparable models" in table.ranking()["reason"].iloc[0]
     assert "at least two comparable models" in notes_of(table)[0]
@@ -476,7 +476,7 @@ def test_official_files_hold_only_what_official_rows_are(tmp_path):
     files = to_official(made(results, tables, official_only=True))
     assert files == {
         "text_generation": b"model,total_gpu_energy,energy_score,class\n"
-        b"o/a,0.001313333,5,A\no/new,0.007,1,A\n"  # class B has one model: no stars
+        b"o/a,0.001313333,5,A\no/new,0.007,1,A\no/big,0.5,5,B\n"
     }
     only_l4 = [on_l4("o/a", 1.0), on_l4("o/b", 2.0)]
     assert to_official(made(only_l4, official_only=True)) == {}
@@ -578,3 +578,33 @@ def test_what_is_wrong_is_said_in_one_line_with_status_2(folder, command, argume
     assert done.status == 2
     assert said in done.error
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "rows", [[("o/a", 1, 5, "A")], [("o/a", 1, 5, "A"), ("o/b", 1, 5, "A")]], ids=["lone", "equal"]
+)
+def test_a_class_without_a_range_keeps_its_published_stars(tmp_path, rows):
+    table = only(board := made(tables=[official(tmp_path, rows)]))
+    assert set(stars_by_model(table).values()) == {5}
+    said = " ".join(notes_of(table))
+    assert "five stars" in said
+    assert f"all {len(rows)} published rows are the published ones" in said
+    assert to_official(board)["text_generation"].decode().splitlines()[1:] == [
+        f"{model},1.0,{stars},A" for model, _, stars, _ in rows
+    ]
+
+
+def test_without_published_stars_a_range_of_nothing_gives_none(tmp_path):
+    newcomer = made(tables=[official(tmp_path, [("o/a", 1, 5, "A"), ("o/b", 1, "", "A")])])
+    beside = made([measured("o/b", 1000.0)], [official(tmp_path, [("o/a", 1, 5, "A")])])
+    for board in (newcomer, beside):
+        assert "same energy" in notes_of(only(board))[0]
+
+
+def test_published_stars_that_do_not_follow_from_their_own_file_are_said_to(tmp_path):
+    wrong = [("o/a", 0.01, 1, "A"), ("o/b", 0.03, 3, "A"), ("o/c", 0.05, 5, "A")]
+    said = " ".join(notes_of(only(made(tables=[official(tmp_path, wrong)]))))
+    assert "2 of 3 published rows have other stars than published: by the official rule" in said
+    assert "not the same" not in said
+    more = made([measured("o/d", 90.0)], [official(tmp_path, wrong)])
+    assert "the rows that they are relative to are not the same" in " ".join(notes_of(only(more)))

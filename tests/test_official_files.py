@@ -177,3 +177,22 @@ def test_in_a_folder_only_official_files_are_taken_for_one(tmp_path, head, offic
 def test_a_newcomer_has_no_stars_yet(tmp_path):
     table = read(tmp_path, f"{HEADER}\norg/a,1,5\norg/b,2,\norg/c,3, \n")
     assert table.rows["published_stars"].fillna(0).tolist() == [5, 0, 0]
+
+
+def test_blank_lines_may_come_before_the_header(tmp_path):
+    table = read(tmp_path, f"\n  \n{HEADER}\norg/a,1,5\n")
+    assert rows_of(table) == [("org/a", 1.0, 5, "", 4)]
+    assert is_published(tmp_path / "asr.csv")
+    with pytest.raises(ResultError, match="line 3: no column energy_score"):
+        read(tmp_path, "\n\nmodel,total_gpu_energy\norg/a,1\n")
+
+
+@pytest.mark.parametrize("text", ["3", "3.0", "3.00", " 3.000 "])
+def test_stars_may_have_any_number_of_zeros(tmp_path, text):
+    assert rows_of(read(tmp_path, f"{HEADER}\no/a,1,{text}\n"))[0][2] == 3
+
+
+@pytest.mark.parametrize("text", ["3.01", "3.", "6.00", "0.0", "٣.0"])
+def test_other_numbers_are_no_stars(tmp_path, text):
+    with pytest.raises(ResultError, match="line 2: energy_score is"):
+        read(tmp_path, f"{HEADER}\no/a,1,{text}\n")

@@ -80,7 +80,7 @@ ONE = "min_stars: 1"
     [
         ("", "must hold a mapping"),
         ("- a", "must hold a mapping"),
-        ("rules: [", "not valid YAML"),
+        ("rules: [", "at line 1, column 9"),
         ("a: !!python/object:os.system x", "not valid YAML"),
         ("a: 2024-99-99", "not valid YAML"),
         ("{}", "the key 'rules' is missing"),
@@ -92,7 +92,8 @@ ONE = "min_stars: 1"
         ("rules: [{task: x}]", "rules[0]: it has no threshold"),
         ("rules: [{min_stars: 6}]", "rules[0].min_stars: "),
         ("rules: [{min_stars: '4'}]", "rules[0].min_stars: "),
-        ("rules: [{min_stars: true}]", "rules[0].min_stars: "),
+        ("rules: [{min_stars: true}]", "rules[0].min_stars: it must be a whole number (got true)"),
+        (f"rules: [{{{ONE}, model: 7}}]", "rules[0].model: it must be text"),
         ("rules: [{max: 2.5}]", "rules[0].max: it is no FIGURE<=LIMIT"),
         ("rules: [{max: gpu_wh<=2}]", "Did you mean 'gpu_wh_per_1k_queries'"),
         (f"rules: [{{max: {GPU}>=2}}]", "write <=, not >="),
@@ -116,6 +117,7 @@ ONE = "min_stars: 1"
         (f"rules: [{{{ONE}, {ONE}}}]", "the key 'min_stars' stands there twice"),
         (f"rules: [{{{ONE}}}]\non_inconclusive: ignore", "on_inconclusive: "),
         (f"rules: [{{{ONE}}}]\nallow: [gpus]", "allow: Unknown difference 'gpus'. Did you mean"),
+        (f"rules: [{{{ONE}}}]\nallow: model", "allow: A gate cannot allow 'model'"),
         (f"rules: [{{{ONE}}}]\nscale: 7", "scale: "),
         ("a: &a [1,1]\nb: &b [*a,*a]\nrules: [{max: [*b]}]", "rules[0].max"),
     ],
@@ -199,6 +201,13 @@ def test_wrong_options_are_named(limits, regression, said):
     assert said in str(caught.value)
 
 
+def test_the_baseline_lies_beside_its_policy_wherever_it_is_read_from(tmp_path):
+    path = tmp_path / "p.yaml"
+    for text, found in (("base", tmp_path / "base"), ("/srv/base", "/srv/base")):
+        path.write_text(f"baseline: {text}\nrules: [{{{ONE}}}]")
+        assert str(read_policy(path).baseline) == str(found)
+
+
 def options(policy, rule, **change):
     none = {"on_inconclusive": None, "scale": None, "baseline": None, "allow": ()}
     return with_options(policy, rule, **none | change)
@@ -214,5 +223,7 @@ def test_options_win_and_add():
 def test_nothing_to_check_and_no_baseline_are_wrong_usage():
     with pytest.raises(UsageError, match="Nothing is to be checked"):
         options(Policy(), None)
+    with pytest.raises(UsageError, match="compare A B --allow model"):
+        options(Policy(), rule_of_options([], 4, None), allow=["model"])
     with pytest.raises(UsageError, match="--baseline"):
         options(Policy(), rule_of_options([], None, "5%"))

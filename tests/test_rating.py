@@ -140,7 +140,13 @@ def test_a_gpu_that_did_not_do_the_work_earns_no_stars(scale, tmp_path, capsys):
     def beside(model, wh):
         result = make_result(model, runs_of(wh))
         protocol = result.protocol.model_copy(update={"device": "cpu", "gpus_chosen_by": "user"})
-        return result.model_copy(update={"protocol": protocol})
+        points = [
+            point.model_copy(update={"ok": False}) if point.name == "device" else point
+            for point in result.conformance
+        ]
+        return result.model_copy(
+            update={"protocol": protocol, "conformance": points, "official": False}
+        )
 
     several = [beside("x/a", 1.0), beside("x/b", 3.0)]
     for rating in rate([*several, make_result("x/c", runs_of(2.0))], scale)[:2]:
@@ -370,3 +376,13 @@ def test_a_scale_that_states_no_uncertainty_gives_stars_without_their_chance(tmp
     rating = rate([make_result()], str(file))[0]
     assert (rating.stars, rating.probabilities, rating.uncertainty_wh) == (5, None, None)
     assert rating.probability_reason == "mine states no uncertainty"
+
+
+def test_a_task_of_ones_own_is_not_rated_by_the_reference():
+    """Its points of the protocol are its own, and may all hold."""
+    result = make_result("x/a", runs_of(2.0))
+    own = result.model_copy(update={"task": result.task.model_copy(update={"digest": "0" * 64})})
+    assert [rating.kind for rating in rate([result])] == ["reference"]
+    (rating,) = rate([own])
+    assert rating.stars is None
+    assert [point.partition(":")[0] for point in rating.not_comparable] == ["definition"]

@@ -40,10 +40,10 @@ def recorded():
 
 
 def test_what_is_recorded_can_be_read_again():
-    run = read_raw(raw_to_bytes("x", [recorded()])).runs[0]
+    run = read_raw(raw_to_bytes("x", "s", [recorded()])).runs[0]
     assert run.begin_s == BEGIN_NS // US / 1e6
     assert run.phase_s() == pytest.approx({"prefill": 0.0035, "decode": 8.9945})
-    assert run.edges_s == [0.002, 0.005, 0.009, 0.0095, 9.0]
+    assert list(run.edges_s) == [0.002, 0.005, 0.009, 0.0095, 9.0]
     gpu = run.domains["gpu:0"]
     assert (gpu.window_s, gpu.counter_j) == ((0.001, 9.5), (0.1, 7.0))
     # Within the window, and the last before it: the state at its beginning.
@@ -60,11 +60,11 @@ def test_a_source_without_updates_says_so():
 
 
 def test_the_same_runs_give_the_same_bytes():
-    data = raw_to_bytes("x", [recorded()])
-    assert data == raw_to_bytes("x", [recorded()])
+    data = raw_to_bytes("x", "s", [recorded()])
+    assert data == raw_to_bytes("x", "s", [recorded()])
     assert data[4:8] == bytes(4), "no time in it"
     lines = [json.loads(line) for line in gzip.decompress(data).splitlines()]
-    assert lines[0] == {"kind": "raw", "raw_version": 1, "identity": "x", "runs": 1}
+    assert lines[0] == {"kind": "raw", "raw_version": 1, "identity": "x", "subject": "s", "runs": 1}
     assert lines[1] == json.loads(json.dumps(recorded()))
 
 

@@ -2,6 +2,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -263,3 +264,43 @@ def test_an_interrupt_while_writing_leaves_no_temporary_file(tmp_path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         write_atomically(tmp_path / "f.txt", "new")
     assert names(tmp_path) == []
+
+
+def test_what_a_link_names_is_written_and_the_link_stays(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link, nowhere = tmp_path / "there" / "f", tmp_path / "l", tmp_path / "n"
+    target.write_text("old")
+    link.symlink_to(target)
+    nowhere.symlink_to("there/new")
+    write_atomically(link, "new")
+    write_atomically(nowhere, "made")
+    assert link.is_symlink()
+    assert nowhere.is_symlink()
+    assert target.read_text() == "new"
+    assert (tmp_path / "there" / "new").read_text() == "made"
+    assert names(tmp_path / "there") == ["f", "new"]
+
+
+def test_a_pipe_is_written_into_and_not_replaced(tmp_path):
+    pipe = tmp_path / "p"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, "content")
+        assert os.read(reader, 100) == b"content"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["p"]
+
+
+def test_devices_stay_what_they_are():
+    write_atomically(Path("/dev/null"), "content")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_links_in_a_circle_cannot_be_written(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(ResultError, match=r"a cannot be written: Too many levels"):
+        write_atomically(tmp_path / "a", "content")

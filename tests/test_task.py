@@ -44,7 +44,7 @@ def test_the_bundled_tasks_follow_the_official_protocol():
         ({"repeat": 10}, "unknown key 'repeat'. Did you mean 'repeats'?"),
         ({"queries": 0}, "queries: it must be above 0 (got 0)"),
         ({"queries": "1000"}, "queries: it must be a whole number (got '1000')"),
-        ({"version": True}, "version: it must be a whole number (got True)"),
+        ({"version": True}, "version: it must be a whole number (got true)"),
         ({"dataset": {"id": "x/y", "columns": {}}}, "dataset.columns: it must be"),
         ({"dataset": {"id": "no-slash", "columns": {"text": "text"}}}, "dataset.id: it must match"),
         ({"phases": ["preprocess", "prefil"]}, "phases.1: it must be"),
@@ -58,7 +58,7 @@ def test_the_bundled_tasks_follow_the_official_protocol():
         ({"diffusion": {"steps": 30, "images": 1, "step": 3}}, "unknown key 'diffusion.step'"),
         ({"precision": ["float8"]}, "precision.0: it must be"),
         ({"sample": {"file": "data/none.jsonl"}}, "none.jsonl does not exist"),
-        ({"id": None}, "id: it must be text (got None)"),
+        ({"id": None}, "id: it must be text (got null)"),
     ],
 )
 def test_a_wrong_task_file_gets_one_line_with_the_key(tmp_path, change, said):

@@ -214,13 +214,86 @@ def test_what_is_too_large_is_not_looked_into(sound, monkeypatch):
 
 def test_a_run_of_too_many_readings_is_not_parsed(monkeypatch):
     line = json.dumps({"index": 0, "numbers": list(range(1000))}).encode()
-    header = b'{"kind":"raw","raw_version":1,"identity":"x","runs":1}'
+    header = b'{"kind":"raw","raw_version":1,"identity":"x","subject":"s","runs":1}'
     data = gzip.compress(header + b"\n" + line + b"\n", mtime=0)
     with pytest.raises(BadJson, match="is missing"):
         raw_record.read_raw(data)
     monkeypatch.setattr(raw_record, "MOST_READINGS", 999)
     with pytest.raises(BadJson, match="over 999 numbers"):
         raw_record.read_raw(data)
+
+
+def run_line(**changes):
+    """A raw record's header and the one line of a run, with other content."""
+    run = {
+        "index": 0, "begin_us": 0, "end_us": 10, "domains": {},
+        "phases": {"names": ["a"], "entered": [0], "starts_us": [0], "end_us": 9},
+    }  # fmt: skip
+    header = b'{"kind":"raw","raw_version":1,"identity":"x","subject":"s","runs":1}'
+    return header + b"\n" + json.dumps(run | changes).encode() + b"\n"
+
+
+def phases(names=("a",), entered=(0,)):
+    starts_us = [0] * len(entered)
+    return {"names": list(names), "entered": list(entered), "starts_us": starts_us, "end_us": 9}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"phases": phases([f"p{n}" for n in range(4000)])}, "phases.names"),
+        ({"phases": phases(["p" * 5000])}, "phases.names"),
+        ({"phases": phases(entered=[-1])}, "not those that it names"),
+        ({"phases": phases(entered=[0.5] * 5000)}, "whole numbers"),
+        ({"phases": phases(entered=[True])}, "whole numbers"),
+        ({"phases": phases() | {"end_us": 2**61}}, "phases.end_us"),
+        ({"phases": phases() | {"starts_us": [2**61]}}, "out of all measure"),
+        ({f"k{n}": 0 for n in range(20_000)}, "over 10,000 names"),
+        ({"domains": {"d": [[]] * 10_000}}, "over 10,000 names"),
+    ],
+    ids=[
+        "phases", "a long name", "no phase", "fractions", "truths", "a time", "times", "keys",
+        "lists",
+    ],
+)  # fmt: skip
+def test_a_run_of_too_many_or_other_things_than_numbers_is_refused(changes, said):
+    assert raw_record.read_raw(gzip.compress(run_line())).runs[0].end_s == 10e-6
+    with pytest.raises(BadJson, match=said):
+        raw_record.read_raw(gzip.compress(run_line(**changes)))
+
+
+def test_runs_of_too_many_numbers_or_intervals_are_refused(monkeypatch):
+    data = gzip.compress(run_line(phases=phases(entered=[0] * 500)))
+    assert raw_record.read_raw(data).runs[0].entries() == {"a": 500}
+    monkeypatch.setattr(raw_record, "MOST_INTERVALS", 499)
+    with pytest.raises(BadJson, match="entered over 499 times"):
+        raw_record.read_raw(data)
+    monkeypatch.setattr(raw_record, "MOST_NUMBERS", 1000)
+    with pytest.raises(BadJson, match="over 1,000 numbers"):
+        raw_record.read_raw(data)
+
+
+def test_a_key_that_is_there_twice_among_many_is_found_at_once():
+    """Looking for each among all others would take an hour."""
+    keys = ",".join(f'"{n:x}":0' for n in range(300_000))
+    with pytest.raises(BadJson, match="'493df' is there twice"):
+        parse_strict(f'{{{keys},"493df":0}}'.encode())
+
+
+def test_a_text_of_too_many_keys_is_not_parsed():
+    with pytest.raises(BadJson, match="over 500,000 keys"):
+        parse_strict(b'{"":0' + b',"":0' * 500_000 + b"}")
+
+
+def test_what_takes_more_memory_than_there_is_is_no_submission(sound, monkeypatch):
+    def refuse(data):
+        raise MemoryError
+
+    monkeypatch.setattr("energyscore.verify.checker.read_raw", refuse)
+    monkeypatch.setattr("energyscore.verify.checker.read_archive", refuse)
+    verdict = verify(sound)
+    assert (verdict.exit_code, len(verdict.findings)) == (2, 1)
+    assert "too large" in verdict.findings[0].message
 
 
 def test_of_a_million_faults_only_the_first_are_told(sound):

@@ -3,16 +3,28 @@
 Light to import; what measures is imported when something is measured.
 """
 
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from energyscore.api.arguments import (
+    alone,
+    check_device,
+    check_flags,
+    check_text,
+    gpu_names,
+    read_count,
+    read_options,
+    read_path,
+    read_queries,
+    read_runs,
+    read_seconds,
+    refuse,
+)
 from energyscore.api.measurement import Figure, Measurement
-from energyscore.errors import ResultError, UsageError, did_you_mean
+from energyscore.errors import ResultError, UsageError
 
 if TYPE_CHECKING:
     from energyscore.work import Observer
@@ -20,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Figure", "Measurement", "load", "load_all", "measure"]
 
 Device = Literal["auto", "cpu", "cuda"]
-DEVICES = ("auto", "cpu", "cuda")
 
 REPEATS = 3
 MIN_WINDOW_S, QUICK_WINDOW_S = 10.0, 1.0
@@ -87,12 +98,15 @@ def measure(
     has begun on GPUs is waited for; any other work must be done when it returns. Metered are the
     GPUs on which torch holds memory in this process, whatever for; `gpus` names others, such as
     that of a server which the function asks. Processor and memory are those of the whole machine.
+    An async function `f` is measured as `lambda query: asyncio.run(f(query))`; where an event loop
+    runs already, by `await asyncio.to_thread(energyscore.measure, ...)`.
 
     **A model** is measured at a task exactly as `energyscore run` does it, in a process of its own,
     and the whole result is in `result`.
 
-    Nothing is printed and no file is left behind. It does not matter whether the calling module is
-    guarded by `if __name__ == "__main__"`.
+    Nothing is printed and no file is left behind: for files there is `energyscore run --out`. It
+    does not matter whether the calling module is guarded by `if __name__ == "__main__"`. One thing
+    is measured at a time in a process: each of two would be charged with the energy of both.
 
     Args:
         work: a function, a bound method, a Hugging Face pipeline, anything that can be called; or
@@ -103,19 +117,20 @@ def measure(
         repeats: how many runs. Default: 3 of a function, of a model as many as the task says; 1
             with `quick`. `auto`, of a model: until the interval is narrow enough.
         min_window_s: seconds that each run of a function lasts at least, over as many passes as
-            that takes. Default: 10, 1 with `quick`. A model's are those of the protocol.
+            that takes. Default: 10, 1 with `quick`. Not for models: theirs are the protocol's.
         quick: warm up with three batches, instead of until pace and temperature are steady (30 s
             to 2 min), and measure one short run, unless told otherwise.
         batch_size: call the function with lists of up to so many queries. Default: with one query,
             not in a list. Of a model: the task's.
-        device: `cpu` meters no GPU, `cuda` is an error where no GPU is used.
+        device: `cpu` meters no GPU, and goes without `gpus`; `cuda` is an error where no GPU is
+            used.
         gpus: the GPUs to meter (NVML's index or UUID). Default: those that the work occupies.
         idle_s: seconds to meter idling before, for the net figure. Default: 0 of a function; of a
             model 30, 0 with `quick`.
         allow_shared: keep a measurement valid although other processes used the GPUs.
         name: what to call the function. Default: its own name.
         options: of a model: more options of `energyscore run`, by their names with `_` for `-`,
-            such as `{"dtype": "bfloat16", "reasoning": "off"}`.
+            such as `{"dtype": "bfloat16", "reasoning": "off"}`; not those that write files.
         progress: show on stderr what is being done.
 
     Returns:
@@ -123,29 +138,31 @@ def measure(
         measurement is valid. A figure that was not measured is None, never 0.
 
     Raises:
-        UsageError: wrong arguments: no queries, an unknown task or option, a number out of range.
+        UsageError: wrong arguments (no queries, an unknown option, a number out of range), or this
+            process is measuring already. A TaskError, ModelError or DatasetError is one, too.
         WorkError: the function raised; its own exception is the `__cause__`.
         MeterError: a GPU that was named cannot be metered.
         UnsupportedError: this machine cannot do what was asked.
 
-    All of them are EnergyScoreErrors. Ctrl-C stays a KeyboardInterrupt. However it ends, no
-    process and no thread of it is left.
+    All of them are EnergyScoreErrors, and names of `energyscore`. Ctrl-C stays a KeyboardInterrupt.
+    However it ends, no process and no thread of it is left.
 
     Example:
         >>> measured = energyscore.measure(classifier, texts, repeats=5)
-        >>> assert measured.require_gpu_wh_per_1k_queries() <= 2.5
+        >>> assert measured.require_gpu_ci95()[1] <= 2.5  # the whole interval, as the gate judges
         >>> energyscore.measure("openai-community/gpt2", task="text_generation", quick=True).result
     """
-    if device not in DEVICES:
-        raise UsageError(f"device={device!r} is unknown.", did_you_mean(str(device), DEVICES))
-    named = (str(gpus),) if isinstance(gpus, str | int) else tuple(str(one) for one in gpus)
+    check_flags(quick=quick, allow_shared=allow_shared, progress=progress)
+    named = gpu_names(gpus)
+    check_device(device, named)
     if isinstance(work, str | os.PathLike):
-        _refuse("a model", min_window_s=min_window_s, name=name)
+        refuse("a model", min_window_s=min_window_s, name=name)
         if task is None:
             raise UsageError(
                 f"{os.fspath(work)!r} is the name of a model, and no task is named.",
                 "Add task='text_generation', or another that `energyscore tasks` lists.",
             )
+        check_text("task", task)
         said = {
             "repeats": repeats,
             "batch_size": batch_size,
@@ -154,40 +171,42 @@ def measure(
             "quick": quick or None,
             "allow_shared": allow_shared or None,
             "device": device,
-            **(options or {}),
+            **read_options(options),
         }
         from energyscore.api.models import measure_model
 
-        return measure_model(
-            os.fspath(work),
-            task,
-            queries if queries is None or isinstance(queries, int) else _read(queries),
-            {option: value for option, value in said.items() if value is not None},
-            _print_line if progress else lambda line: None,
-        )
+        with alone():
+            return measure_model(
+                os.fspath(work),
+                task,
+                queries if queries is None or isinstance(queries, int) else read_queries(queries),
+                {option: value for option, value in said.items() if value is not None},
+                _print_line if progress else lambda line: None,
+            )
     if not callable(work):
         raise UsageError(
             f"work is of type {type(work).__name__}: neither a function nor a model's name.",
             "Give something that can be called with a query, or a hub id, folder or builtin:NAME.",
         )
-    _refuse("a function", task=task, options=options)
+    refuse("a function", task=task, options=options)
+    check_text("name", name)
     from energyscore.api.calls import Settings, measure_calls
 
     settings = Settings(
-        repeats=_count("repeats", repeats, 1 if quick else REPEATS),
-        min_window_s=_seconds(
+        repeats=read_runs(repeats, 1 if quick else REPEATS),
+        min_window_s=read_seconds(
             "min_window_s", min_window_s, QUICK_WINDOW_S if quick else MIN_WINDOW_S
         ),
         quick=quick,
-        batch_size=None if batch_size is None else _count("batch_size", batch_size, 1),
+        batch_size=None if batch_size is None else read_count("batch_size", batch_size, 1),
         device=device,
         gpus=named,
-        idle_s=_seconds("idle_s", idle_s, 0.0),
+        idle_s=read_seconds("idle_s", idle_s, 0.0),
         allow_shared=allow_shared,
     )
-    contents = _read(queries)
+    contents = read_queries(queries)
     name = name or getattr(work, "__qualname__", None) or type(work).__name__
-    with _observer(name, progress=progress) as observer:
+    with alone(), _observer(name, progress=progress) as observer:
         return measure_calls(work, contents, name, settings, observer)
 
 
@@ -202,6 +221,7 @@ def load(path: str | os.PathLike[str]) -> Measurement:
 
     Raises:
         ResultError: when there is no such file, or it is no result; the message says where.
+        UsageError: when it is not one path.
 
     Example:
         >>> assert energyscore.load("result.json").require_gpu_wh_per_1k_queries() <= 2.5
@@ -211,69 +231,40 @@ def load(path: str | os.PathLike[str]) -> Measurement:
     from energyscore.paths import is_dir
     from energyscore.store import load_result
 
-    file = Path(path)
+    file = read_path("path", path)
     if is_dir(file):
         raise ResultError(f"{file} is a folder.", "energyscore.load_all reads all results in it.")
     return of_result(load_baseline(file).result if is_baseline(file) else load_result(file))
 
 
-def load_all(folder: str | os.PathLike[str]) -> list[Measurement]:
-    """Read all results in a folder, all the way down: older ones of the same measurement too.
+def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Measurement]:
+    """Read the results in a folder, all the way down: the newest of each measurement.
 
     Args:
         folder: where `energyscore run` writes results (`results` unless told otherwise).
+        every: older results of the same measurement too, which newer ones stand for.
 
     Returns:
-        One measurement a file, by the files' paths; at least one.
+        At least one measurement, by the files' paths. The newest one counts even where it is
+        invalid, as in `energyscore gate`.
 
     Raises:
         ResultError: when there is no such folder, it holds no result, or one of them is broken.
+        UsageError: when it is not one path.
 
     Example:
         >>> for measured in energyscore.load_all("results"):
-        ...     assert measured.require_system_wh_per_1k_queries() <= 20, measured
+        ...     assert measured.require_system_ci95()[1] <= 20, measured
     """
     from energyscore.api.measurement import of_result
     from energyscore.store import load_results
 
-    return [of_result(result) for _, result in load_results([Path(folder)])]
-
-
-def _refuse(what: str, **given: object) -> None:
-    """Refuse arguments that are for the other kind of work."""
-    wrong = [name for name, value in given.items() if value is not None]
-    if wrong:
-        other = "a function" if what == "a model" else "a model"
-        raise UsageError(f"{wrong[0]} is for {other}, and this is {what}.", "Leave it out.")
-
-
-def _read(queries: object) -> list[Any]:
-    """The queries as a list, at least one."""
-    if isinstance(queries, str | bytes | Mapping) or not isinstance(queries, Iterable):
-        kind = type(queries).__name__
-        raise UsageError(
-            f"queries is of type {kind}, not a sequence of queries.", "One is [query]."
-        )
-    contents = list(queries)
-    if not contents:
-        raise UsageError("queries is empty: there is nothing to measure.", "Give at least one.")
-    return contents
-
-
-def _count(name: str, value: object, default: int) -> int:
-    if value is None:
-        return default
-    if type(value) is not int or value < 1:
-        raise UsageError(f"{name}={value!r} is no whole number from 1 on.")
-    return value
-
-
-def _seconds(name: str, value: float | None, default: float) -> float:
-    if value is None:
-        return default
-    if not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise UsageError(f"{name}={value!r} is no number of seconds from 0 on.")
-    return float(value)
+    check_flags(every=every)
+    results = [result for _, result in load_results([read_path("folder", folder)])]
+    if not every:
+        newest = {one.identity: one for one in sorted(results, key=lambda one: one.created_at)}
+        results = [result for result in results if result is newest[result.identity]]
+    return [of_result(result) for result in results]
 
 
 class _Silent:

@@ -6,7 +6,7 @@ What it does on the GPU through torch is waited for; anything else must be done 
 import itertools
 import reprlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ NO_TORCH_GPU = (
 )
 NOT_ASKED = "no GPU was metered: device='cpu' was asked for"
 LAZY = (Iterator, Awaitable, AsyncIterator)
+IN_A_LOOP = "Where an event loop runs already: await asyncio.to_thread(energyscore.measure, ...)."
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,18 @@ class Calls:
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise WorkError(
                 f"{self._name} failed at {_place(batch.inputs)}: {what}.",
-                "The exception it raised is this one's cause; no energy is given.",
+                "The exception it raised is this one's cause; no energy is given."
+                + (f" {IN_A_LOOP}" if "running event loop" in str(error) else ""),
             ) from error
         if isinstance(output, LAZY):
-            kind = type(output).__name__
+            if isinstance(output, Coroutine):
+                output.close()  # else Python warns that it was never awaited
+            kind = type(output).__name__.replace("_", " ")
+            kind = f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
             raise WorkError(
-                f"{self._name} gave back a {kind} for {_place(batch.inputs)}: its work is not done "
+                f"{self._name} gave back {kind} for {_place(batch.inputs)}: its work is not done "
                 "when it returns, and would not be metered.",
-                "Wrap it in a function that does all of it, such as lambda query: list(f(query)).",
+                _how_to_do_all(output),
             )
         return BatchOutput(0)
 
@@ -253,6 +258,18 @@ def _protocol(plan: Plan, metering: Metering, warmup: Warmup) -> ProtocolPart:
         occupied_gpus=list(metering.occupied),
         shared=metering.shared,
     )
+
+
+def _how_to_do_all(output: object) -> str:
+    """How to wrap a function whose work begins only when its output is used."""
+    if isinstance(output, Awaitable):
+        return f"Have it done: lambda query: asyncio.run(f(query)). {IN_A_LOOP}"
+    if isinstance(output, AsyncIterator):
+        return (
+            "Read it to its end: async def read(query): return [one async for one in f(query)], "
+            f"and measure lambda query: asyncio.run(read(query)). {IN_A_LOOP}"
+        )
+    return "Wrap it in a function that does all of it, such as lambda query: list(f(query))."
 
 
 def _place(queries: Sequence[Query]) -> str:

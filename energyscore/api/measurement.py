@@ -26,7 +26,8 @@ class Figure:
         wh_per_1k_queries: watt-hours of 1,000 queries, the mean of the runs; None where it could
             not be measured.
         ci95: bounds of the 95% t interval of that mean over the runs, in the same unit; None for
-            a single run, which has no spread, and where there is no figure.
+            a single run, which has no spread, and where there is no figure. The lower one may be
+            negative where few runs differ much: it says that they tell little.
         method: how it was obtained. Of a GPU: `counter` (NVML's energy counter) or
             `power_integral`. Of the system: `measured`, or `estimated` as soon as one part of it
             is. None where there is no figure.
@@ -67,8 +68,10 @@ class Measurement:
         name: what was measured: a model, or the name of a function.
         gpu: energy of the metered GPUs, all together.
         net_gpu: the same less what these GPUs draw idle in that time, without an interval; only
-            where idling was metered.
-        system: energy of GPUs, processor and memory; its `method` says whether it is an estimate.
+            where idling was metered. About zero, or negative: the work cannot be told from idling,
+            whose draw was metered at another time and varies.
+        system: energy of the metered GPUs, if any, and of processor and memory; its `method` says
+            whether it is an estimate.
         metered_gpus: the UUIDs of the GPUs that were metered.
         runs: how many times the work was measured.
         queries: how many queries were done in all runs.
@@ -100,7 +103,7 @@ class Measurement:
 
     @property
     def system_wh_per_1k_queries(self) -> float | None:
-        """Energy of GPUs, processor and memory for 1,000 queries in Wh, often an estimate."""
+        """Energy of metered GPUs, processor and memory for 1,000 queries in Wh; often estimated."""
         return self.system.wh_per_1k_queries
 
     def require_gpu_wh_per_1k_queries(self) -> float:
@@ -119,7 +122,7 @@ class Measurement:
         return self._require(self.gpu, "GPU energy")
 
     def require_system_wh_per_1k_queries(self) -> float:
-        """Energy of GPUs, processor and memory for 1,000 queries in Wh, to assert on.
+        """Energy of metered GPUs, processor and memory for 1,000 queries in Wh, to assert on.
 
         Returns:
             The figure; `system.estimated` says whether it is an estimate, which follows the time
@@ -133,6 +136,39 @@ class Measurement:
             >>> assert energyscore.load("result.json").require_system_wh_per_1k_queries() <= 20
         """
         return self._require(self.system, "energy of the system")
+
+    def require_gpu_ci95(self) -> tuple[float, float]:
+        """Bounds of the 95% interval of the GPU energy, in Wh of 1,000 queries, to assert on.
+
+        As `energyscore gate` does: within a limit is what lies below it with its upper bound.
+
+        Raises:
+            NotMeasuredError: when there is none, as of a single run; the message says why.
+            InvalidResult: when the measurement is invalid; the message says why.
+
+        Example:
+            >>> assert energyscore.load("result.json").require_gpu_ci95()[1] <= 2.5
+        """
+        return self._require_ci95(self.gpu, "GPU energy")
+
+    def require_system_ci95(self) -> tuple[float, float]:
+        """Bounds of the 95% interval of the system's energy, in Wh of 1,000 queries, to assert on.
+
+        Raises:
+            NotMeasuredError: when there is none, as of a single run; the message says why.
+            InvalidResult: when the measurement is invalid; the message says why.
+        """
+        return self._require_ci95(self.system, "energy of the system")
+
+    def _require_ci95(self, figure: Figure, what: str) -> tuple[float, float]:
+        self._require(figure, what)
+        if figure.ci95 is None:
+            raise NotMeasuredError(
+                f"{self.name}: the {what} has no interval: "
+                + ("one run has no spread." if self.runs == 1 else "its spread is not known."),
+                "Measure with repeats=3 or more.",
+            )
+        return figure.ci95
 
     def _require(self, figure: Figure, what: str) -> float:
         if not self.valid:
@@ -149,7 +185,7 @@ class Measurement:
         lines = [
             f"{self.name}: {runs}, {queries} in {format_duration(self.duration_s)}",
             f"  GPU: {self.gpu}",
-            f"  GPU, processor and memory: {self.system}",
+            f"  {'GPU, processor' if self.metered_gpus else 'processor'} and memory: {self.system}",
             *(f"  invalid: {reason}" for reason in self.invalid_reasons),
             *(f"  caution: {caution.message}" for caution in self.cautions),
         ]

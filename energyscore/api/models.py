@@ -19,6 +19,16 @@ from energyscore.suite.child import python, run_child
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.task import TaskSpec, find_task, load_tasks
 
+GIVEN = "queries given to energyscore.measure.jsonl"
+"""The file of queries that were given: results call their dataset so."""
+
+NO_OPTIONS = {
+    **dict.fromkeys(("out", "format", "fresh"), "the whole result is in `result`, and no file"),
+    **dict.fromkeys(("model", "task", "all"), "it measures one `work` at one `task`"),
+    "task_path": "tasks are those that `energyscore tasks` lists",
+}
+"""Options of `energyscore run` that make no sense here, and why."""
+
 INTERRUPTED = (130, -signal.SIGINT)
 
 Rows = Sequence[str | Mapping[str, object]]
@@ -44,6 +54,7 @@ def measure_model(
         UsageError: when something named does not exist or does not fit.
         UnsupportedError: when this machine cannot measure it, or the process did not survive it.
     """
+    _check_options(options, queries)
     spec = find_task(task, load_tasks()).spec
     if isinstance(queries, int):
         options = {**options, "queries": queries}
@@ -57,7 +68,7 @@ def measure_model(
         out = Path(folder, "results")
         words = [spec.id, f"--model={model}", *asked.arguments(), f"--out={out}", "--format=json"]
         if queries is not None and not isinstance(queries, int):
-            rows = _write_rows(Path(folder, "queries.jsonl"), queries, spec)
+            rows = _write_rows(Path(folder, GIVEN), queries, spec)
             words += [f"--dataset={rows}", f"--queries={len(queries)}"]
         ended = run_child(_command(words), on_line)
         if ended.interrupted or ended.exit_code in INTERRUPTED:
@@ -72,6 +83,21 @@ def measure_model(
 
 def _command(words: Sequence[str]) -> list[str]:
     return [*python(), "-m", "energyscore", "run", *words]
+
+
+def _check_options(options: Mapping[str, object], queries: Rows | int | None) -> None:
+    for name in options:
+        if name in NO_OPTIONS:
+            raise UsageError(
+                f"{name!r} is not an option here: {NO_OPTIONS[name]}.", "Leave it out."
+            )
+    # How many can be asked of a dataset that is named; queries themselves are the dataset.
+    said = ("queries",) if isinstance(queries, int) else ("queries", "dataset")
+    for name in () if queries is None else said:
+        if name in options:
+            raise UsageError(
+                f"Both queries and options={{{name!r}: ...}} say what is asked.", "Leave one out."
+            )
 
 
 def _check_model(model: str, spec: TaskSpec, asked: RunOptions) -> None:

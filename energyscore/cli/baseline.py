@@ -1,11 +1,14 @@
 """`energyscore baseline`: results that later ones are held against."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energyscore.cli import Format, app
+
+if TYPE_CHECKING:
+    from energyscore.result import Result
 
 baseline_app = typer.Typer(
     help="Keep results as baselines for `gate`, by hardware, with commit and time.",
@@ -53,7 +56,11 @@ def save(
             said = f"{name}: no baseline: {terminal_text(one.reason)}"
             message_console().print(f"caution: {said}", soft_wrap=True, markup=False)
         else:
-            print(f"{name}: {'replaced' if one.replaced else 'saved'} {one.path}")
+            done = "replaced" if one.replaced else "saved"
+            print(f"{name}: {done} {one.path}{_change(one.before, result)}")
+            if one.before and one.before.created_at > result.created_at:
+                said = f"{name}: what is replaced was measured later than what replaces it"
+                message_console().print(f"caution: {said}", soft_wrap=True, markup=False)
             if result.score.runs < 2:
                 said = (
                     f"{name}: one run has no interval; what is compared with it stays inconclusive"
@@ -65,24 +72,23 @@ def save(
 
 @baseline_app.command(name="list")
 def list_(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder of the baselines.")
-    ] = DEFAULT,
+    folder: Annotated[Path, FOLDER] = DEFAULT,
     form: Annotated[Format, typer.Option("--format", help="How to show them.")] = Format.table,
 ) -> None:
     """List baselines: hardware, task, model, energy, commit and time.
+
+    Where two would look the same, the conditions are shown in which they differ.
 
     Example:
       energyscore baseline list
     """
     import json
 
-    from energyscore.baseline import Baseline, find_baselines
+    from energyscore.baseline import find_baselines, unlike_conditions
     from energyscore.console import show_table
     from energyscore.export.escape import terminal_text
+    from energyscore.measured import conditions_of
     from energyscore.modes import label_of
-    from energyscore.rating import rated_figure
-    from energyscore.units import format_wh
 
     found = find_baselines(folder)
     if form is Format.json:
@@ -100,49 +106,70 @@ def list_(
                 "measured_at": one.result.created_at,
                 "saved_at": one.saved_at,
                 "commit": one.commit.model_dump() if one.commit else None,
+                "revision": one.result.model.revision,
+                "conditions": conditions_of(one.result),
             }
             for path, one in found
         ]
         print(json.dumps(rows, indent=2))
         return
 
-    def energy(one: Baseline) -> str:
-        figure = rated_figure(one.result)
-        if figure is None:
-            return "none"
-        return f"{format_wh(figure[0])} {figure[1]}{', estimated' if figure[2] else ''}"
-
+    unlike = unlike_conditions([one.result for _, one in found])
+    columns = ("name", "hardware", "task", "model", "energy / 1,000 queries", "runs", "commit")
     show_table(
         "",
-        ("name", "hardware", "task", "model", "energy / 1,000 queries", "runs", "commit", "saved"),
+        (*columns, "saved", *(["conditions"] if any(unlike) else [])),
         [
             [
                 path.stem,
                 terminal_text(one.result.hardware),
                 terminal_text(one.result.task.id),
                 terminal_text(label_of(one.result)),
-                energy(one),
+                _energy(one.result),
                 str(one.result.score.runs),
                 one.commit.sha[:12] + " (dirty)" * bool(one.commit.dirty) if one.commit else "none",
                 one.saved_at,
+                *([terminal_text(points)] if any(unlike) else []),
             ]
-            for path, one in found
+            for (path, one), points in zip(found, unlike, strict=True)
         ],
     )
 
 
+def _energy(result: "Result") -> str:
+    from energyscore.rating import rated_figure
+    from energyscore.units import format_wh
+
+    figure = rated_figure(result)
+    if figure is None:
+        return "none"
+    return f"{format_wh(figure[0])} {figure[1]}{', estimated' if figure[2] else ''}"
+
+
+def _change(before: "Result | None", after: "Result") -> str:
+    """What a baseline was and is, where it replaces one that can be read."""
+    if before is None:
+        return ""
+    was, now = (f"{_energy(one)} ({one.created_at})" for one in (before, after))
+    return f": {was} -> {now}"
+
+
 @baseline_app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Its name, the beginning of it, or its file.")],
+    name: Annotated[
+        str, typer.Argument(help="Its name or the beginning of it, its model or task, or its file.")
+    ],
     folder: Annotated[Path, FOLDER] = DEFAULT,
 ) -> None:
     """Show one baseline whole, as JSON: commit, time, environment and all runs.
 
     Example:
-      energyscore baseline show text_generation_org-model
+      energyscore baseline show org/model
     """
     import sys
 
     from energyscore.baseline import find_baseline
+    from energyscore.export.escape import json_text
 
-    sys.stdout.write(find_baseline(name, folder)[1].model_dump_json(indent=2) + "\n")
+    found = find_baseline(name, folder)[1]
+    sys.stdout.write(json_text(found.model_dump_json(indent=2)) + "\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.cli import app
+from energyscore.paths import real_path
 
 if TYPE_CHECKING:
     from energyscore.result import Result
@@ -55,7 +56,13 @@ def bundle(
     from energyscore.cli.latest import describe
     from energyscore.console import message_console
     from energyscore.errors import UsageError
-    from energyscore.export.bundle import MOST_BYTES, Submitted, to_bundle, why_not_official
+    from energyscore.export.bundle import (
+        MOST_BYTES,
+        MOST_RESULTS,
+        Submitted,
+        to_bundle,
+        why_not_official,
+    )
     from energyscore.scales import DEFAULT_SCALE
     from energyscore.store import load_results, write_atomically
     from energyscore.task import load_tasks
@@ -64,6 +71,12 @@ def bundle(
     loaded = load_results(paths)
     files = {id(result): path for path, result in loaded}
     results = rating.without_copies(result for _, result in loaded)
+    if len(results) > MOST_RESULTS:
+        raise UsageError(
+            f"The submission would hold {len(results):,} results; {MOST_RESULTS:,} are read at "
+            "most.",
+            "Make several of fewer results.",
+        )
     others = rating.set_aside(results)
     stars = rating.rate(results, DEFAULT_SCALE)
     tasks = load_tasks()
@@ -171,7 +184,7 @@ def _read_raw(path: Path, result: "Result") -> bytes:
     from energyscore.errors import ResultError
 
     assert result.raw is not None
-    file = path.resolve().parent / result.raw.file
+    file = real_path(path).parent / result.raw.file
     if not file.exists():
         raise ResultError(
             f"{file} is missing: the raw record that {path.name} names.",

@@ -11,6 +11,9 @@ from energyscore.cli import app
 from energyscore.cli.label import AmongOption, ModelOption, Paths, ScaleOption, TaskOption
 from energyscore.errors import InvalidResult, ResultError, UsageError, sentence
 from energyscore.export import RatedResult
+from energyscore.paths import is_file
+
+_CARD_SUFFIXES = ("", ".md", ".markdown", ".mdx", ".txt")
 
 
 class CardFormat(StrEnum):
@@ -66,6 +69,7 @@ def card(
     from energyscore.cli.choosing import choose
     from energyscore.export.card import card_figures, to_card_json
     from energyscore.export.card_merge import merge_card
+    from energyscore.export.escape import terminal_text
     from energyscore.export.spdx import to_spdx
     from energyscore.store import write_atomically
 
@@ -73,9 +77,9 @@ def card(
         raise UsageError(
             f"--write is for Markdown, not for --format {form.value}.", "Redirect stdout instead."
         )
-    report = _fit_for_cards(
-        _of_one_model(choose(paths, among=among or [], model=model, task=task, scale=scale))
-    )
+    _check_name(write)
+    chosen = choose(paths, among=among or [], model=model, task=task, scale=scale, out=write)
+    report = _fit_for_cards(_of_one_model(chosen))
     # All is made before anything is written.
     files = _eval_results(eval_results, report) if eval_results is not None else {}
     if form is not CardFormat.markdown:
@@ -87,10 +91,9 @@ def card(
         figures = card_figures(report)
         merged, remarks = merge_card(old, figures, str(write or "the card"), replace=replace)
         for remark in remarks:
-            print(sentence(f"{write}: {remark}"), file=sys.stderr)
+            print(terminal_text(sentence(f"{write}: {remark}")), file=sys.stderr)
         if write is not None:
-            # What a link names is replaced, not the link.
-            write_atomically(write.resolve(), merged, mode)
+            write_atomically(write, merged, mode)
             same = "unchanged, " if merged == old else ""
             print(f"{write}: {same}{len(report)} result{'s' if len(report) > 1 else ''}")
         elif not files:
@@ -98,6 +101,18 @@ def card(
     for path, content in files.items():
         write_atomically(path, content)
         print(path, file=sys.stderr)
+
+
+def _check_name(card: Path | None) -> None:
+    """Refuse to write a card into a file of another kind.
+
+    Raises:
+        UsageError: when its ending says so.
+    """
+    if card is not None and card.suffix.lower() not in _CARD_SUFFIXES and is_file(card):
+        raise UsageError(
+            f"{card} is no model card by its ending.", "A card is Markdown, such as README.md."
+        )
 
 
 def _of_one_model(report: list[RatedResult]) -> list[RatedResult]:
@@ -175,6 +190,8 @@ def _read(path: Path) -> tuple[str, int]:
     Raises:
         ResultError: when it is there and cannot be read.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return "", 0o644  # a pipe or a device: nothing is in it, and reading would wait for it
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return file.read(), path.stat().st_mode & 0o777

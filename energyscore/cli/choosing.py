@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from energyscore.cli.latest import say_set_aside
+from energyscore.cli.outputs import keep_inputs
 from energyscore.cli.shared import load_shown
 from energyscore.errors import UsageError, did_you_mean
 from energyscore.export import RatedResult, told_apart
@@ -17,25 +18,29 @@ def choose(
     model: str | None = None,
     task: str | None = None,
     scale: str | None = None,
+    out: Path | None = None,
 ) -> list[RatedResult]:
     """The latest results of each measurement in `paths`, of one model and task where asked for.
 
     They are rated before any is chosen: all results in `paths` and `among` are the cohort.
 
     Raises:
-        UsageError: when there is none of that model or task.
+        UsageError: when there is none of that model or task, or `out`, which is to be written, is
+            one of the files.
         ResultError: when a path cannot be read.
     """
     from energyscore.rating import latest_only, rate
 
     loaded = load_shown(paths)
+    beside = load_shown(among) if among else []
+    keep_inputs(out, [path for path, _ in (*loaded, *beside)])
     files = {id(result): shown_path(path) for path, result in loaded}
     own = latest_only(result for _, result in loaded)
     identities = {result.identity for result in own}
     # A result that was named stays, even if there is a newer one of the same measurement.
     others = [
         result
-        for result in latest_only(result for _, result in (load_shown(among) if among else []))
+        for result in latest_only(result for _, result in beside)
         if result.identity not in identities
     ]
     together = [*own, *others]

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from energyscore.compare import Comparison
 
 
+_LONELY = (
+    "Results of one task, model and reasoning mode belong together; to compare two models, name "
+    "one result on each side and add --allow model."
+)
+
+
 class CompareFormat(StrEnum):
     """How a comparison is shown."""
 
@@ -60,7 +66,7 @@ def compare(
     """
     from energyscore.compare import compare as compare_measured
     from energyscore.export.comparison_markdown import notes_on, to_markdown
-    from energyscore.export.escape import terminal_text
+    from energyscore.export.escape import json_text, terminal_text
     from energyscore.likeness import check_allowed
     from energyscore.measured_files import load_measured
 
@@ -73,7 +79,7 @@ def compare(
     if form is CompareFormat.table:
         _show(comparison)
     elif form is CompareFormat.json:
-        sys.stdout.write(comparison.model_dump_json(indent=2) + "\n")
+        sys.stdout.write(json_text(comparison.model_dump_json(indent=2)) + "\n")
     else:
         sys.stdout.buffer.write(to_markdown(comparison))
     status = comparison.exit_status
@@ -85,8 +91,9 @@ def compare(
         names = {point.name: None for pair in comparison.pairs for point in pair.refused}
         remedy = " ".join(f"--allow {name}" for name in names)
         message = "; ".join(notes) or "no result of the one has a counterpart in the other"
+        lonely = "" if comparison.pairs else _LONELY
         kind = UsageError if status == 2 else UnsupportedError
-        raise kind(f"{message}.", f"To compare all the same: {remedy}." if remedy else "")
+        raise kind(f"{message}.", f"To compare all the same: {remedy}." if remedy else lonely)
 
 
 def _show(comparison: "Comparison") -> None:

@@ -12,7 +12,10 @@ import typer
 from energyscore.cli import app
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from energyscore.gate import Verdict
+    from energyscore.measured import Measured
     from energyscore.policy import Policy
 
 LIMITS, OUTPUT = "Limits", "Output"
@@ -39,13 +42,13 @@ class Inconclusive(StrEnum):
 @app.command()
 def gate(
     paths: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="RESULT...",
             help="Results, folders of them, or our CSV.",
             show_default=False,
         ),
-    ],
+    ] = None,
     policy: Annotated[
         Path | None,
         typer.Option(
@@ -116,6 +119,13 @@ def gate(
     every: Annotated[
         bool, typer.Option("--all", help="Check older results of the same measurement too.")
     ] = False,
+    check_policy: Annotated[
+        bool,
+        typer.Option(
+            "--check-policy",
+            help="Only check policy, limits, baseline and scale, before anything is measured.",
+        ),
+    ] = False,
     form: Annotated[
         GateFormat, typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT)
     ] = GateFormat.table,
@@ -173,16 +183,34 @@ def gate(
       energyscore gate results --max 'gpu_wh_per_1k_queries<=2.5' --min-stars 4
 
       energyscore gate results --baseline energy-baseline --max-regression 5% --junit gate.xml
+
+      energyscore gate --check-policy --policy energy-gate.yaml
     """
     from energyscore.cli.shared import say_note
+    from energyscore.errors import UsageError
+    from energyscore.export.escape import json_text
     from energyscore.export.gate_benchmark import to_benchmark
     from energyscore.export.gate_junit import to_junit
     from energyscore.export.gate_markdown import to_markdown
     from energyscore.gate import run_gate
+    from energyscore.gate_files import check_outputs, remove_reports
     from energyscore.measured_files import load_measured
-    from energyscore.policy import rule_of_options, with_options
+    from energyscore.policy import DEFAULT_POLICY, rule_of_options, with_options
+    from energyscore.rating import rate
     from energyscore.store import write_atomically
+    from energyscore.task import load_tasks
 
+    options = {
+        "json": json_file,
+        "junit": junit_file,
+        "markdown": markdown_file,
+        "benchmark": benchmark_file,
+    }
+    files = {name: file for name, file in options.items() if file is not None}
+    named = {f"--{name}": file for name, file in files.items()}
+    given = [*(paths or ()), policy or DEFAULT_POLICY]
+    check_outputs(named, given if baseline is None else [*given, baseline])
+    remove_reports(files.values())
     rule = rule_of_options(limits or (), min_stars, max_regression)
     whole = with_options(
         _read_policy(policy, given=rule is not None),
@@ -192,27 +220,28 @@ def gate(
         baseline=baseline,
         allow=allow or (),
     )
-    measured = load_measured(paths, whole.scale, every=every, baselines=False, note=say_note)
+    if whole.baseline is not None:
+        check_outputs(named, [whole.baseline])
     known = []
     if whole.needs_baseline and whole.baseline is not None:
         known = load_measured([whole.baseline], whole.scale, every=True)
+    if check_policy:
+        rate([], whole.scale)
+        _say_sound(whole, known)
+        return
+    if not paths:
+        raise UsageError("No result is named.", "Name results, or folders of them.")
+    measured = load_measured(paths, whole.scale, every=every, baselines=False, note=say_note)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    verdict = run_gate(measured, known, whole, now)
+    verdict = run_gate(measured, known, whole, now, load_tasks())
     outputs = {
-        "json": (verdict.model_dump_json(indent=2) + "\n").encode(),
+        "json": (json_text(verdict.model_dump_json(indent=2)) + "\n").encode(),
         "junit": to_junit(verdict),
         "markdown": to_markdown(verdict),
         "benchmark": to_benchmark(measured),
     }
-    files = {
-        "json": json_file,
-        "junit": junit_file,
-        "markdown": markdown_file,
-        "benchmark": benchmark_file,
-    }
     for name, file in files.items():
-        if file is not None:
-            write_atomically(file, outputs[name])
+        write_atomically(file, outputs[name])
     if form is GateFormat.table:
         _show(verdict)
     else:
@@ -230,6 +259,17 @@ def _read_policy(path: Path | None, *, given: bool) -> "Policy":
     if path is not None:
         return read_policy(path)
     return read_policy(DEFAULT_POLICY) if not given and DEFAULT_POLICY.is_file() else Policy()
+
+
+def _say_sound(policy: "Policy", baselines: "Sequence[Measured]") -> None:
+    from energyscore.console import data_console
+
+    said = f"{len(policy.rules)} {'rule' if len(policy.rules) == 1 else 'rules'}"
+    if policy.needs_baseline:
+        held = f"{len(baselines)} {'baseline' if len(baselines) == 1 else 'baselines'}"
+        said += f", {held} in {policy.baseline}"
+    line = f"sound: {said}; no result was read."
+    data_console().print(line, soft_wrap=True, markup=False)
 
 
 def _tell_github(verdict: "Verdict") -> None:
@@ -261,11 +301,13 @@ def _show(verdict: "Verdict") -> None:
             terminal_text(check.task or ""),
             terminal_text(check.subject),
             terminal_text(check.threshold),
-            terminal_text(check.reason + (" (estimated)" if check.estimated else "")),
+            terminal_text(check.said),
         ]
         for check in verdict.checks
     ]
     if rows:
         show_table("", ("outcome", "task", "model", "threshold", "why"), rows)
+    for note in verdict.remarks:
+        data_console().print(f"  {terminal_text(note)}", style="dim", soft_wrap=True, markup=False)
     line = f"verdict: {verdict.line} (exit {verdict.exit_code})"
     data_console().print(line, soft_wrap=True, markup=False)

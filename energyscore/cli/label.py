@@ -82,7 +82,7 @@ def label(
     form = _form(out)
     if zoom != 1 and form != "png":
         raise UsageError("--zoom is for PNG only.", "SVG and PDF are sharp at any size.")
-    report = choose(paths, among=among or [], model=model, task=task, scale=scale)
+    report = choose(paths, among=among or [], model=model, task=task, scale=scale, out=out)
     if len(report) > 1:
         names = [f"{e.name} {e.result.task.id} ({e.file})" for e in report[:3]]
         raise UsageError(

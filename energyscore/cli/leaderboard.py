@@ -89,7 +89,7 @@ def leaderboard(
     from energyscore import catalog
     from energyscore.errors import UsageError
     from energyscore.leaderboard import build
-    from energyscore.paths import shown_path
+    from energyscore.paths import real_path, shown_path
     from energyscore.rating import without_copies
     from energyscore.scales import COHORT, DEFAULT_SCALE, load_scale
     from energyscore.sources import find_sources
@@ -104,7 +104,7 @@ def leaderboard(
     reference = load_scale(DEFAULT_SCALE)
     bands = None if scale in (None, COHORT) else load_scale(str(scale))
     sources = find_sources(
-        paths, task, reference, folder.resolve() if official else None, skip=say_skipped
+        paths, task, reference, real_path(folder) if official else None, skip=say_skipped
     )
     _say(sources.notes)
     files = {id(result): shown_path(path) for path, result in sources.results}

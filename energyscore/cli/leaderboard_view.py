@@ -8,6 +8,7 @@ from rich.table import Table as Grid
 
 from energyscore.console import data_console
 from energyscore.errors import sentence
+from energyscore.export.escape import one_line
 from energyscore.footprint import Site, describe_site, format_co2, format_cost
 from energyscore.leaderboard import (
     DUPLICATE,
@@ -58,7 +59,7 @@ def explain_written(board: Leaderboard) -> list[str]:
         rows = table.set_aside(RANKED)
         if not len(rows):
             continue
-        notes = [*_against_published(rows, same=False), *_against_reference(table, rows)]
+        notes = [*_against_published(table, rows, same=False), *_against_reference(table, rows)]
         if not (rows["source"] == OFFICIAL).any():
             by = table.relative_to if table.kind == "reference" else f"{len(rows)} results of yours"
             notes.insert(
@@ -88,16 +89,15 @@ def explain_unwritten(board: Leaderboard) -> list[str]:
 def _title(table: Table) -> str:
     size = f", class {table.model_class}" if table.model_class else ""
     mode = f", reasoning {table.reasoning}" if table.reasoning else ""
-    return f"{table.task}{size}{mode}"
+    return one_line(f"{table.task}{size}{mode}")
 
 
 def _grid(table: Table, site: Site | None) -> Grid:
     rows = table.ranking()
     shown = rows.head(_MOST_ROWS)
     published = bool((rows["source"] == OFFICIAL).any())
-    grid = Grid(
-        title=_title(table), title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
+    title = escape(_title(table))
+    grid = Grid(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     grid.add_column("#", justify="right")
     grid.add_column("model", overflow="fold")
     for name in ("energy /\n1,000 queries", margin_heading()):
@@ -117,13 +117,13 @@ def _grid(table: Table, site: Site | None) -> Grid:
         energy_wh = row["energy_wh"]
         grid.add_row(
             str(place),
-            escape(row["model"]),
+            escape(one_line(row["model"])),
             format_wh(energy_wh),
             _half_width(row),
             _stars(row),
             *([_published(row)] if published else []),
-            escape(_metered(row)),
-            "published" if row["source"] == OFFICIAL else row["date"][:10],
+            escape(one_line(_metered(row))),
+            "published" if row["source"] == OFFICIAL else escape(one_line(row["date"][:10])),
             *(escape(text(figure(energy_wh))) for _, figure, text in derived),
         )
     return grid
@@ -165,6 +165,8 @@ def _about(table: Table) -> Iterator[str]:
     reasons = rows["reason"][rows["reason"] != ""]
     if len(reasons):
         yield sentence(f"no stars: {reasons.iloc[0]}")
+    elif table.low_wh == table.high_wh and table.low_wh is not None and len(rows):
+        yield f"all rows take {format_wh(table.low_wh)}: by the official rule that is five stars."
     elif table.low_wh is not None and table.high_wh is not None and len(rows):
         yield (
             f"stars are relative to the {table.relative_to}: five bands of equal width from "
@@ -177,13 +179,13 @@ def _about(table: Table) -> Iterator[str]:
             "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by "
             "a meter. In effect it follows time; it is not GPU energy."
         )
-    yield from _against_published(rows)
+    yield from _against_published(table, rows)
     yield from _against_reference(table, rows)
     yield from _several(rows)
     yield from _cautions(rows)
 
 
-def _against_published(rows: "pd.DataFrame", *, same: bool = True) -> Iterator[str]:
+def _against_published(table: Table, rows: "pd.DataFrame", *, same: bool = True) -> Iterator[str]:
     """Whether the published stars are kept; `same`: say so too where all of them are."""
     official = rows[rows["published_stars"].notna() & rows["stars"].notna()]
     other = official[official["stars"] != official["published_stars"]]
@@ -191,10 +193,19 @@ def _against_published(rows: "pd.DataFrame", *, same: bool = True) -> Iterator[s
         if same and len(official):
             yield f"the stars of all {len(official):,} published rows are the published ones."
         return
+    why = "the rows that they are relative to are not the same"
+    if table.kind == "reference":
+        why = f"these are relative to {table.relative_to}"
+    elif len(rows) == len(table.rows) and _is_of_one_file(rows):
+        why = "by the official rule the published ones do not follow from the file's rows"
     yield (
-        f"{len(other):,} of {len(official):,} published rows have other stars than published: the "
-        f"rows that they are relative to are not the same ({_listed(other['model'].tolist())})."
+        f"{len(other):,} of {len(official):,} published rows have other stars than published: "
+        f"{why} ({_listed(other['model'].tolist())})."
     )
+
+
+def _is_of_one_file(rows: "pd.DataFrame") -> bool:
+    return set(rows["source"]) == {OFFICIAL} and rows["file"].nunique() == 1
 
 
 def _against_reference(table: Table, rows: "pd.DataFrame") -> Iterator[str]:

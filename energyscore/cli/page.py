@@ -11,6 +11,7 @@ from energyscore.cli import app
 from energyscore.cli.shared import load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 from energyscore.errors import ResultError
+from energyscore.paths import real_path
 
 if TYPE_CHECKING:
     from energyscore.export import RatedResult
@@ -67,11 +68,11 @@ def page(
 
     site = site_of(country, pue, price)
     # The site holds copies of result files: one that lies among the results is no source.
-    own = out.resolve()
+    own = real_path(out)
     loaded = [
         (path, result)
         for path, result in load_shown(paths)
-        if not path.resolve().is_relative_to(own)
+        if not real_path(path).is_relative_to(own)
     ]
     if not loaded:
         raise ResultError(f"All results are in the folder to write, {out}.", "Name another one.")
@@ -96,7 +97,7 @@ def _raws(report: "Sequence[RatedResult]") -> dict[str, bytes]:
     raws = {}
     for entry in report:
         if entry.result.raw is not None:
-            path = Path(entry.file).resolve().parent / entry.result.raw.file
+            path = real_path(Path(entry.file)).parent / entry.result.raw.file
             with contextlib.suppress(OSError):
                 if path.is_file():  # a pipe would be waited for
                     raws[entry.file] = path.read_bytes()

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from energyscore.console import Bar, show_table
+from energyscore.export.escape import terminal_text
 from energyscore.suite.estimate import Estimate
 from energyscore.suite.plan import Planned
 from energyscore.suite.report import Record, SuiteReport
@@ -84,7 +85,7 @@ class SuiteProgress(Bar):
         if self._progress is None:
             self._print(text)
         else:
-            description = escape(f"{self._place} {text}")
+            description = escape(terminal_text(f"{self._place} {text}"))
             self._progress.update(self._task, description=description, refresh=True)
 
     def _print(self, text: str) -> None:

@@ -44,6 +44,9 @@ ATTESTATIONS = {
 MOST_BYTES = 256 * 2**20
 """The checker reads no more."""
 
+MOST_RESULTS = 1000
+"""Nor of more results."""
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
 
@@ -79,6 +82,10 @@ def why_not_official(result: Result, tasks: Mapping[str, TaskFile]) -> tuple[str
         ("validity", result.valid),
         ("raw record", result.raw is not None),
         ("task", task is not None and task.spec.digest == result.task.digest),
+        (
+            "counter and power",
+            all(caution.code != "counter_power_disagree" for caution in result.cautions),
+        ),
         *((check.name, check.ok) for check in result.conformance),
     ]
     return tuple(name for name, ok in points if not ok)

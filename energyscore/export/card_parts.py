@@ -12,7 +12,11 @@ from typing import Any
 from energyscore.export.typesetting import plain
 
 METRIC_PREFIX = "energyscore_"
-"""What the metrics of our results begin with: by this they are told from others'."""
+"""What the metrics of our results begin with."""
+
+_METRIC = re.compile(
+    rf"{METRIC_PREFIX}(random_weights_)?(estimated_)?((gpu|system)_wh_per_1k_queries|stars)"
+)
 
 HEADING = "## Inference energy"
 _BLOCK = "### "
@@ -69,7 +73,7 @@ def plan_index(old: Sequence[dict[str, Any]], figures: CardFigures) -> Plan:
         for result in (figures.results if task in new else kept)
         if task_name(result) == task
     ]
-    index = [_without_ours(entry) for entry in old if not _is_all_of_another(entry, figures)]
+    index = [_without_ours(entry) for entry in old if not is_all_of_another(entry, figures.model)]
     names = [str(entry["name"]) for entry in index]
     wanted = next((name for name in (figures.name, figures.model) if name in names), None)
     remarks = []
@@ -97,15 +101,25 @@ def others_in(index: Sequence[dict[str, Any]], model: str) -> list[str]:
 
 
 def is_ours(result: Any) -> bool:
-    """Whether an entry of `model-index` is one of ours: all its metrics are."""
+    """Whether an entry of `model-index` is one of ours: all its metrics are, by their names."""
     metrics = result.get("metrics") if isinstance(result, dict) else None
     return bool(
         isinstance(metrics, list)
         and metrics
         and all(
-            isinstance(metric, dict) and str(metric.get("type")).startswith(METRIC_PREFIX)
+            isinstance(metric, dict) and _METRIC.fullmatch(str(metric.get("type")))
             for metric in metrics
         )
+    )
+
+
+def is_all_of_another(entry: Mapping[str, Any], model: str) -> bool:
+    """Whether we made an entry, for another model: then it goes with its figures."""
+    results = _results(entry)
+    models = {model_of(result) if is_ours(result) else None for result in results}
+    names = {str(name).rpartition("/")[2] for name in models if name} | {str(m) for m in models}
+    return (
+        bool(results) and None not in models and model not in models and str(entry["name"]) in names
     )
 
 
@@ -158,16 +172,3 @@ def _results(entry: Mapping[str, Any]) -> list[Any]:
 
 def _without_ours(entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "results": [result for result in _results(entry) if not is_ours(result)]}
-
-
-def _is_all_of_another(entry: Mapping[str, Any], figures: CardFigures) -> bool:
-    """Whether we made an entry, for another model: then it goes with its figures."""
-    results = _results(entry)
-    models = {model_of(result) if is_ours(result) else None for result in results}
-    names = {str(name).rpartition("/")[2] for name in models if name} | {str(m) for m in models}
-    return (
-        bool(results)
-        and None not in models
-        and figures.model not in models
-        and str(entry["name"]) in names
-    )

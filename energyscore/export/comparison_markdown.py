@@ -2,6 +2,7 @@
 
 from energyscore.compare import Comparison, Pair, Row
 from energyscore.export.escape import markdown_text
+from energyscore.likeness import say_changes
 from energyscore.units import format_number
 
 _HEAD = (
@@ -38,13 +39,12 @@ def notes_on(pair: Pair) -> list[str]:
             f"{pair.meter_uncertainty:.1%} more uncertain (one standard uncertainty)"
         )
     if pair.changed and pair.rows:
-        changed = (
-            f"{what} {was or 'none'} -> {now or 'none'}"
-            for what, (was, now) in pair.changed.items()
-        )
-        lines.append(f"{name}: also changed: {', '.join(changed)}")
+        lines.append(f"{name}: {say_changes(pair.changed)}")
     if any(row.estimated for row in pair.rows):
         lines.append(f"{name}: estimated by load and time, not by a meter; no GPU energy")
+    if pair.rows and (pair.before.stars is None or pair.after.stars is None):
+        reasons = (one.stars_reason for one in (pair.before, pair.after) if one.stars is None)
+        lines.append(f"{name}: no stars to compare: {'; '.join(dict.fromkeys(reasons))}")
     lines += [
         f"{name}, {row.phase}: {row.reason}"
         for row in pair.rows

@@ -1,9 +1,14 @@
 """Names come from files of others: made harmless for each format that they are written into."""
 
 import re
+import unicodedata
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_TURNING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}]+")
+_BEYOND_ASCII = re.compile(rf"[\x7f-\x9f\u2028\u2029{_TURNING}]")
+_COMMAND = re.compile(r":(?=:)|#(?=#\\?\[)")
+_FORMULA = ("=", "+", "-", "@")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MARKDOWN = re.compile(r"[&<>|`*\[\]\\~#@!^$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LINK = re.compile(r"(?i)(?<=http|\Wftp|ttps):(?=//)|(?<=\bwww)\.")
@@ -27,7 +32,30 @@ def xml_text(text: str) -> str:
 
 def terminal_text(text: str) -> str:
     """Text for a terminal or a log, where GitHub takes `::name::` and `##[name]` for commands."""
-    return one_line(text).replace("::", ":\u200b:").replace("##[", "#\u200b#[")
+    return _COMMAND.sub(lambda found: f"{found[0]}\u200b", one_line(text))
+
+
+def terminal_lines(text: str) -> str:
+    """Text of several lines for a terminal: as `terminal_text`, with blanks and line ends kept."""
+    lines = (_SURROGATE.sub("\ufffd", _CONTROL.sub(" ", line)) for line in text.split("\n"))
+    return _COMMAND.sub(lambda found: f"{found[0]}\u200b", "\n".join(lines))
+
+
+def csv_text(text: str) -> str:
+    """Text for a cell of a CSV, which no spreadsheet takes for a formula.
+
+    They look past blanks and invisible characters, and take `=` of full width for the narrow one.
+    """
+    if text.isascii() and text.isprintable() and text[:1].isalnum():
+        return text
+    plain = one_line(text)
+    first = next((char for char in plain if unicodedata.category(char)[0] not in "CZ"), "")
+    return f"'{plain}" if unicodedata.normalize("NFKC", first)[:1] in _FORMULA else plain
+
+
+def json_text(text: str) -> str:
+    """JSON that means the same, without characters that a terminal would act upon."""
+    return _BEYOND_ASCII.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def command_data(text: str) -> str:

@@ -40,7 +40,7 @@ def to_junit(verdict: Verdict) -> bytes:
         names[check.task, name] = number
         # Readers take two cases of one name for one that ran twice.
         _add_case(suite, check, name if number == 1 else f"{name} ({number})")
-    ET.SubElement(suite, "system-out").text = verdict.line
+    ET.SubElement(suite, "system-out").text = _clean("; ".join((verdict.line, *verdict.remarks)))
     ET.indent(whole)
     text = ET.tostring(whole, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
@@ -72,7 +72,7 @@ def _details(check: Check) -> str:
         "95% interval": check.ci95,
         "limit": check.limit,
         "unit": check.unit,
-        "estimated": "yes" if check.estimated else None,
+        "estimated": "yes" if check.is_estimate else None,
         "runs": check.runs,
         "file": check.source,
         "baseline": check.baseline.source if check.baseline else None,

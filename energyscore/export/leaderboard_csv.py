@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from energyscore.export.escape import csv_text
 from energyscore.export.leaderboard_fields import FIELDS, LEADERBOARD_VERSION, fields_of, lines_of
 from energyscore.footprint import Facts, Site
 from energyscore.leaderboard import DUPLICATE, LEFT_OUT, Leaderboard, Table
@@ -20,7 +21,6 @@ _SITE = tuple(field.name for field in fields(Facts))
 COLUMNS = (*_TABLE, *FIELDS, *_SITE)
 _QUOTE = '"'
 _SPECIAL = re.compile(r'[",\r\n]')
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(board: Leaderboard) -> Iterator[bytes]:
@@ -53,7 +53,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        text = f"'{value}" if value.startswith(_FORMULA) else value
+        text = csv_text(value)
         return text if not _SPECIAL.search(text) else f'"{text.replace(_QUOTE, _QUOTE * 2)}"'
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from energyscore.export.escape import json_text
 from energyscore.export.leaderboard_fields import FIELDS, LEADERBOARD_VERSION, fields_of, lines_of
 from energyscore.footprint import Site
 from energyscore.leaderboard import DUPLICATE, LEFT_OUT, Leaderboard, Table
@@ -12,7 +13,13 @@ from energyscore.leaderboard import DUPLICATE, LEFT_OUT, Leaderboard, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def _text(value: Any) -> str:
+    return json_text(_encode(value))
+
+
 _BEFORE = [f"{', ' if place else '{'}{_text(name)}: " for place, name in enumerate(FIELDS)]
 
 

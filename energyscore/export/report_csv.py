@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, get_args
 
 from energyscore.export import RatedResult, Report
+from energyscore.export.escape import csv_text
 from energyscore.modes import Multiple, mode_of, multiples_of, tokens_of
 from energyscore.task import Phase
 
@@ -183,5 +184,4 @@ def _cell(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return repr(value)
-    text = str(value).replace("\r", " ")
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return csv_text(value) if isinstance(value, str) else str(value)

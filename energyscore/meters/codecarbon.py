@@ -7,6 +7,7 @@ it errs by tens of percent against a meter. It never enters a measured score.
 import inspect
 import logging
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -35,11 +36,6 @@ _SETTINGS: dict[str, Any] = {
     "project_name": "energyscore",
     "measure_power_secs": 10,
     "tracking_mode": "machine",
-    "save_to_file": False,
-    "save_to_api": False,
-    "save_to_logger": False,
-    "save_to_prometheus": False,
-    "save_to_logfire": False,
     "output_methods": [],
     "output_handlers": [],
     "electricitymaps_api_token": "",  # with one it would ask the network during the window
@@ -53,6 +49,15 @@ _SETTINGS: dict[str, Any] = {
     "rapl_include_dram": False,
     "rapl_prefer_psys": False,
 }
+
+_SAVE_NOTHING: dict[str, Any] = {
+    "save_to_file": False,
+    "save_to_api": False,
+    "save_to_logger": False,
+    "save_to_prometheus": False,
+    "save_to_logfire": False,
+}
+"""Of releases that do not know `output_methods`; those that do warn of these."""
 
 
 class CodeCarbonMeter:
@@ -75,6 +80,10 @@ class CodeCarbonMeter:
         Where it fails with the GPUs, as it does while any of the machine is lost, it goes on
         without: processor and memory are estimated all the same.
         """
+        with _unwarned():
+            self._open()
+
+    def _open(self) -> None:
         if self._gpu_indices:
             try:
                 self._probe(self._gpu_indices)
@@ -114,6 +123,8 @@ class CodeCarbonMeter:
             **_SETTINGS,
         }
         known = inspect.signature(BaseEmissionsTracker.__init__).parameters
+        if "output_methods" not in known:
+            settings |= _SAVE_NOTHING
         self._tracker = OfflineEmissionsTracker(
             **{k: v for k, v in settings.items() if k in known or k == "country_iso_code"}
         )
@@ -130,7 +141,8 @@ class CodeCarbonMeter:
         token = f"window-{self._windows}"
         self._start_error = ""
         try:
-            self._tracker.start_task(token)
+            with _unwarned():
+                self._tracker.start_task(token)
         except _FAILURES as error:
             self._start_error = f"{type(error).__name__}: {error}"
         return token
@@ -140,7 +152,8 @@ class CodeCarbonMeter:
         if self._start_error:
             return _nothing(_FAILED + self._start_error)
         try:
-            data = self._tracker.stop_task(token)
+            with _unwarned():
+                data = self._tracker.stop_task(token)
         except _FAILURES as error:
             return _nothing(f"{_FAILED}{type(error).__name__}: {error}")
         if data is None:
@@ -181,6 +194,11 @@ def _end_timers(tracker: Any) -> None:
                 break
             timer.cancel()
             timer.join(timeout=1.0)  # until it has started its successor, if it does
+
+
+def _unwarned() -> "warnings.catch_warnings[None]":
+    """Contain its warnings: with `-W error` each would cost the figures, and none is the user's."""
+    return warnings.catch_warnings(action="ignore")
 
 
 @contextmanager

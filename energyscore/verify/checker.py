@@ -7,9 +7,10 @@ from datetime import datetime
 
 from energyscore.errors import ResultError
 from energyscore.result import parse_result
-from energyscore.verify import counters, figures, plausible, protocol
+from energyscore.verify import counters, figures, plausible, power, protocol, times
 from energyscore.verify.applies import APPLIES
 from energyscore.verify.archive import read_archive
+from energyscore.verify.contradictions import check_contradictions
 from energyscore.verify.findings import Finding, NotASubmission, Problem, Verdict, one_line
 from energyscore.verify.log import check_log
 from energyscore.verify.manifest import (
@@ -21,6 +22,7 @@ from energyscore.verify.manifest import (
 )
 from energyscore.verify.model import check_model
 from energyscore.verify.raw_record import RawRecord, read_raw
+from energyscore.verify.recordings import Recordings
 from energyscore.verify.rules import NEWEST, OLDEST, load_rules
 from energyscore.verify.strict_json import BadJson, parse_strict
 from energyscore.verify.subject import Subject
@@ -38,23 +40,24 @@ CHECKS: Mapping[str, Check] = {
     "runs": plausible.check_runs,
     "domains": plausible.check_domains,
     "queries": plausible.check_queries,
-    "dates": plausible.check_dates,
+    "dates": times.check_dates,
     "raw runs": counters.check_raw_runs,
     "durations": counters.check_durations,
     "windows": counters.check_windows,
-    "clock": plausible.check_clock,
-    "gaps": plausible.check_gaps,
+    "clock": times.check_clock,
+    "gaps": times.check_gaps,
     "counter rises": counters.check_counter_monotonic,
     "counter updates": counters.check_ticks_in_window,
     "counter energy": counters.check_counter_energy,
     "counter steps": counters.check_counter_steps,
     "counter from run to run": counters.check_counter_between_runs,
-    "power samples": counters.check_power_integral,
+    "power samples": power.check_power_samples,
     "power": plausible.check_power,
     "weights": plausible.check_weights,
     "warm-up": plausible.check_warmup,
     "notices": plausible.check_notices,
     "validity": plausible.check_validity,
+    "contradictions": check_contradictions,
     "phase sums": figures.check_phase_sums,
     "phase energy": figures.check_phase_energy,
     "time shares": figures.check_time_shares,
@@ -82,6 +85,14 @@ def verify(data: bytes, *, now: datetime | None = None, strict: bool = False) ->
         now: the time of the examination; now unless told otherwise.
         strict: whether warnings count as failures.
     """
+    try:
+        return _verify(data, now, strict=strict)
+    except MemoryError:
+        finding = Finding("archive", "", "failed", "it is too large for this machine's memory")
+        return Verdict([finding], submission=False, strict=strict)
+
+
+def _verify(data: bytes, now: datetime | None, *, strict: bool) -> Verdict:
     findings: list[Finding] = []
     try:
         files = read_archive(data)
@@ -98,13 +109,18 @@ def verify(data: bytes, *, now: datetime | None = None, strict: bool = False) ->
         wanted = rules.attestations
         findings += _found("attestations", "", check_attestations(manifest, wanted))
     findings += _found("duplicates", "", _check_duplicates(manifest))
+    recordings = Recordings()
     for listed in manifest.results:
-        findings += _check_result(manifest, listed, files, now or plausible.now())
+        findings += _check_result(manifest, listed, files, now or times.now(), recordings)
     return Verdict(findings, strict=strict)
 
 
 def _check_result(
-    manifest: Manifest, listed: ListedResult, files: Mapping[str, bytes], now: datetime
+    manifest: Manifest,
+    listed: ListedResult,
+    files: Mapping[str, bytes],
+    now: datetime,
+    recordings: Recordings,
 ) -> Iterator[Finding]:
     """All checks of one result; without a sound result or raw record there are no others."""
     folder = listed.folder
@@ -149,6 +165,7 @@ def _check_result(
     if problems or rules is None:
         return
     subject = Subject(result, raw, listed, rules, own, now)
+    yield from _found("recordings", folder, recordings.check(subject), applies=raw is not None)
     for name, check in CHECKS.items():
         applies = name not in APPLIES or APPLIES[name](subject)
         yield from _found(name, folder, check(subject), applies=applies)

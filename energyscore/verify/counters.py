@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
-from statistics import median
 
 from energyscore.result import Run
 from energyscore.verify.findings import Level, Problem
 from energyscore.verify.raw_record import RawDomain, RawRun
-from energyscore.verify.subject import Subject, apart, name_of
+from energyscore.verify.subject import Subject, apart, is_number, name_of, period_of
 
 COUNTED_J = 0.0015
 """Energies are differences of whole millijoules."""
@@ -15,11 +14,16 @@ COUNTED_J = 0.0015
 STALL_S = 1.0
 """A counter that stands still for longer is not one to believe."""
 
-POWER_SHARE = 0.001
-"""Power samples are kept in whole milliwatts and microseconds: an integral moves by less."""
+FEW = 20
+"""So many lengths of a run's intervals are its own."""
+
+READ_S = 0.05
+"""The counters of all GPUs are read one after the other within this time of the window's edges."""
+
+IDLE_SHARE = 0.5
+"""Between runs a GPU takes about what it takes idle; by this it may rest more deeply."""
 
 _JUMP = 2.0
-_FEW = 20
 _EDGE_S = 0.25
 _STOPPING_S = 60.0
 _TRUNCATED_S = 2e-6
@@ -33,12 +37,14 @@ def check_raw_runs(subject: Subject) -> Iterator[Problem]:
         return
     if raw.identity != subject.result.identity:
         yield Problem("the raw record is of another measurement")
+    if raw.subject != subject.digest:
+        yield Problem("the raw record is of another model, task, work or GPU than the result names")
     if [one.index for one in raw.runs] != [run.index for run in runs]:
         yield Problem("the raw record does not hold the result's runs")
     seen: dict[tuple[int, ...], int] = {}
     for one in raw.runs:
-        first = seen.setdefault(_lengths_us(one), one.index)
-        if first != one.index and len(one.edges_s) > _FEW:
+        first = seen.setdefault(first_lengths_us(one), one.index)
+        if first != one.index and len(one.edges_s) > FEW:
             yield Problem(f"run {first + 1} and run {one.index + 1} are one recording")
     for run, recorded in subject.pairs():
         if set(recorded.domains) != set(run.energy_j):
@@ -145,24 +151,58 @@ def check_counter_energy(subject: Subject) -> Iterator[Problem]:
                 f"{end_j - start_j:.3f} J"
             )
         else:
-            yield from _updates_add_up(run, domain, found)
+            yield from _updates_add_up(subject, run, domain, found)
 
 
 def check_counter_between_runs(subject: Subject) -> Iterator[Problem]:
-    """A GPU's counter goes on from run to run, and so does the clock."""
-    last: dict[str, tuple[str, float, float]] = {}
+    """A GPU's counter goes on from run to run, and so does the clock; no run is in between."""
+    last: dict[str, tuple[Run, RawRun, RawDomain]] = {}
     # Between a measurement and its going on, the machine may have been started anew.
     level: Level = "warning" if subject.has("resumed") else "failed"
     for run, raw, domain, found in subject.recorded():
-        start_j, end_j = found.counter_j
-        before, before_j, before_s = last.get(domain, ("", 0.0, 0.0))
-        if before and raw.begin_s < before_s - _TRUNCATED_S:
-            yield Problem(f"{name_of(run)} begins before {before} ends, by the clock", level)
-        elif before and start_j is not None and start_j < before_j:
-            message = f"{name_of(run)}: {domain}: the counter is below that of {before}"
-            yield Problem(message, level)
-        if end_j is not None:
-            last[domain] = name_of(run), end_j, raw.begin_s + raw.end_s
+        before = last.get(domain)
+        if before is not None:
+            yield from _between(subject, before, (run, raw, found), domain, level)
+        if found.counter_j[1] is not None:
+            last[domain] = run, raw, found
+
+
+def _between(
+    subject: Subject,
+    before: tuple[Run, RawRun, RawDomain],
+    after: tuple[Run, RawRun, RawDomain],
+    domain: str,
+    level: Level,
+) -> Iterator[Problem]:
+    """From the end of one run to the beginning of the next."""
+    (run_before, raw_before, found_before), (run, raw, found) = before, after
+    where, then = f"{name_of(run)}: {domain}", name_of(run_before)
+    if raw.begin_s < raw_before.begin_s + raw_before.end_s - _TRUNCATED_S:
+        yield Problem(f"{name_of(run)} begins before {then} ends, by the clock", level)
+        return
+    start_j, end_j = found.counter_j[0], found_before.counter_j[1]
+    if start_j is None or end_j is None:
+        return
+    if start_j < end_j:
+        yield Problem(f"{where}: the counter is below that of {then}", level)
+    elif found.method == found_before.method == "counter":
+        since_s = raw_before.begin_s + (found_before.window_s or (0.0, 0.0))[1]
+        pause_s = raw.begin_s + (found.window_s or (0.0, 0.0))[0] - since_s
+        edge_s = _EDGE_S + 2 * (period_of(found) or STALL_S)
+        rise_j, limit_w = start_j - end_j, _limit_w(run, domain) or 1000.0
+        least_j = IDLE_SHARE * subject.result.idle.with_model_w.get(domain, 0.0)
+        if rise_j > 1.1 * limit_w * (pause_s + edge_s):
+            yield Problem(
+                f"{where}: the counter rose by {rise_j:.0f} J since {then}, in {pause_s:.1f} s: "
+                "another run may have been left out",
+                level,
+            )
+        elif rise_j < least_j * (pause_s - edge_s):
+            yield Problem(
+                f"{where}: the counter rose by {rise_j:.0f} J in the {pause_s:.0f} s since "
+                f"{then}, less than idling takes",
+                level,
+            )
 
 
 def check_counter_steps(subject: Subject) -> Iterator[Problem]:
@@ -176,7 +216,7 @@ def check_counter_steps(subject: Subject) -> Iterator[Problem]:
         longest_s = max(b - a for a, b in pairwise(edges))
         if longest_s > STALL_S + _TRUNCATED_S:
             yield Problem(f"{where}: the counter stood still for {longest_s:.2f} s")
-        period_s = _period_s(found)
+        period_s = period_of(found)
         if limit_w is None or period_s is None:
             continue
         changes = list(zip(found.ticks.t_s, found.ticks.values, strict=True))[1:]
@@ -186,76 +226,36 @@ def check_counter_steps(subject: Subject) -> Iterator[Problem]:
                 break
 
 
-def check_power_integral(subject: Subject) -> Iterator[Problem]:
-    """Power samples, integrated, are what the result says; and agree with the counter."""
-    for run, _, domain, found in subject.recorded():
-        where, integral_j = f"{name_of(run)}: {domain}", _integral_j(found)
-        facts = run.facts.get(domain, {})
-        if facts and facts.get("power_source") != found.power_source:
-            yield Problem(f"{where}: power is {found.power_source}, the result has another source")
-        stated = facts.get("power_integral_j")
-        if stated is None and found.method == "power_integral":
-            yield Problem(f"{where}: energy by integrated power, but no integral is stated")
-        elif isinstance(stated, int | float):
-            slack_j = POWER_SHARE * float(stated)
-            if integral_j is None or abs(integral_j - stated) > slack_j:
-                yield Problem(f"{where}: integrated power is {integral_j} J, stated are {stated} J")
-            if found.method == "power_integral" and apart(run.energy_j.get(domain), float(stated)):
-                yield Problem(f"{where}: the energy is not the integrated power that is stated")
-        if found.method == "counter" and integral_j is None:
-            yield Problem(f"{where}: no power samples stand beside the counter", "warning")
-        energy_j = run.energy_j.get(domain)
-        told = any(
-            notice.code in ("counter_power_disagree", "short_window") for notice in run.notices
-        )
-        instant = found.power_source == "instant"
-        if found.method == "counter" and energy_j and integral_j and instant and not told:
-            share = integral_j / energy_j - 1
-            if abs(share) > 0.06 and len(found.ticks.t_s) > 60:
-                yield Problem(f"{where}: counter and integrated power are {share:+.1%} apart")
-
-
-def _updates_add_up(run: Run, domain: str, found: RawDomain) -> Iterator[Problem]:
+def _updates_add_up(subject: Subject, run: Run, domain: str, found: RawDomain) -> Iterator[Problem]:
     ticks, where = found.ticks.values, f"{name_of(run)}: {domain}"
     start_j, end_j = found.counter_j
     assert start_j is not None and end_j is not None
     if len(ticks) < 2:
-        yield Problem(f"{where}: no updates of the counter were recorded", "warning")
+        yield Problem(
+            f"{where}: no updates of the counter were recorded",
+            "failed" if subject.listed.official else "warning",
+        )
         return
-    limit_w, period_s = _limit_w(run, domain) or 1000.0, _period_s(found) or STALL_S
-    # What rises before the first update that was noted, and after the last one.
-    open_j = 1.1 * limit_w * (period_s + _EDGE_S) + COUNTED_J
-    first_s, last_s = found.ticks.t_s[1], found.ticks.t_s[-1]
-    window = found.window_s or (0.0, 0.0)
-    before_j = open_j + 1.1 * limit_w * max(0.0, first_s - window[0])
-    after_j = open_j + 1.1 * limit_w * max(0.0, window[1] - last_s)
-    if not ticks[0] - COUNTED_J <= start_j <= ticks[0] + before_j:
+    limit_w, period_s = _limit_w(run, domain) or 1000.0, period_of(found) or STALL_S
+    (start_s, end_s), t_s = found.window_s or (0.0, 0.0), found.ticks.t_s
+    # The first update is the state before the window: the counter stood there or at the next.
+    next_j = next((j for t, j in zip(t_s, ticks, strict=True) if t >= start_s + READ_S), ticks[-1])
+    if not ticks[0] - COUNTED_J <= start_j <= next_j + COUNTED_J:
         yield Problem(f"{where}: the counter at the beginning does not fit its updates")
-    if not ticks[-1] - COUNTED_J <= end_j <= ticks[-1] + after_j:
+    last_j = next(
+        (j for t, j in zip(t_s[::-1], ticks[::-1], strict=True) if t <= end_s - READ_S), 0
+    )
+    # What rises after the last update that was noted.
+    after_j = 1.1 * limit_w * (period_s + _EDGE_S + max(0.0, end_s - t_s[-1]))
+    if not last_j - COUNTED_J <= end_j <= ticks[-1] + after_j + COUNTED_J:
         yield Problem(f"{where}: the counter at the end does not fit its updates")
 
 
-def _lengths_us(raw: RawRun) -> tuple[int, ...]:
+def first_lengths_us(raw: RawRun) -> tuple[int, ...]:
     """The first intervals of a run: no two runs have them alike to the microsecond."""
-    return tuple(round(1e6 * (b - a)) for a, b in pairwise(raw.edges_s[: _FEW + 1]))
+    return tuple(round(1e6 * (b - a)) for a, b in pairwise(raw.edges_s[: FEW + 1]))
 
 
 def _limit_w(run: Run, domain: str) -> float | None:
     stated = run.facts.get(domain, {}).get("power_limit_w")
-    return float(stated) if isinstance(stated, int | float) and stated > 0 else None
-
-
-def _period_s(found: RawDomain) -> float | None:
-    gaps = [b - a for a, b in pairwise(found.ticks.t_s[1:])]
-    return median(gaps) if len(gaps) >= 4 else None
-
-
-def _integral_j(found: RawDomain) -> float | None:
-    """Each sample holds until the next, the first from the beginning of the window."""
-    if len(found.power.t_s) < 2 or found.window_s is None:
-        return None
-    edges = [found.window_s[0], *found.power.t_s[1:], found.window_s[1]]
-    return sum(
-        power_w * (until - since)
-        for power_w, (since, until) in zip(found.power.values, pairwise(edges), strict=True)
-    )
+    return stated if is_number(stated) and stated > 0 else None

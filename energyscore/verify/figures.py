@@ -15,6 +15,9 @@ PHASE_SHARE = 0.002
 MOST_SHARE = 0.01
 """... but never by more than this share."""
 
+FEWEST_JUDGED = 5
+"""Runs of which an interval may be said to be narrow enough."""
+
 _J_PER_WH = 3600.0
 _SPLITS = ("tick_regression", "phase_block", "time_share", "single_phase")
 
@@ -50,6 +53,19 @@ def check_interval(subject: Subject) -> Iterator[Problem]:
     score = subject.result.score
     yield from _interval("GPU", _gpu_figures(subject), score.std, score.ci95)
     yield from _interval("system", _system_figures(subject), score.system_std, score.system_ci95)
+
+
+def half_width(subject: Subject) -> float | None:
+    """How wide the interval is to either side, as a share of the mean; None with few runs.
+
+    Of fewer than five runs the spread itself is hardly known.
+    """
+    runs = subject.result.runs
+    figures = _figures(runs, _domains(subject) or ["cpu", _memory(subject)])
+    if figures is None or len(figures) < FEWEST_JUDGED:
+        return None
+    half = student_975(len(figures) - 1) * _std(figures) / math.sqrt(len(figures))
+    return half / _mean(figures)
 
 
 def check_system_score(subject: Subject) -> Iterator[Problem]:
@@ -169,7 +185,7 @@ def check_phase_energy(subject: Subject) -> Iterator[Problem]:
 
     for run, raw, domain, recorded in subject.recorded():
         total_j, method = run.energy_j.get(domain), run.phase_methods.get(domain)
-        if method is None or total_j is None:
+        if method is None or total_j is None or set(raw.names) != set(run.phases):
             continue
         times = raw.phase_s()
         if method == "single_phase":

@@ -82,6 +82,7 @@ def check_official(subject: Subject) -> Iterator[Problem]:
         ("validity", result.valid),
         ("raw record", subject.raw is not None),
         ("task", subject.task is not None),
+        ("counter and power", not subject.has("counter_power_disagree")),
         *((check.name, check.ok) for check in result.conformance),
     ]
     missing = [name for name, ok in points if not ok]
@@ -177,7 +178,8 @@ def _points(subject: Subject, task: TaskRules) -> Iterator[tuple[str, bool]]:
     yield "warm-up", not protocol.quick
     yield "GPU energy", methods == {"counter"}
     made = dict(workload.generation or {})
-    in_one_pass = "forward" in task.phases and workload.generation is None
+    decoded = any("decode" in run.phases for run in runs)
+    in_one_pass = "forward" in task.phases and workload.generation is None and not decoded
     if task.generation is not None and not in_one_pass:
         made.pop("reasoning", None)
         wanted = {k: v for k, v in task.generation.items() if k != "reasoning"}

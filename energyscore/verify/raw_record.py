@@ -5,12 +5,13 @@ the run's metering.
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from energyscore.errors import first_problem
 from energyscore.verify.strict_json import BadJson, parse_strict, unzip_strict
@@ -18,10 +19,33 @@ from energyscore.verify.strict_json import BadJson, parse_strict, unzip_strict
 MOST_READINGS = 8_000_000
 """Numbers of a run: some eleven hours of a counter that is updated every 20 ms."""
 
+MOST_NUMBERS = 40_000_000
+"""Of all runs: three days of work, with a hundred readings a second."""
+
 MOST_RUNS = 1000
+MOST_INTERVALS = 1_000_000
+"""Times that the phases of a run are entered."""
+
+MOST_PHASES = 12
+MOST_TEXTS = 10_000
+"""Names and other texts of a run, and likewise its lists and mappings: there are some dozens of a
+domain, and they take far more memory than numbers do."""
+
 _MOST_LINE = 16 * MOST_READINGS
 _MOST = 2**60
+
+
+def _whole_numbers(value: Any) -> list[int]:
+    """As pydantic would check a list, but at once, and with one problem at most, not millions."""
+    if type(value) is not list or not set(map(type, value)) <= {int}:
+        raise ValueError("it must be a list of whole numbers")
+    if value and (min(value) < -_MOST or max(value) > _MOST):
+        raise ValueError("a number in it is out of all measure")
+    return value
+
+
 _Number = Annotated[int, Field(ge=-_MOST, le=_MOST)]
+_Numbers = Annotated[list[int], PlainValidator(_whole_numbers)]
 _Whole = Annotated[int, Field(ge=0, le=_MOST)]
 _Pair = Annotated[tuple[_Number, _Number], Field(strict=False)]  # JSON has lists only
 _Edges = Annotated[tuple[_Number | None, _Number | None], Field(strict=False)]
@@ -35,25 +59,26 @@ class _Header(_Strict):
     kind: Literal["raw"]
     raw_version: Literal[1]
     identity: str
+    subject: str
     runs: _Whole
 
 
 class _Phases(_Strict):
-    names: list[str]
-    entered: list[_Whole]
-    starts_us: list[_Number]
+    names: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=MOST_PHASES)]
+    entered: _Numbers
+    starts_us: _Numbers
     end_us: _Number
 
 
 class _Ticks(_Strict):
-    t_us: list[_Number]
-    mj: list[_Number]
+    t_us: _Numbers
+    mj: _Numbers
 
 
 class _Power(_Strict):
     source: Literal["instant", "average"] | None
-    t_us: list[_Number]
-    mw: list[_Number]
+    t_us: _Numbers
+    mw: _Numbers
 
 
 class _Lone(_Strict):
@@ -93,11 +118,12 @@ class Series:
 
 @dataclass(frozen=True)
 class Lone:
-    """One phase by itself: how long, and the joules that the counter rose by."""
+    """One phase by itself: how long, the counter's rise in joules, and where it was at the end."""
 
     phase: str
     duration_s: float
     energy_j: float
+    end_j: float
     se_w: float
 
 
@@ -143,9 +169,9 @@ class RawRun:
     index: int
     begin_s: float
     end_s: float
-    names: list[str]
-    entered: list[int]
-    edges_s: list[float]
+    names: Sequence[str]
+    entered: Sequence[int]
+    edges_s: Sequence[float]
     domains: dict[str, RawDomain]
 
     @property
@@ -162,14 +188,29 @@ class RawRun:
 
     def entries(self) -> dict[str, int]:
         """How often each phase was entered."""
-        return {name: self.entered.count(place) for place, name in enumerate(self.names)}
+        count = Counter(self.entered)
+        return {name: count[place] for place, name in enumerate(self.names)}
+
+    def lengths_s(self) -> dict[str, list[float]]:
+        """How long each phase lasted, each time that it was entered."""
+        found: list[list[float]] = [[] for _ in self.names]
+        for phase, (since_s, until_s) in zip(self.entered, pairwise(self.edges_s), strict=True):
+            found[phase].append(until_s - since_s)
+        return dict(zip(self.names, found, strict=True))
 
 
 @dataclass(frozen=True)
 class RawRecord:
-    """The raw record of a measurement."""
+    """The raw record of a measurement.
+
+    Attributes:
+        identity: of the measurement.
+        subject: SHA-256 of what was measured, as the result names it.
+        runs: what was recorded.
+    """
 
     identity: str
+    subject: str
     runs: Sequence[RawRun]
 
 
@@ -179,7 +220,10 @@ def read_raw(data: bytes) -> RawRecord:
     Raises:
         BadJson: when it is none; the message says where it is wrong.
     """
-    lines = unzip_strict(data).split(b"\n")
+    content = unzip_strict(data)
+    if content.count(b",") > MOST_NUMBERS:
+        raise BadJson(f"it holds over {MOST_NUMBERS:,} numbers")
+    lines = content.split(b"\n")
     if lines.pop() != b"":
         raise BadJson("its last line has no end")
     try:
@@ -191,12 +235,14 @@ def read_raw(data: bytes) -> RawRecord:
         raise BadJson(first_problem(error)) from error
     if header.runs != len(runs):
         raise BadJson(f"it says {header.runs} runs and holds {len(runs)}")
-    return RawRecord(header.identity, runs)
+    return RawRecord(header.identity, header.subject, runs)
 
 
 def _parsed(line: bytes) -> Any:
     if line.count(b",") > MOST_READINGS:
         raise BadJson(f"a run holds over {MOST_READINGS:,} numbers")
+    if line.count(b'"') > 2 * MOST_TEXTS or line.count(b"[") + line.count(b"{") > MOST_TEXTS:
+        raise BadJson(f"a run holds over {MOST_TEXTS:,} names, lists or mappings")
     return parse_strict(line, most_bytes=_MOST_LINE, whole_numbers_too=False)
 
 
@@ -204,7 +250,13 @@ def _run(run: _Run) -> RawRun:
     phases = run.phases
     if not phases.entered or len(phases.entered) != len(phases.starts_us):
         raise BadJson(f"run {run.index + 1}: its phases and their times are not as many")
-    if max(phases.entered) >= len(phases.names) or len(set(phases.names)) < len(phases.names):
+    if len(phases.entered) > MOST_INTERVALS:
+        raise BadJson(f"run {run.index + 1}: its phases were entered over {MOST_INTERVALS:,} times")
+    if (
+        min(phases.entered) < 0
+        or max(phases.entered) >= len(phases.names)
+        or len(set(phases.names)) < len(phases.names)
+    ):
         raise BadJson(f"run {run.index + 1}: its phases are not those that it names")
     edges_us = [*accumulate(phases.starts_us), phases.end_us]
     if any(b < a for a, b in pairwise(edges_us)):
@@ -214,8 +266,8 @@ def _run(run: _Run) -> RawRun:
         begin_s=run.begin_us / 1e6,
         end_s=run.end_us / 1e6,
         names=phases.names,
-        entered=phases.entered,
-        edges_s=[t_us / 1e6 for t_us in edges_us],
+        entered=array("i", phases.entered),
+        edges_s=array("d", (t_us / 1e6 for t_us in edges_us)),
         domains={name: _domain(name, domain) for name, domain in run.domains.items()},
     )
 
@@ -251,4 +303,5 @@ def _lone(lone: _Lone | None) -> Lone | None:
     if lone is None:
         return None
     start_mj, end_mj = lone.counter_mj
-    return Lone(lone.phase, lone.duration_us / 1e6, (end_mj - start_mj) / 1e3, lone.se_w)
+    duration_s, energy_j = lone.duration_us / 1e6, (end_mj - start_mj) / 1e3
+    return Lone(lone.phase, duration_s, energy_j, end_mj / 1e3, lone.se_w)

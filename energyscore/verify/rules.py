@@ -57,17 +57,25 @@ class TaskRules:
 
 @dataclass(frozen=True)
 class Rules:
-    """One version of the rules, see `rules-1.json`."""
+    """One version of the rules, see `rules-1.json`.
+
+    `notices` are the codes of what meters notice in a run, `cautions` those of what is only told of
+    a whole result; `counted_inputs` the tasks whose input has tokens.
+    """
 
     version: int
     gpu: str
     most_power_w: float
+    most_gpu_power_w: float
     min_window_s: float
     most_warmup_s: float
     systematic: float
     scales: list[str]
     least_j_per_byte: float
     invalidating: list[str]
+    notices: list[str]
+    cautions: list[str]
+    counted_inputs: list[str]
     attestations: dict[str, str]
     builtin: dict[str, int]
     tasks: dict[str, TaskRules]

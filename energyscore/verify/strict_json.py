@@ -3,6 +3,7 @@
 import json
 import math
 import zlib
+from collections import Counter
 from typing import Any
 
 MOST_DEPTH = 20
@@ -14,6 +15,8 @@ MOST_RATIO = 50
 """Bytes out for each byte in; recorded numbers are compressed 3 to 10 times."""
 
 MOST_NUMBER = 1e18
+MOST_KEYS = 500_000
+"""Of a text: each takes far more memory than a number does."""
 _FREE = 2**20
 """A text this small may be compressed as well as it can be."""
 
@@ -38,6 +41,8 @@ def parse_strict(
     """
     if len(data) > most_bytes:
         raise BadJson(f"it has {len(data):,} bytes; the limit is {most_bytes:,}")
+    if data.count(b":") > MOST_KEYS:
+        raise BadJson(f"it has over {MOST_KEYS:,} keys")
     if _depth(data) > MOST_DEPTH:
         raise BadJson(f"it is nested more than {MOST_DEPTH} deep")
     try:
@@ -89,8 +94,7 @@ def _depth(data: bytes) -> int:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise BadJson(f"the key {twice[:50]!r} is there twice")
     return found
 
