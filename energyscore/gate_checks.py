@@ -266,7 +266,7 @@ def _relative(
         listed = "; ".join(map(str, points))
         return _with(blank, "unsupported", f"its baseline is unlike: {listed} ({names})")
     if baseline.is_same_as(one):
-        return _with(blank, "unsupported", "it is its own baseline: nothing was measured since")
+        return _with(blank, "inconclusive", "it is its own baseline: nothing was measured since")
     if baseline.unusable:
         return _with(blank, "invalid", f"its baseline is {baseline.unusable}")
     if before is None or known is None:
