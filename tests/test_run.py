@@ -90,7 +90,14 @@ def test_a_second_model_makes_a_cohort_and_the_stars_say_so(measured, tmp_path):
     second = json.loads(file.read_text())
     second["model"]["id"] = "another"
     second["identity"] = "1" * 64
-    second["score"]["system_wh_per_1k_queries"] *= 2
+    score = second["score"]
+    score["system_wh_per_1k_queries"] *= 2
+    score["system_std"] *= 2
+    score["system_ci95"] = [2 * bound for bound in score["system_ci95"]]
+    for run in second["runs"]:  # a score that does not follow from the runs would not be read
+        run["energy_j"] = {
+            domain: joules and 2 * joules for domain, joules in run["energy_j"].items()
+        }
     (tmp_path / "a.json").write_text(file.read_text())
     (tmp_path / "b.json").write_text(json.dumps(second))
     done = energyscore("rate", tmp_path)

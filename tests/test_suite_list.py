@@ -659,7 +659,12 @@ def saved(planned, out, queries=1000):
     """A stored result of an entry, of so many queries, without a country."""
     result = make_result()
     work = result.workload.model_copy(update={"queries": queries})
-    change = {"request": planned.key, "workload": work}
+    whole = queries == result.workload.queries
+    points = [
+        point.model_copy(update={"ok": whole}) if point.name == "queries" else point
+        for point in result.conformance
+    ]
+    change = {"request": planned.key, "workload": work, "conformance": points, "official": whole}
     return save_result(planned.folder(out), result.model_copy(update=change))
 
 
