@@ -175,6 +175,21 @@ def test_light_commands_load_no_heavy_library(command):
     assert done.stderr.strip().endswith("[]"), done.stderr
 
 
+def test_the_help_reads_neither_results_nor_tasks():
+    """It is what people wait for most often, and pydantic is half a blink of it."""
+    code = (
+        "import sys, energyscore.cli\n"
+        "sys.argv = ['energyscore', '--help']\n"
+        "try: energyscore.cli.main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'pydantic', 'yaml', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert done.stderr.strip().endswith("[]"), done.stderr
+
+
 def test_importing_the_package_loads_no_library_and_shadows_none_of_its_names():
     """A module named like a function (`measure`) would take its place once it is imported."""
     code = (

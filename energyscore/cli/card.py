@@ -3,15 +3,17 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energyscore.cli import app
 from energyscore.cli.label import AmongOption, ModelOption, Paths, ScaleOption, TaskOption
 from energyscore.errors import InvalidResult, ResultError, UsageError, sentence
-from energyscore.export import RatedResult
 from energyscore.paths import is_file
+
+if TYPE_CHECKING:
+    from energyscore.export import RatedResult
 
 _CARD_SUFFIXES = ("", ".md", ".markdown", ".mdx", ".txt")
 
@@ -115,7 +117,7 @@ def _check_name(card: Path | None) -> None:
         )
 
 
-def _of_one_model(report: list[RatedResult]) -> list[RatedResult]:
+def _of_one_model(report: "list[RatedResult]") -> "list[RatedResult]":
     # Folders of one name are several models; revisions of one on the hub are not.
     names = sorted(
         {
@@ -132,7 +134,7 @@ def _of_one_model(report: list[RatedResult]) -> list[RatedResult]:
     return report
 
 
-def _fit_for_cards(report: list[RatedResult]) -> list[RatedResult]:
+def _fit_for_cards(report: "list[RatedResult]") -> "list[RatedResult]":
     """Those that have a figure and may be published; the others are named on stderr.
 
     Raises:
@@ -155,7 +157,7 @@ def _fit_for_cards(report: list[RatedResult]) -> list[RatedResult]:
     return fit
 
 
-def _eval_results(folder: Path, report: list[RatedResult]) -> dict[Path, bytes]:
+def _eval_results(folder: Path, report: "list[RatedResult]") -> dict[Path, bytes]:
     """The files for `.eval_results`; results that cannot go there are named on stderr.
 
     Raises:
