@@ -34,6 +34,7 @@ _NEVER_NS = 2**62
 _TOGETHER_NS = 300_000  # looks this near to each other share a wake-up
 _QUIET_NS = 3_000_000  # no look due for so long: time for what may take longer
 _POWER_EVERY_NS = (35_000_000, 50_000_000)
+_POWER_ALONE_NS = (18_000_000, 20_000_000)  # where it is all there is
 _STATUS_EVERY_NS = (220_000_000, 260_000_000)
 
 
@@ -41,10 +42,10 @@ class Recorder:
     """Watches the devices until told to end.
 
     Counters are looked at as `TickSchedule` says, power is sampled about every 40 ms (drivers
-    renew it every 20 to 100 ms), the rest about four times a second. Where that takes more
-    processor time than allowed, it rests from the counters now and then: the updates meanwhile
-    are not in the records, and neither is the value found after a rest, as nobody knows since
-    when it stood there.
+    renew it every 20 to 100 ms), or 20 ms where no device has a counter, the rest about four
+    times a second. Where that takes more processor time than allowed, it rests from the counters
+    now and then: the updates meanwhile are not in the records, and neither is the value found
+    after a rest, as nobody knows since when it stood there.
     """
 
     def __init__(
@@ -79,7 +80,8 @@ class Recorder:
             wait: called with a time in seconds; returns after it with False, or with True as
                 soon as recording is to end.
         """
-        power, status = Chore(*_POWER_EVERY_NS), Chore(*_STATUS_EVERY_NS)
+        power = Chore(*(_POWER_EVERY_NS if self._schedules else _POWER_ALONE_NS))
+        status = Chore(*_STATUS_EVERY_NS)
         self._accounted = time.monotonic_ns(), time.process_time_ns()
         while True:
             now_ns = time.monotonic_ns()
