@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+import yaml
+
 from energyscore import cli
 from energyscore.backends.base import TransformersBackend
 from energyscore.builtin import architectures
@@ -57,11 +59,26 @@ def run(*arguments: object) -> tuple[int, str]:
     raise AssertionError("the command line ends with an exit status")
 
 
-def measure(architecture, task: str, scratch: Path) -> Result:
-    """Its result, by the command line from its folder, and read from the file that it wrote."""
+def with_fewer_steps(task: str, steps: int, folder: Path) -> str:
+    """A task of one's own: that one with so many steps of diffusion. Its name."""
+    definition = yaml.safe_load(TASKS[task].path.read_text())
+    definition |= {"id": f"{task}_short", "diffusion": {**definition["diffusion"], "steps": steps}}
+    folder.mkdir()
+    (folder / f"{task}_short.yaml").write_text(yaml.safe_dump(definition))
+    return f"{task}_short"
+
+
+def measure(architecture, task: str, scratch: Path, steps: int | None = None) -> Result:
+    """Its result, by the command line from its folder, and read from the file that it wrote.
+
+    With `steps` of diffusion, where these are fewer than the task's, it makes one image at a time.
+    """
     folder, out = scratch / "models" / architecture.name, scratch / "results"
     save(architecture, task, folder)
     asked = ["--queries", 2, "--batch-size", 2, "--quick", "--device", "cpu", "--out", out]
+    if steps is not None:
+        task = with_fewer_steps(task, steps, scratch / "tasks")
+        asked += ["--task-path", scratch / "tasks", "--batch-size", 1, "--queries", 1]
     if task == "reasoning":
         asked += ["--max-new-tokens", 4]
     status, said = run("run", task, "--model", folder, *asked)

@@ -1,6 +1,6 @@
 """Every bundled architecture's whole way: saved, loaded from its folder, measured, read.
 
-    python tests/bench/architectures.py [NAME...]
+    python tests/bench/architectures.py [NAME...] [--steps N]
 
 Two queries of each of its tasks on the processor, a process each. The large ones take minutes,
 20 GB of memory and of disk; the tests do the smallest of each task. Exit status 1 when one fails.
@@ -18,14 +18,14 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 
 
-def one(name, task):
+def one(name, task, steps):
     """Measure this one here, and print its figures."""
     from whole_way import AT_TASKS, measure
 
     architecture = next(a for a, at in AT_TASKS if (a.name, at) == (name, task))
     with tempfile.TemporaryDirectory() as scratch:
         begin = time.monotonic()
-        result = measure(architecture, task, Path(scratch))
+        result = measure(architecture, task, Path(scratch), steps)
         seconds = time.monotonic() - begin
     same = result.model.parameters == architecture.parameters
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -40,10 +40,13 @@ def main():
     """All of them, or those that were named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
+    parser.add_argument(
+        "--steps", type=int, help="of diffusion, and one image: the large ones take hours with all"
+    )
     parser.add_argument("--task", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.task:
-        return one(options.names[0], options.task)
+        return one(options.names[0], options.task, options.steps)
     from whole_way import AT_TASKS
 
     known = {a.name for a, _ in AT_TASKS}
@@ -53,6 +56,8 @@ def main():
     chosen = [(a, task) for a, task in AT_TASKS if not options.names or a.name in options.names]
     for architecture, task in sorted(chosen, key=lambda pair: pair[0].parameters):
         command = [sys.executable, __file__, architecture.name, "--task", task]
+        if options.steps and task == "image_generation":
+            command += ["--steps", str(options.steps)]
         if subprocess.run(command, check=False).returncode:
             failed.append(f"{architecture.name}, {task}")
     print(f"{len(chosen) - len(failed)} of {len(chosen)} done" + "".join(f"\n{f}" for f in failed))
