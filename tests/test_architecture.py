@@ -162,32 +162,27 @@ def test_the_checker_of_submissions_shares_the_schema_only():
     ],
 )
 def test_light_commands_load_no_heavy_library(command):
+    assert loaded_by(command, HEAVY) == "[]"
+
+
+def test_the_help_reads_neither_results_nor_tasks():
+    """It is what people wait for most often, and pydantic is half a blink of it."""
+    assert loaded_by(["--help"], {"pydantic", "yaml", "numpy"}) == "[]"
+
+
+def loaded_by(command, modules):
+    """Which of these modules a command loads, as a list in text."""
     code = (
         "import sys, energyscore.cli\n"
         f"sys.argv = ['energyscore', *{command!r}]\n"
         "try: energyscore.cli.main()\n"
         "except SystemExit: pass\n"
-        f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+        f"print(sorted({modules!r} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
     )
-    assert done.stderr.strip().endswith("[]"), done.stderr
-
-
-def test_the_help_reads_neither_results_nor_tasks():
-    """It is what people wait for most often, and pydantic is half a blink of it."""
-    code = (
-        "import sys, energyscore.cli\n"
-        "sys.argv = ['energyscore', '--help']\n"
-        "try: energyscore.cli.main()\n"
-        "except SystemExit: pass\n"
-        "print(sorted({'pydantic', 'yaml', 'numpy'} & set(sys.modules)), file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
-    )
-    assert done.stderr.strip().endswith("[]"), done.stderr
+    return done.stderr.strip().splitlines()[-1]
 
 
 def test_importing_the_package_loads_no_library_and_shadows_none_of_its_names():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.cli import app
-from energyscore.cli.shared import load_shown
+from energyscore.cli.shared import Every, load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 from energyscore.errors import ResultError
 from energyscore.paths import real_path
@@ -32,12 +32,7 @@ def page(
             help="What stars are relative to; see `energyscore rate`.", show_default=False
         ),
     ] = None,
-    every: Annotated[
-        bool,
-        typer.Option(
-            "--all", help="Show older results of the same measurement too, not only the latest."
-        ),
-    ] = False,
+    every: Every = False,
     country: Country = None,
     pue: Pue = None,
     price: PricePerKwh = None,

@@ -9,7 +9,7 @@ import typer
 
 from energyscore.cli import app
 from energyscore.cli.latest import latest
-from energyscore.cli.shared import load_shown
+from energyscore.cli.shared import Every, load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 
@@ -35,12 +35,7 @@ def rate(
             show_default=False,
         ),
     ] = None,
-    every: Annotated[
-        bool,
-        typer.Option(
-            "--all", help="Show older results of the same measurement too, not only the latest."
-        ),
-    ] = False,
+    every: Every = False,
     country: Country = None,
     pue: Pue = None,
     price: PricePerKwh = None,

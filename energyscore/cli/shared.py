@@ -19,6 +19,12 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for results.", rich_hel
 FormatOption = Annotated[
     Format, typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT)
 ]
+Every = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="Show older results of the same measurement too, not only the latest."
+    ),
+]
 TaskPath = Annotated[
     Path | None,
     typer.Option("--task-path", help="A folder of task files of your own.", show_default=False),
