@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from energyscore import __version__, checks
-from energyscore.backend import CutInputs, ModelFacts
-from energyscore.model import ModelSpec
+from energyscore.backend import CutInputs
+from energyscore.model import ModelFacts, ModelSpec
 from energyscore.preparation import Warmup
 from energyscore.result import (
     Caution,

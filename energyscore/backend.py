@@ -4,41 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-from energyscore.model import ModelSpec
+from energyscore.model import ModelFacts, ModelSpec
 from energyscore.task import TaskSpec
-
-Query: TypeAlias = Mapping[str, Any]
-"""One item of the workload: the task's fields and their values."""
+from energyscore.workload import Query
 
 EnterPhase: TypeAlias = Callable[[str], None]
 """Called at the beginning of a phase; synchronizes the device and notes the time."""
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What is known of a model once it is loaded.
-
-    Attributes:
-        revision: commit on the hub, digest of a local folder, or None (bundled).
-        architecture: name of the model's class.
-        parameters: number of parameters.
-        dtype: the dtype computed in.
-        quantization: the model's own quantization, such as `gptq-4bit`, or None.
-        quantization_bits: bits of a quantized parameter, or None.
-        weights: `pretrained` or `random`.
-        context_length: longest input in tokens, or None when the model names none.
-        experts: experts of a mixture, of which each token uses a few; None for other models.
-    """
-
-    revision: str | None
-    architecture: str
-    parameters: int
-    dtype: str
-    quantization: str | None
-    quantization_bits: int | None
-    weights: Literal["pretrained", "random"]
-    context_length: int | None
-    experts: int | None = None
 
 
 @dataclass(frozen=True)

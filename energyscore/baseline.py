@@ -23,7 +23,6 @@ from pydantic import Field, ValidationError
 from energyscore.errors import ResultError, did_you_mean, first_problem
 from energyscore.folder_files import kind_of, visible_files
 from energyscore.measured import conditions_of, hardware_key
-from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file
 from energyscore.rating import rated_figure, why_unratable
 from energyscore.result import Part, Result, unique_keys
@@ -103,7 +102,7 @@ def file_of(result: Result) -> Path:
     """
     hardware = hardware_key(result)
     words = (part for condition in hardware for part in condition if part and part != "none")
-    mode = mode_of(result)
+    mode = result.mode
     names = [result.task.id, result.model.id, *([f"reasoning-{mode}"] if mode else [])]
     name = "_".join(_safe(part, 60) for part in names)
     conditions: list[object] = [*sorted(conditions_of(result).items())]
@@ -203,7 +202,7 @@ def unlike_conditions(results: Sequence[Result]) -> list[str]:
 
 
 def _looks(one: Result) -> tuple[str, ...]:
-    return one.hardware, one.task.id, one.model.id, mode_of(one) or ""
+    return one.hardware, one.task.id, one.model.id, one.mode or ""
 
 
 def _unlike(result: Result, others: Sequence[Result]) -> str:

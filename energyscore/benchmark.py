@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from energyscore import meter
 from energyscore.attribution import BLOCK, DISAGREEMENT, BlockPower, Split, split_energy
 from energyscore.backend import Worker
-from energyscore.meter import Domain, Measurement, Meter, Reading, Window, is_check, metered
+from energyscore.meter import Measurement, Meter, Reading, Window, is_check, metered
 from energyscore.preparation import (
     Thermometer,
     Warmup,
@@ -22,8 +22,10 @@ from energyscore.preparation import (
     measure_lone_phase,
     warm_up,
 )
-from energyscore.raw import RawRun, record_run
+from energyscore.raw import RawRun
+from energyscore.record import record_run
 from energyscore.result import Notice, PhasePart, Run, SecondSource
+from energyscore.result_parts import Domain
 from energyscore.work import Observer, Plan, Work
 
 

@@ -1,13 +1,7 @@
-"""What plugs in: a name for each part, and where it is.
+"""What plugs in: a name for each part that measures, and where it is.
 
-Only `energyscore.cli` and `energyscore.metering` resolve it. To add a meter, a backend or an
-exporter: write its module, and add one line here.
+To add a meter or a backend: write its module, and add one line here.
 """
-
-import importlib
-from typing import Any
-
-from energyscore.errors import UsageError, did_you_mean
 
 BACKENDS = {
     "text_generation": "energyscore.backends.text_generation:TextGeneration",
@@ -34,26 +28,3 @@ METERS = {
 }
 
 LOADS = {"matmul": "energyscore.backends.fixed_load:MatmulLoads"}
-
-EXPORTERS = {
-    "json": "energyscore.export.report_json:to_json",
-    "csv": "energyscore.export.report_csv:to_csv",
-}
-
-LEADERBOARD_EXPORTERS = {
-    "json": "energyscore.export.leaderboard_json:to_json",
-    "csv": "energyscore.export.leaderboard_csv:to_csv",
-    "official": "energyscore.export.official_csv:to_official",
-}
-
-
-def resolve(table: dict[str, str], name: str) -> Any:
-    """The class or function of that name; its module is imported only now.
-
-    Raises:
-        UsageError: when the table has no such name, with the nearest ones.
-    """
-    if name not in table:
-        raise UsageError(f"Unknown name {name!r}.", did_you_mean(name, table))
-    module, _, attribute = table[name].partition(":")
-    return getattr(importlib.import_module(module), attribute)

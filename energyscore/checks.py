@@ -3,9 +3,8 @@
 import statistics
 from collections.abc import Sequence
 
-from energyscore.backend import ModelFacts
-from energyscore.meter import CLOCKS_APART
-from energyscore.plausibility import find_implausibly_low
+from energyscore.model import ModelFacts
+from energyscore.plausibility import CLOCKS_APART, find_implausibly_low
 from energyscore.result import Caution, Check, EnvironmentPart, ProtocolPart, Run, WorkloadPart
 from energyscore.scoring import figures_of, is_precise
 from energyscore.statistics import are_apart, find_drift, find_outliers, summarize

@@ -156,6 +156,12 @@ class ProgressObserver(Bar):
         if self._progress is not None and self._total is not None:
             self._progress.update(self._task, completed=done, count=f"{done}/{self._total}")
 
+    def estimate(
+        self, runs: int, seconds_a_run: float, longest_s: float | None, *, at_most: bool
+    ) -> None:
+        """How long the measured part will take."""
+        self.say(describe_estimate(runs, seconds_a_run, longest_s, at_most=at_most))
+
     def warn(self, message: str) -> None:
         """A line that people should not overlook."""
         self._console.print(f"[yellow]caution:[/] {escape(message)}", soft_wrap=True)

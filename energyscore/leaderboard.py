@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from energyscore.comparable import official_departures, why_left_out, why_official_left_out
 from energyscore.export.escape import one_line
 from energyscore.footprint import Site
-from energyscore.modes import mode_of
 from energyscore.names import tell_apart
 from energyscore.published import Published
 from energyscore.rating import Kind, rated_figure
@@ -126,7 +125,7 @@ def build(
             key = (table.task, str(size), "")
             groups.setdefault(key, _Group()).official.append((table.file, rows))
     for file, result in results:
-        key = (result.task.id, result.model.model_class or "", mode_of(result) or "")
+        key = (result.task.id, result.model.model_class or "", result.mode or "")
         groups.setdefault(key, _Group()).results.append((file, result))
     rules = _Rules(reference, scale, every, official_only)
     tables = [_table(key, groups[key], rules) for key in sorted(groups)]

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, get_args
 
 from energyscore.effect import Sample
-from energyscore.modes import mode_of
 from energyscore.rating import Rating, why_unratable
 from energyscore.result import EnvironmentPart, Result
 from energyscore.stars import Probabilities
@@ -134,7 +133,7 @@ def measured_of(result: Result, rating: Rating, source: str, commit: str | None 
         source=source,
         task=result.task.id,
         model=result.model.id,
-        reasoning=mode_of(result),
+        reasoning=result.mode,
         created_at=result.created_at,
         identity=result.identity,
         hardware=result.hardware,
@@ -160,7 +159,7 @@ def conditions_of(result: Result) -> dict[str, Condition]:
         "task": (result.task.id,),
         "task_version": (str(result.task.version), result.task.digest),
         "model": (model.id,),
-        "reasoning": (mode_of(result) or "none",),
+        "reasoning": (result.mode or "none",),
         "precision": (model.dtype,),
         "quantization": (model.quantization or "none", str(model.quantization_bits)),
         "weights": (model.weights,),

@@ -7,16 +7,9 @@ models: whoever runs the work synchronizes the device before both readings.
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol
 
-Domain: TypeAlias = str
-"""What is metered: `gpu:<uuid>`, `cpu` (packages), `dram`, `ram`."""
-
-Method = Literal["counter", "power_integral", "rapl", "estimated"]
-"""How the joules were obtained; `estimated` is never mixed into a measured score."""
-
-CLOCKS_APART = 0.05
-"""SM clocks further apart than this share are unlike: the same work takes another energy."""
+from energyscore.result_parts import Domain, Method
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from energyscore import catalog
 from energyscore.errors import EnergyScoreError, MeterError
-from energyscore.meter import Domain, Meter
+from energyscore.lookup import resolve
+from energyscore.meter import Meter
 from energyscore.preparation import measure_idle
 from energyscore.result import Caution, GpuPart
+from energyscore.result_parts import Domain
 
 if TYPE_CHECKING:
     from energyscore.meters.nvml import NvmlMeter
@@ -175,7 +177,7 @@ def measure_idle_gpus(uuids: Sequence[str], seconds: float) -> dict[Domain, floa
         free = [u for u in uuids or session.uuids() if not _is_used(session, u)]
         if not free:
             return {}  # others compute on them: they are not idle
-        meter: NvmlMeter = catalog.resolve(catalog.METERS, "nvml")(free)
+        meter: NvmlMeter = resolve(catalog.METERS, "nvml")(free)
         try:
             meter.open()
             return measure_idle([meter], seconds)
@@ -196,7 +198,7 @@ def _is_used(session: "NvmlSession", uuid: str) -> bool:
 def _open_nvml(metering: Metering) -> "NvmlMeter | None":
     if not metering.uuids:
         return None
-    meter: NvmlMeter = catalog.resolve(catalog.METERS, "nvml")(
+    meter: NvmlMeter = resolve(catalog.METERS, "nvml")(
         metering.uuids, metering.before, shared=metering.shared
     )
     try:
@@ -217,7 +219,7 @@ def _try_open(
     absent: Sequence[Domain] = (),
     quiet: bool = False,
 ) -> None:
-    meter: Meter = catalog.resolve(catalog.METERS, name)(*arguments)
+    meter: Meter = resolve(catalog.METERS, name)(*arguments)
     try:
         meter.open()
     except EnergyScoreError as error:

@@ -66,6 +66,33 @@ class ModelSpec:
         return org or "hub", name
 
 
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model once it is loaded.
+
+    Attributes:
+        revision: commit on the hub, digest of a local folder, or None (bundled).
+        architecture: name of the model's class.
+        parameters: number of parameters.
+        dtype: the dtype computed in.
+        quantization: the model's own quantization, such as `gptq-4bit`, or None.
+        quantization_bits: bits of a quantized parameter, or None.
+        weights: `pretrained` or `random`.
+        context_length: longest input in tokens, or None when the model names none.
+        experts: experts of a mixture, of which each token uses a few; None for other models.
+    """
+
+    revision: str | None
+    architecture: str
+    parameters: int
+    dtype: str
+    quantization: str | None
+    quantization_bits: int | None
+    weights: Literal["pretrained", "random"]
+    context_length: int | None
+    experts: int | None = None
+
+
 def parse_model(
     text: str,
     *,

@@ -31,15 +31,9 @@ class Tokens:
     thinking: float | None
 
 
-def mode_of(result: Result) -> str | None:
-    """The mode that the model was asked to reason in; None where the task has none."""
-    mode = (result.workload.generation or {}).get("reasoning")
-    return None if mode is None else str(mode)
-
-
 def label_of(result: Result, name: str = "") -> str:
     """The model for people, with its mode where it was asked for one; `name`: as it is called."""
-    mode, name = mode_of(result), name or result.model.id
+    mode, name = result.mode, name or result.model.id
     return name if mode is None else f"{name} (reasoning {mode})"
 
 
@@ -63,7 +57,7 @@ def multiples_of(results: Sequence[Result]) -> list[Multiple | None]:
     lowest: dict[object, Result] = {}
     for result in results:
         known = lowest.get(_alike(result))
-        if result.valid and mode_of(result) and (known is None or _rank(result) < _rank(known)):
+        if result.valid and result.mode and (known is None or _rank(result) < _rank(known)):
             lowest[_alike(result)] = result
     return [_multiple(result, lowest.get(_alike(result))) for result in results]
 
@@ -74,14 +68,14 @@ def _alike(result: Result) -> object:
 
 
 def _rank(result: Result) -> int:
-    return _ORDER.index(mode_of(result) or "default")
+    return _ORDER.index(result.mode or "default")
 
 
 def _multiple(result: Result, base: Result | None) -> Multiple | None:
     figure, least = rated_figure(result), base and rated_figure(base)
     if base is None or not figure or not least or not result.valid:
         return None
-    of = mode_of(base)
-    if of is None or of == mode_of(result):
+    of = base.mode
+    if of is None or of == result.mode:
         return None
     return Multiple(figure[0] / least[0], of)

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
-from energyscore.backend import ModelFacts
+from energyscore.model import ModelFacts
 from energyscore.result import Caution, ProtocolPart, Run
+
+CLOCKS_APART = 0.05
+"""SM clocks further apart than this share are unlike: the same work takes another energy."""
 
 LEAST_J_PER_BYTE = 30e-12
 """Joules to bring one byte from a GPU's memory: HBM2e itself takes some 3.9 pJ a bit (31 pJ a

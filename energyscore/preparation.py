@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from energyscore.attribution import BlockPower
-from energyscore.backend import CutInputs, Query, Worker
-from energyscore.meter import Domain, Measurement, Meter, Reading, is_check, metered
+from energyscore.backend import CutInputs, Worker
+from energyscore.meter import Measurement, Meter, Reading, is_check, metered
+from energyscore.result_parts import Domain
 from energyscore.statistics import is_steady
 from energyscore.work import Observer, Plan, Work
+from energyscore.workload import Query
 
 WARMUP_BLOCK_S = 10.0
 WARMUP_LIMIT_S = 120.0

@@ -121,6 +121,12 @@ class Result(Part):
         return self
 
     @property
+    def mode(self) -> str | None:
+        """The mode that the model was asked to reason in; None where the task has none."""
+        mode = (self.workload.generation or {}).get("reasoning")
+        return None if mode is None else str(mode)
+
+    @property
     def hardware(self) -> str:
         """The GPUs that were metered, or the processor, for people."""
         if self.environment.gpus and self.protocol.metered_gpus:

@@ -6,11 +6,15 @@ ever 0 because it is unknown.
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from energyscore.meter import Domain, Method
+Domain: TypeAlias = str
+"""What is metered: `gpu:<uuid>`, `cpu` (packages), `dram`, `ram`."""
+
+Method = Literal["counter", "power_integral", "rapl", "estimated"]
+"""How the joules were obtained; `estimated` is never mixed into a measured score."""
 
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from energyscore.meter import Method
 from energyscore.result import Emissions, Idle, PhaseScore, Run, Score, SystemMethod
+from energyscore.result_parts import Method
 from energyscore.statistics import MIN_REPEATS_TO_JUDGE, Summary, summarize
 from energyscore.units import WH_PER_KWH, wh_per_1k_queries
 

@@ -9,8 +9,8 @@ import functools
 from collections.abc import Iterator
 from dataclasses import fields
 
-from energyscore.backend import ModelFacts
 from energyscore.checks import check_conformance, find_invalid_reasons
+from energyscore.model import ModelFacts
 from energyscore.result import RULES_VERSION, ModelPart, Result
 from energyscore.scoring import figures_over
 from energyscore.statistics import Summary

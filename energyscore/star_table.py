@@ -13,7 +13,7 @@ from rich.table import Table
 from energyscore.export import RatedResult
 from energyscore.export.escape import one_line
 from energyscore.footprint import format_co2, format_cost
-from energyscore.modes import Multiple, mode_of, multiples_of, tokens_of
+from energyscore.modes import Multiple, multiples_of, tokens_of
 from energyscore.rating import Rating
 from energyscore.result import Result
 from energyscore.units import format_number, format_wh
@@ -156,7 +156,7 @@ def _energy(rating: Rating) -> str:
 def _modes(entries: Sequence[RatedResult]) -> list[str]:
     """What the modes take; empty where no model was asked for one."""
     results = [entry.result for entry in entries]
-    if not any(map(mode_of, results)):
+    if not any(result.mode for result in results):
         return []
     return [
         _mode(multiple, result)
@@ -170,7 +170,7 @@ def margin_heading() -> str:
 
 
 def _model(entry: RatedResult) -> str:
-    mode, name = mode_of(entry.result), one_line(entry.name)
+    mode, name = entry.result.mode, one_line(entry.name)
     return name if mode is None else f"{name}\nreasoning {one_line(mode)}"
 
 

@@ -21,9 +21,7 @@ from pydantic import ValidationError
 
 from energyscore.errors import ResultError
 from energyscore.folder_files import Skip, kind_of, visible_files
-from energyscore.modes import mode_of
 from energyscore.paths import is_dir, is_file, real_path
-from energyscore.published import is_published
 from energyscore.raw import RawRun, raw_of
 from energyscore.result import RawPart, Result, Run, parse_result, result_to_json
 from energyscore.soundness import contradiction
@@ -117,7 +115,7 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
         raws: the raw records of its runs by index. They are written first, so that a result that
             names its raw record has it; not at all where one run has none.
     """
-    stamp, mode = re.sub(r"[-:]", "", result.created_at), mode_of(result)
+    stamp, mode = re.sub(r"[-:]", "", result.created_at), result.mode
     name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
     if raws and all(run.index in raws for run in result.runs):
         data = raw_of(result, raws)
@@ -178,9 +176,7 @@ def _named_file(path: Path) -> Path:
     if path.suffix.lower() == ".csv":
         raise ResultError(
             f"{path} is a CSV file: this command takes results, JSON files or folders of them.",
-            f"`energyscore leaderboard {path}` ranks an official leaderboard."
-            if is_published(path)
-            else "Name the folder that the results lie in.",
+            "Name the folder of the results; `energyscore leaderboard` ranks official CSVs.",
         )
     return path
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from energyscore.attribution import PhaseTimes
-from energyscore.backend import Query, Worker
-from energyscore.meter import Domain
+from energyscore.backend import Worker
+from energyscore.result_parts import Domain
 from energyscore.task import Generation
-from energyscore.workload import Workload
+from energyscore.workload import Query, Workload
 
 PROGRESS_EVERY_S = 0.5
 
@@ -57,6 +57,27 @@ class Observer(Protocol):
 
     def advance(self, done: int) -> None:
         """So many queries of the stage are done."""
+
+
+class SessionObserver(Observer, Protocol):
+    """Whoever shows what a session does."""
+
+    def model(self, label: str, task: str, place: str) -> None:
+        """A new model begins."""
+
+    def estimate(
+        self, runs: int, seconds_a_run: float, longest_s: float | None, *, at_most: bool
+    ) -> None:
+        """How long the measured part will take, see `Session`."""
+
+    def say(self, message: str) -> None:
+        """A line for people."""
+
+    def warn(self, message: str) -> None:
+        """A line that people should not overlook."""
+
+    def fail(self, message: str) -> None:
+        """What went wrong with one model while others go on."""
 
 
 class Work:

@@ -8,15 +8,17 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from energyscore.backend import Query
 from energyscore.errors import DatasetError
 from energyscore.paths import is_dir, is_file, local_path, real_path
 from energyscore.rows import FILE_KINDS, Rows, read_file, read_folder, read_hub, read_jsonl
 from energyscore.task import TaskFile, TaskSpec
 
 BUNDLED, OFFICIAL = "bundled", "official"
+
+Query: TypeAlias = Mapping[str, Any]
+"""One item of the workload: the task's fields and their values."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from energyscore.result import result_to_json
-from energyscore.suite.listing import Entry, Listing
+from energyscore.suite.entry import Entry
+from energyscore.suite.listing import Listing
 from energyscore.suite.options import RunOptions
 from energyscore.suite.plan import make_plan
 from energyscore.task import load_tasks

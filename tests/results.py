@@ -1,7 +1,7 @@
 """Results made by hand, for tests of what is done with results."""
 
-from energyscore.backend import ModelFacts
 from energyscore.checks import check_conformance
+from energyscore.model import ModelFacts
 from energyscore.result import (
     Emissions,
     EnvironmentPart,

@@ -20,14 +20,14 @@ import pytest
 
 from energyscore import __version__, assemble, benchmark, preparation, work
 from energyscore.assemble import Subject, identity
-from energyscore.backend import Batch, BatchOutput, ModelFacts
+from energyscore.backend import Batch, BatchOutput
 from energyscore.errors import ResultError
 from energyscore.export.bundle import Submitted, to_bundle, why_not_official
 from energyscore.export.submission_log import to_log
 from energyscore.meter import Measurement, Reading, Window
 from energyscore.meters.nvml import record_of
 from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate
-from energyscore.model import parse_model
+from energyscore.model import ModelFacts, parse_model
 from energyscore.rating import rate
 from energyscore.raw import subject_of
 from energyscore.result import EnvironmentPart, GpuPart, Idle, Run, parse_result

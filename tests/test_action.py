@@ -501,7 +501,7 @@ def test_unless_told_otherwise_the_actions_own_checkout_is_installed(job, tmp_pa
 
 def check_that_it_parses(arguments):
     """Refuse arguments of `energyscore run` that it would refuse."""
-    from energyscore.cli import app, run  # noqa: F401  it registers the command
+    from energyscore.cli.app import app
 
     with typer.main.get_command(app).commands["run"].make_context("run", list(arguments)):
         pass

@@ -9,8 +9,9 @@ from energyscore.backends.base import ByModel
 from energyscore.backends.loading import choose_dtype, count_experts, facts_of, quantization_of
 from energyscore.benchmark import measure_run
 from energyscore.builtin import architectures, find_architecture
-from energyscore.catalog import BACKENDS, resolve
+from energyscore.catalog import BACKENDS
 from energyscore.errors import ModelError, UsageError
+from energyscore.lookup import resolve
 from energyscore.model import parse_model
 from energyscore.plausibility import weights_bytes
 from energyscore.task import load_tasks

@@ -54,11 +54,12 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, arguments, said):
 def test_a_crash_is_no_verdict(monkeypatch, capsys, raised, said):
     """Python's own status, 1, would say that a gate failed."""
     from energyscore import cli
+    from energyscore.cli.app import app
 
     def broken(*_, **__):
         raise raised
 
-    monkeypatch.setattr(type(cli.app), "__call__", broken)
+    monkeypatch.setattr(type(app), "__call__", broken)
     monkeypatch.setattr(cli, "prepare_streams", lambda: None)
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -2,7 +2,6 @@ import dataclasses
 
 import pytest
 
-from energyscore.backend import ModelFacts
 from energyscore.checks import (
     check_conformance,
     find_cautions,
@@ -10,6 +9,7 @@ from energyscore.checks import (
     max_gpus_of,
 )
 from energyscore.export.page.facts import protocol_facts
+from energyscore.model import ModelFacts
 from energyscore.result import InputsCut, Notice, SecondSource
 from energyscore.task import load_tasks
 from results import UUID, make_cpu_run, make_result, make_run

@@ -15,12 +15,11 @@ from conftest import energyscore, only_result
 from fake_hub import COMMIT, FakeHub
 from safetensors.torch import load_file, save_file
 
-from energyscore.backend import ModelFacts
 from energyscore.backends.image_generation import ImageGeneration
 from energyscore.builtin import find_architecture
 from energyscore.checks import check_conformance
 from energyscore.errors import ModelError, TaskError, UnsupportedError
-from energyscore.model import parse_model
+from energyscore.model import ModelFacts, parse_model
 from energyscore.task import Diffusion, bundled_tasks_dir, load_tasks
 from results import make_result
 

@@ -3,7 +3,8 @@
 import pytest
 
 from energyscore.backends.processors import bundled_tokenizer
-from energyscore.catalog import BACKENDS, resolve
+from energyscore.catalog import BACKENDS
+from energyscore.lookup import resolve
 from energyscore.model import parse_model
 from energyscore.task import load_tasks
 

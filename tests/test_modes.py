@@ -119,7 +119,7 @@ def generation_point(result):
 
 
 def make_facts(weights="pretrained"):
-    from energyscore.backend import ModelFacts
+    from energyscore.model import ModelFacts
 
     return ModelFacts(None, "Net", 10**9, "float16", None, None, weights, 40960)
 

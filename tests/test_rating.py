@@ -5,7 +5,8 @@ from statistics import NormalDist, stdev
 
 import pytest
 
-from energyscore.cli import app, card, label
+from energyscore.cli import card, label
+from energyscore.cli.app import app
 from energyscore.errors import InvalidResult, UsageError
 from energyscore.rating import cohort_key, latest_only, rate
 from energyscore.result import parse_result, result_to_json

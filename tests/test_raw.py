@@ -9,7 +9,8 @@ from submissions import DOMAIN, measure
 
 from energyscore.attribution import BlockPower, PhaseTimes
 from energyscore.meter import MeterRecord, Reading, Window
-from energyscore.raw import NO_TICKS, raw_to_bytes, record_run
+from energyscore.raw import raw_to_bytes
+from energyscore.record import NO_TICKS, record_run
 from energyscore.store import Journal, load_result, save_result
 from energyscore.verify.raw_record import read_raw
 from results import make_result, make_run

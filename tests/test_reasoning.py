@@ -10,11 +10,12 @@ import pytest
 from energyscore.backends.chat import Chat
 from energyscore.backends.processors import bundled_tokenizer
 from energyscore.builtin import chat_template
-from energyscore.catalog import BACKENDS, resolve
+from energyscore.catalog import BACKENDS
 from energyscore.cli.mode_check import Question, why_not
 from energyscore.cli.options import Options
 from energyscore.cli.run import ReasoningMode
 from energyscore.errors import DatasetError, ModelError, UsageError
+from energyscore.lookup import resolve
 from energyscore.model import parse_model
 from energyscore.reasoning import families
 from energyscore.reasoning.thinking import ThinkingCounter, is_opened

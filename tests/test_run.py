@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import jsonschema
 import pytest
 from conftest import energyscore, environment, only_result
 
-from energyscore.cli.session import Session
+from energyscore.cli.folder import rated_own
 from energyscore.environment import describe
 from energyscore.result import json_schema, parse_result
 from energyscore.selftest.file import save_selftest
@@ -160,10 +159,8 @@ def test_a_session_shows_what_it_measured_beside_the_same_from_before(tmp_path, 
     save_result(tmp_path, make_result(**earlier))
     save_result(tmp_path, make_result("org/other", identity="1" * 64))
     own = make_result(created_at="2026-01-01T00:00:00Z", invalid=invalid)
-    session = SimpleNamespace(
-        _options=SimpleNamespace(out=tmp_path), _results=[(save_result(tmp_path, own), own)]
-    )
-    assert [entry.result for entry in Session.report(session)] == [own]
+    path = save_result(tmp_path, own)
+    assert [entry.result for entry in rated_own(tmp_path, {path})] == [own]
 
 
 RESUMED = ("--queries", 400, "--repeats", 4, "--quick", "--device", "cpu")

@@ -15,8 +15,9 @@ import transformers as tf
 from safetensors.torch import load_file, save_file
 
 from energyscore.backends.asr import read_audio
-from energyscore.catalog import BACKENDS, resolve
+from energyscore.catalog import BACKENDS
 from energyscore.errors import ModelError
+from energyscore.lookup import resolve
 from energyscore.model import parse_model
 from energyscore.task import load_tasks
 from energyscore.workload import BUNDLED, load_workload

@@ -18,8 +18,9 @@ from energyscore.backends.loading import Blueprint, load_weights, read_blueprint
 from energyscore.backends.spreading import check_nothing_left_out, sketch_of
 from energyscore.backends.text_generation import TextGeneration
 from energyscore.builtin import architectures
-from energyscore.catalog import BACKENDS, resolve
+from energyscore.catalog import BACKENDS
 from energyscore.errors import ModelError, UnsupportedError, UsageError
+from energyscore.lookup import resolve
 from energyscore.model import parse_model
 from energyscore.task import load_tasks
 

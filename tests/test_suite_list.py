@@ -25,9 +25,10 @@ from energyscore.environment import describe
 from energyscore.errors import EnergyScoreError, UsageError
 from energyscore.model import parse_model
 from energyscore.store import save_result
+from energyscore.suite.entry import Entry
 from energyscore.suite.estimate import Estimate, estimate, needed_bytes
 from energyscore.suite.key import key_of, work_of
-from energyscore.suite.listing import Entry, Listing, parse_yaml, read_listing
+from energyscore.suite.listing import Listing, parse_yaml, read_listing
 from energyscore.suite.official import parse_csv
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.suite.plan import make_plan, select
@@ -884,7 +885,8 @@ def test_the_hub_tells_sizes_or_nothing(tmp_path, monkeypatch):
 
 def test_run_all_is_every_task_with_its_own_models(tmp_path, monkeypatch):
     """Up to the command that would measure: `energyscore run --all` itself takes minutes."""
-    from energyscore.cli import app, suite_run
+    from energyscore.cli import suite_run
+    from energyscore.cli.app import app
 
     seen = {}
     monkeypatch.setattr(suite_run, "measure", lambda plan, *_, **__: seen.update(plan=plan) or 0)

@@ -5,8 +5,9 @@ import json
 import pytest
 from test_families import BART, ENCODER, GPT2, T5, save
 
-from energyscore.catalog import BACKENDS, resolve
+from energyscore.catalog import BACKENDS
 from energyscore.errors import DatasetError, ModelError
+from energyscore.lookup import resolve
 from energyscore.model import parse_model
 from energyscore.task import load_tasks
 

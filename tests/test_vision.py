@@ -14,8 +14,9 @@ from energyscore.backends.loading import read_blueprint
 from energyscore.backends.vision import PREPARED_BYTES, decode_image, load_image_processor
 from energyscore.benchmark import measure_run
 from energyscore.builtin import find_architecture
-from energyscore.catalog import BACKENDS, resolve
+from energyscore.catalog import BACKENDS
 from energyscore.errors import DatasetError
+from energyscore.lookup import resolve
 from energyscore.model import parse_model
 from energyscore.task import bundled_tasks_dir, load_tasks
 from energyscore.work import Plan

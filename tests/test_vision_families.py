@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from vision_families import CLASSIFIERS, DETECTORS, DETR, save_model
 
-from energyscore.catalog import BACKENDS, resolve
+from energyscore.catalog import BACKENDS
 from energyscore.errors import ModelError
+from energyscore.lookup import resolve
 from energyscore.model import parse_model
 from energyscore.task import bundled_tasks_dir, load_tasks
 

@@ -11,7 +11,8 @@ import yaml
 from energyscore import cli
 from energyscore.backends.base import TransformersBackend
 from energyscore.builtin import architectures
-from energyscore.catalog import BACKENDS, resolve
+from energyscore.catalog import BACKENDS
+from energyscore.lookup import resolve
 from energyscore.model import parse_model
 from energyscore.result import Result
 from energyscore.store import load_results

@@ -5,9 +5,8 @@ Light to import; what measures is imported when something is measured.
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, overload
 
 from energyscore.api.arguments import (
     alone,
@@ -25,9 +24,6 @@ from energyscore.api.arguments import (
 )
 from energyscore.api.measurement import Figure, Measurement
 from energyscore.errors import ResultError, UsageError
-
-if TYPE_CHECKING:
-    from energyscore.work import Observer
 
 __all__ = ["Figure", "Measurement", "load", "load_all", "measure"]
 
@@ -206,8 +202,8 @@ def measure(
     )
     contents = read_queries(queries)
     name = name or getattr(work, "__qualname__", None) or type(work).__name__
-    with alone(), _observer(name, progress=progress) as observer:
-        return measure_calls(work, contents, name, settings, observer)
+    with alone():
+        return measure_calls(work, contents, name, settings, _Progress(name, shown=progress))
 
 
 def load(path: str | os.PathLike[str]) -> Measurement:
@@ -267,26 +263,20 @@ def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Mea
     return [of_result(result) for result in results]
 
 
-class _Silent:
-    """An observer that shows nothing."""
+class _Progress:
+    """An observer that prints each stage on stderr, or nothing."""
+
+    def __init__(self, name: str, *, shown: bool) -> None:
+        """Show the stages of what is called `name`."""
+        self._name, self._shown = name, shown
 
     def stage(self, name: str, total: int | None) -> None:
-        """Nothing."""
+        """A line a stage."""
+        if self._shown:
+            print(f"{self._name}: {name}", file=sys.stderr)
 
     def advance(self, done: int) -> None:
-        """Nothing."""
-
-
-@contextmanager
-def _observer(name: str, *, progress: bool) -> "Iterator[Observer]":
-    if not progress:
-        yield _Silent()
-        return
-    from energyscore.console import ProgressObserver
-
-    with ProgressObserver() as observer:
-        observer.model(name, "calls", "")
-        yield observer
+        """Nothing: lines have no bar."""
 
 
 def _print_line(line: str) -> None:

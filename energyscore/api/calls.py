@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from energyscore.api.measurement import Measurement, measurement_of
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
+from energyscore.backend import Batch, BatchOutput, EnterPhase
 from energyscore.benchmark import Measured, run_benchmark
 from energyscore.checks import find_invalid_reasons, find_run_cautions
 from energyscore.errors import MeterError, UnsupportedError, WorkError
@@ -20,7 +20,7 @@ from energyscore.preparation import Warmup
 from energyscore.result import Caution, Idle, ProtocolPart, Run
 from energyscore.scoring import score_runs
 from energyscore.work import Observer, Plan
-from energyscore.workload import Workload
+from energyscore.workload import Query, Workload
 
 SEED = 42
 CALL = "call"

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from energyscore.errors import InvalidResult, NotMeasuredError
-from energyscore.meter import Method
 from energyscore.units import format_duration, format_wh
 
 if TYPE_CHECKING:
     from energyscore.result import Caution, Result, Run, Score
 
-FigureMethod = Literal[Method, "measured"]
+FigureMethod = Literal["counter", "power_integral", "rapl", "estimated", "measured"]
 
 
 @dataclass(frozen=True)

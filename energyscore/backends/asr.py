@@ -21,13 +21,14 @@ from transformers.models.auto.modeling_auto import (
 )
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
-from energyscore.backend import Batch, BatchOutput, CutInputs, EnterPhase, Query
+from energyscore.backend import Batch, BatchOutput, CutInputs, EnterPhase
 from energyscore.backends.base import ByModel, TransformersBackend
 from energyscore.backends.generation import Generator, set_decoder_start
 from energyscore.backends.loading import Blueprint
 from energyscore.backends.processors import load_published, make_bundled
 from energyscore.errors import DatasetError, ModelError
 from energyscore.task import TaskSpec
+from energyscore.workload import Query
 
 SHORTEST_S = 0.1
 """Shorter recordings hold no word, and fewer frames than some models' convolutions span."""

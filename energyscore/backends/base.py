@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from transformers import modeling_utils  # noqa: F401  # what all models need: see imports.py
 
-from energyscore.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus, ModelFacts, Query
+from energyscore.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus
 from energyscore.backends.devices import device_uuid, occupied_gpus, synchronize
 from energyscore.backends.failures import loading_errors, translated_errors
 from energyscore.backends.loading import (
@@ -17,8 +17,9 @@ from energyscore.backends.loading import (
     load_weights,
     read_blueprint,
 )
-from energyscore.model import ModelSpec
+from energyscore.model import ModelFacts, ModelSpec
 from energyscore.task import TaskSpec
+from energyscore.workload import Query
 
 
 class TransformersBackend(ABC):

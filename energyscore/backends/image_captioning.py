@@ -5,7 +5,7 @@ from typing import Any
 
 from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
+from energyscore.backend import Batch, BatchOutput, EnterPhase
 from energyscore.backends.base import TransformersBackend
 from energyscore.backends.generation import Generator, set_decoder_start
 from energyscore.backends.loading import Blueprint
@@ -13,6 +13,7 @@ from energyscore.backends.processors import load_published, make_bundled
 from energyscore.backends.vision import decode_image
 from energyscore.errors import ModelError
 from energyscore.task import TaskSpec
+from energyscore.workload import Query
 
 
 class ImageCaptioning(TransformersBackend):

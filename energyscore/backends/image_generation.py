@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
-from energyscore.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus, ModelFacts, Query
+from energyscore.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus
 from energyscore.backends.failures import loading_errors, translated_errors
 from energyscore.backends.loading import gpu_uuids
 from energyscore.errors import ModelError, TaskError, UnsupportedError
-from energyscore.model import ModelSpec
+from energyscore.model import ModelFacts, ModelSpec
 from energyscore.task import TaskSpec
+from energyscore.workload import Query
 
 _NEEDED = ("prompt", "generator", "num_inference_steps", "num_images_per_prompt")
 

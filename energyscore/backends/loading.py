@@ -17,12 +17,12 @@ import transformers
 from huggingface_hub import try_to_load_from_cache
 from transformers import AutoConfig
 
-from energyscore.backend import Gpus, ModelFacts
+from energyscore.backend import Gpus
 from energyscore.backends.devices import device_uuid, occupied_gpus
 from energyscore.backends.spreading import check_nothing_left_out, sketch_of
 from energyscore.builtin import Architecture, find_architecture
 from energyscore.errors import ModelError
-from energyscore.model import ModelSpec
+from energyscore.model import ModelFacts, ModelSpec
 from energyscore.paths import model_files
 from energyscore.task import TaskSpec
 

@@ -19,7 +19,6 @@ import transformers
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import RemoteEntryNotFoundError
 
-from energyscore.backend import ModelFacts
 from energyscore.backends.loading import (
     SPECIAL_TOKENS,
     choose_dtype,
@@ -30,7 +29,7 @@ from energyscore.backends.loading import (
 from energyscore.backends.processors import bundled_tokenizer
 from energyscore.builtin import Architecture, find_architecture
 from energyscore.errors import ModelError
-from energyscore.model import PIPELINE_INDEX, ModelSpec
+from energyscore.model import PIPELINE_INDEX, ModelFacts, ModelSpec
 from energyscore.task import TaskSpec
 
 _WITHOUT_WEIGHTS = ["*.json", "*.txt", "*.model"]

@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from transformers import AutoModelForQuestionAnswering
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
+from energyscore.backend import Batch, BatchOutput, EnterPhase
 from energyscore.backends.base import ByModel, TransformersBackend
 from energyscore.backends.text import TextBackend
 from energyscore.backends.text_to_text import TextToText, writes_text
 from energyscore.errors import DatasetError
+from energyscore.workload import Query
 
 _IN_CONTEXT = "in_context"
 """Which tokens of a batch are the context's: the answer is looked for among them only."""

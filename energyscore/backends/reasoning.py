@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
+from energyscore.backend import Batch, BatchOutput, EnterPhase
 from energyscore.backends.loading import Blueprint
 from energyscore.backends.modes import chat_of
 from energyscore.backends.text_generation import TextGeneration
 from energyscore.reasoning import DEFAULT
 from energyscore.task import TaskSpec
+from energyscore.workload import Query
 
 
 class Reasoning(TextGeneration):

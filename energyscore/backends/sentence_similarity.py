@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from transformers import AutoModel
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
+from energyscore.backend import Batch, BatchOutput, EnterPhase
 from energyscore.backends.text import TextBackend
+from energyscore.workload import Query
 
 
 class SentenceSimilarity(TextBackend):

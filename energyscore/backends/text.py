@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from energyscore.backend import Batch, CutInputs, Query
+from energyscore.backend import Batch, CutInputs
 from energyscore.backends.base import TransformersBackend
 from energyscore.backends.loading import Blueprint
 from energyscore.backends.processors import context_length, load_tokenizer
 from energyscore.errors import DatasetError
+from energyscore.workload import Query
 
 
 class TextBackend(TransformersBackend):

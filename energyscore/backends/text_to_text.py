@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 from transformers import AutoModelForSeq2SeqLM
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
+from energyscore.backend import Batch, BatchOutput, EnterPhase
 from energyscore.backends.generation import Generator, set_decoder_start
 from energyscore.backends.text import TextBackend
 from energyscore.task import TaskSpec
+from energyscore.workload import Query
 
 
 class TextToText(TextBackend):

@@ -16,12 +16,13 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from transformers import AutoImageProcessor
 
-from energyscore.backend import Batch, BatchOutput, EnterPhase, Query
+from energyscore.backend import Batch, BatchOutput, EnterPhase
 from energyscore.backends.base import TransformersBackend
 from energyscore.backends.loading import Blueprint
 from energyscore.backends.processors import load_published, make_bundled
 from energyscore.errors import DatasetError, ModelError
 from energyscore.task import TaskSpec
+from energyscore.workload import Query
 
 PREPARED_BYTES = 1e9
 """How much memory images may take that are prepared and not yet run."""

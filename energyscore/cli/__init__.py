@@ -5,12 +5,10 @@ Heavy libraries are imported inside commands, never at the top of these modules.
 
 import os
 import sys
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from energyscore import __version__
 from energyscore.cli.mistakes import explain
 from energyscore.cli.streams import prepare_streams
 from energyscore.errors import EnergyScoreError
@@ -21,43 +19,6 @@ INTERRUPTED = 130
 UNEXPECTED = 70
 """Exit status of a mistake of ours (sysexits' EX_SOFTWARE): Python's own, 1, would say 'fail'."""
 
-app = typer.Typer(
-    name="energyscore",
-    help="How much energy an AI model needs to do its work, measured on your machine and rated "
-    "with one to five stars.",
-    epilog="Exit status: 0 done, 1 a gate failed, 2 wrong usage or input, 3 the measurement is "
-    "invalid or this machine cannot make it, 70 energyscore itself failed, 130 interrupted "
-    "(finished runs are kept).",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-
-
-class Format(StrEnum):
-    """How a command shows its result on stdout."""
-
-    table = "table"
-    json = "json"
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"energyscore {__version__}")
-        raise typer.Exit
-
-
-@app.callback(invoke_without_command=True)
-def _root(
-    context: typer.Context,
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
-    ] = False,
-) -> None:
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-
 
 def main() -> None:
     """The entry point: run the command, turn errors into one line and the promised status."""
@@ -66,24 +27,7 @@ def main() -> None:
     base = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
     click_error: Any = base
     try:
-        # The modules register their commands; importing them costs no heavy library.
-        from energyscore.cli import (  # noqa: F401
-            baseline,
-            bundle,
-            card,
-            compare,
-            doctor,
-            gate,
-            label,
-            leaderboard,
-            page,
-            rate,
-            run,
-            selftest,
-            show,
-            suite,
-            verify,
-        )
+        from energyscore.cli.app import app
 
         status = app(standalone_mode=False)
         sys.stdout.flush()

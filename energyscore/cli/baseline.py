@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import Format, app
+from energyscore.cli.choices import Format
 
 if TYPE_CHECKING:
     from energyscore.result import Result
 
 baseline_app = typer.Typer(
+    name="baseline",
     help="Keep results as baselines for `gate`, by hardware, with commit and time.",
     no_args_is_help=True,
 )
-app.add_typer(baseline_app, name="baseline")
 
 FOLDER = typer.Option("--dir", help="Folder of the baselines.")
 DEFAULT = Path("energy-baseline")

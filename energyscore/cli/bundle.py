@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import app
 from energyscore.paths import real_path
 
 if TYPE_CHECKING:
     from energyscore.result import Result
 
 
-@app.command()
 def bundle(
     paths: Annotated[
         list[Path], typer.Argument(help="Result files, or folders of them.", show_default=False)

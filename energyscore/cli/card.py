@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import app
 from energyscore.cli.label import AmongOption, ModelOption, Paths, ScaleOption, TaskOption
 from energyscore.errors import InvalidResult, ResultError, UsageError, sentence
 from energyscore.paths import is_file
@@ -26,7 +25,6 @@ class CardFormat(StrEnum):
     spdx = "spdx"
 
 
-@app.command()
 def card(
     paths: Paths,
     write: Annotated[

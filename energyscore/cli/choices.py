@@ -29,3 +29,10 @@ class DtypeChoice(StrEnum):
     float32 = "float32"
     float16 = "float16"
     bfloat16 = "bfloat16"
+
+
+class Format(StrEnum):
+    """How a command shows its result on stdout."""
+
+    table = "table"
+    json = "json"

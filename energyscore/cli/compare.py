@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import app
-
 if TYPE_CHECKING:
     from energyscore.compare import Comparison
 
@@ -27,7 +25,6 @@ class CompareFormat(StrEnum):
     markdown = "markdown"
 
 
-@app.command()
 def compare(
     before: Annotated[
         Path, typer.Argument(metavar="A", help="Before: a result, a folder, or our CSV.")

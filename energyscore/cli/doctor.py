@@ -4,14 +4,13 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from energyscore.cli import Format, app
+from energyscore.cli.choices import Format
 from energyscore.cli.shared import RESULTS, FormatOption, Out
 
 if TYPE_CHECKING:
     from energyscore.doctor import Finding
 
 
-@app.command()
 def doctor(
     out: Out = RESULTS,
     form: FormatOption = Format.table,

@@ -4,8 +4,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from energyscore import catalog, rating, store
+from energyscore import rating, store
 from energyscore.export import RatedResult
+from energyscore.formats import EXPORTERS
+from energyscore.lookup import resolve
 from energyscore.result import Result
 
 
@@ -32,6 +34,11 @@ def rated_results(out: Path, own: Collection[Path] = ()) -> list[RatedResult]:
     ]
 
 
+def rated_own(out: Path, own: Collection[Path]) -> list[RatedResult]:
+    """The results that were made just now, rated among all comparable ones in the folder."""
+    return [entry for entry in rated_results(out, own) if Path(entry.file) in own]
+
+
 def write_csv(out: Path) -> None:
     """Write the table of all results in a folder."""
     with store.locked(out / ".results.lock", wait=True):
@@ -39,5 +46,5 @@ def write_csv(out: Path) -> None:
             replace(entry, file=str(Path(entry.file).relative_to(out)))
             for entry in rated_results(out)
         ]
-        content: bytes = catalog.resolve(catalog.EXPORTERS, "csv")(report)
+        content: bytes = resolve(EXPORTERS, "csv")(report)
         store.write_atomically(out / store.CSV_NAME, content)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import app
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,7 +37,6 @@ class Inconclusive(StrEnum):
     fail = "fail"
 
 
-@app.command()
 def gate(
     paths: Annotated[
         list[Path] | None,

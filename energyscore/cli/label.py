@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from energyscore.cli import app
 from energyscore.errors import InvalidResult, UsageError, did_you_mean
 
 Paths = Annotated[
@@ -34,7 +33,6 @@ ScaleOption = Annotated[
 ]
 
 
-@app.command()
 def label(
     paths: Paths,
     out: Annotated[

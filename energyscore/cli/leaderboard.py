@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import app
 from energyscore.cli.shared import say_skipped
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
@@ -26,7 +25,6 @@ class BoardFormat(StrEnum):
     official = "official"
 
 
-@app.command()
 def leaderboard(
     paths: Annotated[
         list[Path],
@@ -86,9 +84,10 @@ def leaderboard(
 
       energyscore leaderboard official/ results --format official --out leaderboard
     """
-    from energyscore import catalog
     from energyscore.errors import UsageError
+    from energyscore.formats import LEADERBOARD_EXPORTERS
     from energyscore.leaderboard import build
+    from energyscore.lookup import resolve
     from energyscore.paths import real_path, shown_path
     from energyscore.rating import without_copies
     from energyscore.scales import COHORT, DEFAULT_SCALE, load_scale
@@ -125,7 +124,7 @@ def leaderboard(
 
         show_leaderboard(board)
     else:
-        for piece in catalog.resolve(catalog.LEADERBOARD_EXPORTERS, form.value)(board):
+        for piece in resolve(LEADERBOARD_EXPORTERS, form.value)(board):
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
     if _is_invalid(sources):
@@ -134,13 +133,14 @@ def leaderboard(
 
 def _write_official(board: "Leaderboard", folder: Path, sources: "Sources") -> None:
     """Write a file a task; stdout names the files, stderr what they do not hold and why."""
-    from energyscore import catalog
     from energyscore.board_folder import write_board
     from energyscore.cli.leaderboard_view import explain_unwritten, explain_written
     from energyscore.errors import InvalidResult, ResultError
+    from energyscore.formats import LEADERBOARD_EXPORTERS
     from energyscore.leaderboard import UNRATED
+    from energyscore.lookup import resolve
 
-    files = catalog.resolve(catalog.LEADERBOARD_EXPORTERS, "official")(board)
+    files = resolve(LEADERBOARD_EXPORTERS, "official")(board)
     unwritten = explain_unwritten(board)
     if not files:
         _say(unwritten)

@@ -14,6 +14,7 @@ from typing import Any
 
 from energyscore import catalog, hub
 from energyscore.imports import uncollected
+from energyscore.lookup import resolve
 from energyscore.model import ModelSpec
 from energyscore.reasoning import DEFAULT
 from energyscore.suite.child import python
@@ -45,7 +46,7 @@ def why_not(questions: Sequence[Question]) -> list[str]:
     problems: dict[tuple[str, ModelSpec, Mode | None], str] = {}
     for (modality, model), group in groups.items():
         with uncollected():
-            check = catalog.resolve(catalog.MODE_CHECKS, modality)
+            check = resolve(catalog.MODE_CHECKS, modality)
         found = check(model, group[0].task, dict.fromkeys(one.mode for one in group))
         problems |= {(modality, model, mode): problem for mode, problem in found.items()}
     return [problems.get((one.task.modality, one.model, one.mode), "") for one in questions]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import app
 from energyscore.cli.shared import Every, load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 from energyscore.errors import ResultError
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from energyscore.export import RatedResult
 
 
-@app.command()
 def page(
     paths: Annotated[
         list[Path], typer.Argument(help="Result files, or folders of them.", show_default=False)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from energyscore.cli import app
 from energyscore.cli.latest import latest
 from energyscore.cli.shared import Every, load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
@@ -21,7 +20,6 @@ class RateFormat(StrEnum):
     csv = "csv"
 
 
-@app.command()
 def rate(
     paths: Annotated[
         list[Path], typer.Argument(help="Result files, or folders of them.", show_default=False)
@@ -52,10 +50,12 @@ def rate(
 
       energyscore rate results --country FRA --pue 1.2 --price '0.25 EUR'
     """
-    from energyscore import catalog, rating
+    from energyscore import rating
     from energyscore.console import show_report
     from energyscore.export import RatedResult
     from energyscore.footprint import footprint_of
+    from energyscore.formats import EXPORTERS
+    from energyscore.lookup import resolve
     from energyscore.paths import shown_path
 
     site = site_of(country, pue, price)
@@ -70,7 +70,7 @@ def rate(
     if form is RateFormat.table:
         show_report(report)
     else:
-        sys.stdout.buffer.write(catalog.resolve(catalog.EXPORTERS, form.value)(report))
+        sys.stdout.buffer.write(resolve(EXPORTERS, form.value)(report))
         sys.stdout.buffer.flush()
     if not any(result.valid for _, result in loaded):
         raise typer.Exit(3)

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energyscore.cli import Format, app
-from energyscore.cli.choices import Device, DtypeChoice, ReasoningMode
+from energyscore.cli.choices import Device, DtypeChoice, Format, ReasoningMode
 from energyscore.cli.repeats import parse_repeats
 from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
 
@@ -15,7 +14,6 @@ LOADING = "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
 
 
-@app.command()
 def run(
     context: typer.Context,
     tasks: Annotated[
@@ -262,10 +260,13 @@ def run(
         raise typer.Exit(run_all(context.params, fixed, few_queries=DEMO_QUERIES))
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    from energyscore import catalog
+    from energyscore.cli.folder import rated_own, write_csv
     from energyscore.cli.options import Options
     from energyscore.cli.session import Session
     from energyscore.console import ProgressObserver, show_report
+    from energyscore.formats import EXPORTERS
+    from energyscore.lookup import resolve
+    from energyscore.store import CSV_NAME
 
     demo = not tasks and not model and dataset is None
     options = Options(
@@ -302,16 +303,16 @@ def run(
                 "No task and no model named: a demonstration of text_generation with few queries. "
                 "Name a task for its whole protocol, or add --quick to it."
             )
-        session = Session(options, observer)
+        session = Session(options, observer, lambda: write_csv(out))
         failures = session.measure_all()
-    report = session.report()
+    report = rated_own(out, {path for path, _ in session.results})
     if form is Format.json:
-        sys.stdout.buffer.write(catalog.resolve(catalog.EXPORTERS, "json")(report))
+        sys.stdout.buffer.write(resolve(EXPORTERS, "json")(report))
         sys.stdout.buffer.flush()
     elif report:
         show_report(report)
     if report and request is None:
-        observer.say(f"Results: {session.csv_path} and one JSON file a result beside it.")
+        observer.say(f"Results: {out / CSV_NAME} and one JSON file a result beside it.")
     # The gravest counts: interrupted, then invalid or unsupported, then wrong input.
     statuses = [failure.exit_code for failure in failures]
     statuses += [3 for entry in report if not entry.result.valid]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import Format, app
+from energyscore.cli.choices import Format
 from energyscore.cli.shared import RESULTS, FormatOption, Out
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from energyscore.selftest.report import Check, SelfTest
 
 
-@app.command()
 def selftest(
     gpu: Annotated[
         list[str] | None,
@@ -47,6 +46,7 @@ def selftest(
     from energyscore import catalog
     from energyscore.console import message_console
     from energyscore.imports import uncollected
+    from energyscore.lookup import resolve
     from energyscore.selftest.file import check_place, save_selftest
     from energyscore.selftest.plan import QUICK, Plan
     from energyscore.selftest.report import selftest_to_json
@@ -66,7 +66,7 @@ def selftest(
         f"about {_about(plan.seconds(count))}. Leave the machine alone meanwhile."
     )
     with uncollected():
-        loads = catalog.resolve(catalog.LOADS, "matmul")
+        loads = resolve(catalog.LOADS, "matmul")
     report = run_selftest(plan, gpus, no_gpu, loads(), tell)
     path = save_selftest(out, report)
     if form is Format.json:

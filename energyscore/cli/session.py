@@ -4,24 +4,22 @@ Here the parts meet: tasks, models, workloads, meters and backends are looked up
 the benchmark; its runs are journaled, and the result is assembled, written and rated.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from energyscore import builtin, catalog, environment, hub, store
 from energyscore.assemble import Subject, assemble, identity
-from energyscore.backend import Backend, ModelFacts
+from energyscore.backend import Backend
 from energyscore.benchmark import Measured, run_benchmark
 from energyscore.cli.device import choose_device, gpus_for
-from energyscore.cli.folder import rated_results, write_csv
 from energyscore.cli.mode_check import Question, why_not
 from energyscore.cli.options import Interrupted, Options
-from energyscore.console import ProgressObserver, describe_estimate
 from energyscore.errors import DatasetError, EnergyScoreError, ModelError, TaskError
-from energyscore.export import RatedResult
 from energyscore.grid import GridIntensity
 from energyscore.imports import uncollected
-from energyscore.meter import Domain
+from energyscore.lookup import resolve
 from energyscore.metering import (
     Metering,
     count_gpu_processes,
@@ -29,14 +27,15 @@ from energyscore.metering import (
     open_metering,
     plan_metering,
 )
-from energyscore.model import ModelSpec, parse_model
+from energyscore.model import ModelFacts, ModelSpec, parse_model
 from energyscore.paths import local_path
 from energyscore.placement import check_spread
 from energyscore.result import Caution, Idle, Result, Run
+from energyscore.result_parts import Domain
 from energyscore.scoring import is_precise
 from energyscore.selftest.file import with_selftest
 from energyscore.task import Generation, Mode, TaskFile, find_task, load_tasks
-from energyscore.work import Plan
+from energyscore.work import Plan, SessionObserver
 from energyscore.workload import BUNDLED, OFFICIAL, Workload, load_workload
 
 
@@ -64,15 +63,21 @@ class _Entry:
 class Session:
     """Measures what the options name; everything that can be wrong is found out first."""
 
-    def __init__(self, options: Options, observer: ProgressObserver) -> None:
-        """Check the options and load the queries.
+    def __init__(
+        self,
+        options: Options,
+        observer: SessionObserver,
+        on_result: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Check the options and load the queries; `on_result` is called after each result.
 
         Raises:
             EnergyScoreError: when something named does not exist or does not fit.
         """
         self._options = options
         self._observer = observer
-        self._results: list[tuple[Path, Result]] = []
+        self._on_result = on_result
+        self.results: list[tuple[Path, Result]] = []
         known = load_tasks(options.task_path)
         tasks = [find_task(name, known) for name in dict.fromkeys(options.tasks)]
         for task in tasks:
@@ -104,10 +109,10 @@ class Session:
             place = f"[{number}/{len(self._entries)}]"
             self._observer.model(entry.label, entry.task.spec.id, place)
             try:
-                self._results.append(self._measure(entry))
-                write_csv(self._options.out)
+                self.results.append(self._measure(entry))
+                self._on_result()
             except KeyboardInterrupt:
-                done = f"{len(self._results)} of {len(self._entries)} results are written"
+                done = f"{len(self.results)} of {len(self._entries)} results are written"
                 failures.append(Interrupted(f"interrupted; {done}.", "Repeat it to go on."))
             except EnergyScoreError as error:
                 failures.append(error)
@@ -117,17 +122,6 @@ class Session:
             if isinstance(failures[-1], Interrupted):
                 break
         return failures
-
-    def report(self) -> list[RatedResult]:
-        """The results of this session, rated among all comparable ones in the output folder."""
-        own = {path for path, _ in self._results}
-        report = rated_results(self._options.out, own)
-        return [entry for entry in report if Path(entry.file) in own]
-
-    @property
-    def csv_path(self) -> Path:
-        """The table beside the results."""
-        return self._options.out / store.CSV_NAME
 
     def _models_of(self, task: TaskFile) -> list[ModelSpec]:
         options = self._options
@@ -215,7 +209,7 @@ class Session:
             self._device, options.gpus, self._before, shared=options.allow_shared
         )
         with uncollected():
-            backend: Backend = catalog.resolve(catalog.BACKENDS, spec.modality)()
+            backend: Backend = resolve(catalog.BACKENDS, spec.modality)()
         try:
             self._observer.stage("loading the model", None)
             batch_size = options.batch_size or spec.batch_size
@@ -328,10 +322,8 @@ class Session:
                 finished=finished,
                 on_run=journal.append,
                 observer=self._observer,
-                on_warm=lambda runs, run_s, longest_s: self._observer.say(
-                    describe_estimate(
-                        runs, run_s, longest_s, at_most=plan.target_half_width is not None
-                    )
+                on_warm=functools.partial(
+                    self._observer.estimate, at_most=plan.target_half_width is not None
                 ),
                 on_idle=metering.set_idle,
                 enough=enough,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import Format
+from energyscore.cli.choices import Format
 
 if TYPE_CHECKING:
     from energyscore.errors import ResultError

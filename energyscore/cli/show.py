@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from energyscore.cli import Format, app
+from energyscore.cli.choices import Format
 from energyscore.cli.shared import FormatOption, TaskPath
 
 
-@app.command()
 def tasks(
     name: Annotated[
         str | None, typer.Argument(help="Show one task whole.", show_default=False)
@@ -62,7 +61,6 @@ def tasks(
         )
 
 
-@app.command()
 def models(form: FormatOption = Format.table) -> None:
     """List the bundled architectures, which are measured without downloading weights.
 
@@ -104,7 +102,6 @@ def models(form: FormatOption = Format.table) -> None:
     )
 
 
-@app.command()
 def schema() -> None:
     """Print the JSON Schema of result files.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import Format, app
+from energyscore.cli.choices import Format
 from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 CHOOSING = "Which entries"
 
 
-@app.command()
 def suite(
     listing: Annotated[
         Path,

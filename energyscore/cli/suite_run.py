@@ -11,7 +11,7 @@ from typing import Any
 from rich.markup import escape
 
 from energyscore import environment, hub, store
-from energyscore.cli import Format
+from energyscore.cli.choices import Format
 from energyscore.cli.folder import write_csv
 from energyscore.cli.mode_check import Question, why_not_elsewhere
 from energyscore.cli.suite_view import (
@@ -27,9 +27,10 @@ from energyscore.meters.nvml_device import NvmlSession
 from energyscore.model import ModelSpec
 from energyscore.result import EnvironmentPart, GpuPart
 from energyscore.suite.child import python
+from energyscore.suite.entry import Entry
 from energyscore.suite.estimate import estimate, needed_bytes
 from energyscore.suite.key import key_of, work_of
-from energyscore.suite.listing import Entry, Listing
+from energyscore.suite.listing import Listing
 from energyscore.suite.options import RunOptions, read_options
 from energyscore.suite.plan import Planned, make_plan
 from energyscore.suite.report import FILE_NAME, hidden_by, report_to_json

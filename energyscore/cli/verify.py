@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli import Format, app
+from energyscore.cli.choices import Format
 
 if TYPE_CHECKING:
     from energyscore.verify.findings import Verdict
 
 
-@app.command()
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="The submission.")],
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,

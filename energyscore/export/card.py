@@ -18,7 +18,6 @@ from energyscore.export.card_parts import (
 )
 from energyscore.export.typesetting import plain
 from energyscore.export.wording import month_of, task_of
-from energyscore.modes import mode_of
 from energyscore.notes import notes_on
 from energyscore.result import Result
 from energyscore.units import format_number, format_wh
@@ -124,7 +123,7 @@ def facts_of(entry: RatedResult) -> dict[str, Any]:
         "quantization": result.model.quantization,
         "batch_size": result.workload.batch_size,
         "queries": result.workload.queries,
-        "reasoning": mode_of(result),
+        "reasoning": result.mode,
         "model_class": result.model.model_class,
         "random_weights": True if result.model.weights == "random" else None,
         "quick": True if result.protocol.quick else None,

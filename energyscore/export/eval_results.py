@@ -11,7 +11,6 @@ import yaml
 
 from energyscore.export import RatedResult
 from energyscore.export.card import dataset_of, energy_wh, facts_of
-from energyscore.modes import mode_of
 
 
 def why_not(entry: RatedResult) -> str:
@@ -30,7 +29,7 @@ def why_not(entry: RatedResult) -> str:
 def eval_result_name(entry: RatedResult) -> str:
     """The file's name: the same for the same measurement made again."""
     result = entry.result
-    mode = mode_of(result)
+    mode = result.mode
     parts = ["energyscore", result.task.id, *([mode] if mode else []), result.identity[:10]]
     return f"{re.sub(r'[^A-Za-z0-9_-]', '-', '_'.join(parts))}.yaml"
 

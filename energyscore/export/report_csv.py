@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from energyscore.export import RatedResult, Report
 from energyscore.export.escape import csv_text
-from energyscore.modes import Multiple, mode_of, multiples_of, tokens_of
+from energyscore.modes import Multiple, multiples_of, tokens_of
 from energyscore.task import Phase
 
 CSV_VERSION = 1
@@ -111,7 +111,7 @@ def _row(entry: RatedResult, multiple: Multiple | None) -> dict[str, Any]:
         "dtype": result.model.dtype,
         "quantization": result.model.quantization,
         "weights": result.model.weights,
-        "reasoning": mode_of(result),
+        "reasoning": result.mode,
         "max_new_tokens": (workload.generation or {}).get("max_new_tokens"),
         "dataset": workload.dataset,
         "queries": workload.queries,

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from energyscore.export.typesetting import plain
-from energyscore.modes import mode_of
 from energyscore.rating import Rating
 from energyscore.result import Result
 from energyscore.units import format_number
@@ -23,7 +22,7 @@ def title_of(task: str) -> str:
 def task_of(result: Result) -> str:
     """The task for people, with the mode of reasoning and the size class."""
     title = title_of(result.task.id)
-    mode, size = mode_of(result), result.model.model_class
+    mode, size = result.mode, result.model.model_class
     parts = [title, f"mode {mode}" if mode else "", f"class {size}" if size else ""]
     return ", ".join(plain(part) for part in parts if part)
 

@@ -12,15 +12,7 @@ from typing import Any, Literal
 import pynvml
 
 from energyscore.errors import MeterError
-from energyscore.meter import (
-    Domain,
-    Measurement,
-    MeterRecord,
-    Notice,
-    Reading,
-    UpdatePeriod,
-    Window,
-)
+from energyscore.meter import Measurement, MeterRecord, Notice, Reading, UpdatePeriod, Window
 from energyscore.meters import nvml_recorder as recorder
 from energyscore.meters.nvml_device import (
     GpuFacts,
@@ -30,6 +22,7 @@ from energyscore.meters.nvml_device import (
     read_temperature_c,
 )
 from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, update_period
+from energyscore.result_parts import Domain
 
 _GPU_IS_LOST = 15
 _ANSWER_S = 20.0

@@ -1,7 +1,6 @@
 """From a window's raw NVML records to joules, the method behind them, and what must be said.
 
-Pure: no NVML here. The rules: the counter's difference where the counter can be trusted; power
-integrated over time where it cannot; nothing, with the reason, where neither can. Never zero.
+Pure. The counter's difference where it can be trusted, else integrated power, else None: never 0.
 """
 
 import itertools
@@ -9,7 +8,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from energyscore.meter import CLOCKS_APART, Notice, Reading, Ticks, UpdatePeriod, Window
+from energyscore.meter import Notice, Reading, Ticks, UpdatePeriod, Window
+from energyscore.plausibility import CLOCKS_APART
 from energyscore.statistics import are_apart
 
 STALL_S = 1.0

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energyscore.errors import MeterError
-from energyscore.meter import Domain, Measurement, Reading
+from energyscore.meter import Measurement, Reading
+from energyscore.result_parts import Domain
 
 POWERCAP = Path("/sys/class/powercap")
 GRANT = "sudo chmod -R a+r /sys/class/powercap/intel-rapl*"

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from energyscore.meter import Domain, Notice
+from energyscore.meter import Notice
+from energyscore.result_parts import Domain
 from energyscore.selftest.judge import Observed, cannot, judge_spread, verdict
 from energyscore.selftest.report import Check, Figures
 

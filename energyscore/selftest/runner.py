@@ -7,12 +7,13 @@ from typing import TypeVar
 
 from energyscore import environment
 from energyscore.errors import EnergyScoreError, MeterError
-from energyscore.meter import Domain, Measurement, Meter, metered
+from energyscore.meter import Measurement, Meter, metered
 from energyscore.meters import rapl
 from energyscore.meters.continuity import ContinuityMeter
 from energyscore.meters.load import LoadMeter
 from energyscore.meters.nvml import NvmlMeter
 from energyscore.preparation import watch_idle
+from energyscore.result_parts import Domain
 from energyscore.selftest import gpu, judge_gpu, judge_machine
 from energyscore.selftest.clock import ClockWatch
 from energyscore.selftest.gpu import Gpus, Tell

@@ -14,7 +14,7 @@ entries:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,33 +22,12 @@ import yaml
 from pydantic import Field, ValidationError
 
 from energyscore.errors import UsageError, explain_form
+from energyscore.suite.entry import Entry
+from energyscore.suite.official import parse_csv
 from energyscore.suite.options import OneOrMore, RunOptions, Strict
 from energyscore.unique_yaml import YAML_ERRORS, UniqueKeys
 
 _EXAMPLE = "Such as: entries: [{task: text_generation, model: org/name}]"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One model at one task, as a list asks for it.
-
-    Attributes:
-        place: where it stands in the list, for people.
-        task: the task's name as the list has it.
-        model: a hub id, a folder, or `builtin:NAME`.
-        model_class: the class that the list says, if any.
-        options: how it is measured.
-        said: the options that the entry says itself; a task must have what they are about.
-        problem: why it cannot be measured, empty where nothing is known against it.
-    """
-
-    place: str
-    task: str
-    model: str
-    model_class: str | None = None
-    options: RunOptions = field(default_factory=RunOptions)
-    said: frozenset[str] = frozenset()
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,8 +62,6 @@ def read_listing(path: Path) -> Listing:
     Raises:
         UsageError: when it cannot be read or is wrong, with the place and what is wrong there.
     """
-    from energyscore.suite.official import parse_csv
-
     kind = path.suffix.lower()
     if kind not in (".yaml", ".yml", ".csv"):
         raise UsageError(

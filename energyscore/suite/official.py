@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from energyscore.errors import UsageError, did_you_mean
-from energyscore.suite.listing import Entry
+from energyscore.suite.entry import Entry
 from energyscore.suite.options import RunOptions
 from energyscore.suite.states import BLANK, mode_of_row
 

@@ -11,7 +11,8 @@ from energyscore.errors import EnergyScoreError, UsageError
 from energyscore.grid import GridIntensity
 from energyscore.model import ModelSpec, parse_model
 from energyscore.store import result_folder
-from energyscore.suite.listing import Entry, Listing
+from energyscore.suite.entry import Entry
+from energyscore.suite.listing import Listing
 from energyscore.suite.options import RunOptions
 from energyscore.task import Mode, TaskFile, find_task
 

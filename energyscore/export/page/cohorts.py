@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from energyscore.export import RatedResult
 from energyscore.export.page.words import basis_of
-from energyscore.modes import mode_of
 from energyscore.rating import cohort_key
 from energyscore.scales import DEFAULT_SCALE, load_scale
 from energyscore.stars import BANDS
@@ -112,7 +111,7 @@ def _joined(groups: Sequence[Sequence[dict[str, str]]], names: Sequence[str]) ->
 
 def _parts(entry: RatedResult) -> dict[str, str]:
     result = entry.result
-    work, mode = result.workload, mode_of(result)
+    work, mode = result.workload, result.mode
     limits_w = sorted({gpu.power_limit_w for gpu in result.environment.gpus if gpu.power_limit_w})
     budget = (work.generation or {}).get("max_new_tokens")
     return {

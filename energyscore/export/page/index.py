@@ -25,7 +25,7 @@ from energyscore.export.page.words import (
 )
 from energyscore.export.wording import against, is_pale, title_of
 from energyscore.footprint import describe_site
-from energyscore.modes import Multiple, mode_of, tokens_of
+from energyscore.modes import Multiple, tokens_of
 from energyscore.result import Result
 from energyscore.units import format_number
 
@@ -267,7 +267,7 @@ def _row(
 
 def _flags(result: Result) -> tuple[str, ...]:
     """What sets a result apart from others of its table, in a word or two."""
-    mode = mode_of(result)
+    mode = result.mode
     words = {
         "invalid": not result.valid,
         f"reasoning {mode}": mode is not None,
