@@ -9,7 +9,7 @@ From Python, `measure` measures a function or a model, and `load` reads a result
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from energyscore.base.version import __version__
 
 __all__ = [
     "DatasetError",
@@ -34,7 +34,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from energyscore.api import Figure, Measurement, load, load_all, measure
-    from energyscore.errors import (
+    from energyscore.base.errors import (
         DatasetError,
         EnergyScoreError,
         InvalidResult,
@@ -54,7 +54,8 @@ else:
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from energyscore import api, errors
+        from energyscore import api
+        from energyscore.base import errors
 
         found = getattr(api if name in api.__all__ else errors, name)
         globals()[name] = found

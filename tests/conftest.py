@@ -121,7 +121,7 @@ def tiny_model(tmp_path_factory) -> Path:
     from tokenizers import Tokenizer
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-    from energyscore.builtin import tokenizer_path
+    from energyscore.protocol.bundled import tokenizer_path
 
     folder = tmp_path_factory.mktemp("models") / "tiny-gpt2"
     torch.manual_seed(0)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from energyscore.attribution import PhaseTimes
-from energyscore.meter import Ticks
+from energyscore.measurement.meter import Ticks
+from energyscore.measurement.phases.split import PhaseTimes
 
 NAMES = ("preprocess", "prefill", "decode")
 

@@ -5,12 +5,12 @@ import os
 import sys
 from pathlib import Path
 
-from energyscore.result import result_to_json
-from energyscore.suite.entry import Entry
-from energyscore.suite.listing import Listing
-from energyscore.suite.options import RunOptions
-from energyscore.suite.plan import make_plan
-from energyscore.task import load_tasks
+from energyscore.measurement.suite.entry import Entry
+from energyscore.measurement.suite.listing import Listing
+from energyscore.measurement.suite.options import RunOptions
+from energyscore.measurement.suite.plan import make_plan
+from energyscore.protocol.task import load_tasks
+from energyscore.results.result import result_to_json
 
 CHILD = """
 import os, sys, time

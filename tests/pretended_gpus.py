@@ -15,7 +15,7 @@ import pynvml
 import torch
 
 from energyscore import cli
-from energyscore.backends import base, loading
+from energyscore.measurement.backends import base, loading
 
 
 def pretend() -> None:

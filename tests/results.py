@@ -1,8 +1,9 @@
 """Results made by hand, for tests of what is done with results."""
 
-from energyscore.checks import check_conformance
-from energyscore.model import ModelFacts
-from energyscore.result import (
+from energyscore.protocol.model import ModelFacts
+from energyscore.protocol.task import load_tasks
+from energyscore.results.conformance import check_conformance
+from energyscore.results.result import (
     Emissions,
     EnvironmentPart,
     GpuPart,
@@ -16,8 +17,7 @@ from energyscore.result import (
     TaskPart,
     WorkloadPart,
 )
-from energyscore.scoring import score_runs
-from energyscore.task import load_tasks
+from energyscore.results.score import score_runs
 
 UUID = "GPU-0"
 NO_IDLE = Idle(seconds=0.0, without_model_w={}, with_model_w={})

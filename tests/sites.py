@@ -3,9 +3,9 @@
 import hashlib
 from html.parser import HTMLParser
 
-from energyscore.export import RatedResult
-from energyscore.rating import rate
-from energyscore.result import Caution, PhasePart
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import rate
+from energyscore.results.result import Caution, PhasePart
 from results import UUID, make_cpu_run, make_result, make_run
 
 HOSTILE = (

@@ -18,25 +18,26 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from energyscore import __version__, assemble, benchmark, preparation, work
-from energyscore.assemble import Subject, identity
-from energyscore.backend import Batch, BatchOutput
-from energyscore.errors import ResultError
-from energyscore.export.bundle import Submitted, to_bundle, why_not_official
-from energyscore.export.submission_log import to_log
-from energyscore.meter import Measurement, Reading, Window
-from energyscore.meters.nvml import record_of
-from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate
-from energyscore.model import ModelFacts, parse_model
-from energyscore.rating import rate
-from energyscore.raw import subject_of
-from energyscore.result import EnvironmentPart, GpuPart, Idle, Run, parse_result
-from energyscore.scales import DEFAULT_SCALE
-from energyscore.scoring import score_runs
-from energyscore.store import Journal, load_result, save_result
-from energyscore.task import load_tasks
-from energyscore.work import Plan
-from energyscore.workload import Workload
+from energyscore import __version__
+from energyscore.base.errors import ResultError
+from energyscore.judge.rating import rate
+from energyscore.measurement import assemble, benchmark, warmup, work
+from energyscore.measurement.assemble import Subject, identity
+from energyscore.measurement.backend import Batch, BatchOutput
+from energyscore.measurement.meter import Measurement, Reading, Window
+from energyscore.measurement.meters.nvml import record_of
+from energyscore.measurement.meters.nvml_reading import Circumstances, Trace, evaluate
+from energyscore.measurement.work import Plan
+from energyscore.protocol.model import ModelFacts, parse_model
+from energyscore.protocol.scales import DEFAULT_SCALE
+from energyscore.protocol.task import load_tasks
+from energyscore.protocol.workload import Workload
+from energyscore.publish.bundle import Submitted, to_bundle, why_not_official
+from energyscore.publish.submission_log import to_log
+from energyscore.results.raw import subject_of
+from energyscore.results.result import EnvironmentPart, GpuPart, Idle, Run, parse_result
+from energyscore.results.score import score_runs
+from energyscore.results.store import Journal, load_result, save_result
 
 UUID = "GPU-5d0c8f1a-0000-4000-8000-000000000001"
 DOMAIN = f"gpu:{UUID}"
@@ -166,7 +167,7 @@ def simulated_time(machine):
         sleep=machine.pass_s,
     )
     with pytest.MonkeyPatch.context() as patch:
-        for module in (work, preparation, benchmark):
+        for module in (work, warmup, benchmark):
             patch.setattr(module, "time", clock)
         for module in (benchmark, assemble):
             patch.setattr(module, "datetime", SimpleNamespace(now=machine.moment))

@@ -16,7 +16,7 @@ import yaml
 from action_runner import run_action
 from conftest import ROOT
 
-from energyscore.result import result_to_json
+from energyscore.results.result import result_to_json
 from results import make_result, make_run
 
 FOLDER = ROOT / ".github/actions/energy-gate"

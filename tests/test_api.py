@@ -21,8 +21,7 @@ from nvml_sim import Process, env_without_library
 
 import energyscore
 from energyscore.api import calls, models
-from energyscore.baseline import Baseline
-from energyscore.errors import (
+from energyscore.base.errors import (
     DatasetError,
     EnergyScoreError,
     MeterError,
@@ -32,7 +31,8 @@ from energyscore.errors import (
     UnsupportedError,
     UsageError,
 )
-from energyscore.result import result_to_json
+from energyscore.judge.baseline import Baseline
+from energyscore.results.result import result_to_json
 from results import make_cpu_run, make_result, make_run
 
 QUICK = {"quick": True, "min_window_s": 0.0, "device": "cpu"}

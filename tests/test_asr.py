@@ -8,10 +8,10 @@ import pytest
 import soundfile as sf
 from transformers import WhisperConfig
 
-from energyscore.backends.asr import collapse, complete_whisper, read_audio
-from energyscore.errors import DatasetError
-from energyscore.task import bundled_tasks_dir, load_tasks
-from energyscore.workload import BUNDLED, load_workload
+from energyscore.base.errors import DatasetError
+from energyscore.measurement.backends.asr import collapse, complete_whisper, read_audio
+from energyscore.protocol.task import bundled_tasks_dir, load_tasks
+from energyscore.protocol.workload import BUNDLED, load_workload
 
 
 def tone(*hertz, rate_hz=16_000, seconds=0.5):

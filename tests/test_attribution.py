@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from counter_sim import NAMES, Scenario, simulate
 
-from energyscore.attribution import (
+from energyscore.measurement.meter import Reading, Ticks
+from energyscore.measurement.phases.split import (
     BLOCK,
     REGRESSION,
     SINGLE_PHASE,
@@ -11,7 +12,6 @@ from energyscore.attribution import (
     PhaseTimes,
     split_energy,
 )
-from energyscore.meter import Reading, Ticks
 
 S = 1_000_000_000
 TIMES = PhaseTimes(("prefill", "decode"), [0, 1, 0, 1], [0, 2 * S, 10 * S, 12 * S], 20 * S)

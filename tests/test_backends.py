@@ -5,18 +5,23 @@ from types import SimpleNamespace
 import pytest
 from whole_way import SMALLEST
 
-from energyscore.backends.base import ByModel
-from energyscore.backends.loading import choose_dtype, count_experts, facts_of, quantization_of
-from energyscore.benchmark import measure_run
-from energyscore.builtin import architectures, find_architecture
-from energyscore.catalog import BACKENDS
-from energyscore.errors import ModelError, UsageError
-from energyscore.lookup import resolve
-from energyscore.model import parse_model
-from energyscore.plausibility import weights_bytes
-from energyscore.task import load_tasks
-from energyscore.work import Plan
-from energyscore.workload import BUNDLED, load_workload
+from energyscore.base.errors import ModelError, UsageError
+from energyscore.base.lookup import resolve
+from energyscore.measurement.backends.base import ByModel
+from energyscore.measurement.backends.loading import (
+    choose_dtype,
+    count_experts,
+    facts_of,
+    quantization_of,
+)
+from energyscore.measurement.benchmark import measure_run
+from energyscore.measurement.catalog import BACKENDS
+from energyscore.measurement.work import Plan
+from energyscore.protocol.bundled import architectures, find_architecture
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import load_tasks
+from energyscore.protocol.workload import BUNDLED, load_workload
+from energyscore.results.plausibility import weights_bytes
 
 TASKS = load_tasks()
 SLOW = ("yolos-small", "detr-resnet-50")  # few parameters, but seconds an image
@@ -66,7 +71,7 @@ def on_meta(architecture, task):
     import torch
     from transformers import AutoConfig
 
-    from energyscore.backends.pipelines import build_bundled, modules_of
+    from energyscore.measurement.backends.pipelines import build_bundled, modules_of
 
     settings = dict(architecture.config)
     if "pipeline" in settings:

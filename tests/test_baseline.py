@@ -6,7 +6,8 @@ import subprocess
 import pytest
 from conftest import energyscore
 
-from energyscore.baseline import (
+from energyscore.base.errors import ResultError
+from energyscore.judge.baseline import (
     current_commit,
     file_of,
     find_baseline,
@@ -15,10 +16,9 @@ from energyscore.baseline import (
     save_baselines,
     unlike_conditions,
 )
-from energyscore.errors import ResultError
-from energyscore.measured_files import load_measured
-from energyscore.result import result_to_json
-from energyscore.store import load_results
+from energyscore.judge.figure_files import load_measured
+from energyscore.results.result import result_to_json
+from energyscore.results.store import load_results
 from results import make_result, make_run
 
 RESULT = make_result()

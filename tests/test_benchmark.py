@@ -4,17 +4,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from energyscore import preparation, work
-from energyscore.backend import Batch, BatchOutput, CutInputs
-from energyscore.benchmark import measure_run, run_benchmark
-from energyscore.errors import MeterError, ModelError
-from energyscore.meter import Measurement, Notice, Reading, Ticks
-from energyscore.preparation import warm_up
-from energyscore.scoring import score_runs
-from energyscore.store import Journal
-from energyscore.task import Generation
-from energyscore.work import Plan
-from energyscore.workload import Workload
+from energyscore.base.errors import MeterError, ModelError
+from energyscore.measurement import warmup, work
+from energyscore.measurement.backend import Batch, BatchOutput, CutInputs
+from energyscore.measurement.benchmark import measure_run, run_benchmark
+from energyscore.measurement.meter import Measurement, Notice, Reading, Ticks
+from energyscore.measurement.warmup import warm_up
+from energyscore.measurement.work import Plan
+from energyscore.protocol.task import Generation
+from energyscore.protocol.workload import Workload
+from energyscore.results.score import score_runs
+from energyscore.results.store import Journal
 from results import make_run
 
 QUERIES = tuple({"text": name} for name in "abcde")
@@ -39,7 +39,7 @@ def clock(monkeypatch):
         sleep=clock.pass_s,
     )
     monkeypatch.setattr(work, "time", fake)
-    monkeypatch.setattr(preparation, "time", fake)
+    monkeypatch.setattr(warmup, "time", fake)
     return clock
 
 
@@ -551,7 +551,7 @@ def test_a_phase_that_can_be_done_alone_is_metered_alone_between_warm_up_and_run
             return super().start()
 
     meter = Recording("m", log, {"gpu:x": reading})
-    found = preparation.measure_lone_phase(plan, backend, [meter], Watcher())
+    found = warmup.measure_lone_phase(plan, backend, [meter], Watcher())
     assert found["gpu:x"].phase == "forward"
     assert found["gpu:x"].power_w == pytest.approx(400.0)
     assert found["gpu:x"].se_w == pytest.approx(400.0 * 0.1 / 6**0.5 / 20.0)
@@ -567,7 +567,7 @@ def test_a_phase_that_can_be_done_alone_is_metered_alone_between_warm_up_and_run
 def test_no_phase_alone(clock, backend, lone_s):
     log = []
     plan = make_plan(lone_s=lone_s)
-    found = preparation.measure_lone_phase(plan, backend(log, clock), [FakeMeter("m", log)], None)
+    found = warmup.measure_lone_phase(plan, backend(log, clock), [FakeMeter("m", log)], None)
     assert (found, log) == ({}, [])
 
 
@@ -583,9 +583,7 @@ def test_a_phase_alone_that_fails_leaves_no_window_open(clock):
 
     backend.run_lone = second_fails
     with pytest.raises(MemoryError):
-        preparation.measure_lone_phase(
-            make_plan(lone_s=20.0), backend, [FakeMeter("m", log)], Watcher()
-        )
+        warmup.measure_lone_phase(make_plan(lone_s=20.0), backend, [FakeMeter("m", log)], Watcher())
     assert log[-1] == "stop m"
 
 

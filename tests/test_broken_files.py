@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from energyscore.result import result_to_json
-from energyscore.store import load_results
+from energyscore.results.result import result_to_json
+from energyscore.results.store import load_results
 from results import make_result, make_run
 
 TORN = '{"schema_version": 1, "created_at": "2026'

@@ -13,12 +13,12 @@ import pytest
 from conftest import energyscore, environment
 from submissions import bundle, measure
 
+from energyscore.base.errors import UsageError
 from energyscore.cli import bundle as command
-from energyscore.errors import UsageError
-from energyscore.export.bundle import ATTESTATIONS, MOST_RESULTS, Submitted, to_bundle
-from energyscore.rating import rate
-from energyscore.result import RawPart, result_to_json
-from energyscore.store import load_result
+from energyscore.judge.rating import rate
+from energyscore.publish.bundle import ATTESTATIONS, MOST_RESULTS, Submitted, to_bundle
+from energyscore.results.result import RawPart, result_to_json
+from energyscore.results.store import load_result
 from energyscore.verify.archive import read_archive
 from energyscore.verify.manifest import read_manifest
 from results import make_result

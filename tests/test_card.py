@@ -9,12 +9,12 @@ from conftest import energyscore
 from huggingface_hub import ModelCard, parse_eval_result_entries
 from spdx_python_model import v3_0_1 as spdx
 
-from energyscore.export import RatedResult
-from energyscore.export.card import card_section, model_index, to_card_json
-from energyscore.export.eval_results import eval_result_name, to_eval_results, why_not
-from energyscore.export.spdx import to_spdx
-from energyscore.rating import rate
-from energyscore.result import result_to_json
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import rate
+from energyscore.publish.card import card_section, model_index, to_card_json
+from energyscore.publish.eval_results import eval_result_name, to_eval_results, why_not
+from energyscore.publish.spdx import to_spdx
+from energyscore.results.result import result_to_json
 from results import make_cpu_run, make_result, make_run
 
 

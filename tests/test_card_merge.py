@@ -5,9 +5,9 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from energyscore.errors import UsageError
-from energyscore.export.card_merge import BEGIN, END, merge_card
-from energyscore.export.card_parts import CardFigures, heading_of, task_name
+from energyscore.base.errors import UsageError
+from energyscore.publish.card_entries import CardFigures, heading_of, task_name
+from energyscore.publish.card_merge import BEGIN, END, merge_card
 
 SECTION = "\n| a | b |\n|---|---|\n| 1 Wh | ★★★★☆ |\n"
 

@@ -2,16 +2,12 @@ import dataclasses
 
 import pytest
 
-from energyscore.checks import (
-    check_conformance,
-    find_cautions,
-    find_invalid_reasons,
-    max_gpus_of,
-)
-from energyscore.export.page.facts import protocol_facts
-from energyscore.model import ModelFacts
-from energyscore.result import InputsCut, Notice, SecondSource
-from energyscore.task import load_tasks
+from energyscore.protocol.model import ModelFacts
+from energyscore.protocol.task import load_tasks
+from energyscore.publish.page.facts import protocol_facts
+from energyscore.results.checks import find_cautions, find_invalid_reasons
+from energyscore.results.conformance import check_conformance, max_gpus_of
+from energyscore.results.result import InputsCut, Notice, SecondSource
 from results import UUID, make_cpu_run, make_result, make_run
 
 OFFICIAL = make_result()

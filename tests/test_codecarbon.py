@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from energyscore.environment import processor_name
-from energyscore.errors import UsageError
-from energyscore.grid import GridIntensity
-from energyscore.meter import Measurement
-from energyscore.meters.codecarbon import GPU_CHECK, CodeCarbonMeter
+from energyscore.base.errors import UsageError
+from energyscore.measurement.environment import processor_name
+from energyscore.measurement.meter import Measurement
+from energyscore.measurement.meters.codecarbon import GPU_CHECK, CodeCarbonMeter
+from energyscore.protocol.grid import GridIntensity
 
 
 def measure() -> tuple[Measurement, float, float]:
@@ -143,7 +143,7 @@ def test_no_network_is_asked_in_a_window(folder, monkeypatch, name):
 
 
 def test_a_tracker_that_never_came_to_be_does_not_open(folder):
-    from energyscore.errors import MeterError
+    from energyscore.base.errors import MeterError
 
     (folder / ".codecarbon.config").write_text("[codecarbon")
     with pytest.raises(MeterError):

@@ -11,18 +11,18 @@ import jsonschema
 import pytest
 from conftest import energyscore
 
-from energyscore import compare as compare_module
-from energyscore.compare import Comparison, compare
-from energyscore.errors import ResultError, UsageError
-from energyscore.export import RatedResult
-from energyscore.export.comparison_markdown import to_markdown
-from energyscore.export.report_csv import to_csv
-from energyscore.likeness import meter_uncertainty
-from energyscore.measured import GPU, SYSTEM, measured_of
-from energyscore.measured_csv import parse_rows
-from energyscore.measured_files import load_measured
-from energyscore.rating import rate
-from energyscore.result import PhasePart, result_to_json
+from energyscore.base.errors import ResultError, UsageError
+from energyscore.judge import compare as compare_module
+from energyscore.judge.compare import Comparison, compare
+from energyscore.judge.conditions import meter_uncertainty
+from energyscore.judge.figure_files import load_measured
+from energyscore.judge.figures import GPU, SYSTEM, measured_of
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import rate
+from energyscore.judge.results_csv import parse_rows
+from energyscore.publish.comparison import to_markdown
+from energyscore.publish.report_csv import to_csv
+from energyscore.results.result import PhasePart, result_to_json
 from results import UUID, make_cpu_run, make_result, make_run
 
 EARLIER = "2025-12-01T00:00:00Z"

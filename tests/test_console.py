@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from energyscore.console import show_report
-from energyscore.export import RatedResult
-from energyscore.rating import rate
-from energyscore.star_table import fold
+from energyscore.cli.console import show_report
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import rate
+from energyscore.publish.table import fold
 from results import make_result, make_run
 
 

@@ -7,8 +7,14 @@ import time
 import pytest
 from conftest import environment
 
-from energyscore.errors import MeterError
-from energyscore.meters.continuity import ContinuityMeter, Heartbeat, Instant, judge, read_clocks
+from energyscore.base.errors import MeterError
+from energyscore.measurement.meters.continuity import (
+    ContinuityMeter,
+    Heartbeat,
+    Instant,
+    judge,
+    read_clocks,
+)
 
 S = 1_000_000_000
 START = Instant(wall_ns=1_700_000_000 * S, monotonic_ns=5_000 * S, boot_ns=9_000 * S)
@@ -126,7 +132,7 @@ def test_a_system_without_the_clocks():
 
 CODE = """
 import json, sys, time
-from energyscore.meters.continuity import ContinuityMeter
+from energyscore.measurement.meters.continuity import ContinuityMeter
 meter = ContinuityMeter()
 meter.open()
 seen = []

@@ -15,12 +15,12 @@ from conftest import energyscore, only_result
 from fake_hub import COMMIT, FakeHub
 from safetensors.torch import load_file, save_file
 
-from energyscore.backends.image_generation import ImageGeneration
-from energyscore.builtin import find_architecture
-from energyscore.checks import check_conformance
-from energyscore.errors import ModelError, TaskError, UnsupportedError
-from energyscore.model import ModelFacts, parse_model
-from energyscore.task import Diffusion, bundled_tasks_dir, load_tasks
+from energyscore.base.errors import ModelError, TaskError, UnsupportedError
+from energyscore.measurement.backends.image_generation import ImageGeneration
+from energyscore.protocol.bundled import find_architecture
+from energyscore.protocol.model import ModelFacts, parse_model
+from energyscore.protocol.task import Diffusion, bundled_tasks_dir, load_tasks
+from energyscore.results.conformance import check_conformance
 from results import make_result
 
 OFFICIAL = load_tasks()["image_generation"].spec
@@ -384,7 +384,7 @@ def test_a_task_that_says_no_steps_is_refused(published):
 
 def test_without_diffusers_it_says_what_to_install(monkeypatch, published):
     monkeypatch.setitem(sys.modules, "diffusers", None)
-    monkeypatch.delitem(sys.modules, "energyscore.backends.pipelines", raising=False)
+    monkeypatch.delitem(sys.modules, "energyscore.measurement.backends.pipelines", raising=False)
     with pytest.raises(UnsupportedError, match=r"pip install 'energyscore\[diffusion\]'"):
         load(published)
 
@@ -415,7 +415,7 @@ def test_other_steps_than_the_protocols_are_a_departure(generation, ok, actual):
 
 
 def test_a_bundled_pipeline_has_random_weights_of_the_dtype_asked_for():
-    from energyscore.backends.pipelines import build_bundled
+    from energyscore.measurement.backends.pipelines import build_bundled
 
     pipeline = build_bundled(find_architecture("lcm-mini"), torch.bfloat16, "meta")
     assert pipeline.dtype == torch.bfloat16

@@ -8,7 +8,7 @@ import pytest
 from bench import gate_power
 from scipy import stats
 
-from energyscore.effect import (
+from energyscore.judge.effect import (
     Sample,
     compare_samples,
     decide_limit,

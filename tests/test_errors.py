@@ -6,11 +6,11 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from energyscore.base.errors import MeterError, ResultError, first_problem, sentence
 from energyscore.cli.doctor import told
-from energyscore.doctor import Finding
-from energyscore.errors import MeterError, ResultError, first_problem, sentence
-from energyscore.result import Result, parse_result, result_to_json
-from energyscore.scales import Scale
+from energyscore.measurement.doctor import Finding
+from energyscore.protocol.scales import Scale
+from energyscore.results.result import Result, parse_result, result_to_json
 from results import make_result
 
 PYDANTIC = re.compile(

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from energyscore.export import RatedResult
-from energyscore.export.report_csv import to_csv
-from energyscore.export.report_json import to_json
-from energyscore.rating import rate
-from energyscore.result import Caution, Result
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import rate
+from energyscore.publish.report_csv import to_csv
+from energyscore.publish.report_json import to_json
+from energyscore.results.result import Caution, Result
 from results import make_cpu_run, make_result, make_run
 
 HEADER = (

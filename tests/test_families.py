@@ -2,11 +2,11 @@
 
 import pytest
 
-from energyscore.backends.processors import bundled_tokenizer
-from energyscore.catalog import BACKENDS
-from energyscore.lookup import resolve
-from energyscore.model import parse_model
-from energyscore.task import load_tasks
+from energyscore.base.lookup import resolve
+from energyscore.measurement.backends.processors import bundled_tokenizer
+from energyscore.measurement.catalog import BACKENDS
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import load_tasks
 
 TASKS = load_tasks()
 SPECIAL = {"vocab_size": 8192, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from energyscore.baseline import find_baselines, save_baselines
-from energyscore.errors import ResultError
-from energyscore.folder_files import kind_of, visible_files
-from energyscore.measured_files import load_measured
-from energyscore.result import result_to_json
-from energyscore.store import load_results
+from energyscore.base.errors import ResultError
+from energyscore.judge.baseline import find_baselines, save_baselines
+from energyscore.judge.figure_files import load_measured
+from energyscore.results.folder import kind_of, visible_files
+from energyscore.results.result import result_to_json
+from energyscore.results.store import load_results
 from results import make_result
 
 TEXT = result_to_json(make_result())

@@ -10,16 +10,16 @@ from types import SimpleNamespace
 import pytest
 from conftest import environment
 
-from energyscore.console import show_report
-from energyscore.errors import UsageError
-from energyscore.export import RatedResult
-from energyscore.export.report_csv import to_csv
-from energyscore.export.report_json import to_json
-from energyscore.footprint import Price, footprint_of, format_co2, format_cost, make_site
-from energyscore.grid import GridIntensity
-from energyscore.rating import rate
-from energyscore.scoring import emissions_of
-from energyscore.store import save_result
+from energyscore.base.errors import UsageError
+from energyscore.cli.console import show_report
+from energyscore.judge.footprint import Price, footprint_of, format_co2, format_cost, make_site
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import rate
+from energyscore.protocol.grid import GridIntensity
+from energyscore.publish.report_csv import to_csv
+from energyscore.publish.report_json import to_json
+from energyscore.results.score import emissions_of
+from energyscore.results.store import save_result
 from results import make_cpu_run, make_result, make_run
 
 GRID = SimpleNamespace(country="FRA", g_per_kwh=50.0, source="a table, year 2023")
@@ -174,7 +174,7 @@ def test_small_figures_are_never_shown_as_zero():
 
 def test_the_table_is_read_without_importing_codecarbon():
     code = (
-        "import sys\nfrom energyscore.grid import GridIntensity\n"
+        "import sys\nfrom energyscore.protocol.grid import GridIntensity\n"
         "print(GridIntensity('fra').g_per_kwh, 'codecarbon' in sys.modules)"
     )
     done = subprocess.run(

@@ -14,17 +14,17 @@ import jsonschema
 import pytest
 from conftest import energyscore, environment
 
-from energyscore import gate as gate_module
-from energyscore.export.gate_annotations import to_annotations
-from energyscore.export.gate_benchmark import to_benchmark
-from energyscore.export.gate_junit import to_junit
-from energyscore.export.gate_markdown import MOST_BYTES, to_markdown
-from energyscore.gate import Verdict, run_gate
-from energyscore.measured import measured_of
-from energyscore.policy import Policy, parse_limit, parse_regression
-from energyscore.policy import Rule as PolicyRule
-from energyscore.rating import rate
-from energyscore.result import result_to_json
+from energyscore.judge import gate as gate_module
+from energyscore.judge.figures import measured_of
+from energyscore.judge.gate import Verdict, run_gate
+from energyscore.judge.policy import Policy, parse_limit, parse_regression
+from energyscore.judge.policy import Rule as PolicyRule
+from energyscore.judge.rating import rate
+from energyscore.publish.gate_annotations import to_annotations
+from energyscore.publish.gate_benchmark import to_benchmark
+from energyscore.publish.gate_junit import to_junit
+from energyscore.publish.gate_markdown import MOST_BYTES, to_markdown
+from energyscore.results.result import result_to_json
 from results import make_cpu_run, make_result, make_run
 
 GPU, SYSTEM = "gpu_wh_per_1k_queries", "system_wh_per_1k_queries"

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from conftest import energyscore
 
-from energyscore.errors import ResultError, UsageError
-from energyscore.gate_files import check_outputs, remove_reports
-from energyscore.measured_files import load_measured
-from energyscore.result import result_to_json
-from energyscore.store import load_results
+from energyscore.base.errors import ResultError, UsageError
+from energyscore.judge.figure_files import load_measured
+from energyscore.publish.gate_files import check_outputs, remove_reports
+from energyscore.results.result import result_to_json
+from energyscore.results.store import load_results
 from results import make_result
 
 GPU = "gpu_wh_per_1k_queries"

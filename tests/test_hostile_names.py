@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from energyscore.base.errors import EnergyScoreError
+from energyscore.base.text import csv_text
 from energyscore.cli import (
     _complain,
     baseline,
@@ -18,11 +20,9 @@ from energyscore.cli import (
     page,
     rate,
 )
-from energyscore.console import data_console, message_console, show_table
-from energyscore.errors import EnergyScoreError
-from energyscore.export.escape import csv_text
-from energyscore.result import parse_result, result_to_json
-from energyscore.soundness import contradiction
+from energyscore.cli.console import data_console, message_console, show_table
+from energyscore.results.consistency import contradiction
+from energyscore.results.result import parse_result, result_to_json
 from results import make_result, make_run
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07\nforged: 5 stars\r\x9b31m\u202e"

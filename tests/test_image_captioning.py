@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from energyscore.backends.vision import decode_image
-from energyscore.errors import DatasetError
-from energyscore.task import bundled_tasks_dir, load_tasks
-from energyscore.workload import BUNDLED, load_workload
+from energyscore.base.errors import DatasetError
+from energyscore.measurement.backends.vision import decode_image
+from energyscore.protocol.task import bundled_tasks_dir, load_tasks
+from energyscore.protocol.workload import BUNDLED, load_workload
 
 
 def encode(image, kind="PNG", **options):

@@ -3,7 +3,7 @@ import weakref
 
 import pytest
 
-from energyscore.imports import uncollected
+from energyscore.measurement.imports import uncollected
 
 
 class Model:

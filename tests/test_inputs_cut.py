@@ -9,14 +9,14 @@ import soundfile
 from test_reasoning import QWEN35, chat_of
 from transformers import Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
 
-from energyscore.backends import asr
-from energyscore.backends.image_generation import ImageGeneration
-from energyscore.backends.processors import bundled_tokenizer
-from energyscore.backends.question_answering import BySpan
-from energyscore.backends.reasoning import Reasoning
-from energyscore.backends.sentence_similarity import SentenceSimilarity
-from energyscore.backends.text_generation import TextGeneration
-from energyscore.backends.text_to_text import TextToText
+from energyscore.measurement.backends import asr
+from energyscore.measurement.backends.image_generation import ImageGeneration
+from energyscore.measurement.backends.processors import bundled_tokenizer
+from energyscore.measurement.backends.question_answering import BySpan
+from energyscore.measurement.backends.reasoning import Reasoning
+from energyscore.measurement.backends.sentence_similarity import SentenceSimilarity
+from energyscore.measurement.backends.text_generation import TextGeneration
+from energyscore.measurement.backends.text_to_text import TextToText
 
 LIMIT = 48
 SENTENCE = "Heavy snow closed the airport of Oslo on Monday, and trains through Norway ran late. "

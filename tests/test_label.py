@@ -7,12 +7,13 @@ import pytest
 from conftest import energyscore
 from PIL import Image, ImageFont
 
-from energyscore.errors import UsageError
-from energyscore.export import RatedResult, label
-from energyscore.export.drawing_print import _font_folder
-from energyscore.export.typesetting import Step, fit, text_width
-from energyscore.rating import rate
-from energyscore.result import result_to_json
+from energyscore.base.errors import UsageError
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import rate
+from energyscore.publish import label
+from energyscore.publish.drawing_print import _font_folder
+from energyscore.publish.typesetting import Step, fit, text_width
+from energyscore.results.result import result_to_json
 from results import make_cpu_run, make_result, make_run
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -316,7 +317,7 @@ def test_the_same_result_gives_the_same_bytes():
 
 def test_without_the_library_svg_still_works_and_png_says_what_to_do(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "reportlab", None)
-    from energyscore.export import drawing_print
+    from energyscore.publish import drawing_print
 
     drawing_print._register.cache_clear()
     drawing_print._characters.cache_clear()

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from energyscore.cli.latest import describe
-from energyscore.rating import latest_only, set_aside, without_copies
-from energyscore.result import result_to_json
+from energyscore.judge.rating import latest_only, set_aside, without_copies
+from energyscore.results.result import result_to_json
 from results import make_result, make_run
 
 OLD, NEW = "2026-01-02T03:04:05Z", "2026-03-02T03:04:05Z"

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 from conftest import energyscore
 
+from energyscore.base.errors import ResultError
 from energyscore.cli.leaderboard_view import explain_written, notes_of, show_leaderboard
-from energyscore.errors import ResultError
-from energyscore.export.leaderboard_csv import COLUMNS, to_csv
-from energyscore.export.leaderboard_fields import FIELDS
-from energyscore.export.leaderboard_json import to_json
-from energyscore.export.official_csv import to_official
-from energyscore.footprint import make_site
-from energyscore.leaderboard import build, stars_of
-from energyscore.published import read_published
-from energyscore.rating import COHORT_PARTS, cohort_key
-from energyscore.result import Caution
-from energyscore.scales import DEFAULT_SCALE, load_scale
-from energyscore.stars import inner_edges, stars_for
-from energyscore.store import save_result
+from energyscore.judge.footprint import make_site
+from energyscore.judge.leaderboard import build, stars_of
+from energyscore.judge.official import read_published
+from energyscore.judge.rating import COHORT_PARTS, cohort_key
+from energyscore.judge.stars import inner_edges, stars_for
+from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
+from energyscore.publish.leaderboard_csv import COLUMNS, to_csv
+from energyscore.publish.leaderboard_fields import FIELDS
+from energyscore.publish.leaderboard_json import to_json
+from energyscore.publish.official_csv import to_official
+from energyscore.results.result import Caution
+from energyscore.results.store import save_result
 from results import make_cpu_run, make_result, make_run
 
 REFERENCE = load_scale(DEFAULT_SCALE)

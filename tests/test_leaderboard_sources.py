@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from energyscore.board_folder import LIST, is_own_board, write_board
-from energyscore.errors import ResultError, UsageError
-from energyscore.scales import DEFAULT_SCALE, load_scale
-from energyscore.sources import find_sources
-from energyscore.store import save_result
+from energyscore.base.errors import ResultError, UsageError
+from energyscore.judge.board_folder import LIST, is_own_board, write_board
+from energyscore.judge.leaderboard_sources import find_sources
+from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
+from energyscore.results.store import save_result
 from results import make_result, make_run
 
 REFERENCE = load_scale(DEFAULT_SCALE)

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from energyscore.errors import MeterError
-from energyscore.meters.load import LoadMeter
+from energyscore.base.errors import MeterError
+from energyscore.measurement.meters.load import LoadMeter
 
 
 def window(meter, work):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from energyscore.margins import decimals_for, phase_margin, with_decimals
-from energyscore.result import PhaseScore
+from energyscore.publish.margins import decimals_for, phase_margin, with_decimals
+from energyscore.results.result import PhaseScore
 
 
 @pytest.mark.parametrize(

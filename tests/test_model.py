@@ -13,11 +13,11 @@ from transformers import (
     WhisperConfig,
 )
 
-from energyscore.backends.loading import Blueprint, revision_of
-from energyscore.backends.processors import load_published, load_tokenizer
-from energyscore.errors import ModelError
-from energyscore.model import parse_model
-from energyscore.task import load_tasks
+from energyscore.base.errors import ModelError
+from energyscore.measurement.backends.loading import Blueprint, revision_of
+from energyscore.measurement.backends.processors import load_published, load_tokenizer
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import load_tasks
 
 
 @pytest.fixture

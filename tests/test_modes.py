@@ -7,14 +7,15 @@ from typing import get_args
 import pytest
 from test_console import row_of, table_of
 
-from energyscore.checks import check_conformance, find_cautions
-from energyscore.console import describe_estimate
-from energyscore.export import RatedResult
-from energyscore.export.report_csv import to_csv
-from energyscore.modes import Multiple, label_of, multiples_of, tokens_of
-from energyscore.rating import cohort_key, rate
-from energyscore.store import save_result
-from energyscore.task import Mode, load_tasks
+from energyscore.cli.console import describe_estimate
+from energyscore.judge.modes import Multiple, label_of, multiples_of, tokens_of
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import cohort_key, rate
+from energyscore.protocol.task import Mode, load_tasks
+from energyscore.publish.report_csv import to_csv
+from energyscore.results.checks import find_cautions
+from energyscore.results.conformance import check_conformance
+from energyscore.results.store import save_result
 from results import make_result, make_run
 
 TASK = load_tasks()["reasoning"].spec
@@ -119,7 +120,7 @@ def generation_point(result):
 
 
 def make_facts(weights="pretrained"):
-    from energyscore.model import ModelFacts
+    from energyscore.protocol.model import ModelFacts
 
     return ModelFacts(None, "Net", 10**9, "float16", None, None, weights, 40960)
 

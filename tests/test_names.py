@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from energyscore.names import tell_apart
-from energyscore.result import Caution, result_to_json
+from energyscore.results.names import tell_apart
+from energyscore.results.result import Caution, result_to_json
 from results import make_result, make_run
 
 ONE, TWO = f"sha256:{'1a2b3c4d' * 2}", f"sha256:{'99887766' * 2}"

@@ -1,9 +1,9 @@
 """The lines under a table of results."""
 
-from energyscore.export import RatedResult
-from energyscore.notes import notes_on
-from energyscore.rating import rate
-from energyscore.result import Caution, Idle, PhasePart
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import rate
+from energyscore.publish.notes import notes_on
+from energyscore.results.result import Caution, Idle, PhasePart
 from results import UUID, make_cpu_run, make_result, make_run
 
 GPU = f"gpu:{UUID}"

@@ -2,8 +2,13 @@
 
 import pytest
 
-from energyscore.meter import Window
-from energyscore.meters.nvml_reading import Circumstances, Trace, evaluate, update_period_ms
+from energyscore.measurement.meter import Window
+from energyscore.measurement.meters.nvml_reading import (
+    Circumstances,
+    Trace,
+    evaluate,
+    update_period_ms,
+)
 
 S = 1_000_000_000
 START = 50 * S

@@ -11,12 +11,12 @@ import time
 import pytest
 from conftest import environment, gpu
 
-from energyscore.meters.nvml_recorder import Commands
+from energyscore.measurement.meters.nvml_recorder import Commands
 
 WINDOWS = """
 import json, sys, time
 from pathlib import Path
-from energyscore.meters.nvml import NvmlMeter
+from energyscore.measurement.meters.nvml import NvmlMeter
 
 def wakeups(meter):
     status = Path(f"/proc/{meter._process.pid}/status").read_text()

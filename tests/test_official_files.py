@@ -2,10 +2,10 @@
 
 import pytest
 
-from energyscore import published
-from energyscore.errors import ResultError
-from energyscore.published import is_our_table, is_published, read_published
-from energyscore.sources import task_name, task_of
+from energyscore.base.errors import ResultError
+from energyscore.judge import official
+from energyscore.judge.leaderboard_sources import task_name, task_of
+from energyscore.judge.official import is_our_table, is_published, read_published
 
 HEADER = "model,total_gpu_energy,energy_score"
 SIZES = ("A", "B", "C")
@@ -131,7 +131,7 @@ def test_a_task_with_size_classes_needs_them(tmp_path):
 
 
 def test_a_file_far_too_large_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(published, "MAX_BYTES", 10)
+    monkeypatch.setattr(official, "MAX_BYTES", 10)
     with pytest.raises(ResultError, match=r"asr\.csv, line 1: the file has 0 MiB"):
         read(tmp_path, f"{HEADER}\norg/a,1,5")
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from energyscore.errors import UsageError
-from energyscore.output_folder import write_files
+from energyscore.base.errors import UsageError
+from energyscore.base.output_folder import write_files
 
 FIRST = {"results/a.html": b"a", "results/b.html": b"b", "index.html": b"1"}
 SECOND = {"results/a.html": b"a2", "results/c.html": b"c", "index.html": b"2"}
@@ -138,7 +138,7 @@ def test_links_are_not_followed(tmp_path):
 
 
 def test_a_folder_that_is_a_file_is_told(tmp_path):
-    from energyscore.errors import ResultError
+    from energyscore.base.errors import ResultError
 
     (tmp_path / "site").write_bytes(b"")
     with pytest.raises(ResultError, match="cannot be written"):

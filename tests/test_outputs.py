@@ -4,10 +4,10 @@ import os
 
 import pytest
 
+from energyscore.base.errors import EnergyScoreError, UsageError
 from energyscore.cli import baseline, bundle, card, compare, gate, label, leaderboard, page, rate
-from energyscore.errors import EnergyScoreError, UsageError
-from energyscore.result import result_to_json
-from energyscore.store import save_result
+from energyscore.results.result import result_to_json
+from energyscore.results.store import save_result
 from results import make_result, make_run
 
 

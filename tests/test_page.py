@@ -14,12 +14,12 @@ import pytest
 from conftest import energyscore
 from sites import HOSTILE, Page, many, phased_run, report_of, result_of
 
-from energyscore.export.page import to_page
-from energyscore.export.page.axes import log_axis
-from energyscore.export.page.names import page_names
-from energyscore.export.page.words import format_count
-from energyscore.footprint import footprint_of, make_site
-from energyscore.result import Notice, RawPart, parse_result, result_to_json
+from energyscore.judge.footprint import footprint_of, make_site
+from energyscore.publish.page import to_page
+from energyscore.publish.page.axes import log_axis
+from energyscore.publish.page.names import page_names
+from energyscore.publish.page.words import format_count
+from energyscore.results.result import Notice, RawPart, parse_result, result_to_json
 from results import make_cpu_run, make_run
 
 

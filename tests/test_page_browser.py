@@ -5,8 +5,8 @@ import shutil
 import pytest
 from sites import many, report_of
 
-from energyscore.export.page import to_page
-from energyscore.output_folder import write_files
+from energyscore.base.output_folder import write_files
+from energyscore.publish.page import to_page
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

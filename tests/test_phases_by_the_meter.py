@@ -8,17 +8,17 @@ import sys
 import pytest
 from conftest import environment, gpu
 
-from energyscore.result import Run
+from energyscore.results.result import Run
 
 # Prefill 31.5 ms at 600 W, decode 73.5 ms at 200 W, kept in step with the driver's wave.
 PERIOD_S, DUTY, WATTS = 0.105, 0.3, {"prefill": 600.0, "decode": 200.0}
 SCRIPT = """
 import json, sys, time
-from energyscore.backend import Batch, BatchOutput
-from energyscore.benchmark import measure_run
-from energyscore.meters.nvml import NvmlMeter
-from energyscore.work import Plan
-from energyscore.workload import Workload
+from energyscore.measurement.backend import Batch, BatchOutput
+from energyscore.measurement.benchmark import measure_run
+from energyscore.measurement.meters.nvml import NvmlMeter
+from energyscore.measurement.work import Plan
+from energyscore.protocol.workload import Workload
 
 uuid, origin_ns, period_s, duty, queries = sys.argv[1], *map(float, sys.argv[2:])
 

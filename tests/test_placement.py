@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from energyscore.errors import UnsupportedError, UsageError
-from energyscore.placement import (
+from energyscore.base.errors import UnsupportedError, UsageError
+from energyscore.measurement.placement import (
     RESERVE_BYTES,
     Candidate,
     Footprint,
@@ -15,7 +15,7 @@ from energyscore.placement import (
     place,
     working_bytes,
 )
-from energyscore.task import load_tasks
+from energyscore.protocol.task import load_tasks
 
 GB = 10**9
 TASKS = load_tasks()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from energyscore.errors import UsageError
-from energyscore.measured import measured_of
-from energyscore.policy import (
+from energyscore.base.errors import UsageError
+from energyscore.judge.figures import measured_of
+from energyscore.judge.policy import (
     Limit,
     Policy,
     parse_limit,
@@ -12,8 +12,8 @@ from energyscore.policy import (
     rule_of_options,
     with_options,
 )
-from energyscore.policy_file import parse_policy, read_policy
-from energyscore.rating import rate
+from energyscore.judge.policy_file import parse_policy, read_policy
+from energyscore.judge.rating import rate
 from results import make_result
 
 GPU = "gpu_wh_per_1k_queries"

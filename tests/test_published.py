@@ -5,7 +5,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from energyscore.result import SecondSource
+from energyscore.results.result import SecondSource
 from results import UUID, make_result, make_run
 
 sys.path.append(str(ROOT / "tests/bench"))

@@ -1,8 +1,8 @@
 import pytest
 
-from energyscore.errors import MeterError
-from energyscore.meters import rapl
-from energyscore.meters.rapl import RaplMeter, Zone, find_zones
+from energyscore.base.errors import MeterError
+from energyscore.measurement.meters import rapl
+from energyscore.measurement.meters.rapl import RaplMeter, Zone, find_zones
 
 WRAP_UJ = 262_143_328_850
 

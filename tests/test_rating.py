@@ -5,13 +5,13 @@ from statistics import NormalDist, stdev
 
 import pytest
 
+from energyscore.base.errors import InvalidResult, UsageError
 from energyscore.cli import card, label
 from energyscore.cli.app import app
-from energyscore.errors import InvalidResult, UsageError
-from energyscore.rating import cohort_key, latest_only, rate
-from energyscore.result import parse_result, result_to_json
-from energyscore.scales import DEFAULT_SCALE, load_scale
-from energyscore.stars import stars_for
+from energyscore.judge.rating import cohort_key, latest_only, rate
+from energyscore.judge.stars import stars_for
+from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
+from energyscore.results.result import parse_result, result_to_json
 from results import make_cpu_run, make_result, make_run
 
 PUBLISHED = json.loads((Path(__file__).parent / "data/published_stars.json").read_text())["tables"]

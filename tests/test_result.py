@@ -4,8 +4,8 @@ from importlib import resources
 import jsonschema
 import pytest
 
-from energyscore.errors import ResultError
-from energyscore.result import (
+from energyscore.base.errors import ResultError
+from energyscore.results.result import (
     Notice,
     PhasePart,
     SecondSource,

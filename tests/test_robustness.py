@@ -11,11 +11,11 @@ import pytest
 from conftest import energyscore, environment, gpu
 from nvml_sim import Process
 
-from energyscore.errors import ResultError, TaskError
-from energyscore.rating import rate
-from energyscore.result import parse_result, result_to_json
-from energyscore.store import find_results, result_folder
-from energyscore.task import bundled_tasks_dir, load_task
+from energyscore.base.errors import ResultError, TaskError
+from energyscore.judge.rating import rate
+from energyscore.protocol.task import bundled_tasks_dir, load_task
+from energyscore.results.result import parse_result, result_to_json
+from energyscore.results.store import find_results, result_folder
 from results import make_cpu_run, make_result
 
 
@@ -203,8 +203,8 @@ def test_two_sessions_into_one_folder_lose_no_row(tmp_path, tiny_model, prompts_
 
 METER = """
 import json, os, signal, subprocess, sys, time
-from energyscore.meters.nvml import NvmlMeter
-import energyscore.meters.nvml as module
+from energyscore.measurement.meters.nvml import NvmlMeter
+import energyscore.measurement.meters.nvml as module
 module._ANSWER_S = 2.0
 meter = NvmlMeter([sys.argv[1]])
 meter.open()
@@ -248,7 +248,7 @@ def test_a_recorder_that_dies_or_hangs_spoils_its_window_only(simulate, how):
 
 GUARDS = """
 import json, sys, time
-from energyscore.meters.nvml import NvmlMeter
+from energyscore.measurement.meters.nvml import NvmlMeter
 meter = NvmlMeter([sys.argv[1]], shared=True)
 meter.open()
 meter.idle_power_w = {sys.argv[1]: 400.0}

@@ -10,12 +10,12 @@ import jsonschema
 import pytest
 from conftest import energyscore, environment, only_result
 
-from energyscore.cli.folder import rated_own
-from energyscore.environment import describe
-from energyscore.result import json_schema, parse_result
-from energyscore.selftest.file import save_selftest
-from energyscore.selftest.report import make_selftest
-from energyscore.store import save_result
+from energyscore.measurement.environment import describe
+from energyscore.measurement.selftest.file import save_selftest
+from energyscore.measurement.selftest.report import make_selftest
+from energyscore.publish.results_folder import rated_own
+from energyscore.results.result import json_schema, parse_result
+from energyscore.results.store import save_result
 from results import make_result
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from energyscore.baseline import find_baselines
-from energyscore.modes import label_of
-from energyscore.result import parse_result
-from energyscore.store import load_results
+from energyscore.judge.baseline import find_baselines
+from energyscore.judge.modes import label_of
+from energyscore.results.result import parse_result
+from energyscore.results.store import load_results
 from energyscore.verify.checker import verify
 
 OLD = ROOT / "tests" / "data" / "schema-1"

@@ -1,7 +1,7 @@
 import pytest
 
-from energyscore.result import Idle, PhasePart
-from energyscore.scoring import NO_GPU, emissions_of, is_precise, score_runs
+from energyscore.results.result import Idle, PhasePart
+from energyscore.results.score import NO_GPU, emissions_of, is_precise, score_runs
 from results import UUID, make_cpu_run, make_run
 
 GPU = f"gpu:{UUID}"

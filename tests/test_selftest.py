@@ -7,22 +7,27 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from energyscore.doctor import selftest_finding
-from energyscore.environment import describe
-from energyscore.errors import ResultError
-from energyscore.meter import Notice, Reading, UpdatePeriod
-from energyscore.meters.nvml_reading import update_period
-from energyscore.selftest import judge_gpu, judge_machine
-from energyscore.selftest.file import check_place, load_selftest, save_selftest, with_selftest
-from energyscore.selftest.judge import Observed, verdict
-from energyscore.selftest.plan import QUICK, Plan
-from energyscore.selftest.report import (
+from energyscore.base.errors import ResultError
+from energyscore.measurement.doctor import selftest_finding
+from energyscore.measurement.environment import describe
+from energyscore.measurement.meter import Notice, Reading, UpdatePeriod
+from energyscore.measurement.meters.nvml_reading import update_period
+from energyscore.measurement.selftest import judge_gpu, judge_machine
+from energyscore.measurement.selftest.file import (
+    check_place,
+    load_selftest,
+    save_selftest,
+    with_selftest,
+)
+from energyscore.measurement.selftest.judge import Observed, verdict
+from energyscore.measurement.selftest.plan import QUICK, Plan
+from energyscore.measurement.selftest.report import (
     MAX_AGE,
     make_selftest,
     parse_selftest,
     selftest_to_json,
 )
-from energyscore.store import find_results, load_results, save_result
+from energyscore.results.store import find_results, load_results, save_result
 from results import make_result
 
 GPU = "gpu:GPU-0"

@@ -9,7 +9,7 @@ import pytest
 from conftest import energyscore, environment, gpu
 from nvml_sim import env_without_library
 
-from energyscore.selftest.report import parse_selftest
+from energyscore.measurement.selftest.report import parse_selftest
 
 GOOD, LYING = gpu().uuid, "GPU-22222222-0000-0000-0000-000000000000"
 
@@ -85,10 +85,10 @@ def test_a_counter_that_contradicts_the_power_is_told_of_one_gpu_and_not_of_the_
 
 LOADED = """
     import time
-    from energyscore.selftest.gpu import find_gpus
-    from energyscore.selftest.plan import Plan, Wave
-    from energyscore.selftest.report import selftest_to_json
-    from energyscore.selftest.runner import run_selftest
+    from energyscore.measurement.selftest.gpu import find_gpus
+    from energyscore.measurement.selftest.plan import Plan, Wave
+    from energyscore.measurement.selftest.report import selftest_to_json
+    from energyscore.measurement.selftest.runner import run_selftest
 
     class Sleeping:
         # The simulated GPU's power follows no work: an operation only has to take its time.

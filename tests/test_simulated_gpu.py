@@ -101,8 +101,8 @@ def test_a_lost_gpu_takes_no_other_along(simulate):
     sim = simulate(gpu(lost_after_s=0.0), other)
     code = """
         import json
-        from energyscore.errors import MeterError
-        from energyscore.meters.nvml_device import NvmlSession
+        from energyscore.base.errors import MeterError
+        from energyscore.measurement.meters.nvml_device import NvmlSession
         session = NvmlSession()
         try:
             refused = session.resolve("0")

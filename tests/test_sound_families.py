@@ -14,13 +14,13 @@ import torch
 import transformers as tf
 from safetensors.torch import load_file, save_file
 
-from energyscore.backends.asr import read_audio
-from energyscore.catalog import BACKENDS
-from energyscore.errors import ModelError
-from energyscore.lookup import resolve
-from energyscore.model import parse_model
-from energyscore.task import load_tasks
-from energyscore.workload import BUNDLED, load_workload
+from energyscore.base.errors import ModelError
+from energyscore.base.lookup import resolve
+from energyscore.measurement.backends.asr import read_audio
+from energyscore.measurement.catalog import BACKENDS
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import load_tasks
+from energyscore.protocol.workload import BUNDLED, load_workload
 
 TASKS = load_tasks()
 # Two kinds of CTC models answer a little differently where a shorter recording is padded: those

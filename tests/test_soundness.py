@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from energyscore.baseline import load_baseline, save_baselines
-from energyscore.errors import ResultError
-from energyscore.result import parse_result, result_to_json
-from energyscore.soundness import contradiction
-from energyscore.store import load_result, load_results
+from energyscore.base.errors import ResultError
+from energyscore.judge.baseline import load_baseline, save_baselines
+from energyscore.results.consistency import contradiction
+from energyscore.results.result import parse_result, result_to_json
+from energyscore.results.store import load_result, load_results
 from results import make_cpu_run, make_result, make_run
 
 

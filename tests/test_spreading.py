@@ -10,19 +10,19 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig
 
-from energyscore.backend import Gpus
-from energyscore.backends import loading
-from energyscore.backends.base import ByModel
-from energyscore.backends.devices import gpu_indices, synchronize
-from energyscore.backends.loading import Blueprint, load_weights, read_blueprint
-from energyscore.backends.spreading import check_nothing_left_out, sketch_of
-from energyscore.backends.text_generation import TextGeneration
-from energyscore.builtin import architectures
-from energyscore.catalog import BACKENDS
-from energyscore.errors import ModelError, UnsupportedError, UsageError
-from energyscore.lookup import resolve
-from energyscore.model import parse_model
-from energyscore.task import load_tasks
+from energyscore.base.errors import ModelError, UnsupportedError, UsageError
+from energyscore.base.lookup import resolve
+from energyscore.measurement.backend import Gpus
+from energyscore.measurement.backends import loading
+from energyscore.measurement.backends.base import ByModel
+from energyscore.measurement.backends.devices import gpu_indices, synchronize
+from energyscore.measurement.backends.loading import Blueprint, load_weights, read_blueprint
+from energyscore.measurement.backends.spreading import check_nothing_left_out, sketch_of
+from energyscore.measurement.backends.text_generation import TextGeneration
+from energyscore.measurement.catalog import BACKENDS
+from energyscore.protocol.bundled import architectures
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import load_tasks
 
 TASK = load_tasks()["text_generation"].spec
 ANY_NUMBER = TASK.model_copy(update={"classes": TASK.classes[2:]})

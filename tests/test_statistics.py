@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from energyscore.statistics import (
+from energyscore.base.stats import (
     are_apart,
     find_drift,
     find_outliers,

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from energyscore.errors import ResultError
-from energyscore.folder_files import visible_files
-from energyscore.store import (
+from energyscore.base.errors import ResultError
+from energyscore.measurement.suite import runner
+from energyscore.results.folder import visible_files
+from energyscore.results.store import (
     Journal,
     check_writable,
     find_results,
@@ -18,7 +19,6 @@ from energyscore.store import (
     save_result,
     write_atomically,
 )
-from energyscore.suite import runner
 from results import make_result, make_run
 
 IDENTITY = "a" * 64
@@ -233,7 +233,7 @@ def test_the_lock_refuses_a_second_holder_until_it_is_released(tmp_path):
 
 def test_a_killed_holder_leaves_no_lock(tmp_path):
     script = (
-        "import sys; from pathlib import Path; from energyscore.store import Journal\n"
+        "import sys; from pathlib import Path; from energyscore.results.store import Journal\n"
         f"with Journal(Path({str(tmp_path)!r}), {IDENTITY!r}).lock():\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"

@@ -7,7 +7,7 @@ import sys
 import pytest
 from conftest import environment
 
-from energyscore.result import result_to_json
+from energyscore.results.result import result_to_json
 from results import make_result, make_run
 
 LIMIT = ("--max", "gpu_wh_per_1k_queries<=1.5")

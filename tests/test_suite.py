@@ -13,14 +13,14 @@ import pytest
 from conftest import ROOT, energyscore, environment
 from fake_suite import Watcher, fake_command, fake_plan, forked, planned_by_names
 
-from energyscore.errors import ResultError
-from energyscore.result import parse_result
-from energyscore.store import load_results
-from energyscore.suite import runner
-from energyscore.suite.child import run_child
-from energyscore.suite.listing import Listing, parse_yaml
-from energyscore.suite.report import SuiteReport
-from energyscore.suite.runner import run_suite
+from energyscore.base.errors import ResultError
+from energyscore.measurement.suite import runner
+from energyscore.measurement.suite.child import run_child
+from energyscore.measurement.suite.listing import Listing, parse_yaml
+from energyscore.measurement.suite.report import SuiteReport
+from energyscore.measurement.suite.runner import run_suite
+from energyscore.results.result import parse_result
+from energyscore.results.store import load_results
 
 
 def run(tmp_path, *names, how=None, **options):
@@ -244,8 +244,8 @@ PARENT = """
 import resource, sys, threading
 from pathlib import Path
 from fake_suite import Watcher, fake_command, fake_plan
-from energyscore.suite.child import run_child
-from energyscore.suite.runner import run_suite
+from energyscore.measurement.suite.child import run_child
+from energyscore.measurement.suite.runner import run_suite
 
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pandas"}
 folder, peaks, children = Path(sys.argv[1]), [], []

@@ -17,26 +17,26 @@ from conftest import ROOT, energyscore, environment, gpu
 from fake_hub import FakeHub
 from fake_suite import fake_plan
 
-from energyscore import hub
+from energyscore.base.errors import EnergyScoreError, UsageError
 from energyscore.cli import run as run_module
 from energyscore.cli.suite import _settings
 from energyscore.cli.suite_view import Outlook, describe_plan, show_plan
-from energyscore.environment import describe
-from energyscore.errors import EnergyScoreError, UsageError
-from energyscore.model import parse_model
-from energyscore.store import save_result
-from energyscore.suite.entry import Entry
-from energyscore.suite.estimate import Estimate, estimate, needed_bytes
-from energyscore.suite.key import key_of, work_of
-from energyscore.suite.listing import Listing, parse_yaml, read_listing
-from energyscore.suite.official import parse_csv
-from energyscore.suite.options import RunOptions, read_options
-from energyscore.suite.plan import make_plan, select
-from energyscore.suite.report import hidden_by, make_record
-from energyscore.suite.runner import find_result, record_before, run_suite
-from energyscore.suite.states import mode_of_row
-from energyscore.task import load_task, load_tasks
-from energyscore.workload import load_workload, locate
+from energyscore.measurement.environment import describe
+from energyscore.measurement.suite.entry import Entry
+from energyscore.measurement.suite.estimate import Estimate, estimate, needed_bytes
+from energyscore.measurement.suite.key import key_of, work_of
+from energyscore.measurement.suite.listing import Listing, parse_yaml, read_listing
+from energyscore.measurement.suite.official import parse_csv
+from energyscore.measurement.suite.options import RunOptions, read_options
+from energyscore.measurement.suite.plan import make_plan, select
+from energyscore.measurement.suite.report import hidden_by, make_record
+from energyscore.measurement.suite.runner import find_result, record_before, run_suite
+from energyscore.measurement.suite.states import mode_of_row
+from energyscore.protocol import hub
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import load_task, load_tasks
+from energyscore.protocol.workload import load_workload, locate
+from energyscore.results.store import save_result
 from results import make_cpu_run, make_result, make_run
 
 LIST = """
@@ -620,7 +620,7 @@ class TestKeys:
         assert locate(task, "org/none") is None
 
     def test_large_files_are_told_by_size_and_time(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("energyscore.suite.key.LARGE_BYTES", 3)
+        monkeypatch.setattr("energyscore.measurement.suite.key.LARGE_BYTES", 3)
         data = tmp_path / "d.csv"
         options = read_options({"dataset": str(data)}, "it")
         keys = []

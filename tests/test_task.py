@@ -3,8 +3,8 @@ import copy
 import pytest
 import yaml
 
-from energyscore.errors import TaskError
-from energyscore.task import bundled_tasks_dir, find_task, load_task, load_tasks
+from energyscore.base.errors import TaskError
+from energyscore.protocol.task import bundled_tasks_dir, find_task, load_task, load_tasks
 
 OTHER_NAMES = {
     "question_answering": "extractive_qa",

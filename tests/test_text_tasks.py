@@ -5,11 +5,11 @@ import json
 import pytest
 from test_families import BART, ENCODER, GPT2, T5, save
 
-from energyscore.catalog import BACKENDS
-from energyscore.errors import DatasetError, ModelError
-from energyscore.lookup import resolve
-from energyscore.model import parse_model
-from energyscore.task import load_tasks
+from energyscore.base.errors import DatasetError, ModelError
+from energyscore.base.lookup import resolve
+from energyscore.measurement.catalog import BACKENDS
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import load_tasks
 
 TASKS = load_tasks()
 TEXT = "Heavy snow closed the airport of Oslo on Monday, and trains through Norway ran late."

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from energyscore.meters.tick_schedule import Allowance, Chore, TickSchedule
+from energyscore.measurement.meters.tick_schedule import Allowance, Chore, TickSchedule
 
 MS = 1_000_000
 WAKE_NS = 90_000  # a sleeper is woken this much late

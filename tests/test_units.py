@@ -1,6 +1,6 @@
 import pytest
 
-from energyscore import units
+from energyscore.base import units
 
 
 def test_conversions_are_exact():

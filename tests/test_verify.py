@@ -8,12 +8,12 @@ from importlib import metadata, resources
 import pytest
 from submissions import DOMAIN, Opened, bundle, measure
 
-from energyscore.builtin import architectures
-from energyscore.export.bundle import ATTESTATIONS
-from energyscore.grid import GridIntensity
-from energyscore.preparation import WARMUP_LIMIT_S
-from energyscore.store import save_result
-from energyscore.task import load_tasks
+from energyscore.measurement.warmup import WARMUP_LIMIT_S
+from energyscore.protocol.bundled import architectures
+from energyscore.protocol.grid import GridIntensity
+from energyscore.protocol.task import load_tasks
+from energyscore.publish.bundle import ATTESTATIONS
+from energyscore.results.store import save_result
 from energyscore.verify.checker import CHECKS, verify
 from energyscore.verify.figures import student_975
 from energyscore.verify.rules import NEWEST, grid_of, load_rules
@@ -665,7 +665,7 @@ def test_whatever_was_measured_can_be_submitted_as_unofficial(tmp_path, result):
         )
         for run in result.runs
     ]
-    from energyscore.scoring import score_runs
+    from energyscore.results.score import score_runs
 
     score = score_runs(runs, result.protocol.metered_gpus, result.idle)
     path = save_result(tmp_path, result.model_copy(update={"runs": runs, "score": score}))

@@ -10,8 +10,8 @@ import pytest
 from conftest import energyscore
 from submissions import Opened, bundle, zipped
 
-from energyscore.export.bundle import MOST_BYTES
-from energyscore.store import save_result
+from energyscore.publish.bundle import MOST_BYTES
+from energyscore.results.store import save_result
 from energyscore.verify import archive as zips
 from energyscore.verify import raw_record
 from energyscore.verify.archive import MOST_ENTRIES

@@ -9,18 +9,22 @@ import torch
 from PIL import Image, ImageFile
 from vision_families import save_model
 
-from energyscore import work
-from energyscore.backends.loading import read_blueprint
-from energyscore.backends.vision import PREPARED_BYTES, decode_image, load_image_processor
-from energyscore.benchmark import measure_run
-from energyscore.builtin import find_architecture
-from energyscore.catalog import BACKENDS
-from energyscore.errors import DatasetError
-from energyscore.lookup import resolve
-from energyscore.model import parse_model
-from energyscore.task import bundled_tasks_dir, load_tasks
-from energyscore.work import Plan
-from energyscore.workload import Workload, load_workload
+from energyscore.base.errors import DatasetError
+from energyscore.base.lookup import resolve
+from energyscore.measurement import work
+from energyscore.measurement.backends.loading import read_blueprint
+from energyscore.measurement.backends.vision import (
+    PREPARED_BYTES,
+    decode_image,
+    load_image_processor,
+)
+from energyscore.measurement.benchmark import measure_run
+from energyscore.measurement.catalog import BACKENDS
+from energyscore.measurement.work import Plan
+from energyscore.protocol.bundled import find_architecture
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import bundled_tasks_dir, load_tasks
+from energyscore.protocol.workload import Workload, load_workload
 
 TASKS = load_tasks()
 PHOTO = Image.open(bundled_tasks_dir() / "data/images/03_still_life.jpg").resize((80, 60))

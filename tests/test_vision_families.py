@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from vision_families import CLASSIFIERS, DETECTORS, DETR, save_model
 
-from energyscore.catalog import BACKENDS
-from energyscore.errors import ModelError
-from energyscore.lookup import resolve
-from energyscore.model import parse_model
-from energyscore.task import bundled_tasks_dir, load_tasks
+from energyscore.base.errors import ModelError
+from energyscore.base.lookup import resolve
+from energyscore.measurement.catalog import BACKENDS
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import bundled_tasks_dir, load_tasks
 
 TASKS = load_tasks()
 PADDED = {"detr": "DETR", "conditional_detr": "conditional DETR"}

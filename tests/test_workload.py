@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from energyscore.errors import DatasetError
-from energyscore.task import Dataset, TaskFile, load_tasks
-from energyscore.workload import BUNDLED, load_workload
+from energyscore.base.errors import DatasetError
+from energyscore.protocol.task import Dataset, TaskFile, load_tasks
+from energyscore.protocol.workload import BUNDLED, load_workload
 
 TASK = load_tasks()["text_generation"]
 PAIRS = load_tasks()["sentence_similarity"]

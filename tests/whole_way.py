@@ -9,14 +9,14 @@ from unittest import mock
 import yaml
 
 from energyscore import cli
-from energyscore.backends.base import TransformersBackend
-from energyscore.builtin import architectures
-from energyscore.catalog import BACKENDS
-from energyscore.lookup import resolve
-from energyscore.model import parse_model
-from energyscore.result import Result
-from energyscore.store import load_results
-from energyscore.task import load_tasks
+from energyscore.base.lookup import resolve
+from energyscore.measurement.backends.base import TransformersBackend
+from energyscore.measurement.catalog import BACKENDS
+from energyscore.protocol.bundled import architectures
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import load_tasks
+from energyscore.results.result import Result
+from energyscore.results.store import load_results
 
 TASKS = load_tasks()
 AT_TASKS = [(a, task) for a in architectures().values() for task in a.tasks]

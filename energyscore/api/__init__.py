@@ -23,7 +23,7 @@ from energyscore.api.arguments import (
     refuse,
 )
 from energyscore.api.measurement import Figure, Measurement
-from energyscore.errors import ResultError, UsageError
+from energyscore.base.errors import ResultError, UsageError
 
 __all__ = ["Figure", "Measurement", "load", "load_all", "measure"]
 
@@ -223,9 +223,9 @@ def load(path: str | os.PathLike[str]) -> Measurement:
         >>> assert energyscore.load("result.json").require_gpu_wh_per_1k_queries() <= 2.5
     """
     from energyscore.api.measurement import of_result
-    from energyscore.baseline import is_baseline, load_baseline
-    from energyscore.paths import is_dir
-    from energyscore.store import load_result
+    from energyscore.base.files import is_dir
+    from energyscore.judge.baseline import is_baseline, load_baseline
+    from energyscore.results.store import load_result
 
     file = read_path("path", path)
     if is_dir(file):
@@ -253,7 +253,7 @@ def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Mea
         ...     assert measured.require_system_ci95()[1] <= 20, measured
     """
     from energyscore.api.measurement import of_result
-    from energyscore.store import load_results
+    from energyscore.results.store import load_results
 
     check_flags(every=every)
     results = [result for _, result in load_results([read_path("folder", folder)])]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from energyscore.errors import UsageError, did_you_mean
+from energyscore.base.errors import UsageError, did_you_mean
 
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -11,16 +11,21 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from energyscore.api.measurement import Measurement, measurement_of
-from energyscore.backend import Batch, BatchOutput, EnterPhase
-from energyscore.benchmark import Measured, run_benchmark
-from energyscore.checks import find_invalid_reasons, find_run_cautions
-from energyscore.errors import MeterError, UnsupportedError, WorkError
-from energyscore.metering import Metering, count_gpu_processes, open_metering, plan_metering
-from energyscore.preparation import Warmup
-from energyscore.result import Caution, Idle, ProtocolPart, Run
-from energyscore.scoring import score_runs
-from energyscore.work import Observer, Plan
-from energyscore.workload import Query, Workload
+from energyscore.base.errors import MeterError, UnsupportedError, WorkError
+from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
+from energyscore.measurement.benchmark import Measured, run_benchmark
+from energyscore.measurement.metering import (
+    Metering,
+    count_gpu_processes,
+    open_metering,
+    plan_metering,
+)
+from energyscore.measurement.warmup import Warmup
+from energyscore.measurement.work import Observer, Plan
+from energyscore.protocol.workload import Query, Workload
+from energyscore.results.checks import find_invalid_reasons, find_run_cautions
+from energyscore.results.result import Caution, Idle, ProtocolPart, Run
+from energyscore.results.score import score_runs
 
 SEED = 42
 CALL = "call"
@@ -107,7 +112,7 @@ class Calls:
         """
         if "torch" not in sys.modules:
             return
-        from energyscore.backends.devices import devices_in_use, synchronize
+        from energyscore.measurement.backends.devices import devices_in_use, synchronize
 
         try:
             synchronize(devices_in_use())
@@ -178,7 +183,7 @@ def _gpus_in_use() -> tuple[str, ...]:
     """UUIDs of the GPUs on which torch holds memory in this process."""
     if "torch" not in sys.modules:
         return ()
-    from energyscore.backends.devices import device_uuid, devices_in_use
+    from energyscore.measurement.backends.devices import device_uuid, devices_in_use
 
     return tuple(device_uuid(index) for index in devices_in_use())
 

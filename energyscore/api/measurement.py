@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from energyscore.errors import InvalidResult, NotMeasuredError
-from energyscore.units import format_duration, format_wh
+from energyscore.base.errors import InvalidResult, NotMeasuredError
+from energyscore.base.units import format_duration, format_wh
 
 if TYPE_CHECKING:
-    from energyscore.result import Caution, Result, Run, Score
+    from energyscore.results.result import Caution, Result, Run, Score
 
 FigureMethod = Literal["counter", "power_integral", "rapl", "estimated", "measured"]
 

@@ -10,14 +10,14 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from energyscore import builtin
 from energyscore.api.measurement import Measurement, of_result
-from energyscore.errors import DatasetError, UnsupportedError, UsageError
-from energyscore.model import parse_model
-from energyscore.store import load_result, result_files
-from energyscore.suite.child import python, run_child
-from energyscore.suite.options import RunOptions, read_options
-from energyscore.task import TaskSpec, find_task, load_tasks
+from energyscore.base.errors import DatasetError, UnsupportedError, UsageError
+from energyscore.measurement.suite.child import python, run_child
+from energyscore.measurement.suite.options import RunOptions, read_options
+from energyscore.protocol import bundled
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import TaskSpec, find_task, load_tasks
+from energyscore.results.store import load_result, result_files
 
 GIVEN = "queries given to energyscore.measure.jsonl"
 """The file of queries that were given: results call their dataset so."""
@@ -111,7 +111,7 @@ def _check_model(model: str, spec: TaskSpec, asked: RunOptions) -> None:
         allow_pickle=asked.allow_pickle,
     )
     if named.source == "builtin":
-        builtin.find_architecture(named.id, spec.modality)
+        bundled.find_architecture(named.id, spec.modality)
 
 
 def _write_rows(path: Path, queries: Rows, spec: TaskSpec) -> Path:

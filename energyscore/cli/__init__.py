@@ -9,9 +9,9 @@ from typing import Any
 
 import typer
 
+from energyscore.base.errors import EnergyScoreError
 from energyscore.cli.mistakes import explain
 from energyscore.cli.streams import prepare_streams
-from energyscore.errors import EnergyScoreError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it (128 + SIGINT)."""
@@ -66,7 +66,7 @@ def _unexpected(error: Exception) -> int:
 
 
 def _complain(message: str) -> None:
-    from energyscore.console import message_console
+    from energyscore.cli.console import message_console
 
     message_console().print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from energyscore import __version__
+from energyscore.base.version import __version__
 from energyscore.cli import (
     baseline,
     bundle,

@@ -8,7 +8,7 @@ import typer
 from energyscore.cli.choices import Format
 
 if TYPE_CHECKING:
-    from energyscore.result import Result
+    from energyscore.results.result import Result
 
 baseline_app = typer.Typer(
     name="baseline",
@@ -39,13 +39,13 @@ def save(
     Examples:
       energyscore baseline save results
     """
-    from energyscore.baseline import current_commit, save_baselines
-    from energyscore.console import message_console
-    from energyscore.errors import UnsupportedError
-    from energyscore.export.escape import terminal_text
-    from energyscore.modes import label_of
-    from energyscore.rating import latest_only
-    from energyscore.store import load_results
+    from energyscore.base.errors import UnsupportedError
+    from energyscore.base.text import terminal_text
+    from energyscore.cli.console import message_console
+    from energyscore.judge.baseline import current_commit, save_baselines
+    from energyscore.judge.modes import label_of
+    from energyscore.judge.rating import latest_only
+    from energyscore.results.store import load_results
 
     loaded = sorted((result for _, result in load_results(paths)), key=lambda one: one.created_at)
     results = loaded if every else latest_only(loaded)
@@ -84,11 +84,11 @@ def list_(
     """
     import json
 
-    from energyscore.baseline import find_baselines, unlike_conditions
-    from energyscore.console import show_table
-    from energyscore.export.escape import terminal_text
-    from energyscore.measured import conditions_of
-    from energyscore.modes import label_of
+    from energyscore.base.text import terminal_text
+    from energyscore.cli.console import show_table
+    from energyscore.judge.baseline import find_baselines, unlike_conditions
+    from energyscore.judge.figures import conditions_of
+    from energyscore.judge.modes import label_of
 
     found = find_baselines(folder)
     if form is Format.json:
@@ -137,8 +137,8 @@ def list_(
 
 
 def _energy(result: "Result") -> str:
-    from energyscore.rating import rated_figure
-    from energyscore.units import format_wh
+    from energyscore.base.units import format_wh
+    from energyscore.judge.rating import rated_figure
 
     figure = rated_figure(result)
     if figure is None:
@@ -168,8 +168,8 @@ def show(
     """
     import sys
 
-    from energyscore.baseline import find_baseline
-    from energyscore.export.escape import json_text
+    from energyscore.base.text import json_text
+    from energyscore.judge.baseline import find_baseline
 
     found = find_baseline(name, folder)[1]
     sys.stdout.write(json_text(found.model_dump_json(indent=2)) + "\n")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.paths import real_path
+from energyscore.base.files import real_path
 
 if TYPE_CHECKING:
-    from energyscore.result import Result
+    from energyscore.results.result import Result
 
 
 def bundle(
@@ -50,20 +50,20 @@ def bundle(
 
       energyscore bundle results --attest --allow-unofficial -o submission.zip
     """
-    from energyscore import rating
+    from energyscore.base.errors import UsageError
+    from energyscore.cli.console import message_console
     from energyscore.cli.latest import describe
-    from energyscore.console import message_console
-    from energyscore.errors import UsageError
-    from energyscore.export.bundle import (
+    from energyscore.judge import rating
+    from energyscore.protocol.scales import DEFAULT_SCALE
+    from energyscore.protocol.task import load_tasks
+    from energyscore.publish.bundle import (
         MOST_BYTES,
         MOST_RESULTS,
         Submitted,
         to_bundle,
         why_not_official,
     )
-    from energyscore.scales import DEFAULT_SCALE
-    from energyscore.store import load_results, write_atomically
-    from energyscore.task import load_tasks
+    from energyscore.results.store import load_results, write_atomically
 
     _check_place(out, force=force)
     loaded = load_results(paths)
@@ -120,8 +120,8 @@ def _check_place(out: Path, *, force: bool) -> None:
     Raises:
         UsageError: when either is so.
     """
-    from energyscore.errors import UsageError
-    from energyscore.export.bundle import MOST_BYTES
+    from energyscore.base.errors import UsageError
+    from energyscore.publish.bundle import MOST_BYTES
     from energyscore.verify.archive import read_archive
     from energyscore.verify.findings import NotASubmission
     from energyscore.verify.manifest import read_manifest
@@ -152,7 +152,7 @@ def _check_acceptable(data: bytes) -> None:
     Raises:
         ResultError: when it would be refused.
     """
-    from energyscore.errors import ResultError, sentence
+    from energyscore.base.errors import ResultError, sentence
     from energyscore.verify.checker import verify
 
     failed = [one for one in verify(data).findings if one.level == "failed"]
@@ -167,7 +167,7 @@ def _check_acceptable(data: bytes) -> None:
 
 
 def _read(path: Path) -> bytes:
-    from energyscore.errors import ResultError
+    from energyscore.base.errors import ResultError
 
     try:
         return path.read_bytes()
@@ -179,7 +179,7 @@ def _read_raw(path: Path, result: "Result") -> bytes:
     """The raw record beside a result, as it was when the result was written."""
     import hashlib
 
-    from energyscore.errors import ResultError
+    from energyscore.base.errors import ResultError
 
     assert result.raw is not None
     file = real_path(path).parent / result.raw.file
@@ -203,8 +203,8 @@ def _attest(*, given: bool) -> None:
     Raises:
         UsageError: when one is not, or when nobody is there to be asked.
     """
-    from energyscore.errors import UsageError
-    from energyscore.export.bundle import ATTESTATIONS
+    from energyscore.base.errors import UsageError
+    from energyscore.publish.bundle import ATTESTATIONS
 
     if given:
         return

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from energyscore.base.errors import InvalidResult, ResultError, UsageError, sentence
+from energyscore.base.files import is_file
 from energyscore.cli.label import AmongOption, ModelOption, Paths, ScaleOption, TaskOption
-from energyscore.errors import InvalidResult, ResultError, UsageError, sentence
-from energyscore.paths import is_file
 
 if TYPE_CHECKING:
-    from energyscore.export import RatedResult
+    from energyscore.judge.rated import RatedResult
 
 _CARD_SUFFIXES = ("", ".md", ".markdown", ".mdx", ".txt")
 
@@ -66,12 +66,12 @@ def card(
 
       energyscore card results --model openai-community/gpt2 --format spdx > model.spdx.json
     """
+    from energyscore.base.text import terminal_text
     from energyscore.cli.choosing import choose
-    from energyscore.export.card import card_figures, to_card_json
-    from energyscore.export.card_merge import merge_card
-    from energyscore.export.escape import terminal_text
-    from energyscore.export.spdx import to_spdx
-    from energyscore.store import write_atomically
+    from energyscore.publish.card import card_figures, to_card_json
+    from energyscore.publish.card_merge import merge_card
+    from energyscore.publish.spdx import to_spdx
+    from energyscore.results.store import write_atomically
 
     if form is not CardFormat.markdown and write is not None:
         raise UsageError(
@@ -138,7 +138,7 @@ def _fit_for_cards(report: "list[RatedResult]") -> "list[RatedResult]":
     Raises:
         InvalidResult: when none is left.
     """
-    from energyscore.rating import why_not_of_model
+    from energyscore.judge.rating import why_not_of_model
 
     fit, reasons = [], []
     for entry in report:
@@ -161,7 +161,7 @@ def _eval_results(folder: Path, report: "list[RatedResult]") -> dict[Path, bytes
     Raises:
         UsageError: when none can.
     """
-    from energyscore.export.eval_results import eval_result_name, to_eval_results, why_not
+    from energyscore.publish.eval_results import eval_result_name, to_eval_results, why_not
 
     reasons = [f"{entry.file}: {why}" for entry in report if (why := why_not(entry))]
     if len(reasons) == len(report):
@@ -178,7 +178,7 @@ def _eval_results(folder: Path, report: "list[RatedResult]") -> dict[Path, bytes
 
 
 def _say(what: str, reasons: list[str]) -> None:
-    from energyscore.console import ProgressObserver
+    from energyscore.cli.console import ProgressObserver
 
     for reason in reasons:
         ProgressObserver().warn(sentence(f"{what}: {reason}"))

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from energyscore.base.errors import UsageError, did_you_mean
+from energyscore.base.files import shown_path
 from energyscore.cli.latest import say_set_aside
 from energyscore.cli.outputs import keep_inputs
 from energyscore.cli.shared import load_shown
-from energyscore.errors import UsageError, did_you_mean
-from energyscore.export import RatedResult, told_apart
-from energyscore.paths import shown_path
+from energyscore.judge.rated import RatedResult, told_apart
 
 
 def choose(
@@ -29,7 +29,7 @@ def choose(
             one of the files.
         ResultError: when a path cannot be read.
     """
-    from energyscore.rating import latest_only, rate
+    from energyscore.judge.rating import latest_only, rate
 
     loaded = load_shown(paths)
     beside = load_shown(among) if among else []

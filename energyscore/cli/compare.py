@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from energyscore.compare import Comparison
+    from energyscore.judge.compare import Comparison
 
 
 _LONELY = (
@@ -61,11 +61,11 @@ def compare(
 
       energyscore compare results-a results-b --allow power_limit --format markdown
     """
-    from energyscore.compare import compare as compare_measured
-    from energyscore.export.comparison_markdown import notes_on, to_markdown
-    from energyscore.export.escape import json_text, terminal_text
-    from energyscore.likeness import check_allowed
-    from energyscore.measured_files import load_measured
+    from energyscore.base.text import json_text, terminal_text
+    from energyscore.judge.compare import compare as compare_measured
+    from energyscore.judge.conditions import check_allowed
+    from energyscore.judge.figure_files import load_measured
+    from energyscore.publish.comparison import notes_on, to_markdown
 
     allowed = check_allowed(allow or ())
     comparison = compare_measured(
@@ -81,7 +81,7 @@ def compare(
         sys.stdout.buffer.write(to_markdown(comparison))
     status = comparison.exit_status
     if status:
-        from energyscore.errors import UnsupportedError, UsageError
+        from energyscore.base.errors import UnsupportedError, UsageError
 
         bad = [pair for pair in comparison.pairs if pair.refused or pair.reason]
         notes = [terminal_text(notes_on(pair)[0]) for pair in bad]
@@ -94,9 +94,9 @@ def compare(
 
 
 def _show(comparison: "Comparison") -> None:
-    from energyscore.console import data_console, show_table
-    from energyscore.export.comparison_markdown import cells_of, notes_on
-    from energyscore.export.escape import terminal_text
+    from energyscore.base.text import terminal_text
+    from energyscore.cli.console import data_console, show_table
+    from energyscore.publish.comparison import cells_of, notes_on
 
     columns = (
         *("model", "phase", "before, Wh", "after, Wh", "ratio", "95% interval", "p"),

@@ -8,7 +8,7 @@ from energyscore.cli.choices import Format
 from energyscore.cli.shared import RESULTS, FormatOption, Out
 
 if TYPE_CHECKING:
-    from energyscore.doctor import Finding
+    from energyscore.measurement.doctor import Finding
 
 
 def doctor(
@@ -21,8 +21,8 @@ def doctor(
       energyscore doctor
     """
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    from energyscore.console import message_console, show_table
-    from energyscore.doctor import examine
+    from energyscore.cli.console import message_console, show_table
+    from energyscore.measurement.doctor import examine
 
     findings = []
     with message_console().status("Looking at this machine ..."):
@@ -40,7 +40,7 @@ def doctor(
 
 def told(finding: "Finding") -> str:
     """What was found, and how to mend it, in sentences."""
-    from energyscore.errors import sentence
+    from energyscore.base.errors import sentence
 
     if not finding.remedy:
         return finding.detail

@@ -12,9 +12,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from energyscore.gate import Verdict
-    from energyscore.measured import Measured
-    from energyscore.policy import Policy
+    from energyscore.judge.figures import Measured
+    from energyscore.judge.gate import Verdict
+    from energyscore.judge.policy import Policy
 
 LIMITS, OUTPUT = "Limits", "Output"
 
@@ -183,19 +183,19 @@ def gate(
 
       energyscore gate --check-policy --policy energy-gate.yaml
     """
+    from energyscore.base.errors import UsageError
+    from energyscore.base.text import json_text
     from energyscore.cli.shared import say_note
-    from energyscore.errors import UsageError
-    from energyscore.export.escape import json_text
-    from energyscore.export.gate_benchmark import to_benchmark
-    from energyscore.export.gate_junit import to_junit
-    from energyscore.export.gate_markdown import to_markdown
-    from energyscore.gate import run_gate
-    from energyscore.gate_files import check_outputs, remove_reports
-    from energyscore.measured_files import load_measured
-    from energyscore.policy import DEFAULT_POLICY, rule_of_options, with_options
-    from energyscore.rating import rate
-    from energyscore.store import write_atomically
-    from energyscore.task import load_tasks
+    from energyscore.judge.figure_files import load_measured
+    from energyscore.judge.gate import run_gate
+    from energyscore.judge.policy import DEFAULT_POLICY, rule_of_options, with_options
+    from energyscore.judge.rating import rate
+    from energyscore.protocol.task import load_tasks
+    from energyscore.publish.gate_benchmark import to_benchmark
+    from energyscore.publish.gate_files import check_outputs, remove_reports
+    from energyscore.publish.gate_junit import to_junit
+    from energyscore.publish.gate_markdown import to_markdown
+    from energyscore.results.store import write_atomically
 
     options = {
         "json": json_file,
@@ -250,8 +250,8 @@ def gate(
 
 def _read_policy(path: Path | None, *, given: bool) -> "Policy":
     """The policy that was named, or the one that lies here where nothing else says what holds."""
-    from energyscore.policy import DEFAULT_POLICY, Policy
-    from energyscore.policy_file import read_policy
+    from energyscore.judge.policy import DEFAULT_POLICY, Policy
+    from energyscore.judge.policy_file import read_policy
 
     if path is not None:
         return read_policy(path)
@@ -259,7 +259,7 @@ def _read_policy(path: Path | None, *, given: bool) -> "Policy":
 
 
 def _say_sound(policy: "Policy", baselines: "Sequence[Measured]") -> None:
-    from energyscore.console import data_console
+    from energyscore.cli.console import data_console
 
     said = f"{len(policy.rules)} {'rule' if len(policy.rules) == 1 else 'rules'}"
     if policy.needs_baseline:
@@ -271,9 +271,9 @@ def _say_sound(policy: "Policy", baselines: "Sequence[Measured]") -> None:
 
 def _tell_github(verdict: "Verdict") -> None:
     """The job's summary, and an annotation on stderr for each check that does not pass."""
-    from energyscore.console import message_console
-    from energyscore.export.gate_annotations import to_annotations
-    from energyscore.export.gate_markdown import to_markdown
+    from energyscore.cli.console import message_console
+    from energyscore.publish.gate_annotations import to_annotations
+    from energyscore.publish.gate_markdown import to_markdown
 
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
@@ -289,8 +289,8 @@ def _tell_github(verdict: "Verdict") -> None:
 
 
 def _show(verdict: "Verdict") -> None:
-    from energyscore.console import data_console, show_table
-    from energyscore.export.escape import terminal_text
+    from energyscore.base.text import terminal_text
+    from energyscore.cli.console import data_console, show_table
 
     rows = [
         [

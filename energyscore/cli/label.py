@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energyscore.errors import InvalidResult, UsageError, did_you_mean
+from energyscore.base.errors import InvalidResult, UsageError, did_you_mean
 
 Paths = Annotated[
     list[Path], typer.Argument(help="Result files, or folders of them.", show_default=False)
@@ -73,9 +73,9 @@ def label(
       energyscore label results/org/model/asr/x.json --among results -o label.png --zoom 3
     """
     from energyscore.cli.choosing import choose
-    from energyscore.export.label import label_pdf, label_png, label_svg, label_title
-    from energyscore.rating import why_not_of_model
-    from energyscore.store import write_atomically
+    from energyscore.judge.rating import why_not_of_model
+    from energyscore.publish.label import label_pdf, label_png, label_svg, label_title
+    from energyscore.results.store import write_atomically
 
     form = _form(out)
     if zoom != 1 and form != "png":

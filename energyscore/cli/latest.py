@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from energyscore.result import Result
+    from energyscore.results.result import Result
 
 _MOST = 5
 
 
 def latest(loaded: "Sequence[tuple[Path, Result]]") -> "list[tuple[Path, Result]]":
     """The newest result of each measurement with its file; the others are named on stderr."""
-    from energyscore.rating import latest_only
+    from energyscore.judge.rating import latest_only
 
     results = [result for _, result in loaded]
     files = {id(result): path for path, result in loaded}
@@ -24,8 +24,8 @@ def say_set_aside(
     results: "Sequence[Result]", remedy: str, identities: Collection[str] | None = None
 ) -> None:
     """Name in one line on stderr what `latest_only` leaves out, of these identities only."""
-    from energyscore.console import message_console
-    from energyscore.rating import set_aside
+    from energyscore.cli.console import message_console
+    from energyscore.judge.rating import set_aside
 
     others = [
         result
@@ -51,10 +51,10 @@ def describe(others: "Sequence[Result]") -> str:
 
 
 def _describe(result: "Result") -> str:
-    from energyscore.export.escape import terminal_text
-    from energyscore.modes import label_of
-    from energyscore.rating import rated_figure
-    from energyscore.units import format_wh
+    from energyscore.base.text import terminal_text
+    from energyscore.base.units import format_wh
+    from energyscore.judge.modes import label_of
+    from energyscore.judge.rating import rated_figure
 
     figure = rated_figure(result)
     energy = format_wh(figure[0]) if figure else "no energy"

@@ -12,8 +12,8 @@ from energyscore.cli.shared import say_skipped
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 if TYPE_CHECKING:
-    from energyscore.leaderboard import Leaderboard
-    from energyscore.sources import Sources
+    from energyscore.judge.leaderboard import Leaderboard
+    from energyscore.judge.leaderboard_sources import Sources
 
 
 class BoardFormat(StrEnum):
@@ -84,14 +84,14 @@ def leaderboard(
 
       energyscore leaderboard official/ results --format official --out leaderboard
     """
-    from energyscore.errors import UsageError
-    from energyscore.formats import LEADERBOARD_EXPORTERS
-    from energyscore.leaderboard import build
-    from energyscore.lookup import resolve
-    from energyscore.paths import real_path, shown_path
-    from energyscore.rating import without_copies
-    from energyscore.scales import COHORT, DEFAULT_SCALE, load_scale
-    from energyscore.sources import find_sources
+    from energyscore.base.errors import UsageError
+    from energyscore.base.files import real_path, shown_path
+    from energyscore.base.lookup import resolve
+    from energyscore.judge.leaderboard import build
+    from energyscore.judge.leaderboard_sources import find_sources
+    from energyscore.judge.rating import without_copies
+    from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, load_scale
+    from energyscore.publish.formats import LEADERBOARD_EXPORTERS
 
     official = form is BoardFormat.official
     if out is not None and not official:
@@ -133,12 +133,12 @@ def leaderboard(
 
 def _write_official(board: "Leaderboard", folder: Path, sources: "Sources") -> None:
     """Write a file a task; stdout names the files, stderr what they do not hold and why."""
-    from energyscore.board_folder import write_board
+    from energyscore.base.errors import InvalidResult, ResultError
+    from energyscore.base.lookup import resolve
     from energyscore.cli.leaderboard_view import explain_unwritten, explain_written
-    from energyscore.errors import InvalidResult, ResultError
-    from energyscore.formats import LEADERBOARD_EXPORTERS
-    from energyscore.leaderboard import UNRATED
-    from energyscore.lookup import resolve
+    from energyscore.judge.board_folder import write_board
+    from energyscore.judge.leaderboard import UNRATED
+    from energyscore.publish.formats import LEADERBOARD_EXPORTERS
 
     files = resolve(LEADERBOARD_EXPORTERS, "official")(board)
     unwritten = explain_unwritten(board)
@@ -165,7 +165,7 @@ def _is_invalid(sources: "Sources") -> bool:
 
 
 def _say(lines: "Iterable[str]") -> None:
-    from energyscore.console import message_console
+    from energyscore.cli.console import message_console
 
     for line in lines:
         message_console().print(line, soft_wrap=True, markup=False)

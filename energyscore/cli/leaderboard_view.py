@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from energyscore.console import data_console
-from energyscore.errors import sentence
-from energyscore.export.escape import one_line
-from energyscore.footprint import Site, describe_site, format_co2, format_cost
-from energyscore.leaderboard import (
+from energyscore.base.errors import sentence
+from energyscore.base.text import one_line
+from energyscore.base.units import format_number, format_wh
+from energyscore.cli.console import data_console
+from energyscore.judge.footprint import Site, describe_site, format_co2, format_cost
+from energyscore.judge.leaderboard import (
     DUPLICATE,
     LEFT_OUT,
     OFFICIAL,
@@ -20,9 +21,8 @@ from energyscore.leaderboard import (
     Leaderboard,
     Table,
 )
-from energyscore.notes import SMALL_COHORT
-from energyscore.star_table import margin_heading, stars_text
-from energyscore.units import format_number, format_wh
+from energyscore.publish.notes import SMALL_COHORT
+from energyscore.publish.table import margin_heading, stars_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from energyscore.errors import worded
+from energyscore.base.errors import worded
 
 
 def explain(error: Any, command: Any, words: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from energyscore.errors import UsageError
+from energyscore.base.errors import UsageError
 
 
 def keep_inputs(out: Path | None, inputs: Iterable[Path]) -> None:

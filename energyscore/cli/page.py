@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from energyscore.base.errors import ResultError
+from energyscore.base.files import real_path
 from energyscore.cli.shared import Every, load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
-from energyscore.errors import ResultError
-from energyscore.paths import real_path
 
 if TYPE_CHECKING:
-    from energyscore.export import RatedResult
+    from energyscore.judge.rated import RatedResult
 
 
 def page(
@@ -52,12 +52,12 @@ def page(
 
       energyscore page results more-results -o site --country FRA
     """
-    from energyscore import rating
+    from energyscore.base.output_folder import write_files
     from energyscore.cli.latest import latest
-    from energyscore.export import RatedResult, told_apart
-    from energyscore.export.page import to_page
-    from energyscore.footprint import footprint_of
-    from energyscore.output_folder import write_files
+    from energyscore.judge import rating
+    from energyscore.judge.footprint import footprint_of
+    from energyscore.judge.rated import RatedResult, told_apart
+    from energyscore.publish.page import to_page
 
     site = site_of(country, pue, price)
     # The site holds copies of result files: one that lies among the results is no source.

@@ -50,13 +50,13 @@ def rate(
 
       energyscore rate results --country FRA --pue 1.2 --price '0.25 EUR'
     """
-    from energyscore import rating
-    from energyscore.console import show_report
-    from energyscore.export import RatedResult
-    from energyscore.footprint import footprint_of
-    from energyscore.formats import EXPORTERS
-    from energyscore.lookup import resolve
-    from energyscore.paths import shown_path
+    from energyscore.base.files import shown_path
+    from energyscore.base.lookup import resolve
+    from energyscore.cli.console import show_report
+    from energyscore.judge import rating
+    from energyscore.judge.footprint import footprint_of
+    from energyscore.judge.rated import RatedResult
+    from energyscore.publish.formats import EXPORTERS
 
     site = site_of(country, pue, price)
     loaded = load_shown(paths)

@@ -260,13 +260,13 @@ def run(
         raise typer.Exit(run_all(context.params, fixed, few_queries=DEMO_QUERIES))
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    from energyscore.cli.folder import rated_own, write_csv
-    from energyscore.cli.options import Options
-    from energyscore.cli.session import Session
-    from energyscore.console import ProgressObserver, show_report
-    from energyscore.formats import EXPORTERS
-    from energyscore.lookup import resolve
-    from energyscore.store import CSV_NAME
+    from energyscore.base.lookup import resolve
+    from energyscore.cli.console import ProgressObserver, show_report
+    from energyscore.measurement.options import Options
+    from energyscore.measurement.session import Session
+    from energyscore.publish.formats import EXPORTERS
+    from energyscore.publish.results_folder import rated_own, write_csv
+    from energyscore.results.store import CSV_NAME
 
     demo = not tasks and not model and dataset is None
     options = Options(

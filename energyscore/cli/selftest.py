@@ -9,8 +9,8 @@ from energyscore.cli.choices import Format
 from energyscore.cli.shared import RESULTS, FormatOption, Out
 
 if TYPE_CHECKING:
-    from energyscore.selftest.gpu import Gpus
-    from energyscore.selftest.report import Check, SelfTest
+    from energyscore.measurement.selftest.gpu import Gpus
+    from energyscore.measurement.selftest.report import Check, SelfTest
 
 
 def selftest(
@@ -43,14 +43,14 @@ def selftest(
     """
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    from energyscore import catalog
-    from energyscore.console import message_console
-    from energyscore.imports import uncollected
-    from energyscore.lookup import resolve
-    from energyscore.selftest.file import check_place, save_selftest
-    from energyscore.selftest.plan import QUICK, Plan
-    from energyscore.selftest.report import selftest_to_json
-    from energyscore.selftest.runner import run_selftest
+    from energyscore.base.lookup import resolve
+    from energyscore.cli.console import message_console
+    from energyscore.measurement import catalog
+    from energyscore.measurement.imports import uncollected
+    from energyscore.measurement.selftest.file import check_place, save_selftest
+    from energyscore.measurement.selftest.plan import QUICK, Plan
+    from energyscore.measurement.selftest.report import selftest_to_json
+    from energyscore.measurement.selftest.runner import run_selftest
 
     check_place(out)
     gpus, no_gpu = _find_gpus(tuple(gpu or ()))
@@ -82,8 +82,8 @@ def selftest(
 
 def _find_gpus(names: tuple[str, ...]) -> "tuple[Gpus | None, str]":
     """The GPUs to test, or why there are none; those that were named must be there."""
-    from energyscore.errors import MeterError
-    from energyscore.selftest.gpu import find_gpus
+    from energyscore.base.errors import MeterError
+    from energyscore.measurement.selftest.gpu import find_gpus
 
     try:
         return find_gpus(names), ""
@@ -99,7 +99,7 @@ def _about(seconds: float) -> str:
 
 def _show(report: "SelfTest") -> None:
     """The checks as a table; checks of one thing that fail for one reason share a line."""
-    from energyscore.console import show_table
+    from energyscore.cli.console import show_table
 
     lines: dict[tuple[str, str, str], list[str]] = {}
     for place, check in enumerate(report.checks):

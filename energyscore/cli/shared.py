@@ -9,8 +9,8 @@ import typer
 from energyscore.cli.choices import Format
 
 if TYPE_CHECKING:
-    from energyscore.errors import ResultError
-    from energyscore.result import Result
+    from energyscore.base.errors import ResultError
+    from energyscore.results.result import Result
 
 MEASURING, OUTPUT = "Measuring", "Output"
 RESULTS = Path("results")
@@ -39,8 +39,8 @@ def load_shown(paths: Iterable[Path]) -> "list[tuple[Path, Result]]":
     Raises:
         ResultError: as `load_results`, and when none can be read.
     """
-    from energyscore.errors import ResultError
-    from energyscore.store import UNREADABLE, load_results
+    from energyscore.base.errors import ResultError
+    from energyscore.results.store import UNREADABLE, load_results
 
     loaded = load_results(paths, say_skipped)
     if not loaded:
@@ -50,13 +50,13 @@ def load_shown(paths: Iterable[Path]) -> "list[tuple[Path, Result]]":
 
 def say_note(text: str) -> None:
     """Say in one line on stderr what else there is to know."""
-    from energyscore.console import ProgressObserver
+    from energyscore.cli.console import ProgressObserver
 
     ProgressObserver().warn(text)
 
 
 def say_skipped(error: "ResultError") -> None:
     """Name a file that is left out, and why, in one line on stderr."""
-    from energyscore.console import ProgressObserver
+    from energyscore.cli.console import ProgressObserver
 
     ProgressObserver().warn(f"left out: {error.message}")

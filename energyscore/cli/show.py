@@ -24,8 +24,8 @@ def tasks(
 
       energyscore tasks text_generation --format json
     """
-    from energyscore.console import show_table
-    from energyscore.task import find_task, load_tasks
+    from energyscore.cli.console import show_table
+    from energyscore.protocol.task import find_task, load_tasks
 
     known = load_tasks(task_path)
     shown = [find_task(name, known)] if name else list(known.values())
@@ -69,8 +69,8 @@ def models(form: FormatOption = Format.table) -> None:
 
       energyscore run text_generation --model builtin:gpt2 --quick
     """
-    from energyscore.builtin import architectures
-    from energyscore.console import show_table
+    from energyscore.cli.console import show_table
+    from energyscore.protocol.bundled import architectures
 
     known = architectures().values()
     if form is Format.json:
@@ -110,7 +110,9 @@ def schema() -> None:
     """
     from importlib import resources
 
-    text = (resources.files("energyscore") / "schemas/result-1.json").read_text(encoding="utf-8")
+    text = (resources.files("energyscore.results") / "schemas/result-1.json").read_text(
+        encoding="utf-8"
+    )
     sys.stdout.write(text)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 if TYPE_CHECKING:
-    from energyscore.footprint import Site
+    from energyscore.judge.footprint import Site
 
 _PANEL = "CO2 and cost"
 
@@ -44,7 +44,7 @@ def site_of(country: str | None, pue: float | None, price: str | None) -> "Site 
     Raises:
         UsageError: when one of them makes no sense.
     """
-    from energyscore.footprint import make_site
-    from energyscore.grid import GridIntensity
+    from energyscore.judge.footprint import make_site
+    from energyscore.protocol.grid import GridIntensity
 
     return make_site(None if country is None else GridIntensity(country), pue, price)

@@ -10,8 +10,8 @@ from energyscore.cli.choices import Format
 from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
 
 if TYPE_CHECKING:
-    from energyscore.suite.options import RunOptions
-    from energyscore.suite.plan import Planned
+    from energyscore.measurement.suite.options import RunOptions
+    from energyscore.measurement.suite.plan import Planned
 
 CHOOSING = "Which entries"
 
@@ -107,11 +107,11 @@ def suite(
 
       energyscore suite oct_2025_models.csv --only 'Qwen/*' --set device=cuda --timeout 120
     """
+    from energyscore.base.errors import UsageError
     from energyscore.cli.suite_run import measure, plan_of, preview
-    from energyscore.errors import UsageError
-    from energyscore.suite.listing import Listing, read_listing
-    from energyscore.suite.plan import select
-    from energyscore.task import find_task, load_tasks
+    from energyscore.measurement.suite.listing import Listing, read_listing
+    from energyscore.measurement.suite.plan import select
+    from energyscore.protocol.task import find_task, load_tasks
 
     whole = read_listing(listing)
     known = load_tasks(task_path)
@@ -134,7 +134,7 @@ def suite(
 
 
 def _mention_repeated(plan: Sequence["Planned"]) -> None:
-    from energyscore.console import message_console
+    from energyscore.cli.console import message_console
 
     for planned in plan:
         for place in planned.repeated:
@@ -149,8 +149,8 @@ def _settings(texts: Sequence[str] | None) -> "RunOptions":
     """Options from `name=value`, values as in a list."""
     import yaml
 
-    from energyscore.errors import UsageError
-    from energyscore.suite.options import read_options
+    from energyscore.base.errors import UsageError
+    from energyscore.measurement.suite.options import read_options
 
     content: dict[str, object] = {}
     for text in texts or ():

@@ -10,10 +10,9 @@ from typing import Any
 
 from rich.markup import escape
 
-from energyscore import environment, hub, store
+from energyscore.base.errors import MeterError, UsageError
 from energyscore.cli.choices import Format
-from energyscore.cli.folder import write_csv
-from energyscore.cli.mode_check import Question, why_not_elsewhere
+from energyscore.cli.console import message_console
 from energyscore.cli.suite_view import (
     Outlook,
     SuiteProgress,
@@ -21,21 +20,24 @@ from energyscore.cli.suite_view import (
     show_plan,
     show_summary,
 )
-from energyscore.console import message_console
-from energyscore.errors import MeterError, UsageError
-from energyscore.meters.nvml_device import NvmlSession
-from energyscore.model import ModelSpec
-from energyscore.result import EnvironmentPart, GpuPart
-from energyscore.suite.child import python
-from energyscore.suite.entry import Entry
-from energyscore.suite.estimate import estimate, needed_bytes
-from energyscore.suite.key import key_of, work_of
-from energyscore.suite.listing import Listing
-from energyscore.suite.options import RunOptions, read_options
-from energyscore.suite.plan import Planned, make_plan
-from energyscore.suite.report import FILE_NAME, hidden_by, report_to_json
-from energyscore.suite.runner import record_before, run_suite
-from energyscore.task import TaskFile, load_tasks
+from energyscore.measurement import environment
+from energyscore.measurement.meters.nvml_device import NvmlSession
+from energyscore.measurement.modes import Question, why_not_elsewhere
+from energyscore.measurement.suite.child import python
+from energyscore.measurement.suite.entry import Entry
+from energyscore.measurement.suite.estimate import estimate, needed_bytes
+from energyscore.measurement.suite.key import key_of, work_of
+from energyscore.measurement.suite.listing import Listing
+from energyscore.measurement.suite.options import RunOptions, read_options
+from energyscore.measurement.suite.plan import Planned, make_plan
+from energyscore.measurement.suite.report import FILE_NAME, hidden_by, report_to_json
+from energyscore.measurement.suite.runner import record_before, run_suite
+from energyscore.protocol import hub
+from energyscore.protocol.model import ModelSpec
+from energyscore.protocol.task import TaskFile, load_tasks
+from energyscore.publish.results_folder import write_csv
+from energyscore.results import store
+from energyscore.results.result import EnvironmentPart, GpuPart
 
 
 def run_all(given: Mapping[str, Any], repeats: int | None, *, few_queries: int) -> int:

@@ -8,12 +8,12 @@ from typing import Self
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
-from energyscore.console import Bar, show_table
-from energyscore.export.escape import terminal_text
-from energyscore.suite.estimate import Estimate
-from energyscore.suite.plan import Planned
-from energyscore.suite.report import Record, SuiteReport
-from energyscore.units import format_duration, format_wh
+from energyscore.base.text import terminal_text
+from energyscore.base.units import format_duration, format_wh
+from energyscore.cli.console import Bar, show_table
+from energyscore.measurement.suite.estimate import Estimate
+from energyscore.measurement.suite.plan import Planned
+from energyscore.measurement.suite.report import Record, SuiteReport
 
 _OWN_PLACE = re.compile(r"^\[1/1\] ")
 

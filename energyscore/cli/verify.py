@@ -42,8 +42,8 @@ def verify(
 
 
 def _read(file: Path, most: int) -> bytes:
-    from energyscore.errors import UsageError
-    from energyscore.paths import is_file
+    from energyscore.base.errors import UsageError
+    from energyscore.base.files import is_file
 
     if not is_file(file):
         raise UsageError(f"{file} is not a file.", "Name the zip that `energyscore bundle` wrote.")
@@ -55,7 +55,7 @@ def _read(file: Path, most: int) -> bytes:
 
 
 def _show(file: Path, verdict: "Verdict") -> None:
-    from energyscore.console import message_console, show_table
+    from energyscore.cli.console import message_console, show_table
 
     show_table("", ("check", "", "of", "what was found"), _rows(verdict))
     failed = list(dict.fromkeys(one.check for one in verdict.findings if one.level == "failed"))

@@ -5,8 +5,8 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from energyscore.errors import ResultError
-from energyscore.result import parse_result
+from energyscore.base.errors import ResultError
+from energyscore.results.result import parse_result
 from energyscore.verify import counters, figures, plausible, power, protocol, times
 from energyscore.verify.applies import APPLIES
 from energyscore.verify.archive import read_archive

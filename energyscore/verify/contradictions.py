@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from energyscore.result import Run
+from energyscore.results.result import Run
 from energyscore.verify.findings import Level, Problem
 from energyscore.verify.subject import Subject, is_number, name_of, period_of
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from energyscore.result import Run
+from energyscore.results.result import Run
 from energyscore.verify.findings import Level, Problem
 from energyscore.verify.raw_record import RawDomain, RawRun
 from energyscore.verify.subject import Subject, apart, is_number, name_of, period_of

@@ -4,7 +4,7 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 
-from energyscore.result import Run
+from energyscore.results.result import Run
 from energyscore.verify.findings import Problem
 from energyscore.verify.rules import grid_of
 from energyscore.verify.subject import ROUNDING, Subject, apart, name_of

@@ -7,7 +7,7 @@ here once more, by code of its own, so that a log can say nothing that the resul
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from energyscore.result import Result, Run
+from energyscore.results.result import Result, Run
 from energyscore.verify.findings import Problem
 from energyscore.verify.subject import Subject
 

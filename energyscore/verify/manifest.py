@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from energyscore.errors import first_problem
+from energyscore.base.errors import first_problem
 from energyscore.verify.findings import NotASubmission, Problem
 from energyscore.verify.strict_json import BadJson, parse_strict
 

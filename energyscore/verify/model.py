@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from energyscore.result import Result
+from energyscore.results.result import Result
 from energyscore.verify.findings import Problem
 from energyscore.verify.subject import Subject
 

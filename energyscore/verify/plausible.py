@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from energyscore.result import Run
+from energyscore.results.result import Run
 from energyscore.verify.figures import half_width
 from energyscore.verify.findings import Problem
 from energyscore.verify.subject import ROUNDING, Subject, name_of

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from energyscore.result import Run
+from energyscore.results.result import Run
 from energyscore.verify.findings import Level, Problem
 from energyscore.verify.raw_record import RawDomain
 from energyscore.verify.subject import Subject, apart, is_number, name_of, period_of

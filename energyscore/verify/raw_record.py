@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
-from energyscore.errors import first_problem
+from energyscore.base.errors import first_problem
 from energyscore.verify.strict_json import BadJson, parse_strict, unzip_strict
 
 MOST_READINGS = 8_000_000

@@ -110,7 +110,7 @@ def grid_of(version: int, country: str) -> tuple[float | None, str]:
 @functools.cache
 def band_of(scale: str, task: str, size: str | None) -> tuple[float, float] | None:
     """The least and the greatest energy of a task and class in a reference, in Wh."""
-    for band in _data(f"scales/{scale}.json")["bands"]:
+    for band in _data(f"protocol/scales/{scale}.json")["bands"]:
         if (band["task"], band["model_class"]) == (task, size):
             return band["min_wh_per_1k_queries"], band["max_wh_per_1k_queries"]
     return None

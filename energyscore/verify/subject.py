@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TypeGuard
 
-from energyscore.result import Result, Run
+from energyscore.results.result import Result, Run
 from energyscore.verify.manifest import ListedResult
 from energyscore.verify.raw_record import RawDomain, RawRecord, RawRun
 from energyscore.verify.rules import Rules, TaskRules

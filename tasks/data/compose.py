@@ -2,7 +2,7 @@
 
     python tasks/data/compose.py            writes the samples that are composed
     python tasks/data/compose.py --check    exits 1 if a file is not what its rule gives
-    python tasks/data/compose.py --tokenizer   trains energyscore/builtin/tokenizer.json
+    python tasks/data/compose.py --tokenizer   trains energyscore/protocol/bundled/tokenizer.json
 
 The rules are seeded and so always give the same. Lengths are in words, drawn from log-normal
 distributions (see the constants): they vary as those of real texts do, and their means are those

@@ -26,7 +26,7 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 from counter_sim import CASES, simulate  # noqa: E402
 from nvml_sim import Gpu, Simulation  # noqa: E402
 
-from energyscore.regression import PhaseFit, regress_phases  # noqa: E402
+from energyscore.measurement.phases.regression import PhaseFit, regress_phases  # noqa: E402
 
 LIMITS = {"prefill": 0.02, "decode": 0.01}
 TOTAL_LIMIT = 0.01
@@ -35,7 +35,7 @@ WINDOW_S = 60.0
 WAVES = [(700.0, 100.0, 0.3517, 0.3), (450.0, 260.0, 0.0553, 0.5), (300.0, 300.0, 1.0, 0.5)]
 METER = """
 import json, sys, time
-from energyscore.meters.nvml import NvmlMeter
+from energyscore.measurement.meters.nvml import NvmlMeter
 meter = NvmlMeter([sys.argv[1]])
 meter.open()
 token = meter.start()

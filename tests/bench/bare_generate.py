@@ -9,18 +9,19 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 ROOT = Path(__file__).resolve().parents[2]
+BUNDLED = ROOT / "energyscore/protocol/bundled"
 
 
 def load(name):
     """The same bundled architecture and tokenizer as the benchmark's, by transformers alone."""
-    table = json.loads((ROOT / "energyscore/builtin/architectures.json").read_text())
+    table = json.loads((BUNDLED / "architectures.json").read_text())
     settings = dict(table["architectures"][name]["config"])
     kind = settings.pop("model_type")
     config = AutoConfig.for_model(kind, **settings, pad_token_id=0, bos_token_id=1, eos_token_id=2)
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config).eval()
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_file(str(ROOT / "energyscore/builtin/tokenizer.json")),
+        tokenizer_object=Tokenizer.from_file(str(BUNDLED / "tokenizer.json")),
         pad_token="<pad>",
         model_max_length=config.max_position_embeddings,
     )

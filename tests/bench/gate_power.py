@@ -23,7 +23,7 @@ from scipy.stats import binom
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-from energyscore.effect import Sample, compare_samples, decide_ratio  # noqa: E402
+from energyscore.judge.effect import Sample, compare_samples, decide_ratio  # noqa: E402
 
 CVS = (0.005, 0.01, 0.02, 0.05)
 REPEATS = (5, 10)

@@ -34,13 +34,13 @@ class Silent:
 
 def loop_ratios(name, queries, pairs):
     """Measured loop against bare loop, in one process, in turn."""
-    from energyscore.backends.text_generation import TextGeneration
-    from energyscore.benchmark import measure_run
-    from energyscore.meters.codecarbon import CodeCarbonMeter
-    from energyscore.model import parse_model
-    from energyscore.task import load_tasks
-    from energyscore.work import Plan
-    from energyscore.workload import load_workload
+    from energyscore.measurement.backends.text_generation import TextGeneration
+    from energyscore.measurement.benchmark import measure_run
+    from energyscore.measurement.meters.codecarbon import CodeCarbonMeter
+    from energyscore.measurement.work import Plan
+    from energyscore.protocol.model import parse_model
+    from energyscore.protocol.task import load_tasks
+    from energyscore.protocol.workload import load_workload
 
     task = load_tasks()["text_generation"]
     backend = TextGeneration()

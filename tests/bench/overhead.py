@@ -82,7 +82,7 @@ def recorder_use(pid):
 
 def measured(plan, backend, meter, index):
     """One run, with this meter or without one."""
-    from energyscore.benchmark import measure_run
+    from energyscore.measurement.benchmark import measure_run
 
     pid = meter and meter._process.pid
     recorder = recorder_use(pid) if pid else (0.0, 0)
@@ -95,11 +95,11 @@ def measured(plan, backend, meter, index):
 
 def prepare(model, device, seconds):
     """A backend with the model, and a plan whose run takes about so long or longer."""
-    from energyscore.backends.text_generation import TextGeneration
-    from energyscore.benchmark import Plan, measure_run
-    from energyscore.model import parse_model
-    from energyscore.task import load_tasks
-    from energyscore.workload import load_workload
+    from energyscore.measurement.backends.text_generation import TextGeneration
+    from energyscore.measurement.benchmark import Plan, measure_run
+    from energyscore.protocol.model import parse_model
+    from energyscore.protocol.task import load_tasks
+    from energyscore.protocol.workload import load_workload
 
     task = load_tasks()["text_generation"]
     backend = TextGeneration()
@@ -174,7 +174,7 @@ def report(name, costs):
 
 def report_calls(uuid):
     """Print what the driver's calls take."""
-    from energyscore.meters import nvml_device as nvml
+    from energyscore.measurement.meters import nvml_device as nvml
 
     session = nvml.NvmlSession()
     device = session.handle(uuid)
@@ -198,7 +198,7 @@ def bench(options, gpus):
     """All of it, in a process that sees the driver; the exit status."""
     import torch
 
-    from energyscore.meters.nvml import NvmlMeter
+    from energyscore.measurement.meters.nvml import NvmlMeter
 
     if options.threads:
         torch.set_num_threads(options.threads)

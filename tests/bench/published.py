@@ -36,7 +36,7 @@ QUERIES = 1000
 
 def write_queries(file, count):
     """The bundled sample, over and over."""
-    from energyscore.task import load_tasks
+    from energyscore.protocol.task import load_tasks
 
     sample = load_tasks()["text_generation"].sample_path.read_text(encoding="utf-8")
     texts = [json.loads(line)["text"] for line in sample.splitlines() if line.strip()]
@@ -123,7 +123,7 @@ def main():
     parser.add_argument("--models", nargs="*", choices=list(PUBLISHED_WH))
     parser.add_argument("--only-report", action="store_true")
     options = parser.parse_args()
-    from energyscore import store
+    from energyscore.results import store
 
     if not options.only_report:
         measure(options)

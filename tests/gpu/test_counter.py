@@ -49,8 +49,8 @@ class SquareWave:
 @pytest.fixture(scope="module")
 def measured():
     """For each wave: seconds on, seconds off, joules by the counter and by integrated power."""
-    from energyscore.backends.devices import device_uuid
-    from energyscore.meters.nvml import NvmlMeter
+    from energyscore.measurement.backends.devices import device_uuid
+    from energyscore.measurement.meters.nvml import NvmlMeter
 
     uuid = device_uuid(0)
     wave = SquareWave()

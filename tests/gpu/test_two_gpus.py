@@ -48,10 +48,10 @@ def test_both_gpus_are_metered_by_their_counters(two_gpus, task_path, tmp_path):
 def test_two_gpus_generate_what_one_does(two_gpus, task_path):
     import torch
 
-    from energyscore.backend import Gpus
-    from energyscore.backends.text_generation import TextGeneration
-    from energyscore.model import parse_model
-    from energyscore.task import load_tasks
+    from energyscore.measurement.backend import Gpus
+    from energyscore.measurement.backends.text_generation import TextGeneration
+    from energyscore.protocol.model import parse_model
+    from energyscore.protocol.task import load_tasks
 
     task = load_tasks(task_path)["spread"].spec
     queries = [{"text": "Report from the harbour, in short words."}, {"text": "Two words."}]

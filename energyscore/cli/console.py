@@ -1,0 +1,183 @@
+"""What people see: tables on stdout when they are what was asked for, all else on stderr."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from energyscore.base.text import one_line, terminal_lines, terminal_text
+from energyscore.base.units import format_duration
+from energyscore.judge.rated import Report, told_apart
+from energyscore.publish.notes import notes_on
+from energyscore.publish.table import star_table
+
+_WIDE = 132
+
+
+class _HarmlessConsole(Console):
+    """Whatever is printed may be a name from somebody's file: none of it moves the cursor."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; a text is one line, whatever is in it."""
+        super().print(*(_on_one_line(one) for one in objects), **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Every text that is shown comes through here, cells of tables too."""
+        return super().render_str(terminal_lines(text), **options)
+
+
+def _on_one_line(content: Any) -> Any:
+    return content.replace("\n", " ") if isinstance(content, str) else content
+
+
+def message_console() -> Console:
+    """For messages: stderr."""
+    return _console(stderr=True)
+
+
+def data_console() -> Console:
+    """For the data that a command was asked for: stdout."""
+    return _console(stderr=False)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    # Files and pipes have no width; a table cut at 80 columns would lose figures there.
+    wide = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    return _HarmlessConsole(stderr=stderr, width=wide, highlight=False, emoji=False)
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a plain table to stdout."""
+    table = Table(
+        title=escape(one_line(title)) or None, title_justify="left", box=None, pad_edge=False
+    )
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(one_line(cell)) for cell in row))
+    data_console().print(table)
+
+
+def show_report(report: Report) -> None:
+    """Print the star table, one table a task, and under it what must be known to read it.
+
+    The tasks stand as `energyscore tasks` lists them.
+    """
+    console = data_console()
+    report = told_apart(report)
+    for task in sorted({entry.result.task.id for entry in report}):
+        entries = [entry for entry in report if entry.result.task.id == task]
+        table, shared = star_table(task, entries, console)
+        console.print(table)
+        for note in [*shared, *notes_on(entries)]:
+            console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
+        console.print()
+
+
+class Bar:
+    """A bar on stderr where that is a terminal; else there is none."""
+
+    def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
+        """Start without it; `options` are those of rich's `Progress`."""
+        self._console = message_console()
+        self._columns, self._options = columns, options
+        self._progress: Progress | None = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._console.is_terminal:
+            self._progress = Progress(
+                *self._columns, console=self._console, transient=True, **self._options
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def say(self, message: str) -> None:
+        """A line for people."""
+        self._console.print(escape(message), soft_wrap=True)
+
+
+class ProgressObserver(Bar):
+    """Shows stages and queries on stderr: a bar on a terminal, one plain line an event else."""
+
+    def __init__(self) -> None:
+        """Start without a bar; the first stage makes it."""
+        super().__init__(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[count]}"),
+            TimeRemainingColumn(),
+            refresh_per_second=2,  # drawing takes time from the work that is metered
+        )
+        self._prefix = ""
+        self._total: int | None = None
+
+    def model(self, label: str, task: str, place: str) -> None:
+        """A new model begins."""
+        self._prefix = f"{place} {label}, {task}".lstrip()
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A new stage of the model begins."""
+        self._total = total
+        if self._progress is None:
+            self.say(f"{self._prefix}: {name}")
+            return
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        shown = escape(terminal_text(f"{self._prefix}: {name}"))
+        self._task = self._progress.add_task(
+            shown, total=total, count=f"0/{total}" if total else ""
+        )
+
+    def advance(self, done: int) -> None:
+        """So many queries of the stage are done."""
+        if self._progress is not None and self._total is not None:
+            self._progress.update(self._task, completed=done, count=f"{done}/{self._total}")
+
+    def estimate(
+        self, runs: int, seconds_a_run: float, longest_s: float | None, *, at_most: bool
+    ) -> None:
+        """How long the measured part will take."""
+        self.say(describe_estimate(runs, seconds_a_run, longest_s, at_most=at_most))
+
+    def warn(self, message: str) -> None:
+        """A line that people should not overlook."""
+        self._console.print(f"[yellow]caution:[/] {escape(message)}", soft_wrap=True)
+
+    def fail(self, message: str) -> None:
+        """What went wrong with one model while others go on."""
+        self._console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+
+
+def describe_estimate(
+    runs: int, seconds_a_run: float, longest_s: float | None = None, *, at_most: bool = False
+) -> str:
+    """How long the measured part will take, and should all answers be as long as they may be."""
+    plural, bound = "" if runs == 1 else "s", "up to " if at_most else ""
+    about = "at most" if at_most else "about"
+    line = f"{bound}{runs} run{plural} to measure, {about} {format_duration(runs * seconds_a_run)}"
+    if longest_s is None or longest_s < 1.01 * seconds_a_run:
+        return line
+    return f"{line}; {format_duration(runs * longest_s)} should all answers take all their tokens"

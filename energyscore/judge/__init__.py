@@ -1,0 +1,1 @@
+"""What results mean: stars, comparisons, gates, leaderboards. Needs no GPU and no torch."""

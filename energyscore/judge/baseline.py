@@ -1,0 +1,254 @@
+"""Baselines: results that later ones are held against, kept with the commit they were made at.
+
+<folder>/<hardware>/<task>_<model>_<conditions>.json    one baseline
+
+The name is the same for the same measurement under the same conditions on the same hardware: saving
+again replaces it, and what it was before is in the history of the project that keeps the folder.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from energyscore.base.errors import ResultError, did_you_mean, first_problem
+from energyscore.base.files import is_dir, is_file
+from energyscore.judge.figures import conditions_of, hardware_key
+from energyscore.judge.rating import rated_figure, why_unratable
+from energyscore.results.consistency import contradiction
+from energyscore.results.folder import kind_of, visible_files
+from energyscore.results.result import Part, Result, unique_keys
+from energyscore.results.store import UNSOUND, write_atomically
+
+DEFAULT_FOLDER = Path("energy-baseline")
+MOST_BYTES = 2**27
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
+_GIT_TIMEOUT_S = 30
+
+
+class Commit(Part):
+    """The commit of the project that the working directory belongs to."""
+
+    sha: str
+    branch: str | None
+    dirty: bool | None = Field(description="whether tracked files were changed; null: not known")
+
+
+class Baseline(Part):
+    """A result that later ones are held against."""
+
+    kind: Literal["baseline"] = "baseline"
+    schema_version: Literal[1] = 1
+    saved_at: str = Field(description="UTC, ISO 8601")
+    commit: Commit | None
+    commit_reason: str = Field(description="why no commit is known; empty where it is")
+    result: Result
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What became of a result that was to be a baseline: its file, or why it is none."""
+
+    path: Path | None
+    replaced: bool
+    reason: str
+    before: Result | None = None
+    """What it replaced; None where that was nothing, or cannot be read."""
+
+
+def save_baselines(
+    folder: Path, results: Sequence[Result], commit: Commit | None, commit_reason: str
+) -> list[Saved]:
+    """Keep results as baselines; one that is invalid or has no energy is none.
+
+    Raises:
+        ResultError: when a file cannot be written.
+    """
+    saved_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    found = []
+    for result in results:
+        reason = why_unratable(result)
+        if not reason and rated_figure(result) is None:
+            reason = f"no energy was measured: {result.score.reason}"
+        if reason:
+            found.append(Saved(None, False, reason))
+            continue
+        path = folder / file_of(result)
+        replaced, before = path.exists(), None
+        with contextlib.suppress(ResultError):
+            before = load_baseline(path).result if replaced else None
+        baseline = Baseline(
+            saved_at=saved_at, commit=commit, commit_reason=commit_reason, result=result
+        )
+        write_atomically(path, baseline.model_dump_json(indent=2) + "\n")
+        found.append(Saved(path, replaced, "", before))
+    return found
+
+
+def file_of(result: Result) -> Path:
+    """Where the baseline of such a result is kept: a folder a hardware, a file a measurement.
+
+    A model of the hub keeps its file from one revision to the next; folders of one name are models
+    of their own, and have files of their own.
+    """
+    hardware = hardware_key(result)
+    words = (part for condition in hardware for part in condition if part and part != "none")
+    mode = result.mode
+    names = [result.task.id, result.model.id, *([f"reasoning-{mode}"] if mode else [])]
+    name = "_".join(_safe(part, 60) for part in names)
+    conditions: list[object] = [*sorted(conditions_of(result).items())]
+    if result.model.source == "local":
+        conditions.append(result.model.revision)
+    return (
+        Path(f"{_safe('_'.join(words), 60)}_{_digest(hardware)}")
+        / f"{name}_{_digest(conditions)}.json"
+    )
+
+
+def is_baseline(path: Path) -> bool:
+    """Whether a JSON file claims to be a baseline."""
+    return kind_of(path) == "baseline"
+
+
+def load_baseline(path: Path) -> Baseline:
+    """Read one baseline.
+
+    Raises:
+        ResultError: when it cannot be read or is none; the message names the field.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ResultError(f"{path} is too large for a baseline.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        baseline = Baseline.model_validate_json(data)
+        json.loads(data, object_pairs_hook=unique_keys)
+    except ValidationError as error:
+        raise ResultError(f"{path} is no baseline: {first_problem(error)}.") from error
+    except ValueError as error:
+        raise ResultError(f"{path} is no baseline: {error}.") from error
+    if wrong := contradiction(baseline.result):
+        raise ResultError(f"{path}: result.{wrong}.", UNSOUND)
+    return baseline
+
+
+def find_baselines(folder: Path) -> list[tuple[Path, Baseline]]:
+    """The baselines of a folder, by hardware, task and model.
+
+    Raises:
+        ResultError: when the folder is not there, holds none, or one of them is broken.
+    """
+    if not is_dir(folder):
+        raise ResultError(
+            f"There is no folder {folder}.", "`energyscore baseline save RESULTS` makes baselines."
+        )
+    files = visible_files(folder, "*.json")
+    paths = [path for path in files if kind_of(path) in ("baseline", "broken")]
+    if not paths:
+        raise ResultError(
+            f"The folder {folder} holds no baselines.",
+            "`energyscore baseline save RESULTS` makes some.",
+        )
+    return [(path, load_baseline(path)) for path in paths]
+
+
+def find_baseline(name: str, folder: Path) -> tuple[Path, Baseline]:
+    """One baseline, by its file, its name or the beginning of it, or its model or task.
+
+    Raises:
+        ResultError: when there is none of that name, or several.
+    """
+    if is_file(Path(name)):
+        return Path(name), load_baseline(Path(name))
+    known = find_baselines(folder)
+    # In file names `/` and `_` are written `-`; `_` stands between their parts.
+    written = tuple({name, *("_".join(_safe(part, 60) for part in ends) for ends in _split(name))})
+    found = (
+        [entry for entry in known if entry[0].stem == name]
+        or [entry for entry in known if name in (entry[1].result.model.id, entry[1].result.task.id)]
+        or [entry for entry in known if entry[0].stem.startswith(written)]
+    )
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        names = {path.stem for path, _ in known} | {one.result.model.id for _, one in known}
+        raise ResultError(f"{folder} has no baseline {name!r}.", did_you_mean(name, names))
+    raise ResultError(
+        f"{name!r} means {len(found)} baselines in {folder}.",
+        f"Name one: {', '.join(path.as_posix() for path, _ in found)}.",
+    )
+
+
+def unlike_conditions(results: Sequence[Result]) -> list[str]:
+    """Of each result the conditions by which it differs from one that would look the same.
+
+    Those look the same that share task, model, mode and the hardware's name.
+    """
+    groups: dict[tuple[str, ...], list[Result]] = {}
+    for one in results:
+        groups.setdefault(_looks(one), []).append(one)
+    return [_unlike(one, groups[_looks(one)]) for one in results]
+
+
+def _looks(one: Result) -> tuple[str, ...]:
+    return one.hardware, one.task.id, one.model.id, one.mode or ""
+
+
+def _unlike(result: Result, others: Sequence[Result]) -> str:
+    known = [{**conditions_of(one), "revision": (one.model.revision,)} for one in others]
+    mine = {**conditions_of(result), "revision": (result.model.revision,)}
+    said = []
+    for name, parts in mine.items():
+        if any(other.get(name) != parts for other in known):
+            shown = " ".join(part.removeprefix("sha256:")[:16] for part in parts if part)
+            said.append(f"{name} {shown or 'unknown'}")
+    return ", ".join(said)
+
+
+def _split(name: str) -> list[list[str]]:
+    """A name, and its parts in two at each `_`: `text_generation_org-model` has three."""
+    cuts = [place for place, letter in enumerate(name) if letter == "_"]
+    return [[name], *([name[:place], name[place + 1 :]] for place in cuts)]
+
+
+def current_commit(folder: Path | None = None) -> tuple[Commit | None, str]:
+    """The commit of the project around a folder (the working directory), or why none is known."""
+
+    def git(*arguments: str) -> str | None:
+        command = ["git", *(["-C", str(folder)] if folder else []), *arguments]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    sha = git("rev-parse", "HEAD")
+    if sha:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        branch = git("symbolic-ref", "--short", "--quiet", "HEAD")
+        dirty = None if changed is None else changed != ""
+        return Commit(sha=sha, branch=branch or None, dirty=dirty), ""
+    if sha := os.environ.get("GITHUB_SHA"):
+        return Commit(sha=sha, branch=os.environ.get("GITHUB_REF_NAME"), dirty=None), ""
+    return None, "git knows of no commit here"
+
+
+def _safe(text: str, most: int) -> str:
+    return _UNSAFE.sub("-", text)[:most].strip("-.") or "x"
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]

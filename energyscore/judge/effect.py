@@ -1,0 +1,221 @@
+"""How one energy compares with another, or with a limit: ratio, interval, and what is decided.
+
+The run is the unit. Two means are compared on the log scale, where a ratio is a difference and
+swapping the two only changes its sign:
+
+    ln r = ln(m1 / m0),    u^2 = (s1/m1)^2 / n1 + (s0/m0)^2 / n0 + common^2
+
+(s/m)^2 / n is the variance of ln m to first order; runs that vary by 5% make an error in it of a
+few thousandths. The interval is ln r -/+ t(0.975, v) u, with Welch's degrees of freedom v: the two
+may vary unlike. `common` is what no repeat shows, such as the error of two meters, and taken to be
+known (infinitely many degrees). Each bound alone is a one-sided 97.5% bound: what lies wholly
+beyond an allowance lies there by chance in at most 2.5% of cases.
+
+Of fewer than five runs Welch's v is itself a guess, and one of two runs against ten would raise up
+to 6% false alarms: there v is that of the smaller of the two, n - 1, which is never too many.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, t_quantile
+
+Decision = Literal["within", "beyond", "open"]
+"""Whether a figure keeps to a limit: surely, surely not, or it cannot be told."""
+
+CONFIDENCE = 0.975
+POWER = 0.80
+MOST_REPEATS = 1000
+
+_WIDEST = math.log(1e100)
+"""Half an interval of ln r, beyond which its bounds are none: a double ends at 1e308."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An energy over runs: mean, sample standard deviation (None for one run), number of runs."""
+
+    mean: float
+    std: float | None
+    runs: int
+
+    @property
+    def relative_variance(self) -> float | None:
+        """The variance of the mean, relative to the mean; None for one run."""
+        if self.std is None or self.runs < 2:
+            return None
+        spread = self.std / self.mean
+        return spread * spread / self.runs  # infinite where `**` would raise
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How many times the energy before the energy after is.
+
+    Attributes:
+        ratio: after / before.
+        ci95: its 95% interval, None where one of the two has a single run, and where the runs
+            spread so much that it has no finite bounds.
+        p_value: two-sided, of a ratio at least as far from 1 by chance; None without an interval.
+        difference: after - before, in the unit of both.
+        difference_ci95: the interval of the ratio, in that unit: (bound - 1) x before.
+    """
+
+    ratio: float
+    ci95: tuple[float, float] | None
+    p_value: float | None
+    difference: float
+    difference_ci95: tuple[float, float] | None
+
+    @property
+    def significant(self) -> bool | None:
+        """Whether the interval excludes 1; None without one."""
+        return None if self.ci95 is None else not self.ci95[0] <= 1 <= self.ci95[1]
+
+
+@dataclass(frozen=True)
+class Needed:
+    """How many repeats would decide, in four of five cases, should the figures stay as they are.
+
+    Attributes:
+        runs: so many; None: not even `MOST_REPEATS` would.
+        of: of the later result alone, or of both.
+    """
+
+    runs: int | None
+    of: Literal["result", "both"] = "result"
+
+
+def compare_samples(before: Sample, after: Sample, common: float = 0.0) -> Effect:
+    """Compare two energies.
+
+    Args:
+        before: what is compared with; its mean is above 0.
+        after: what is compared; its mean is above 0.
+        common: standard uncertainty of the ratio that more runs do not show, as a share of it.
+    """
+    ratio, difference = after.mean / before.mean, after.mean - before.mean
+    found = _spread(before, after, common)
+    half = math.inf if found is None else t_quantile(CONFIDENCE, found[1]) * found[0]
+    if found is None or not half < _WIDEST:
+        return Effect(ratio, None, None, difference, None)
+    low, high = ratio * math.exp(-half), ratio * math.exp(half)
+    in_units = ((low - 1) * before.mean, (high - 1) * before.mean)
+    p_value = _two_sided_p(_log_ratio(before, after), *found)
+    return Effect(ratio, (low, high), p_value, difference, in_units)
+
+
+def decide_ratio(effect: Effect, allowed: float) -> Decision:
+    """Whether a ratio is at most `allowed` (1.05: 5% more); open without an interval."""
+    return "open" if effect.ci95 is None else _decide(effect.ci95, allowed)
+
+
+def interval_of(sample: Sample) -> tuple[float, float] | None:
+    """The 95% t interval of a mean; None for one run, and where it has no finite bounds."""
+    if sample.std is None or sample.runs < 2:
+        return None
+    half = t_quantile(CONFIDENCE, sample.runs - 1) * sample.std / math.sqrt(sample.runs)
+    return (sample.mean - half, sample.mean + half) if half < math.inf else None
+
+
+def decide_limit(sample: Sample, limit: float) -> Decision:
+    """Whether an energy is at most `limit`.
+
+    By its interval. A single run has none: beyond the limit it is beyond it as measured, but
+    within it nothing is known of how sure that is.
+    """
+    interval = interval_of(sample)
+    if interval is None:
+        alone = sample.std is None or sample.runs < 2
+        return "beyond" if alone and sample.mean > limit else "open"
+    return _decide(interval, limit)
+
+
+def repeats_for_ratio(
+    before: Sample, after: Sample, allowed: float, common: float = 0.0
+) -> Needed | None:
+    """How many repeats would tell on which side of `allowed` the ratio lies.
+
+    None where the spread is not known: one of the two has a single run.
+    """
+    if before.std is None or after.std is None:
+        return None
+    distance = abs(_log_ratio(before, after) - math.log(allowed))
+
+    def decided(first: Sample, second: Sample) -> bool:
+        spread = _spread(first, second, common)
+        return spread is not None and _margin(spread[1]) * spread[0] <= distance
+
+    alone = _least(lambda runs: decided(before, _with_runs(after, runs)))
+    if alone is not None:
+        return Needed(alone)
+    return Needed(_least(lambda n: decided(_with_runs(before, n), _with_runs(after, n))), "both")
+
+
+def repeats_for_limit(sample: Sample, limit: float) -> Needed | None:
+    """How many repeats would tell on which side of `limit` an energy lies; None for one run."""
+    std = sample.std
+    if std is None:
+        return None
+    distance = abs(sample.mean - limit)
+    return Needed(_least(lambda runs: _margin(runs - 1) * std / math.sqrt(runs) <= distance))
+
+
+def _decide(interval: tuple[float, float], limit: float) -> Decision:
+    low, high = interval
+    if high <= limit:
+        return "within"
+    return "beyond" if low > limit else "open"
+
+
+def _spread(before: Sample, after: Sample, common: float) -> tuple[float, float] | None:
+    """Standard uncertainty of the log ratio, and its degrees of freedom."""
+    first, second = before.relative_variance, after.relative_variance
+    if first is None or second is None:
+        return None
+    whole = first + second + common * common
+    if not whole * whole < math.inf:
+        return math.inf, 1.0
+    least = min(before.runs, after.runs)
+    if least < MIN_REPEATS_TO_JUDGE and first + second > 0:
+        return math.sqrt(whole), least - 1
+    known_by = first**2 / (before.runs - 1) + second**2 / (after.runs - 1)
+    return math.sqrt(whole), whole**2 / known_by if known_by else math.inf
+
+
+def _log_ratio(before: Sample, after: Sample) -> float:
+    """Of the logarithms: the ratio itself may be too small, or too large, for a double."""
+    return math.log(after.mean) - math.log(before.mean)
+
+
+def _margin(degrees: float) -> float:
+    """So many uncertainties lie between a limit and what is told from it in 4 of 5 cases."""
+    return t_quantile(CONFIDENCE, degrees) + t_quantile(POWER, degrees)
+
+
+def _with_runs(sample: Sample, runs: int) -> Sample:
+    return Sample(sample.mean, sample.std, runs)
+
+
+def _least(decided: Callable[[int], bool]) -> int | None:
+    """The least number of repeats that decides; more of them decide all the more."""
+    if not decided(MOST_REPEATS):
+        return None
+    low, high = 1, MOST_REPEATS
+    while high - low > 1:
+        middle = (low + high) // 2
+        if decided(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _two_sided_p(log_ratio: float, uncertainty: float, degrees: float) -> float:
+    from scipy.special import stdtr  # imported here: `--help` needs none of it
+
+    if uncertainty == 0:
+        return 1.0 if log_ratio == 0 else 0.0
+    return 2 * float(stdtr(degrees, -abs(log_ratio) / uncertainty))

@@ -1,0 +1,184 @@
+"""The gate: rules and measurements in, a verdict out. Pure.
+
+Every rule that fits a measurement holds for it, and each of its thresholds is one check. With many
+checks some are beyond their limit by chance: of those that just keep to it, 2.5 in 100.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from energyscore.base.errors import did_you_mean
+from energyscore.base.version import __version__
+from energyscore.judge.conditions import say_changes
+from energyscore.judge.figures import Measured
+from energyscore.judge.gate_checks import (
+    Check,
+    CountsAs,
+    Outcome,
+    check_limit,
+    check_presence,
+    check_stars,
+)
+from energyscore.judge.policy import OnInconclusive, Policy, Rule
+from energyscore.results.result import Part
+
+_INCONCLUSIVE: dict[OnInconclusive, CountsAs] = {
+    "pass": "pass",
+    "warn": "warning",
+    "fail": "failure",
+}
+_DECIDED: dict[Outcome, CountsAs] = {
+    "pass": "pass",
+    "fail": "failure",
+    "invalid": "error",
+    "unsupported": "error",
+}
+
+
+class Verdict(Part):
+    """The verdict, which the exit code repeats, and every check."""
+
+    gate_version: Literal[1] = 1
+    energyscore: str = __version__
+    created_at: str
+    verdict: Literal["pass", "fail", "invalid"]
+    exit_code: Literal[0, 1, 3]
+    on_inconclusive: OnInconclusive
+    counts: dict[Outcome, int]
+    decided: int = Field(description="how many checks passed or failed, whatever else counts as")
+    unfitted: list[str] = Field(description="optional rules that no result fits, by their place")
+    notes: list[str] = Field(description="what is to be known of the rules, for people")
+    checks: list[Check]
+
+    @property
+    def nothing_decided(self) -> bool:
+        """Whether it passes though no check has passed: nothing could be told."""
+        return self.verdict == "pass" and self.decided == 0
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be known beside the checks: of rules, and of what else has changed."""
+        found = [
+            f"{check.task}, {check.subject}: {say_changes(check.changed)}"
+            for check in self.checks
+            if check.changed and check.ratio is not None
+        ]
+        return [*self.notes, *dict.fromkeys(found)]
+
+    @property
+    def line(self) -> str:
+        """The verdict in one line."""
+        taken = {"pass": "taken as passed", "warn": "a warning", "fail": "taken as failed"}
+        words: dict[Outcome, str] = {
+            "pass": "passed",
+            "fail": "failed",
+            "inconclusive": f"inconclusive ({taken[self.on_inconclusive]})",
+            "invalid": "invalid",
+            "unsupported": "without what to check",
+        }
+        said = [f"{self.counts[name]} {word}" for name, word in words.items() if self.counts[name]]
+        nothing = "nothing was decided: " if self.nothing_decided else ""
+        return f"{self.verdict}: {nothing}{', '.join(said) or 'nothing was checked'}"
+
+
+def run_gate(
+    measured: Sequence[Measured],
+    baselines: Sequence[Measured],
+    policy: Policy,
+    created_at: str,
+    tasks: Collection[str] = (),
+) -> Verdict:
+    """Hold measurements to a policy.
+
+    Args:
+        measured: what is checked.
+        baselines: what relative limits are relative to.
+        policy: the rules.
+        created_at: the verdict's time, UTC, ISO 8601.
+        tasks: names of tasks that are known, to find a misspelt one in a rule that nothing fits.
+    """
+    checks: list[Check] = []
+    unfitted: list[str] = []
+    notes: list[str] = []
+    for rule in policy.rules:
+        fitting = [one for one in measured if rule.fits(one)]
+        if not fitting:
+            hint = _misspelt(rule, {*tasks, *(one.task for one in measured)} if tasks else ())
+            if rule.optional:
+                unfitted.append(rule.place)
+                notes += [f"{rule.place}: {hint}"] if hint else []
+            else:
+                checks.append(check_presence(rule, rule.scope, hint))
+        checks += [check_presence(rule, name) for name in rule.missing(fitting)]
+        for one in fitting:
+            checks += [
+                check_limit(one, limit, baselines, rule, policy.allow) for limit in rule.limits
+            ]
+            if rule.min_stars is not None:
+                checks.append(check_stars(one, rule.min_stars, rule))
+    inconclusive = _INCONCLUSIVE[policy.on_inconclusive]
+    counted = [
+        check.model_copy(update={"counts_as": _DECIDED.get(check.outcome, inconclusive)})
+        for check in _told_apart(checks)
+    ]
+    if unfitted:
+        many = "1 optional rule" if len(unfitted) == 1 else f"{len(unfitted)} optional rules"
+        notes.insert(0, f"{many} fitted no result ({', '.join(unfitted)})")
+    verdict, code = _verdict(counted)
+    outcomes: tuple[Outcome, ...] = (*_DECIDED, "inconclusive")
+    return Verdict(
+        created_at=created_at,
+        verdict=verdict,
+        exit_code=code,
+        on_inconclusive=policy.on_inconclusive,
+        counts={name: sum(check.outcome == name for check in counted) for name in outcomes},
+        decided=sum(check.outcome in ("pass", "fail") for check in counted),
+        unfitted=unfitted,
+        notes=notes,
+        checks=counted,
+    )
+
+
+def _misspelt(rule: Rule, tasks: Collection[str]) -> str:
+    """What is wrong with the names of its tasks; empty where nothing is."""
+    wrong = [name for name in rule.exact_tasks if tasks and name not in tasks]
+    return " ".join(f"unknown task {name!r}. {did_you_mean(name, tasks)}" for name in wrong)
+
+
+def _told_apart(checks: Sequence[Check]) -> list[Check]:
+    """Checks that look the same named by the time of their results, or by their files."""
+    alike: dict[tuple[object, ...], list[Check]] = {}
+    for check in checks:
+        alike.setdefault((check.task, check.subject, check.threshold), []).append(check)
+    found = []
+    for check in checks:
+        group = alike[check.task, check.subject, check.threshold]
+        files = {one.source for one in group}
+        times = {one.source: one.created_at for one in group}
+        apart = ""
+        if len(files) > 1:
+            dated = len(set(times.values())) == len(files) and all(times.values())
+            apart = (check.created_at if dated else check.source) or ""
+        found.append(check.model_copy(update={"apart": apart}))
+    return found
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `gate --format json` prints."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "energyscore-gate-1",
+        **Verdict.model_json_schema(mode="serialization"),
+    }
+
+
+def _verdict(
+    checks: Sequence[Check],
+) -> tuple[Literal["pass", "fail", "invalid"], Literal[0, 1, 3]]:
+    """A failure is one, whatever else could not be told; and where nothing was checked, no pass."""
+    counted = {check.counts_as for check in checks}
+    if "failure" in counted:
+        return "fail", 1
+    return ("invalid", 3) if "error" in counted or not checks else ("pass", 0)

@@ -1,0 +1,81 @@
+"""Modes of reasoning in results: their names, their tokens, and how many times `off` they take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from energyscore.judge.rating import cohort_key, rated_figure
+from energyscore.results.result import Result
+
+_ORDER = ("off", "low", "medium", "high", "on", "default")
+"""What is compared against: the first of these that a model was measured in."""
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """Energy as a multiple of that of a lower mode.
+
+    Attributes:
+        times: so many times its energy.
+        of: that mode.
+    """
+
+    times: float
+    of: str
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Generated tokens of a query, on average over all runs; `thinking` None where not known."""
+
+    output: float
+    thinking: float | None
+
+
+def label_of(result: Result, name: str = "") -> str:
+    """The model for people, with its mode where it was asked for one; `name`: as it is called."""
+    mode, name = result.mode, name or result.model.id
+    return name if mode is None else f"{name} (reasoning {mode})"
+
+
+def tokens_of(result: Result) -> Tokens:
+    """How long the answers were, and how much of them was thinking."""
+    queries = sum(run.queries for run in result.runs)
+    thinking = [run.thinking_tokens for run in result.runs]
+    known = [tokens for tokens in thinking if tokens is not None]
+    return Tokens(
+        sum(run.output_tokens for run in result.runs) / queries,
+        sum(known) / queries if len(known) == len(thinking) else None,
+    )
+
+
+def multiples_of(results: Sequence[Result]) -> list[Multiple | None]:
+    """The energy of each result against that of the same model in the lowest mode at hand.
+
+    Compared are results that differ in their mode only. None for the lowest mode itself, for
+    invalid results, and where there is nothing to compare with.
+    """
+    lowest: dict[object, Result] = {}
+    for result in results:
+        known = lowest.get(_alike(result))
+        if result.valid and result.mode and (known is None or _rank(result) < _rank(known)):
+            lowest[_alike(result)] = result
+    return [_multiple(result, lowest.get(_alike(result))) for result in results]
+
+
+def _alike(result: Result) -> object:
+    model = result.model
+    return model.id, model.revision, model.dtype, cohort_key(result, any_mode=True)
+
+
+def _rank(result: Result) -> int:
+    return _ORDER.index(result.mode or "default")
+
+
+def _multiple(result: Result, base: Result | None) -> Multiple | None:
+    figure, least = rated_figure(result), base and rated_figure(base)
+    if base is None or not figure or not least or not result.valid:
+        return None
+    of = base.mode
+    if of is None or of == result.mode:
+        return None
+    return Multiple(figure[0] / least[0], of)

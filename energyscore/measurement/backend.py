@@ -1,0 +1,120 @@
+"""What a backend is: the only part that knows models and devices, one module a modality."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from energyscore.protocol.model import ModelFacts, ModelSpec
+from energyscore.protocol.task import TaskSpec
+from energyscore.protocol.workload import Query
+
+EnterPhase: TypeAlias = Callable[[str], None]
+"""Called at the beginning of a phase; synchronizes the device and notes the time."""
+
+
+@dataclass(frozen=True)
+class CutInputs:
+    """Queries that a model does not take whole, and what it takes of one at most.
+
+    Attributes:
+        queries: how many are cut.
+        limit: the most that it takes of one.
+        unit: what `limit` counts.
+    """
+
+    queries: int
+    limit: float
+    unit: Literal["tokens", "seconds"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Queries made ready for the model, on its device.
+
+    Attributes:
+        inputs: what the model takes; only the backend looks inside.
+        queries: how many queries it holds.
+        input_tokens: their tokens, without padding.
+    """
+
+    inputs: Any
+    queries: int
+    input_tokens: int
+
+
+@dataclass(frozen=True)
+class BatchOutput:
+    """What the model made of a batch.
+
+    Attributes:
+        output_tokens: generated tokens, without padding; 0 where nothing is generated.
+        values: one value per query (token ids, class index, similarity, image).
+        thinking_tokens: generated tokens that are thinking; None where that is not known.
+        cut_queries: answers that the limit ended, and not the model; None where it is forced.
+    """
+
+    output_tokens: int
+    values: Sequence[Any] = field(default_factory=tuple)
+    thinking_tokens: int | None = None
+    cut_queries: int | None = None
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """What is known of the GPUs that a model may be put on.
+
+    Attributes:
+        free_bytes: free memory by UUID (`GPU-...`); of one that is not named all of it counts.
+        spread: how many of them the model is spread over; None: as few as hold it.
+    """
+
+    free_bytes: Mapping[str, int] = field(default_factory=dict)
+    spread: int | None = None
+
+
+class Worker(Protocol):
+    """Does the work of a run, batch by batch. All errors it raises are EnergyScoreErrors.
+
+    Attributes:
+        prepare_ahead: how many batches may be prepared before they are run. Preprocessing is
+            then one uninterrupted stretch; its bound is the memory that prepared batches take.
+        phases: the phases that it enters; the first begins with preparing.
+        lone_phase: the phase that `run_lone` does without the others; None where there is none.
+    """
+
+    prepare_ahead: int
+    phases: tuple[str, ...]
+    lone_phase: str | None
+
+    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """How many of these will be cut by `prepare`; None where the model knows no limit."""
+
+    def prepare(self, queries: Sequence[Query]) -> Batch:
+        """Make one batch ready: the first phase, or the beginning of it."""
+
+    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        """Do the work, calling `enter` at the beginning of each phase after the first."""
+
+    def run_lone(self, batch: Batch) -> None:
+        """Do the work of `lone_phase` and nothing else, as `run` does it."""
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished what it was given."""
+
+
+class Backend(Worker, Protocol):
+    """Does a task's work with one model; its first phase is `preprocess`."""
+
+    def load(
+        self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+    ) -> ModelFacts:
+        """Load the model onto `device`: `cpu`, or `cuda`, where `gpus` says which there are.
+
+        Without `gpus` it is put on the first one, unasked whether it fits.
+        """
+
+    def gpu_uuids(self) -> tuple[str, ...]:
+        """UUIDs (`GPU-...`) of the GPUs that the model occupies; none on a CPU."""
+
+    def close(self) -> None:
+        """Free the model's memory."""

@@ -1,0 +1,160 @@
+"""What all backends on transformers share: loading, errors, waiting for the device."""
+
+import gc
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from transformers import modeling_utils  # noqa: F401  # what all models need: see imports.py
+
+from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus
+from energyscore.measurement.backends.devices import device_uuid, occupied_gpus, synchronize
+from energyscore.measurement.backends.failures import loading_errors, translated_errors
+from energyscore.measurement.backends.loading import (
+    Blueprint,
+    facts_of,
+    load_weights,
+    read_blueprint,
+)
+from energyscore.protocol.model import ModelFacts, ModelSpec
+from energyscore.protocol.task import TaskSpec
+from energyscore.protocol.workload import Query
+
+
+class TransformersBackend(ABC):
+    """A `backend.Backend`; a modality adds its Auto class, its processor, and its work.
+
+    Attributes:
+        auto_class: the Auto class that builds the task's head.
+        unused_weights: prefixes of weights that may be missing, because the task's work does
+            not use them.
+    """
+
+    prepare_ahead = 4096
+    phases: tuple[str, ...] = ("preprocess", "forward")
+    lone_phase: str | None = None
+    auto_class: ClassVar[Any]
+    unused_weights: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        """Start without a model."""
+        self.model: Any = None
+        self._device = "cpu"
+        self._gpus: tuple[int, ...] = ()
+        self._generator: Any = None  # of those that generate; it holds the model too
+
+    def load(
+        self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+    ) -> ModelFacts:
+        """Load the model and set up the task."""
+        with translated_errors(f"The model {spec.label}"), loading_errors(spec):
+            return self.load_from(read_blueprint(spec, task, device, gpus))
+
+    def load_from(self, blueprint: Blueprint) -> ModelFacts:
+        """Load what the blueprint says; errors are the caller's to translate."""
+        self._load_processor(blueprint)
+        self.model = load_weights(blueprint, self.auto_class, self.unused_weights)
+        self._gpus = occupied_gpus(self.model)
+        # Of a model on several GPUs that is where its first part is: its inputs go there.
+        self._device = str(self.model.device)
+        self._set_up(blueprint.task)
+        architecture = type(self.model).__name__
+        return facts_of(blueprint.spec, architecture, [self.model], self._context_length())
+
+    def gpu_uuids(self) -> tuple[str, ...]:
+        """UUIDs of the GPUs that the model occupies."""
+        return tuple(device_uuid(index) for index in self._gpus)
+
+    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """How many of these are longer than the model takes them."""
+        with translated_errors("Checking the queries"):
+            return self._cut_inputs(queries)
+
+    def prepare(self, queries: Sequence[Query]) -> Batch:
+        """Make one batch ready and put it on the device."""
+        with translated_errors("Preparing a batch"):
+            return self._prepare(queries)
+
+    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        """Do the work of one batch."""
+        with translated_errors("The model's work on a batch"), torch.inference_mode():
+            return self._work(batch, enter)
+
+    def run_lone(self, batch: Batch) -> None:
+        """Do `lone_phase` alone."""
+        with translated_errors("The model's work on a batch"), torch.inference_mode():
+            self._work_lone(batch)
+
+    def synchronize(self) -> None:
+        """Wait for each device that the model occupies."""
+        synchronize(self._gpus)
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self.model = self._generator = None
+        if self._gpus:
+            gc.collect()  # a model on several GPUs refers to itself
+            torch.cuda.empty_cache()
+
+    @abstractmethod
+    def _load_processor(self, blueprint: Blueprint) -> None:
+        """Load what makes queries ready: tokenizer, image processor, feature extractor."""
+
+    @abstractmethod
+    def _prepare(self, queries: Sequence[Query]) -> Batch: ...
+
+    @abstractmethod
+    def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput: ...
+
+    def _work_lone(self, batch: Batch) -> None:
+        """Prefill: the only phase that any of them does alone."""
+        self._generator.prefill(batch.inputs)
+
+    def _set_up(self, task: TaskSpec) -> None:  # noqa: B027  # most have nothing to set up
+        """Prepare what does not change from batch to batch; the model is loaded."""
+
+    def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """Those that `_prepare` cuts, where it cuts any."""
+        return None
+
+    def _context_length(self) -> int | None:
+        """Longest input in tokens, where there is such a thing."""
+        return None
+
+
+class ByModel(ABC):
+    """The backend that fits the model, known once its configuration is read.
+
+    A modality of several kinds of models subclasses it: classification by a head or by
+    generating the label, speech by an encoder with CTC or by an encoder and a decoder.
+    """
+
+    @staticmethod
+    @abstractmethod
+    def choose(config: Any) -> type[TransformersBackend]:
+        """The backend for models of that configuration."""
+
+    def __init__(self) -> None:
+        """Not chosen yet."""
+        self._chosen: TransformersBackend | None = None
+
+    def load(
+        self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+    ) -> ModelFacts:
+        """Choose by the model's configuration, and load."""
+        with translated_errors(f"The model {spec.label}"), loading_errors(spec):
+            blueprint = read_blueprint(spec, task, device, gpus)
+            self._chosen = self.choose(blueprint.config)()
+            return self._chosen.load_from(blueprint)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the chosen one's."""
+        if name.startswith("__") or self._chosen is None:
+            raise AttributeError(name)
+        return getattr(self._chosen, name)
+
+    def close(self) -> None:
+        """Free the model's memory; harmless before `load`."""
+        if self._chosen is not None:
+            self._chosen.close()

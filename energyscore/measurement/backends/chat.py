@@ -1,0 +1,111 @@
+"""Prompts for chat models, in a mode of reasoning."""
+
+from typing import Any
+
+from energyscore.base.errors import DatasetError, ModelError
+from energyscore.measurement.backends.thinking import ThinkingCounter, is_opened
+from energyscore.protocol.reasoning import DEFAULT, PLAIN, Family, Switch, find_family, switch_for
+from energyscore.protocol.task import Mode
+
+_PROBE = "Which of the two is it?"
+
+
+class Chat:
+    """Makes prompts of texts as a model's family wants them, in one mode.
+
+    Attributes:
+        family: the model's, by the table of families.
+        templated: whether there is a chat template; without one a prompt is the bare text.
+    """
+
+    def __init__(self, tokenizer: Any, model_type: str, label: str, mode: Mode) -> None:
+        """Find the family and the switch.
+
+        Raises:
+            ModelError: when the family does not have the mode, or the model's chat template does
+                not react to the switch.
+        """
+        self._tokenizer = tokenizer
+        self._switch = Switch()
+        self.family, self.templated = PLAIN, bool(tokenizer.chat_template)
+        if self.templated:
+            template, prompt = tokenizer.get_chat_template(), self.render(_PROBE)
+            self.family = find_family(model_type, label, template, prompt)
+        self._switch = switch_for(self.family, mode, label)
+        if self.templated and mode != DEFAULT:
+            self._check(mode, label)
+
+    def render(self, text: str) -> str:
+        """The whole prompt for a text."""
+        return self._render(text, self._switch)
+
+    def length(self, text: str) -> int:
+        """Tokens of the whole prompt for a text."""
+        return len(self._encode(self.render(text)))
+
+    def within(self, text: str, limit: int) -> str:
+        """The prompt, its text cut at the end so that the whole has at most `limit` tokens.
+
+        Cutting the prompt itself would cut off what asks for the answer, or for the mode.
+
+        Raises:
+            DatasetError: when not even an empty text would leave room.
+        """
+        prompt = self.render(text)
+        if len(prompt.encode()) < limit:
+            return prompt  # no token is shorter than a byte
+        while (over := len(self._encode(prompt)) - limit) > 0:
+            kept = self._encode(text)[:-over]
+            if not kept:
+                raise DatasetError(
+                    f"A prompt of at most {limit} tokens has no room for a text.",
+                    "Lower --max-new-tokens.",
+                )
+            text = self._tokenizer.decode(kept)
+            prompt = self.render(text)
+        return prompt
+
+    def counter(self) -> ThinkingCounter | None:
+        """Counts thinking tokens of answers; None where the family's marks are not known."""
+        marks = self.family.marks
+        if marks is None:
+            return None
+        opened = is_opened(self.render(_PROBE).rpartition(_PROBE)[2], marks)
+        return ThinkingCounter(lambda token: str(self._tokenizer.decode([token])), marks, opened)
+
+    def _encode(self, text: str) -> list[int]:
+        encoded = self._tokenizer(text, add_special_tokens=False, verbose=False)
+        tokens: list[int] = encoded["input_ids"]
+        return tokens
+
+    def _render(self, text: str, switch: Switch) -> str:
+        if not self.templated:
+            return text
+        system = [{"role": "system", "content": switch.system}] if switch.system else []
+        user = f"{switch.user} {text}" if switch.user else text
+        prompt: str = self._tokenizer.apply_chat_template(
+            [*system, {"role": "user", "content": user}],
+            add_generation_prompt=True,
+            tokenize=False,
+            **switch.arguments,
+        )
+        return _answered(prompt, switch.answer, self.family)
+
+    def _check(self, mode: Mode, label: str) -> None:
+        """A template that ignores its switch would have two modes measure the same."""
+        for other, switch in self.family.modes.items():
+            if other != mode and self._render(_PROBE, switch) == self.render(_PROBE):
+                raise ModelError(
+                    f"The chat template of {label} asks for the reasoning modes {mode!r} and "
+                    f"{other!r} ({self.family.name}) with the same words.",
+                    f"Measure it with --reasoning {DEFAULT}.",
+                )
+
+
+def _answered(prompt: str, answer: str, family: Family) -> str:
+    """A prompt with the beginning of its answer, in place of a mark that the template opened."""
+    if not answer:
+        return prompt
+    if family.marks and prompt.rstrip().endswith(family.marks[0]):
+        prompt = prompt.rstrip().removesuffix(family.marks[0])
+    return prompt + answer

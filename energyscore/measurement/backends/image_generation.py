@@ -1,0 +1,151 @@
+"""Image generation with the pipelines of diffusers."""
+
+import inspect
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from energyscore.base.errors import ModelError, TaskError, UnsupportedError
+from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus
+from energyscore.measurement.backends.failures import loading_errors, translated_errors
+from energyscore.measurement.backends.loading import gpu_uuids
+from energyscore.protocol.model import ModelFacts, ModelSpec
+from energyscore.protocol.task import TaskSpec
+from energyscore.protocol.workload import Query
+
+_NEEDED = ("prompt", "generator", "num_inference_steps", "num_images_per_prompt")
+
+_NO_LIMIT = 10**8
+"""Tokenizers that know no limit name a number beyond all that are meant."""
+
+
+class ImageGeneration:
+    """A `backend.Backend`. `call` is the pipeline's call: from the prompt to the image.
+
+    `preprocess` makes each prompt's source of noise ready, and counts its tokens.
+    """
+
+    prepare_ahead = 4096  # prompts, and 5 kB of generator for each
+    phases: tuple[str, ...] = ("preprocess", "call")
+    lone_phase: str | None = None
+
+    def __init__(self) -> None:
+        """Start without a model."""
+        self.pipeline: Any = None
+        self._tokenizer: Any = None
+        self._device = "cpu"
+        self._images = 1
+        self._settings: dict[str, int] = {}
+
+    def load(
+        self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+    ) -> ModelFacts:
+        """Load the pipeline with all its parts, onto one GPU."""
+        if gpus is not None and (gpus.spread or 1) > 1:
+            raise UnsupportedError(
+                f"--spread {gpus.spread}: pipelines that make images are put on one GPU.",
+                "Leave it out.",
+            )
+        if task.diffusion is None:
+            raise TaskError(
+                f"The task {task.id} has no `diffusion`, which says how many steps an image takes.",
+                "tasks/image_generation.yaml shows it, and the phase `call`.",
+            )
+        with translated_errors(f"The model {spec.label}"), loading_errors(spec):
+            try:
+                from energyscore.measurement.backends.pipelines import load_pipeline
+            except ModuleNotFoundError as error:
+                if error.name != "diffusers":
+                    raise
+                raise UnsupportedError(
+                    f"The task {task.id} needs diffusers, which is not installed.",
+                    "Install it: pip install 'energyscore[diffusion]'",
+                ) from error
+            self.pipeline, facts = load_pipeline(spec, task, device)
+            _check_call(self.pipeline, spec)
+        parts = self.pipeline.components
+        self._tokenizer = parts.get("tokenizer") or parts.get("prior_tokenizer")
+        self._device = device
+        self._images = task.diffusion.images
+        # A pipeline of two stages takes them for the second; the first keeps its own.
+        self._settings = {
+            "num_inference_steps": task.diffusion.steps,
+            "num_images_per_prompt": task.diffusion.images,
+        }
+        return facts
+
+    def gpu_uuids(self) -> tuple[str, ...]:
+        """UUIDs of the GPUs that the pipeline's parts occupy."""
+        from energyscore.measurement.backends.pipelines import modules_of
+
+        return gpu_uuids(modules_of(self.pipeline))
+
+    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """Prompts that no text encoder of the pipeline takes whole."""
+        parts = self.pipeline.components
+        tokenizers = [part for name, part in parts.items() if "tokenizer" in name and part]
+        longest = max(tokenizers, key=lambda one: one.model_max_length, default=None)
+        if longest is None or longest.model_max_length >= _NO_LIMIT:
+            return None
+        limit = int(longest.model_max_length)
+        with translated_errors("Checking the queries"):
+            tokens = [
+                len(longest(query["prompt"], truncation=False, verbose=False)["input_ids"])
+                for query in queries
+            ]
+        return CutInputs(sum(count > limit for count in tokens), limit, "tokens")
+
+    def prepare(self, queries: Sequence[Query]) -> Batch:
+        """Make a batch of prompts ready."""
+        with translated_errors("Preparing a batch"):
+            prompts = [query["prompt"] for query in queries]
+            # The noise is the prompt's own: every repeat, in whatever order, does the same work.
+            seeds = [zlib.crc32(p.encode()) + i for p in prompts for i in range(self._images)]
+            noise = [torch.Generator(self._device).manual_seed(seed) for seed in seeds]
+            tokens = self._count_tokens(prompts)
+            return Batch({"prompt": prompts, "generator": noise}, len(queries), tokens)
+
+    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        """Call the pipeline."""
+        with translated_errors("The model's work on a batch"):
+            enter("call")
+            images = self.pipeline(**batch.inputs, **self._settings).images
+            if len(images) != batch.queries * self._images:
+                raise ModelError(
+                    f"The model made {len(images)} images of {batch.queries} queries, not "
+                    f"{self._images} of each."
+                )
+            return BatchOutput(0, images)
+
+    def run_lone(self, batch: Batch) -> None:
+        """Call the pipeline: there is no other phase to leave out."""
+        self.run(batch, lambda phase: None)
+
+    def synchronize(self) -> None:
+        """Wait for the device."""
+        if self._device == "cuda":
+            torch.cuda.synchronize()
+
+    def close(self) -> None:
+        """Free the pipeline's memory."""
+        self.pipeline = None
+        if self._device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _count_tokens(self, prompts: list[str]) -> int:
+        if self._tokenizer is None:
+            return 0
+        return sum(map(len, self._tokenizer(prompts, truncation=True)["input_ids"]))
+
+
+def _check_call(pipeline: Any, spec: ModelSpec) -> None:
+    """The protocol can be kept only with pipelines that let steps, images and noise be set."""
+    known = inspect.signature(type(pipeline).__call__).parameters
+    lacking = [name for name in _NEEDED if name not in known]
+    if lacking:
+        raise ModelError(
+            f"The model {spec.label} is a {type(pipeline).__name__}, which takes no "
+            f"{' and no '.join(lacking)}: the task cannot be done with it."
+        )

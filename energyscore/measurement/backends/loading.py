@@ -1,0 +1,334 @@
+"""Loading: a model from the hub, a folder, or a bundled architecture.
+
+Nothing is loaded that could run code from elsewhere unless it was asked for, and nothing is
+measured whose weights are not what they claim to be: missing weights are refused.
+"""
+
+import copy
+import hashlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub import try_to_load_from_cache
+from transformers import AutoConfig
+
+from energyscore.base.errors import ModelError
+from energyscore.base.files import model_files
+from energyscore.measurement.backend import Gpus
+from energyscore.measurement.backends.devices import device_uuid, occupied_gpus
+from energyscore.measurement.backends.spreading import check_nothing_left_out, sketch_of
+from energyscore.protocol.bundled import Architecture, find_architecture
+from energyscore.protocol.model import ModelFacts, ModelSpec
+from energyscore.protocol.task import TaskSpec
+
+SPECIAL_TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+"""Those of the bundled tokenizer."""
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """All that is known of a model before its weights are loaded.
+
+    Attributes:
+        spec: the model as it was asked for, pinned to the commit that its configuration is from.
+        task: what it will do.
+        device: `cpu` or `cuda`.
+        config: its transformers configuration.
+        architecture: the bundled architecture, for a `builtin:` model.
+        gpus: what is known of the GPUs; None: the first is taken as it is.
+    """
+
+    spec: ModelSpec
+    task: TaskSpec
+    device: str
+    config: Any
+    architecture: Architecture | None = None
+    gpus: Gpus | None = None
+
+
+def read_blueprint(
+    spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+) -> Blueprint:
+    """Read the configuration of what `spec` names."""
+    quieten()
+    if spec.source == "builtin":
+        architecture = find_architecture(spec.id, task.modality)
+        settings = dict(architecture.config)
+        special = SPECIAL_TOKENS if architecture.special_tokens else {}
+        config = AutoConfig.for_model(settings.pop("model_type"), **special | settings)
+        return Blueprint(spec, task, device, config, architecture, gpus)
+    config = AutoConfig.from_pretrained(
+        spec.location, revision=spec.revision, trust_remote_code=spec.trust_remote_code
+    )
+    if spec.source == "hub":
+        # The file that was just loaded lies in the cache in a folder named by its commit; the
+        # rest is loaded from that same commit, whatever happens to the branch meanwhile.
+        file = try_to_load_from_cache(spec.id, "config.json", revision=spec.revision or "main")
+        if isinstance(file, str):
+            spec = replace(spec, revision=Path(file).parent.name)
+    if spec.random_weights and hasattr(config, "quantization_config"):
+        # It tells of weights that are not loaded: random ones are made in the dtype.
+        del config.quantization_config
+    return Blueprint(spec, task, device, config, gpus=gpus)
+
+
+def quieten() -> None:
+    """Keep the library's own words off the screen, and its progress off what is no screen."""
+    transformers.logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        transformers.logging.disable_progress_bar()
+
+
+def load_weights(
+    blueprint: Blueprint, auto_class: Any, unused_weights: tuple[str, ...] = ()
+) -> Any:
+    """The module on its device, or divided over several GPUs, ready to be used.
+
+    Args:
+        blueprint: what to load.
+        auto_class: the Auto class that builds the task's head.
+        unused_weights: prefixes of weights that may be missing, because the task's work does
+            not use them.
+
+    Raises:
+        ModelError: when weights are missing that the task's work needs.
+        UnsupportedError: when the GPUs do not hold them.
+    """
+    spec, config = blueprint.spec, blueprint.config
+    dtype = choose_dtype(spec, blueprint.task, blueprint.device, config)
+    place, model_class = _choose_place(blueprint, auto_class, dtype)
+    if spec.random_weights:
+        torch.manual_seed(spec.seed)
+        model = _random(model_class, config, dtype, place, trusted=spec.trust_remote_code)
+    else:
+        model = _pretrained(spec, auto_class, config, dtype, place, unused_weights)
+    model = model.eval()
+    if isinstance(place, dict):
+        tensors = (*model.parameters(), *model.buffers())
+        check_nothing_left_out((tensor.device for tensor in tensors), spec.label)
+    elif getattr(model, "hf_quantizer", None) is None:
+        model = model.to(place)
+    return model
+
+
+def choose_dtype(spec: ModelSpec, task: TaskSpec, device: str, config: Any) -> torch.dtype:
+    """The dtype to compute in: what was asked for, or what the task's protocol says.
+
+    `auto` keeps the checkpoint's own dtype where the protocol allows it, and takes the
+    protocol's first otherwise. Processors compute in float32, for lack of half-precision units.
+    """
+    if spec.dtype != "auto":
+        chosen: str = spec.dtype
+    elif device == "cpu":
+        chosen = "float32"
+    else:
+        own = str(getattr(config, "dtype", None)).removeprefix("torch.")
+        chosen = own if own in task.precision else task.precision[0]
+    dtype: torch.dtype = getattr(torch, chosen)
+    return dtype
+
+
+def gpu_uuids(model: Any) -> tuple[str, ...]:
+    """UUIDs of the GPUs that hold a model's parameters or buffers, as NVML names them."""
+    return tuple(device_uuid(index) for index in occupied_gpus(model))
+
+
+def _choose_place(
+    blueprint: Blueprint, auto_class: Any, dtype: torch.dtype
+) -> tuple[str | dict[str, int], Any]:
+    """The device for a model, or the GPU of each of its parts, and the class that builds it."""
+    if blueprint.device == "cpu" or blueprint.gpus is None:
+        return blueprint.device, auto_class
+    spec, config = blueprint.spec, blueprint.config
+    try:
+        sketch = sketch_of(
+            auto_class,
+            config,
+            dtype,
+            spec.label,
+            quantization_of(config),
+            trust_remote_code=spec.trust_remote_code,
+        )
+    except RuntimeError:
+        if blueprint.gpus.spread is not None:
+            raise
+        # Code of its own that looks at its numbers while it is built: there is no sketch of it.
+        return blueprint.device, auto_class
+    limits = sketch.choose_gpus(blueprint.gpus, blueprint.task)
+    if len(limits) == 1:
+        return f"cuda:{next(iter(limits))}", auto_class
+    return sketch.divide(limits), type(sketch.module)
+
+
+def _random(
+    model_class: Any,
+    config: Any,
+    dtype: torch.dtype,
+    place: str | dict[str, int],
+    *,
+    trusted: bool,
+) -> Any:
+    """A model with random weights, built where it will work: a CPU would take minutes.
+
+    Over several GPUs it is loaded from an empty checkpoint: the library makes what is missing.
+    """
+    if isinstance(place, dict):
+        return model_class.from_pretrained(
+            None, config=config, state_dict={}, dtype=dtype, device_map=place
+        )
+    with torch.device(place):
+        return model_class.from_config(config, dtype=dtype, trust_remote_code=trusted)
+
+
+def _pretrained(
+    spec: ModelSpec,
+    auto_class: Any,
+    config: Any,
+    dtype: torch.dtype,
+    place: str | dict[str, int],
+    unused_weights: tuple[str, ...],
+) -> Any:
+    options: dict[str, Any] = {}
+    if getattr(config, "quantization_config", None) is None:
+        options["dtype"] = dtype
+        if isinstance(place, dict):
+            options["device_map"] = place
+    else:
+        options["device_map"] = place if isinstance(place, dict) else {"": place}
+    model, info = auto_class.from_pretrained(
+        spec.location,
+        config=config,
+        revision=spec.revision,
+        trust_remote_code=spec.trust_remote_code,
+        use_safetensors=None if spec.allow_pickle else True,
+        output_loading_info=True,
+        **options,
+    )
+    missing = [
+        key
+        for key in sorted(str(key) for key in info["missing_keys"])
+        if not key.startswith(unused_weights or ("\0",))
+    ]
+    missing += [str(key) for key in info.get("mismatched_keys") or ()]
+    if missing:
+        raise ModelError(
+            f"The model {spec.label} lacks weights for {auto_class.__name__}: "
+            f"{', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''}.",
+            "It was made for another task; name a model that was trained for this one, or "
+            "measure its architecture with --random-weights.",
+        )
+    return model
+
+
+def facts_of(
+    spec: ModelSpec, architecture: str, parts: Sequence[Any], context_length: int | None = None
+) -> ModelFacts:
+    """What a loaded model is.
+
+    Args:
+        spec: the model as it was asked for, pinned.
+        architecture: its name.
+        parts: the modules that it consists of: one, or several of a pipeline.
+        context_length: longest input in tokens, where there is such a thing.
+    """
+    largest = max(parts, key=lambda part: sum(p.numel() for p in part.parameters()))
+    found = [quantization_of(getattr(part, "config", None)) for part in parts]
+    quantization, bits = next((one for one in found if one[0]), (None, None))
+    return ModelFacts(
+        revision=revision_of(spec),
+        architecture=architecture,
+        parameters=count_parameters(parts),
+        dtype=str(largest.dtype).removeprefix("torch."),
+        quantization=quantization,
+        quantization_bits=bits,
+        weights="random" if spec.random_weights else "pretrained",
+        context_length=context_length,
+        experts=count_experts(_as_dict(getattr(largest, "config", {}))),
+    )
+
+
+def count_parameters(parts: Sequence[Any]) -> int:
+    """Parameters of modules, those that they share once.
+
+    Quantized weights are packed several to a number, each method in its own way, some as buffers;
+    so they are counted in the same architecture without quantization, built on `meta`.
+    """
+    plain = [_unquantized(part) if _is_quantized(part) else part for part in parts]
+    return sum(p.numel() for p in torch.nn.ModuleList(plain).parameters())
+
+
+def _is_quantized(part: Any) -> bool:
+    return quantization_of(getattr(part, "config", None))[0] is not None
+
+
+def _unquantized(part: Any) -> Any:
+    """The architecture of a part as it would be without quantization, without memory for it."""
+    config = copy.deepcopy(part.config)
+    with torch.device("meta"):
+        if isinstance(part, transformers.PreTrainedModel):
+            del config.quantization_config
+            return type(part)(config)
+        return type(part).from_config(without_quantization(config))
+
+
+def without_quantization(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration's settings but for how its weights are quantized."""
+    return {name: value for name, value in settings.items() if name != "quantization_config"}
+
+
+def _as_dict(config: Any) -> Mapping[str, Any]:
+    settings: Mapping[str, Any] = config.to_dict() if hasattr(config, "to_dict") else config
+    return settings
+
+
+def count_experts(config: Mapping[str, Any]) -> int | None:
+    """Experts of a layer by a configuration, its parts' included; None where there are none.
+
+    Families name it `num_local_experts`, `num_experts`, `n_routed_experts`, `moe_num_experts`;
+    dense members of such families say null, 0 or 1.
+    """
+    own = [n for key, n in config.items() if str(key).endswith("experts") and isinstance(n, int)]
+    parts = [count_experts(part) for part in config.values() if isinstance(part, Mapping)]
+    most = max([*own, *(n for n in parts if n)], default=0)
+    return most if most > 1 else None
+
+
+def quantization_of(config: Any) -> tuple[str | None, int | None]:
+    """A model's own quantization by its configuration, and the bits of a parameter."""
+    settings = getattr(config, "quantization_config", None)
+    if settings is None:
+        return None, None
+    content = settings if isinstance(settings, dict) else settings.to_dict()
+    named = content.get("quant_method", "unknown")  # a text, or the library's enumeration
+    method = str(getattr(named, "value", named)).lower()
+    bits = content.get("bits") or (4 if content.get("load_in_4bit") or "fp4" in method else None)
+    bits = bits or (8 if content.get("load_in_8bit") or "fp8" in method else None)
+    return (f"{method}-{bits}bit" if bits else method), bits
+
+
+def revision_of(spec: ModelSpec) -> str | None:
+    """The commit of what was loaded, or a digest of the folder, None for a bundled one."""
+    if spec.path is not None:
+        return _folder_digest(spec.path, weights=not spec.random_weights)
+    return spec.revision
+
+
+def _folder_digest(folder: Path, *, weights: bool) -> str:
+    """SHA-256 over all that can decide the work, so that a result names what it measured."""
+    digest = hashlib.sha256()
+    for file in model_files(folder, weights=weights):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0".encode("utf-8", "surrogateescape"))
+        try:
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+        except OSError as error:
+            raise ModelError(
+                f"{file} cannot be read: {error.strerror}.",
+                "It is part of the model's folder: make it readable, or take it out.",
+            ) from error
+    return f"sha256:{digest.hexdigest()[:16]}"

@@ -1,0 +1,69 @@
+"""Reasoning: chat models that think before they answer, as far as they are asked to."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
+from energyscore.measurement.backends.loading import Blueprint
+from energyscore.measurement.backends.modes import chat_of
+from energyscore.measurement.backends.text_generation import TextGeneration
+from energyscore.protocol.reasoning import DEFAULT
+from energyscore.protocol.task import TaskSpec
+from energyscore.protocol.workload import Query
+
+
+class Reasoning(TextGeneration):
+    """Text generation by chat, in the mode that `task.generation.reasoning` names.
+
+    Answers end by themselves or at the limit, which is lowered where the model's context is too
+    small for it.
+    """
+
+    def _load_processor(self, blueprint: Blueprint) -> None:
+        super()._load_processor(blueprint)
+        generation = blueprint.task.generation
+        mode = (generation and generation.reasoning) or DEFAULT
+        self._chat = chat_of(blueprint, self._tokenizer, mode)
+        self._counter = self._chat.counter()
+
+    def _set_up(self, task: TaskSpec) -> None:
+        assert task.generation is not None
+        generation = task.generation.within(self._max_tokens)
+        super()._set_up(task.model_copy(update={"generation": generation}))
+
+    def _ends(self) -> list[int] | None:
+        """All that may end a turn: the model's configuration and the tokenizer name them."""
+        named = self.model.generation_config.eos_token_id
+        ends = [*(named if isinstance(named, list) else [named]), self._tokenizer.eos_token_id]
+        return [end for end in dict.fromkeys(ends) if end is not None] or None
+
+    def _longest(self, query: Query) -> int:
+        if not self._chat.templated:
+            return super()._longest(query)
+        return self._chat.length(*self._texts([query]))
+
+    def _encode(self, queries: Sequence[Query]) -> Any:
+        if not self._chat.templated:
+            return super()._encode(queries)
+        texts = self._texts(queries)
+        limit = self._max_tokens
+        prompts = [
+            self._chat.render(text) if limit is None else self._chat.within(text, limit)
+            for text in texts
+        ]
+        # The template has written all special tokens already.
+        return self._tokenizer(
+            prompts, padding=len(prompts) > 1, add_special_tokens=False, return_tensors="pt"
+        )
+
+    def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        output = super()._work(batch, enter)
+        answers = self._generator.answers(output)
+        counter = self._counter
+        return replace(
+            output,
+            values=answers,
+            thinking_tokens=None if counter is None else sum(map(counter.count, answers)),
+            cut_queries=sum(map(self._generator.was_cut, answers)),
+        )

@@ -1,0 +1,68 @@
+"""What the text backends share: tokenizing, padding, truncating."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from energyscore.base.errors import DatasetError
+from energyscore.measurement.backend import Batch, CutInputs
+from energyscore.measurement.backends.base import TransformersBackend
+from energyscore.measurement.backends.loading import Blueprint
+from energyscore.measurement.backends.processors import context_length, load_tokenizer
+from energyscore.protocol.workload import Query
+
+
+class TextBackend(TransformersBackend):
+    """A backend for text; a modality adds its Auto class and `_work`."""
+
+    prepare_ahead = 4096  # a prepared text is a few kilobytes
+    padding_side: ClassVar[str] = "right"
+
+    def __init__(self) -> None:
+        """Start without a model."""
+        super().__init__()
+        self._tokenizer: Any = None
+        self._max_tokens: int | None = None
+
+    def _load_processor(self, blueprint: Blueprint) -> None:
+        self._tokenizer = load_tokenizer(
+            blueprint, padding_side=self.padding_side, framed=self.padding_side == "right"
+        )
+        self._max_tokens = context_length(blueprint, self._tokenizer)
+        if getattr(blueprint.config, "pad_token_id", None) is None:
+            blueprint.config.pad_token_id = self._tokenizer.pad_token_id
+
+    def _context_length(self) -> int | None:
+        return self._max_tokens
+
+    def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        limit = self._max_tokens
+        if limit is None:
+            return None
+        cut = sum(self._longest(query) > limit for query in queries)
+        return CutInputs(cut, limit, "tokens")
+
+    def _longest(self, query: Query) -> int:
+        """Tokens of the longest input that a query makes, whole."""
+        encoded = self._tokenizer(self._texts([query]), truncation=False, verbose=False)
+        return max(map(len, encoded["input_ids"]))
+
+    def _prepare(self, queries: Sequence[Query]) -> Batch:
+        encoded = self._encode(queries)
+        tokens = int(encoded["attention_mask"].sum())
+        if encoded["attention_mask"].sum(dim=-1).min() == 0:
+            raise DatasetError("A query of the dataset has no tokens.", "Remove it.")
+        return Batch(dict(encoded.to(self._device)), len(queries), tokens)
+
+    def _encode(self, queries: Sequence[Query]) -> Any:
+        """Tokenize a batch, padded where queries differ in length."""
+        texts = self._texts(queries)
+        return self._tokenizer(
+            texts,
+            padding=len(texts) > 1,
+            truncation=self._max_tokens is not None,
+            max_length=self._max_tokens,
+            return_tensors="pt",
+        )
+
+    def _texts(self, queries: Sequence[Query]) -> list[str]:
+        return [query["text"] for query in queries]

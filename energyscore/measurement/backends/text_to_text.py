@@ -1,0 +1,53 @@
+"""Text to text with encoder-decoder models: summaries, answers, labels, all generated."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from transformers import AutoModelForSeq2SeqLM
+
+from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
+from energyscore.measurement.backends.generation import Generator, set_decoder_start
+from energyscore.measurement.backends.text import TextBackend
+from energyscore.protocol.task import TaskSpec
+from energyscore.protocol.workload import Query
+
+
+class TextToText(TextBackend):
+    """`prefill` encodes the text and makes the first token, `decode` the others.
+
+    Attributes:
+        prompt: what a model of the T5 family is told by; the query's fields are put in.
+        plain_prompt: what other families are given, which do one task only.
+    """
+
+    phases = ("preprocess", "prefill", "decode")
+    lone_phase = "prefill"
+    auto_class = AutoModelForSeq2SeqLM
+    prompt: ClassVar[str] = "{text}"
+    plain_prompt: ClassVar[str] = "{text}"
+
+    def _set_up(self, task: TaskSpec) -> None:
+        assert task.generation is not None
+        config = self.model.config
+        set_decoder_start(self.model)
+        self._told = config.model_type in _TOLD_BY_PROMPT
+        self._generator = Generator(
+            self.model, task.generation, self._tokenizer.pad_token_id, config.eos_token_id
+        )
+
+    def _texts(self, queries: Sequence[Query]) -> list[str]:
+        prompt = self.prompt if self._told else self.plain_prompt
+        return [prompt.format(**query) for query in queries]
+
+    def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        return self._generator.run(batch.inputs, enter, prompt_tokens=1)
+
+
+def writes_text(config: Any, head: str) -> bool:
+    """Whether a model does a task by generating text: it has a decoder, and not that head."""
+    saved_with_head = any(head in name for name in config.architectures or ())
+    return bool(getattr(config, "is_encoder_decoder", False)) and not saved_with_head
+
+
+_TOLD_BY_PROMPT = ("t5", "mt5", "umt5", "longt5", "switch_transformers")
+"""Families that do many tasks and are told which by words before the text."""

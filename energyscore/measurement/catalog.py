@@ -1,0 +1,33 @@
+"""What plugs in: a name for each part that measures, and where it is.
+
+To add a meter or a backend: write its module, and add one line here.
+"""
+
+_BACKENDS = "energyscore.measurement.backends"
+_METERS = "energyscore.measurement.meters"
+
+BACKENDS = {
+    "text_generation": f"{_BACKENDS}.text_generation:TextGeneration",
+    "reasoning": f"{_BACKENDS}.reasoning:Reasoning",
+    "text_classification": f"{_BACKENDS}.text_classification:TextClassification",
+    "summarization": f"{_BACKENDS}.summarization:Summarization",
+    "question_answering": f"{_BACKENDS}.question_answering:QuestionAnswering",
+    "image_generation": f"{_BACKENDS}.image_generation:ImageGeneration",
+    "sentence_similarity": f"{_BACKENDS}.sentence_similarity:SentenceSimilarity",
+    "asr": f"{_BACKENDS}.asr:Asr",
+    "image_captioning": f"{_BACKENDS}.image_captioning:ImageCaptioning",
+    "image_classification": f"{_BACKENDS}.image_classification:ImageClassification",
+    "object_detection": f"{_BACKENDS}.object_detection:ObjectDetection",
+}
+
+MODE_CHECKS = {"reasoning": f"{_BACKENDS}.modes:why_no_modes"}
+
+METERS = {
+    "nvml": f"{_METERS}.nvml:NvmlMeter",
+    "rapl": f"{_METERS}.rapl:RaplMeter",
+    "codecarbon": f"{_METERS}.codecarbon:CodeCarbonMeter",
+    "load": f"{_METERS}.load:LoadMeter",
+    "continuity": f"{_METERS}.continuity:ContinuityMeter",
+}
+
+LOADS = {"matmul": f"{_BACKENDS}.fixed_load:MatmulLoads"}

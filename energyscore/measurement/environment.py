@@ -1,0 +1,74 @@
+"""The machine and the software that a result was measured with."""
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from energyscore.base.version import __version__
+from energyscore.results.result import EnvironmentPart, GpuPart
+
+PACKAGES = (
+    "accelerate",
+    "codecarbon",
+    "datasets",
+    "diffusers",
+    "huggingface-hub",
+    "numpy",
+    "nvidia-ml-py",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+
+
+def describe(
+    gpus: Sequence[GpuPart] = (), driver: str | None = None, cuda: str | None = None
+) -> EnvironmentPart:
+    """Describe this machine; GPUs, driver and CUDA are what the meter found out.
+
+    No self-test is cited: whoever knows of one adds it.
+    """
+    return EnvironmentPart(
+        os=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        cpu=processor_name() or platform.processor() or platform.machine() or None,
+        cpu_count=os.cpu_count(),
+        memory_total_mb=_memory_total_mb(),
+        driver=driver,
+        cuda=cuda,
+        gpus=list(gpus),
+        packages=installed_packages(),
+        energyscore=__version__,
+        selftest=None,
+    )
+
+
+def installed_packages() -> dict[str, str]:
+    """Versions of the packages that take part, without importing them."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def processor_name() -> str | None:
+    """The processor's name as the kernel tells it, None where it does not."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip() or None
+    except OSError:
+        pass
+    return None
+
+
+def _memory_total_mb() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20, 1)
+    except (ValueError, OSError):
+        return None

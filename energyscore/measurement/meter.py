@@ -1,0 +1,165 @@
+"""What a meter is, and what it gives: the seam between the run and every source of energy.
+
+A meter is started and stopped around a window and gives joules per domain. It knows nothing of
+models: whoever runs the work synchronizes the device before both readings.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from energyscore.results.parts import Domain, Method
+
+
+@dataclass(frozen=True)
+class Window:
+    """A measured interval on the monotonic clock (`time.monotonic_ns`)."""
+
+    start_ns: int
+    end_ns: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return (self.end_ns - self.start_ns) / 1e9
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """Readings of an accumulating counter at the moments it changed.
+
+    Attributes:
+        t_ns: monotonic times, increasing.
+        energy_j: the counter's value from that time on, in joules.
+    """
+
+    t_ns: tuple[int, ...]
+    energy_j: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class MeterRecord:
+    """What a meter read in a window, as it was read, so that its figure can be computed again.
+
+    Attributes:
+        window: the window.
+        start_mj: the counter at its beginning in millijoules, None where it could not be read.
+        end_mj: the counter at its end.
+        counter: (monotonic ns, mJ) at each change; the first is the state at the beginning.
+        power: (monotonic ns, W) samples of power.
+        power_source: what they are: `instant` or the driver's `average`; None without samples.
+    """
+
+    window: Window
+    start_mj: int | None
+    end_mj: int | None
+    counter: Sequence[tuple[int, float]]
+    power: Sequence[tuple[int, float]]
+    power_source: Literal["instant", "average"] | None
+
+
+@dataclass(frozen=True)
+class UpdatePeriod:
+    """The time between changes of a counter.
+
+    Attributes:
+        median_ms: its median.
+        iqr_ms: its interquartile range: half of all gaps lie within so much of each other.
+        updates: how many gaps were seen.
+    """
+
+    median_ms: float
+    iqr_ms: float
+    updates: int
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something about a measurement that whoever reads its figure must know.
+
+    Attributes:
+        code: what it is, for programs (`counter_frozen`, `thermal_slowdown`, ...).
+        message: the same for people, with the figures.
+        invalidates: whether the measurement may not be rated because of it.
+    """
+
+    code: str
+    message: str
+    invalidates: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one meter measured of one domain in one window.
+
+    Attributes:
+        energy_j: joules, or None when they could not be measured.
+        method: how they were obtained; None with `energy_j` None.
+        reason: why there are none; empty when there are.
+        ticks: counter readings within the window, where the source has them.
+        facts: figures about the measurement (update period, mean power, temperature, ...),
+            numbers, texts or None.
+        record: what it was computed from, where the source has more than the one figure.
+    """
+
+    energy_j: float | None
+    method: Method | None
+    reason: str = ""
+    ticks: Ticks | None = None
+    facts: Mapping[str, float | int | str | None] = field(default_factory=dict)
+    record: MeterRecord | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one meter measured in one window, domain by domain."""
+
+    readings: Mapping[Domain, Reading]
+    notices: tuple[Notice, ...] = ()
+
+
+class Meter(Protocol):
+    """A source of energy readings.
+
+    `open` prepares everything slow (probing, child processes) outside any window; `start`
+    gives a token that `stop` turns into a measurement. A meter never raises from `stop` for
+    what went wrong with the hardware: it gives a reading without joules, and the reason.
+    """
+
+    name: str
+
+    def open(self) -> None:
+        """Prepare. Raises MeterError when this meter cannot work here at all."""
+
+    def start(self) -> object:
+        """Begin a window."""
+
+    def stop(self, token: object) -> Measurement:
+        """End the window that `start` began."""
+
+    def close(self) -> None:
+        """Release everything; harmless when called twice or before `open`."""
+
+
+@contextlib.contextmanager
+def metered(meters: Sequence[Meter]) -> Iterator[dict[str, Measurement]]:
+    """A window on all meters: gives the dict that holds their measurements when it has ended.
+
+    They are started in order and stopped in reverse, on exceptions too: a second meter that fails
+    at its start releases the first, and work that failed leaves no window open.
+    """
+    measurements: dict[str, Measurement] = {}
+    with contextlib.ExitStack() as stack:
+        for meter in meters:
+            stack.callback(_stop, meter, meter.start(), measurements)
+        yield measurements
+
+
+def _stop(meter: Meter, token: object, into: dict[str, Measurement]) -> None:
+    into[meter.name] = meter.stop(token)
+
+
+def is_check(domain: Domain) -> bool:
+    """Whether a reading is another tool's figure (`tool:domain`), kept to compare with ours."""
+    return ":" in domain and not domain.startswith("gpu:")

@@ -1,0 +1,231 @@
+"""Which meters a measurement gets, and what to say where one is missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from energyscore.base.errors import EnergyScoreError, MeterError
+from energyscore.base.lookup import resolve
+from energyscore.measurement import catalog
+from energyscore.measurement.meter import Meter
+from energyscore.measurement.warmup import measure_idle
+from energyscore.results.parts import Domain
+from energyscore.results.result import Caution, GpuPart
+
+if TYPE_CHECKING:
+    from energyscore.measurement.meters.nvml import NvmlMeter
+    from energyscore.measurement.meters.nvml_device import GpuFacts, NvmlSession
+
+
+@dataclass
+class Metering:
+    """The meters of one measurement.
+
+    Attributes:
+        uuids: GPUs that are metered.
+        chosen_by: whether the model or the user chose them; None where there are none.
+        meters: opened meters, in the order in which they are started.
+        absent: why a domain has no reading, for those that no meter covers.
+        failures: meters that do not work here although they should, for people.
+        occupied: GPUs that the model occupies.
+        before: compute processes on each GPU before this process used any; None where the work
+            is not this process's.
+        shared: whether other processes on the GPUs are allowed.
+    """
+
+    uuids: tuple[str, ...] = ()
+    chosen_by: Literal["model", "user"] | None = None
+    meters: list[Meter] = field(default_factory=list)
+    absent: dict[Domain, str] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    occupied: tuple[str, ...] = ()
+    before: Mapping[str, int] | None = None
+    shared: bool = False
+    gpu_facts: "tuple[GpuFacts, ...]" = ()
+    driver: str | None = None
+    cuda: str | None = None
+    nvml: "NvmlMeter | None" = None
+
+    def gpu_parts(self) -> list[GpuPart]:
+        """The metered GPUs, as results describe them."""
+        names = GpuPart.model_fields
+        return [
+            GpuPart(**{name: getattr(facts, name) for name in names}) for facts in self.gpu_facts
+        ]
+
+    def cautions(self) -> list[Caution]:
+        """The failures, as results keep them."""
+        return [Caution(code="meter_failed", message=text) for text in self.failures]
+
+    @property
+    def measures(self) -> bool:
+        """Whether there is a meter that measures; an estimate tells nothing of idling."""
+        return self.nvml is not None or any(meter.name == "rapl" for meter in self.meters)
+
+    def temperature_c(self) -> float | None:
+        """The hottest metered GPU's temperature, None where no GPU is metered."""
+        return None if self.nvml is None else self.nvml.temperature_c()
+
+    def set_idle(self, idle_w: Mapping[Domain, float]) -> None:
+        """Tell the GPU meter what the GPUs draw idle: no work can take less."""
+        if self.nvml is not None:
+            self.nvml.idle_power_w = {
+                domain.removeprefix("gpu:"): power_w
+                for domain, power_w in idle_w.items()
+                if domain.startswith("gpu:")
+            }
+
+    def close(self) -> None:
+        """Close all meters."""
+        while self.meters:
+            self.meters.pop().close()
+
+
+def plan_metering(
+    device: str,
+    gpus: Sequence[str],
+    before: Mapping[str, int] | None = None,
+    *,
+    shared: bool = False,
+) -> Metering:
+    """Before the model is loaded: find the GPUs that were named.
+
+    Raises:
+        MeterError: when GPUs were named and cannot be metered here; better now than after the
+            work is done.
+    """
+    if device == "cpu" and not gpus:
+        return Metering(shared=shared)
+    from energyscore.measurement.meters import nvml_device
+
+    try:
+        session = nvml_device.NvmlSession()
+    except MeterError as error:
+        if gpus:
+            raise MeterError(
+                f"--gpu {gpus[0]} cannot be metered: {error.message}", error.remedy
+            ) from error
+        failure = f"GPU energy cannot be metered: {error}"
+        return Metering(failures=[failure], shared=shared)
+    try:
+        uuids = tuple(dict.fromkeys(session.resolve(name) for name in gpus))
+        metering = Metering(uuids, "user" if uuids else None, before=before, shared=shared)
+        metering.driver, metering.cuda = session.driver_version(), session.cuda_version()
+        return metering
+    finally:
+        session.close()
+
+
+def count_gpu_processes() -> Mapping[str, int]:
+    """Compute processes on every GPU now; call it before this process uses one."""
+    from energyscore.measurement.meters import nvml_device
+
+    try:
+        session = nvml_device.NvmlSession()
+    except MeterError:
+        return {}  # metering will say why, for the GPU that it needs
+    try:
+        return {u: nvml_device.count_processes(session.handle(u)) or 0 for u in session.uuids()}
+    finally:
+        session.close()
+
+
+def free_gpu_memory() -> Mapping[str, int]:
+    """Free bytes of every GPU that NVML lists and tells them of, by UUID."""
+    from energyscore.measurement.meters import nvml_device
+
+    try:
+        session = nvml_device.NvmlSession()
+    except MeterError:
+        return {}
+    try:
+        found = {u: nvml_device.read_free_bytes(session.handle(u)) for u in session.uuids()}
+        return {uuid: free for uuid, free in found.items() if free is not None}
+    finally:
+        session.close()
+
+
+def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
+    """Once the model is loaded: open every meter that works here, NVML last.
+
+    The last has the tightest window. A meter that fails is left out with its reason; without
+    the one that was needed, the result will be invalid, which is for the checks to say.
+    """
+    metering.occupied = tuple(occupied)
+    if not metering.uuids and occupied:
+        metering.uuids, metering.chosen_by = tuple(occupied), "model"
+    metering.nvml = _open_nvml(metering)
+    indices = tuple(facts.index for facts in metering.gpu_facts)
+    _try_open(metering, "codecarbon", indices, absent=("cpu", "ram"))
+    # RAPL is missing on many machines; CodeCarbon's estimate stands in, and says so.
+    _try_open(metering, "rapl", quiet=True)
+    _try_open(metering, "load", quiet=True)
+    _try_open(metering, "continuity", quiet=True)
+    if metering.nvml is not None:
+        metering.meters.append(metering.nvml)
+
+
+def measure_idle_gpus(uuids: Sequence[str], seconds: float) -> dict[Domain, float]:
+    """Mean power of GPUs, in watts, while this process does not use them; none given: of all."""
+    from energyscore.measurement.meters import nvml_device
+
+    try:
+        session = nvml_device.NvmlSession()
+    except MeterError:
+        return {}  # metering will say why
+    try:
+        free = [u for u in uuids or session.uuids() if not _is_used(session, u)]
+        if not free:
+            return {}  # others compute on them: they are not idle
+        meter: NvmlMeter = resolve(catalog.METERS, "nvml")(free)
+        try:
+            meter.open()
+            return measure_idle([meter], seconds)
+        finally:
+            meter.close()
+    except MeterError:
+        return {}
+    finally:
+        session.close()
+
+
+def _is_used(session: "NvmlSession", uuid: str) -> bool:
+    from energyscore.measurement.meters import nvml_device
+
+    return bool(nvml_device.count_processes(session.handle(uuid)))
+
+
+def _open_nvml(metering: Metering) -> "NvmlMeter | None":
+    if not metering.uuids:
+        return None
+    meter: NvmlMeter = resolve(catalog.METERS, "nvml")(
+        metering.uuids, metering.before, shared=metering.shared
+    )
+    try:
+        meter.open()
+    except MeterError as error:
+        meter.close()
+        metering.failures.append(f"nvml: {error}")
+        metering.absent |= {f"gpu:{uuid}": error.message for uuid in metering.uuids}
+        return None
+    metering.gpu_facts = meter.facts
+    return meter
+
+
+def _try_open(
+    metering: Metering,
+    name: str,
+    *arguments: Any,
+    absent: Sequence[Domain] = (),
+    quiet: bool = False,
+) -> None:
+    meter: Meter = resolve(catalog.METERS, name)(*arguments)
+    try:
+        meter.open()
+    except EnergyScoreError as error:
+        meter.close()
+        metering.absent |= {domain: error.message for domain in absent}
+        if not quiet:
+            metering.failures.append(f"{name}: {error}")
+        return
+    metering.meters.append(meter)

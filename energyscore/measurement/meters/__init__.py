@@ -1,0 +1,1 @@
+"""Sources of energy readings, one module each; `meter` says what they share."""

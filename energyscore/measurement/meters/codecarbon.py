@@ -1,0 +1,249 @@
+"""CodeCarbon as the second source: processor and memory estimates, and a GPU figure to compare.
+
+Everything it says of processor and memory is labelled `estimated`: by load and by memory slots
+it errs by tens of percent against a meter. It never enters a measured score.
+"""
+
+import inspect
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from energyscore.base.errors import MeterError
+from energyscore.base.units import JOULES_PER_KWH
+from energyscore.measurement.environment import processor_name
+from energyscore.measurement.meter import Measurement, Notice, Reading
+from energyscore.measurement.meters.nvml_device import NvmlError
+
+_MOST_TIMERS = 5
+
+GPU_CHECK = "codecarbon:gpu"
+"""The reading under which CodeCarbon's own GPU figure comes: a check, never part of a sum."""
+
+_FAILED = "CodeCarbon failed: "
+
+_FAILURES = (
+    *(OSError, ValueError, TypeError, AttributeError),
+    *(KeyError, RuntimeError, ArithmeticError, NvmlError),
+)
+"""What its trackers raise, by release and machine; one lost GPU makes NVML fail for all."""
+
+_SETTINGS: dict[str, Any] = {
+    "project_name": "energyscore",
+    "measure_power_secs": 10,
+    "tracking_mode": "machine",
+    "output_methods": [],
+    "output_handlers": [],
+    "electricitymaps_api_token": "",  # with one it would ask the network during the window
+    "allow_multiple_runs": True,
+    "log_level": "critical",
+    "pue": 1.0,
+    "wue": 0.0,
+    "force_mode_cpu_load": False,
+    "force_cpu_power": None,
+    "force_ram_power": None,
+    "rapl_include_dram": False,
+    "rapl_prefer_psys": False,
+}
+
+_SAVE_NOTHING: dict[str, Any] = {
+    "save_to_file": False,
+    "save_to_api": False,
+    "save_to_logger": False,
+    "save_to_prometheus": False,
+    "save_to_logfire": False,
+}
+"""Of releases that do not know `output_methods`; those that do warn of these."""
+
+
+class CodeCarbonMeter:
+    """Domains `cpu` and `ram`, method `estimated`, and the GPU figure under `GPU_CHECK`."""
+
+    name = "codecarbon"
+
+    def __init__(self, gpu_indices: tuple[int, ...] = ()) -> None:
+        """Compare against the GPUs of these NVML indices; none: no GPU figure is asked for."""
+        self._gpu_indices = gpu_indices
+        self._tracker: Any = None
+        self._log_level: int | None = None  # of its logger, which others may use as well
+        self._windows = 0
+        self._start_error = ""
+        self._gpu_reason = "" if gpu_indices else "no GPU was metered"
+
+    def open(self) -> None:
+        """Probe the hardware; that takes CodeCarbon a second or two, so it is done here.
+
+        Where it fails with the GPUs, as it does while any of the machine is lost, it goes on
+        without: processor and memory are estimated all the same.
+        """
+        with _unwarned():
+            self._open()
+
+    def _open(self) -> None:
+        if self._gpu_indices:
+            try:
+                self._probe(self._gpu_indices)
+            except (ImportError, *_FAILURES) as error:
+                why = str(error).removeprefix(_FAILED)
+                self._gpu_reason = f"CodeCarbon does not start with the GPUs: {why}"
+            else:
+                if not self._selected_gpus():
+                    self._gpu_reason = "CodeCarbon found none of the metered GPUs"
+                return
+        try:
+            with _blind_to_gpus():
+                self._probe(())
+        except (ImportError, *_FAILURES) as error:
+            # Its settings and its ways of failing change from release to release; whatever it
+            # is, the run goes on without a second source.
+            raise MeterError(
+                f"CodeCarbon does not start: {type(error).__name__}: {error}."
+            ) from error
+
+    def _probe(self, gpu_indices: tuple[int, ...]) -> None:
+        from codecarbon import OfflineEmissionsTracker
+        from codecarbon.emissions_tracker import BaseEmissionsTracker
+
+        # Two of its log lines escape its own `log_level`.
+        logger = logging.getLogger("codecarbon")
+        if self._log_level is None:
+            self._log_level = logger.level
+        logger.setLevel(logging.CRITICAL)
+        # Every setting is given: what is not would be taken from .codecarbon.config files
+        # and CODECARBON_* variables. The country only feeds CodeCarbon's own CO2 figure,
+        # which is not used.
+        settings: dict[str, Any] = {
+            "country_iso_code": "USA",
+            "gpu_ids": list(gpu_indices),
+            "output_dir": tempfile.gettempdir(),
+            **_SETTINGS,
+        }
+        known = inspect.signature(BaseEmissionsTracker.__init__).parameters
+        if "output_methods" not in known:
+            settings |= _SAVE_NOTHING
+        self._tracker = OfflineEmissionsTracker(
+            **{k: v for k, v in settings.items() if k in known or k == "country_iso_code"}
+        )
+        # A first window that measures nothing: it makes the tracker probe the hardware, and
+        # shows whether it works: a tracker that could not be set up says so in its log only.
+        with _told_the_processor():
+            probe = self.stop(self.start()).readings
+        if probe["ram"].energy_j is None:
+            raise ValueError(probe["ram"].reason)
+
+    def start(self) -> str:
+        """Begin a window; what fails here is told at its end."""
+        self._windows += 1
+        token = f"window-{self._windows}"
+        self._start_error = ""
+        try:
+            with _unwarned():
+                self._tracker.start_task(token)
+        except _FAILURES as error:
+            self._start_error = f"{type(error).__name__}: {error}"
+        return token
+
+    def stop(self, token: object) -> Measurement:
+        """End the window."""
+        if self._start_error:
+            return _nothing(_FAILED + self._start_error)
+        try:
+            with _unwarned():
+                data = self._tracker.stop_task(token)
+        except _FAILURES as error:
+            return _nothing(f"{_FAILED}{type(error).__name__}: {error}")
+        if data is None:
+            return _nothing("CodeCarbon gave no figures")
+        return Measurement(
+            {
+                "cpu": _reading(data.cpu_energy, "CodeCarbon gave no processor energy"),
+                "ram": _reading(data.ram_energy, "CodeCarbon gave no memory energy"),
+                GPU_CHECK: _reading(
+                    None if self._gpu_reason else data.gpu_energy,
+                    self._gpu_reason or "CodeCarbon read no GPU energy",
+                ),
+            }
+        )
+
+    def close(self) -> None:
+        """Release the tracker; its windows are ended already."""
+        _end_timers(self._tracker)
+        self._tracker = None
+        if self._log_level is not None:
+            logging.getLogger("codecarbon").setLevel(self._log_level)
+            self._log_level = None
+
+    def _selected_gpus(self) -> list[Any]:
+        from codecarbon.external.hardware import GPU
+
+        hardware = getattr(self._tracker, "_hardware", [])
+        return [one for one in hardware if isinstance(one, GPU) and one.num_gpus > 0]
+
+
+def _end_timers(tracker: Any) -> None:
+    """End the tracker's timers: one that fires while it is stopped would start another for ever."""
+    for name in ("_scheduler", "_scheduler_monitor_power"):
+        scheduler = getattr(tracker, name, None)
+        for _ in range(_MOST_TIMERS):
+            timer = getattr(scheduler, "_timer", None)
+            if timer is None or not timer.is_alive():
+                break
+            timer.cancel()
+            timer.join(timeout=1.0)  # until it has started its successor, if it does
+
+
+def _unwarned() -> "warnings.catch_warnings[None]":
+    """Contain its warnings: with `-W error` each would cost the figures, and none is the user's."""
+    return warnings.catch_warnings(action="ignore")
+
+
+@contextmanager
+def _blind_to_gpus() -> Iterator[None]:
+    """Have CodeCarbon find no GPUs: it asks for all of the machine, and fails if one does."""
+    from codecarbon.core import gpu
+
+    names = [name for name in ("is_nvidia_system", "is_rocm_system") if hasattr(gpu, name)]
+    asked = {name: getattr(gpu, name) for name in names}
+    for name in names:
+        setattr(gpu, name, lambda: False)
+    try:
+        yield
+    finally:
+        for name, ask in asked.items():
+            setattr(gpu, name, ask)
+
+
+@contextmanager
+def _told_the_processor() -> Iterator[None]:
+    """Spare CodeCarbon the search for the processor's name: two processes and over a second.
+
+    It asks py-cpuinfo, which measures the clock rate as well and takes the name from the kernel.
+    """
+    name = processor_name()
+    if name is None or find_spec("cpuinfo") is None:
+        yield
+        return
+    import cpuinfo
+
+    ask = cpuinfo.get_cpu_info
+    cpuinfo.get_cpu_info = lambda: {"brand_raw": name}
+    try:
+        yield
+    finally:
+        cpuinfo.get_cpu_info = ask
+
+
+def _reading(energy_kwh: float | None, reason: str) -> Reading:
+    """Nothing, a zero and a negative figure all mean that nothing was measured."""
+    if energy_kwh is None or energy_kwh <= 0:
+        return Reading(None, None, reason)
+    return Reading(float(energy_kwh) * JOULES_PER_KWH, "estimated")
+
+
+def _nothing(reason: str) -> Measurement:
+    readings = {domain: Reading(None, None, reason) for domain in ("cpu", "ram", GPU_CHECK)}
+    return Measurement(readings, (Notice("codecarbon_failed", reason),))

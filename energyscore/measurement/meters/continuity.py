@@ -1,0 +1,162 @@
+"""Whether time went on as it should: clocks that were set, and a process that stood still."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from energyscore.base.errors import MeterError
+from energyscore.measurement.meter import Measurement, Notice
+
+CLOCK_JUMP_S = 1.0
+CLOCK_RATE = 500e-6
+"""How much faster or slower a clock may run while it is being adjusted: the kernel's bound."""
+
+SLEPT_S = 0.5
+BEAT_S = 0.2
+LATE_S = 0.6
+"""A thread that is to wake every 0.2 s, and does not for so long, was not let run..."""
+
+STILL_S, STILL_SHARE = 2.0, 0.05
+"""... which spoils a window once it was that long, or that share of the window in all."""
+
+BUSY = 0.5
+"""A worker that computed for this share of a gap was not stopped in it."""
+
+_NS = 1e9
+
+
+@dataclass(frozen=True)
+class Instant:
+    """One moment by three clocks, in ns: UTC, monotonic, and monotonic with the machine's sleep."""
+
+    wall_ns: int
+    monotonic_ns: int
+    boot_ns: int
+
+
+def read_clocks() -> Instant:
+    """This moment by the machine's clocks.
+
+    Raises:
+        AttributeError: when this system's Python knows no clock that counts sleep.
+        OSError: when the system lacks one.
+    """
+    boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return Instant(time.time_ns(), time.monotonic_ns(), boot_ns)
+
+
+class Heartbeat:
+    """Finds the gaps in a row of beats in which the process did not work.
+
+    The beats come from a Python thread, which waits for the interpreter's lock. Code in C that
+    keeps the lock for seconds (a long call of a library) would look as if the process had been
+    stopped, and spoil a good measurement. So a gap counts only if the thread that does the work
+    was not computing meanwhile: a stopped, frozen or starved one uses no processor time. Of the
+    two errors the rarer is left: a library that waits for seconds, without computing, with the
+    lock in its hand; torch and the tokenizers release it.
+    """
+
+    def __init__(self, now_ns: Callable[[], int], worker_cpu_ns: Callable[[], int]) -> None:
+        """Begin now.
+
+        Args:
+            now_ns: the monotonic clock.
+            worker_cpu_ns: processor time that the thread that does the work has used.
+        """
+        self._now_ns, self._worker_cpu_ns = now_ns, worker_cpu_ns
+        self._last_ns, self._last_cpu_ns = now_ns(), worker_cpu_ns()
+        self.gaps_s: list[float] = []
+
+    def beat(self) -> None:
+        """The process runs: keep the time since the last beat if it was a gap."""
+        now_ns, cpu_ns = self._now_ns(), self._worker_cpu_ns()
+        gap_ns, busy_ns = now_ns - self._last_ns, cpu_ns - self._last_cpu_ns
+        self._last_ns, self._last_cpu_ns = now_ns, cpu_ns
+        if gap_ns > LATE_S * _NS and busy_ns < BUSY * gap_ns:
+            self.gaps_s.append(gap_ns / _NS)
+
+
+def judge(start: Instant, end: Instant, gaps_s: Sequence[float]) -> tuple[Notice, ...]:
+    """What must be said of a window between two instants and the gaps in it.
+
+    Only UTC being set is harmless to the figures: they stand on the monotonic clock. Energy that
+    was metered while the work stood still is not the work's.
+    """
+    monotonic_s = (end.monotonic_ns - start.monotonic_ns) / _NS
+    boot_s = (end.boot_ns - start.boot_ns) / _NS
+    wall_s = (end.wall_ns - start.wall_ns) / _NS
+    slept_s = boot_s - monotonic_s
+    notices = []
+    if slept_s > SLEPT_S:
+        message = f"the machine slept for {slept_s:.1f} s during the window"
+        notices.append(Notice("suspended", message, invalidates=True))
+    # One long stop, or many short ones that add up.
+    if max(gaps_s, default=0.0) > STILL_S or sum(gaps_s) > STILL_SHARE * max(monotonic_s, 10.0):
+        message = (
+            f"the process stood still for {max(gaps_s):.1f} s"
+            + (f", the longest of {len(gaps_s)} times" if len(gaps_s) > 1 else "")
+            + ": it was stopped, its container was frozen, or it got no processor"
+        )
+        notices.append(Notice("suspended", message, invalidates=True))
+    # Against the clock that counts the machine's sleep: UTC goes on in it, and is not set by it.
+    jump_s = wall_s - boot_s
+    if abs(jump_s) > CLOCK_JUMP_S + CLOCK_RATE * boot_s:
+        way = "forward" if jump_s > 0 else "back"
+        message = (
+            f"the machine's time of day was set {way} by {abs(jump_s):.1f} s during the window: "
+            "time stamps are wrong, durations are not"
+        )
+        notices.append(Notice("clock_jump", message))
+    return tuple(notices)
+
+
+@dataclass
+class _Token:
+    start: Instant
+    heartbeat: Heartbeat
+    halt: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+
+
+class ContinuityMeter:
+    """Meters no energy: its measurement only says when time did not go on as it should."""
+
+    name = "continuity"
+
+    def __init__(self, clocks: Callable[[], Instant] = read_clocks) -> None:
+        """Take the time from `clocks`."""
+        self._clocks = clocks
+
+    def open(self) -> None:
+        """Find out whether the machine has the clocks."""
+        try:
+            self._clocks()
+        except (AttributeError, OSError) as error:
+            raise MeterError("This system does not tell how long it slept.") from error
+
+    def start(self) -> _Token:
+        """Begin a window of the calling thread's work."""
+        worker = time.pthread_getcpuclockid(threading.get_ident())
+        heartbeat = Heartbeat(time.monotonic_ns, lambda: time.clock_gettime_ns(worker))
+        token = _Token(self._clocks(), heartbeat)
+        token.thread = threading.Thread(target=_keep_beating, args=(token,), daemon=True)
+        token.thread.start()
+        return token
+
+    def stop(self, token: object) -> Measurement:
+        """End the window."""
+        assert isinstance(token, _Token)
+        assert token.thread is not None
+        token.halt.set()
+        token.thread.join()
+        token.heartbeat.beat()  # a gap may end with the window
+        return Measurement({}, judge(token.start, self._clocks(), token.heartbeat.gaps_s))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _keep_beating(token: _Token) -> None:
+    while not token.halt.wait(BEAT_S):
+        token.heartbeat.beat()

@@ -1,0 +1,308 @@
+"""The NVML meter: GPU energy by the driver's counter, or by integrated power, per GPU by UUID."""
+
+import contextlib
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pynvml
+
+from energyscore.base.errors import MeterError
+from energyscore.measurement.meter import (
+    Measurement,
+    MeterRecord,
+    Notice,
+    Reading,
+    UpdatePeriod,
+    Window,
+)
+from energyscore.measurement.meters import nvml_recorder as recorder
+from energyscore.measurement.meters.nvml_device import (
+    GpuFacts,
+    NvmlSession,
+    count_processes,
+    read_counter_mj,
+    read_temperature_c,
+)
+from energyscore.measurement.meters.nvml_reading import (
+    Circumstances,
+    Trace,
+    evaluate,
+    update_period,
+)
+from energyscore.results.parts import Domain
+
+_GPU_IS_LOST = 15
+_ANSWER_S = 20.0
+
+
+@dataclass(frozen=True)
+class _Token:
+    start_ns: int
+    counters_mj: tuple[int | None, ...]
+    errors: tuple[str, ...]
+    lost: tuple[bool, ...]
+    recording: bool
+
+
+class NvmlMeter:
+    """Domains `gpu:<uuid>`, method `counter` or `power_integral`.
+
+    Readings at the window's edges are taken here, by the thread that does the work; in between
+    a recorder process watches the same GPUs (see `nvml_recorder`).
+    """
+
+    name = "nvml"
+
+    def __init__(
+        self,
+        uuids: Sequence[str],
+        before: Mapping[str, int] | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
+        """Meter these GPUs.
+
+        Args:
+            uuids: which GPUs.
+            before: compute processes on each before this process used it. One more since is
+                this process itself, all others are foreign. Without it, whoever is there when
+                the meter is opened does the work (a server), and only newcomers are foreign.
+            shared: whether foreign processes are allowed: told of, but spoiling nothing.
+        """
+        self._uuids = tuple(uuids)
+        self._before = before
+        self._shared = shared
+        self._session: NvmlSession | None = None
+        self._devices: list[Any] = []
+        self._about: list[Circumstances] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self.facts: tuple[GpuFacts, ...] = ()
+        self.idle_power_w: Mapping[str, float] = {}
+        """Watts that a GPU (by UUID) takes when idle, set by whoever measured them; a window in
+        which one seems to have taken less is not believed."""
+
+    def open(self) -> None:
+        """Open the GPUs and start the recorder; call it once the model is loaded."""
+        self._session = NvmlSession()
+        self._devices = [self._session.handle(uuid) for uuid in self._uuids]
+        self.facts = tuple(self._session.facts(uuid) for uuid in self._uuids)
+        self._about = [
+            Circumstances(
+                label=f"GPU {facts.index} ({facts.name})",
+                own_processes=self._own_processes(facts.uuid, device),
+                mig=bool(facts.mig),
+                vgpu=bool(facts.vgpu),
+                shared=self._shared,
+            )
+            for facts, device in zip(self.facts, self._devices, strict=True)
+        ]
+        self._start_recorder()
+
+    def start(self) -> _Token:
+        """Begin a window."""
+        if self._process is None:
+            self._start_recorder()  # it was lost in an earlier window; this one has a new one
+        recording = self._tell(b"start\n") and self._read(8) == b"started\n"
+        start_ns = time.monotonic_ns()
+        return _Token(start_ns, *self._read_counters(), recording)
+
+    def stop(self, token: object) -> Measurement:
+        """End the window."""
+        assert isinstance(token, _Token)
+        ends_mj, errors, lost = self._read_counters()
+        window = Window(token.start_ns, time.monotonic_ns())
+        traces = [Trace() for _ in self._devices]
+        recorded = token.recording and self._collect(traces)
+        readings: dict[Domain, Reading] = {}
+        notices: list[Notice] = []
+        for place, (uuid, trace) in enumerate(zip(self._uuids, traces, strict=True)):
+            trace.start_mj, trace.end_mj = token.counters_mj[place], ends_mj[place]
+            trace.counter_error = token.errors[place] or errors[place]
+            trace.lost = trace.lost or token.lost[place] or lost[place]
+            about = replace(self._about[place], idle_power_w=self.idle_power_w.get(uuid))
+            reading, found = evaluate(window, trace, about)
+            readings[f"gpu:{uuid}"] = replace(reading, record=record_of(window, trace))
+            notices += found
+        if not recorded:
+            self._end_recorder()
+            message = "the process that watches the GPUs was lost: others may have used them"
+            notices.append(Notice("recorder_failed", message, invalidates=True))
+        return Measurement(readings, tuple(notices))
+
+    def temperature_c(self) -> float | None:
+        """The hottest GPU's temperature now, in degrees Celsius."""
+        found = [read_temperature_c(device) for device in self._devices]
+        return max((value for value in found if value is not None), default=None)
+
+    @property
+    def recorder_pid(self) -> int | None:
+        """The recorder's process id, None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def close(self) -> None:
+        """End the recorder and shut NVML down."""
+        if self._process is not None:
+            self._end_recorder()
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _read_counters(
+        self,
+    ) -> tuple[tuple[int | None, ...], tuple[str, ...], tuple[bool, ...]]:
+        """Counters in mJ, or for each that cannot be read None, why, and whether it is lost."""
+        values: list[int | None] = []
+        errors: list[str] = []
+        lost: list[bool] = []
+        for device in self._devices:
+            try:
+                values.append(read_counter_mj(device))
+                errors.append("")
+                lost.append(False)
+            except pynvml.NVMLError as error:
+                values.append(None)
+                errors.append(str(error))
+                lost.append(error.value == _GPU_IS_LOST)
+        return tuple(values), tuple(errors), tuple(lost)
+
+    def _own_processes(self, uuid: str, device: Any) -> int:
+        now = count_processes(device) or 0
+        if self._before is None:
+            return now
+        return min(1, max(0, now - self._before.get(uuid, 0)))
+
+    def _start_recorder(self) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "energyscore.measurement.meters.nvml_recorder",
+            *self._uuids,
+        ]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C is for the benchmark; it ends the recorder
+            )
+        except OSError as error:
+            raise MeterError(f"The GPU recorder cannot be started: {error}.") from error
+        if self._read(6) != b"ready\n":
+            self._end_recorder()
+            raise MeterError("The GPU recorder did not start: NVML fails in a second process.")
+
+    def _tell(self, line: bytes) -> bool:
+        if self._process is None or self._process.stdin is None:
+            return False
+        try:
+            self._process.stdin.write(line)
+        except OSError:
+            return False
+        return True
+
+    def _read(self, size: int) -> bytes:
+        """Exactly so many bytes of the recorder's answer, or fewer when it is gone or stuck."""
+        data = bytearray()
+        if self._process is None or self._process.stdout is None:
+            return b""
+        deadline = time.monotonic() + _ANSWER_S
+        while len(data) < size:
+            left_s = max(0.0, deadline - time.monotonic())
+            if not select.select([self._process.stdout], [], [], left_s)[0]:
+                break
+            part = self._process.stdout.read(size - len(data))
+            if not part:
+                break
+            data += part
+        return bytes(data)
+
+    def _end_recorder(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _collect(self, traces: list[Trace]) -> bool:
+        """Stop the recorder and sort its records into the traces; False when it is gone."""
+        if not self._tell(b"stop\n"):
+            return False
+        head = self._read(recorder.COUNT.size)
+        if len(head) < recorder.COUNT.size:
+            return False
+        size = recorder.COUNT.unpack(head)[0] * recorder.RECORD.size
+        data = self._read(size)
+        if len(data) < size:
+            return False
+        sort_records(recorder.RECORD.iter_unpack(data), traces)
+        return True
+
+
+def record_of(window: Window, trace: Trace) -> MeterRecord:
+    """What of a trace is kept beside the result."""
+    power = trace.power or trace.average_power
+    source: Literal["instant", "average"] = "instant" if trace.power else "average"
+    return MeterRecord(
+        window, trace.start_mj, trace.end_mj, trace.counter, power, source if power else None
+    )
+
+
+def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> None:
+    """Sort a recorder's records into one trace per GPU."""
+    for t_ns, place, kind, value in records:
+        trace = traces[place]
+        if kind == recorder.COUNTER_MJ:
+            trace.counter.append((t_ns, value))
+        elif kind == recorder.POWER_W:
+            trace.power.append((t_ns, value))
+        elif kind == recorder.AVERAGE_POWER_W:
+            trace.average_power.append((t_ns, value))
+        elif kind == recorder.EVENT_REASONS:
+            trace.event_reasons |= int(value)
+        elif kind == recorder.TEMPERATURE_C:
+            trace.max_temperature_c = max(trace.max_temperature_c or value, value)
+        elif kind == recorder.SM_CLOCK_MHZ:
+            trace.sm_clocks_mhz.append((t_ns, value))
+        elif kind == recorder.POWER_LIMIT_W:
+            trace.power_limits_w.add(value)
+        elif kind == recorder.PROCESSES:
+            trace.max_processes = max(trace.max_processes or 0, int(value))
+        elif kind == recorder.NVML_ERROR:
+            trace.lost = trace.lost or int(value) == _GPU_IS_LOST
+
+
+def probe_update_period(device: Any, seconds: float = 1.0) -> UpdatePeriod | None:
+    """The counter's update period, seen by polling for a while; None when it hardly moves."""
+    changes: list[tuple[int, float]] = []
+    last: int | None = None
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            value = read_counter_mj(device)
+        except pynvml.NVMLError:
+            return None
+        if value != last:
+            changes.append((time.monotonic_ns(), value))
+            last = value
+        time.sleep(0.0005)
+    return update_period(changes)
+
+
+def probe_update_period_ms(device: Any, seconds: float = 1.0) -> float | None:
+    """The median of `probe_update_period` alone."""
+    period = probe_update_period(device, seconds)
+    return None if period is None else period.median_ms

@@ -1,0 +1,285 @@
+"""NVML devices: opened by UUID, their facts read, NVML's errors turned into ours.
+
+Devices are always named by UUID. NVML's indices follow the PCI bus and ignore
+CUDA_VISIBLE_DEVICES, CUDA's do not, so an index alone can mean two different GPUs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pynvml
+
+from energyscore.base.errors import MeterError, did_you_mean
+
+T = TypeVar("T")
+
+_INSTANT_POWER_FIELD = 186  # NVML_FI_DEV_POWER_INSTANT, milliwatts
+_GPU_SCOPE = 0
+GPU_REMEDY = "Reset the GPU (nvidia-smi --gpu-reset) or restart the machine."
+
+NvmlError = pynvml.NVMLError
+"""What others that use NVML in this process let through, too."""
+
+
+@dataclass(frozen=True)
+class GpuFacts:
+    """What the driver says of one GPU; None where it does not say."""
+
+    uuid: str
+    index: int
+    name: str
+    pci_bus_id: str | None
+    memory_total_mb: float | None
+    power_limit_w: float | None
+    compute_capability: str | None
+    mig: bool | None
+    vgpu: bool | None
+    ecc: bool | None
+    persistence: bool | None
+
+
+@dataclass(frozen=True)
+class GpuStatus:
+    """The state of one GPU at a moment; None where the driver does not say."""
+
+    event_reasons: int | None
+    temperature_c: float | None
+    sm_clock_mhz: float | None
+    power_limit_w: float | None
+    processes: int | None
+    memory_used_mb: float | None
+
+
+class NvmlSession:
+    """NVML, opened once and shut down once; every failure names its cause."""
+
+    def __init__(self) -> None:
+        """Open the library.
+
+        Raises:
+            MeterError: when the driver's library is missing or does not start.
+        """
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError_LibraryNotFound as error:
+            raise MeterError(
+                "the NVML library (libnvidia-ml.so.1) was not found: no NVIDIA driver is "
+                "installed here, or this container does not see it.",
+                "In a container, start it with --gpus all.",
+            ) from error
+        except pynvml.NVMLError as error:
+            raise MeterError(f"NVML does not start: {error}.") from error
+        self._open = True
+
+    def close(self) -> None:
+        """Shut the library down."""
+        if self._open:
+            self._open = False
+            optional(pynvml.nvmlShutdown)
+
+    def driver_version(self) -> str | None:
+        """The driver's version."""
+        return _text(optional(pynvml.nvmlSystemGetDriverVersion))
+
+    def cuda_version(self) -> str | None:
+        """The newest CUDA version that the driver supports, such as `12.8`."""
+        number = optional(pynvml.nvmlSystemGetCudaDriverVersion_v2)
+        return None if number is None else f"{number // 1000}.{number % 1000 // 10}"
+
+    def uuids(self) -> list[str]:
+        """UUIDs of the GPUs that answer, in the order of their NVML indices."""
+        return list(self._listed()[0].values())
+
+    def unreadable(self) -> dict[int, str]:
+        """The GPUs that do not answer: why, in NVML's words, by NVML index."""
+        return self._listed()[1]
+
+    def _listed(self) -> tuple[dict[int, str], dict[int, str]]:
+        """UUIDs by index, and for GPUs that have none why: a lost GPU takes no other along."""
+        try:
+            count = pynvml.nvmlDeviceGetCount()
+        except pynvml.NVMLError as error:
+            raise MeterError(f"NVML cannot list the GPUs: {error}.") from error
+        uuids: dict[int, str] = {}
+        silent: dict[int, str] = {}
+        for index in range(count):
+            try:
+                handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+                uuids[index] = str(_text(pynvml.nvmlDeviceGetUUID(handle)))
+            except pynvml.NVMLError as error:
+                silent[index] = str(error)
+        return uuids, silent
+
+    def resolve(self, name: str) -> str:
+        """The UUID that a person means by an NVML index or by (the start of) a UUID.
+
+        Raises:
+            MeterError: when no GPU or several fit.
+        """
+        by_index, silent = self._listed()
+        uuids = list(by_index.values())
+        if name.isdecimal():
+            if int(name) in by_index:
+                return by_index[int(name)]
+            if int(name) in silent:
+                raise MeterError(
+                    f"--gpu {name}: NVML cannot read this GPU: {silent[int(name)]}.", GPU_REMEDY
+                )
+            count = len(by_index) + len(silent)
+            raise MeterError(
+                f"--gpu {name}: there is only {count} GPU here, and the first is 0."
+                if count == 1
+                else f"--gpu {name}: there are only {count} GPUs here, and the first is 0.",
+                "`energyscore doctor` lists them.",
+            )
+        matches = [uuid for uuid in uuids if uuid.lower().startswith(name.lower())]
+        if len(matches) == 1 and len(name) >= 8:
+            return matches[0]
+        raise MeterError(
+            f"--gpu {name}: {'several GPUs fit' if len(matches) > 1 else 'no such GPU'}.",
+            did_you_mean(name, uuids),
+        )
+
+    def handle(self, uuid: str) -> Any:
+        """The device of that UUID."""
+        try:
+            return pynvml.nvmlDeviceGetHandleByUUID(uuid)
+        except pynvml.NVMLError as error:
+            raise MeterError(f"GPU {uuid} cannot be opened by NVML: {error}.") from error
+
+    def facts(self, uuid: str) -> GpuFacts:
+        """What the driver says of a GPU that does not change with time."""
+        device = self.handle(uuid)
+        index = optional(pynvml.nvmlDeviceGetIndex, device)
+        if index is None:
+            index = next((i for i, one in self._listed()[0].items() if one == uuid), None)
+        if index is None:
+            raise MeterError(f"GPU {uuid} is no longer listed by NVML.", GPU_REMEDY)
+        capability = optional(pynvml.nvmlDeviceGetCudaComputeCapability, device)
+        memory = optional(pynvml.nvmlDeviceGetMemoryInfo, device)
+        pci = optional(pynvml.nvmlDeviceGetPciInfo, device)
+        return GpuFacts(
+            uuid=uuid,
+            index=index,
+            name=_text(optional(pynvml.nvmlDeviceGetName, device)) or "unnamed GPU",
+            pci_bus_id=None if pci is None else _text(pci.busId),
+            memory_total_mb=None if memory is None else memory.total / 2**20,
+            power_limit_w=power_limit_w(device),
+            compute_capability=None if capability is None else f"{capability[0]}.{capability[1]}",
+            mig=_mig_enabled(device),
+            vgpu=_is_vgpu(device),
+            ecc=_flag(optional(pynvml.nvmlDeviceGetEccMode, device)),
+            persistence=_flag(optional(pynvml.nvmlDeviceGetPersistenceMode, device)),
+        )
+
+
+def optional(function: Callable[..., T], *arguments: Any) -> T | None:
+    """Call NVML for something that may be missing: None when the driver does not give it."""
+    try:
+        return function(*arguments)
+    except pynvml.NVMLError:
+        return None
+
+
+def read_counter_mj(device: Any) -> int:
+    """The energy counter in millijoules since the driver was loaded; raises NVMLError."""
+    return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(device))
+
+
+def counter_error(device: Any) -> str:
+    """Why the energy counter cannot be read, in NVML's words; empty when it can."""
+    try:
+        read_counter_mj(device)
+    except pynvml.NVMLError as error:
+        return str(error)
+    return ""
+
+
+def read_instant_power_w(device: Any) -> float | None:
+    """Instantaneous power in watts, or None where the driver does not give it."""
+    try:
+        values = pynvml.nvmlDeviceGetFieldValues(device, [(_INSTANT_POWER_FIELD, _GPU_SCOPE)])
+    except pynvml.NVMLError:
+        return None
+    value = values[0]
+    if value.nvmlReturn != pynvml.NVML_SUCCESS:
+        return None
+    # The union's member depends on the type the driver names.
+    if value.valueType == pynvml.NVML_VALUE_TYPE_DOUBLE:
+        milliwatts = float(value.value.dVal)
+    elif value.valueType == pynvml.NVML_VALUE_TYPE_UNSIGNED_INT:
+        milliwatts = float(value.value.uiVal)
+    else:
+        milliwatts = float(value.value.ullVal)
+    return milliwatts / 1000.0
+
+
+def read_average_power_w(device: Any) -> float | None:
+    """Power averaged by the driver (over 1 s on Ampere and newer) in watts, or None."""
+    milliwatts = optional(pynvml.nvmlDeviceGetPowerUsage, device)
+    return None if milliwatts is None else milliwatts / 1000.0
+
+
+def read_temperature_c(device: Any) -> float | None:
+    """Temperature in degrees Celsius, or None."""
+    return optional(pynvml.nvmlDeviceGetTemperature, device, pynvml.NVML_TEMPERATURE_GPU)
+
+
+def power_limit_w(device: Any) -> float | None:
+    """The power limit in force, in watts."""
+    milliwatts = optional(pynvml.nvmlDeviceGetEnforcedPowerLimit, device)
+    return None if milliwatts is None else milliwatts / 1000.0
+
+
+def read_free_bytes(device: Any) -> int | None:
+    """Memory that no process has taken, in bytes, or None."""
+    memory = optional(pynvml.nvmlDeviceGetMemoryInfo, device)
+    return None if memory is None else int(memory.free)
+
+
+def read_status(device: Any) -> GpuStatus:
+    """The state of a GPU now."""
+    memory = optional(pynvml.nvmlDeviceGetMemoryInfo, device)
+    return GpuStatus(
+        event_reasons=optional(_event_reasons, device),
+        temperature_c=read_temperature_c(device),
+        sm_clock_mhz=optional(pynvml.nvmlDeviceGetClockInfo, device, pynvml.NVML_CLOCK_SM),
+        power_limit_w=power_limit_w(device),
+        processes=count_processes(device),
+        memory_used_mb=None if memory is None else memory.used / 2**20,
+    )
+
+
+def count_processes(device: Any) -> int | None:
+    """How many processes compute on a GPU.
+
+    They are counted, not named: inside a container NVML shows the host's process ids, so ours
+    cannot be told from others by its id.
+    """
+    processes = optional(pynvml.nvmlDeviceGetComputeRunningProcesses, device)
+    return None if processes is None else len(processes)
+
+
+def _event_reasons(device: Any) -> int:
+    return int(pynvml.nvmlDeviceGetCurrentClocksEventReasons(device))
+
+
+def _mig_enabled(device: Any) -> bool | None:
+    mode = optional(pynvml.nvmlDeviceGetMigMode, device)
+    return None if mode is None else mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
+
+
+def _is_vgpu(device: Any) -> bool | None:
+    mode = optional(pynvml.nvmlDeviceGetVirtualizationMode, device)
+    return None if mode is None else mode == pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU
+
+
+def _flag(value: Any) -> bool | None:
+    if value is None:
+        return None
+    return bool(value[0]) if isinstance(value, list | tuple) else bool(value)
+
+
+def _text(value: Any) -> str | None:
+    return value.decode() if isinstance(value, bytes) else value

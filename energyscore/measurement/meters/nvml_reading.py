@@ -1,0 +1,350 @@
+"""From a window's raw NVML records to joules, the method behind them, and what must be said.
+
+Pure. The counter's difference where it can be trusted, else integrated power, else None: never 0.
+"""
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from energyscore.base.stats import are_apart
+from energyscore.measurement.meter import Notice, Reading, Ticks, UpdatePeriod, Window
+from energyscore.results.plausibility import CLOCKS_APART
+
+STALL_S = 1.0
+"""A counter that stands still for longer while the GPU is on is not counting."""
+
+DISAGREEMENT = 0.05
+"""Counter and integrated power further apart than this are both worth looking at."""
+
+QUANTISATION = 0.01
+"""A window whose energy is uncertain by more than this, for the counter's steps, is too short."""
+
+_CLOCK_SAMPLES = 9
+"""Fewer in a window (some 2 s) are no ground to say that the clocks changed in it."""
+
+IDLE_TOLERANCE = 0.9
+"""Work cannot take less power than doing nothing; what idling takes is known to about this."""
+
+LEAST_SHARE_OF_LIMIT = 0.01
+"""GPUs idle at 3% of their power limit and more: what reads below this is no power of theirs."""
+
+# Bits of nvmlDeviceGetCurrentClocksEventReasons (NVML reference).
+_POWER_CAP, _THERMAL, _POWER_BRAKE = 0x04, 0x20 | 0x40, 0x80
+_LIMIT_TOLERANCE = 1.05
+_JUMP = 2.0
+
+
+@dataclass
+class Trace:
+    """What was recorded of one GPU in one window; times in monotonic ns.
+
+    Attributes:
+        start_mj: the counter when the window began, None when it could not be read.
+        end_mj: the counter when it ended.
+        counter_error: why the counter could not be read, in NVML's words.
+        lost: whether the GPU fell off the bus.
+        counter: (time, mJ) whenever the counter changed.
+        power: (time, W) samples of instantaneous power.
+        average_power: (time, W) samples of the driver's average, where there is no other.
+        event_reasons: all bits seen of why clocks were held down.
+        max_temperature_c: highest temperature.
+        sm_clocks_mhz: (time, MHz) samples of the SM clock.
+        power_limits_w: power limits seen.
+        max_processes: most compute processes seen at once.
+    """
+
+    start_mj: int | None = None
+    end_mj: int | None = None
+    counter_error: str = ""
+    lost: bool = False
+    counter: list[tuple[int, float]] = field(default_factory=list)
+    power: list[tuple[int, float]] = field(default_factory=list)
+    average_power: list[tuple[int, float]] = field(default_factory=list)
+    event_reasons: int = 0
+    max_temperature_c: float | None = None
+    sm_clocks_mhz: list[tuple[int, float]] = field(default_factory=list)
+    power_limits_w: set[float] = field(default_factory=set)
+    max_processes: int | None = None
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known of a GPU apart from the window.
+
+    Attributes:
+        label: how to call it in messages.
+        own_processes: compute processes on it that belong to the work.
+        mig: whether it is split into MIG instances.
+        vgpu: whether it is a virtual GPU.
+        shared: whether other processes on it were allowed, and spoil nothing.
+        idle_power_w: what it took before the work began, None where nobody measured that.
+    """
+
+    label: str
+    own_processes: int = 0
+    mig: bool = False
+    vgpu: bool = False
+    shared: bool = False
+    idle_power_w: float | None = None
+
+
+def evaluate(
+    window: Window, trace: Trace, about: Circumstances
+) -> tuple[Reading, tuple[Notice, ...]]:
+    """Turn a window's trace into a reading and its notices."""
+    notices = _circumstance_notices(trace, about) + _clocks_changed(window, trace, about.label)
+    if trace.lost:
+        return Reading(None, None, f"{about.label} was lost during the window"), notices
+    distrust = _why_distrust_counter(window, trace, about.label)
+    power_j, power_reason, averaged = _integrate_power(window, trace)
+    facts = _facts(window, trace, power_j)
+    if distrust is None and trace.start_mj is not None and trace.end_mj is not None:
+        energy_j = (trace.end_mj - trace.start_mj) / 1000.0
+        ticks = Ticks(
+            tuple(t for t, _ in trace.counter), tuple(mj / 1000.0 for _, mj in trace.counter)
+        )
+        reading = Reading(energy_j, "counter", ticks=ticks, facts=facts)
+        notices += _disagreement(energy_j, power_j, averaged, window, facts, about.label)
+        if power_j is None and (trace.power or trace.average_power):
+            message = f"the energy counter of {about.label} is not checked by its power"
+            notices += (Notice("counter_unchecked", f"{message}: {power_reason}"),)
+        notices += _too_short(window, trace, about.label)
+    else:
+        assert distrust is not None
+        notices += (distrust,)
+        if power_j is None:
+            return Reading(None, None, f"{distrust.message}; {power_reason}", facts=facts), notices
+        reading = Reading(power_j, "power_integral", facts=facts)
+    return reading, notices + _out_of_bounds(reading, window, trace, about)
+
+
+def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | None:
+    if trace.start_mj is None or trace.end_mj is None:
+        why = trace.counter_error or "it could not be read"
+        return Notice("counter_unsupported", f"{label} has no energy counter ({why})")
+    values = [mj for _, mj in trace.counter]
+    if trace.end_mj < trace.start_mj or any(b < a for a, b in itertools.pairwise(values)):
+        return Notice(
+            "counter_reset",
+            f"the energy counter of {label} went backwards (driver reload or GPU reset)",
+        )
+    if jump := _jump(trace):
+        return Notice("counter_jumped", f"the energy counter of {label} {jump}")
+    if not trace.counter and trace.end_mj > trace.start_mj:
+        return None  # nobody watched in between; it moved
+    # Changes within the window only: the first record is the state at its beginning.
+    times = [t for t, _ in trace.counter[1:] if window.start_ns <= t <= window.end_ns]
+    edges = [window.start_ns, *times, window.end_ns]
+    longest_s = max(b - a for a, b in itertools.pairwise(edges)) / 1e9
+    if longest_s > STALL_S or trace.end_mj == trace.start_mj:
+        return Notice(
+            "counter_frozen",
+            f"the energy counter of {label} stood still for {longest_s:.1f} s of work",
+        )
+    return None
+
+
+def _jump(trace: Trace) -> str:
+    """A single update of more energy than the GPU can take in that time."""
+    period_ms = update_period_ms(trace.counter)
+    if not trace.power_limits_w or period_ms is None:
+        return ""
+    limit_w = max(trace.power_limits_w)
+    # Updates come late and short gaps are noted inexactly: a period more, and twice the limit.
+    for (before_ns, before_mj), (now_ns, now_mj) in itertools.pairwise(trace.counter[1:]):
+        most_j = _JUMP * limit_w * ((now_ns - before_ns) / 1e9 + period_ms / 1e3)
+        if (now_mj - before_mj) / 1e3 > most_j:
+            return (
+                f"rose by {(now_mj - before_mj) / 1e3:.0f} J at once, more than it can have taken"
+            )
+    return ""
+
+
+def _integrate_power(window: Window, trace: Trace) -> tuple[float | None, str, bool]:
+    """Joules from power samples, each holding until the next; and whether they were averages."""
+    averaged = not trace.power
+    samples = trace.power or trace.average_power
+    if len(samples) < 2:
+        return None, "its power cannot be read either", averaged
+    times = [t for t, _ in samples]
+    edges = [min(times[0], window.start_ns), *times[1:], max(times[-1], window.end_ns)]
+    if max(b - a for a, b in itertools.pairwise(edges)) > STALL_S * 1e9:
+        return None, "its power could not be read for over a second", averaged
+    total = 0.0
+    for place, (t, power_w) in enumerate(samples):
+        begin = window.start_ns if place == 0 else max(t, window.start_ns)
+        until = times[place + 1] if place + 1 < len(times) else window.end_ns
+        total += power_w * max(0, min(until, window.end_ns) - begin) / 1e9
+    if total <= 0:
+        return None, "its power reads as zero", averaged
+    return total, "", averaged
+
+
+def _facts(
+    window: Window, trace: Trace, power_j: float | None
+) -> dict[str, float | int | str | None]:
+    period_ms = update_period_ms(trace.counter)
+    clocks = [mhz for _, mhz in trace.sm_clocks_mhz]
+    at_work = _within(window, trace.sm_clocks_mhz)
+    return {
+        "window_s": window.duration_s,
+        "update_period_ms": None if period_ms is None else round(period_ms, 2),
+        "counter_start_mj": trace.start_mj,
+        "counter_end_mj": trace.end_mj,
+        "power_integral_j": power_j,
+        "power_source": "instant" if trace.power else "average" if trace.average_power else None,
+        "max_power_w": max((w for _, w in trace.power or trace.average_power), default=None),
+        "max_temperature_c": trace.max_temperature_c,
+        "min_sm_clock_mhz": min(clocks, default=None),
+        "median_sm_clock_mhz": statistics.median(at_work) if at_work else None,
+        "max_sm_clock_mhz": max(clocks, default=None),
+        "power_limit_w": max(trace.power_limits_w, default=None),
+        "clocks_event_reasons": trace.event_reasons,
+        "max_processes": trace.max_processes,
+    }
+
+
+def update_period(counter: Sequence[tuple[int, float]]) -> UpdatePeriod | None:
+    """A counter's update period from (ns, value) at its changes; None below five of them.
+
+    The first entry is the state at the beginning, not a change.
+    """
+    gaps_ms = [(b[0] - a[0]) / 1e6 for a, b in itertools.pairwise(counter[1:])]
+    if len(gaps_ms) < 4:
+        return None
+    lower, median, upper = statistics.quantiles(gaps_ms, n=4, method="inclusive")
+    return UpdatePeriod(median, upper - lower, len(gaps_ms))
+
+
+def update_period_ms(counter: Sequence[tuple[int, float]]) -> float | None:
+    """The median of `update_period` alone."""
+    period = update_period(counter)
+    return None if period is None else period.median_ms
+
+
+def _circumstance_notices(trace: Trace, about: Circumstances) -> tuple[Notice, ...]:
+    label, bits = about.label, trace.event_reasons
+    notices = []
+    if about.mig or about.vgpu:
+        kind = "split into MIG instances" if about.mig else "a virtual GPU"
+        notices.append(
+            Notice("mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", True)
+        )
+    others = (trace.max_processes or 0) - about.own_processes
+    if others > 0:
+        message = f"{others} other process(es) computed on {label} meanwhile"
+        notices.append(Notice("contention", message, invalidates=not about.shared))
+    if bits & _THERMAL:
+        notices.append(Notice("thermal_slowdown", f"{label} was slowed down by heat", True))
+    if bits & _POWER_BRAKE:
+        notices.append(Notice("power_brake", f"the power brake slowed {label} down", True))
+    if bits & _POWER_CAP:
+        notices.append(Notice("power_cap", f"{label} ran into its power limit"))
+    if len(trace.power_limits_w) > 1:
+        limits = ", ".join(f"{limit_w:g} W" for limit_w in sorted(trace.power_limits_w))
+        message = f"the power limit of {label} changed during the window: {limits}"
+        notices.append(Notice("power_limit_changed", message, True))
+    if trace.lost:
+        notices.append(Notice("gpu_lost", f"{label} was lost during the window", True))
+    return tuple(notices)
+
+
+def _disagreement(
+    counter_j: float,
+    power_j: float | None,
+    averaged: bool,
+    window: Window,
+    facts: dict[str, float | int | str | None],
+    label: str,
+) -> tuple[Notice, ...]:
+    period_ms = facts["update_period_ms"]
+    long_enough = isinstance(period_ms, float) and window.duration_s * 1e3 > 50 * period_ms
+    if power_j is None or averaged or not long_enough:
+        return ()
+    if abs(power_j / counter_j - 1) <= DISAGREEMENT:
+        return ()
+    return (
+        Notice(
+            "counter_power_disagree",
+            f"{label}: the counter says {counter_j:.1f} J, integrated power {power_j:.1f} J",
+        ),
+    )
+
+
+def _too_short(window: Window, trace: Trace, label: str) -> tuple[Notice, ...]:
+    """The counter lags by up to one update period at each edge: that much may be missing."""
+    if not trace.counter:
+        return ()
+    period_ms = update_period_ms(trace.counter)
+    share = 1.0 if period_ms is None else period_ms / 1e3 / window.duration_s
+    if share <= QUANTISATION:
+        return ()
+    bound = f"up to {share:.0%} of its energy" if period_ms else "an unknown part of its energy"
+    return (
+        Notice(
+            "short_window",
+            f"{label}: a window of {window.duration_s:.2f} s is short for the counter's updates; "
+            f"{bound} may be missing",
+        ),
+    )
+
+
+def _within(window: Window, samples: Sequence[tuple[int, float]]) -> list[float]:
+    return [value for t, value in samples if window.start_ns <= t <= window.end_ns]
+
+
+def _clocks_changed(window: Window, trace: Trace, label: str) -> tuple[Notice, ...]:
+    """Beginning against end: a clock that varies from moment to moment has equal medians."""
+    clocks = _within(window, trace.sm_clocks_mhz)
+    if len(clocks) < _CLOCK_SAMPLES:
+        return ()
+    third = len(clocks) // 3
+    first_mhz = statistics.median(clocks[:third])
+    last_mhz = statistics.median(clocks[-third:])
+    if not are_apart((first_mhz, last_mhz), CLOCKS_APART):
+        return ()
+    return (
+        Notice(
+            "clocks_changed",
+            f"the SM clock of {label} went from {first_mhz:.0f} MHz in the window's first third "
+            f"to {last_mhz:.0f} MHz in its last",
+        ),
+    )
+
+
+def _out_of_bounds(
+    reading: Reading, window: Window, trace: Trace, about: Circumstances
+) -> tuple[Notice, ...]:
+    """More than the limit allows, or less than idling takes, cannot be.
+
+    The counter's last update before an edge counts as the edge: one period's energy may come
+    early, or be missing.
+    """
+    if reading.energy_j is None:
+        return ()
+    label, mean_w = about.label, reading.energy_j / window.duration_s
+    period_s = (update_period_ms(trace.counter) or 100.0) / 1e3
+    surely_s = window.duration_s - period_s
+    limit_w = max(trace.power_limits_w, default=None)
+    idle_w = about.idle_power_w
+    if limit_w is not None and reading.energy_j > (
+        limit_w * _LIMIT_TOLERANCE * (window.duration_s + period_s)
+    ):
+        message = f"{label}: {mean_w:.0f} W on average is more than its limit of {limit_w:.0f} W"
+        return (Notice("impossible_power", message, True),)
+    if idle_w is not None:
+        if reading.energy_j >= IDLE_TOLERANCE * idle_w * surely_s:
+            return ()
+        message = (
+            f"{label}: {mean_w:.1f} W on average is less than the {idle_w:.1f} W of its idling"
+        )
+        return (Notice("implausible_power", message, True),)
+    if limit_w is None or reading.energy_j >= LEAST_SHARE_OF_LIMIT * limit_w * surely_s:
+        return ()
+    message = (
+        f"{label}: {mean_w:.1f} W on average is under {LEAST_SHARE_OF_LIMIT:.0%} of its limit of "
+        f"{limit_w:.0f} W, less than such a GPU takes when it does nothing"
+    )
+    return (Notice("implausible_power", message),)

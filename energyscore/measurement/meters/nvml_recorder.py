@@ -1,0 +1,229 @@
+"""The recorder: a process of its own that watches GPUs and notes what changes.
+
+It runs beside the benchmark, not in it: a thread would wait for the interpreter's lock exactly
+while the model keeps it, and its time stamps would be late by milliseconds. Monotonic clocks are
+common to all processes of a machine, so its records fit the run's own times.
+
+Spoken to over its pipes: the line `stop` is answered by an 8-byte count and that many records;
+the end of its input ends it, so it never outlives a killed benchmark.
+
+    python -m energyscore.measurement.meters.nvml_recorder UUID...
+"""
+
+import os
+import select
+import struct
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+import pynvml
+
+from energyscore.measurement.meters import nvml_device as nvml
+from energyscore.measurement.meters.tick_schedule import Allowance, Chore, TickSchedule
+
+RECORD = struct.Struct("<qHHd")  # monotonic ns, device's place in the arguments, kind, value
+COUNT = struct.Struct("<q")
+
+# Kinds of records.
+COUNTER_MJ, POWER_W, EVENT_REASONS, TEMPERATURE_C, SM_CLOCK_MHZ = range(5)
+POWER_LIMIT_W, PROCESSES, MEMORY_USED_MB, NVML_ERROR, AVERAGE_POWER_W = range(5, 10)
+
+_NEVER_NS = 2**62
+_TOGETHER_NS = 300_000  # looks this near to each other share a wake-up
+_QUIET_NS = 3_000_000  # no look due for so long: time for what may take longer
+_POWER_EVERY_NS = (35_000_000, 50_000_000)
+_POWER_ALONE_NS = (18_000_000, 20_000_000)  # where it is all there is
+_STATUS_EVERY_NS = (220_000_000, 260_000_000)
+
+
+class Recorder:
+    """Watches the devices until told to end.
+
+    Counters are looked at as `TickSchedule` says, power is sampled about every 40 ms (drivers
+    renew it every 20 to 100 ms), or 20 ms where no device has a counter, the rest about four
+    times a second. Where that takes more processor time than allowed, it rests from the counters
+    now and then: the updates meanwhile are not in the records, and neither is the value found
+    after a rest, as nobody knows since when it stood there.
+    """
+
+    def __init__(
+        self,
+        devices: Sequence[object],
+        before: "Recorder | None" = None,
+        allowance: Allowance | None = None,
+    ) -> None:
+        """Watch these devices; their counters are read now for the first time.
+
+        What the recorder of the window before learned of their periods is learned already.
+        """
+        self._devices = devices
+        self._allowance = allowance or Allowance()
+        self._followed = 0
+        self._resting: set[int] = set()
+        self._last_counter: list[int | None] = [None] * len(devices)
+        known = before.periods_ns() if before is not None else {}
+        self._schedules = {place: TickSchedule(known.get(place)) for place in range(len(devices))}
+        self.records = bytearray()
+        self._look(time.monotonic_ns())
+
+    def periods_ns(self) -> dict[int, float]:
+        """The periods that are known, by the devices' places."""
+        found = {place: one.period_ns for place, one in self._schedules.items()}
+        return {place: period_ns for place, period_ns in found.items() if period_ns is not None}
+
+    def watch(self, wait: Callable[[float], bool]) -> None:
+        """Record until there is no more to wait for.
+
+        Args:
+            wait: called with a time in seconds; returns after it with False, or with True as
+                soon as recording is to end.
+        """
+        power = Chore(*(_POWER_EVERY_NS if self._schedules else _POWER_ALONE_NS))
+        status = Chore(*_STATUS_EVERY_NS)
+        self._accounted = time.monotonic_ns(), time.process_time_ns()
+        while True:
+            now_ns = time.monotonic_ns()
+            next_ns = self._look(now_ns)
+            if self._followed >= self._allowance.stretch:
+                next_ns = self._rest(now_ns, next_ns)
+            quiet = next_ns - now_ns > _QUIET_NS
+            if power.due(now_ns, quiet):
+                self._sample(self._poll_power)
+            if status.due(now_ns, quiet):
+                self._sample(self._poll_status)
+            wake_ns = min(next_ns, power.latest_ns, status.latest_ns)
+            if wait(max(0, wake_ns - time.monotonic_ns()) / 1e9):
+                break
+        for place in list(self._schedules):
+            self._read_counter(place)
+        self._sample(self._poll_power)
+        self._sample(self._poll_status)
+        self._account(time.monotonic_ns())
+
+    def _account(self, now_ns: int) -> None:
+        before, self._accounted = self._accounted, (now_ns, time.process_time_ns())
+        self._allowance.spend(*(b - a for a, b in zip(before, self._accounted, strict=True)))
+
+    def _rest(self, now_ns: int, next_ns: int) -> int:
+        """After a stretch: rest if it was too dear; when the next look will be."""
+        if not all(schedule.settled for schedule in self._schedules.values()):
+            return next_ns
+        self._followed = 0
+        self._account(now_ns)
+        rest_ns = self._allowance.rest_ns(max(self.periods_ns().values(), default=None))
+        if rest_ns == 0:
+            return next_ns
+        for schedule in self._schedules.values():
+            schedule.rest(now_ns + rest_ns)
+        self._resting = set(self._schedules)
+        return min((one.next_ns for one in self._schedules.values()), default=_NEVER_NS)
+
+    def _look(self, now_ns: int) -> int:
+        """Read the counters that are due; when the next one will be."""
+        for place, schedule in list(self._schedules.items()):
+            if schedule.next_ns <= now_ns + _TOGETHER_NS:
+                self._read_counter(place)
+        return min((schedule.next_ns for schedule in self._schedules.values()), default=_NEVER_NS)
+
+    def _read_counter(self, place: int) -> None:
+        try:
+            value = nvml.read_counter_mj(self._devices[place])
+        except pynvml.NVMLError as error:
+            del self._schedules[place]  # one record says why; the main process decides
+            self._add(time.monotonic_ns(), place, NVML_ERROR, error.value)
+            return
+        now_ns = time.monotonic_ns()
+        changed = value != self._last_counter[place]
+        if changed:
+            self._last_counter[place] = value
+            self._followed += 1
+            if place not in self._resting:
+                self._add(now_ns, place, COUNTER_MJ, value)
+        self._resting.discard(place)
+        self._schedules[place].looked(now_ns, changed)
+
+    def _sample(self, poll: Callable[[int, object], None]) -> None:
+        for place, device in enumerate(self._devices):
+            poll(place, device)
+
+    def _poll_power(self, place: int, device: object) -> None:
+        power = nvml.read_instant_power_w(device)
+        kind = POWER_W
+        if power is None:
+            power, kind = nvml.read_average_power_w(device), AVERAGE_POWER_W
+        if power is not None:
+            self._add(time.monotonic_ns(), place, kind, power)
+
+    def _poll_status(self, place: int, device: object) -> None:
+        status = nvml.read_status(device)
+        for kind, value in (
+            (EVENT_REASONS, status.event_reasons),
+            (TEMPERATURE_C, status.temperature_c),
+            (SM_CLOCK_MHZ, status.sm_clock_mhz),
+            (POWER_LIMIT_W, status.power_limit_w),
+            (PROCESSES, status.processes),
+            (MEMORY_USED_MB, status.memory_used_mb),
+        ):
+            if value is not None:
+                self._add(time.monotonic_ns(), place, kind, value)
+
+    def _add(self, t_ns: int, place: int, kind: int, value: float) -> None:
+        self.records += RECORD.pack(t_ns, place, kind, value)
+
+
+class Commands:
+    """Lines from a pipe, which can be waited for.
+
+    One thread both records and listens: a wake-up costs as much with a pipe to listen to as
+    without, and a second thread would have to be woken too.
+    """
+
+    def __init__(self, pipe: int) -> None:
+        """Listen to this file descriptor; nobody else may read from it."""
+        self._pipe = pipe
+        self._unread = b""
+
+    def wait(self, seconds: float) -> bool:
+        """Whether a line, or the end of the input, has come within this time."""
+        return b"\n" in self._unread or bool(select.select([self._pipe], [], [], seconds)[0])
+
+    def read(self) -> bytes | None:
+        """The next line without its end, however long it takes; None at the end of the input."""
+        while b"\n" not in self._unread:
+            part = os.read(self._pipe, 4096)
+            if not part:
+                return None
+            self._unread += part
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
+
+
+def serve(devices: Sequence[object], commands: Commands, answers: BinaryIO) -> None:
+    """Record between each `start` and `stop` line until the input ends."""
+    answers.write(b"ready\n")
+    answers.flush()
+    recorder: Recorder | None = None
+    allowance = Allowance()
+    while (command := commands.read()) is not None:
+        if command == b"start":
+            recorder = Recorder(devices, recorder, allowance)
+            answers.write(b"started\n")
+            answers.flush()
+            recorder.watch(commands.wait)
+        elif command == b"stop" and recorder is not None:
+            answers.write(COUNT.pack(len(recorder.records) // RECORD.size))
+            answers.write(recorder.records)
+            answers.flush()
+
+
+def main() -> None:
+    """Open NVML and the devices, and serve."""
+    session = nvml.NvmlSession()
+    devices = [session.handle(uuid) for uuid in sys.argv[1:]]
+    serve(devices, Commands(sys.stdin.fileno()), sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()

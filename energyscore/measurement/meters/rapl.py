@@ -1,0 +1,142 @@
+"""Processor energy from RAPL, through Linux's powercap files.
+
+Package zones only (a `psys` zone holds them again), `dram` subzones apart. The counters wrap at
+`max_energy_range_uj`, within minutes on a busy server, so a thread reads them well before that.
+"""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from energyscore.base.errors import MeterError
+from energyscore.measurement.meter import Measurement, Reading
+from energyscore.results.parts import Domain
+
+POWERCAP = Path("/sys/class/powercap")
+GRANT = "sudo chmod -R a+r /sys/class/powercap/intel-rapl*"
+_POLL_S = 5.0
+
+
+@dataclass(frozen=True)
+class Zone:
+    """One RAPL counter: its domain (`cpu` or `dram`), its file, and where it wraps (uJ)."""
+
+    domain: Domain
+    file: Path
+    wrap_uj: int
+
+    def read_uj(self) -> int:
+        """The counter in microjoules."""
+        return int(self.file.read_text())
+
+
+def find_zones(root: Path = POWERCAP) -> list[Zone]:
+    """The readable package zones and their dram subzones.
+
+    Raises:
+        MeterError: when there are none, or they may not be read; the remedy says how to allow it.
+    """
+    zones: list[Zone] = []
+    try:
+        for folder in sorted(root.glob("intel-rapl:*")):
+            name = (folder / "name").read_text().strip()
+            domain = "cpu" if name.startswith("package") else name
+            if domain not in ("cpu", "dram"):
+                continue
+            wrap_uj = int((folder / "max_energy_range_uj").read_text())
+            zone = Zone(domain, folder / "energy_uj", wrap_uj)
+            zone.read_uj()
+            zones.append(zone)
+    except PermissionError as error:
+        raise MeterError(
+            f"RAPL may not be read by this user ({error.filename}).", f"Allow it with: {GRANT}"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise MeterError(f"RAPL does not answer: {error}.") from error
+    if not any(zone.domain == "cpu" for zone in zones):
+        raise MeterError(f"there are no RAPL counters here ({root}/intel-rapl:*)")
+    return zones
+
+
+class _Accumulator:
+    """Sums a wrapping counter from frequent readings."""
+
+    def __init__(self, zone: Zone) -> None:
+        self.zone = zone
+        self.last_uj = zone.read_uj()
+        self.total_uj = 0
+
+    def update(self) -> None:
+        now_uj = self.zone.read_uj()
+        self.total_uj += (now_uj - self.last_uj) % (self.zone.wrap_uj + 1)
+        self.last_uj = now_uj
+
+
+class RaplMeter:
+    """Energy of the processor packages (`cpu`) and of their memory (`dram`), method `rapl`."""
+
+    name = "rapl"
+
+    def __init__(self, root: Path = POWERCAP) -> None:
+        """Look for counters below `root` once opened."""
+        self._root = root
+        self._zones: list[Zone] = []
+        self._lock = threading.Lock()
+        self._running: list[_Accumulator] = []
+        self._failure = ""
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Find the counters and start watching for wraps."""
+        self._zones = find_zones(self._root)
+        self._closing.clear()
+        self._thread = threading.Thread(target=self._watch, name="rapl", daemon=True)
+        self._thread.start()
+
+    def start(self) -> list[_Accumulator]:
+        """Begin a window."""
+        with self._lock:
+            self._failure = ""
+            try:
+                self._running = [_Accumulator(zone) for zone in self._zones]
+            except (OSError, ValueError) as error:
+                self._running, self._failure = [], f"RAPL could not be read: {error}"
+            return self._running
+
+    def stop(self, token: object) -> Measurement:
+        """End the window."""
+        with self._lock:
+            self._update()
+            running, self._running = self._running, []
+        domains = dict.fromkeys(zone.domain for zone in self._zones)
+        if self._failure:
+            return Measurement({d: Reading(None, None, self._failure) for d in domains})
+        readings = {}
+        for domain in domains:
+            total_uj = sum(one.total_uj for one in running if one.zone.domain == domain)
+            readings[domain] = (
+                Reading(total_uj / 1e6, "rapl")
+                if total_uj > 0
+                else Reading(None, None, "the RAPL counter did not move")
+            )
+        return Measurement(readings)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _watch(self) -> None:
+        while not self._closing.wait(_POLL_S):
+            with self._lock:
+                self._update()
+
+    def _update(self) -> None:
+        try:
+            for one in self._running:
+                one.update()
+        except (OSError, ValueError) as error:
+            self._failure = self._failure or f"RAPL could not be read: {error}"

@@ -1,0 +1,98 @@
+"""Whether models can be asked for the modes of reasoning that are wanted, before any is measured.
+
+As a process of its own (`python -m energyscore.measurement.modes`) it answers for a suite, whose
+own process stays small: questions as JSON on stdin, the answers as JSON on stdout.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from energyscore.base.lookup import resolve
+from energyscore.measurement import catalog
+from energyscore.measurement.imports import uncollected
+from energyscore.measurement.suite.child import python
+from energyscore.protocol import hub
+from energyscore.protocol.model import ModelSpec
+from energyscore.protocol.reasoning import DEFAULT
+from energyscore.protocol.task import Mode, TaskSpec
+
+LIMIT_S = 600.0
+"""How long a process may take for all models: their tokenizers may have to be downloaded."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One model that is to reason in one mode at a task; None: the task has no modes."""
+
+    task: TaskSpec
+    model: ModelSpec
+    mode: Mode | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a model may lack it: all have `default`."""
+        return self.mode not in (None, DEFAULT) and self.task.modality in catalog.MODE_CHECKS
+
+
+def why_not(questions: Sequence[Question]) -> list[str]:
+    """Why each cannot be; empty where nothing is known against it. Loads no weights."""
+    groups: dict[tuple[str, ModelSpec], list[Question]] = {}
+    for one in filter(lambda one: one.is_open, questions):
+        groups.setdefault((one.task.modality, one.model), []).append(one)
+    problems: dict[tuple[str, ModelSpec, Mode | None], str] = {}
+    for (modality, model), group in groups.items():
+        with uncollected():
+            check = resolve(catalog.MODE_CHECKS, modality)
+        found = check(model, group[0].task, dict.fromkeys(one.mode for one in group))
+        problems |= {(modality, model, mode): problem for mode, problem in found.items()}
+    return [problems.get((one.task.modality, one.model, one.mode), "") for one in questions]
+
+
+def why_not_elsewhere(questions: Sequence[Question], *, online: bool) -> list[str]:
+    """The same by another process; one that fails or takes too long knows nothing.
+
+    Args:
+        questions: the models and modes.
+        online: whether the hub may be asked; else only what lies here is known.
+    """
+    content = {
+        "online": online,
+        "questions": [
+            {
+                "task": one.task.model_dump(mode="json"),
+                "model": asdict(one.model) | {"path": one.model.path and str(one.model.path)},
+                "mode": one.mode,
+            }
+            for one in questions
+        ],
+    }
+    command = [*python(), "-m", __name__]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(content).encode(), capture_output=True, timeout=LIMIT_S,
+            check=True,
+        )  # fmt: skip
+        answers: list[str] = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return [""] * len(questions)
+    return answers
+
+
+def _answer(content: dict[str, Any]) -> list[str]:
+    if not content["online"]:
+        hub.stay_offline()
+    questions = []
+    for one in content["questions"]:
+        path = one["model"].pop("path")
+        model = ModelSpec(**one["model"], path=Path(path) if path else None)
+        questions.append(Question(TaskSpec.model_validate(one["task"]), model, one["mode"]))
+    return why_not(questions)
+
+
+if __name__ == "__main__":
+    json.dump(_answer(json.load(sys.stdin)), sys.stdout)

@@ -1,0 +1,1 @@
+"""How the energy of a window is split among its phases."""

@@ -1,0 +1,117 @@
+"""How long an entry will take, where that is known; what is not known stays unknown."""
+
+import re
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from energyscore.base.stats import MIN_REPEATS_TO_JUDGE
+from energyscore.measurement.suite.options import RunOptions
+from energyscore.measurement.suite.plan import Planned
+from energyscore.measurement.warmup import IDLE_S, LONE_PHASE_S, WARMUP_BLOCK_S
+from energyscore.protocol.task import TaskSpec
+from energyscore.results.conformance import MIN_WINDOW_S
+from energyscore.results.result import Result
+
+LEAST_WARMUP_BLOCKS = 3
+
+_WEIGHTS = re.compile(r"(model|diffusion_pytorch_model)(-\d+-of-\d+)?\.safetensors")
+_PICKLED = re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin")
+_SMALL = (".json", ".txt", ".model", ".jinja", ".py")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A duration in seconds without loading the model, None where it is not known.
+
+    Attributes:
+        seconds: the duration.
+        basis: `earlier`: from an earlier result of the same model; `at_least`: what the
+            protocol takes at least; `at_most`: as long as answers of full length take, at the
+            pace of an earlier result of the model in another mode.
+        answer_tokens: the most tokens of an answer, where its length is not fixed.
+        pass_tokens: the most tokens of the answers to all queries, once.
+    """
+
+    seconds: float | None = None
+    basis: Literal["earlier", "at_least", "at_most"] | None = None
+    answer_tokens: int | None = None
+    pass_tokens: int | None = None
+
+
+def estimate(planned: Planned, earlier: Iterable[Result], *, on_gpu: bool) -> Estimate:
+    """How long a measurement takes.
+
+    Args:
+        planned: what is to be measured.
+        earlier: results of the same model at the same task; the last that was measured in the
+            same way on such a machine tells the time.
+        on_gpu: whether the work is metered on a GPU.
+    """
+    if planned.task is None or planned.problem:
+        return Estimate()
+    spec, options = planned.task.spec, planned.entry.options
+    found = _duration(spec, options, earlier, on_gpu=on_gpu)
+    if (generation := options.generation(spec)) is None:
+        return found
+    most = generation.max_new_tokens
+    return replace(found, answer_tokens=most, pass_tokens=most * (options.queries or spec.queries))
+
+
+def _duration(
+    spec: TaskSpec, options: RunOptions, earlier: Iterable[Result], *, on_gpu: bool
+) -> Estimate:
+    generation = options.generation(spec)
+    idle_s = 0.0 if options.quick else IDLE_S
+    idle_s = (options.idle if options.idle is not None else idle_s) if on_gpu else 0.0
+    runs = options.runs(spec)
+    work = (options.quick, options.queries or spec.queries, options.batch_size or spec.batch_size)
+    here = [result for result in earlier if (result.protocol.device == "cuda") == on_gpu]
+    alike = [
+        result
+        for result in here
+        if (result.protocol.quick, result.workload.queries, result.workload.batch_size) == work
+        and (generation is None or result.workload.generation == generation.recorded())
+    ]
+    if alike:
+        last = max(alike, key=lambda result: result.created_at)
+        a_run_s = statistics.fmean(run.duration_s for run in last.runs)
+        measured_s = a_run_s * (runs or len(last.runs)) + last.protocol.warmup_s
+        return Estimate(measured_s + 2 * idle_s, "earlier")
+    # How long answers get is the mode's and the limit's; the pace is the model's.
+    paces = [
+        (r.created_at, run.duration_s / run.output_tokens)
+        for r in here
+        if r.workload.batch_size == work[2]
+        for run in r.runs
+        if run.output_tokens
+    ]
+    if generation and runs and paces:
+        a_run_s = work[1] * generation.max_new_tokens * max(paces)[1]
+        least_s = 0.0 if options.quick else MIN_WINDOW_S
+        return Estimate(runs * max(a_run_s, least_s) + 2 * idle_s, "at_most")
+    if options.quick:
+        return Estimate()
+    seconds = (runs or MIN_REPEATS_TO_JUDGE) * MIN_WINDOW_S + LEAST_WARMUP_BLOCKS * WARMUP_BLOCK_S
+    if on_gpu and "prefill" in spec.phases:
+        seconds += LONE_PHASE_S
+    return Estimate(seconds + 2 * idle_s, "at_least")
+
+
+def needed_bytes(sizes: Mapping[str, int], planned: Planned) -> int:
+    """What of a model's files on the hub a measurement loads, in bytes.
+
+    Args:
+        sizes: size of each file by its path, in bytes.
+        planned: what is to be measured: random weights need the configuration only.
+    """
+    options = planned.entry.options
+    parts = "model_index.json" in sizes  # of several models, each in a folder of its own
+    inside = {path: path.rpartition("/") for path in sizes}
+    loaded = {path: name for path, (folder, _, name) in inside.items() if parts or not folder}
+    weights = [path for path, name in loaded.items() if _WEIGHTS.fullmatch(name)]
+    if not weights and options.allow_pickle:
+        weights = [path for path, name in loaded.items() if _PICKLED.fullmatch(name)]
+    small = [path for path in loaded if path.endswith(_SMALL)]
+    return sum(sizes[path] for path in small + ([] if options.random_weights else weights))

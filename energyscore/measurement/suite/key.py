@@ -1,0 +1,137 @@
+"""The key of an entry: what was asked for, in a form that can be compared without a model.
+
+A result's identity needs the loaded model. The key stands for all that can be known before:
+equal keys ask for the same measurement on the same machine, of the same files.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from energyscore.base.errors import DatasetError
+from energyscore.base.files import is_file, model_files
+from energyscore.measurement.suite.options import RunOptions
+from energyscore.protocol.model import ModelSpec
+from energyscore.protocol.task import TaskFile
+from energyscore.protocol.workload import BUNDLED, OFFICIAL, load_workload, locate, named_files
+from energyscore.results.result import EnvironmentPart
+
+LARGE_BYTES = 64 * 2**20
+
+
+def key_of(
+    task: TaskFile,
+    model: ModelSpec,
+    options: RunOptions,
+    machine: EnvironmentPart,
+    *,
+    online: bool,
+    visible_gpus: str | None,
+) -> str:
+    """SHA-256 of all that an entry asks for and that decides what is measured.
+
+    Args:
+        task: the task.
+        model: the model as it is asked for.
+        options: how it is measured.
+        machine: the machine and its software, all of its GPUs among it.
+        online: whether the hub can be reached; without it the bundled sample may be used.
+        visible_gpus: what CUDA_VISIBLE_DEVICES says.
+
+    Raises:
+        DatasetError: when the dataset is a file or folder that is not there, or its rows do not fit
+            the task.
+    """
+    source = _source_of(model, options, online=online)
+    content: dict[str, Any] = {
+        "task": task.spec.digest,
+        "model": asdict(model) | {"path": str(model.path)},
+        "model_files": None
+        if model.path is None
+        else _digest(model_files(model.path, weights=not model.random_weights)),
+        "dataset": [source, _dataset_digest(source, task, options.queries or task.spec.queries)],
+        "options": options.decisive(task.spec),
+        "machine": machine.model_dump(mode="json", exclude={"selftest"}),
+        "visible_gpus": visible_gpus,
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bool) -> str:
+    """What a result will be told from others by on this machine, as far as it is known before.
+
+    Not the number of runs, nor how long idling is metered, nor how the model's files may be read:
+    two entries that differ in these only give results of one identity. What is not known before
+    (which GPUs a model will occupy, how long its context is) counts as it is asked for.
+
+    Args:
+        task: the task.
+        model: the model as it is asked for.
+        options: how it is measured.
+        online: whether the hub can be reached.
+
+    Raises:
+        DatasetError: when the queries cannot be read.
+    """
+    source, count = _source_of(model, options, online=online), options.queries or task.spec.queries
+    path = locate(task, source)
+    local_rows = path is not None and is_file(path)
+    queries = load_workload(task, source, count).fingerprint if local_rows else [source, count]
+    work = options.decisive(task.spec)
+    dtype = "float32" if (model.dtype, options.device) == ("auto", "cpu") else model.dtype
+    revision = model.revision or ("main" if model.source == "hub" else None)
+    content: dict[str, Any] = {
+        "task": task.spec.digest,
+        "model": [model.label, str(model.path), revision, model.random_weights, dtype],
+        "queries": queries,
+        "work": {n: work[n] for n in work if n not in ("queries", "repeats", "half_width", "idle")},
+    }
+    return json.dumps(content, sort_keys=True)
+
+
+def _source_of(model: ModelSpec, options: RunOptions, *, online: bool) -> str:
+    return options.dataset or (OFFICIAL if model.source == "hub" and online else BUNDLED)
+
+
+def _dataset_digest(source: str, task: TaskFile, queries: int) -> str | None:
+    """Digest of the files that the first queries are made of; None for what lies on the hub."""
+    path = locate(task, source)
+    if path is None:
+        return None
+    if path.is_dir():
+        return _digest(_files_in(path))
+    return _digest(dict.fromkeys([path, *named_files(task, source, queries)]))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """All files of a folder but hidden ones."""
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """SHA-256 of names and contents; of a large file its size and time of change stand for it.
+
+    Reading hundreds of gigabytes only to see that nothing is to be done would take the night. A
+    copy of a large file has another time, and is measured once more: wrong on the safe side.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            status = file.stat()
+            digest.update(f"{file.name}\0{status.st_size}\0".encode("utf-8", "surrogateescape"))
+            if status.st_size > LARGE_BYTES:
+                digest.update(str(status.st_mtime_ns).encode())
+            else:
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{file} cannot be read: {error}.") from error
+    return digest.hexdigest()

@@ -1,0 +1,213 @@
+"""The plan: which entries of a list are measured, and what each of them comes to."""
+
+import fnmatch
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from energyscore.base.errors import EnergyScoreError, UsageError
+from energyscore.measurement.suite.entry import Entry
+from energyscore.measurement.suite.listing import Listing
+from energyscore.measurement.suite.options import RunOptions
+from energyscore.protocol import bundled
+from energyscore.protocol.grid import GridIntensity
+from energyscore.protocol.model import ModelSpec, parse_model
+from energyscore.protocol.task import Mode, TaskFile, find_task
+from energyscore.results.store import result_folder
+
+_OF_MODES = ("reasoning", "max_new_tokens")
+"""Options that only tasks with modes of reasoning have."""
+
+KeyOf = Callable[[TaskFile, ModelSpec, RunOptions], str]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One measurement of the plan.
+
+    Attributes:
+        entry: what the list says.
+        task: the task; None where there is none of that name.
+        model: the model; None where the name can be no model's.
+        key: what was asked for, see `suite.key`; empty where it cannot be measured.
+        problem: why it cannot be measured; empty where it can.
+        blocked: what becomes of it where it cannot.
+        repeated: where else the list asks for the same.
+    """
+
+    entry: Entry
+    task: TaskFile | None
+    model: ModelSpec | None
+    key: str
+    problem: str = ""
+    blocked: Literal["failed", "unsupported"] = "failed"
+    repeated: tuple[str, ...] = ()
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode that the model is to reason in; None where the task has none."""
+        reasoning = self.entry.options.reasoning
+        return reasoning[0] if reasoning and self.task and self.task.spec.has_modes else None
+
+    @property
+    def label(self) -> str:
+        """The model, with its mode where the task has modes."""
+        return self.model_name + (f" (reasoning {self.mode})" if self.mode else "")
+
+    @property
+    def task_name(self) -> str:
+        """The task's name."""
+        return self.task.spec.id if self.task else self.entry.task
+
+    @property
+    def model_name(self) -> str:
+        """The model's name as results have it."""
+        return self.model.label if self.model else self.entry.model
+
+    def folder(self, out: Path) -> Path:
+        """Where its results are kept."""
+        assert self.model is not None, "what cannot be measured has no folder"
+        return result_folder(out, self.model.folder, self.task_name)
+
+
+def select(
+    entries: Iterable[Entry],
+    only: Sequence[str] = (),
+    classes: Collection[str] = (),
+) -> list[Entry]:
+    """The entries whose model fits one of the patterns and whose class is one of these.
+
+    Upper and lower case are the same. An entry whose class the list does not say fits none.
+    """
+    patterns = [pattern.lower() for pattern in only] or ["*"]
+    wanted = {size.upper() for size in classes}
+    return [
+        entry
+        for entry in entries
+        if any(fnmatch.fnmatchcase(entry.model.lower(), pattern) for pattern in patterns)
+        and (not wanted or entry.model_class in wanted)
+    ]
+
+
+def make_plan(
+    listing: Listing,
+    tasks: Mapping[str, TaskFile],
+    override: RunOptions,
+    key_of: KeyOf,
+    work_of: KeyOf,
+) -> list[Planned]:
+    """What each entry comes to; of entries that ask for the same, the first stays.
+
+    An entry that names what is not there is kept with the reason: the others are measured. Options
+    about reasoning that an entry does not say itself are for tasks with modes only.
+
+    Args:
+        listing: the entries.
+        tasks: all known tasks.
+        override: options that win over those of the entries.
+        key_of: gives the key of a measurement.
+        work_of: gives what its result will be told from others by, as far as that is known.
+
+    Raises:
+        UsageError: when a list of our form asks for the same twice, or for two measurements whose
+            results could not be told apart. In others' lists what is asked for twice is measured
+            once.
+    """
+    plan: dict[object, Planned] = {}
+    for entry in listing.entries:
+        options = override.over(entry.options)
+        if problem := options.problem():
+            raise UsageError(f"{listing.source}: {entry.place}: {problem}.")
+        for found in _plan_entry(replace(entry, options=options), tasks, key_of):
+            planned = replace(found, blocked="failed" if listing.ours else "unsupported")
+            asked = (planned.label, *planned.entry.options.arguments())
+            same = planned.key or (planned.task_name, planned.problem, asked)
+            if same not in plan:
+                plan[same] = planned
+                continue
+            first = plan[same]
+            if listing.ours and not override.given():
+                what = f"{planned.label}, {planned.task_name}"
+                message = f"{listing.source}: {entry.place}: {what}: {first.entry.place} asks for "
+                raise UsageError(f"{message}the same.", "Leave one of both out.")
+            plan[same] = replace(first, repeated=(*first.repeated, entry.place))
+    if listing.ours:
+        _check_told_apart(listing.source, list(plan.values()), work_of)
+    return list(plan.values())
+
+
+def _check_told_apart(source: str, plan: Sequence[Planned], work_of: KeyOf) -> None:
+    """Refuse two entries whose results would be taken for one measurement, the newer counting."""
+    alike: dict[object, list[Planned]] = {}
+    for planned in plan:
+        if not planned.problem:
+            alike.setdefault((planned.task_name, planned.label), []).append(planned)
+    for group in alike.values():
+        seen: dict[str, Planned] = {}
+        for planned in group if len(group) > 1 else ():
+            assert planned.task is not None
+            assert planned.model is not None
+            try:
+                work = work_of(planned.task, planned.model, planned.entry.options)
+            except EnergyScoreError:
+                continue  # its own process will say it
+            first = seen.setdefault(work, planned)
+            if first is not planned:
+                one, other = first.entry.options, planned.entry.options
+                names = [n for n in RunOptions.model_fields if getattr(one, n) != getattr(other, n)]
+                raise UsageError(
+                    f"{source}: {planned.entry.place}: {planned.label}, {planned.task_name}: "
+                    f"{first.entry.place} asks for the same work; they differ in "
+                    f"{' and '.join(names)} only, by which results are not told apart: one would "
+                    "hide the other.",
+                    "Leave one of both out, or measure it by a list of its own into another "
+                    "folder (--out).",
+                )
+
+
+def _plan_entry(entry: Entry, tasks: Mapping[str, TaskFile], key_of: KeyOf) -> Iterator[Planned]:
+    """What an entry comes to: one measurement for each mode of reasoning."""
+    try:
+        task = _find_task(entry.task, tasks)
+    except EnergyScoreError as error:
+        yield Planned(entry, None, None, "", entry.problem or str(error))
+        return
+    if task.spec.has_modes:
+        for options in entry.options.by_mode().values():
+            yield _plan_one(replace(entry, options=options), task, key_of)
+        return
+    alien = [name for name in _OF_MODES if getattr(entry.options, name) is not None]
+    asked = " and ".join(name for name in alien if name in entry.said)
+    problem = f"{asked}: the task {task.spec.id} has no modes of reasoning." if asked else ""
+    if asked and "reasoning" in tasks:
+        problem += " Name the task reasoning."
+    plain = replace(entry, options=entry.options.without(alien), problem=entry.problem or problem)
+    yield _plan_one(plain, task, key_of)
+
+
+def _plan_one(entry: Entry, task: TaskFile, key_of: KeyOf) -> Planned:
+    options, model = entry.options, None
+    try:
+        model = parse_model(
+            entry.model,
+            revision=options.revision,
+            random_weights=options.random_weights,
+            dtype=options.dtype,
+            trust_remote_code=options.trust_remote_code,
+            allow_pickle=options.allow_pickle,
+        )
+        if model.source == "builtin":
+            bundled.find_architecture(model.id, task.spec.modality)
+        if options.country is not None:
+            GridIntensity(options.country)
+        key = "" if entry.problem else key_of(task, model, options)
+    except EnergyScoreError as error:
+        return Planned(entry, task, model, "", entry.problem or str(error))
+    return Planned(entry, task, model, key, entry.problem)
+
+
+def _find_task(name: str, tasks: Mapping[str, TaskFile]) -> TaskFile:
+    """A task by its id, or by its name in the reference scales where one alone has it."""
+    named = [task for task in tasks.values() if task.spec.scale_task == name]
+    return named[0] if name not in tasks and len(named) == 1 else find_task(name, dict(tasks))

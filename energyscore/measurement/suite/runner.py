@@ -1,0 +1,212 @@
+"""The suite: entry by entry, each in a process of its own; what is finished stays finished.
+
+The results are the truth: each carries the key of the entry that asked for it, in the same
+atomic write. So an entry is finished when there is a valid result with its key, whatever was
+killed when; `suite.json` only reports.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from energyscore.base.errors import ResultError
+from energyscore.measurement.suite.child import Ended, run_child
+from energyscore.measurement.suite.plan import Planned
+from energyscore.measurement.suite.report import (
+    BAD,
+    FILE_NAME,
+    Record,
+    SuiteReport,
+    make_record,
+    make_report,
+    report_to_json,
+)
+from energyscore.measurement.suite.resume import give_country, is_enough
+from energyscore.results import store
+from energyscore.results.result import Result
+
+LOCK_WAIT_S = 20.0
+
+Command = Callable[[Planned], Sequence[str]]
+
+
+class Observer(Protocol):
+    """Whoever shows progress."""
+
+    def begin(self, number: int, planned: Planned, left_s: float | None) -> None:
+        """An entry is measured now; the suite will take that much longer, where it is known."""
+
+    def line(self, text: str) -> None:
+        """A line of the entry's process."""
+
+    def end(self, number: int, record: Record) -> None:
+        """What became of an entry."""
+
+
+def run_suite(
+    plan: Sequence[Planned],
+    source: str,
+    out: Path,
+    command: Command,
+    observer: Observer,
+    *,
+    fresh: bool = False,
+    stop_on_failure: bool = False,
+    timeout_s: float | None = None,
+) -> SuiteReport:
+    """Measure what is not measured yet, and write `suite.json` after every entry.
+
+    Args:
+        plan: the entries.
+        source: the list's name, for the report.
+        out: folder of the results.
+        command: the command that measures an entry and writes its result, with its key.
+        observer: shows progress.
+        fresh: measure everything, whether finished or not.
+        stop_on_failure: leave the rest alone once an entry failed or is invalid.
+        timeout_s: time limit of an entry.
+
+    Raises:
+        ResultError: when another suite works in the folder, or it cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        lock = _only_suite(out, stack)
+        records = [record_before(planned, out, fresh=fresh) for planned in plan]
+        for planned, record in zip(plan, records, strict=True):
+            if record.status == "skipped" and record.result is not None:
+                give_country(planned, out / record.result)
+        interrupted = False
+        try:
+            _write(out, make_report(source, records))
+            for place, planned in enumerate(plan):
+                if records[place].status == "pending":
+                    observer.begin(place + 1, planned, _left_s(records))
+                    # The lock is passed on: it ends when both processes have ended.
+                    ended, records[place] = _measure(
+                        planned, out, command, observer, timeout_s, lock
+                    )
+                    interrupted = ended.interrupted
+                    _write(out, make_report(source, records, interrupted=interrupted))
+                observer.end(place + 1, records[place])
+                if interrupted or (stop_on_failure and records[place].status in BAD):
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+        report = make_report(source, records, interrupted=interrupted)
+        _write(out, report)
+        return report
+
+
+def _only_suite(out: Path, stack: contextlib.ExitStack) -> int:
+    """Lock the folder for this suite. The process of a killed suite may take a while to end."""
+    busy = f"Another suite is measuring into {out}."
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            return stack.enter_context(store.locked(out / ".suite.lock", busy=busy))
+        except ResultError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+def find_result(planned: Planned, out: Path) -> tuple[str, Result] | None:
+    """The newest valid result that finishes the entry, and its file relative to the folder."""
+    files = sorted(planned.folder(out).glob("*.json"), reverse=True)
+    return _first_result(
+        planned, out, files, lambda result: result.valid and is_enough(planned, result)
+    )
+
+
+def _first_result(
+    planned: Planned, out: Path, files: Sequence[Path], fits: Callable[[Result], bool]
+) -> tuple[str, Result] | None:
+    """The first of the files with a result of the entry's key that fits."""
+    key = planned.key.encode()
+    for path in files:
+        try:
+            if path.is_file() and key in path.read_bytes():
+                result = store.load_result(path)
+                if result.request == planned.key and fits(result):
+                    return str(path.relative_to(out)), result
+        except (OSError, ResultError):
+            continue  # no result of ours
+    return None
+
+
+def record_before(planned: Planned, out: Path, *, fresh: bool) -> Record:
+    """The record of an entry before anything is done."""
+    if planned.problem:
+        return make_record(planned, planned.blocked, planned.problem)
+    found = find_result(planned, out)
+    if found is None:
+        return make_record(planned, "pending", "not measured yet")
+    if fresh:
+        return make_record(planned, "pending", "not measured anew yet (--fresh)")
+    file, result = found
+    return make_record(planned, "skipped", "measured before", file=file, result=result)
+
+
+def _measure(
+    planned: Planned,
+    out: Path,
+    command: Command,
+    observer: Observer,
+    timeout_s: float | None,
+    lock: int,
+) -> tuple[Ended, Record]:
+    """Measure an entry; however its process ended, a result that it wrote stands."""
+    old = _written(planned, out)
+    ended = run_child(command(planned), observer.line, timeout_s=timeout_s, keep_open=[lock])
+    # What is newest by its name may be older: clocks are set back, and folders copied.
+    new = sorted(_written(planned, out) - old, key=lambda one: one[2], reverse=True)
+    files = [planned.folder(out) / name for name, _, _ in new]
+    found = _first_result(planned, out, files, lambda _: True)
+    if found is None:
+        return ended, _without_result(planned, ended)
+    file, result = found
+    record = make_record(
+        planned,
+        "done" if result.valid else "invalid",
+        "; ".join(result.invalid_reasons),
+        exit_code=ended.exit_code,
+        seconds=ended.seconds,
+        file=file,
+        result=result,
+    )
+    return ended, record
+
+
+def _without_result(planned: Planned, ended: Ended) -> Record:
+    if ended.interrupted:
+        kept = ended.error if ended.error.startswith("interrupted") else "interrupted"
+        return make_record(planned, "pending", kept)
+    return make_record(
+        planned, "failed", ended.reason, exit_code=ended.exit_code, seconds=ended.seconds
+    )
+
+
+def _written(planned: Planned, out: Path) -> set[tuple[str, int, int]]:
+    """The files in the entry's folder; one that is replaced is another file."""
+    found = set()
+    for path in planned.folder(out).glob("*.json"):
+        try:
+            status = path.stat()
+        except OSError:
+            continue  # a link that leads nowhere, or a file that is gone
+        found.add((path.name, status.st_ino, status.st_mtime_ns))
+    return found
+
+
+def _left_s(records: Sequence[Record]) -> float | None:
+    """How long the pending entries will take, if like those that were measured just now."""
+    took = [r.seconds for r in records if r.seconds is not None and r.status in ("done", "invalid")]
+    if not took:
+        return None
+    return sum(took) / len(took) * sum(record.status == "pending" for record in records)
+
+
+def _write(out: Path, report: SuiteReport) -> None:
+    store.write_atomically(out / FILE_NAME, report_to_json(report))

@@ -1,0 +1,163 @@
+"""One stretch of work: a plan's queries through a backend, and the clock of its phases."""
+
+import functools
+import time
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from energyscore.measurement.backend import Worker
+from energyscore.measurement.phases.split import PhaseTimes
+from energyscore.protocol.task import Generation
+from energyscore.protocol.workload import Query, Workload
+from energyscore.results.parts import Domain
+
+PROGRESS_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is decided before the model is loaded.
+
+    Attributes:
+        workload: the queries.
+        phases: the phases, in order; the first begins with the preparation of a batch.
+        batch_size: queries at once.
+        repeats: runs to measure, at most.
+        seed: seed of the queries' order; each run adds its index.
+        quick: a short fixed warm-up instead of one until the pace is steady.
+        min_window_s: a run repeats the workload until it has lasted this long.
+        absent: why a domain will have no reading, for those that no meter covers.
+        target_half_width: with it, runs end as soon as the interval is this share of the mean.
+        lone_s: for how long the phase that a backend can do alone is metered alone.
+        idle_s: for how long the machine is metered with the model loaded and no work.
+        generation: how text is generated; None: as the task says.
+    """
+
+    workload: Workload
+    phases: tuple[str, ...]
+    batch_size: int
+    repeats: int
+    seed: int
+    quick: bool
+    min_window_s: float
+    absent: Mapping[Domain, str] = field(default_factory=dict)
+    target_half_width: float | None = None
+    lone_s: float = 0.0
+    idle_s: float = 0.0
+    generation: Generation | None = None
+
+
+class Observer(Protocol):
+    """Whoever shows progress. Called a few times a second at most."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A new stage begins; `total` queries are to come, or an unknown number."""
+
+    def advance(self, done: int) -> None:
+        """So many queries of the stage are done."""
+
+
+class SessionObserver(Observer, Protocol):
+    """Whoever shows what a session does."""
+
+    def model(self, label: str, task: str, place: str) -> None:
+        """A new model begins."""
+
+    def estimate(
+        self, runs: int, seconds_a_run: float, longest_s: float | None, *, at_most: bool
+    ) -> None:
+        """How long the measured part will take, see `Session`."""
+
+    def say(self, message: str) -> None:
+        """A line for people."""
+
+    def warn(self, message: str) -> None:
+        """A line that people should not overlook."""
+
+    def fail(self, message: str) -> None:
+        """What went wrong with one model while others go on."""
+
+
+class Work:
+    """Does queries, counts them, and notes when each phase was entered."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        backend: Worker,
+        queries: Sequence[Query],
+        observer: Observer,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Do these queries; `look` is called along with progress, twice a second at most."""
+        self._plan, self._backend, self._observer = plan, backend, observer
+        self._queries = queries
+        self._look = look
+        self._places = {name: place for place, name in enumerate(plan.phases)}
+        self._entered = array("B")
+        self._starts_ns = array("q")
+        self._end_ns = 0
+        self._next_progress = 0.0
+        self.passes = self.queries = self.input_tokens = self.output_tokens = 0
+        self.thinking_tokens: int | None = 0
+        self.cut_queries: int | None = 0
+
+    def until(self, min_window_s: float) -> None:
+        """Whole passes over the queries, until they have lasted that long; at least one."""
+        while True:
+            self.one_pass()
+            if (self._end_ns - self._starts_ns[0]) / 1e9 >= min_window_s:
+                return
+
+    def one_pass(self) -> None:
+        """All queries once, prepared ahead as far as the backend allows."""
+        size = self._plan.batch_size
+        ahead = size * self._backend.prepare_ahead
+        for first in range(0, len(self._queries), ahead):
+            chunk = self._queries[first : first + ahead]
+            self._enter(self._plan.phases[0])
+            batches = [
+                self._backend.prepare(chunk[place : place + size])
+                for place in range(0, len(chunk), size)
+            ]
+            for batch in batches:
+                output = self._backend.run(batch, self._enter)
+                self.queries += batch.queries
+                self.input_tokens += batch.input_tokens
+                self.output_tokens += output.output_tokens
+                self.thinking_tokens = _sum(self.thinking_tokens, output.thinking_tokens)
+                self.cut_queries = _sum(self.cut_queries, output.cut_queries)
+                self._show_progress()
+        self._backend.synchronize()
+        self._end_ns = time.monotonic_ns()
+        self.passes += 1
+
+    @property
+    def duration_s(self) -> float:
+        """From the first phase's beginning to the end of the work."""
+        return (self._end_ns - self._starts_ns[0]) / 1e9
+
+    @functools.cached_property
+    def times(self) -> PhaseTimes:
+        """When each phase was entered."""
+        return PhaseTimes(self._plan.phases, self._entered, self._starts_ns, self._end_ns)
+
+    def _enter(self, phase: str) -> None:
+        self._backend.synchronize()
+        self._entered.append(self._places[phase])
+        self._starts_ns.append(time.monotonic_ns())
+
+    def _show_progress(self) -> None:
+        # Showing costs time that would be metered, so it is done twice a second at most.
+        now = time.monotonic()
+        if now >= self._next_progress:
+            self._next_progress = now + PROGRESS_EVERY_S
+            self._look()
+            self._observer.advance((self.queries - 1) % len(self._queries) + 1)
+
+
+def _sum(total: int | None, more: int | None) -> int | None:
+    """None as soon as one part is not known."""
+    return None if total is None or more is None else total + more

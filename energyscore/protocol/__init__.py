@@ -1,0 +1,1 @@
+"""What to do: tasks, models, workloads, datasets, bundled architectures, reference scales."""

@@ -1,0 +1,62 @@
+"""Whether the Hugging Face hub can be reached, found out fast instead of by minutes of retries."""
+
+import http.client
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from energyscore.base.errors import UsageError
+
+_TRUE = {"1", "ON", "YES", "TRUE"}
+
+
+def endpoint() -> str:
+    """The hub's address, `HF_ENDPOINT` when that is set."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+
+
+def offline_by_choice() -> bool:
+    """Whether HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) says that the hub is not to be asked."""
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return any(os.environ.get(name, "").upper() in _TRUE for name in names)
+
+
+def is_reachable(timeout_s: float = 3.0) -> bool:
+    """Ask the hub for a sign of life; any answer of its server counts as one."""
+    if offline_by_choice():
+        return False
+    address = endpoint()
+    wrong = UsageError(
+        f"HF_ENDPOINT is not an address: {address!r}.", "Unset it, or give https://HOST."
+    )
+    if not address.startswith(("https://", "http://")):
+        raise wrong
+    try:
+        request = urllib.request.Request(address, method="HEAD")
+        with urllib.request.urlopen(request, timeout=timeout_s):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    except (ValueError, http.client.HTTPException) as error:
+        raise wrong from error
+
+
+def file_sizes(model: str, revision: str | None, timeout_s: float = 5.0) -> dict[str, int] | None:
+    """Sizes in bytes of a model's files on the hub; None where the hub does not tell."""
+    commit = urllib.parse.quote(revision or "main", safe="")
+    address = f"{endpoint()}/api/models/{model}/tree/{commit}?recursive=true"
+    try:
+        with urllib.request.urlopen(address, timeout=timeout_s) as answer:
+            files = json.loads(answer.read())
+        return {file["path"]: int(file["size"]) for file in files if file["type"] == "file"}
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+        return None
+
+
+def stay_offline() -> None:
+    """Keep the libraries from asking the hub; call it before they are imported."""
+    os.environ["HF_HUB_OFFLINE"] = "1"

@@ -1,0 +1,344 @@
+"""A task: a standardized definition of work, read strictly from one YAML file and versioned."""
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from energyscore.base.errors import TaskError, did_you_mean, worded
+from energyscore.base.files import is_dir, is_file
+
+Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
+Kind = Literal["text", "image", "audio"]
+Precision = Literal["float32", "float16", "bfloat16"]
+Mode = Literal["default", "off", "low", "medium", "high", "on"]
+"""How a model is asked to reason: as it does unasked, or in a mode, from cheap to costly."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,47}$")]
+Count = Annotated[int, Field(gt=0)]
+
+
+_YAML_ERRORS = (ValueError, KeyError, AttributeError, IndexError, TypeError, RecursionError)
+"""What PyYAML lets through from values that look like dates, numbers or tags and are none."""
+
+
+QUICK_TOKENS = 64
+"""The most of an answer in a quick look at reasoning: a processor takes minutes for 1,000."""
+
+PROMPT_ROOM = 512
+"""Tokens of a context that are kept for the prompt, whatever an answer may have."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Dataset(_Strict):
+    """The official dataset: where it is, and which column holds what.
+
+    Attributes:
+        id: its name on the Hugging Face hub.
+        revision: the branch, tag or commit to load. Whatever it names is resolved to a commit
+            before loading, exactly that commit is loaded, and the result stores it.
+        split: the split to load.
+        columns: field of a query -> column of the dataset.
+        kinds: field of a query -> what it holds, where that is not text. Images and audio are
+            kept as the bytes of their files, and decoded in the `preprocess` phase.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: Annotated[str, Field(min_length=1)] = "main"
+    split: Annotated[str, Field(min_length=1)] = "train"
+    columns: Annotated[dict[str, str], Field(min_length=1)]
+    kinds: dict[str, Kind] = {}
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> "Dataset":
+        if unknown := sorted(set(self.kinds) - set(self.columns)):
+            raise ValueError(f"kinds: {unknown[0]} is none of the columns' fields")
+        return self
+
+    def kind_of(self, field: str) -> Kind:
+        """What a field of a query holds."""
+        return self.kinds.get(field, "text")
+
+
+class Sample(_Strict):
+    """The small sample that ships with the task: a JSON Lines file beside the task's YAML.
+
+    Cells of images and audio name files, relative to its folder.
+    """
+
+    file: Annotated[str, Field(pattern=r"^[\w./-]+\.jsonl$")]
+
+
+class Generation(_Strict):
+    """How text is generated. With `min_new_tokens` = `max_new_tokens` the length is forced.
+
+    Attributes:
+        max_new_tokens: the most that an answer may have.
+        min_new_tokens: the least.
+        strategy: how the next token is chosen.
+        reasoning: the mode that models are asked to reason in; null where a task has none.
+        usual_max_new_tokens: the most unless more is asked for, where the protocol's own maximum
+            takes very long; null: the protocol's.
+    """
+
+    max_new_tokens: Count
+    min_new_tokens: Annotated[int, Field(ge=0)] = 0
+    strategy: Literal["greedy"] = "greedy"
+    reasoning: Mode | None = None
+    usual_max_new_tokens: Count | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Generation":
+        if self.min_new_tokens > self.max_new_tokens:
+            raise ValueError("min_new_tokens is larger than max_new_tokens")
+        return self
+
+    def chosen(
+        self, reasoning: Mode, max_new_tokens: int | None, *, quick: bool = False
+    ) -> "Generation":
+        """What is done of it: in one mode, up to so many tokens (None: as usual, or few)."""
+        usual = QUICK_TOKENS if quick else self.usual_max_new_tokens
+        most = max_new_tokens or usual or self.max_new_tokens
+        change = {"max_new_tokens": most, "usual_max_new_tokens": None, "reasoning": reasoning}
+        return self.model_copy(update=change)
+
+    def within(self, context_length: int | None) -> "Generation":
+        """The same with fewer tokens where a context would leave a prompt no room for them.
+
+        A prompt keeps `PROMPT_ROOM` tokens, or half of a small context.
+        """
+        if self.reasoning is None or context_length is None:
+            return self
+        most = context_length - min(PROMPT_ROOM, context_length // 2)
+        return self.model_copy(update={"max_new_tokens": min(self.max_new_tokens, most)})
+
+    def recorded(self) -> dict[str, int | str]:
+        """What results say of it."""
+        return self.model_dump(exclude_none=True, exclude={"usual_max_new_tokens"})
+
+
+class Diffusion(_Strict):
+    """How images are made by diffusion.
+
+    Attributes:
+        steps: denoising steps of an image, as the pipeline's `num_inference_steps` counts them.
+        images: images of each query.
+    """
+
+    steps: Count
+    images: Count
+
+
+class ModelClass(_Strict):
+    """A size class; models are rated within theirs. `max_parameters_b` null: no upper bound."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Z]$")]
+    max_parameters_b: Annotated[float, Field(gt=0, strict=False)] | None
+    max_gpus: Count | None = 1
+
+
+class TaskSpec(_Strict):
+    """One task, as its YAML file defines it.
+
+    Attributes:
+        id: the task's name.
+        version: raised whenever a change makes old and new figures incomparable.
+        modality: which backend does the work (a name in `energyscore.measurement.catalog`).
+        queries: queries of one pass over the workload.
+        repeats: runs of a complete measurement.
+        precision: the dtypes that the protocol allows on a GPU; the first is the default. A
+            model whose own dtype is among them keeps it. On a CPU the work is done in float32.
+        phases: the phases that are metered, in order; a kind of model may have some of them only.
+        generation: how text is generated, by the kinds of models that do.
+        diffusion: how images are made, where the phase is `call`.
+        classes: size classes from small to large; empty where the task has none.
+        default_models: what is measured when no model is named.
+        scale_task: the task's name in the reference scales.
+    """
+
+    id: Name
+    version: Count
+    title: Annotated[str, Field(min_length=1)]
+    description: Annotated[str, Field(min_length=1)]
+    modality: Name
+    dataset: Dataset
+    sample: Sample
+    queries: Count = 1000
+    repeats: Count = 10
+    batch_size: Count = 1
+    precision: Annotated[list[Precision], Field(min_length=1)]
+    generation: Generation | None = None
+    diffusion: Diffusion | None = None
+    phases: Annotated[list[Phase], Field(min_length=1)]
+    classes: list[ModelClass] = []
+    default_models: Annotated[list[str], Field(min_length=1)]
+    scale_task: Name
+
+    @model_validator(mode="after")
+    def _coherent(self) -> "TaskSpec":
+        if len(set(self.phases)) != len(self.phases):
+            raise ValueError("phases: each may stand there once")
+        if ("decode" in self.phases) != (self.generation is not None):
+            raise ValueError("generation: is needed with a decode phase, and only with one")
+        if ("call" in self.phases) != (self.diffusion is not None):
+            raise ValueError("diffusion: is needed with a call phase, and only with one")
+        bounds = [c.max_parameters_b for c in self.classes]
+        if None in bounds[:-1] or bounds[:-1] != sorted(b for b in bounds[:-1] if b):
+            raise ValueError("classes: must go from small to large, null only in the last")
+        return self
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 over everything in the task that decides what is measured (not its prose)."""
+        content = self.model_dump(exclude={"title", "description", "default_models"})
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def has_modes(self) -> bool:
+        """Whether models are asked to reason in a mode."""
+        return self.generation is not None and self.generation.reasoning is not None
+
+    def class_of(self, parameters: int, bits: int | None) -> str | None:
+        """The size class of a model with this many parameters.
+
+        The official bounds (20 B and 66 B parameters, source: the AI Energy Score's
+        documentation) are those that 24 GB and 80 GB cards hold at 8 bits a parameter. A model
+        quantized below 8 bits needs less memory, so it counts with its parameters x bits / 8.
+
+        Args:
+            parameters: number of parameters.
+            bits: bits of a quantized parameter, or None when the model is not quantized.
+
+        Returns:
+            The class's name, or None where the task has no classes.
+        """
+        billions = parameters / 1e9 * (min(bits, 8) / 8 if bits else 1.0)
+        for model_class in self.classes:
+            if model_class.max_parameters_b is None or billions <= model_class.max_parameters_b:
+                return model_class.name
+        return self.classes[-1].name if self.classes else None
+
+
+class TaskFile:
+    """A task together with the folder it was read from, so that its sample can be found."""
+
+    def __init__(self, spec: TaskSpec, path: Path) -> None:
+        """Keep the definition and where it stands."""
+        self.spec = spec
+        self.path = path
+
+    @property
+    def sample_path(self) -> Path:
+        """Where the bundled sample lies: beside the task, or among those that ship.
+
+        A copy of a bundled task thus works without a copy of its sample.
+        """
+        beside = self.path.parent / self.spec.sample.file
+        shipped = bundled_tasks_dir() / self.spec.sample.file
+        return shipped if not is_file(beside) and is_file(shipped) else beside
+
+
+def bundled_tasks_dir() -> Path:
+    """The folder of the tasks that ship with energyscore.
+
+    In a checkout that is the repository's own `tasks/` (an editable install would otherwise
+    read a stale copy), in an installed package the copy made when it was built.
+    """
+    room = Path(__file__).resolve().parent
+    repository = room.parent.parent
+    if (repository / "pyproject.toml").is_file() and (repository / "tasks").is_dir():
+        return repository / "tasks"
+    return room / "_tasks"
+
+
+def load_task(path: Path) -> TaskFile:
+    """Read one task file.
+
+    Raises:
+        TaskError: naming the file, the key and what is wrong with it.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"Task file {path} cannot be read: {error}.") from error
+    except (yaml.YAMLError, *_YAML_ERRORS) as error:
+        raise TaskError(f"Task file {path} is not valid YAML: {error}.") from error
+    if not isinstance(content, dict):
+        raise TaskError(f"Task file {path} must hold a mapping of keys, as tasks/*.yaml do.")
+    try:
+        spec = TaskSpec.model_validate(content)
+    except ValidationError as error:
+        raise TaskError(f"Task file {path}: {_explain(error)}") from error
+    task = TaskFile(spec, path)
+    if not is_file(task.sample_path):
+        raise TaskError(
+            f"Task file {path}: sample.file: {task.sample_path} does not exist.",
+            "The path is relative to the task file.",
+        )
+    return task
+
+
+def load_tasks(extra_dir: Path | None = None) -> dict[str, TaskFile]:
+    """All bundled tasks by id, and those of a folder of your own, which win over bundled ones.
+
+    Raises:
+        TaskError: when the folder holds no task, two tasks share an id, or a file is wrong.
+    """
+    tasks = _load_dir(bundled_tasks_dir())
+    if extra_dir is not None:
+        if not is_dir(extra_dir):
+            raise TaskError(f"--task-path {extra_dir} is not a folder.")
+        own = _load_dir(extra_dir)
+        if not own:
+            raise TaskError(
+                f"--task-path {extra_dir} holds no task file (*.yaml).",
+                "`energyscore tasks text_generation` shows where a complete one lies.",
+            )
+        tasks.update(own)
+    return tasks
+
+
+def find_task(name: str, tasks: dict[str, TaskFile]) -> TaskFile:
+    """The task of that name.
+
+    Raises:
+        TaskError: with the nearest names, when there is none.
+    """
+    if name in tasks:
+        return tasks[name]
+    raise TaskError(f"Unknown task {name!r}.", did_you_mean(name.replace("-", "_"), tasks))
+
+
+def _load_dir(folder: Path) -> dict[str, TaskFile]:
+    tasks: dict[str, TaskFile] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        task = load_task(path)
+        if task.spec.id in tasks:
+            raise TaskError(
+                f"{path} and {tasks[task.spec.id].path} both define the task {task.spec.id!r}."
+            )
+        tasks[task.spec.id] = task
+    return tasks
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {where!r}. {did_you_mean(str(first['loc'][-1]), _known_keys())}"
+    if first["type"] == "missing":
+        return f"the key {where!r} is missing."
+    return f"{where}: {worded(first)}."
+
+
+def _known_keys() -> set[str]:
+    parts = (TaskSpec, Dataset, Sample, Generation, Diffusion, ModelClass)
+    return {name for part in parts for name in part.model_fields}

@@ -1,0 +1,257 @@
+"""The workload: a task's queries, from its dataset or yours, pinned and fingerprinted."""
+
+import difflib
+import hashlib
+import itertools
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from energyscore.base.errors import DatasetError
+from energyscore.base.files import is_dir, is_file, local_path, real_path
+from energyscore.protocol.rows import FILE_KINDS, Rows, read_file, read_folder, read_hub, read_jsonl
+from energyscore.protocol.task import TaskFile, TaskSpec
+
+BUNDLED, OFFICIAL = "bundled", "official"
+
+Query: TypeAlias = Mapping[str, Any]
+"""One item of the workload: the task's fields and their values."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Queries ready to be put to a model.
+
+    Attributes:
+        queries: the queries, in the dataset's order.
+        dataset: where they are from, as results name it.
+        revision: commit of a hub dataset, None for local data.
+        official: whether they are from the task's official dataset.
+        wanted: how many queries were asked for; more than `len(queries)` when the dataset
+            holds fewer.
+    """
+
+    queries: tuple[Query, ...]
+    dataset: str
+    revision: str | None
+    official: bool
+    wanted: int
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the queries: two workloads with the same one are the same work."""
+        canonical = json.dumps(
+            self.queries, sort_keys=True, separators=(",", ":"), default=_content_digest
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def shuffled(self, seed: int) -> list[Query]:
+        """The queries in a seeded random order.
+
+        Each repeat has its own: queries in a fixed order can lock to the counter's updates.
+        """
+        queries = list(self.queries)
+        random.Random(seed).shuffle(queries)
+        return queries
+
+
+def load_workload(task: TaskFile, source: str, count: int) -> Workload:
+    """Load the first `count` queries of a task.
+
+    Args:
+        task: the task.
+        source: `bundled`, `official`, a file (csv, json, jsonl, parquet), a folder, or the id
+            of a dataset on the hub.
+        count: how many queries.
+
+    Raises:
+        DatasetError: when there is no such dataset, it lacks a column, is empty, or a cell of
+            it is empty or no text.
+    """
+    spec = task.spec
+    path = locate(task, source)
+    if source == BUNDLED:
+        assert path is not None
+        queries = _to_queries(read_jsonl(path), spec, path, count, plain=True)
+        return Workload(queries, f"bundled:{spec.id}", None, False, count)
+    if path is not None and path.is_file():
+        queries = _to_queries(read_file(path), spec, path, count)
+        return Workload(queries, path.name, None, False, count)
+    if path is not None:
+        queries = _to_queries(read_folder(path, spec.dataset), spec, path, count, beside=path)
+        return Workload(queries, real_path(path).name, None, False, count)
+    dataset = spec.dataset.id if source == OFFICIAL else source
+    revision = spec.dataset.revision if dataset == spec.dataset.id else "main"
+    rows, commit = read_hub(dataset, revision, spec.dataset)
+    queries = _to_queries(rows, spec, Path(dataset), count)
+    return Workload(queries, dataset, commit, dataset == spec.dataset.id, count)
+
+
+def locate(task: TaskFile, source: str) -> Path | None:
+    """The file or folder that holds the rows of a source, None for a dataset on the hub.
+
+    Args:
+        task: the task.
+        source: as for `load_workload`.
+
+    Raises:
+        DatasetError: when it is the name of a file or folder that is not there.
+    """
+    if source == OFFICIAL:
+        return None
+    if source == BUNDLED:
+        return task.sample_path
+    path = local_path(source)
+    if path is not None and (is_file(path) or is_dir(path)):
+        return path
+    if Path(source).suffix.lower() in FILE_KINDS or source[:1] in "./~":
+        raise DatasetError(f"--dataset {source}: there is no such file or folder.")
+    return None
+
+
+def named_files(task: TaskFile, source: str, count: int) -> Iterator[Path]:
+    """The images and recordings that the first `count` rows of a file name, in their order.
+
+    Args:
+        task: the task.
+        source: as for `load_workload`; only files of rows name others.
+        count: how many rows are used.
+
+    Raises:
+        DatasetError: as `load_workload` does, but for files that cannot be read.
+    """
+    path, dataset = locate(task, source), task.spec.dataset
+    if path is None or not dataset.kinds or not is_file(path):
+        return
+    plain = source == BUNDLED
+    rows = read_jsonl(path) if plain else read_file(path)
+    for cells in _cells(rows, task.spec, path, count, plain=plain):
+        for field in dataset.kinds:
+            content = _content_or_file(*cells[field], path.parent)
+            if isinstance(content, Path):
+                yield content
+
+
+def _cells(
+    rows: Rows, spec: TaskSpec, where: Path, count: int, *, plain: bool
+) -> Iterator[dict[str, tuple[Any, str]]]:
+    """The cells of the first rows by the task's fields, each with its place for people.
+
+    A file may name its columns as the official dataset does or as the task's fields;
+    `plain` says that they are the fields (bundled samples).
+    """
+    columns: dict[str, str] = {}
+    for number, row in enumerate(itertools.islice(rows, count), start=1):
+        if number == 1 and not plain:
+            columns = _match_columns(row, spec, str(where))
+        named = {field: columns.get(field, field) for field in spec.dataset.columns}
+        yield {
+            field: (row.get(column), f"{where}, row {number}: the column {column!r}")
+            for field, column in named.items()
+        }
+
+
+def _to_queries(
+    rows: Rows,
+    spec: TaskSpec,
+    where: Path,
+    count: int,
+    *,
+    plain: bool = False,
+    beside: Path | None = None,
+) -> tuple[Query, ...]:
+    """The first rows as queries, each cell checked; they name files in the folder `beside`."""
+    queries: list[Query] = []
+    for cells in _cells(rows, spec, where, count, plain=plain):
+        query: dict[str, str | bytes] = {}
+        for field, (cell, place) in cells.items():
+            kind = spec.dataset.kind_of(field)
+            if kind == "text":
+                query[field] = _text(cell, place)
+                continue
+            query[field] = content = _bytes(cell, place, beside or where.parent)
+            if kind == "audio":
+                _check_recording(content, place, cell)
+        queries.append(query)
+    if not queries:
+        raise DatasetError(f"The dataset {where} is empty.", "It must hold at least one row.")
+    return tuple(queries)
+
+
+def _text(cell: Any, place: str) -> str:
+    if not isinstance(cell, str) or not cell.strip():
+        problem = "is empty" if cell is None or cell == "" else "holds no text"
+        raise DatasetError(f"{place} {problem}.", "Remove the row or fill it in.")
+    return cell
+
+
+def _bytes(cell: Any, place: str, folder: Path) -> bytes:
+    content = _content_or_file(cell, place, folder)
+    if isinstance(content, bytes):
+        return content
+    try:
+        return content.read_bytes()
+    except (OSError, ValueError) as error:
+        raise _unreadable(content, place, error) from error
+
+
+def _content_or_file(cell: Any, place: str, folder: Path) -> bytes | Path:
+    """What a cell for an image or a recording holds: its file's bytes, or where it lies."""
+    if isinstance(cell, Mapping):
+        cell = cell.get("bytes") or cell.get("path")
+    if isinstance(cell, bytes) and cell:
+        return cell
+    if not isinstance(cell, str) or not cell.strip():
+        raise DatasetError(f"{place} names no file.", "Remove the row or fill it in.")
+    try:
+        return folder / Path(cell).expanduser()
+    except RuntimeError as error:
+        raise _unreadable(cell, place, error) from error
+
+
+def _unreadable(file: object, place: str, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"{place} names the file {file}, which cannot be read: {error}.",
+        "Paths are relative to the folder of the file that names them.",
+    )
+
+
+def _check_recording(content: bytes, place: str, cell: Any) -> None:
+    """Refuse a recording that is broken, by its row and its file."""
+    from energyscore.protocol.recordings import find_fault
+
+    fault = find_fault(content)
+    if fault:
+        named = cell.get("path") if isinstance(cell, Mapping) else cell
+        file = f" ({named})" if isinstance(named, str) else ""
+        raise DatasetError(
+            f"{place}: the recording{file} {fault}.",
+            "It must be a whole WAV, FLAC, OGG or MP3 file: restore it, or remove the row.",
+        )
+
+
+def _content_digest(content: Any) -> str:
+    """What stands for bytes in a fingerprint."""
+    if not isinstance(content, bytes):
+        raise TypeError(f"a query holds {type(content).__name__}")
+    return hashlib.sha256(content).hexdigest()
+
+
+def _match_columns(row: Mapping[str, Any], spec: TaskSpec, where: str) -> dict[str, str]:
+    columns = {}
+    for field, official in spec.dataset.columns.items():
+        found = next((name for name in (official, field) if name in row), None)
+        if found is None:
+            known = [str(name) for name in row]
+            near = difflib.get_close_matches(official.lower(), known, n=1)
+            raise DatasetError(
+                f"The dataset {where} has no column {official!r}; its columns are: "
+                f"{', '.join(known)}. The task {spec.id} expects: "
+                f"{', '.join(spec.dataset.columns.values())}.",
+                f"Rename {near[0]!r} to {official!r}." if near else "Rename or add it.",
+            )
+        columns[field] = found
+    return columns

@@ -1,0 +1,1 @@
+"""What people see and share: one format a module, each a pure function to bytes or text."""

@@ -1,0 +1,260 @@
+"""Results of one model for its model card: `model-index` metadata, and a table in Markdown.
+
+The hub documents `co2_eq_emissions` for training: no energy of inference goes there. Estimates
+have metrics of their own, so that nobody compares them with measured energy by accident.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from energyscore.base.units import format_number, format_wh
+from energyscore.judge.rated import RatedResult, Report
+from energyscore.publish.card_entries import (
+    HEADING,
+    METRIC_PREFIX,
+    CardFigures,
+    escape_markdown,
+    heading_of,
+)
+from energyscore.publish.notes import notes_on
+from energyscore.publish.typesetting import plain
+from energyscore.publish.wording import month_of, task_of
+from energyscore.results.result import Result
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+CARD_VERSION = 1
+_DIGEST_LENGTH = 12
+
+_TASKS = {
+    "asr": "automatic-speech-recognition",
+    "image_captioning": "image-to-text",
+    "image_generation": "text-to-image",
+    "reasoning": "text-generation",
+}
+"""The hub's names of tasks, where they are not ours with hyphens."""
+
+
+def model_index(report: Report) -> list[dict[str, Any]]:
+    """The results of `model-index`: one entry a result, with its energy and its stars."""
+    from huggingface_hub.repocard_data import eval_results_to_model_index
+
+    name = card_name(report)
+    entries = []
+    # One at a time: the hub's function would put results of two machines into one entry.
+    for entry in report:
+        entries += eval_results_to_model_index(name, _metrics(entry))[0]["results"]
+    return entries
+
+
+def card_name(report: Report) -> str:
+    """The model's name in `model-index`: without its organisation."""
+    return plain(report[0].result.model.id.rpartition("/")[2] or report[0].result.model.id)
+
+
+def card_figures(report: Report) -> CardFigures:
+    """All that goes into the card of the model that the results are of."""
+    return CardFigures(
+        name=card_name(report),
+        model=plain(report[0].result.model.id),
+        results=model_index(report),
+        blocks=card_blocks(report),
+    )
+
+
+def card_blocks(report: Report) -> dict[str, str]:
+    """Of each task what stands in the card's text: a table, and what must be known to read it."""
+    names = [
+        *("model", "energy of 1,000 queries", "metered", "stars", "relative to"),
+        *("hardware", "precision", "measured"),
+    ]
+    blocks = {}
+    for task in dict.fromkeys(task_of(entry.result) for entry in report):
+        entries = [entry for entry in report if task_of(entry.result) == task]
+        lines = [
+            heading_of(task),
+            "",
+            _row(names),
+            "|" + "---|" * len(names),
+            *(_row([escape_markdown(cell) for cell in _cells(entry)]) for entry in entries),
+            "",
+            *(f"- {escape_markdown(note)}" for note in notes_on(entries)),
+            f"- {escape_markdown(_origin(entries))}",
+        ]
+        blocks[task] = "\n".join(lines)
+    return blocks
+
+
+def card_section(report: Report) -> str:
+    """What stands in the text of a card that has no other task."""
+    return "\n\n".join([HEADING, *card_blocks(report).values()]) + "\n"
+
+
+def to_card_json(report: Report) -> bytes:
+    """The same for programs: an object with the `model-index` and the section's Markdown."""
+    content = {
+        "card_version": CARD_VERSION,
+        "model": report[0].result.model.id,
+        "model-index": [{"name": card_name(report), "results": model_index(report)}],
+        "section": card_section(report),
+    }
+    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+
+
+def facts_of(entry: RatedResult) -> dict[str, Any]:
+    """What a figure must not be read without, for programs; None where it is not known."""
+    result, rating = entry.result, entry.rating
+    score = result.score
+    interval = score.ci95 if rating.basis == "gpu" else score.system_ci95
+    return {
+        "unit": "Wh per 1,000 queries",
+        "basis": "GPU" if rating.basis == "gpu" else "processor and memory",
+        "estimated": rating.estimated,
+        "ci95": None if interval is None else [_rounded(limit) for limit in interval],
+        "runs": score.runs,
+        "method": score.method if rating.basis == "gpu" else score.system_method,
+        "model": plain(result.model.id),
+        "hardware": result.hardware,
+        "measured_at": result.created_at,
+        "revision": result.model.revision,
+        "precision": result.model.dtype,
+        "quantization": result.model.quantization,
+        "batch_size": result.workload.batch_size,
+        "queries": result.workload.queries,
+        "reasoning": result.mode,
+        "model_class": result.model.model_class,
+        "random_weights": True if result.model.weights == "random" else None,
+        "quick": True if result.protocol.quick else None,
+        "energyscore": result.environment.energyscore,
+    }
+
+
+def dataset_of(result: Result) -> str | None:
+    """The dataset's id on the hub; None where the queries are from elsewhere."""
+    return result.workload.dataset if result.workload.revision else None
+
+
+def energy_wh(entry: RatedResult) -> float:
+    """The figure with six significant digits, which is more than any meter knows.
+
+    Raises:
+        ValueError: when there is none; such results stand in no card.
+    """
+    if entry.rating.energy_wh is None:
+        raise ValueError("no energy was measured")
+    return _rounded(entry.rating.energy_wh)
+
+
+def hub_task(result: Result) -> str:
+    """What the hub calls the task."""
+    return _TASKS.get(result.task.id, result.task.id.replace("_", "-"))
+
+
+def _metrics(entry: RatedResult) -> "list[EvalResult]":
+    from huggingface_hub import EvalResult
+
+    result, rating = entry.result, entry.rating
+    random = result.model.weights == "random"
+    kind = ("random_weights_" if random else "") + ("estimated_" if rating.estimated else "")
+    what = "GPU" if rating.basis == "gpu" else "processor and memory"
+    how = (", estimated" if rating.estimated else "") + (", random weights" if random else "")
+    common: dict[str, Any] = {
+        "task_type": hub_task(result),
+        "task_name": task_of(result),
+        "dataset_type": plain(result.workload.dataset),
+        "dataset_name": plain(result.workload.dataset),
+        "dataset_revision": result.workload.revision,
+    }
+    metrics = [
+        EvalResult(
+            **common,
+            metric_type=f"{METRIC_PREFIX}{kind}{rating.basis}_wh_per_1k_queries",
+            metric_name=f"Inference energy, {what}{how} (Wh per 1,000 queries, less is better)",
+            metric_value=energy_wh(entry),
+            metric_args=_known(facts_of(entry)),
+        )
+    ]
+    if rating.stars is not None:
+        metrics.append(
+            EvalResult(
+                **common,
+                metric_type=f"{METRIC_PREFIX}{kind}stars",
+                metric_name=f"Energy stars of 5{how} ({rating.scale})",
+                metric_value=rating.stars,
+            )
+        )
+    return metrics
+
+
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _cells(entry: RatedResult) -> tuple[str, ...]:
+    return (
+        _model(entry),
+        _energy(entry),
+        _metered(entry),
+        _stars(entry),
+        entry.rating.scale or entry.rating.reason,
+        entry.result.hardware,
+        entry.result.model.dtype,
+        month_of(entry.result),
+    )
+
+
+def _model(entry: RatedResult) -> str:
+    """Which model was measured: with its revision, and the kind of weights it had."""
+    model = entry.result.model
+    digest = (model.revision or "").removeprefix("sha256:")[:_DIGEST_LENGTH]
+    parts = [
+        f"{model.id} @{digest}" if digest else model.id,
+        "random weights" if model.weights == "random" else "",
+        f"quantized: {model.quantization}" if model.quantization else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _energy(entry: RatedResult) -> str:
+    rating, score = entry.rating, entry.result.score
+    interval = score.ci95 if rating.basis == "gpu" else score.system_ci95
+    shown = format_wh(energy_wh(entry))
+    if interval is None or not rating.energy_wh:
+        return shown
+    share = (interval[1] - interval[0]) / 2 / rating.energy_wh * 100
+    return f"{shown} ± {format_number(share)} %"
+
+
+def _metered(entry: RatedResult) -> str:
+    if entry.rating.basis == "system":
+        return f"CPU and RAM, {'estimated' if entry.rating.estimated else 'measured'}"
+    method = {"counter": "counter", "power_integral": "integrated power"}
+    return f"GPU, {method.get(entry.result.score.method or '', 'unknown')}"
+
+
+def _stars(entry: RatedResult) -> str:
+    stars = entry.rating.stars
+    if stars is None:
+        return "none"
+    return "★" * stars + "☆" * (5 - stars) + (" estimated" if entry.rating.estimated else "")
+
+
+def _origin(report: Report) -> str:
+    versions = dict.fromkeys(entry.result.environment.energyscore for entry in report)
+    revisions = dict.fromkeys(entry.result.model.revision for entry in report)
+    known = [revision for revision in revisions if revision]
+    of = f", of revision {', '.join(known)}" if known else ""
+    return (
+        f"Measured with energyscore {', '.join(versions)}{of}. ± is the 95% interval over the "
+        "runs. Stars are relative to what is named beside them: five for the least energy."
+    )
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")

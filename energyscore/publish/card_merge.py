@@ -1,0 +1,191 @@
+"""Writing results into a model card that is there already, without losing anything in it.
+
+A card is a front matter of YAML between two lines of `---`, and a text in Markdown. Everything
+that is not ours stays as it is, character by character: other keys, comments, quotes, line ends.
+Ours stands between two markers, in the front matter and in the text, and is replaced the next time.
+Whatever the result is, it is read again before it is given back, and has to say what was meant.
+"""
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from energyscore.base.errors import UsageError
+from energyscore.publish.card_entries import CardFigures, Plan, merge_section, others_in, plan_index
+from energyscore.publish.card_front import BREAK, YAML_ERRORS, merge_front
+
+BEGIN, END = "<!-- energyscore: begin -->", "<!-- energyscore: end -->"
+
+# As the hub reads cards; and what it does not call a front matter, an empty one.
+_FRONT = re.compile(rf"(\s*---{BREAK})([\s\S]*?)({BREAK}---[ \t]*(?:\r\n|\n|$))")
+_EMPTY_FRONT = re.compile(rf"\s*---[ \t]*{BREAK}---[ \t]*(?:\r\n|\n|$)")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\r\n]*)")
+
+
+@dataclass(frozen=True)
+class _Card:
+    opening: str
+    front: str
+    closing: str
+    body: str
+    line_break: str
+
+
+def merge_card(
+    card: str, figures: CardFigures, where: str, *, replace: bool = False
+) -> tuple[str, tuple[str, ...]]:
+    """A card with our results in its `model-index` and our section in its text.
+
+    Args:
+        card: the card as it is; empty for a new one.
+        figures: what goes into it. Results of the same tasks that are in it are replaced.
+        where: the card's name in messages.
+        replace: take out our figures of another model, which are an error otherwise.
+
+    Returns:
+        The new card, and what whoever asked for it should know. Merged into it once more, the same
+        results change nothing.
+
+    Raises:
+        UsageError: when the card is broken, holds our figures of another model, or cannot take
+            these without losing something.
+    """
+    parts = _split(card, where)
+    data = _parse(parts.front, where)
+    index = data.get("model-index")
+    _check_index(index, where)
+    others = others_in(index or [], figures.model)
+    if others and not replace:
+        raise UsageError(
+            f"{where} holds figures of another model, {', '.join(others)}; these are of "
+            f"{figures.model}.",
+            "Name another card, or add --replace to take those out; nothing was written.",
+        )
+    plan = plan_index(index or [], figures)
+    front = merge_front(parts.front, data, plan, figures.model, parts.line_break)
+    if front is None:
+        raise UsageError(
+            f"{where}: its front matter is written in a way that nothing can be added to without "
+            "changing the rest.",
+            "Write its keys and results one a line, without { } or [ ] around them; nothing was "
+            "written.",
+        )
+    body = _merge_body(parts, plan, figures, where)
+    merged = parts.opening + front + parts.closing + body
+    _check(merged, body, where)
+    gone = (f"figures of {', '.join(others)} were taken out",) if others else ()
+    return merged, gone + plan.remarks
+
+
+def _split(card: str, where: str) -> _Card:
+    first = re.search(BREAK, card)
+    line_break = first[0] if first else "\n"
+    mark = "\ufeff" if card.startswith("\ufeff") else ""
+    text = card.removeprefix(mark)
+    opening, closing = f"{mark}---{line_break}", f"{line_break}---{line_break}"
+    found = _FRONT.match(text)
+    empty = _EMPTY_FRONT.match(text)
+    if found and not empty:
+        opening, front, closing = mark + found[1], found[2], found[3]
+        if not closing.endswith(("\n", "\r")):
+            closing += line_break
+        return _Card(opening, front, closing, text[found.end() :], line_break)
+    if empty:
+        return _Card(opening, "", closing, text[empty.end() :], line_break)
+    if re.match(rf"\s*---[ \t]*(?:{BREAK}|$)", text):
+        raise UsageError(
+            f"{where}: its front matter is not between two lines of --- alone.",
+            "Mend it first; nothing was written.",
+        )
+    return _Card(opening, "", closing, line_break + text if text else "", line_break)
+
+
+def _parse(front: str, where: str) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(front)
+    except (*YAML_ERRORS, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        # Line 1 of the front matter is line 2 of the card.
+        place = f" in line {mark.line + 2}" if mark else ""
+        problem = getattr(error, "problem", None) or error
+        raise UsageError(
+            f"{where}: its front matter is not YAML{place}: {problem}.",
+            "Mend it first; nothing was written.",
+        ) from error
+    if data is not None and not isinstance(data, dict):
+        raise UsageError(
+            f"{where}: its front matter holds no keys and values.",
+            "Mend it first; nothing was written.",
+        )
+    return data or {}
+
+
+def _check_index(index: Any, where: str) -> None:
+    fits = index is None or (
+        isinstance(index, list)
+        and all(isinstance(entry, dict) and "name" in entry for entry in index)
+        and all(isinstance(entry.get("results") or [], list) for entry in index)
+    )
+    if not fits:
+        raise UsageError(
+            f"{where}: its model-index is not a list of models with a name and a list of results.",
+            "Mend or remove it first; nothing was written.",
+        )
+
+
+def _merge_body(card: _Card, plan: Plan, figures: CardFigures, where: str) -> str:
+    body = card.body
+    places = {mark: _places(body, mark) for mark in (BEGIN, END)}
+    begins, ends = len(places[BEGIN]), len(places[END])
+    start, end = (found[0] if found else -1 for found in places.values())
+    if (begins, ends) not in ((0, 0), (1, 1)) or end < start:
+        raise UsageError(
+            f"{where}: {BEGIN} stands in it {begins} times and {END} {ends} times.",
+            "Leave one pair of them, in this order; nothing was written.",
+        )
+    old = re.split(BREAK, body[start + len(BEGIN) : end]) if begins else []
+    lines = merge_section(old, plan.tasks, figures.blocks)
+    ours = card.line_break.join([BEGIN, *lines, END])
+    if not begins:
+        gap = "" if not body else card.line_break * (1 if body.endswith(("\n", "\r")) else 2)
+        return (body or card.line_break) + gap + ours + card.line_break
+    return body[:start] + ours + body[end + len(END) :]
+
+
+def _places(body: str, mark: str) -> list[int]:
+    """Where a marker stands; in a block of code it is an example."""
+    blocks, opened = [], None
+    for line in re.finditer(r"[^\r\n]+", body):
+        fence = _FENCE.fullmatch(line[0])
+        if fence is None:
+            continue
+        if opened is None:
+            opened = line.start(), fence[1]
+        elif fence[1].startswith(opened[1]) and not fence[2].strip():
+            blocks.append((opened[0], line.end()))
+            opened = None
+    found = (one.start() for one in re.finditer(re.escape(mark), body))
+    return [at for at in found if not any(start <= at < end for start, end in blocks)]
+
+
+def _check(merged: str, body: str, where: str) -> None:
+    """The hub's own reader must find the text where we left it."""
+    from huggingface_hub import ModelCard
+
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.ERROR)  # it may find fault with entries that are not ours
+    try:
+        read = ModelCard(merged.removeprefix("\ufeff"), ignore_metadata_errors=True)
+    except (*YAML_ERRORS, RecursionError) as error:
+        raise UsageError(f"{where}: the hub could not read the card: {error}.") from error
+    finally:
+        log.setLevel(level)
+    if read.text != body:
+        raise UsageError(
+            f"{where}: the hub would read the card otherwise than it is meant.",
+            "Begin the card with a line of ---; nothing was written.",
+        )

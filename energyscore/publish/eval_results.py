@@ -1,0 +1,71 @@
+"""Results as the hub's `.eval_results/*.yaml`: one file a result, to lie in the model's repository.
+
+The hub ranks the values in them by dataset. So only measured GPU energy of a model's own
+weights, by the whole protocol's windows, on a dataset of the hub goes there: an estimate would be
+ranked among measurements.
+"""
+
+import re
+
+import yaml
+
+from energyscore.judge.rated import RatedResult
+from energyscore.publish.card import dataset_of, energy_wh, facts_of
+
+
+def why_not(entry: RatedResult) -> str:
+    """Why a result cannot go there; empty when it can."""
+    if entry.rating.basis != "gpu":
+        return "its figure is not measured GPU energy"
+    if entry.result.model.weights == "random":
+        return "its weights are random"
+    if entry.result.protocol.quick:
+        return "it is of a quick run"
+    if dataset_of(entry.result) is None:
+        return "its dataset is not on the hub"
+    return ""
+
+
+def eval_result_name(entry: RatedResult) -> str:
+    """The file's name: the same for the same measurement made again."""
+    result = entry.result
+    mode = result.mode
+    parts = ["energyscore", result.task.id, *([mode] if mode else []), result.identity[:10]]
+    return f"{re.sub(r'[^A-Za-z0-9_-]', '-', '_'.join(parts))}.yaml"
+
+
+def to_eval_results(entry: RatedResult) -> bytes:
+    """The file: a list of one entry, in the form that the hub documents."""
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+
+    result = entry.result
+    facts = facts_of(entry)
+    told = {
+        "": "GPU energy in Wh per 1,000 queries, less is better",
+        "95% interval": facts["ci95"] and " to ".join(f"{limit:g}" for limit in facts["ci95"]),
+        "runs": facts["runs"],
+        "method": facts["method"],
+        "hardware": facts["hardware"],
+        "precision": facts["precision"],
+        "quantization": facts["quantization"],
+        "model revision": facts["revision"],
+        "reasoning": facts["reasoning"],
+        "batch": facts["batch_size"],
+        "queries": facts["queries"],
+        "stars of 5": entry.rating.stars,
+        "relative to": entry.rating.scale,
+        "energyscore": facts["energyscore"],
+    }
+    notes = "; ".join(
+        f"{name}: {value}".removeprefix(": ") for name, value in told.items() if value
+    )
+    line = EvalResultEntry(
+        dataset_id=dataset_of(result) or "",
+        task_id=result.task.id,
+        value=energy_wh(entry),
+        dataset_revision=result.workload.revision,
+        date=result.created_at,
+        notes=notes,
+    )
+    content = eval_result_entries_to_yaml([line])
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000).encode()

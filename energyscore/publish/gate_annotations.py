@@ -1,0 +1,25 @@
+"""A verdict as GitHub annotations: a line of a log for each check that does not pass, and notes."""
+
+from energyscore.base.text import command_data, command_property, one_line
+from energyscore.judge.gate import Verdict
+
+_LEVELS = {"failure": "error", "error": "error", "warning": "warning"}
+
+
+def to_annotations(verdict: Verdict) -> bytes:
+    """Workflow commands, errors first; GitHub shows ten of each level a step."""
+    lines = []
+    for check in verdict.checks:
+        if check.counts_as != "pass":
+            level = _LEVELS[check.counts_as]
+            title = command_property(one_line(f"Energy gate: {check.outcome}"))
+            task = f"{check.task}, " if check.task else ""
+            said = f"{task}{check.subject}: {check.threshold}: {check.said}"
+            lines.append(f"::{level} title={title}::{command_data(one_line(said))}\n")
+    remarks = list(verdict.remarks)
+    if verdict.nothing_decided:
+        remarks.insert(0, verdict.line)
+    for remark in remarks:
+        title = command_property("Energy gate: note")
+        lines.append(f"::notice title={title}::{command_data(one_line(remark))}\n")
+    return "".join(sorted(lines, key=lambda line: not line.startswith("::error"))).encode()

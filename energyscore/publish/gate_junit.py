@@ -1,0 +1,85 @@
+"""A verdict as JUnit XML: one case a threshold, as CI servers show it."""
+
+import xml.etree.ElementTree as ET
+
+from energyscore.base.text import one_line, xml_text
+from energyscore.judge.gate import Verdict
+from energyscore.judge.gate_checks import Check
+
+_NAME = "energyscore gate"
+
+
+def to_junit(verdict: Verdict) -> bytes:
+    """One suite: broken thresholds are failures, what could not be checked errors.
+
+    What cannot be told is skipped where it counts as a warning, so that it does not look passed.
+    """
+    counted = [check.counts_as for check in verdict.checks]
+    numbers = {
+        "tests": str(len(counted)),
+        "failures": str(counted.count("failure")),
+        "errors": str(counted.count("error")),
+    }
+    skipped = {"skipped": str(counted.count("warning"))}
+    whole = ET.Element("testsuites", {"name": _NAME, **numbers, "time": "0"})
+    suite = ET.SubElement(
+        whole,
+        "testsuite",
+        {
+            "name": _NAME,
+            **numbers,
+            **skipped,
+            "time": "0",
+            "timestamp": verdict.created_at.removesuffix("Z"),
+        },
+    )
+    names: dict[tuple[str | None, str], int] = {}
+    for check in verdict.checks:
+        name = _name_of(check)
+        number = names.get((check.task, name), 0) + 1
+        names[check.task, name] = number
+        # Readers take two cases of one name for one that ran twice.
+        _add_case(suite, check, name if number == 1 else f"{name} ({number})")
+    ET.SubElement(suite, "system-out").text = _clean("; ".join((verdict.line, *verdict.remarks)))
+    ET.indent(whole)
+    text = ET.tostring(whole, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
+
+
+def _name_of(check: Check) -> str:
+    hardware = f" [{check.hardware}]" if check.hardware else ""
+    return _clean(f"{check.subject}: {check.threshold}{hardware}")
+
+
+def _add_case(suite: ET.Element, check: Check, name: str) -> None:
+    where = {"classname": _clean(check.task or check.rule), "name": name, "time": "0"}
+    case = ET.SubElement(suite, "testcase", where)
+    reason = _clean(check.reason)
+    if check.counts_as == "warning":
+        ET.SubElement(case, "skipped", {"message": f"inconclusive: {reason}"})
+    elif check.counts_as in ("failure", "error"):
+        said = {"message": reason, "type": check.outcome}
+        ET.SubElement(case, check.counts_as, said).text = _details(check)
+    else:
+        ET.SubElement(case, "system-out").text = _details(check)
+
+
+def _details(check: Check) -> str:
+    facts = {
+        "outcome": check.outcome,
+        "reason": check.reason,
+        "value": check.value,
+        "95% interval": check.ci95,
+        "limit": check.limit,
+        "unit": check.unit,
+        "estimated": "yes" if check.is_estimate else None,
+        "runs": check.runs,
+        "file": check.source,
+        "baseline": check.baseline.source if check.baseline else None,
+        "rule": check.rule,
+    }
+    return "\n".join(f"{name}: {_clean(str(v))}" for name, v in facts.items() if v is not None)
+
+
+def _clean(text: str) -> str:
+    return xml_text(one_line(text))

@@ -1,0 +1,71 @@
+"""A verdict as Markdown, for the summary of a job."""
+
+from energyscore.base.text import markdown_text
+from energyscore.base.units import format_number
+from energyscore.judge.gate import Verdict
+from energyscore.judge.gate_checks import Check
+
+MOST_BYTES = 900_000
+"""GitHub takes 1 MiB of summary a step, and shows none of a larger one."""
+
+MOST_REMARKS = 20
+
+_MARKS = {"pass": "✅", "warning": "⚠️", "failure": "❌", "error": "⛔"}
+_FIRST = ("failure", "error", "warning", "pass")
+_HEAD = (
+    "| | task | model | hardware | threshold | value | outcome |\n|---|---|---|---|---|---|---|\n"
+)
+
+
+def to_markdown(verdict: Verdict) -> bytes:
+    """The verdict and a table of all checks, worst first; rows that do not fit are counted."""
+    mark = {"pass": "✅", "fail": "❌", "invalid": "⛔"}[verdict.verdict]
+    mark = "⚠️" if verdict.nothing_decided else mark
+    text = f"## {mark} Energy gate {markdown_text(verdict.line)}\n\n{_HEAD}"
+    rows = [_row(check) for check in sorted(verdict.checks, key=_rank)]
+    size, shown = len(text.encode()), 0
+    for row in rows:
+        size += len(row.encode())
+        if size > MOST_BYTES:
+            break
+        shown += 1
+    text += "".join(rows[:shown])
+    if shown < len(rows):
+        text += f"\n{len(rows) - shown} more checks are left out here.\n"
+    text += "".join(f"\n- {markdown_text(remark)}" for remark in verdict.remarks[:MOST_REMARKS])
+    text += "\n" * bool(verdict.remarks)
+    if len(verdict.remarks) > MOST_REMARKS:
+        text += f"\n{len(verdict.remarks) - MOST_REMARKS} more notes are left out here.\n"
+    if any(check.is_estimate for check in verdict.checks):
+        text += "\n*estimated*: by load and time, not by a meter; no GPU energy.\n"
+    text += (
+        "\nEnergy in Wh per 1,000 queries with the 95% interval over the runs. "
+        f"energyscore {markdown_text(verdict.energyscore)}, {verdict.created_at}.\n"
+    )
+    return text.encode()
+
+
+def _rank(check: Check) -> int:
+    return _FIRST.index(check.counts_as)
+
+
+def _row(check: Check) -> str:
+    cells = (
+        _MARKS[check.counts_as],
+        markdown_text(check.task or ""),
+        markdown_text(check.subject),
+        markdown_text(check.hardware or ""),
+        markdown_text(check.threshold),
+        markdown_text(_value(check)),
+        f"{check.outcome}: {markdown_text(check.reason)}",
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _value(check: Check) -> str:
+    if check.value is None:
+        return "none"
+    if check.kind == "stars":
+        return f"{check.value:.0f} stars{' (estimated)' if check.is_estimate else ''}"
+    half = "" if check.ci95 is None else f" ± {format_number((check.ci95[1] - check.ci95[0]) / 2)}"
+    return f"{format_number(check.value)}{half} Wh{' (estimated)' if check.is_estimate else ''}"

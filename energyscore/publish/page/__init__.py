@@ -1,0 +1,133 @@
+"""Rated results as a static site: an index of all, and a page for each.
+
+Every page is whole by itself: styles and script stand in it, nothing is asked of any server, and
+it works from a disk. What results say of themselves (names above all) is written by others: the
+templates escape all of it, and a content security policy lets nothing run but the script that is
+ours. The same results give the same bytes.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from energyscore.judge.modes import multiples_of
+from energyscore.judge.rated import RatedResult, Report, told_apart
+from energyscore.publish.label import label_svg
+from energyscore.publish.page.detail import detail_of
+from energyscore.publish.page.index import index_of
+from energyscore.publish.page.names import page_names
+from energyscore.publish.page.words import shown
+from energyscore.results.result import result_to_json
+
+FOLDER = "results"
+"""Where the pages of single results lie, with their labels and files."""
+
+TITLE = "Energy of AI models"
+
+
+RAW_ENDING = ".raw.jsonl.gz"
+
+
+def to_page(
+    report: Report, title: str = TITLE, raws: Mapping[str, bytes] | None = None
+) -> dict[str, bytes]:
+    """The files of the site: path in it, with `/`, and content. `index.html` is the last.
+
+    Each result has a page, its file, and where it is valid its label, under one name; beside them
+    its raw record, under the name that the result gives it.
+
+    Args:
+        report: the results with their ratings.
+        title: the heading.
+        raws: the raw records that are at hand, by the file of their result.
+    """
+    entries = sorted(told_apart(report), key=_order)
+    multiples = multiples_of([entry.result for entry in entries])
+    names = page_names([entry.result for entry in entries])
+    pages = _templates(title)
+    files: dict[str, bytes] = {}
+    detail = pages.get_template("result.html")
+    by_model: dict[str, list[tuple[RatedResult, str]]] = {}
+    for entry, name in zip(entries, names, strict=True):
+        by_model.setdefault(_model(entry), []).append((entry, name))
+    for entry, name, multiple in zip(entries, names, multiples, strict=True):
+        path = f"{FOLDER}/{name}"
+        if entry.result.valid:
+            files[f"{path}.svg"] = label_svg(entry).encode()
+        files[f"{path}.json"] = result_to_json(entry.result).encode()
+        raw, why_no_raw = _raw(entry, (raws or {}).get(entry.file), files)
+        files |= raw
+        others = [one for one in by_model[_model(entry)] if one[1] != name]
+        view = detail_of(entry, name, multiple, others, why_no_raw)
+        files[f"{path}.html"] = detail.render(view=view, root="../").encode()
+    view_of_all = index_of(entries, multiples, [f"{FOLDER}/{name}.html" for name in names])
+    files["index.html"] = pages.get_template("index.html").render(view=view_of_all).encode()
+    return files
+
+
+def _raw(
+    entry: RatedResult, data: bytes | None, files: Mapping[str, bytes]
+) -> tuple[dict[str, bytes], str]:
+    """The raw record's place and content; nothing where it cannot be given, and why."""
+    part = entry.result.raw
+    if part is None:
+        return {}, "none was kept"
+    if data is None or hashlib.sha256(data).hexdigest() != part.sha256:
+        return {}, "it did not lie beside the result, or was changed"
+    path = f"{FOLDER}/{part.file}"
+    # The name is the result's own: it may take the place of nothing else.
+    if not part.file.endswith(RAW_ENDING) or files.get(path, data) != data:
+        return {}, f"its name, {part.file}, cannot stand here"
+    return {path: data}, ""
+
+
+def _model(entry: RatedResult) -> str:
+    """What is one model: folders of one name are several, revisions on the hub are not."""
+    return entry.name if entry.result.model.source == "local" else entry.result.model.id
+
+
+def _order(entry: RatedResult) -> tuple[object, ...]:
+    """By energy; what is invalid comes after, what has no figure last. The order is total."""
+    result, energy_wh = entry.result, entry.rating.energy_wh
+    return (
+        energy_wh is None,
+        not result.valid,
+        energy_wh or 0.0,
+        result.model.id,
+        result.created_at,
+        hashlib.sha256(result_to_json(result).encode()).hexdigest(),
+    )
+
+
+def _templates(title: str) -> Environment:
+    style, script = _asset("page.css"), _asset("page.js")
+    pages = Environment(
+        loader=PackageLoader("energyscore.publish.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    pages.globals |= {
+        "title": title,
+        "style": style,
+        "script": script,
+        "style_hash": _hash(style),
+        "script_hash": _hash(script),
+        "root": "",
+    }
+    return pages
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """What a content security policy knows a style or a script by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,130 @@
+"""In which points a result holds the official protocol, and in which it departs from it."""
+
+from collections.abc import Sequence
+
+from energyscore.protocol.model import ModelFacts
+from energyscore.protocol.task import TaskSpec
+from energyscore.results.checks import output_lengths
+from energyscore.results.parts import Check, EnvironmentPart, ProtocolPart, Run, WorkloadPart
+
+OFFICIAL_GPU = "H100 80GB"
+MIN_WINDOW_S = 60.0
+
+
+def check_conformance(
+    task: TaskSpec,
+    facts: ModelFacts,
+    model_class: str | None,
+    workload: WorkloadPart,
+    protocol: ProtocolPart,
+    environment: EnvironmentPart,
+    runs: Sequence[Run],
+) -> list[Check]:
+    """Each point of the official protocol: official is what holds them all."""
+    gpus = [gpu.name for gpu in environment.gpus] if protocol.metered_gpus else []
+    on_gpu = protocol.device == "cuda" and protocol.gpus_chosen_by == "model"
+    official_gpu = bool(gpus) and all(is_gpu(name, OFFICIAL_GPU) for name in gpus)
+    max_gpus = max_gpus_of(task, model_class)
+    precision = facts.quantization or facts.dtype
+    shortest_s = min(run.duration_s for run in runs)
+    methods = {run.methods.get(f"gpu:{uuid}") for run in runs for uuid in protocol.metered_gpus}
+    dataset_revision = (workload.revision or "")[:12]
+    generation = workload.generation or {}
+    shared = sum(any(one.code == "contention" for one in run.notices) for run in runs)
+    points = [
+        ("hardware", OFFICIAL_GPU, ", ".join(gpus) or environment.cpu or "no GPU", official_gpu),
+        ("device", "model on the metered GPUs", protocol.device, on_gpu),
+        (
+            "gpus",
+            ("1" if max_gpus == 1 else f"1 to {max_gpus}") if max_gpus else "1 or more",
+            str(len(gpus)),
+            bool(gpus) and (max_gpus is None or len(gpus) <= max_gpus),
+        ),
+        (
+            "exclusive use",
+            "no other process on the GPUs",
+            f"others in {shared} of {len(runs)} runs" if shared else "none was seen",
+            not shared,
+        ),
+        (
+            "dataset",
+            task.dataset.id,
+            f"{workload.dataset} {dataset_revision}".strip(),
+            workload.official,
+        ),
+        ("queries", str(task.queries), str(workload.queries), workload.queries == task.queries),
+        (
+            "batch size",
+            str(task.batch_size),
+            str(workload.batch_size),
+            workload.batch_size == task.batch_size,
+        ),
+        ("repeats", f"{task.repeats} or more", str(len(runs)), len(runs) >= task.repeats),
+        (
+            "precision",
+            " or ".join(task.precision),
+            precision,
+            facts.quantization is not None or facts.dtype in task.precision,
+        ),
+        ("weights", "pretrained", facts.weights, facts.weights == "pretrained"),
+        (
+            "window",
+            f"{MIN_WINDOW_S:.0f} s a run",
+            f"{shortest_s:.1f} s",
+            shortest_s >= MIN_WINDOW_S,
+        ),
+        ("warm-up", "until steady, or two minutes", _warmup(protocol), not protocol.quick),
+        (
+            "GPU energy",
+            "counter",
+            " and ".join(sorted(str(method) for method in methods)) or "no GPU was metered",
+            methods == {"counter"},
+        ),
+    ]
+    # Of a task that some models do in one forward pass, only the others generate.
+    in_one_pass = "forward" in task.phases and workload.generation is None
+    if task.generation is not None and not in_one_pass:
+        wanted = task.generation.recorded()
+        # Models are compared in each of their modes: none is more official than another.
+        same = generation == wanted | {
+            name: mode for name, mode in generation.items() if name == "reasoning"
+        } and not output_lengths(runs, workload)
+        made = sum(run.output_tokens for run in runs) / sum(run.queries for run in runs)
+        actual = f"{made:.1f} tokens on average"
+        if generation.get("max_new_tokens") != wanted["max_new_tokens"]:
+            actual = f"at most {generation.get('max_new_tokens')} tokens, {actual}"
+        points.append(("generation", _lengths(wanted), actual, same))
+    if task.diffusion is not None:
+        steps = task.diffusion.model_dump()
+        points.append(("generation", _steps(steps), _steps(generation), generation == steps))
+    return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in points]
+
+
+def max_gpus_of(task: TaskSpec, model_class: str | None) -> int | None:
+    """How many GPUs a model of that class may use: one where the task has no classes."""
+    size = next((c for c in task.classes if c.name == model_class), None)
+    return size.max_gpus if size else 1
+
+
+def _warmup(protocol: ProtocolPart) -> str:
+    if protocol.quick:
+        return "quick"
+    if protocol.warmup_steady is None:
+        return "full, before an interruption"
+    steady = "until steady" if protocol.warmup_steady else "not steady"
+    return f"{steady} ({protocol.warmup_s:.0f} s)"
+
+
+def _lengths(generation: dict[str, int | str]) -> str:
+    return f"{generation['min_new_tokens']} to {generation['max_new_tokens']} tokens, greedy"
+
+
+def _steps(diffusion: dict[str, int | str]) -> str:
+    return (
+        f"{diffusion.get('steps', 'unknown')} steps, {diffusion.get('images', 'unknown')} a query"
+    )
+
+
+def is_gpu(name: str, wanted: str) -> bool:
+    """Whether a driver's name of a GPU holds every word of the one that is wanted."""
+    return set(wanted.lower().split()) <= set(name.lower().split())

@@ -1,0 +1,295 @@
+"""The parts of a result: what its files hold, field by field. See `energyscore.results.result`.
+
+A figure that could not be measured is null, and a `reason` beside it says why. Nothing here is
+ever 0 because it is unknown.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Domain: TypeAlias = str
+"""What is metered: `gpu:<uuid>`, `cpu` (packages), `dram`, `ram`."""
+
+Method = Literal["counter", "power_integral", "rapl", "estimated"]
+"""How the joules were obtained; `estimated` is never mixed into a measured score."""
+
+NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Energy = Annotated[float, Field(gt=0, lt=1e15)]
+"""Joules or Wh that were measured: nothing takes none, and nothing takes a power station's."""
+
+
+def utc_time(text: str) -> str:
+    """A time as results have it: always UTC and of one form, so that texts sort as times do.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    form = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII)
+    try:
+        datetime.fromisoformat(text if form else "")
+    except ValueError as error:
+        raise ValueError("it must be a time in UTC such as 2026-01-31T12:00:00Z") from error
+    return text
+
+
+Time = Annotated[str, AfterValidator(utc_time)]
+Count = Annotated[int, Field(ge=0)]
+PositiveCount = Annotated[int, Field(gt=0)]
+SystemMethod = Literal["measured", "estimated"]
+
+
+class Part(BaseModel):
+    """Base of all parts: frozen, nothing unknown in it, no NaN and no Infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class TaskPart(Part):
+    """Which task: id, version, and the digest of its definition."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,47}$")]
+    version: PositiveCount
+    digest: str
+    scale_task: str = Field(description="the task's name in the reference scales")
+
+
+class ModelPart(Part):
+    """Which model, as it was loaded."""
+
+    id: str
+    source: Literal["hub", "local", "builtin"]
+    revision: str | None = Field(description="commit, or digest of a local folder")
+    architecture: str
+    parameters: PositiveCount
+    dtype: str
+    quantization: str | None
+    quantization_bits: int | None
+    weights: Literal["pretrained", "random"]
+    model_class: str | None = Field(description="size class (A, B, C) where the task has them")
+
+
+class InputsCut(Part):
+    """Queries of a pass that the model did not take whole."""
+
+    queries: Count = Field(description="how many were cut")
+    limit: Positive = Field(description="what the model takes of one at most")
+    unit: Literal["tokens", "seconds"]
+
+
+class WorkloadPart(Part):
+    """Which work: the queries of one pass and how they were put to the model."""
+
+    dataset: str
+    revision: str | None = Field(description="commit of a hub dataset, null for local data")
+    official: bool = Field(description="whether it is the task's official dataset")
+    fingerprint: str = Field(description="SHA-256 of the queries, in the dataset's order")
+    queries: PositiveCount = Field(description="queries of one pass")
+    batch_size: PositiveCount
+    seed: int = Field(description="seed of the order of the queries; each run adds its index")
+    input_tokens: Count = Field(description="tokens of one pass, without padding")
+    output_tokens: Count = Field(description="generated tokens of one pass")
+    generation: dict[str, int | str] | None = Field(
+        description="how text or images were made: new tokens, or diffusion steps; null: neither"
+    )
+    inputs_cut: InputsCut | None = Field(
+        default=None, description="queries longer than the model takes; null: it knows no limit"
+    )
+
+
+class ProtocolPart(Part):
+    """How it was measured."""
+
+    device: Literal["cpu", "cuda"]
+    quick: bool
+    repeats: PositiveCount = Field(description="runs that were planned, at most")
+    target_half_width: Positive | None = Field(
+        description="measured until the interval's half-width was under this share of the mean"
+    )
+    min_window_s: NonNegative
+    warmup_s: NonNegative
+    warmup_queries: Count
+    warmup_steady: bool | None = Field(
+        description="whether pace and temperature became steady; null: nothing was looked at"
+    )
+    metered_gpus: list[str] = Field(description="UUIDs")
+    gpus_chosen_by: Literal["model", "user"] | None
+    occupied_gpus: list[str] = Field(description="UUIDs of those that the model occupies")
+    shared: bool = Field(description="other processes on the GPU were allowed")
+
+
+class GpuPart(Part):
+    """One metered GPU, as its driver describes it."""
+
+    uuid: str
+    name: str
+    pci_bus_id: str | None
+    memory_total_mb: float | None
+    power_limit_w: float | None
+    compute_capability: str | None
+    mig: bool | None
+    ecc: bool | None
+    persistence: bool | None
+
+
+class EnvironmentPart(Part):
+    """The machine and the software."""
+
+    os: str
+    python: str
+    cpu: str | None
+    cpu_count: int | None
+    memory_total_mb: float | None
+    driver: str | None
+    cuda: str | None
+    gpus: list[GpuPart]
+    packages: dict[str, str]
+    energyscore: str
+    selftest: str | None = Field(
+        description="id of the self-test of this machine (`energyscore selftest`); null: none"
+    )
+
+
+class PhasePart(Part):
+    """One phase of a run: its time, and its energy by domain."""
+
+    duration_s: NonNegative
+    energy_j: dict[Domain, float | None]
+    se_j: dict[Domain, NonNegative | None] = Field(
+        description="standard error of the split; null where it is not known"
+    )
+
+
+class SecondSource(Part):
+    """What another tool measured in the same window, to check ours against."""
+
+    name: str
+    gpu_energy_j: float | None
+    reason: str
+
+
+class Caution(Part):
+    """Something that whoever reads the figure must know."""
+
+    code: str
+    message: str
+
+
+class Notice(Caution):
+    """Something a meter noticed in a run's window."""
+
+    invalidates: bool
+
+
+class Run(Part):
+    """One repeat: the measured window, and the energy of every domain in it."""
+
+    index: Count
+    started_at: str = Field(description="UTC, ISO 8601")
+    queries: PositiveCount
+    passes: PositiveCount = Field(description="times the workload was done to fill the window")
+    duration_s: Positive = Field(description="the measured window of the metered work")
+    input_tokens: Count
+    output_tokens: Count
+    thinking_tokens: Count | None = Field(
+        description="generated tokens that are thinking; null where it is not known"
+    )
+    cut_queries: Count | None = Field(
+        description="answers that the token limit ended, not the model; null where it is forced"
+    )
+    phases: dict[str, PhasePart]
+    phase_methods: dict[Domain, str] = Field(
+        description="how a domain's energy was split among the phases"
+    )
+    phase_reasons: dict[Domain, str] = Field(description="why a domain's energy was not split")
+    phase_facts: dict[Domain, dict[str, float | int | str | None]] = Field(
+        description="figures about the split: lag, window, response, ticks, comparison"
+    )
+    energy_j: dict[Domain, Energy | None]
+    methods: dict[Domain, Method | None]
+    reasons: dict[Domain, str] = Field(description="why a domain has no energy")
+    facts: dict[Domain, dict[str, float | int | str | None]]
+    second_source: SecondSource | None
+    notices: list[Notice]
+
+
+class PhaseScore(Part):
+    """GPU energy of one phase: mean over the runs, with its standard error."""
+
+    gpu_wh_per_1k_queries: float | None
+    se: NonNegative | None = Field(
+        description="of the mean: from the spread of the runs, of a single run from the split"
+    )
+    reason: str
+
+
+class Idle(Part):
+    """What was drawn without work, before the runs: watts by domain, each metered `seconds`."""
+
+    seconds: NonNegative
+    without_model_w: dict[Domain, Positive] = Field(
+        description="before this process used the GPU at all"
+    )
+    with_model_w: dict[Domain, Positive] = Field(description="with the model loaded")
+
+
+class Score(Part):
+    """The headline: mean over the runs, with its 95% t interval.
+
+    `gpu_wh_per_1k_queries` is measured GPU energy only. The system figure adds processor and
+    memory, and is labelled `estimated` as soon as one part of it is. `std` and `system_std` are
+    sample standard deviations over the runs, null for one run: the standard error of a figure is
+    std / sqrt(runs). Net is the GPU figure less what the GPU draws idle in the same time: a second
+    figure, which is never rated.
+    """
+
+    gpu_wh_per_1k_queries: Energy | None
+    ci95: tuple[float, float] | None
+    systematic: NonNegative | None = Field(
+        description="the meter's own relative error, which no repeat shows: not in the interval"
+    )
+    method: Method | None
+    reason: str
+    std: NonNegative | None
+    runs: Count
+    phases: dict[str, PhaseScore]
+    net_gpu_wh_per_1k_queries: float | None
+    net_of: Literal["idle_without_model", "idle_with_model"] | None
+    net_reason: str
+    system_wh_per_1k_queries: Energy | None
+    system_ci95: tuple[float, float] | None
+    system_std: NonNegative | None
+    system_method: SystemMethod | None
+    system_reason: str
+
+
+class Emissions(Part):
+    """Operational CO2 of 1,000 queries: energy x grid intensity. Never part of a score."""
+
+    country: str | None
+    intensity_g_per_kwh: float | None
+    gpu_co2_g_per_1k_queries: float | None
+    system_co2_g_per_1k_queries: float | None
+    source: str | None
+    reason: str
+
+
+class Check(Part):
+    """One point of the official protocol, and whether the result holds it."""
+
+    name: str
+    required: str
+    actual: str
+    ok: bool
+
+
+class RawPart(Part):
+    """The raw record beside a result: what its figures were computed from."""
+
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,199}$")] = Field(
+        description="its name, in the folder of the result"
+    )
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

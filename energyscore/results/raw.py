@@ -1,0 +1,63 @@
+"""The raw record of a measurement: what the figures of a result were computed from.
+
+For each run the times at which phases were entered, the counter's updates and its values at the
+window's edges, and the power samples. With these, whoever doubts a figure computes it again. Pure.
+
+The file is gzipped JSON lines: a header, which names what was measured, then one line a run. Times
+are microseconds; `begin_us` is on the machine's monotonic clock, all others count from it.
+`starts_us`, `t_us`, `mj` and `mw` are delta-coded: the first number as it is, then each one's
+difference from the one before.
+"""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from energyscore.results.result import Result
+
+RAW_VERSION = 1
+
+RawRun: TypeAlias = dict[str, Any]
+"""One run's record, as it goes into JSON."""
+
+
+def subject_of(result: Result) -> str:
+    """SHA-256 of what was measured, as a result names it: its raw record is of nothing else."""
+    work, protocol = result.workload, result.protocol
+    content = {
+        "task": result.task.model_dump(mode="json"),
+        "model": result.model.model_dump(mode="json"),
+        "workload": [work.dataset, work.revision, work.fingerprint, work.queries, work.batch_size],
+        "settings": [work.seed, work.generation, protocol.quick, protocol.min_window_s],
+        "device": [protocol.device, protocol.metered_gpus, protocol.occupied_gpus],
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def raw_of(result: Result, raws: Mapping[int, RawRun]) -> bytes:
+    """The file of a result, given the raw records of its runs by index."""
+    return raw_to_bytes(
+        result.identity, subject_of(result), [raws[run.index] for run in result.runs]
+    )
+
+
+def raw_to_bytes(identity: str, subject: str, runs: Sequence[RawRun]) -> bytes:
+    """The file of a measurement: the same bytes for the same runs.
+
+    Args:
+        identity: of the measurement.
+        subject: what was measured, see `subject_of`.
+        runs: the raw records of its runs.
+    """
+    header = {
+        "kind": "raw",
+        "raw_version": RAW_VERSION,
+        "identity": identity,
+        "subject": subject,
+        "runs": len(runs),
+    }
+    lines = [json.dumps(one, separators=(",", ":"), allow_nan=False) for one in (header, *runs)]
+    return gzip.compress(("\n".join(lines) + "\n").encode(), 9, mtime=0)

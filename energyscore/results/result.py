@@ -1,0 +1,198 @@
+"""The result of one model on one task: the schema of the files in `results/`.
+
+A figure that could not be measured is null, and a `reason` beside it says why. Nothing here is
+ever 0 because it is unknown.
+"""
+
+import json
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from energyscore.base.errors import ResultError, first_problem
+from energyscore.results.parts import (
+    Caution,
+    Check,
+    Emissions,
+    EnvironmentPart,
+    GpuPart,
+    Idle,
+    InputsCut,
+    ModelPart,
+    NonNegative,
+    Notice,
+    Part,
+    PhasePart,
+    PhaseScore,
+    Positive,
+    PositiveCount,
+    ProtocolPart,
+    RawPart,
+    Run,
+    Score,
+    SecondSource,
+    SystemMethod,
+    TaskPart,
+    Time,
+    WorkloadPart,
+)
+
+__all__ = [
+    "RULES_VERSION",
+    "SCHEMA_VERSION",
+    "Caution",
+    "Check",
+    "Emissions",
+    "EnvironmentPart",
+    "GpuPart",
+    "Idle",
+    "InputsCut",
+    "ModelPart",
+    "NonNegative",
+    "Notice",
+    "Part",
+    "PhasePart",
+    "PhaseScore",
+    "Positive",
+    "ProtocolPart",
+    "RawPart",
+    "Result",
+    "Run",
+    "Score",
+    "SecondSource",
+    "SystemMethod",
+    "TaskPart",
+    "WorkloadPart",
+    "json_schema",
+    "parse_result",
+    "result_to_json",
+]
+
+SCHEMA_VERSION = 1
+
+RULES_VERSION = 1
+"""Of the protocol and the checks that a result is made by: raised when one changes, so that older
+results stay what they were. `conformance`, `official` and `valid` are by these rules."""
+
+
+class Result(Part):
+    """All runs of one model on one task, with what is needed to judge them."""
+
+    schema_version: Literal[1] = 1
+    created_at: Time = Field(description="UTC, ISO 8601")
+    rules_version: PositiveCount = Field(
+        default=RULES_VERSION, description="of the rules that it was made and checked by"
+    )
+    identity: str = Field(description="SHA-256 of everything that decides what is measured")
+    request: str | None = Field(
+        default=None, description="key of the entry of a suite that asked for it; null: no suite"
+    )
+    task: TaskPart
+    model: ModelPart
+    workload: WorkloadPart
+    protocol: ProtocolPart
+    environment: EnvironmentPart
+    runs: Annotated[list[Run], Field(min_length=1)]
+    idle: Idle
+    score: Score
+    emissions: Emissions
+    conformance: list[Check]
+    official: bool = Field(description="whether every point of `conformance` holds")
+    cautions: list[Caution]
+    valid: bool
+    invalid_reasons: list[str]
+    raw: RawPart | None = Field(
+        default=None, description="the raw record beside this file; null: none was kept"
+    )
+
+    @model_validator(mode="after")
+    def _score_stands_on_runs(self) -> "Result":
+        domains = [f"gpu:{uuid}" for uuid in self.protocol.metered_gpus]
+        measured = bool(domains) and all(
+            run.energy_j.get(domain) is not None for run in self.runs for domain in domains
+        )
+        if self.score.gpu_wh_per_1k_queries is not None and not measured:
+            raise ValueError("score.gpu_wh_per_1k_queries stands on runs without GPU energy")
+        if self.score.runs != len(self.runs):
+            raise ValueError(
+                f"score.runs is {self.score.runs}, but there are {len(self.runs)} runs"
+            )
+        return self
+
+    @property
+    def mode(self) -> str | None:
+        """The mode that the model was asked to reason in; None where the task has none."""
+        mode = (self.workload.generation or {}).get("reasoning")
+        return None if mode is None else str(mode)
+
+    @property
+    def hardware(self) -> str:
+        """The GPUs that were metered, or the processor, for people."""
+        if self.environment.gpus and self.protocol.metered_gpus:
+            names = [gpu.name for gpu in self.environment.gpus]
+            return " + ".join(
+                f"{names.count(name)} x {name}" if names.count(name) > 1 else name
+                for name in dict.fromkeys(names)
+            )
+        return self.environment.cpu or "unknown processor"
+
+
+def parse_result(text: str | bytes, where: str) -> Result:
+    """Read a result from JSON.
+
+    Raises:
+        ResultError: when it is not JSON, not a result, from a newer energyscore, or wrong in
+            some field; the message names `where` and the field.
+    """
+    try:
+        content: Any = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=unique_keys
+        )
+    except (ValueError, RecursionError) as error:
+        raise ResultError(f"{where} is not valid JSON: {error}.") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if type(version) is not int:
+        raise ResultError(f"{where} is not a result of energyscore: it has no schema_version.")
+    if version > SCHEMA_VERSION:
+        raise ResultError(
+            f"{where} has schema version {version}; this energyscore reads up to {SCHEMA_VERSION}.",
+            "Upgrade energyscore: pip install -U energyscore.",
+        )
+    try:
+        return Result.model_validate_json(text)
+    except ValidationError as error:
+        raise ResultError(f"{where}: {first_problem(error)}.") from error
+
+
+def result_to_json(result: Result) -> str:
+    """The file's text: indented JSON, fields in the schema's order, one newline at the end."""
+    return result.model_dump_json(indent=2) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of result files."""
+    schema = Result.model_json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"energyscore-result-{SCHEMA_VERSION}",
+        **schema,
+    }
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, in which a key stands once: of two, readers would take one or the other.
+
+    Raises:
+        ValueError: naming the key that stands there twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
+        raise ValueError(f"the key {twice[:40]!r} stands there twice")
+    return found
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")

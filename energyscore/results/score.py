@@ -1,0 +1,210 @@
+"""From runs to the score: Wh per 1,000 queries, with its interval, its method or its reason."""
+
+import math
+import statistics as std
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, summarize
+from energyscore.base.units import WH_PER_KWH, wh_per_1k_queries
+from energyscore.results.parts import Method
+from energyscore.results.result import Emissions, Idle, PhaseScore, Run, Score, SystemMethod
+
+NVML_SYSTEMATIC = 0.05
+"""Relative error of NVML's readings on recent GPUs (arXiv 2312.02741)."""
+
+NEGLIGIBLE = 0.02
+"""A net energy this far below zero, as a share of the gross one, is noise."""
+
+NO_GPU = "no GPU was metered: the work ran on the processor"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the runs give: the headline, and why it is not there.
+
+    Attributes:
+        gpu: Wh per 1,000 queries of the metered GPUs.
+        method: how that was measured; None without it.
+        reason: why there is none; empty where there is.
+        system: of GPUs, processor and memory.
+        system_method: whether a part of that is an estimate; None without it.
+        system_reason: why there is none; empty where there is.
+    """
+
+    gpu: Summary | None
+    method: Method | None
+    reason: str
+    system: Summary | None
+    system_method: SystemMethod | None
+    system_reason: str
+
+
+def figures_over(runs: Sequence[Run], metered_gpus: Sequence[str]) -> Figures:
+    """The mean over the runs of what `score_runs` scores, and how it was measured."""
+    domains = [f"gpu:{uuid}" for uuid in metered_gpus]
+    gpu, reason = _summary(runs, domains) if domains else (None, NO_GPU)
+    methods = {run.methods.get(domain) for run in runs for domain in domains}
+    method: Method = "counter" if methods == {"counter"} else "power_integral"
+    parts = [*domains, "cpu", _memory(runs)]
+    system, system_reason = _summary(runs, parts)
+    estimated = any(run.methods.get(part) == "estimated" for run in runs for part in parts)
+    system_method: SystemMethod = "estimated" if estimated else "measured"
+    return Figures(
+        gpu,
+        method if gpu else None,
+        reason,
+        system,
+        system_method if system else None,
+        system_reason,
+    )
+
+
+def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str], idle: Idle | None = None) -> Score:
+    """The score of a result.
+
+    GPU energy is the sum over the metered GPUs, and null as soon as one of them has none in
+    one run. The system figure adds the processor (`cpu`) and memory (`dram`, else `ram`).
+    """
+    domains = [f"gpu:{uuid}" for uuid in metered_gpus]
+    found = figures_over(runs, metered_gpus)
+    gpu, system = found.gpu, found.system
+    return Score(
+        gpu_wh_per_1k_queries=gpu.mean if gpu else None,
+        ci95=gpu.ci95 if gpu else None,
+        systematic=NVML_SYSTEMATIC if gpu else None,
+        method=found.method,
+        reason=found.reason,
+        std=gpu.std if gpu else None,
+        runs=len(runs),
+        phases={name: _phase(runs, domains, name) for name in runs[0].phases},
+        **_net(runs, domains, idle, found.reason),
+        system_wh_per_1k_queries=system.mean if system else None,
+        system_ci95=system.ci95 if system else None,
+        system_std=system.std if system else None,
+        system_method=found.system_method,
+        system_reason=found.system_reason,
+    )
+
+
+def figures_of(runs: Sequence[Run], metered_gpus: Sequence[str]) -> list[float]:
+    """What the score is the mean of, run by run; none where a run has no energy.
+
+    Wh per 1,000 queries of the metered GPUs, else of processor and memory.
+    """
+    domains = [f"gpu:{uuid}" for uuid in metered_gpus]
+    return _figures(runs, domains or ["cpu", _memory(runs)])[0] or []
+
+
+def is_precise(runs: Sequence[Run], metered_gpus: Sequence[str], half_width: float) -> bool:
+    """Whether the score's interval reaches at most that share of the mean to either side.
+
+    Never with fewer than five runs: of fewer, the spread itself is hardly known, and stopping at
+    the first that happen to agree would claim a precision that is not there.
+    """
+    figures = figures_of(runs, metered_gpus)
+    if len(figures) < MIN_REPEATS_TO_JUDGE:
+        return False
+    summary = summarize(figures)
+    return summary.half_width is not None and summary.half_width <= half_width * summary.mean
+
+
+def emissions_of(
+    score: Score, country: str | None, g_per_kwh: float | None, source: str | None
+) -> Emissions:
+    """Operational CO2 of 1,000 queries on a country's grid; null where energy or grid is."""
+
+    def co2_g(energy_wh: float | None) -> float | None:
+        if energy_wh is None or g_per_kwh is None:
+            return None
+        return energy_wh / WH_PER_KWH * g_per_kwh
+
+    return Emissions(
+        country=country,
+        intensity_g_per_kwh=g_per_kwh,
+        gpu_co2_g_per_1k_queries=co2_g(score.gpu_wh_per_1k_queries),
+        system_co2_g_per_1k_queries=co2_g(score.system_wh_per_1k_queries),
+        source=source,
+        reason="" if country else "no country was given (--country)",
+    )
+
+
+def _memory(runs: Sequence[Run]) -> str:
+    return "dram" if all(run.energy_j.get("dram") is not None for run in runs) else "ram"
+
+
+def _summary(runs: Sequence[Run], domains: Sequence[str]) -> tuple[Summary | None, str]:
+    """Summary over the runs of the sum over the domains, or why there is none."""
+    values, reason = _figures(runs, domains)
+    return (None if values is None else summarize(values)), reason
+
+
+def _figures(runs: Sequence[Run], domains: Sequence[str]) -> tuple[list[float] | None, str]:
+    values = []
+    for run in runs:
+        total_j = 0.0
+        for domain in domains:
+            energy_j = run.energy_j.get(domain)
+            if energy_j is None:
+                why = run.reasons.get(domain, "no meter covers it")
+                return None, f"run {run.index + 1}: {domain}: {why}"
+            total_j += energy_j
+        values.append(wh_per_1k_queries(total_j, run.queries))
+    return values, ""
+
+
+def _phase(runs: Sequence[Run], domains: Sequence[str], name: str) -> PhaseScore:
+    """One phase of the score; null as soon as one run could not tell it."""
+    if not domains:
+        return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=NO_GPU)
+    figures, errors = [], []
+    for run in runs:
+        part = run.phases[name]
+        total_j, variance = 0.0, 0.0
+        for domain in domains:
+            energy_j, se_j = part.energy_j.get(domain), part.se_j.get(domain)
+            if energy_j is None:
+                why = run.phase_reasons.get(domain) or run.reasons.get(domain, "unknown")
+                reason = f"run {run.index + 1}: {why}"
+                return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=reason)
+            total_j += energy_j
+            variance = math.nan if se_j is None else variance + se_j**2
+        figures.append(wh_per_1k_queries(total_j, run.queries))
+        errors.append(wh_per_1k_queries(math.sqrt(variance), run.queries))
+    if len(figures) > 1:
+        se: float | None = std.stdev(figures) / math.sqrt(len(figures))
+    else:
+        se = None if math.isnan(errors[0]) else errors[0]
+    return PhaseScore(gpu_wh_per_1k_queries=std.fmean(figures), se=se, reason="")
+
+
+def _net(
+    runs: Sequence[Run], domains: Sequence[str], idle: Idle | None, reason: str
+) -> dict[str, Any]:
+    """The figure less what the GPUs draw idle: without the model, where that is known."""
+    baselines = idle and {
+        "idle_without_model": idle.without_model_w,
+        "idle_with_model": idle.with_model_w,
+    }
+    for name, baseline in (baselines or {}).items():
+        if reason or not domains or any(domain not in baseline for domain in domains):
+            continue
+        idle_w = sum(baseline[domain] for domain in domains)
+        net_wh = [
+            wh_per_1k_queries(
+                sum(run.energy_j[domain] or 0.0 for domain in domains) - idle_w * run.duration_s,
+                run.queries,
+            )
+            for run in runs
+        ]
+        if std.fmean(net_wh) < -NEGLIGIBLE * sum(_figures(runs, domains)[0] or [0]) / len(runs):
+            why = f"idling was metered at {idle_w:.0f} W, more than the work took: it was none"
+            return {"net_gpu_wh_per_1k_queries": None, "net_of": None, "net_reason": why}
+        return {
+            "net_gpu_wh_per_1k_queries": std.fmean(net_wh),
+            "net_of": name,
+            "net_reason": "",
+        }
+    why = reason or (NO_GPU if not domains else "the idle power was not metered")
+    return {"net_gpu_wh_per_1k_queries": None, "net_of": None, "net_reason": why}

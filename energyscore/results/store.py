@@ -1,0 +1,323 @@
+"""The files in `results/`: written atomically, never torn, readable after any kill.
+
+results/<org>/<model>/<task>/<UTC time>_<identity>.json     one result
+results/<org>/<model>/<task>/<UTC time>_<identity>.raw.jsonl.gz   what its figures stand on
+results/<org>/<model>/<task>/.<identity>.journal            finished runs of an unfinished one
+results/results.csv                                         the latest of each, one row each
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from energyscore.base.errors import ResultError
+from energyscore.base.files import is_dir, is_file, real_path
+from energyscore.results.consistency import contradiction
+from energyscore.results.folder import Skip, kind_of, visible_files
+from energyscore.results.raw import RawRun, raw_of
+from energyscore.results.result import RawPart, Result, Run, parse_result, result_to_json
+
+UNREADABLE = "Restore the files, or measure again."
+UNSOUND = "Restore the file as it was, or measure again."
+
+CSV_NAME = "results.csv"
+_UNSAFE = re.compile(r"[^\w.-]")
+
+
+def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
+    """Write a file so that readers see the old content or the new one, never a part.
+
+    What a link names is replaced, not the link. What is no file (a pipe, a device) is written into
+    and stays what it is.
+
+    Args:
+        path: the file; folders on the way are made.
+        content: all of it.
+        mode: its permissions.
+
+    Raises:
+        ResultError: when it cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if _is_stream(path):
+            with open(path, "wb") as file:
+                file.write(data)
+            return
+        target = real_path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, mode)
+            os.replace(temporary, target)
+        finally:
+            # Gone after the rename; still there after an error or Ctrl-C.
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path names what is there and no file; a folder is an error of its own."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    # /dev/stdout may lead to a file that the shell holds open: replaced, it would go on elsewhere.
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.is_relative_to("/dev")
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before a long run whether results can be written there at its end.
+
+    Raises:
+        ResultError: when they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResultError(
+            f"The output folder {folder} cannot be written: {error.strerror}.",
+            "Name another one with --out.",
+        ) from error
+
+
+def result_folder(out: Path, model_folder: tuple[str, str], task: str) -> Path:
+    """Where results of a model on a task are kept."""
+    # A leading dot would hide the folder, and its results, from `rate`.
+    org, model = (_UNSAFE.sub("_", part).lstrip(".") or "_" for part in model_folder)
+    return out / org / model / task
+
+
+def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None = None) -> Path:
+    """Write a result into its folder and give its path.
+
+    Args:
+        folder: where to.
+        result: the result.
+        raws: the raw records of its runs by index. They are written first, so that a result that
+            names its raw record has it; not at all where one run has none.
+    """
+    stamp, mode = re.sub(r"[-:]", "", result.created_at), result.mode
+    name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
+    if raws and all(run.index in raws for run in result.runs):
+        data = raw_of(result, raws)
+        raw = RawPart(file=f"{name}.raw.jsonl.gz", sha256=hashlib.sha256(data).hexdigest())
+        write_atomically(folder / raw.file, data)
+        result = result.model_copy(update={"raw": raw})
+    path = folder / f"{name}.json"
+    write_atomically(path, result_to_json(result))
+    return path
+
+
+def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[Path, Result]]:
+    """Read results from files, and from folders all the way down; each file once.
+
+    Args:
+        paths: the files and folders.
+        skip: is told of a file in a folder that cannot be read, which is then left out, if need be
+            all of them. None: such a file is an error, as one that is named always is: no check
+            may pass by overlooking.
+
+    Returns:
+        Each result with its path as it was given, in the order of `paths`, those of a folder
+        sorted.
+
+    Raises:
+        ResultError: when a path does not exist, a folder holds no result, or a file is not one.
+    """
+    loaded: dict[Path, tuple[Path, Result]] = {}
+    skipped: set[Path] = set()
+    for path in paths:
+        in_folder = is_dir(path)
+        for file in _files_of(path, skip) if in_folder else [_named_file(path)]:
+            place = real_path(file)
+            if place in loaded or (in_folder and place in skipped):
+                continue
+            try:
+                loaded[place] = file, load_result(file)
+            except ResultError as error:
+                if skip is None or not in_folder:
+                    raise
+                skipped.add(place)
+                skip(error)
+    return list(loaded.values())
+
+
+def _files_of(folder: Path, skip: Skip | None) -> list[Path]:
+    files = result_files(folder, skip)
+    if not files:
+        raise ResultError(
+            f"The folder {folder} holds no results.", "`energyscore run` writes some."
+        )
+    return files
+
+
+def _named_file(path: Path) -> Path:
+    if not is_file(path):
+        raise ResultError(f"{path} does not exist.", "Name a result file or a folder of them.")
+    if path.suffix.lower() == ".csv":
+        raise ResultError(
+            f"{path} is a CSV file: this command takes results, JSON files or folders of them.",
+            "Name the folder of the results; `energyscore leaderboard` ranks official CSVs.",
+        )
+    return path
+
+
+def result_files(folder: Path, skip: Skip | None = None) -> list[Path]:
+    """The files in a folder, all the way down, that claim to be results or are broken, sorted.
+
+    Args:
+        folder: the folder.
+        skip: is told of a folder in it that cannot be read and is left out; None: an error.
+
+    Raises:
+        ResultError: when a folder cannot be read and `skip` is None.
+    """
+    files = visible_files(folder, "*.json", skip)
+    return [path for path in files if kind_of(path) in ("result", "broken")]
+
+
+def find_results(folder: Path) -> list[tuple[Path, Result]]:
+    """The results in a folder, all the way down; files that are none, or broken, are let be."""
+    found = []
+    for path in sorted(folder.rglob("*.json")):
+        if not path.is_file():
+            continue  # a pipe would be waited for
+        with contextlib.suppress(ResultError):
+            found.append((path, load_result(path)))
+    return found
+
+
+def load_result(path: Path) -> Result:
+    """Read one result file.
+
+    Raises:
+        ResultError: when it cannot be read, is not a result, or contradicts itself.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
+    result = parse_result(data, str(path))
+    if wrong := contradiction(result):
+        raise ResultError(f"{path}: {wrong}.", UNSOUND)
+    return result
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = False, busy: str = "") -> Iterator[int]:
+    """Hold a lock file. The lock is the kernel's and ends with the process, killed or not.
+
+    Yields:
+        The lock file's descriptor: processes that inherit it hold the lock along.
+
+    Raises:
+        ResultError: when another process holds it and `wait` is false.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            raise ResultError(busy, "Wait for it, or choose another --out.") from error
+        # The file stays: were it removed, one process could hold the old file's lock and
+        # another the new one's.
+        yield file.fileno()
+
+
+class Journal:
+    """The finished runs of a measurement under way: one line each, synced, torn lines ignored."""
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        """Name the journal of one measurement by its identity."""
+        self._path = folder / f".{identity[:16]}.journal"
+        self._identity = identity
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the measurement: two processes doing the same would spoil each other's figures.
+
+        The lock is the kernel's and ends with the process, so a kill leaves none behind.
+
+        Raises:
+            ResultError: when another process holds it.
+        """
+        message = f"Another energyscore is measuring the same into {self._path.parent}."
+        with locked(self._path.with_suffix(".lock"), busy=message):
+            yield
+
+    def load(self) -> list[Run]:
+        """The runs that were finished before; none when there is no journal of this identity."""
+        return [run for run, _ in self._entries()]
+
+    def load_raws(self) -> dict[int, RawRun]:
+        """The raw records of those runs by index, of those that have one."""
+        return {run.index: raw for run, raw in self._entries() if isinstance(raw, dict)}
+
+    def _entries(self) -> list[tuple[Run, object]]:
+        """Runs in order, each with its raw record; of runs with one index the last counts."""
+        try:
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return []
+        found: dict[int, tuple[Run, object]] = {}
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                if entry["identity"] == self._identity:
+                    run = Run.model_validate(entry["run"])
+                    found[run.index] = run, entry.get("raw")
+            except (ValueError, KeyError, TypeError, ValidationError):
+                continue  # a line torn by a kill: that run is done again
+        return [found[index] for index in sorted(found)]
+
+    def append(self, run: Run, raw: RawRun | None = None) -> None:
+        """Add a finished run with its raw record; both survive a kill from here on."""
+        entry = {"identity": self._identity, "run": run.model_dump(mode="json"), "raw": raw}
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                # A torn last line must not swallow this one.
+                file.write("\n" if file.tell() else "")
+                file.write(json.dumps(entry, separators=(",", ":")) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            _sync_folder(self._path.parent)
+        except OSError as error:
+            raise ResultError(f"{self._path} cannot be written: {error.strerror}.") from error
+
+    def discard(self) -> None:
+        """Remove it: the result is written, or a fresh start was asked for."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename or a new file durable: the folder's entry must reach the disk as well."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
