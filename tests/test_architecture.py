@@ -1,6 +1,5 @@
 """Who may not import what: the structure is kept by this test."""
 
-import ast
 import subprocess
 import sys
 import tomllib
