@@ -1,19 +1,16 @@
 """What tests share: the command line as a process, a tiny model, results made by hand."""
 
 import gc
-import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from nvml_sim import Gpu, Simulation
+from support.commands import Done, gpu
+from support.nvml_sim import Gpu, Simulation
 
-ROOT = Path(__file__).resolve().parent.parent
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may ask the hub
 os.environ.pop("COLUMNS", None)  # tables are as wide as without a terminal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background
@@ -49,41 +46,6 @@ def pytest_configure(config):
         raise pytest.UsageError("one at a time: python -m pytest -m gpu -n 0 tests/gpu")
 
 
-@dataclass(frozen=True)
-class Done:
-    """A finished command."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-    @property
-    def error(self) -> str:
-        """Its one line of complaint."""
-        lines = [line for line in self.stderr.splitlines() if line.startswith("error:")]
-        assert len(lines) == 1, self.stderr
-        return lines[0]
-
-
-def energyscore(
-    *arguments: object, env: dict[str, str] | None = None, cwd=None, timeout=500
-) -> Done:
-    """Run the command line in a process of its own."""
-    command = [sys.executable, "-m", "energyscore", *map(str, arguments)]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=environment(env),
-        cwd=cwd,
-        timeout=timeout,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
 @pytest.fixture
 def command(tmp_path, monkeypatch, capsys):
     """The command line in this process and the test's folder: a process of its own costs seconds.
@@ -102,16 +64,6 @@ def command(tmp_path, monkeypatch, capsys):
     from energyscore.cli import main
 
     return run
-
-
-def environment(more: dict[str, str] | None = None) -> dict[str, str]:
-    """The environment of such a process.
-
-    One thread: the models of tests are too small for two, and two that wait for each other are
-    slower many times over as soon as anything else runs on the machine.
-    """
-    own = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "", "OMP_NUM_THREADS": "1"}
-    return os.environ | own | (more or {})
 
 
 @pytest.fixture(scope="session")
@@ -168,16 +120,3 @@ def simulate(sim_dir):
         return Simulation(sim_dir, gpus or (gpu(),), **options)
 
     return make
-
-
-def gpu(uuid: str = "GPU-11111111-2222-3333-4444-555555555555", **settings) -> Gpu:
-    """A simulated GPU of constant 300 W."""
-    settings.setdefault("power_schedule", ((0.0, 300.0),))
-    return Gpu(uuid=uuid, **settings)
-
-
-def only_result(out: Path) -> dict:
-    """The one result in an output folder."""
-    files = [file for file in out.rglob("*.json") if file.name != "selftest.json"]
-    assert len(files) == 1, files
-    return json.loads(files[0].read_text())

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, environment
+from support.commands import ROOT, environment
 
 PACKAGE = ROOT / "energyscore"
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pynvml", "pandas"}

@@ -51,6 +51,7 @@ def bundle(
       energyscore bundle results --attest --allow-unofficial -o submission.zip
     """
     from energyscore.base.errors import UsageError
+    from energyscore.base.writing import write_atomically
     from energyscore.cli.console import message_console
     from energyscore.cli.latest import describe
     from energyscore.judge import rating
@@ -63,7 +64,7 @@ def bundle(
         to_bundle,
         why_not_official,
     )
-    from energyscore.results.store import load_results, write_atomically
+    from energyscore.results.store import load_results
 
     _check_place(out, force=force)
     loaded = load_results(paths)

@@ -67,11 +67,11 @@ def card(
       energyscore card results --model openai-community/gpt2 --format spdx > model.spdx.json
     """
     from energyscore.base.text import terminal_text
+    from energyscore.base.writing import write_atomically
     from energyscore.cli.choosing import choose
     from energyscore.publish.card import card_figures, to_card_json
     from energyscore.publish.card_merge import merge_card
     from energyscore.publish.spdx import to_spdx
-    from energyscore.results.store import write_atomically
 
     if form is not CardFormat.markdown and write is not None:
         raise UsageError(

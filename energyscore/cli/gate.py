@@ -185,6 +185,7 @@ def gate(
     """
     from energyscore.base.errors import UsageError
     from energyscore.base.text import json_text
+    from energyscore.base.writing import write_atomically
     from energyscore.cli.shared import say_note
     from energyscore.judge.figure_files import load_measured
     from energyscore.judge.gate import run_gate
@@ -195,7 +196,6 @@ def gate(
     from energyscore.publish.gate_files import check_outputs, remove_reports
     from energyscore.publish.gate_junit import to_junit
     from energyscore.publish.gate_markdown import to_markdown
-    from energyscore.results.store import write_atomically
 
     options = {
         "json": json_file,

@@ -72,10 +72,10 @@ def label(
 
       energyscore label results/org/model/asr/x.json --among results -o label.png --zoom 3
     """
+    from energyscore.base.writing import write_atomically
     from energyscore.cli.choosing import choose
     from energyscore.judge.rating import why_not_of_model
     from energyscore.publish.label import label_pdf, label_png, label_svg, label_title
-    from energyscore.results.store import write_atomically
 
     form = _form(out)
     if zoom != 1 and form != "png":

@@ -22,12 +22,13 @@ from pydantic import Field, ValidationError
 
 from energyscore.base.errors import ResultError, did_you_mean, first_problem
 from energyscore.base.files import is_dir, is_file
+from energyscore.base.writing import write_atomically
 from energyscore.judge.figures import conditions_of, hardware_key
 from energyscore.judge.rating import rated_figure, why_unratable
 from energyscore.results.consistency import contradiction
 from energyscore.results.folder import kind_of, visible_files
 from energyscore.results.result import Part, Result, unique_keys
-from energyscore.results.store import UNSOUND, write_atomically
+from energyscore.results.store import UNSOUND
 
 DEFAULT_FOLDER = Path("energy-baseline")
 MOST_BYTES = 2**27

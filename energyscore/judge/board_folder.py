@@ -11,7 +11,7 @@ from pathlib import Path
 
 from energyscore.base.errors import UsageError
 from energyscore.base.files import real_path
-from energyscore.results.store import write_atomically
+from energyscore.base.writing import write_atomically
 
 LIST = ".energyscore-leaderboard.json"
 _KIND = "leaderboard"

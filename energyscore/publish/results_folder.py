@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from energyscore.base.lookup import resolve
+from energyscore.base.writing import locked, write_atomically
 from energyscore.judge import rating
 from energyscore.judge.rated import RatedResult
 from energyscore.publish.formats import EXPORTERS
@@ -42,10 +43,10 @@ def rated_own(out: Path, own: Collection[Path]) -> list[RatedResult]:
 
 def write_csv(out: Path) -> None:
     """Write the table of all results in a folder."""
-    with store.locked(out / ".results.lock", wait=True):
+    with locked(out / ".results.lock", wait=True):
         report = [
             replace(entry, file=str(Path(entry.file).relative_to(out)))
             for entry in rated_results(out)
         ]
         content: bytes = resolve(EXPORTERS, "csv")(report)
-        store.write_atomically(out / store.CSV_NAME, content)
+        write_atomically(out / store.CSV_NAME, content)

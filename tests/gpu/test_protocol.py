@@ -1,8 +1,8 @@
 """The whole protocol on a real GPU: idle baselines, warm-up, a phase alone, runs of a minute."""
 
 import pytest
-from conftest import energyscore, only_result
-from submissions import bundle
+from support.commands import energyscore, only_result
+from support.submissions import bundle
 
 from energyscore.verify.checker import verify
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import energyscore, only_result
+from support.commands import energyscore, only_result
 
 pytestmark = pytest.mark.gpu
 

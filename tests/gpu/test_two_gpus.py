@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from conftest import ROOT, energyscore, only_result
+from support.commands import ROOT, energyscore, only_result
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from energyscore.base.errors import ResultError
+from energyscore.base.writing import write_atomically
 from energyscore.measurement.selftest.report import SelfTest, parse_selftest, selftest_to_json
 from energyscore.results.result import EnvironmentPart
-from energyscore.results.store import check_writable, write_atomically
+from energyscore.results.store import check_writable
 
 FILE_NAME = "selftest.json"
 MOST_BYTES = 2**22

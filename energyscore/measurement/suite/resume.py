@@ -6,11 +6,12 @@ holds on resume all the same.
 
 from pathlib import Path
 
+from energyscore.base.writing import write_atomically
 from energyscore.measurement.suite.plan import Planned
 from energyscore.protocol.grid import GridIntensity
 from energyscore.results.result import Result, result_to_json
 from energyscore.results.score import emissions_of
-from energyscore.results.store import load_result, write_atomically
+from energyscore.results.store import load_result
 
 
 def is_enough(planned: Planned, result: Result) -> bool:

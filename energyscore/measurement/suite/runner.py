@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from energyscore.base.errors import ResultError
+from energyscore.base.writing import locked, write_atomically
 from energyscore.measurement.suite.child import Ended, run_child
 from energyscore.measurement.suite.plan import Planned
 from energyscore.measurement.suite.report import (
@@ -105,7 +106,7 @@ def _only_suite(out: Path, stack: contextlib.ExitStack) -> int:
     deadline = time.monotonic() + LOCK_WAIT_S
     while True:
         try:
-            return stack.enter_context(store.locked(out / ".suite.lock", busy=busy))
+            return stack.enter_context(locked(out / ".suite.lock", busy=busy))
         except ResultError:
             if time.monotonic() > deadline:
                 raise
@@ -209,4 +210,4 @@ def _left_s(records: Sequence[Record]) -> float | None:
 
 
 def _write(out: Path, report: SuiteReport) -> None:
-    store.write_atomically(out / FILE_NAME, report_to_json(report))
+    write_atomically(out / FILE_NAME, report_to_json(report))

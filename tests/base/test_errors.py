@@ -1,0 +1,144 @@
+"""What is wrong in a file is said in plain words, and names the place."""
+
+import json
+import re
+
+import pytest
+from pydantic import ValidationError
+from support.results import make_result
+
+from energyscore.base.errors import MeterError, ResultError, first_problem, sentence
+from energyscore.cli.doctor import told
+from energyscore.measurement.doctor import Finding
+from energyscore.protocol.scales import Scale
+from energyscore.results.result import Result, parse_result, result_to_json
+
+PYDANTIC = re.compile(
+    r"Input should|Extra inputs|Field required|Value error|valid (string|integer)"
+)
+
+
+def complaint(place, value, *, remove=False):
+    """What is said of a result with another value at a place; of one without it."""
+    content = json.loads(result_to_json(make_result()))
+    part = content
+    *path, last = place
+    for name in path:
+        part = part[name]
+    if remove:
+        del part[last]
+    else:
+        part[last] = value
+    with pytest.raises(ResultError) as caught:
+        parse_result(json.dumps(content), "x.json")
+    assert not PYDANTIC.search(caught.value.message)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("score", "stars"), 5, "score.stars: no such key is known."),
+        (("created_at",), 5, "created_at: it must be text (got 5)."),
+        (("score", "runs"), "ten", "score.runs: it must be a whole number (got 'ten')."),
+        (("score", "runs"), 1.5, "score.runs: it must be a whole number (got 1.5)."),
+        (("official",), "perhaps", "official: it must be true or false (got 'perhaps')."),
+        (("runs",), {}, "runs: it must be a list (got a mapping)."),
+        (("runs",), [], "runs: it must be at least 1 long (got a list)."),
+        (("task",), [1], "task: it must be a mapping (got a list)."),
+        (("runs", 0, "queries"), 0, "runs.0.queries: it must be above 0 (got 0)."),
+        (("runs", 3, "index"), -1, "runs.3.index: it must be at least 0 (got -1)."),
+        (
+            ("protocol", "device"),
+            "cudda",
+            "protocol.device: it must be 'cpu' or 'cuda' (got 'cudda'; did you mean 'cuda'?).",
+        ),
+        (("protocol", "device"), "x", "protocol.device: it must be 'cpu' or 'cuda' (got 'x')."),
+        (("score", "runs"), 3, "score.runs is 3, but there are 10 runs."),
+    ],
+)
+def test_a_wrong_field_is_told_in_plain_words(place, value, said):
+    assert complaint(place, value) == f"x.json: {said}"
+
+
+def test_a_field_that_is_missing_is_named():
+    assert complaint(("model", "dtype"), None, remove=True) == "x.json: model.dtype: it is missing."
+
+
+def test_a_value_without_end_is_cut():
+    assert len(complaint(("official",), "x" * 10_000)) < 150
+
+
+def test_what_is_no_json_at_all_is_said_without_a_place():
+    with pytest.raises(ValidationError) as caught:
+        Scale.model_validate_json("{")
+    assert first_problem(caught.value).startswith("it is not valid JSON: EOF")
+
+
+def test_no_common_kind_is_told_in_the_words_of_the_library():
+    """All kinds that a result's fields can bring forth, by a value of each type in each field."""
+    content = json.loads(result_to_json(make_result()))
+    for part, place in [(content, ()), *((content[n], (n,)) for n in content)]:
+        if isinstance(part, dict):
+            for name in part:
+                for value in ("x", -1.5, [], {}, True, 10**30):
+                    changed = json.loads(json.dumps(content))
+                    (changed[place[0]] if place else changed)[name] = value
+                    try:
+                        Result.model_validate(changed)
+                    except ValidationError as error:
+                        assert not PYDANTIC.search(first_problem(error)), error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("rate . --formt csv", "No such option: --formt"),
+        ("rate . --scale", "'--scale' requires an argument. See `energyscore rate --help`."),
+        ("rate . --format cvs", "(did you mean 'csv'?). See `energyscore rate --help`."),
+        (
+            "rate . --pue x",
+            "'--pue': it must be a number (got 'x'). See `energyscore rate --help`.",
+        ),
+        ("gate x --min-stars 9", "it must be at most 5 (got '9'). See `energyscore gate --help`."),
+        ("baseline save --al", "See `energyscore baseline save --help`."),
+        ("baseline", "error: A command is missing. See `energyscore baseline --help`."),
+        ("rat .", "See `energyscore --help`."),
+    ],
+)
+def test_a_wrong_command_line_names_the_help_of_its_command(command, arguments, said):
+    done = command(*arguments.split())
+    assert done.status == 2
+    assert said in done.error
+    assert not PYDANTIC.search(done.error)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("NVML does not start: Driver Not Loaded..", "NVML does not start: Driver Not Loaded."),
+        ("It fails: x.. Try again", "It fails: x. Try again"),
+        ("Wait ...", "Wait ..."),
+        ("a list, and so on...", "a list, and so on..."),
+        ("the folder .. holds none", "the folder .. holds none"),
+        ("the folder a/.. holds none", "the folder a/.. holds none"),
+    ],
+)
+def test_a_message_that_cites_a_sentence_has_one_stop(message, said):
+    assert MeterError(message).message == said
+
+
+def test_a_sentence_ends_once():
+    assert [sentence(text) for text in ("It is", "It is.", "Is it?", "It ...")] == [
+        "It is.",
+        "It is.",
+        "Is it?",
+        "It ...",
+    ]
+
+
+@pytest.mark.parametrize("detail", ["NVML does not start.", "NVML does not start"])
+def test_what_doctor_found_and_its_remedy_are_two_sentences(detail):
+    finding = Finding("NVML", "missing", detail, "Install the driver.")
+    assert told(finding) == "NVML does not start. Install the driver."
+    assert told(Finding("hub", "ok", "it can be reached")) == "it can be reached"

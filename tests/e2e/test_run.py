@@ -1,0 +1,222 @@
+"""`energyscore run` as people start it: a process, a real model, real files."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import jsonschema
+import pytest
+from support.commands import energyscore, environment, only_result
+from support.results import make_result
+
+from energyscore.measurement.environment import describe
+from energyscore.measurement.selftest.file import save_selftest
+from energyscore.measurement.selftest.report import make_selftest
+from energyscore.publish.results_folder import rated_own
+from energyscore.results.result import json_schema, parse_result
+from energyscore.results.store import save_result
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, tiny_model, prompts_csv):
+    """A folder with one result, and what the command printed."""
+    out = tmp_path_factory.mktemp("run")
+    done = energyscore(
+        "run", "text_generation", "--model", tiny_model, "--dataset", prompts_csv, "--queries", 60,
+        "--repeats", 2, "--quick", "--country", "fra", "--out", out, "--format", "json",
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+    return out, done
+
+
+def test_the_result_says_what_was_measured_and_how(measured):
+    result = only_result(measured[0])
+    jsonschema.validate(result, json_schema())
+    assert result["task"]["id"] == "text_generation"
+    assert result["model"]["weights"] == "pretrained"
+    assert result["model"]["revision"].startswith("sha256:")
+    assert result["model"]["dtype"] == "float32"
+    assert result["workload"]["queries"] == 60
+    assert result["workload"]["output_tokens"] == 600
+    room = 1024 - 10  # of the context, beside the tokens to generate
+    assert result["workload"]["inputs_cut"] == {"queries": 0, "limit": room, "unit": "tokens"}
+    assert [run["queries"] for run in result["runs"]] == [60, 60]
+    for run in result["runs"]:
+        assert set(run["phases"]) == {"preprocess", "prefill", "decode"}
+        durations = sum(phase["duration_s"] for phase in run["phases"].values())
+        assert durations == pytest.approx(run["duration_s"], rel=1e-6)
+        for domain, energy_j in run["energy_j"].items():
+            split = sum(phase["energy_j"][domain] for phase in run["phases"].values())
+            assert split == pytest.approx(energy_j)
+
+
+def test_without_a_gpu_there_is_no_gpu_figure_but_a_reason(measured):
+    score = only_result(measured[0])["score"]
+    assert score["gpu_wh_per_1k_queries"] is None
+    assert "no GPU was metered" in score["reason"]
+    assert score["system_method"] == "estimated"
+    assert score["system_wh_per_1k_queries"] > 0
+
+
+def test_emissions_name_country_and_source(measured):
+    result = only_result(measured[0])
+    emissions = result["emissions"]
+    assert emissions["country"] == "FRA"
+    wh = result["score"]["system_wh_per_1k_queries"]
+    assert emissions["system_co2_g_per_1k_queries"] == pytest.approx(
+        wh / 1000 * emissions["intensity_g_per_kwh"]
+    )
+    assert emissions["gpu_co2_g_per_1k_queries"] is None
+    assert "year" in emissions["source"]
+
+
+def test_stdout_is_json_and_nothing_else(measured):
+    report = json.loads(measured[1].stdout)
+    assert report["results"][0]["rating"]["stars"] is None  # a model alone has no cohort
+
+
+def test_the_table_of_all_results_lies_beside_them(measured):
+    lines = (measured[0] / "results.csv").read_text().splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("csv_version,task,")
+
+
+def test_a_second_model_makes_a_cohort_and_the_stars_say_so(measured, tmp_path):
+    out, _ = measured
+    file = next(out.rglob("*.json"))
+    second = json.loads(file.read_text())
+    second["model"]["id"] = "another"
+    second["identity"] = "1" * 64
+    score = second["score"]
+    score["system_wh_per_1k_queries"] *= 2
+    score["system_std"] *= 2
+    score["system_ci95"] = [2 * bound for bound in score["system_ci95"]]
+    for run in second["runs"]:  # a score that does not follow from the runs would not be read
+        run["energy_j"] = {
+            domain: joules and 2 * joules for domain, joules in run["energy_j"].items()
+        }
+    (tmp_path / "a.json").write_text(file.read_text())
+    (tmp_path / "b.json").write_text(json.dumps(second))
+    done = energyscore("rate", tmp_path)
+    assert done.status == 0
+    assert "★★★★★ estimated" in done.stdout
+    assert "cohort of 2" in done.stdout
+    assert "not comparable to the reference" in done.stdout
+
+
+def test_random_weights_need_the_configuration_only(tmp_path, tiny_model, prompts_csv):
+    folder = tmp_path / "config-only"
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_bytes((tiny_model / name).read_bytes())
+    done = energyscore(
+        "run", "text_generation", "--model", folder, "--random-weights", "--quick", "--queries", 5,
+        "--dataset", prompts_csv, "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+    result = only_result(tmp_path / "out")
+    assert result["model"]["weights"] == "random"
+    assert "random_weights" in [caution["code"] for caution in result["cautions"]]
+
+
+def test_batches_do_the_same_work(tmp_path, tiny_model, prompts_csv):
+    done = energyscore(
+        "run", "text_generation", "--model", tiny_model, "--quick", "--queries", 10,
+        "--batch-size", 4, "--dataset", prompts_csv, "--out", tmp_path,
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+    result = only_result(tmp_path)
+    assert result["workload"]["batch_size"] == 4
+    assert result["runs"][0]["output_tokens"] == 100
+
+
+def test_fewer_rows_than_queries_is_a_caution_or_refused(tmp_path, tiny_model, prompts_csv):
+    small = tmp_path / "small.csv"
+    small.write_text("\n".join(prompts_csv.read_text().splitlines()[:6]) + "\n")
+    arguments = (
+        "run", "text_generation", "--model", tiny_model, "--quick", "--dataset", small,
+        "--queries", 9, "--out", tmp_path / "out",
+    )  # fmt: skip
+    refused = energyscore(*arguments, "--strict")
+    assert refused.status == 2
+    assert "holds 5 queries, not 9" in refused.error
+    done = energyscore(*arguments)
+    assert done.status == 0
+    result = only_result(tmp_path / "out")
+    assert result["workload"]["queries"] == 5
+    assert "fewer_queries" in [caution["code"] for caution in result["cautions"]]
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [{"created_at": "2026-06-01T00:00:00Z"}, {"created_at": "2025-06-01T00:00:00Z"}],
+    ids=["clock set back", "clock as it was"],
+)
+@pytest.mark.parametrize("invalid", [(), ("the GPU was lost",)], ids=["valid", "invalid"])
+def test_a_session_shows_what_it_measured_beside_the_same_from_before(tmp_path, earlier, invalid):
+    save_result(tmp_path, make_result(**earlier))
+    save_result(tmp_path, make_result("org/other", identity="1" * 64))
+    own = make_result(created_at="2026-01-01T00:00:00Z", invalid=invalid)
+    path = save_result(tmp_path, own)
+    assert [entry.result for entry in rated_own(tmp_path, {path})] == [own]
+
+
+RESUMED = ("--queries", 400, "--repeats", 4, "--quick", "--device", "cpu")
+
+
+def start(out, tiny_model, prompts_csv, **options):
+    command = [sys.executable, "-m", "energyscore", "run", "text_generation", "--model"]
+    command += [tiny_model, "--dataset", prompts_csv, "--out", out, *RESUMED]
+    return subprocess.Popen(
+        list(map(str, command)), env=environment(), stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def wait_for_runs(out, count):
+    """Until so many runs are in the journal."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        journals = list(out.rglob(".*.journal"))
+        if journals and journals[0].read_text().count("\n") >= count:
+            return journals[0]
+        time.sleep(0.01)
+    raise AssertionError("no run was finished in time")
+
+
+def test_a_killed_measurement_goes_on_where_it_was(tmp_path, tiny_model, prompts_csv):
+    process = start(tmp_path, tiny_model, prompts_csv)
+    journal = wait_for_runs(tmp_path, 1)
+    process.kill()
+    process.communicate()
+    kept = [line for line in journal.read_text().splitlines() if line.endswith("}}")]
+    assert 1 <= len(kept) < 4
+    assert not list(tmp_path.rglob("*.json"))
+    selftest = make_selftest(describe(), [], quick=True, duration_s=1.0)
+    save_selftest(tmp_path, selftest)  # cited from now on; the runs are the same ones all the same
+    done = energyscore(
+        "run", "text_generation", "--model", tiny_model, "--dataset", prompts_csv, "--out",
+        tmp_path, *RESUMED,
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+    result = only_result(tmp_path)
+    parse_result(json.dumps(result), "the result")
+    assert [run["index"] for run in result["runs"]] == [0, 1, 2, 3]
+    for line, run in zip(kept, result["runs"], strict=False):
+        assert json.loads(line)["run"] == run, "a finished run is not measured again"
+    assert result["environment"]["selftest"] == selftest.id
+    assert "resumed" in [caution["code"] for caution in result["cautions"]]
+    assert not list(tmp_path.rglob(".*.journal"))
+
+
+def test_ctrl_c_keeps_the_finished_runs_and_says_how_to_go_on(tmp_path, tiny_model, prompts_csv):
+    process = start(tmp_path, tiny_model, prompts_csv)
+    journal = wait_for_runs(tmp_path, 1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert "of 4 runs" in stderr
+    assert "The same command goes on from there" in stderr
+    assert journal.exists()

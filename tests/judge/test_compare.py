@@ -1,0 +1,332 @@
+"""Comparisons: which belong together, what is refused, and what is said."""
+
+import csv
+import io
+import json
+import re
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import pytest
+from support.commands import energyscore
+from support.results import UUID, make_cpu_run, make_result, make_run
+
+from energyscore.base.errors import ResultError, UsageError
+from energyscore.judge import compare as compare_module
+from energyscore.judge.compare import Comparison, compare
+from energyscore.judge.conditions import meter_uncertainty
+from energyscore.judge.figure_files import load_measured
+from energyscore.judge.figures import GPU, SYSTEM, measured_of
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import rate
+from energyscore.judge.results_csv import parse_rows
+from energyscore.publish.comparison import to_markdown
+from energyscore.publish.report_csv import to_csv
+from energyscore.results.result import PhasePart, result_to_json
+
+EARLIER = "2025-12-01T00:00:00Z"
+LATER = "2026-02-01T00:00:00Z"
+
+
+def runs_of(*wh, **change):
+    return [make_run(index, joules=3600.0 * energy, **change) for index, energy in enumerate(wh)]
+
+
+def measured(result, source="x.json", commit=None):
+    return measured_of(result, rate([result])[0], source, commit)
+
+
+def pair_of(before, after, *allow):
+    (pair,) = compare([measured(before, "a.json")], [measured(after, "b.json")], allow).pairs
+    return pair
+
+
+def with_part(result, part, **change):
+    return result.model_copy(update={part: getattr(result, part).model_copy(update=change)})
+
+
+def later(*wh, **change):
+    return make_result(runs=runs_of(*(wh or (2.0, 2.1, 1.9))), created_at=LATER, **change)
+
+
+BEFORE = make_result(runs=runs_of(1.0, 1.05, 0.95))
+
+
+def test_the_effect_stands_in_ratio_wh_percent_and_stars():
+    pair = pair_of(BEFORE, later(20.0, 20.5, 19.5))
+    row = pair.rows[0]
+    assert (row.phase, row.ratio, row.significant) == ("total", pytest.approx(20.0), True)
+    assert row.difference_wh_per_1k_queries == pytest.approx(19.0)
+    assert row.change_percent == pytest.approx(1900.0)
+    assert (pair.before.stars, pair.after.stars) == (None, None)  # three runs are not official
+    ten = [
+        make_result(runs=runs_of(*[wh] * 10), created_at=at)
+        for wh, at in ((1, LATER), (20, EARLIER))
+    ]
+    sides = pair_of(*ten)
+    assert (sides.before.stars, sides.after.stars) == (5, 2)
+    assert sides.after.stars_relative_to == "aienergyscore-2025-02"
+
+
+def test_phases_are_compared_by_their_runs():
+    def result(prefill, decode, created_at):
+        parts = [
+            make_run(
+                index,
+                joules=3600.0 * (p + d),
+                phases={
+                    name: PhasePart(
+                        duration_s=1.0,
+                        energy_j={f"gpu:{UUID}": 3600.0 * wh},
+                        se_j={f"gpu:{UUID}": 0.1},
+                    )
+                    for name, wh in (("prefill", p), ("decode", d))
+                },
+            )
+            for index, (p, d) in enumerate(zip(prefill, decode, strict=True))
+        ]
+        return make_result(runs=parts, created_at=created_at)
+
+    one = result((1.0, 1.01, 0.99), (2.0, 2.02, 1.98), "2026-01-01T00:00:00Z")
+    two = result((1.0, 0.99, 1.01), (4.0, 4.02, 3.98), LATER)
+    rows = {row.phase: row for row in pair_of(one, two).rows}
+    assert list(rows) == ["total", "prefill", "decode"]
+    assert (rows["prefill"].ratio, rows["prefill"].significant) == (pytest.approx(1.0), False)
+    assert (rows["decode"].ratio, rows["decode"].significant) == (pytest.approx(2.0), True)
+
+
+def test_a_phase_of_one_run_has_no_interval_though_its_split_has_an_error():
+    part = PhasePart(duration_s=1.0, energy_j={f"gpu:{UUID}": 3600.0}, se_j={f"gpu:{UUID}": 36.0})
+    single = make_result(runs=[make_run(phases={"decode": part})], created_at=LATER)
+    decode = measured(single).figures["gpu_decode_wh_per_1k_queries"].sample
+    assert (decode.mean, decode.std, decode.runs) == (1.0, None, 1)
+    rows = pair_of(make_result(runs=[make_run(phases={"decode": part})]), single).rows
+    assert [row.ratio_ci95 for row in rows] == [None, None]
+    assert {row.significant for row in rows} == {None}
+
+
+UNLIKE = {
+    "power_limit": make_result(power_limit_w=300.0),
+    "gpu": make_result(gpu="NVIDIA L4"),
+    "precision": make_result(dtype="bfloat16"),
+    "weights": make_result(weights="random"),
+    "model": make_result("org/other"),
+    "batch_size": with_part(BEFORE, "workload", batch_size=8),
+    "queries": with_part(BEFORE, "workload", queries=10),
+    "dataset": with_part(BEFORE, "workload", fingerprint="e" * 64),
+    "seed": with_part(BEFORE, "workload", seed=1),
+    "generation": with_part(BEFORE, "workload", generation={"max_new_tokens": 20}),
+    "reasoning": with_part(
+        BEFORE, "workload", generation={**BEFORE.workload.generation, "reasoning": "high"}
+    ),
+    "task_version": with_part(BEFORE, "task", version=2),
+    "task": with_part(BEFORE, "task", id="other"),
+    "quantization": with_part(BEFORE, "model", quantization="int4"),
+    "quick": make_result(quick=True),
+    "shared": with_part(BEFORE, "protocol", shared=True),
+    "method": make_result(runs=runs_of(1.0, 1.1, method="power_integral")),
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_unlike_measurements_are_refused_unless_the_difference_is_allowed(name):
+    other = UNLIKE[name].model_copy(update={"created_at": LATER})
+    comparison = compare([measured(BEFORE)], [measured(other)])
+    (pair,) = comparison.pairs
+    assert [point.name for point in pair.refused] == [name]
+    assert (pair.rows, comparison.exit_status) == ([], 2)
+    allowed = compare([measured(BEFORE)], [measured(other)], [name])
+    assert [point.name for point in allowed.pairs[0].allowed] == [name]
+    assert allowed.pairs[0].rows[0].ratio is not None
+    assert allowed.exit_status == 0
+
+
+def test_a_difference_names_both_sides():
+    point = pair_of(BEFORE, UNLIKE["power_limit"]).refused[0]
+    assert str(point) == "power_limit: 300 W instead of 700 W"
+    assert "eeeeeeeeeeee instead of" in str(pair_of(BEFORE, UNLIKE["dataset"]).refused[0])
+
+
+def test_an_unknown_difference_is_refused_with_the_nearest():
+    with pytest.raises(UsageError, match="Did you mean 'power_limit'"):
+        compare([measured(BEFORE)], [measured(later())], ["power_limt"])
+
+
+def test_on_another_gpu_of_the_name_the_meters_error_does_not_cancel():
+    gpu = later().environment.gpus[0].model_copy(update={"uuid": "GPU-1"})
+    other = with_part(later(), "protocol", metered_gpus=["GPU-1"])
+    other = with_part(other, "environment", gpus=[gpu])
+    same, unlike = pair_of(BEFORE, later()), pair_of(BEFORE, other)
+    assert (same.meter_uncertainty, unlike.refused) == (0.0, [])
+    # Two uniform errors of +/- 5%: sqrt(2) 0.05 / sqrt(3).
+    assert unlike.meter_uncertainty == pytest.approx(0.0408, abs=1e-4)
+    width = [row.ratio_ci95[1] - row.ratio_ci95[0] for row in (same.rows[0], unlike.rows[0])]
+    assert width[1] > width[0]
+
+
+def test_folders_are_paired_by_task_model_and_mode_with_the_most_alike():
+    quick = measured(make_result(quick=True, created_at="2026-03-01T00:00:00Z"), "quick.json")
+    before = [measured(BEFORE, "a.json"), quick, measured(make_result("org/gone"))]
+    after = [measured(later(), "b.json"), measured(make_result("org/new"), "c.json")]
+    comparison = compare(before, after)
+    assert [(p.before.source, p.after.source) for p in comparison.pairs] == [("a.json", "b.json")]
+    assert comparison.only_before == ["text_generation, org/gone"]
+    assert comparison.only_after == ["text_generation, org/new"]
+    assert compare(before, after[1:] * 2).exit_status == 2
+
+
+def test_what_has_no_energy_or_is_the_same_is_not_compared():
+    absent = make_result(runs=[make_run(joules=None)], invalid=("the GPU was lost",))
+    comparison = compare([measured(BEFORE)], [measured(absent)])
+    assert comparison.exit_status == 3
+    assert "the GPU was lost" in comparison.pairs[0].reason
+    same = compare([measured(BEFORE)], [measured(BEFORE)])
+    assert (same.pairs[0].same, same.pairs[0].rows, same.exit_status) == (True, [], 2)
+
+
+def test_estimates_are_compared_with_estimates_and_labelled():
+    def cpu(joules, created_at):
+        runs = [make_cpu_run(index, joules=joules + index) for index in range(3)]
+        return make_result(runs=runs, gpu=None, created_at=created_at)
+
+    (row,) = pair_of(cpu(7200.0, EARLIER), cpu(14400.0, LATER)).rows
+    assert (row.phase, row.metric, row.estimated) == ("system", SYSTEM, True)
+    assert row.ratio == pytest.approx(2.0, rel=1e-3)
+    assert {point.name for point in pair_of(cpu(1.0, EARLIER), BEFORE).refused} >= {"device", "gpu"}
+
+
+def rows_of(*results):
+    report = [RatedResult(r, rating, "") for r, rating in zip(results, rate(results), strict=True)]
+    return to_csv(report)
+
+
+def test_a_csv_gives_the_same_ratio_and_says_what_it_does_not_tell():
+    new = later()
+    row = parse_rows(rows_of(BEFORE), "results.csv")[0]
+    sample = row.figures[GPU].sample
+    assert sample.mean == BEFORE.score.gpu_wh_per_1k_queries
+    assert sample.std == pytest.approx(BEFORE.score.std)
+    (pair,) = compare([row], [measured(new)]).pairs
+    assert pair.refused == []
+    assert pair.rows[0].ratio == pytest.approx(pair_of(BEFORE, new).rows[0].ratio)
+    assert {"power_limit", "seed", "which GPU (UUID)"} <= set(pair.not_known)
+    assert meter_uncertainty(row, measured(new)) > 0.04, "it may have been another GPU"
+    assert compare([row], [measured(BEFORE)]).pairs[0].same
+
+
+def test_a_csv_tells_the_spread_of_the_system_too():
+    result = make_result(runs=[make_cpu_run(n, joules=7200.0 + n) for n in range(3)], gpu=None)
+    sample = parse_rows(rows_of(result), "results.csv")[0].figures[SYSTEM].sample
+    assert sample.std == pytest.approx(result.score.system_std)
+
+
+def with_cells(text, **changed):
+    rows = list(csv.DictReader(io.StringIO(text.decode())))
+    assert set(changed) <= set(rows[0])
+    written = io.StringIO()
+    writer = csv.DictWriter(written, list(rows[0]))
+    writer.writeheader()
+    writer.writerow(rows[0] | changed)
+    return written.getvalue().encode()
+
+
+@pytest.mark.parametrize("column", ["dtype", "batch_size", "queries", "hardware", "task_version"])
+def test_a_csv_is_refused_where_it_tells_a_difference(column):
+    head, line = rows_of(BEFORE).decode().splitlines()
+    cells = line.split(",")
+    cells[head.split(",").index(column)] = "7"
+    row = parse_rows(f"{head}\n{','.join(cells)}\n".encode(), "x.csv")[0]
+    assert len(compare([row], [measured(later())]).pairs[0].refused) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: b"a,b\n1,2\n", "no column 'csv_version'"),
+        (lambda text: text.splitlines()[0], "holds no results"),
+        (lambda text: b"\xff\xfe\x00", "is not a CSV file"),
+        (lambda text: text.replace(b",10,1.0,", b",10,nan,"), "line 2: column 'gpu_wh_per_1k"),
+        (lambda text: text.replace(b",10,1.0,", b",10,0.0,"), "is not above 0"),
+        (lambda text: text.replace(b",10,1.0,", b",10,-1,"), "is not above 0"),
+        (lambda text: text.replace(b",10,1.0,", b",10,much,"), "is no number"),
+        (lambda text: text.replace(b",10,1.0,", b",half,1.0,"), "column 'runs'"),
+        (lambda text: text.replace(b",10,1.0,", b",10,1_0,"), "is no number"),
+        (lambda text: text.replace(b",10,1.0,", ",10,٣,".encode()), "is no number"),
+        (lambda text: text.replace(b",10,1.0,", b",10,1e-200,"), "no meter tells so little"),
+        (lambda text: text.replace(b",10,1.0,", b",10,1e300,"), "is not below 1e+15"),
+        (lambda text: with_cells(text, csv_version="99"), "column 'csv_version' is not known"),
+        (lambda text: with_cells(text, created_at="zzz"), "column 'created_at' is wrong"),
+        (lambda text: with_cells(text, runs="1e308"), "line 2: column 'runs'"),
+        (lambda text: with_cells(text, stars="6"), "no whole number from 1 to 5"),
+        (lambda text: with_cells(text, stars="4.9"), "no whole number from 1 to 5"),
+        (lambda text: with_cells(text, stars_5_probability="7"), "is no probability"),
+        (lambda text: with_cells(text, gpu_ci95_low="3", gpu_ci95_high="2"), "other end"),
+        (lambda text: with_cells(text, gpu_ci95_low="2", gpu_ci95_high="3"), "outside its own"),
+    ],
+)
+def test_a_wrong_csv_is_refused_with_line_and_column(change, said):
+    with pytest.raises(ResultError) as caught:
+        parse_rows(change(rows_of(make_result())), "x.csv")
+    assert said in str(caught.value)
+
+
+def test_the_json_fits_its_published_schema():
+    published = resources.files("energyscore") / "schemas" / "comparison-1.json"
+    schema = json.loads(published.read_text(encoding="utf-8"))
+    assert schema == compare_module.json_schema()
+    for other in (later(), UNLIKE["gpu"], make_result(runs=[make_run(joules=None)])):
+        comparison = compare([measured(BEFORE)], [measured(other)])
+        text = comparison.model_dump_json()
+        jsonschema.validate(json.loads(text), schema)
+        assert Comparison.model_validate_json(text) == comparison
+
+
+HOSTILE = "a|b\n| c | `x` <script>[l](http://e)\x1b[31m@team _u_ ##[error]x ::set-output"
+
+
+def test_names_do_not_break_the_markdown():
+    before = make_result(HOSTILE, runs_of(1.0, 1.1), created_at=EARLIER)
+    after = make_result(HOSTILE, runs_of(1.0, 1.1), created_at=LATER)
+    text = to_markdown(compare([measured(before)], [measured(after)])).decode()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 2
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {12}
+    for forbidden in ("<script", "`", "[l]", "http://", "@team", "\x1b", "##["):
+        assert forbidden not in text
+
+
+def test_the_command_compares_and_refuses(tmp_path):
+    files = {"a": BEFORE, "b": later(), "c": UNLIKE["power_limit"]}
+    for name, result in files.items():
+        Path(tmp_path / f"{name}.json").write_text(result_to_json(result))
+    done = energyscore("compare", "a.json", "b.json", "--format", "json", cwd=tmp_path)
+    assert done.status == 0
+    assert json.loads(done.stdout)["pairs"][0]["rows"][0]["ratio"] == pytest.approx(2.0)
+    assert "2.000" in energyscore("compare", "a.json", "b.json", cwd=tmp_path).stdout
+    refused = energyscore("compare", "a.json", "c.json", cwd=tmp_path)
+    assert refused.status == 2
+    assert "power_limit: 300 W instead of 700 W" in refused.error
+    assert "--allow power_limit" in refused.error
+
+
+def test_of_a_folder_the_newest_of_each_identity_is_read(tmp_path):
+    for number, created_at in enumerate(("2026-01-01T00:00:00Z", LATER)):
+        text = result_to_json(make_result(created_at=created_at))
+        (tmp_path / f"{number}.json").write_text(text)
+    assert [one.created_at for one in load_measured([tmp_path])] == [LATER]
+    assert len(load_measured([tmp_path], every=True)) == 2
+
+
+def test_results_without_counterparts_and_stars_without_reason_are_explained(tmp_path):
+    for name, model in (("a", "org/a"), ("b", "org/b")):
+        (tmp_path / name).mkdir()
+        for number in "12":
+            result = make_result(f"{model}{number}", identity=number * 64)
+            (tmp_path / name / f"{number}.json").write_text(result_to_json(result))
+    lonely = energyscore("compare", "a", "b", cwd=tmp_path)
+    assert (lonely.status, "add --allow model" in lonely.error) == (2, True)
+    other = make_result("org/a1", created_at="2026-03-01T00:00:00Z", runs=runs_of(3.0, 3.01, 3.02))
+    (tmp_path / "c.json").write_text(result_to_json(other))
+    shown = energyscore("compare", "a/1.json", "c.json", cwd=tmp_path)
+    assert (shown.status, "no stars to compare: " in shown.stdout) == (0, True)

@@ -1,0 +1,473 @@
+"""The gate: outcomes, the verdict and its exit code, and everything it writes for CI."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import pytest
+from support.commands import energyscore, environment
+from support.results import make_cpu_run, make_result, make_run
+
+from energyscore.judge import gate as gate_module
+from energyscore.judge.figures import measured_of
+from energyscore.judge.gate import Verdict, run_gate
+from energyscore.judge.policy import Policy, parse_limit, parse_regression
+from energyscore.judge.policy import Rule as PolicyRule
+from energyscore.judge.rating import rate
+from energyscore.publish.gate_annotations import to_annotations
+from energyscore.publish.gate_benchmark import to_benchmark
+from energyscore.publish.gate_junit import to_junit
+from energyscore.publish.gate_markdown import MOST_BYTES, to_markdown
+from energyscore.results.result import result_to_json
+
+GPU, SYSTEM = "gpu_wh_per_1k_queries", "system_wh_per_1k_queries"
+NOW = "2026-03-01T00:00:00Z"
+LATER = "2026-02-01T00:00:00Z"
+
+
+def measured(result, source="x.json"):
+    return measured_of(result, rate([result])[0], source)
+
+
+def result_of(*wh, model="org/model", created_at=LATER, **change):
+    runs = [make_run(index, joules=3600.0 * energy) for index, energy in enumerate(wh)]
+    return make_result(model, runs, created_at=created_at, **change)
+
+
+BASE = result_of(2.0, 2.02, 1.98, 2.01, 1.99, created_at="2026-01-01T00:00:00Z")
+NULL = make_result(runs=[make_run(joules=None)], invalid=("the GPU was lost",))
+
+
+def scaled(factor, **change):
+    return result_of(*(factor * wh for wh in (2.0, 2.02, 1.98, 2.01, 1.99)), **change)
+
+
+def with_score(result, **change):
+    return result.model_copy(update={"score": result.score.model_copy(update=change)})
+
+
+def limit(*texts, place="options", **change):
+    return PolicyRule(place, limits=tuple(map(parse_limit, texts)), **change)
+
+
+def verdict_of(results, *rules, baselines=(BASE,), **policy):
+    return run_gate(
+        [measured(result, f"{n}.json") for n, result in enumerate(results)],
+        [measured(result, "base.json") for result in baselines],
+        Policy(rules=rules, **policy),
+        NOW,
+    )
+
+
+def check_of(result, rule, **more):
+    verdict = verdict_of([result], rule, **more)
+    (check,) = verdict.checks
+    return check.outcome, verdict.verdict, verdict.exit_code
+
+
+REGRESSION = PolicyRule("options", limits=(parse_regression("5%"),))
+
+
+@pytest.mark.parametrize(
+    ("result", "rule", "said"),
+    [
+        (BASE, limit(f"{GPU}<=2.5"), ("pass", "pass", 0)),
+        (BASE, limit(f"{GPU}<=1.9"), ("fail", "fail", 1)),
+        (BASE, limit(f"{GPU}<=2.001"), ("inconclusive", "pass", 0)),
+        (result_of(2.0), limit(f"{GPU}<=2.5"), ("inconclusive", "pass", 0)),
+        (result_of(2.0), limit(f"{GPU}<=1.9"), ("fail", "fail", 1)),
+        (scaled(1.0), REGRESSION, ("pass", "pass", 0)),
+        (scaled(1.2), REGRESSION, ("fail", "fail", 1)),
+        (scaled(1.05), REGRESSION, ("inconclusive", "pass", 0)),
+        (result_of(9.0), REGRESSION, ("inconclusive", "pass", 0)),
+        (BASE, REGRESSION, ("inconclusive", "pass", 0)),
+        (NULL, limit(f"{GPU}<=2.5"), ("invalid", "invalid", 3)),
+        (NULL, REGRESSION, ("invalid", "invalid", 3)),
+        (BASE, limit(f"{SYSTEM}<=2.5"), ("unsupported", "invalid", 3)),
+        (BASE, limit("gpu_decode_wh_per_1k_queries<=2.5"), ("unsupported", "invalid", 3)),
+        (scaled(1.0, model="org/new"), REGRESSION, ("unsupported", "invalid", 3)),
+        (scaled(1.0, power_limit_w=300.0), REGRESSION, ("unsupported", "invalid", 3)),
+        (scaled(1.0, gpu="NVIDIA L4"), REGRESSION, ("unsupported", "invalid", 3)),
+        (BASE, limit(f"{GPU}<=2.5", tasks=("asr",)), ("unsupported", "invalid", 3)),
+    ],
+)
+def test_the_outcome_the_verdict_and_the_exit_code_are_one(result, rule, said):
+    assert check_of(result, rule) == said
+
+
+@pytest.mark.parametrize(
+    ("taken", "verdict", "code"), [("pass", "pass", 0), ("warn", "pass", 0), ("fail", "fail", 1)]
+)
+def test_what_cannot_be_told_counts_as_it_is_said_to(taken, verdict, code):
+    found = check_of(result_of(2.0), REGRESSION, on_inconclusive=taken)
+    assert found == ("inconclusive", verdict, code)
+
+
+@pytest.mark.parametrize("std", [1e200, 1e308])
+@pytest.mark.parametrize("rule", [limit(f"{GPU}<=2.5"), REGRESSION])
+def test_a_spread_beyond_all_bounds_decides_nothing(std, rule):
+    wild = with_score(scaled(1.0), std=std)
+    (check,) = verdict_of([wild], rule).checks
+    assert check.outcome == "inconclusive"
+    assert "nan" not in check.reason
+    (check,) = verdict_of([with_score(scaled(1.0), gpu_wh_per_1k_queries=1e-200)], rule).checks
+    assert (check.outcome, "no meter tells so little" in check.reason) == ("unsupported", True)
+
+
+def test_a_failure_is_one_whatever_else_could_not_be_told():
+    verdict = verdict_of([NULL, scaled(1.2)], REGRESSION)
+    assert (verdict.verdict, verdict.exit_code) == ("fail", 1)
+    assert verdict.counts == {
+        "pass": 0,
+        "fail": 1,
+        "invalid": 1,
+        "unsupported": 0,
+        "inconclusive": 0,
+    }
+
+
+@pytest.mark.parametrize("name", ["gpu", "device", "method"])
+def test_a_baseline_of_unknown_hardware_is_none(name):
+    """As a row of a CSV that lacks the column."""
+    before = measured(BASE, "base.csv")
+    before = replace(before, conditions={**before.conditions, name: (None,)})
+    for allow, outcome in ((frozenset(), "unsupported"), (frozenset({name}), "pass")):
+        policy = Policy(rules=(REGRESSION,), allow=allow)
+        (check,) = run_gate([measured(scaled(1.0))], [before], policy, NOW).checks
+        assert (check.outcome, f"--allow {name}" in check.reason) == (outcome, not allow)
+
+
+def test_what_else_is_not_known_of_a_baseline_is_said():
+    before = measured(BASE, "base.csv")
+    before = replace(before, conditions={**before.conditions, "power_limit": (None,)})
+    policy = Policy(rules=(REGRESSION,))
+    (check,) = run_gate([measured(scaled(1.0))], [before], policy, NOW).checks
+    assert (check.outcome, "not known of both: power_limit" in check.reason) == ("pass", True)
+
+
+@pytest.mark.parametrize(
+    ("scope", "missing"),
+    [
+        ({"models": ("org/model", "org/typo")}, "model org/typo"),
+        ({"tasks": ("text_generation", "txt*", "asr")}, "task asr"),
+        ({"modes": ("none", "of")}, "reasoning of"),
+    ],
+)
+def test_each_name_in_a_list_must_be_there(scope, missing):
+    verdict = verdict_of([BASE], limit(f"{GPU}<=2.5", **scope))
+    assert [check.outcome for check in verdict.checks] == ["unsupported", "pass"]
+    assert (verdict.checks[0].threshold, verdict.exit_code) == (missing, 3)
+    assert verdict_of([BASE], limit(f"{GPU}<=2.5", optional=True, **scope)).exit_code == 0
+
+
+def test_without_any_check_nothing_has_passed():
+    verdict = verdict_of([BASE], limit(f"{GPU}<=9", models=("none/*",), optional=True))
+    assert (verdict.checks, verdict.verdict, verdict.exit_code) == ([], "invalid", 3)
+
+
+def test_another_hardware_is_taken_when_it_is_allowed_with_the_meters_error():
+    rule, allow = REGRESSION, frozenset({"gpu"})
+    (check,) = verdict_of([scaled(3.0, gpu="NVIDIA L4")], rule, allow=allow).checks
+    assert (check.outcome, check.ratio) == ("fail", pytest.approx(3.0))
+
+
+def test_the_matching_baseline_is_picked_and_of_those_the_newest():
+    others = [
+        scaled(5.0, power_limit_w=300.0, created_at="2026-01-20T00:00:00Z"),
+        scaled(0.5, created_at="2025-01-01T00:00:00Z"),
+        BASE,
+    ]
+    (check,) = verdict_of([scaled(1.0)], REGRESSION, baselines=others).checks
+    assert (check.outcome, check.ratio) == ("pass", pytest.approx(1.0))
+    assert check.baseline.wh_per_1k_queries == pytest.approx(2.0)
+
+
+def test_another_gpu_of_the_same_name_cannot_tell_a_regression_of_5_percent():
+    moved = scaled(1.1)
+    gpu = moved.environment.gpus[0].model_copy(update={"uuid": "GPU-1"})
+    moved = moved.model_copy(
+        update={
+            "protocol": moved.protocol.model_copy(update={"metered_gpus": ["GPU-1"]}),
+            "environment": moved.environment.model_copy(update={"gpus": [gpu]}),
+        }
+    )
+    (check,) = verdict_of([moved], REGRESSION).checks
+    assert check.outcome == "inconclusive"
+    assert "measure both on one GPU" in check.reason
+
+
+def test_a_check_that_cannot_be_told_says_how_many_repeats_would_decide():
+    (check,) = verdict_of([scaled(1.045)], REGRESSION).checks
+    assert check.outcome == "inconclusive"
+    assert check.repeats_needed > 5
+    assert f"--repeats {check.repeats_needed}" in check.reason
+    (single,) = verdict_of([result_of(2.0)], REGRESSION).checks
+    assert "one run has no interval, measure 5 runs or more" in single.reason
+
+
+def test_limit_and_value_stand_in_every_check():
+    (check,) = verdict_of([scaled(1.2)], REGRESSION).checks
+    assert check.value == pytest.approx(2.4)
+    assert check.limit == pytest.approx(2.1)
+    assert check.allowed_ratio == pytest.approx(1.05)
+    assert check.ratio_ci95[0] > 1.05
+
+
+@pytest.mark.parametrize(
+    ("wh", "least", "outcome"), [(2.0, 4, "pass"), (20.0, 4, "fail"), (6.9, 5, "inconclusive")]
+)
+def test_stars_are_decided_by_their_chance(wh, least, outcome):
+    """Five stars end at 1.313 + (28.741 - 1.313) / 5 = 6.799 Wh."""
+    result = result_of(*[wh * (1 + (n % 3 - 1) / 200) for n in range(10)])
+    rule = PolicyRule("rules[0]", min_stars=least)
+    assert check_of(result, rule)[0] == outcome
+
+
+def test_without_stars_nothing_passes():
+    rule = PolicyRule("rules[0]", min_stars=1)
+    assert check_of(NULL, rule) == ("invalid", "invalid", 3)
+    assert check_of(scaled(1.0, gpu="NVIDIA L4"), rule) == ("unsupported", "invalid", 3)
+
+
+def test_estimates_are_held_to_limits_that_name_them_and_say_so():
+    runs = [make_cpu_run(index, joules=7200.0 + index) for index in range(5)]
+    result = make_result(runs=runs, gpu=None)
+    verdict = verdict_of([result], limit(f"{SYSTEM}<=99"))
+    assert (verdict.exit_code, verdict.checks[0].estimated) == (0, True)
+    assert "(estimated)" in to_markdown(verdict).decode()
+    assert verdict_of([result], limit(f"{GPU}<=99")).exit_code == 3
+    assert [
+        e["name"].endswith("estimated") for e in json.loads(to_benchmark([measured(result)]))
+    ] == [True]
+
+
+HOSTILE = 'a|b\n| x | `y` <s a="&">]]> [l](http://e)\x00\x1b[1m@team ##[error]x ::error::x % é'
+ALL = [scaled(1.0), scaled(1.2), scaled(1.05), NULL, scaled(1.2, model=HOSTILE)]
+
+
+def whole_verdict():
+    hostile = result_of(2.0, 2.01, 1.99, model=HOSTILE, created_at="2026-01-01T00:00:00Z")
+    return verdict_of(ALL, REGRESSION, limit(f"{GPU}<=2.2"), baselines=[BASE, hostile])
+
+
+def test_the_json_fits_its_published_schema():
+    published = resources.files("energyscore") / "schemas" / "gate-1.json"
+    schema = json.loads(published.read_text(encoding="utf-8"))
+    assert schema == gate_module.json_schema()
+    verdict = whole_verdict()
+    text = verdict.model_dump_json()
+    jsonschema.validate(json.loads(text), schema)
+    assert Verdict.model_validate_json(text) == verdict
+    assert len(verdict.checks) == 10
+
+
+def test_the_junit_is_what_readers_of_it_take():
+    """The structure of the schema that Jenkins publishes, and counts that are true."""
+    verdict = whole_verdict()
+    root = ET.fromstring(to_junit(verdict))
+    assert root.tag == "testsuites"
+    (suite,) = root
+    assert suite.tag == "testsuite"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp"))
+    allowed = {"name", "tests", "failures", "errors", "skipped", "time", "timestamp"}
+    assert set(suite.attrib) == allowed
+    *cases, last = suite
+    assert last.tag == "system-out"
+    children = []
+    for case in cases:
+        assert case.tag == "testcase"
+        assert set(case.attrib) == {"classname", "name", "time"}
+        (child,) = case
+        assert child.tag in ("skipped", "failure", "error", "system-out")
+        assert set(child.attrib) <= {"message", "type"}
+        children.append(child.tag)
+    counts = {"tests": len(cases)} | {
+        name: children.count(tag)
+        for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
+    }
+    assert {name: int(suite.get(name)) for name in counts} == counts
+    assert counts == {"tests": 10, "failures": 4, "errors": 2, "skipped": 1}
+    assert len({case.get("name") for case in cases}) == 10
+    assert "é" in cases[-1].get("name")
+    assert "\x1b" not in to_junit(verdict).decode()
+
+
+def test_the_markdown_holds_hostile_names_worst_first():
+    text = to_markdown(whole_verdict()).decode()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 10
+    assert {row.count("|") for row in rows} == {8}
+    for forbidden in ("<s", "`", "[l]", "http://", "@team", "\x1b", "\x00", "##["):
+        assert forbidden not in text
+    assert [row[2] for row in rows[2:]] == [*"❌❌❌❌⛔⛔⚠✅✅✅"]
+
+
+def test_a_summary_stays_below_what_github_takes():
+    verdict = whole_verdict()
+    many = verdict.model_copy(update={"checks": verdict.checks * 700})
+    text = to_markdown(many)
+    assert len(text) < MOST_BYTES + 1000
+    assert re.search(r"\d+ more checks are left out", text.decode())
+
+
+def test_annotations_are_one_line_each_and_escaped():
+    lines = to_annotations(whole_verdict()).decode().split("\n")
+    assert lines.pop() == ""
+    assert [line.split(" ")[0] for line in lines] == ["::error"] * 6 + ["::warning"]
+    for line in lines:
+        properties, _, message = line.partition("title=")[2].partition("::")
+        assert re.fullmatch(r"[^:,]*", properties)
+        assert re.fullmatch(r"([^%]|%25)*", message)
+        assert "\r" not in message
+
+
+def test_the_benchmark_array_has_one_entry_an_energy():
+    entries = json.loads(
+        to_benchmark([measured(one) for one in (BASE, BASE, NULL, result_of(2.0))])
+    )
+    assert [set(entry) for entry in entries[:2]] == [
+        {"name", "unit", "value", "range", "extra"}
+    ] * 2
+    assert len({entry["name"] for entry in entries}) == len(entries) == 3
+    assert entries[0]["value"] == pytest.approx(2.0)
+    assert float(entries[0]["range"].removeprefix("± ")) == pytest.approx(0.0196, abs=1e-4)
+    assert "range" not in entries[2]
+
+
+def test_the_command_writes_everything_and_ends_with_the_verdict(tmp_path):
+    for name, result in {"base": BASE, "good": scaled(1.0), "bad": scaled(1.2)}.items():
+        (tmp_path / f"{name}.json").write_text(result_to_json(result))
+    (tmp_path / "energy-gate.yaml").write_text("baseline: base.json\nrules: [{max_regression: 5%}]")
+    (tmp_path / "summary.md").write_text("before\n")
+    files = {name: tmp_path / f"gate.{name}" for name in ("junit", "json", "markdown", "benchmark")}
+    outputs = [word for name, file in files.items() for word in (f"--{name}", file)]
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    bad = energyscore("gate", "bad.json", *outputs, cwd=tmp_path, env=github)
+    assert bad.status == 1
+    assert "verdict: fail: 1 failed (exit 1)" in bad.stdout
+    assert bad.stderr.startswith("::error title=Energy gate%3A fail::text_generation, org/model: ")
+    summary = (tmp_path / "summary.md").read_text()
+    assert summary.startswith("before\n## ❌ Energy gate fail")
+    assert json.loads(files["json"].read_text())["exit_code"] == 1
+    assert ET.parse(files["junit"]).getroot().get("failures") == "1"
+    assert json.loads(files["benchmark"].read_text())[0]["value"] == pytest.approx(2.4)
+    quiet = {"GITHUB_ACTIONS": "", "GITHUB_STEP_SUMMARY": ""}
+    good = energyscore("gate", "good.json", "--format", "json", cwd=tmp_path, env=quiet)
+    assert (good.status, good.stderr) == (0, "")
+    assert json.loads(good.stdout)["verdict"] == "pass"
+    Path(tmp_path / "null.json").write_text(result_to_json(NULL))
+    null = energyscore("gate", "null.json", "--max", f"{GPU}<=9", cwd=tmp_path, env=quiet)
+    assert (null.status, "verdict: invalid" in null.stdout) == (3, True)
+
+
+def test_a_reader_that_stops_reading_changes_no_verdict(tmp_path):
+    """And so does a summary that cannot be written."""
+    (tmp_path / "bad.json").write_text(result_to_json(scaled(1.2)))
+    for form in ("table", "json"):
+        command = [sys.executable, "-m", "energyscore", "gate", "bad.json", "--format", form]
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(
+            [*command, "--max", f"{GPU}<=1"],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment({"GITHUB_STEP_SUMMARY": "no/such/folder"}),
+            check=False,
+        )
+        os.close(write)
+        assert done.returncode == 1, done.stderr
+        assert done.stderr.startswith("caution: no/such/folder cannot be written")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("gate", "x.json"), "Nothing is to be checked"),
+        (("gate", "x.json", "--max", f"{GPU}<=1"), "x.json does not exist"),
+        (("gate", "x.json", "--max-regression", "5%"), "Name one with --baseline"),
+        (("gate", "x.json", "--policy", "no.yaml"), "no.yaml cannot be read"),
+        (("compare", "x.json", "y.json", "--allow", "gpus"), "Did you mean 'gpu'"),
+        (("baseline", "list", "--dir", "nowhere"), "There is no folder nowhere"),
+    ],
+)
+def test_wrong_usage_is_status_2_and_one_line(tmp_path, arguments, said):
+    done = energyscore(*arguments, cwd=tmp_path)
+    assert done.status == 2
+    assert said in done.error
+    assert done.stdout == ""
+
+
+def every_output(verdict):
+    return [
+        to_markdown(verdict).decode(),
+        to_junit(verdict).decode(),
+        to_annotations(verdict).decode(),
+        verdict.model_dump_json(),
+    ]
+
+
+@pytest.mark.parametrize("taken", ["pass", "warn"])
+def test_where_nothing_could_be_told_the_heading_says_so(taken):
+    verdict = verdict_of([scaled(1.05)], REGRESSION, on_inconclusive=taken)
+    assert (verdict.verdict, verdict.exit_code, verdict.decided) == ("pass", 0, 0)
+    assert verdict.line.startswith("pass: nothing was decided: 1 inconclusive")
+    heading = to_markdown(verdict).decode().splitlines()[0]
+    assert heading.startswith("## ⚠️ Energy gate pass: nothing was decided")
+    assert "nothing was decided" in to_annotations(verdict).decode()
+    both = verdict_of([scaled(1.05), scaled(1.0)], REGRESSION)
+    assert (both.decided, "nothing was decided" in both.line) == (1, False)
+
+
+def test_checks_that_look_the_same_are_told_apart_by_time_else_by_file():
+    apart = {"identity": "1" * 64, "created_at": "2026-02-02T00:00:00Z"}
+    dated = verdict_of([scaled(1.0), scaled(1.0, **apart)], limit(f"{GPU}<=9"))
+    assert [one.apart for one in dated.checks] == [LATER, "2026-02-02T00:00:00Z"]
+    filed = verdict_of([scaled(1.0), scaled(1.2)], limit(f"{GPU}<=1"))
+    assert [one.apart for one in filed.checks] == ["0.json", "1.json"]
+    for text in every_output(filed):
+        assert "1.json" in text
+    (alone,) = verdict_of([scaled(1.0)], limit(f"{GPU}<=9")).checks
+    assert alone.subject == "org/model"
+
+
+def test_an_optional_rule_that_fits_nothing_is_told():
+    rules = [
+        limit(f"{GPU}<=9"),
+        limit(f"{GPU}<=9", place="rules[1]", tasks=("text_generatoin",), optional=True),
+    ]
+    some, known = [measured(BASE)], ("text_generation", "asr")
+    verdict = run_gate(some, [], Policy(rules=tuple(rules)), NOW, known)
+    assert (verdict.exit_code, verdict.unfitted) == (0, ["rules[1]"])
+    for text in every_output(verdict):
+        assert "1 optional rule fitted no result" in text.replace("\\", "")
+        assert "Did you mean" in text
+    needed = run_gate(some, [], Policy(rules=(limit(tasks=("ars",)),)), NOW, known)
+    assert "unknown task 'ars'. Did you mean 'asr'?" in needed.checks[0].reason
+    assert run_gate(some, [], Policy(rules=(limit(tasks=("a*",)),)), NOW, known).notes == []
+
+
+def test_what_else_changed_since_the_baseline_is_told():
+    moved = scaled(1.2)
+    machine = moved.environment.model_copy(update={"driver": "999.1"})
+    verdict = verdict_of([moved.model_copy(update={"environment": machine})], REGRESSION)
+    was = BASE.environment.driver
+    assert verdict.checks[0].changed == {"driver": (was, "999.1")}
+    (remark,) = verdict.remarks
+    assert remark == f"text_generation, org/model: also changed: driver {was or 'none'} -> 999.1"
+    assert "999.1" in to_markdown(verdict).decode()
+
+
+def test_a_limit_is_said_as_it_was_written_and_a_reason_is_no_estimate():
+    (below,) = verdict_of([BASE], limit(f"{GPU}<5")).checks
+    assert "less than 5.00 Wh allowed" in below.reason
+    (lost,) = verdict_of([NULL], limit(f"{SYSTEM}<=5")).checks
+    assert not lost.said.endswith("(estimated)")

@@ -1,0 +1,121 @@
+"""Reports of the gate lose nothing, and its limits are checked before anything is measured."""
+
+from pathlib import Path
+
+import pytest
+from support.commands import energyscore
+from support.results import make_result
+
+from energyscore.base.errors import ResultError, UsageError
+from energyscore.judge.figure_files import load_measured
+from energyscore.publish.gate_files import check_outputs, remove_reports
+from energyscore.results.result import result_to_json
+from energyscore.results.store import load_results
+
+GPU = "gpu_wh_per_1k_queries"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name in ("results", "energy-baseline", "out"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "results/r.json").write_text(result_to_json(make_result()))
+    (tmp_path / "energy-baseline/b.json").write_text("kept")
+    (tmp_path / "p.yaml").write_text("kept")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"),
+    [
+        ({"--json": "results/r.json"}, "--json results/r.json would replace"),
+        ({"--json": "out/../results/r.json"}, "would replace"),
+        ({"--junit": "energy-baseline/b.json"}, "--junit energy-baseline/b.json would replace"),
+        ({"--markdown": "p.yaml"}, "--markdown p.yaml would replace"),
+        ({"--json": "x", "--junit": "out/../x"}, "--json and --junit name one file"),
+        ({"--json": "no/x.json"}, "there is no folder no."),
+        ({"--json": "out"}, "is a folder"),
+        ({"--json": "results/new.json", "--junit": "gate.xml"}, None),
+    ],
+)
+def test_an_output_is_no_input_and_no_other_output(folder, outputs, said):
+    paths = {option: Path(name) for option, name in outputs.items()}
+    inputs = [Path(name) for name in ("results", "energy-baseline", "p.yaml")]
+    if said is None:
+        check_outputs(paths, inputs)
+        return
+    with pytest.raises(UsageError) as caught:
+        check_outputs(paths, inputs)
+    assert said in str(caught.value)
+
+
+def test_what_lies_in_a_folder_by_a_link_is_not_replaced(folder):
+    target = folder / "out/linked.json"
+    target.write_text(result_to_json(make_result()))
+    (folder / "results/linked.json").symlink_to(target)
+    with pytest.raises(UsageError, match="would replace"):
+        check_outputs({"--json": target}, [Path("results")])
+
+
+def test_the_command_refuses_before_it_writes_and_leaves_no_old_verdict(folder):
+    before = (folder / "results/r.json").read_bytes()
+    limits = ("--max", f"{GPU}<=9000")
+    refused = energyscore(
+        "gate", "results", *limits, "--json", "results/r.json", "--junit", "gate.xml", cwd=folder
+    )
+    assert (refused.status, (folder / "results/r.json").read_bytes()) == (2, before)
+    assert not (folder / "gate.xml").exists()
+    reports = [
+        word
+        for name in ("json", "junit", "markdown", "benchmark")
+        for word in (f"--{name}", f"results/gate.{name}.json")
+    ]
+    for _ in range(2):  # an earlier report is no obstacle
+        assert energyscore("gate", "results", *limits, *reports, cwd=folder).status == 0
+    wrong = energyscore("gate", "results", "--max", f"{GPU}=>1", *reports, cwd=folder)
+    assert wrong.status == 2
+    assert [file.name for file in (folder / "results").iterdir()] == ["r.json"]
+
+
+def test_only_reports_are_removed(folder):
+    (folder / "gate.xml").write_text("<?xml version='1.0'?><project/>")
+    (folder / "a.md").write_text("## My Energy gate notes: pass\n")
+    remove_reports([folder / "gate.xml", folder / "a.md", folder / "none", folder])
+    assert (folder / "gate.xml").exists()
+    assert (folder / "a.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (("--max", f"{GPU}<=1"), 0, "sound: 1 rule; no result was read."),
+        ((), 2, "Nothing is to be checked."),
+        (("--max", "gpu_wh<=1"), 2, "unknown figure 'gpu_wh'"),
+        (("--policy", "p.yaml"), 2, "must hold a mapping"),
+        (("--max-regression", "5%"), 2, "none is named"),
+        (("--max-regression", "5%", "--baseline", "out"), 2, "holds neither"),
+        (("--min-stars", "4", "--scale", "nowhere"), 2, "nowhere"),
+    ],
+)
+def test_limits_are_checked_without_results(folder, options, status, said):
+    done = energyscore("gate", "--check-policy", *options, cwd=folder)
+    assert (done.status, said in done.stdout + done.stderr) == (status, True), done.stderr
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"schema_vers', " \n", '{"a": [1, 2', "\0\0"])
+def test_a_json_file_that_is_cut_off_stops_what_decides(folder, content):
+    (folder / "results/x.json").write_text(content)
+    with pytest.raises(ResultError, match=r"x\.json"):
+        load_measured([folder / "results"])
+    with pytest.raises(ResultError, match=r"x\.json"):
+        load_results([folder / "results"])
+    told = []
+    assert len(load_results([folder / "results"], told.append)) == 1
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "NaN"])
+def test_whole_json_of_others_may_lie_among_results(folder, content):
+    (folder / "results/x.json").write_text(content)
+    assert len(load_measured([folder / "results"])) == 1

@@ -1,0 +1,119 @@
+"""Several measurements of the same: one is shown, and the others are not passed over in silence."""
+
+import csv
+import io
+import json
+import shutil
+
+import pytest
+from support.results import make_result, make_run
+
+from energyscore.cli.latest import describe
+from energyscore.judge.rating import latest_only, set_aside, without_copies
+from energyscore.results.result import result_to_json
+
+OLD, NEW = "2026-01-02T03:04:05Z", "2026-03-02T03:04:05Z"
+NOTE = (
+    "note: set aside: 1 older measurement of the same model and setting "
+    "(org/m, 2026-01-02 03:04: 4.00 Wh)"
+)
+
+
+def measured(model, wh, created_at=OLD, **change):
+    runs = [make_run(index, joules=3600.0 * wh) for index in range(10)]
+    return make_result(model, runs, identity=f"{model:0>64}", created_at=created_at, **change)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """One model measured twice, another once."""
+    kept = {"old": measured("org/m", 4.0), "new": measured("org/m", 6.0, NEW)}
+    kept["other"] = measured("org/n", 9.0)
+    (tmp_path / "results").mkdir()
+    for name, result in kept.items():
+        (tmp_path / f"results/{name}.json").write_text(result_to_json(result))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (("rate", "results"), "--all shows all."),
+        (("rate", "results", "--format", "csv"), "--all shows all."),
+        (("page", "results", "-o", "site"), "--all shows all."),
+        (("label", "results", "--model", "org/m"), "to take one, name its file."),
+        (("card", "results", "--model", "org/m"), "to take one, name its file."),
+    ],
+)
+def test_what_is_set_aside_is_said(folder, command, arguments, remedy):
+    done = command(*arguments)
+    assert done.status == 0, done.stderr
+    assert done.stderr == f"{NOTE}; {remedy}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("rate", "results", "--all"),
+        ("page", "results", "--all", "-o", "site"),
+        ("label", "results", "--model", "org/n"),
+        ("label", "results/old.json", "--among", "results"),
+    ],
+)
+def test_where_nothing_is_set_aside_nothing_is_said(folder, command, arguments):
+    assert command(*arguments).stderr == ""
+
+
+def test_a_copy_is_no_other_measurement(folder, command):
+    shutil.copytree(folder / "results", folder / "backup")
+    (folder / "results/old.json").unlink()
+    (folder / "backup/old.json").unlink()
+    assert command("rate", ".").stderr == ""
+    board = json.loads(command("leaderboard", ".", "--format", "json").stdout)
+    (table,) = board["tables"]
+    assert (len(table["rows"]), table["duplicates"]) == (2, [])
+
+
+def test_leaderboards_list_them(folder, command):
+    (table,) = json.loads(command("leaderboard", "results", "--format", "json").stdout)["tables"]
+    assert [row["model"] for row in table["rows"]] == ["org/m", "org/n"]
+    (other,) = table["duplicates"]
+    assert (other["file"], other["wh_per_1k_queries"]) == ("results/old.json", pytest.approx(4.0))
+    assert "not shown: org/m of results/old.json, 4.00 Wh; kept: results/new.json" in (
+        command("leaderboard", "results").stdout
+    )
+
+
+def test_all_that_are_shown_are_counted(folder, command):
+    (folder / "results/third.json").write_text(result_to_json(measured("org/o", 5.0)))
+    text = command("rate", "results", "--all", "--scale", "cohort", "--format", "csv").stdout
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 4
+    assert {row["stars_relative_to"] for row in rows} == {"cohort of 4"}
+
+
+def test_a_newer_one_that_is_invalid_is_set_aside_and_called_so():
+    good = measured("org/m", 4.0)
+    bad = measured("org/m", 6.0, NEW, invalid=["it was stopped"])
+    assert latest_only([good, bad]) == [good]
+    assert set_aside([bad, good]) == [bad]
+    assert describe([bad]) == (
+        "1 invalid measurement of the same model and setting (org/m, 2026-03-02 03:04: invalid)"
+    )
+    assert describe([good, bad]).startswith("2 older or invalid measurements of")
+
+
+def test_many_are_grouped():
+    many = [measured("org/m", wh, f"2026-01-{wh:02}T00:00:00Z") for wh in range(1, 10)]
+    others = set_aside(many)
+    assert len(others) == 8
+    said = describe(others)
+    assert said.startswith("8 older measurements")
+    assert said.count("org/m") == 5
+    assert said.endswith("; and 3 more)")
+
+
+def test_copies_are_told_from_others_with_the_same_name():
+    first, second = measured("org/m", 4.0), measured("org/m", 5.0)
+    copy = first.model_copy(deep=True)
+    assert without_copies([first, second, copy]) == [first, second]

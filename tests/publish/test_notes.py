@@ -1,0 +1,94 @@
+"""The lines under a table of results."""
+
+from support.results import UUID, make_cpu_run, make_result, make_run
+
+from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import rate
+from energyscore.publish.notes import notes_on
+from energyscore.results.result import Caution, Idle, PhasePart
+
+GPU = f"gpu:{UUID}"
+
+
+def notes_of(result):
+    return notes_on([RatedResult(result, rate([result])[0], "")])
+
+
+def run_of(index, prefill, decode, **more):
+    part = lambda joules: PhasePart(  # noqa: E731
+        duration_s=50.0, energy_j={GPU: joules}, se_j={GPU: joules and 0.0}
+    )
+    phases = {"prefill": part(prefill), "decode": part(decode)}
+    return make_run(index, phases=phases, **more)
+
+
+def test_phases_and_net_energy_stand_under_the_table():
+    runs = [run_of(0, 360.0, 3240.0), run_of(1, 720.0, 2880.0)]
+    idle = Idle(seconds=30.0, without_model_w={GPU: 9.0}, with_model_w={})
+    line = notes_of(make_result(runs=runs, idle=idle))[0]
+    # Two runs of 0.1 and 0.2 Wh: t(1, 0.975) = 12.706, and a standard error of 0.05.
+    assert line == (
+        "org/model, in Wh +/- 95%: prefill 0.15 +/- 0.64, decode 0.85 +/- 0.64, "
+        "net of the GPU idling without the model 0.750."
+    )
+
+
+def test_the_error_of_a_single_run_is_that_of_the_split_and_is_called_so():
+    part = PhasePart(duration_s=100.0, energy_j={GPU: 3600.0}, se_j={GPU: 36.0})
+    line = notes_of(make_result(runs=[make_run(0, phases={"decode": part})]))[0]
+    assert line == "org/model, in Wh +/- the standard error of the split: decode 1.000 +/- 0.010."
+
+
+def test_points_that_differ_from_result_to_result_have_their_values():
+    one = make_result("org/a", [make_run(n) for n in range(3)], official=False)
+    other = make_result("org/b", [make_run(0)], official=False, identity="1" * 64)
+    results = [one, other]
+    report = [RatedResult(r, rating) for r, rating in zip(results, rate(results), strict=True)]
+    (line,) = [note for note in notes_on(report) if note.startswith("not comparable")]
+    assert "repeats: 3 or 1 instead of 10 or more." in line
+    assert "dataset: bundled:text_generation instead of EnergyStarAI/text_generation" in line
+
+
+def test_phases_that_could_not_be_told_apart_say_why():
+    runs = [run_of(0, None, None, phase_reasons={GPU: "too few ticks"})]
+    assert notes_of(make_result(runs=runs))[0] == "org/model: no phases: run 1: too few ticks."
+
+
+def test_reasons_and_cautions_that_are_sentences_end_once():
+    runs = [run_of(0, None, None, phase_reasons={GPU: "NVML does not start."})]
+    caution = Caution(code="x", message="The meter went away.")
+    notes = notes_of(make_result(runs=runs).model_copy(update={"cautions": [caution]}))
+    assert "org/model: no phases: run 1: NVML does not start." in notes
+    assert "caution: The meter went away." in notes
+
+
+def of_models(*names, seconds=100.0):
+    """Results of several models, of 1, 2, 3 Wh and so on, in one view."""
+    results = [
+        make_result(name, [make_run(joules=3600.0 * wh, seconds=seconds)], gpu="NVIDIA L4")
+        for wh, name in enumerate(names, start=1)
+    ]
+    return [RatedResult(r, stars) for r, stars in zip(results, rate(results), strict=True)]
+
+
+def test_the_stars_of_two_models_are_said_to_tell_little_and_those_of_three_are_not():
+    line = "the stars of a cohort of 2 say only which of the two takes less."
+    assert notes_on(of_models("a", "b")).count(line) == 1
+    for others in (of_models("a", "b", "c"), of_models("a")):
+        assert not any("say only" in note for note in notes_on(others))
+
+
+def test_a_window_of_less_than_a_second_is_a_caution():
+    notes = notes_on([*of_models("a", "b"), *of_models("c", seconds=0.9)])
+    assert [note for note in notes if "less than 1 s" in note] == [
+        "caution: a run was measured for less than 1 s: starting and metering weigh in; take more "
+        "queries (c)."
+    ]
+    unmeasured = make_result(runs=[make_run(joules=None, seconds=0.5)])
+    for fine in (of_models("a", seconds=1.0), [RatedResult(unmeasured, rate([unmeasured])[0])]):
+        assert not any("less than 1 s" in note for note in notes_on(fine))
+
+
+def test_without_gpu_energy_there_is_nothing_to_divide():
+    notes = notes_of(make_result(runs=[make_cpu_run()], gpu=None))
+    assert not any("phases" in line or "in Wh" in line for line in notes)

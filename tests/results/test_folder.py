@@ -1,0 +1,162 @@
+"""A folder of results: whatever may be a result is read, or named; nothing is passed over."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from support.results import make_result
+
+from energyscore.base.errors import ResultError
+from energyscore.judge.baseline import find_baselines, save_baselines
+from energyscore.judge.figure_files import load_measured
+from energyscore.results.folder import kind_of, visible_files
+from energyscore.results.result import result_to_json
+from energyscore.results.store import load_results
+
+TEXT = result_to_json(make_result())
+
+
+def sorted_keys(text):
+    return json.dumps(json.loads(text), sort_keys=True)
+
+
+def with_packages(text):
+    content = json.loads(text)
+    content["environment"]["packages"] = {"kind": "suite"}
+    return json.dumps(dict(reversed(content.items())))
+
+
+@contextlib.contextmanager
+def nobody():
+    """Root may read everything: be somebody else meanwhile."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.fixture
+def open_folder():
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    (folder / "locked").mkdir()
+    for name in ("good", "locked/in"):
+        (folder / f"{name}.json").write_text(result_to_json(make_result(f"org/{name}")))
+    yield folder
+    (folder / "locked").chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("locked", ["locked", "locked/in.json"])
+def test_what_cannot_be_read_stops_what_decides_and_is_named_by_what_shows(open_folder, locked):
+    (open_folder / locked).chmod(0)
+    said = []
+    with nobody():
+        with pytest.raises(ResultError, match=f"{locked} cannot be read"):
+            load_results([open_folder])
+        with pytest.raises(ResultError, match=f"{locked} cannot be read"):
+            load_measured([open_folder])
+        shown = load_results([open_folder], said.append)
+    assert [path.name for path, _ in shown] == ["good.json"]
+    assert [f"{locked} cannot be read" in str(error) for error in said] == [True]
+
+
+@pytest.mark.parametrize("change", [str, sorted_keys, with_packages])
+@pytest.mark.parametrize("name", ["a.json", "a.JSON"])
+def test_a_result_is_known_wherever_its_keys_stand(tmp_path, change, name):
+    (tmp_path / name).write_text(change(TEXT))
+    assert [path.name for path, _ in load_results([tmp_path])] == [name]
+    assert len(load_measured([tmp_path])) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", TEXT.encode()[3000:], TEXT.encode("utf-16"), b"[" * 100_000],
+    ids=["empty", "cut", "headless", "utf-16", "deep"],
+)
+def test_what_may_have_been_a_result_is_broken(tmp_path, content):
+    (tmp_path / "good.json").write_text(TEXT)
+    (tmp_path / "bad.json").write_bytes(content)
+    for load in (load_results, load_measured):
+        with pytest.raises(ResultError, match=r"bad\.json"):
+            load([tmp_path])
+    said = []
+    assert len(load_results([tmp_path], said.append)) == 1
+    assert len(said) == 1
+
+
+def test_files_of_other_programs_and_reports_of_ours_pass(tmp_path):
+    contents = {
+        "config.json": '{"model_type": "gpt2"}',
+        "list.json": "[1]",
+        "suite.json": "",
+        "other.json": json.dumps({"x": 1, "kind": "selftest", "schema_version": 1}),
+        "nested.json": '{"results": [{"schema_version": 1}]}',
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+        assert kind_of(tmp_path / name) == "other", name
+    (tmp_path / "good.json").write_text(TEXT)
+    assert len(load_results([tmp_path])) == len(load_measured([tmp_path])) == 1
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    (tmp_path / "here/sub").mkdir(parents=True)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/b.json").write_text(TEXT)
+    (tmp_path / "here/sub/a.json").write_text(TEXT)
+    (tmp_path / "here/0").symlink_to("sub")
+    (tmp_path / "here/link").symlink_to("../there")
+    (tmp_path / "there/round").symlink_to("../here")
+    here = tmp_path / "here"
+    assert visible_files(here, "*.json") == [here / "link/b.json", here / "sub/a.json"]
+
+
+@pytest.mark.parametrize("form", [{"separators": (",", ":")}, {"sort_keys": True}])
+def test_a_baseline_is_known_however_it_is_written(tmp_path, form):
+    (saved,) = save_baselines(tmp_path, [make_result()], None, "no git")
+    saved.path.write_text(json.dumps(json.loads(saved.path.read_text()), **form))
+    assert len(find_baselines(tmp_path)) == len(load_measured([tmp_path])) == 1
+    saved.path.write_text("")
+    with pytest.raises(ResultError, match="is no baseline"):
+        find_baselines(tmp_path)
+
+
+def test_baselines_among_results_are_nothing_that_was_measured(tmp_path):
+    save_baselines(tmp_path / "energy-baseline", [make_result("org/kept")], None, "no git")
+    with pytest.raises(ResultError, match="baselines only"):
+        load_measured([tmp_path], baselines=False)
+    (tmp_path / "new.json").write_text(TEXT)
+    assert [one.model for one in load_measured([tmp_path], baselines=False)] == ["org/model"]
+
+
+def test_a_named_file_that_is_set_aside_is_told(tmp_path):
+    files = []
+    for day in (1, 2):
+        files.append(tmp_path / f"{3 - day}.json")
+        files[-1].write_text(result_to_json(make_result(created_at=f"2026-01-0{day}T00:00:00Z")))
+    said = []
+    (one,) = load_measured(files, note=said.append)
+    assert one.source == str(files[1])
+    assert said == [f"{files[0]} is set aside: {files[1]} is the same measurement, made later."]
+    load_measured([tmp_path], note=said.append)
+    load_measured(files, note=said.append, every=True)
+    assert len(said) == 1
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    (saved,) = save_baselines(tmp_path, [make_result()], None, "no git")
+    (tmp_path / "a.json").write_text(TEXT)
+    for path, load in ((tmp_path / "a.json", load_results), (saved.path, load_measured)):
+        twice = path.read_text().replace('"valid": true', '"valid": false, "valid": true', 1)
+        path.write_text(twice)
+        with pytest.raises(ResultError, match="the key 'valid' stands there twice"):
+            load([path])

@@ -1,0 +1,90 @@
+"""Files of schema 1, written before the first release, are read as they were.
+
+`data/schema-1` was made by energyscore at commit fb6d3dc: two results of a simulated H100, three
+of a processor (estimates), baselines of them, a submission, and what was said of them.
+"""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.commands import ROOT
+
+from energyscore.judge.baseline import find_baselines
+from energyscore.judge.modes import label_of
+from energyscore.results.result import parse_result
+from energyscore.results.store import load_results
+from energyscore.verify.checker import verify
+
+OLD = ROOT / "tests" / "data" / "schema-1"
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A copy, as commands may write beside what they read."""
+    return Path(shutil.copytree(OLD, tmp_path / "old"))
+
+
+def test_results_have_the_figures_that_they_were_shown_with(old):
+    with (OLD / "rated.csv").open() as file:
+        shown = {row["file"]: row for row in csv.DictReader(file)}
+    loaded = load_results([old / "results"])
+    assert len(loaded) == len(shown) == 5
+    for path, result in loaded:
+        row = shown[str(path.relative_to(old))]
+        assert result.model.id == row["model"]
+        for figure in ("gpu_wh_per_1k_queries", "system_wh_per_1k_queries"):
+            recorded = row[figure]
+            assert getattr(result.score, figure) == (float(recorded) if recorded else None)
+
+
+def test_the_answers_that_the_limit_ended_are_kept(old):
+    """In schema 1 they were `cut_queries`."""
+    (file,) = (old / "results").rglob("*_reasoning-off_*.json")
+    content = json.loads(file.read_text())
+    result = parse_result(file.read_bytes(), "old")
+    assert label_of(result) == "builtin:qwen3-0.6b (reasoning off)"
+    assert content["runs"][0]["cut_queries"] == result.runs[0].cut_queries == 1
+
+
+def test_rating_old_results_gives_the_same_stars_and_chances(old, command):
+    shown = json.loads((OLD / "rated.json").read_text())
+    again = json.loads(command("rate", "old/results", "--format", "json").stdout)
+    assert [entry["rating"] for entry in again["results"]] == [
+        entry["rating"] for entry in shown["results"]
+    ]
+
+
+def test_a_recorded_country_stays_readable(old):
+    (result,) = (r for _, r in load_results([old / "results"]) if r.model.id.endswith("distilgpt2"))
+    assert result.emissions.country == "FRA"
+    assert result.emissions.intensity_g_per_kwh == pytest.approx(56.039, abs=1e-3)
+
+
+def test_baselines_are_found_and_hold_their_results(old):
+    kept = find_baselines(old / "baseline")
+    assert sorted(baseline.result.model.id for _, baseline in kept) == [
+        "builtin:distilgpt2",
+        "builtin:minilm-l6",
+        "builtin:qwen3-0.6b",
+        "org/model",
+        "org/other",
+    ]
+
+
+def test_an_old_submission_is_valid(old):
+    verdict = verify((old / "submission.zip").read_bytes())
+    assert [one for one in verdict.findings if one.level == "failed"] == []
+
+
+def test_the_gate_judges_old_results_as_it_did(old, command):
+    done = command("gate", "old/results", "--max", "gpu_wh_per_1k_queries<=100", "--format", "json")
+    shown, again = json.loads((OLD / "gate.json").read_text()), json.loads(done.stdout)
+    assert done.status == shown["exit_code"] == 3
+    assert again["counts"] == shown["counts"]
+    figures = ("value", "ci95", "outcome")
+    assert [[check[name] for name in figures] for check in again["checks"]] == [
+        [check[name] for name in figures] for check in shown["checks"]
+    ]

@@ -1,0 +1,239 @@
+import pytest
+from support.results import UUID, make_cpu_run, make_run
+
+from energyscore.results.result import Idle, PhasePart
+from energyscore.results.score import NO_GPU, emissions_of, is_precise, score_runs
+
+GPU = f"gpu:{UUID}"
+
+
+def run_of(index=0, **joules):
+    """A run of 1,000 queries; `cpu`, `ram`, ... in joules, with measured methods."""
+    domains = {GPU if name == "gpu" else name: value for name, value in joules.items()}
+    return make_run(
+        index,
+        energy_j=domains,
+        methods={
+            d: None if j is None else "counter" if d == GPU else "rapl" for d, j in domains.items()
+        },
+        reasons={d: "it did not move" for d, j in domains.items() if j is None},
+    )
+
+
+def test_watt_hours_per_thousand_queries_from_joules():
+    score = score_runs([make_run(joules=7200.0, queries=250)], [UUID])
+    assert score.gpu_wh_per_1k_queries == pytest.approx(8.0)
+    assert (score.runs, score.std, score.ci95, score.reason) == (1, None, None, "")
+
+
+def test_the_score_is_the_mean_of_the_runs_with_its_interval():
+    runs = [make_run(index, joules=3600.0 * wh) for index, wh in enumerate((1.0, 2.0, 3.0))]
+    score = score_runs(runs, [UUID])
+    assert score.gpu_wh_per_1k_queries == pytest.approx(2.0)
+    assert score.std == pytest.approx(1.0)
+    half = 4.302653 / 3**0.5  # t(2, 0.975) s / sqrt(n)
+    assert score.ci95 == pytest.approx((2.0 - half, 2.0 + half))
+
+
+def test_runs_of_different_length_count_the_same():
+    runs = [make_run(0, joules=3600.0, queries=1000), make_run(1, joules=3 * 7200.0, queries=3000)]
+    assert score_runs(runs, [UUID]).gpu_wh_per_1k_queries == pytest.approx(1.5)
+
+
+def test_several_gpus_are_summed():
+    run = make_run(
+        energy_j={"gpu:a": 3600.0, "gpu:b": 1800.0, "gpu:not-metered": 9999.0},
+        methods=dict.fromkeys(("gpu:a", "gpu:b", "gpu:not-metered"), "counter"),
+    )
+    assert score_runs([run], ["a", "b"]).gpu_wh_per_1k_queries == pytest.approx(1.5)
+
+
+def test_one_run_without_energy_leaves_no_score_but_a_reason():
+    score = score_runs([make_run(0), make_run(1, joules=None), make_run(2)], [UUID])
+    assert score.gpu_wh_per_1k_queries is None
+    assert (score.ci95, score.std, score.method) == (None, None, None)
+    assert score.reason == f"run 2: {GPU}: the GPU was lost"
+    assert score.runs == 3
+
+
+def test_one_gpu_of_two_without_energy_leaves_no_score():
+    run = make_run(
+        energy_j={"gpu:a": 3600.0, "gpu:b": None},
+        methods={"gpu:a": "counter", "gpu:b": None},
+        reasons={"gpu:b": "no counter"},
+    )
+    score = score_runs([run], ["a", "b"])
+    assert score.gpu_wh_per_1k_queries is None
+    assert score.reason == "run 1: gpu:b: no counter"
+
+
+def test_without_a_gpu_the_reason_says_so():
+    score = score_runs([make_cpu_run()], [])
+    assert (score.gpu_wh_per_1k_queries, score.reason) == (None, NO_GPU)
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        (["counter", "counter"], "counter"),
+        (["power_integral", "power_integral"], "power_integral"),
+        (["counter", "power_integral"], "power_integral"),
+    ],
+)
+def test_the_method_is_the_weakest_of_the_runs(methods, said):
+    runs = [make_run(index, method=method) for index, method in enumerate(methods)]
+    assert score_runs(runs, [UUID]).method == said
+
+
+def test_the_system_figure_adds_processor_and_memory():
+    score = score_runs([run_of(gpu=3600.0, cpu=1800.0, dram=360.0)], [UUID])
+    assert score.gpu_wh_per_1k_queries == pytest.approx(1.0)
+    assert score.system_wh_per_1k_queries == pytest.approx(1.6)
+    assert (score.system_method, score.system_reason) == ("measured", "")
+
+
+def test_the_system_figure_has_its_own_spread():
+    runs = [
+        run_of(index, gpu=3600.0 * gpu, cpu=3600.0 * cpu, dram=360.0)
+        for index, (gpu, cpu) in enumerate([(1.0, 1.0), (2.0, 4.0), (3.0, 4.0)])
+    ]
+    score = score_runs(runs, [UUID])
+    assert score.std == pytest.approx(1.0)  # of 1, 2, 3
+    assert score.system_std == pytest.approx(7**0.5)  # of 2.1, 6.1, 7.1
+    assert score_runs(runs[:1], [UUID]).system_std is None
+    assert score_runs([make_run(0), make_run(1)], [UUID]).system_std is None
+
+
+def test_one_estimated_part_makes_the_system_figure_an_estimate():
+    run = run_of(gpu=3600.0, cpu=1800.0, ram=360.0)
+    run = run.model_copy(update={"methods": run.methods | {"ram": "estimated"}})
+    score = score_runs([run], [UUID])
+    assert score.system_wh_per_1k_queries == pytest.approx(1.6)
+    assert (score.method, score.system_method) == ("counter", "estimated")
+
+
+def test_metered_memory_is_preferred_and_never_added_to_an_estimate_of_it():
+    run = run_of(gpu=3600.0, cpu=1800.0, dram=360.0, ram=7200.0)
+    run = run.model_copy(update={"methods": run.methods | {"ram": "estimated"}})
+    score = score_runs([run], [UUID])
+    assert score.system_wh_per_1k_queries == pytest.approx(1.6)
+    assert score.system_method == "measured"
+
+
+def test_where_one_run_lacks_metered_memory_the_estimate_serves_all():
+    runs = [
+        run_of(0, cpu=1800.0, dram=360.0, ram=720.0),
+        run_of(1, cpu=1800.0, dram=None, ram=720.0),
+    ]
+    assert score_runs(runs, []).system_wh_per_1k_queries == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    ("joules", "reason"),
+    [
+        ({"gpu": 1.0, "cpu": None, "ram": 1.0}, "run 1: cpu: it did not move"),
+        ({"gpu": 1.0, "cpu": 1.0}, "run 1: ram: no meter covers it"),
+        ({"gpu": None, "cpu": 1.0, "ram": 1.0}, f"run 1: {GPU}: it did not move"),
+    ],
+)
+def test_a_missing_part_leaves_no_system_figure_but_a_reason(joules, reason):
+    score = score_runs([run_of(**joules)], [UUID])
+    assert score.system_wh_per_1k_queries is None
+    assert (score.system_ci95, score.system_method) == (None, None)
+    assert score.system_reason == reason
+
+
+def test_co2_is_energy_times_the_grid():
+    score = score_runs([run_of(gpu=3600.0, cpu=1800.0, dram=1800.0)], [UUID])
+    emissions = emissions_of(score, "FRA", 56.0, "a table")
+    assert emissions.gpu_co2_g_per_1k_queries == pytest.approx(0.056)
+    assert emissions.system_co2_g_per_1k_queries == pytest.approx(0.112)
+    assert (emissions.country, emissions.source, emissions.reason) == ("FRA", "a table", "")
+
+
+def test_without_a_country_there_is_no_co2_but_a_reason():
+    emissions = emissions_of(score_runs([make_run()], [UUID]), None, None, None)
+    assert emissions.gpu_co2_g_per_1k_queries is None
+    assert "--country" in emissions.reason
+
+
+def test_without_energy_there_is_no_co2():
+    emissions = emissions_of(score_runs([make_run(joules=None)], [UUID]), "FRA", 56.0, "a table")
+    assert emissions.gpu_co2_g_per_1k_queries is None
+    assert emissions.system_co2_g_per_1k_queries is None
+
+
+def test_a_gpu_that_a_run_knows_nothing_of_leaves_no_score_but_a_reason():
+    score = score_runs([make_run()], [UUID, "GPU-1"])
+    assert score.reason == "run 1: gpu:GPU-1: no meter covers it"
+
+
+def phase_run(index, prefill, decode, *, se=3.6):
+    """A run of 1,000 queries with joules by phase; None: they could not be told apart."""
+    part = lambda joules: PhasePart(  # noqa: E731
+        duration_s=50.0, energy_j={GPU: joules}, se_j={GPU: None if joules is None else se}
+    )
+    return make_run(
+        index,
+        phases={"prefill": part(prefill), "decode": part(decode)},
+        phase_reasons={GPU: "too few ticks"} if decode is None else {},
+    )
+
+
+def test_phases_are_means_over_the_runs_with_the_error_of_the_mean():
+    runs = [phase_run(0, 360.0, 3600.0), phase_run(1, 720.0, 3600.0)]
+    phases = score_runs(runs, [UUID]).phases
+    assert phases["prefill"].gpu_wh_per_1k_queries == pytest.approx(0.15)
+    assert phases["prefill"].se == pytest.approx(0.05)  # std 0.0707 / sqrt 2
+    assert phases["decode"].gpu_wh_per_1k_queries == pytest.approx(1.0)
+    assert phases["decode"].se == 0.0
+
+
+def test_of_a_single_run_the_error_is_that_of_the_split():
+    phases = score_runs([phase_run(0, 360.0, 3600.0)], [UUID]).phases
+    assert phases["prefill"].se == pytest.approx(0.001)
+
+
+def test_phases_are_null_as_soon_as_one_run_could_not_tell_them():
+    runs = [phase_run(0, 360.0, 3600.0), phase_run(1, None, None)]
+    for phase in score_runs(runs, [UUID]).phases.values():
+        assert (phase.gpu_wh_per_1k_queries, phase.se) == (None, None)
+        assert phase.reason == "run 2: too few ticks"
+
+
+def test_without_a_gpu_phases_have_no_gpu_energy():
+    assert score_runs([make_run()], []).phases["forward"].reason == NO_GPU
+
+
+def idle(**watts):
+    return Idle(
+        seconds=30.0,
+        without_model_w={GPU: watts["without"]} if "without" in watts else {},
+        with_model_w={GPU: watts["loaded"]} if "loaded" in watts else {},
+    )
+
+
+@pytest.mark.parametrize(
+    ("baseline", "net", "of"),
+    [
+        (idle(without=9.0, loaded=18.0), 0.75, "idle_without_model"),
+        (idle(loaded=18.0), 0.5, "idle_with_model"),
+        (idle(), None, None),
+        (None, None, None),
+    ],
+)
+def test_net_is_less_what_the_gpu_draws_idle_in_the_same_time(baseline, net, of):
+    score = score_runs([make_run(0), make_run(1)], [UUID], baseline)  # 1 Wh in 100 s
+    assert score.net_gpu_wh_per_1k_queries == (net and pytest.approx(net))
+    assert score.net_of == of
+    assert bool(score.net_reason) is (net is None)
+    assert score.gpu_wh_per_1k_queries == pytest.approx(1.0), "the headline stays gross"
+
+
+@pytest.mark.parametrize(
+    ("spread", "runs", "target", "precise"),
+    [(0.0, 4, 0.5, False), (0.001, 5, 0.01, True), (0.02, 5, 0.01, False), (0.02, 30, 0.01, True)],
+)
+def test_runs_are_precise_from_five_on_when_the_interval_is_narrow(spread, runs, target, precise):
+    made = [make_run(n, joules=3600.0 * (1 + spread * (-1) ** n)) for n in range(runs)]
+    assert is_precise(made, [UUID], target) is precise
