@@ -272,7 +272,7 @@ def test_a_wrong_csv_is_refused_with_line_and_column(change, said):
 
 
 def test_the_json_fits_its_published_schema():
-    published = resources.files("energyscore") / "schemas" / "comparison-1.json"
+    published = resources.files("energyscore.results") / "schemas" / "comparison-1.json"
     schema = json.loads(published.read_text(encoding="utf-8"))
     assert schema == compare_module.json_schema()
     for other in (later(), UNLIKE["gpu"], make_result(runs=[make_run(joules=None)])):

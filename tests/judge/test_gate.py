@@ -258,7 +258,7 @@ def whole_verdict():
 
 
 def test_the_json_fits_its_published_schema():
-    published = resources.files("energyscore") / "schemas" / "gate-1.json"
+    published = resources.files("energyscore.results") / "schemas" / "gate-1.json"
     schema = json.loads(published.read_text(encoding="utf-8"))
     assert schema == gate_module.json_schema()
     verdict = whole_verdict()

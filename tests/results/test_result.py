@@ -46,7 +46,7 @@ def full_result():
 
 
 def test_the_published_schema_is_the_models_own():
-    published = resources.files("energyscore") / "schemas" / "result-1.json"
+    published = resources.files("energyscore.results") / "schemas" / "result-1.json"
     assert json.loads(published.read_text(encoding="utf-8")) == json_schema()
 
 
