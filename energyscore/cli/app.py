@@ -22,6 +22,7 @@ from energyscore.cli import (
     suite,
     verify,
 )
+from energyscore.cli.command import Command
 
 MEASURE, JUDGE, PUBLISH, LOOK = "Measure", "Judge", "Publish", "Look"
 
@@ -80,4 +81,4 @@ for _panel, _command in COMMANDS:
     if isinstance(_command, typer.Typer):
         app.add_typer(_command, rich_help_panel=_panel)
     else:
-        app.command(rich_help_panel=_panel)(_command)
+        app.command(cls=Command, rich_help_panel=_panel)(_command)

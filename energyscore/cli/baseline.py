@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.cli.choices import Format
+from energyscore.cli.command import Command
 
 if TYPE_CHECKING:
     from energyscore.results.result import Result
@@ -20,11 +21,11 @@ FOLDER = typer.Option("--dir", help="Folder of the baselines.")
 DEFAULT = Path("energy-baseline")
 
 
-@baseline_app.command()
+@baseline_app.command(cls=Command)
 def save(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="RESULT...", help="Results, or folders of them."),
+        typer.Argument(metavar="RESULT", help="Results, or folders of them."),
     ],
     folder: Annotated[Path, FOLDER] = DEFAULT,
     every: Annotated[
@@ -70,7 +71,7 @@ def save(
         raise UnsupportedError("None of the results can be a baseline.", "See the reasons above.")
 
 
-@baseline_app.command(name="list")
+@baseline_app.command(name="list", cls=Command)
 def list_(
     folder: Annotated[Path, FOLDER] = DEFAULT,
     form: Annotated[Format, typer.Option("--format", help="How to show them.")] = Format.table,
@@ -154,10 +155,13 @@ def _change(before: "Result | None", after: "Result") -> str:
     return f": {was} -> {now}"
 
 
-@baseline_app.command()
+@baseline_app.command(cls=Command)
 def show(
     name: Annotated[
-        str, typer.Argument(help="Its name or the beginning of it, its model or task, or its file.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="Its name or the beginning of it, its model or task, or its file."
+        ),
     ],
     folder: Annotated[Path, FOLDER] = DEFAULT,
 ) -> None:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 def bundle(
     paths: Annotated[
-        list[Path], typer.Argument(help="Result files, or folders of them.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="PATH", help="Result files, or folders of them.", show_default=False
+        ),
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE.zip", help="Where to write it.")

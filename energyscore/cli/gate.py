@@ -41,7 +41,7 @@ def gate(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="RESULT...",
+            metavar="RESULT",
             help="Results, folders of them, or our CSV.",
             show_default=False,
         ),

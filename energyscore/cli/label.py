@@ -9,7 +9,8 @@ import typer
 from energyscore.base.errors import InvalidResult, UsageError, did_you_mean
 
 Paths = Annotated[
-    list[Path], typer.Argument(help="Result files, or folders of them.", show_default=False)
+    list[Path],
+    typer.Argument(metavar="PATH", help="Result files, or folders of them.", show_default=False),
 ]
 AmongOption = Annotated[
     list[Path] | None,

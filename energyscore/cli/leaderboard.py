@@ -29,6 +29,7 @@ def leaderboard(
     paths: Annotated[
         list[Path],
         typer.Argument(
+            metavar="PATH",
             help="Result files, official leaderboards (CSV), or folders of them.",
             show_default=False,
         ),

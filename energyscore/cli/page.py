@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 def page(
     paths: Annotated[
-        list[Path], typer.Argument(help="Result files, or folders of them.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="PATH", help="Result files, or folders of them.", show_default=False
+        ),
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The folder to write.", show_default=False)

@@ -22,7 +22,10 @@ class RateFormat(StrEnum):
 
 def rate(
     paths: Annotated[
-        list[Path], typer.Argument(help="Result files, or folders of them.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="PATH", help="Result files, or folders of them.", show_default=False
+        ),
     ],
     scale: Annotated[
         str | None,

@@ -18,7 +18,7 @@ def run(
     context: typer.Context,
     tasks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TASK]...", help="Tasks by name (see `energyscore tasks`)."),
+        typer.Argument(metavar="TASK", help="Tasks by name (see `energyscore tasks`)."),
     ] = None,
     model: Annotated[
         list[str] | None,

@@ -12,7 +12,7 @@ from energyscore.cli.shared import FormatOption, TaskPath
 
 def tasks(
     name: Annotated[
-        str | None, typer.Argument(help="Show one task whole.", show_default=False)
+        str | None, typer.Argument(metavar="TASK", help="Show one task whole.", show_default=False)
     ] = None,
     task_path: TaskPath = None,
     form: FormatOption = Format.table,
