@@ -182,7 +182,8 @@ def report_calls(uuid):
     for name, call in (
         ("counter", nvml.read_counter_mj),
         ("power", nvml.read_instant_power_w),
-        ("status", nvml.read_status),
+        ("clocks", nvml.read_sm_clock_mhz),
+        ("processes", nvml.count_processes),
     ):
         times = []
         for _ in range(200):

@@ -101,7 +101,7 @@ def _gpus() -> Iterator[Finding]:
             handle = session.handle(uuid)
             yield _gpu(
                 session.facts(uuid),
-                nvml.probe_update_period_ms(handle),
+                nvml.probe_update_period(handle),
                 nvml_device.counter_error(handle),
                 nvml_device.read_instant_power_w(handle),
                 nvml_device.count_processes(handle),
@@ -114,11 +114,12 @@ def _gpus() -> Iterator[Finding]:
 
 def _gpu(
     facts: Any,
-    period_ms: float | None,
+    period: Any,
     counter_error: str,
     power_w: float | None,
     processes: int | None,
 ) -> Finding:
+    period_ms = None if period is None else period.median_ms
     parts = [f"{facts.name}, {facts.uuid}"]
     problems = []
     if counter_error:

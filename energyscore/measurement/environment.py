@@ -68,7 +68,9 @@ def processor_name() -> str | None:
 
 
 def _memory_total_mb() -> float | None:
+    import psutil
+
     try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20, 1)
-    except (ValueError, OSError):
+        return float(round(psutil.virtual_memory().total / 2**20, 1))
+    except (OSError, ValueError, KeyError):
         return None

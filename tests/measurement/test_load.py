@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from energyscore.base.errors import MeterError
@@ -22,25 +23,31 @@ def spin(seconds=1.0):
         pass
 
 
-def stat(tmp_path, busy_s, idle_s=0):
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """A folder in place of /proc, whose `stat` a test writes."""
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    return tmp_path
+
+
+def write_stat(kernel, busy_s, idle_s=0):
     hertz = os.sysconf("SC_CLK_TCK")
-    file = tmp_path / "stat"
-    file.write_text(f"cpu  {round(busy_s * hertz)} 0 0 {idle_s} 0 0 0 0 0 0\ncpu0 1 2 3\n")
-    return file
+    text = f"cpu  {round(busy_s * hertz)} 0 0 {idle_s} 0 0 0 0 0 0\ncpu0 1 2 3\n"
+    (kernel / "stat").write_text(text)
 
 
 @pytest.mark.parametrize(("foreign_share", "told"), [(0.0, False), (0.05, False), (0.5, True)])
-def test_other_processes_are_told_by_the_whole_machines_time(tmp_path, foreign_share, told):
-    file = stat(tmp_path, 100)
+def test_other_processes_are_told_by_the_whole_machines_time(kernel, foreign_share, told):
+    write_stat(kernel, 100)
 
     def work():
         own = time.process_time()
         start = time.monotonic()
         spin(0.7)
         elapsed_s, own_s = time.monotonic() - start, time.process_time() - own
-        stat(tmp_path, 100 + own_s + foreign_share * elapsed_s * os.cpu_count())
+        write_stat(kernel, 100 + own_s + foreign_share * elapsed_s * os.cpu_count())
 
-    measurement = window(LoadMeter(file), work)
+    measurement = window(LoadMeter(), work)
     assert measurement.readings == {}
     assert [notice.code for notice in measurement.notices] == ["busy_machine"] * told
 
@@ -57,9 +64,8 @@ def test_a_busy_neighbour_is_seen_on_this_machine():
 
 
 @pytest.mark.parametrize("content", [None, "", "cpu 1 2\n", "cpu a b c d e f g\n"])
-def test_a_machine_that_does_not_tell(tmp_path, content):
-    file = tmp_path / "stat"
+def test_a_machine_that_does_not_tell(kernel, content):
     if content is not None:
-        file.write_text(content)
+        (kernel / "stat").write_text(content)
     with pytest.raises(MeterError):
-        LoadMeter(file).open()
+        LoadMeter().open()

@@ -300,9 +300,3 @@ def probe_update_period(device: Any, seconds: float = 1.0) -> UpdatePeriod | Non
             last = value
         time.sleep(0.0005)
     return update_period(changes)
-
-
-def probe_update_period_ms(device: Any, seconds: float = 1.0) -> float | None:
-    """The median of `probe_update_period` alone."""
-    period = probe_update_period(device, seconds)
-    return None if period is None else period.median_ms

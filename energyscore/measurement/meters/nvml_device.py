@@ -39,18 +39,6 @@ class GpuFacts:
     persistence: bool | None
 
 
-@dataclass(frozen=True)
-class GpuStatus:
-    """The state of one GPU at a moment; None where the driver does not say."""
-
-    event_reasons: int | None
-    temperature_c: float | None
-    sm_clock_mhz: float | None
-    power_limit_w: float | None
-    processes: int | None
-    memory_used_mb: float | None
-
-
 class NvmlSession:
     """NVML, opened once and shut down once; every failure names its cause."""
 
@@ -238,17 +226,14 @@ def read_free_bytes(device: Any) -> int | None:
     return None if memory is None else int(memory.free)
 
 
-def read_status(device: Any) -> GpuStatus:
-    """The state of a GPU now."""
-    memory = optional(pynvml.nvmlDeviceGetMemoryInfo, device)
-    return GpuStatus(
-        event_reasons=optional(_event_reasons, device),
-        temperature_c=read_temperature_c(device),
-        sm_clock_mhz=optional(pynvml.nvmlDeviceGetClockInfo, device, pynvml.NVML_CLOCK_SM),
-        power_limit_w=power_limit_w(device),
-        processes=count_processes(device),
-        memory_used_mb=None if memory is None else memory.used / 2**20,
-    )
+def read_sm_clock_mhz(device: Any) -> int | None:
+    """The SM clock in megahertz, or None."""
+    return optional(pynvml.nvmlDeviceGetClockInfo, device, pynvml.NVML_CLOCK_SM)
+
+
+def read_event_reasons(device: Any) -> int | None:
+    """The bits that say why clocks are held down, or None."""
+    return optional(pynvml.nvmlDeviceGetCurrentClocksEventReasons, device)
 
 
 def count_processes(device: Any) -> int | None:
@@ -259,10 +244,6 @@ def count_processes(device: Any) -> int | None:
     """
     processes = optional(pynvml.nvmlDeviceGetComputeRunningProcesses, device)
     return None if processes is None else len(processes)
-
-
-def _event_reasons(device: Any) -> int:
-    return int(pynvml.nvmlDeviceGetCurrentClocksEventReasons(device))
 
 
 def _mig_enabled(device: Any) -> bool | None:

@@ -28,7 +28,16 @@ COUNT = struct.Struct("<q")
 
 # Kinds of records.
 COUNTER_MJ, POWER_W, EVENT_REASONS, TEMPERATURE_C, SM_CLOCK_MHZ = range(5)
-POWER_LIMIT_W, PROCESSES, MEMORY_USED_MB, NVML_ERROR, AVERAGE_POWER_W = range(5, 10)
+POWER_LIMIT_W, PROCESSES, NVML_ERROR, AVERAGE_POWER_W = range(5, 9)
+
+_STATUS: tuple[tuple[int, Callable[[object], float | None]], ...] = (
+    (EVENT_REASONS, nvml.read_event_reasons),
+    (TEMPERATURE_C, nvml.read_temperature_c),
+    (SM_CLOCK_MHZ, nvml.read_sm_clock_mhz),
+    (POWER_LIMIT_W, nvml.power_limit_w),
+    (PROCESSES, nvml.count_processes),
+)
+"""What is read about four times a second, and how."""
 
 _NEVER_NS = 2**62
 _TOGETHER_NS = 300_000  # looks this near to each other share a wake-up
@@ -157,15 +166,8 @@ class Recorder:
             self._add(time.monotonic_ns(), place, kind, power)
 
     def _poll_status(self, place: int, device: object) -> None:
-        status = nvml.read_status(device)
-        for kind, value in (
-            (EVENT_REASONS, status.event_reasons),
-            (TEMPERATURE_C, status.temperature_c),
-            (SM_CLOCK_MHZ, status.sm_clock_mhz),
-            (POWER_LIMIT_W, status.power_limit_w),
-            (PROCESSES, status.processes),
-            (MEMORY_USED_MB, status.memory_used_mb),
-        ):
+        for kind, read in _STATUS:
+            value = read(device)
             if value is not None:
                 self._add(time.monotonic_ns(), place, kind, value)
 

@@ -1,10 +1,10 @@
 """What the self-test does to a GPU: watches its counter, its idling, and its work."""
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+import psutil
 
 from energyscore.base.errors import EnergyScoreError, MeterError
 from energyscore.measurement.meter import Measurement, metered
@@ -240,12 +240,12 @@ def recorder_cpu_s(meter: nvml.NvmlMeter) -> float:
     """Processor time that a meter's recorder has used, in seconds.
 
     Raises:
-        MeterError: when the recorder is gone, or Linux does not tell.
+        MeterError: when the recorder is gone.
     """
+    if meter.recorder_pid is None:
+        raise MeterError("the recorder was lost.")
     try:
-        text = Path(f"/proc/{meter.recorder_pid}/stat").read_text()
-    except OSError as error:
+        times = psutil.Process(meter.recorder_pid).cpu_times()
+    except psutil.Error as error:
         raise MeterError("the recorder was lost.") from error
-    # The name before it, in brackets, may hold spaces.
-    user, system = text.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return float(times.user + times.system)
