@@ -41,11 +41,25 @@ _ANSWER_S = 20.0
 
 
 @dataclass(frozen=True)
+class _Counter:
+    """A GPU's counter at a window's edge; None: it could not be read, for this error."""
+
+    mj: int | None
+    error: str = ""
+    lost: bool = False
+
+    @staticmethod
+    def read(device: Any) -> "_Counter":
+        try:
+            return _Counter(read_counter_mj(device))
+        except pynvml.NVMLError as error:
+            return _Counter(None, str(error), error.value == _GPU_IS_LOST)
+
+
+@dataclass(frozen=True)
 class _Token:
     start_ns: int
-    counters_mj: tuple[int | None, ...]
-    errors: tuple[str, ...]
-    lost: tuple[bool, ...]
+    counters: list[_Counter]
     recording: bool
 
 
@@ -109,23 +123,25 @@ class NvmlMeter:
             self._start_recorder()  # it was lost in an earlier window; this one has a new one
         recording = self._tell(b"start\n") and self._read(8) == b"started\n"
         start_ns = time.monotonic_ns()
-        return _Token(start_ns, *self._read_counters(), recording)
+        return _Token(start_ns, [_Counter.read(device) for device in self._devices], recording)
 
     def stop(self, token: object) -> Measurement:
         """End the window."""
         assert isinstance(token, _Token)
-        ends_mj, errors, lost = self._read_counters()
+        ends = [_Counter.read(device) for device in self._devices]
         window = Window(token.start_ns, time.monotonic_ns())
         traces = [Trace() for _ in self._devices]
         recorded = token.recording and self._collect(traces)
         readings: dict[Domain, Reading] = {}
         notices: list[Notice] = []
-        for place, (uuid, trace) in enumerate(zip(self._uuids, traces, strict=True)):
-            trace.start_mj, trace.end_mj = token.counters_mj[place], ends_mj[place]
-            trace.counter_error = token.errors[place] or errors[place]
-            trace.lost = trace.lost or token.lost[place] or lost[place]
-            about = replace(self._about[place], idle_power_w=self.idle_power_w.get(uuid))
-            reading, found = evaluate(window, trace, about)
+        for uuid, about, trace, begin, end in zip(
+            self._uuids, self._about, traces, token.counters, ends, strict=True
+        ):
+            trace.start_mj, trace.end_mj = begin.mj, end.mj
+            trace.counter_error = begin.error or end.error
+            trace.lost = trace.lost or begin.lost or end.lost
+            idle_power_w = self.idle_power_w.get(uuid)
+            reading, found = evaluate(window, trace, replace(about, idle_power_w=idle_power_w))
             readings[f"gpu:{uuid}"] = replace(reading, record=record_of(window, trace))
             notices += found
         if not recorded:
@@ -152,24 +168,6 @@ class NvmlMeter:
             self._session.close()
             self._session = None
 
-    def _read_counters(
-        self,
-    ) -> tuple[tuple[int | None, ...], tuple[str, ...], tuple[bool, ...]]:
-        """Counters in mJ, or for each that cannot be read None, why, and whether it is lost."""
-        values: list[int | None] = []
-        errors: list[str] = []
-        lost: list[bool] = []
-        for device in self._devices:
-            try:
-                values.append(read_counter_mj(device))
-                errors.append("")
-                lost.append(False)
-            except pynvml.NVMLError as error:
-                values.append(None)
-                errors.append(str(error))
-                lost.append(error.value == _GPU_IS_LOST)
-        return tuple(values), tuple(errors), tuple(lost)
-
     def _own_processes(self, uuid: str, device: Any) -> int:
         now = count_processes(device) or 0
         if self._before is None:
@@ -177,15 +175,10 @@ class NvmlMeter:
         return min(1, max(0, now - self._before.get(uuid, 0)))
 
     def _start_recorder(self) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "energyscore.measurement.meters.nvml_recorder",
-            *self._uuids,
-        ]
+        module = "energyscore.measurement.meters.nvml_recorder"
         try:
             self._process = subprocess.Popen(
-                command,
+                [sys.executable, "-m", module, *self._uuids],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

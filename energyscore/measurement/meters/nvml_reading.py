@@ -5,7 +5,7 @@ Pure. The counter's difference where it can be trusted, else integrated power, e
 
 import itertools
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from energyscore.base.stats import are_apart
@@ -94,11 +94,12 @@ def evaluate(
     window: Window, trace: Trace, about: Circumstances
 ) -> tuple[Reading, tuple[Notice, ...]]:
     """Turn a window's trace into a reading and its notices."""
-    notices = _circumstance_notices(trace, about) + _clocks_changed(window, trace, about.label)
+    label = about.label
+    notices = [*_circumstance_notices(trace, about), *_clocks_changed(window, trace, label)]
     if trace.lost:
-        return Reading(None, None, f"{about.label} was lost during the window"), notices
-    distrust = _why_distrust_counter(window, trace, about.label)
-    power_j, power_reason, averaged = _integrate_power(window, trace)
+        return Reading(None, None, f"{label} was lost during the window"), tuple(notices)
+    distrust = _why_distrust_counter(window, trace, label)
+    power_j, power_reason = _integrate_power(window, trace)
     facts = _facts(window, trace, power_j)
     if distrust is None and trace.start_mj is not None and trace.end_mj is not None:
         energy_j = (trace.end_mj - trace.start_mj) / 1000.0
@@ -106,18 +107,20 @@ def evaluate(
             tuple(t for t, _ in trace.counter), tuple(mj / 1000.0 for _, mj in trace.counter)
         )
         reading = Reading(energy_j, "counter", ticks=ticks, facts=facts)
-        notices += _disagreement(energy_j, power_j, averaged, window, facts, about.label)
-        if power_j is None and (trace.power or trace.average_power):
-            message = f"the energy counter of {about.label} is not checked by its power"
-            notices += (Notice("counter_unchecked", f"{message}: {power_reason}"),)
-        notices += _too_short(window, trace, about.label)
+        if power_j is not None:
+            notices += _disagreement(energy_j, power_j, window, trace, label)
+        elif trace.power or trace.average_power:
+            message = f"the energy counter of {label} is not checked by its power: {power_reason}"
+            notices.append(Notice("counter_unchecked", message))
+        notices += _too_short(window, trace, label)
     else:
         assert distrust is not None
-        notices += (distrust,)
+        notices.append(distrust)
         if power_j is None:
-            return Reading(None, None, f"{distrust.message}; {power_reason}", facts=facts), notices
+            reason = f"{distrust.message}; {power_reason}"
+            return Reading(None, None, reason, facts=facts), tuple(notices)
         reading = Reading(power_j, "power_integral", facts=facts)
-    return reading, notices + _out_of_bounds(reading, window, trace, about)
+    return reading, (*notices, *_out_of_bounds(reading, window, trace, about))
 
 
 def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | None:
@@ -154,32 +157,27 @@ def _jump(trace: Trace) -> str:
     limit_w = max(trace.power_limits_w)
     # Updates come late and short gaps are noted inexactly: a period more, and twice the limit.
     for (before_ns, before_mj), (now_ns, now_mj) in itertools.pairwise(trace.counter[1:]):
-        most_j = _JUMP * limit_w * ((now_ns - before_ns) / 1e9 + period_ms / 1e3)
-        if (now_mj - before_mj) / 1e3 > most_j:
-            return (
-                f"rose by {(now_mj - before_mj) / 1e3:.0f} J at once, more than it can have taken"
-            )
+        rise_j = (now_mj - before_mj) / 1e3
+        if rise_j > _JUMP * limit_w * ((now_ns - before_ns) / 1e9 + period_ms / 1e3):
+            return f"rose by {rise_j:.0f} J at once, more than it can have taken"
     return ""
 
 
-def _integrate_power(window: Window, trace: Trace) -> tuple[float | None, str, bool]:
-    """Joules from power samples, each holding until the next; and whether they were averages."""
-    averaged = not trace.power
+def _integrate_power(window: Window, trace: Trace) -> tuple[float | None, str]:
+    """Joules from power samples, each of which holds until the next, or why there are none."""
     samples = trace.power or trace.average_power
     if len(samples) < 2:
-        return None, "its power cannot be read either", averaged
+        return None, "its power cannot be read either"
     times = [t for t, _ in samples]
     edges = [min(times[0], window.start_ns), *times[1:], max(times[-1], window.end_ns)]
     if max(b - a for a, b in itertools.pairwise(edges)) > STALL_S * 1e9:
-        return None, "its power could not be read for over a second", averaged
+        return None, "its power could not be read for over a second"
     total = 0.0
     for place, (t, power_w) in enumerate(samples):
         begin = window.start_ns if place == 0 else max(t, window.start_ns)
         until = times[place + 1] if place + 1 < len(times) else window.end_ns
         total += power_w * max(0, min(until, window.end_ns) - begin) / 1e9
-    if total <= 0:
-        return None, "its power reads as zero", averaged
-    return total, "", averaged
+    return (total, "") if total > 0 else (None, "its power reads as zero")
 
 
 def _facts(
@@ -224,127 +222,99 @@ def update_period_ms(counter: Sequence[tuple[int, float]]) -> float | None:
     return None if period is None else period.median_ms
 
 
-def _circumstance_notices(trace: Trace, about: Circumstances) -> tuple[Notice, ...]:
+def _circumstance_notices(trace: Trace, about: Circumstances) -> Iterator[Notice]:
     label, bits = about.label, trace.event_reasons
-    notices = []
     if about.mig or about.vgpu:
         kind = "split into MIG instances" if about.mig else "a virtual GPU"
-        notices.append(
-            Notice("mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", True)
-        )
+        yield Notice("mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", True)
     others = (trace.max_processes or 0) - about.own_processes
     if others > 0:
         message = f"{others} other process(es) computed on {label} meanwhile"
-        notices.append(Notice("contention", message, invalidates=not about.shared))
+        yield Notice("contention", message, invalidates=not about.shared)
     if bits & _THERMAL:
-        notices.append(Notice("thermal_slowdown", f"{label} was slowed down by heat", True))
+        yield Notice("thermal_slowdown", f"{label} was slowed down by heat", True)
     if bits & _POWER_BRAKE:
-        notices.append(Notice("power_brake", f"the power brake slowed {label} down", True))
+        yield Notice("power_brake", f"the power brake slowed {label} down", True)
     if bits & _POWER_CAP:
-        notices.append(Notice("power_cap", f"{label} ran into its power limit"))
+        yield Notice("power_cap", f"{label} ran into its power limit")
     if len(trace.power_limits_w) > 1:
         limits = ", ".join(f"{limit_w:g} W" for limit_w in sorted(trace.power_limits_w))
         message = f"the power limit of {label} changed during the window: {limits}"
-        notices.append(Notice("power_limit_changed", message, True))
+        yield Notice("power_limit_changed", message, True)
     if trace.lost:
-        notices.append(Notice("gpu_lost", f"{label} was lost during the window", True))
-    return tuple(notices)
+        yield Notice("gpu_lost", f"{label} was lost during the window", True)
 
 
 def _disagreement(
-    counter_j: float,
-    power_j: float | None,
-    averaged: bool,
-    window: Window,
-    facts: dict[str, float | int | str | None],
-    label: str,
-) -> tuple[Notice, ...]:
-    period_ms = facts["update_period_ms"]
-    long_enough = isinstance(period_ms, float) and window.duration_s * 1e3 > 50 * period_ms
-    if power_j is None or averaged or not long_enough:
-        return ()
-    if abs(power_j / counter_j - 1) <= DISAGREEMENT:
-        return ()
-    return (
-        Notice(
-            "counter_power_disagree",
-            f"{label}: the counter says {counter_j:.1f} J, integrated power {power_j:.1f} J",
-        ),
-    )
+    counter_j: float, power_j: float, window: Window, trace: Trace, label: str
+) -> Iterator[Notice]:
+    """Only of instantaneous power, and of windows in which the counter was updated often."""
+    period_ms = update_period_ms(trace.counter)
+    long_enough = period_ms is not None and window.duration_s * 1e3 > 50 * period_ms
+    if trace.power and long_enough and abs(power_j / counter_j - 1) > DISAGREEMENT:
+        message = f"the counter says {counter_j:.1f} J, integrated power {power_j:.1f} J"
+        yield Notice("counter_power_disagree", f"{label}: {message}")
 
 
-def _too_short(window: Window, trace: Trace, label: str) -> tuple[Notice, ...]:
+def _too_short(window: Window, trace: Trace, label: str) -> Iterator[Notice]:
     """The counter lags by up to one update period at each edge: that much may be missing."""
-    if not trace.counter:
-        return ()
     period_ms = update_period_ms(trace.counter)
     share = 1.0 if period_ms is None else period_ms / 1e3 / window.duration_s
-    if share <= QUANTISATION:
-        return ()
-    bound = f"up to {share:.0%} of its energy" if period_ms else "an unknown part of its energy"
-    return (
-        Notice(
+    if trace.counter and share > QUANTISATION:
+        bound = f"up to {share:.0%}" if period_ms else "an unknown part"
+        yield Notice(
             "short_window",
             f"{label}: a window of {window.duration_s:.2f} s is short for the counter's updates; "
-            f"{bound} may be missing",
-        ),
-    )
+            f"{bound} of its energy may be missing",
+        )
 
 
 def _within(window: Window, samples: Sequence[tuple[int, float]]) -> list[float]:
     return [value for t, value in samples if window.start_ns <= t <= window.end_ns]
 
 
-def _clocks_changed(window: Window, trace: Trace, label: str) -> tuple[Notice, ...]:
+def _clocks_changed(window: Window, trace: Trace, label: str) -> Iterator[Notice]:
     """Beginning against end: a clock that varies from moment to moment has equal medians."""
     clocks = _within(window, trace.sm_clocks_mhz)
     if len(clocks) < _CLOCK_SAMPLES:
-        return ()
+        return
     third = len(clocks) // 3
     first_mhz = statistics.median(clocks[:third])
     last_mhz = statistics.median(clocks[-third:])
-    if not are_apart((first_mhz, last_mhz), CLOCKS_APART):
-        return ()
-    return (
-        Notice(
+    if are_apart((first_mhz, last_mhz), CLOCKS_APART):
+        yield Notice(
             "clocks_changed",
             f"the SM clock of {label} went from {first_mhz:.0f} MHz in the window's first third "
             f"to {last_mhz:.0f} MHz in its last",
-        ),
-    )
+        )
 
 
 def _out_of_bounds(
     reading: Reading, window: Window, trace: Trace, about: Circumstances
-) -> tuple[Notice, ...]:
-    """More than the limit allows, or less than idling takes, cannot be.
+) -> Iterator[Notice]:
+    """More power than the limit, or less than idling takes, is impossible.
 
     The counter's last update before an edge counts as the edge: one period's energy may come
     early, or be missing.
     """
-    if reading.energy_j is None:
-        return ()
-    label, mean_w = about.label, reading.energy_j / window.duration_s
+    assert reading.energy_j is not None
+    energy_j, idle_w = reading.energy_j, about.idle_power_w
     period_s = (update_period_ms(trace.counter) or 100.0) / 1e3
     surely_s = window.duration_s - period_s
     limit_w = max(trace.power_limits_w, default=None)
-    idle_w = about.idle_power_w
-    if limit_w is not None and reading.energy_j > (
+    label, mean_w = about.label, energy_j / window.duration_s
+    if limit_w is not None and energy_j > (
         limit_w * _LIMIT_TOLERANCE * (window.duration_s + period_s)
     ):
         message = f"{label}: {mean_w:.0f} W on average is more than its limit of {limit_w:.0f} W"
-        return (Notice("impossible_power", message, True),)
-    if idle_w is not None:
-        if reading.energy_j >= IDLE_TOLERANCE * idle_w * surely_s:
-            return ()
-        message = (
-            f"{label}: {mean_w:.1f} W on average is less than the {idle_w:.1f} W of its idling"
+        yield Notice("impossible_power", message, True)
+    elif idle_w is not None:
+        if energy_j < IDLE_TOLERANCE * idle_w * surely_s:
+            message = f"{mean_w:.1f} W on average is less than the {idle_w:.1f} W of its idling"
+            yield Notice("implausible_power", f"{label}: {message}", True)
+    elif limit_w is not None and energy_j < LEAST_SHARE_OF_LIMIT * limit_w * surely_s:
+        yield Notice(
+            "implausible_power",
+            f"{label}: {mean_w:.1f} W on average is under {LEAST_SHARE_OF_LIMIT:.0%} of its limit "
+            f"of {limit_w:.0f} W, less than such a GPU takes when it does nothing",
         )
-        return (Notice("implausible_power", message, True),)
-    if limit_w is None or reading.energy_j >= LEAST_SHARE_OF_LIMIT * limit_w * surely_s:
-        return ()
-    message = (
-        f"{label}: {mean_w:.1f} W on average is under {LEAST_SHARE_OF_LIMIT:.0%} of its limit of "
-        f"{limit_w:.0f} W, less than such a GPU takes when it does nothing"
-    )
-    return (Notice("implausible_power", message),)
