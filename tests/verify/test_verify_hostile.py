@@ -43,14 +43,14 @@ def entry(name, data=b"{}", *, method=0, flags=0, mode=FILE, crc=None, size=None
     return local, line, raw + extra
 
 
-def archive(*entries, before=b"", comment=b"", places=None, between=b""):
+def archive(*entries, before=b"", comment=b"", places=None, between=b"", count=None):
     """A zip of such entries."""
     data, lines = before, b""
     for number, (local, line, name) in enumerate(entries):
         place = len(data) if places is None else places[number]
         lines += line + struct.pack("<I", place) + name
         data += local + between
-    count = len(entries)
+    count = len(entries) if count is None else count
     end = struct.pack("<HHHHIIH", 0, 0, count, count, len(lines), len(data), len(comment))
     return data + lines + b"PK\5\6" + end + comment
 
@@ -77,28 +77,36 @@ HOSTILE = {
     "a terminal's commands": (archive(entry("\x1b[2Jx")), "not one that submissions have"),
     "a long name": (archive(entry("a" * 5000)), "not one that submissions have"),
     "a link": (archive(MANIFEST, entry("a", b"/etc/passwd", mode=LINK)), "is a link"),
-    "a device": (archive(entry("a", mode=0o020666)), "not in the form"),
+    "a device": (archive(entry("a", mode=0o020666)), "its bytes differ"),
     "extra time": (archive(entry("a", extra=b"UT\1\0\0")), "`energyscore bundle`"),
     "twice the same": (archive(MANIFEST, MANIFEST), "there twice"),
     "twice but for the case": (archive(MANIFEST, entry("Manifest.json")), "there twice"),
     "encrypted": (archive(entry("a", flags=1)), "is encrypted"),
     "strongly encrypted": (archive(entry("a", flags=0x41)), "is encrypted"),
-    "a data descriptor": (archive(entry("a", flags=8)), "not in the form"),
-    "extra fields": (archive(entry("a", extra=b"\1\0\0\0")), "not in the form"),
+    "a data descriptor": (archive(entry("a", flags=8)), "its bytes differ"),
+    "extra fields": (archive(entry("a", extra=b"\1\0\0\0")), "its bytes differ"),
     "a bomb": (archive(entry("a", ZEROS, method=8)), "is compressed"),
     "a bomb that lies": (archive(entry("a", ZEROS, method=8, size=9)), "is compressed"),
     "another compression": (archive(entry("a", method=14)), "is compressed"),
     "a size that is none": (archive(entry("a", size=2**32 - 1)), "is compressed"),
     "too many": (archive(*(entry(f"f{n}") for n in range(MOST_ENTRIES + 1))), "entries"),
-    "a wrong CRC": (archive(entry("a", crc=1)), "its CRC-32"),
-    "one over the other": (archive(MANIFEST, entry("b"), places=[0, 0]), "overlaps"),
-    "a gap": (archive(MANIFEST, entry("b"), between=b"hidden"), "gap"),
+    "one content under two names": (
+        archive(entry("a", b"0" * 9999), (b"", *entry("b", b"0" * 9999)[1:]), places=[0, 0]),
+        "overlap",
+    ),
+    "Zip64": (b"".join((archive()[:-22], b"PK\6\7" + bytes(16), archive()[-22:])), "Zip64"),
+    "a directory of more entries than its end says": (
+        archive(*((b"", *entry("a" * 50)[1:]) for _ in range(16_000)), count=1), "the limit is",
+    ),
+    "a wrong CRC": (archive(entry("a", crc=1)), "Bad CRC-32"),
+    "one over the other": (archive(MANIFEST, entry("b"), places=[0, 0]), "manifest.json' differ"),
+    "a gap": (archive(MANIFEST, entry("b"), between=b"hidden"), "its bytes differ"),
     "something before": (archive(MANIFEST, before=b"#!/bin/sh\n"), "not a zip"),
-    "a zip before": (archive(MANIFEST, before=b"PK\3\4"), "gap"),
+    "a zip before": (archive(MANIFEST, before=b"PK\3\4"), "its bytes differ"),
     "a comment": (archive(MANIFEST, comment=b"hello"), "behind its end"),
     "something behind": (archive(MANIFEST) + b"x", "behind its end"),
     "another name inside": (
-        archive((entry("b")[0], *entry("a")[1:])), "is not what the directory says",
+        archive((entry("b")[0], *entry("a")[1:])), "header b'b' differ",
     ),
 }  # fmt: skip
 
