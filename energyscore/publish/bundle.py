@@ -25,7 +25,7 @@ from typing import Any
 from energyscore.base.version import __version__
 from energyscore.judge.rating import Rating
 from energyscore.protocol.task import TaskFile
-from energyscore.publish.submission_log import to_log
+from energyscore.results.log import to_log
 from energyscore.results.result import RULES_VERSION, Result
 
 BUNDLE_VERSION = 1

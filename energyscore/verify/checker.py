@@ -12,7 +12,6 @@ from energyscore.verify.applies import APPLIES
 from energyscore.verify.archive import read_archive
 from energyscore.verify.contradictions import check_contradictions
 from energyscore.verify.findings import Finding, NotASubmission, Problem, Verdict, one_line
-from energyscore.verify.log import check_log
 from energyscore.verify.manifest import (
     ListedResult,
     Manifest,
@@ -72,7 +71,7 @@ CHECKS: Mapping[str, Check] = {
     "stars": protocol.check_stars,
     "official files": protocol.check_official_files,
     "other files": protocol.check_other_files,
-    "log": check_log,
+    "log": protocol.check_log,
 }
 """The checks of one result, by name, in the order in which they are made."""
 

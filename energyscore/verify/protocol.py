@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
+from energyscore.results.log import to_log
 from energyscore.verify.findings import Problem
 from energyscore.verify.rules import TaskRules, band_of
 from energyscore.verify.strict_json import BadJson, parse_strict
 from energyscore.verify.subject import Subject, apart, name_of
 
-WH, SUMMARY = "GPU_ENERGY_WH.txt", "GPU_ENERGY_SUMMARY.json"
-_OURS = {"result.json", "environment.json", "log.txt", WH, SUMMARY}
+WH, SUMMARY, LOG = "GPU_ENERGY_WH.txt", "GPU_ENERGY_SUMMARY.json", "log.txt"
+_OURS = {"result.json", "environment.json", LOG, WH, SUMMARY}
 
 
 def check_task(subject: Subject) -> Iterator[Problem]:
@@ -151,9 +153,18 @@ def check_other_files(subject: Subject) -> Iterator[Problem]:
         yield Problem(f"{name} is none of a submission's files")
     if _json(files.get("environment.json", b"")) != result.environment.model_dump(mode="json"):
         yield Problem("environment.json is not the result's environment")
-    log = files.get("log.txt", b"").decode(errors="replace")
-    if result.identity not in log or "\ufffd" in log:
-        yield Problem("log.txt is missing, is no text, or is of another measurement")
+    if not files.get(LOG):
+        yield Problem(f"{LOG} is missing or empty")
+
+
+def check_log(subject: Subject) -> Iterator[Problem]:
+    """The log is the text of the result, line by line."""
+    there = subject.files.get(LOG, b"").split(b"\n")
+    wanted = to_log(subject.result).encode().split(b"\n")
+    for number, (line, own) in enumerate(zip_longest(there, wanted), start=1):
+        if line != own:
+            yield Problem(f"line {number} is {line!r:.150}; by the result it is {own!r:.150}")
+            return
 
 
 def _points(subject: Subject, task: TaskRules) -> Iterator[tuple[str, bool]]:

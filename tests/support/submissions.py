@@ -33,7 +33,7 @@ from energyscore.protocol.scales import DEFAULT_SCALE
 from energyscore.protocol.task import load_tasks
 from energyscore.protocol.workload import Workload
 from energyscore.publish.bundle import Submitted, to_bundle, why_not_official
-from energyscore.publish.submission_log import to_log
+from energyscore.results.log import to_log
 from energyscore.results.raw import subject_of
 from energyscore.results.result import EnvironmentPart, GpuPart, Idle, Run, parse_result
 from energyscore.results.score import score_runs

@@ -1,4 +1,8 @@
-"""The log of a measurement as text, for people who look through a submission. Pure."""
+"""The log of a measurement: its result as text, for people who look through a submission. Pure.
+
+It is the only writer of `log.txt`: `bundle` puts the text into a submission, and `verify` writes it
+again from the result that it checked and compares.
+"""
 
 from collections.abc import Iterator
 
