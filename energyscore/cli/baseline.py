@@ -44,8 +44,8 @@ def save(
     from energyscore.base.text import terminal_text
     from energyscore.cli.console import message_console
     from energyscore.judge.baseline import current_commit, save_baselines
-    from energyscore.judge.modes import label_of
     from energyscore.judge.rating import latest_only
+    from energyscore.results.names import label_of
     from energyscore.results.store import load_results
 
     loaded = sorted((result for _, result in load_results(paths)), key=lambda one: one.created_at)
@@ -89,7 +89,7 @@ def list_(
     from energyscore.cli.console import show_table
     from energyscore.judge.baseline import find_baselines, unlike_conditions
     from energyscore.judge.figures import conditions_of
-    from energyscore.judge.modes import label_of
+    from energyscore.results.names import label_of
 
     found = find_baselines(folder)
     if form is Format.json:
@@ -139,12 +139,13 @@ def list_(
 
 def _energy(result: "Result") -> str:
     from energyscore.base.units import format_wh
-    from energyscore.judge.rating import rated_figure
+    from energyscore.judge.headline import headline_of
 
-    figure = rated_figure(result)
-    if figure is None:
+    headline = headline_of(result)
+    if headline is None:
         return "none"
-    return f"{format_wh(figure[0])} {figure[1]}{', estimated' if figure[2] else ''}"
+    estimated = ", estimated" if headline.estimated else ""
+    return f"{format_wh(headline.energy_wh)} {headline.basis}{estimated}"
 
 
 def _change(before: "Result | None", after: "Result") -> str:

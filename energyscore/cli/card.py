@@ -12,7 +12,7 @@ from energyscore.base.files import is_file
 from energyscore.cli.label import AmongOption, ModelOption, Paths, ScaleOption, TaskOption
 
 if TYPE_CHECKING:
-    from energyscore.judge.rated import RatedResult
+    from energyscore.judge.rating import RatedResult
 
 _CARD_SUFFIXES = ("", ".md", ".markdown", ".mdx", ".txt")
 

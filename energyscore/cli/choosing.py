@@ -8,7 +8,7 @@ from energyscore.base.files import shown_path
 from energyscore.cli.latest import say_set_aside
 from energyscore.cli.outputs import keep_inputs
 from energyscore.cli.shared import load_shown
-from energyscore.judge.rated import RatedResult, told_apart
+from energyscore.judge.rating import RatedResult, told_apart
 
 
 def choose(

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from energyscore.base.text import one_line, terminal_lines, terminal_text
 from energyscore.base.units import format_duration
-from energyscore.judge.rated import Report, told_apart
+from energyscore.judge.rating import Report, told_apart
 from energyscore.publish.notes import notes_on
 from energyscore.publish.table import star_table
 

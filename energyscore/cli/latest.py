@@ -53,11 +53,11 @@ def describe(others: "Sequence[Result]") -> str:
 def _describe(result: "Result") -> str:
     from energyscore.base.text import terminal_text
     from energyscore.base.units import format_wh
-    from energyscore.judge.modes import label_of
-    from energyscore.judge.rating import rated_figure
+    from energyscore.judge.headline import headline_of
+    from energyscore.results.names import label_of
 
-    figure = rated_figure(result)
-    energy = format_wh(figure[0]) if figure else "no energy"
+    headline = headline_of(result)
+    energy = format_wh(headline.energy_wh) if headline else "no energy"
     when = result.created_at[:16].replace("T", " ")
     said = f"{label_of(result)}, {when}: {energy if result.valid else 'invalid'}"
     return terminal_text(said)

@@ -13,7 +13,7 @@ from energyscore.cli.shared import Every, load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 if TYPE_CHECKING:
-    from energyscore.judge.rated import RatedResult
+    from energyscore.judge.rating import RatedResult
 
 
 def page(
@@ -59,7 +59,7 @@ def page(
     from energyscore.cli.latest import latest
     from energyscore.judge import rating
     from energyscore.judge.footprint import footprint_of
-    from energyscore.judge.rated import RatedResult, told_apart
+    from energyscore.judge.rating import RatedResult, told_apart
     from energyscore.publish.page import to_page
 
     site = site_of(country, pue, price)

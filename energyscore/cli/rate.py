@@ -58,7 +58,7 @@ def rate(
     from energyscore.cli.console import show_report
     from energyscore.judge import rating
     from energyscore.judge.footprint import footprint_of
-    from energyscore.judge.rated import RatedResult
+    from energyscore.judge.rating import RatedResult
     from energyscore.publish.formats import EXPORTERS
 
     site = site_of(country, pue, price)

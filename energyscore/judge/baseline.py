@@ -24,7 +24,8 @@ from energyscore.base.errors import ResultError, did_you_mean, first_problem
 from energyscore.base.files import is_dir, is_file
 from energyscore.base.writing import write_atomically
 from energyscore.judge.figures import conditions_of, hardware_key
-from energyscore.judge.rating import rated_figure, why_unratable
+from energyscore.judge.headline import headline_of
+from energyscore.judge.rating import why_unratable
 from energyscore.results.consistency import contradiction
 from energyscore.results.folder import kind_of, visible_files
 from energyscore.results.result import Part, Result, unique_keys
@@ -78,7 +79,7 @@ def save_baselines(
     found = []
     for result in results:
         reason = why_unratable(result)
-        if not reason and rated_figure(result) is None:
+        if not reason and headline_of(result) is None:
             reason = f"no energy was measured: {result.score.reason}"
         if reason:
             found.append(Saved(None, False, reason))

@@ -2,15 +2,10 @@
 
 from collections.abc import Sequence
 
-from energyscore.judge.rating import (
-    COHORT_PARTS,
-    cohort_key,
-    differences,
-    rated_figure,
-    why_unratable,
-)
+from energyscore.judge.headline import headline_of
+from energyscore.judge.rating import COHORT_PARTS, cohort_key, departures_from, why_unratable
 from energyscore.protocol.scales import Scale
-from energyscore.results.conformance import is_gpu
+from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.result import Result
 
 
@@ -41,19 +36,19 @@ def why_left_out(
     for place, result in enumerate(results):
         name, points = "official rows", official_departures(result, reference)
         if scale is not None and (not official_protocol or not points):
-            name, points = scale.name, differences(result, scale)
+            name, points = scale.name, departures_from(result, scale)
         if not reasons[place] and points:
-            reasons[place] = f"not comparable to {name}: {'; '.join(points)}"
+            reasons[place] = f"not comparable to {name}: {'; '.join(map(str, points))}"
     return reasons
 
 
-def official_departures(result: Result, reference: Scale) -> tuple[str, ...]:
+def official_departures(result: Result, reference: Scale) -> tuple[Departure, ...]:
     """In what a result departs from the official protocol and hardware.
 
     Whether the reference has a band for it does not matter: the rows at hand make their own.
     """
-    points = differences(result, reference)
-    return tuple(point for point in points if not point.startswith("task: "))
+    points = departures_from(result, reference)
+    return tuple(point for point in points if point.name != "task")
 
 
 def why_official_left_out(
@@ -70,7 +65,7 @@ def why_official_left_out(
 
 def _why_no_figure(result: Result) -> str:
     unratable = why_unratable(result)
-    if not unratable and rated_figure(result) is None:
+    if not unratable and headline_of(result) is None:
         return f"no energy was measured: {result.score.reason}"
     return unratable
 
@@ -86,11 +81,12 @@ def _main_cohort(results: Sequence[Result]) -> list[Result]:
         cohorts.setdefault(cohort_key(result), []).append(result)
 
     def rank(members: list[Result]) -> tuple[bool, bool, bool, int, str]:
-        figure = rated_figure(members[0])
+        headline = headline_of(members[0])
         models = len({(member.model.id, member.model.revision) for member in members})
         newest = max(member.created_at for member in members)
-        on_gpu, estimated = (figure[1] == "gpu", figure[2]) if figure else (False, True)
-        return models > 1, not estimated, on_gpu, models, newest
+        on_gpu = headline is not None and headline.basis == "gpu"
+        measured = headline is not None and not headline.estimated
+        return models > 1, measured, on_gpu, models, newest
 
     return max(cohorts.values(), key=rank, default=[])
 
@@ -125,7 +121,7 @@ def _hardware(result: Result) -> str:
 
 
 def _metered(result: Result) -> str:
-    figure = rated_figure(result)
-    if figure is None:
+    headline = headline_of(result)
+    if headline is None:
         return "nothing"
-    return "GPU" if figure[1] == "gpu" else f"system, {result.score.system_method}"
+    return "GPU" if headline.basis == "gpu" else f"system, {headline.method}"

@@ -16,8 +16,9 @@ from energyscore.base.text import one_line
 from energyscore.base.units import WH_PER_KWH, format_wh
 from energyscore.judge.comparable import official_departures, why_left_out, why_official_left_out
 from energyscore.judge.footprint import Site
+from energyscore.judge.headline import headline_of
 from energyscore.judge.official import Published
-from energyscore.judge.rating import Kind, rated_figure
+from energyscore.judge.rating import Kind
 from energyscore.judge.stars import BANDS, inner_edges, stars_for
 from energyscore.protocol.scales import Scale
 from energyscore.results.names import tell_apart
@@ -236,9 +237,9 @@ def _result_rows(
     columns = _empty(len(results))
     names = _names([result for _, result in results], every=every)
     for row, ((file, result), reason, name) in enumerate(zip(results, reasons, names, strict=True)):
-        figure, score = rated_figure(result), result.score
-        on_gpu = figure is not None and figure[1] == "gpu"
-        low, high = (score.ci95 if on_gpu else score.system_ci95) or (None, None)
+        headline, score = headline_of(result), result.score
+        on_gpu = headline is not None and headline.basis == "gpu"
+        low, high = (headline and headline.ci95) or (None, None)
         official = on_gpu and not official_departures(result, reference)
         fields: dict[str, Any] = {
             "model": name,
@@ -247,7 +248,7 @@ def _result_rows(
             "ci95_high_wh": high,
             "runs": score.runs,
             "official": official,
-            "method": score.method if on_gpu else score.system_method,
+            "method": headline and headline.method,
             "hardware": result.hardware,
             "date": result.created_at,
             "cautions": tuple(caution.message for caution in result.cautions) or None,
@@ -255,13 +256,14 @@ def _result_rows(
             "file": file,
             "reason": reason,
         }
-        if figure is not None:
-            fields["energy_wh"], fields["basis"], fields["estimated"] = figure
-            fields["energy_kwh"] = figure[0] / WH_PER_KWH
+        if headline is not None:
+            fields["energy_wh"], fields["basis"] = headline.energy_wh, headline.basis
+            fields["estimated"] = headline.estimated
+            fields["energy_kwh"] = headline.energy_wh / WH_PER_KWH
             band = reference.band(result.task.scale_task, result.model.model_class)
             if official and band is not None:
                 fields["reference_stars"] = stars_for(
-                    figure[0], band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
+                    headline.energy_wh, band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
                 )
         for field_name, value in fields.items():
             columns[field_name][row] = value

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from energyscore.judge.rating import cohort_key, rated_figure
+from energyscore.judge.headline import headline_of
+from energyscore.judge.rating import cohort_key
 from energyscore.results.result import Result
 
 _ORDER = ("off", "low", "medium", "high", "on", "default")
@@ -29,12 +30,6 @@ class Tokens:
 
     output: float
     thinking: float | None
-
-
-def label_of(result: Result, name: str = "") -> str:
-    """The model for people, with its mode where it was asked for one; `name`: as it is called."""
-    mode, name = result.mode, name or result.model.id
-    return name if mode is None else f"{name} (reasoning {mode})"
 
 
 def tokens_of(result: Result) -> Tokens:
@@ -72,10 +67,10 @@ def _rank(result: Result) -> int:
 
 
 def _multiple(result: Result, base: Result | None) -> Multiple | None:
-    figure, least = rated_figure(result), base and rated_figure(base)
-    if base is None or not figure or not least or not result.valid:
+    headline, least = headline_of(result), None if base is None else headline_of(base)
+    if base is None or headline is None or least is None or not result.valid:
         return None
     of = base.mode
     if of is None or of == result.mode:
         return None
-    return Multiple(figure[0] / least[0], of)
+    return Multiple(headline.energy_wh / least.energy_wh, of)

@@ -19,18 +19,24 @@ Stars come with the probability of each, from what is known of the figure's unce
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from energyscore.judge.footprint import Footprint
+from energyscore.judge.headline import Basis, Headline, headline_of
 from energyscore.judge.stars import Probabilities, star_probabilities, stars_for
 from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
-from energyscore.results.conformance import is_gpu
+from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.consistency import is_bundled_task
+from energyscore.results.names import label_of, tell_apart
 from energyscore.results.result import Result
 
-Basis = Literal["gpu", "system"]
 Kind = Literal["reference", "cohort"]
-_Figure: TypeAlias = tuple[float, Basis, bool]
+NoStars = Literal[
+    "invalid", "shared_gpu", "other_device", "departs", "no_energy", "too_few_models", "no_spread"
+]
+"""Why a result has no stars. `departs`: from the protocol of the reference that was asked for;
+`too_few_models` and `no_spread`: its cohort cannot rate it."""
 COHORT_PARTS = (
     *("task definition", "size class", "precision", "batch size", "set of queries"),
     *("reasoning mode or budget", "device", "hardware", "meter"),
@@ -50,6 +56,7 @@ class _Range:
     low_wh: float
     high_wh: float
     error: Uncertainty | None
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,30 +70,108 @@ class Rating:
     """The stars of one result, or why it has none.
 
     Attributes:
+        headline: the figure that is rated; None when no energy is known.
+        departures: the points in which the result departs from the reference's protocol.
         stars: 1 to 5, or None.
         kind: what the stars are relative to.
         scale: its name: a reference, or `cohort of N`.
-        basis: which figure was rated: measured GPU energy, or the whole system's.
-        estimated: whether that figure is an estimate.
-        energy_wh: the figure, in Wh per 1,000 queries.
-        reason: why there are no stars; empty when there are.
-        not_comparable: the points in which the result departs from the reference's protocol.
+        cohort_size: how many results are in the cohort; None for a reference, and without stars.
+        no_stars: why there are no stars, as a code; None when there are.
+        reason: the same in words; empty when there are stars.
         probabilities: the chance of 1, 2, 3, 4 and 5 stars, which sum to 1, or None.
-        uncertainty_wh: the standard uncertainty that they stand on, in Wh per 1,000 queries.
+        uncertainty_wh: their standard uncertainty, in Wh per 1,000 queries.
         probability_reason: why there are no probabilities; empty when there are.
     """
 
-    stars: int | None
-    kind: Kind | None
-    scale: str | None
-    basis: Basis | None
-    estimated: bool
-    energy_wh: float | None
-    reason: str
-    not_comparable: tuple[str, ...]
-    probabilities: Probabilities | None
-    uncertainty_wh: float | None
-    probability_reason: str
+    headline: Headline | None
+    departures: tuple[Departure, ...]
+    stars: int | None = None
+    kind: Kind | None = None
+    scale: str | None = None
+    cohort_size: int | None = None
+    no_stars: NoStars | None = None
+    reason: str = ""
+    probabilities: Probabilities | None = None
+    uncertainty_wh: float | None = None
+    probability_reason: str = ""
+
+    @property
+    def basis(self) -> Basis | None:
+        """What was metered for the headline."""
+        return None if self.headline is None else self.headline.basis
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the headline is an estimate."""
+        return self.headline is not None and self.headline.estimated
+
+    @property
+    def energy_wh(self) -> float | None:
+        """The headline in Wh per 1,000 queries."""
+        return None if self.headline is None else self.headline.energy_wh
+
+
+@dataclass(frozen=True)
+class RatedResult:
+    """A result with its rating.
+
+    Attributes:
+        result: the result.
+        rating: its stars, and what they stand on.
+        file: the file it is kept in; empty when in none.
+        footprint: its CO2 and cost, where they were asked for.
+        called: its model's name in this view, where another model has the same name.
+    """
+
+    result: Result
+    rating: Rating
+    file: str = ""
+    footprint: Footprint | None = None
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model's name in this view."""
+        return self.called or self.result.model.id
+
+    @property
+    def label(self) -> str:
+        """The model for people, with its mode of reasoning where it was asked for one."""
+        return label_of(self.result, self.name)
+
+    @property
+    def headline(self) -> Headline | None:
+        """The figure that is shown first: energy, interval, basis; None without energy."""
+        return self.rating.headline
+
+    @property
+    def co2_g_per_1k_queries(self) -> float | None:
+        """Grams of CO2 of the headline; None where it or the grid is missing."""
+        if self.footprint is None or self.rating.basis is None:
+            return None
+        if self.rating.basis == "gpu":
+            return self.footprint.gpu_co2_g_per_1k_queries
+        return self.footprint.system_co2_g_per_1k_queries
+
+    @property
+    def cost_per_1k_queries(self) -> float | None:
+        """Cost of the headline; None where it or the price is missing."""
+        if self.footprint is None or self.rating.basis is None:
+            return None
+        if self.rating.basis == "gpu":
+            return self.footprint.gpu_cost_per_1k_queries
+        return self.footprint.system_cost_per_1k_queries
+
+
+Report: TypeAlias = Sequence[RatedResult]
+
+
+def told_apart(report: Report) -> list[RatedResult]:
+    """The results of one view; models that share a name are called by their revisions."""
+    models = [(entry.result.model.id, entry.result.model.revision) for entry in report]
+    return [
+        replace(entry, called=name) for entry, name in zip(report, tell_apart(models), strict=True)
+    ]
 
 
 def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
@@ -107,7 +192,7 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
         return [_rate_in_cohort(result, cohorts, ()) for result in results]
     ratings = []
     for result in results:
-        departures = differences(result, reference)
+        departures = departures_from(result, reference)
         if not departures or scale is not None:
             ratings.append(_rate_by_reference(result, reference, departures))
         else:
@@ -115,21 +200,21 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     return ratings
 
 
-def differences(result: Result, reference: Scale) -> tuple[str, ...]:
-    """The points in which a result departs from what a reference was measured by."""
+def departures_from(result: Result, reference: Scale) -> tuple[Departure, ...]:
+    """The points in which a result departs from the protocol and hardware of a reference."""
     points = [
-        f"{check.name}: {check.actual} instead of {check.required}"
+        Departure(check.name, check.actual, check.required)
         for check in result.conformance
         if not check.ok and check.name != "hardware"
     ]
     if not is_bundled_task(result.task.digest):
         # By a definition of somebody's own the points above may say anything.
-        points.append("definition: a task of one's own instead of the one that was published")
+        points.append(Departure("definition", "a task of one's own", "the one that was published"))
     names = [gpu.name for gpu in result.environment.gpus]
     if not names or not all(is_gpu(name, reference.gpu) for name in names):
-        points.insert(0, f"hardware: {result.hardware} instead of {reference.gpu}")
+        points.insert(0, Departure("hardware", result.hardware, reference.gpu))
     if reference.band(result.task.scale_task, result.model.model_class) is None:
-        points.append(f"task: {_task_and_class(result)} is not in {reference.name}")
+        points.append(Departure("task", _task_and_class(result), reference.name))
     return tuple(points)
 
 
@@ -140,8 +225,8 @@ def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[object, ...] 
     task (a head in one pass, or writing) is its own affair: the task's definition is what counts.
     Modes of reasoning are told apart unless `any_mode`, their budgets always.
     """
-    basis = rated_figure(result)
-    if basis is None:
+    headline = headline_of(result)
+    if headline is None:
         return None
     gpus = tuple(sorted(f"{gpu.name} {gpu.power_limit_w}" for gpu in result.environment.gpus))
     generation = result.workload.generation or {}
@@ -155,18 +240,8 @@ def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[object, ...] 
         (None if any_mode else mode, generation.get("max_new_tokens") if mode else None),
         result.protocol.device,
         gpus or (result.environment.cpu, result.environment.cpu_count),
-        basis[1:],
+        (headline.basis, headline.estimated),
     )
-
-
-def rated_figure(result: Result) -> _Figure | None:
-    """The figure that is rated: Wh per 1,000 queries, its basis, whether it is an estimate."""
-    score = result.score
-    if score.gpu_wh_per_1k_queries is not None:
-        return score.gpu_wh_per_1k_queries, "gpu", False
-    if score.system_wh_per_1k_queries is not None:
-        return score.system_wh_per_1k_queries, "system", score.system_method == "estimated"
-    return None
 
 
 def latest_only(results: Iterable[Result]) -> list[Result]:
@@ -207,33 +282,43 @@ def _rank(result: Result) -> tuple[bool, str]:
 
 def why_unratable(result: Result) -> str:
     """Why a result may have no stars, whatever they would be relative to; empty when it may."""
+    return _unratable(result)[1]
+
+
+def _unratable(result: Result) -> tuple[NoStars | None, str]:
     if not result.valid:
-        return f"invalid: {'; '.join(result.invalid_reasons)}"
+        return "invalid", f"invalid: {'; '.join(result.invalid_reasons)}"
     if result.protocol.shared and any(c.code == "contention" for c in result.cautions):
-        return "other processes used the GPU (--allow-shared)"
-    return why_not_of_model(result)
+        return "shared_gpu", "other processes used the GPU (--allow-shared)"
+    reason = why_not_of_model(result)
+    return ("other_device" if reason else None), reason
 
 
 def why_not_of_model(result: Result) -> str:
-    """Why a result's GPU energy is none of its model's; empty when it is, or there is none."""
+    """Why the metered GPU energy is not that of the result's model; empty when it is."""
     if result.protocol.device == "cpu" and result.protocol.metered_gpus:
         return "the metered GPU did not do the work (--gpu beside work on the processor)"
     return ""
 
 
-def _rate_by_reference(result: Result, reference: Scale, departures: tuple[str, ...]) -> Rating:
+def _rate_by_reference(
+    result: Result, reference: Scale, departures: tuple[Departure, ...]
+) -> Rating:
     if departures:
-        reason = f"not comparable to {reference.name}: {'; '.join(departures)}"
-        return _without_stars(result, reason, departures)
-    unratable = why_unratable(result)
-    energy = result.score.gpu_wh_per_1k_queries
-    if unratable or energy is None:
-        return _without_stars(result, unratable or result.score.reason, departures)
+        points = "; ".join(map(str, departures))
+        reason = f"not comparable to {reference.name}: {points}"
+        return _without_stars(result, "departs", reason, departures)
+    headline = headline_of(result)
+    code, reason = _unratable(result)
+    if code is not None:
+        return _without_stars(result, code, reason)
+    if headline is None or headline.basis != "gpu":
+        return _without_stars(result, "no_energy", result.score.reason)
     band = reference.band(result.task.scale_task, result.model.model_class)
-    assert band is not None  # `differences` would have named its absence
+    assert band is not None  # `departures_from` would have named its absence
     low, high = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
     scale = _Range("reference", reference.name, low, high, reference.uncertainty)
-    return _with_stars(result, (energy, "gpu", False), scale, ())
+    return _with_stars(headline, scale, ())
 
 
 def _cohorts(
@@ -242,9 +327,9 @@ def _cohorts(
     """The cohorts by what their members share; `error` where their GPUs are not the same."""
     alike: dict[tuple[object, ...] | None, list[tuple[Result, float]]] = {}
     for result in results:
-        figure = rated_figure(result)
-        if figure is not None and not why_unratable(result):
-            alike.setdefault(cohort_key(result), []).append((result, figure[0]))
+        headline = headline_of(result)
+        if headline is not None and not why_unratable(result):
+            alike.setdefault(cohort_key(result), []).append((result, headline.energy_wh))
     cohorts = {}
     for key, members in alike.items():
         models = len({(result.model.id, result.model.revision) for result, _ in members})
@@ -261,6 +346,7 @@ def _cohorts(
                 min(figures),
                 max(figures),
                 _REPEATABILITY_ONLY if one_place else error,
+                len(members),
             ),
         )
     return cohorts
@@ -269,74 +355,64 @@ def _cohorts(
 def _rate_in_cohort(
     result: Result,
     cohorts: dict[tuple[object, ...] | None, _Cohort],
-    departures: tuple[str, ...],
+    departures: tuple[Departure, ...],
 ) -> Rating:
-    unratable = why_unratable(result)
-    figure = rated_figure(result)
-    if unratable or figure is None:
-        return _without_stars(result, unratable or "no energy was measured", departures)
+    code, reason = _unratable(result)
+    if code is not None:
+        return _without_stars(result, code, reason, departures)
+    headline = headline_of(result)
+    if headline is None:
+        return _without_stars(result, "no_energy", "no energy was measured", departures)
     cohort = cohorts[cohort_key(result)]
     if cohort.models < 2:
         reason = "stars are relative: at least two comparable models are needed"
-        return _without_stars(result, reason, departures)
+        return _without_stars(result, "too_few_models", reason, departures)
     if cohort.range.low_wh == cohort.range.high_wh:
         reason = "stars are relative: all comparable results have the same energy"
-        return _without_stars(result, reason, departures)
-    return _with_stars(result, figure, cohort.range, departures)
+        return _without_stars(result, "no_spread", reason, departures)
+    return _with_stars(headline, cohort.range, departures)
 
 
-def _with_stars(
-    result: Result, figure: _Figure, scale: _Range, departures: tuple[str, ...]
-) -> Rating:
-    energy, basis, estimated = figure
+def _with_stars(headline: Headline, scale: _Range, departures: tuple[Departure, ...]) -> Rating:
+    energy_wh, runs = headline.energy_wh, headline.runs
     low, high = scale.low_wh, scale.high_wh
-    score = result.score
-    std = score.std if basis == "gpu" else score.system_std
     probabilities = uncertainty_wh = None
     reason = ""
-    if std is None or score.runs < 2:
+    if headline.std is None or runs < 2:
         reason = "one run only"
     elif scale.error is None:
         reason = f"{scale.name} states no uncertainty"
     else:
-        se_wh = std / math.sqrt(score.runs)
+        se_wh = headline.std / math.sqrt(runs)
         uncertainty_wh = math.hypot(
             se_wh,
-            scale.error.systematic * energy / math.sqrt(3),
-            scale.error.device_spread * energy,
+            scale.error.systematic * energy_wh / math.sqrt(3),
+            scale.error.device_spread * energy_wh,
         )
         # Of the parts only the standard error is estimated from few (Welch and Satterthwaite).
-        known_by = (score.runs - 1) * (uncertainty_wh / se_wh) ** 4 if se_wh else math.inf
-        probabilities = star_probabilities(energy, low, high, uncertainty_wh, known_by)
+        known_by = (runs - 1) * (uncertainty_wh / se_wh) ** 4 if se_wh else math.inf
+        probabilities = star_probabilities(energy_wh, low, high, uncertainty_wh, known_by)
     return Rating(
-        stars=stars_for(energy, low, high),
+        headline,
+        departures,
+        stars=stars_for(energy_wh, low, high),
         kind=scale.kind,
         scale=scale.name,
-        basis=basis,
-        estimated=estimated,
-        energy_wh=energy,
-        reason="",
-        not_comparable=departures,
+        cohort_size=scale.size,
         probabilities=probabilities,
         uncertainty_wh=uncertainty_wh,
         probability_reason=reason,
     )
 
 
-def _without_stars(result: Result, reason: str, departures: tuple[str, ...]) -> Rating:
-    figure = rated_figure(result)
-    energy, basis, estimated = figure if figure else (None, None, False)
+def _without_stars(
+    result: Result, code: NoStars, reason: str, departures: tuple[Departure, ...] = ()
+) -> Rating:
     return Rating(
-        stars=None,
-        kind=None,
-        scale=None,
-        basis=basis,
-        estimated=estimated,
-        energy_wh=energy,
+        headline_of(result),
+        departures,
+        no_stars=code,
         reason=reason,
-        not_comparable=departures,
-        probabilities=None,
-        uncertainty_wh=None,
         probability_reason="no stars",
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from energyscore.base.units import format_number, format_wh
-from energyscore.judge.rated import RatedResult, Report
+from energyscore.judge.rating import RatedResult, Report
 from energyscore.publish.card_entries import (
     HEADING,
     METRIC_PREFIX,

@@ -9,7 +9,7 @@ import re
 
 import yaml
 
-from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import RatedResult
 from energyscore.publish.card import dataset_of, energy_wh, facts_of
 
 

@@ -8,8 +8,7 @@ same bytes.
 """
 
 from energyscore.base.units import format_number
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import Rating
+from energyscore.judge.rating import RatedResult, Rating
 from energyscore.publish.drawing import Box, Drawing, Mark, Rule, Star, Text, to_svg
 from energyscore.publish.typesetting import Step, cut, fit, plain, text_width
 from energyscore.publish.wording import (
@@ -240,8 +239,8 @@ def _description(entry: RatedResult, link: str) -> str:
         interval_of(result, rating) if rating.energy_wh is not None and result.valid else "",
         "a quick run" if result.protocol.quick else "",
         stars_of(rating),
-        f"departs from the reference's protocol in: {'; '.join(rating.not_comparable)}"
-        if rating.not_comparable
+        f"departs from the reference's protocol in: {'; '.join(map(str, rating.departures))}"
+        if rating.departures
         else "",
         f"energyscore {result.environment.energyscore}",
         link,

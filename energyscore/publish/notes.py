@@ -1,12 +1,14 @@
 """What must be known to read a table of results, in lines for people. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from energyscore.base.errors import sentence
 from energyscore.base.units import format_number
 from energyscore.judge.footprint import describe_site
-from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import RatedResult
 from energyscore.publish.margins import decimals_for, phase_margin, with_decimals
+from energyscore.results.conformance import Departure
 from energyscore.results.score import NVML_SYSTEMATIC
 
 SMALL_COHORT = "the stars of a cohort of 2 say only which of the two takes less."
@@ -27,8 +29,8 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
         notes.append(
             f"the interval is that of repeats; NVML itself errs by some {NVML_SYSTEMATIC:.0%} more."
         )
-    rated = {entry.rating.scale for entry in entries if entry.rating.stars is not None}
-    notes += [SMALL_COHORT] if "cohort of 2" in rated else []
+    if any(entry.rating.cohort_size == 2 for entry in entries):
+        notes.append(SMALL_COHORT)
     notes += _departures(entries)
     notes += _emissions(entries)
     seen: dict[str, list[str]] = {}
@@ -78,27 +80,25 @@ def _departures(entries: Sequence[RatedResult]) -> list[str]:
     """One line for all that depart from the reference's protocol in the same points."""
     alike: dict[tuple[str, ...], list[RatedResult]] = {}
     for entry in entries:
-        names = tuple(point.split(":")[0] for point in entry.rating.not_comparable)
+        names = tuple(departure.name for departure in entry.rating.departures)
         alike.setdefault(names, []).append(entry)
     lines = []
     for names, group in alike.items():
         if names:
-            columns = zip(*(entry.rating.not_comparable for entry in group), strict=True)
+            columns = zip(*(entry.rating.departures for entry in group), strict=True)
             points = [_together(list(dict.fromkeys(column))) for column in columns]
             whose = "" if len(group) == len(entries) else f" ({_models(group)})"
             lines.append(sentence(f"not comparable to the reference{whose}: {'; '.join(points)}"))
     return lines
 
 
-def _together(points: Sequence[str]) -> str:
+def _together(departures: Sequence[Departure]) -> str:
     """One point of several results: `repeats: 1 or 3 instead of 10 or more`."""
-    ends = [point.rpartition(" instead of ")[::2] for point in points]
-    if len(points) == 1 or len({end for _, end in ends}) > 1:
-        return "; ".join(points)
-    name = points[0].partition(": ")[0]
-    values = [start.removeprefix(f"{name}: ") for start, _ in ends]
+    if len({departure.required for departure in departures}) > 1:
+        return "; ".join(map(str, departures))
+    values = [departure.actual for departure in departures]
     more = ", ..." if len(values) > _MOST_VALUES else ""
-    return f"{name}: {' or '.join(values[:_MOST_VALUES])}{more} instead of {ends[0][1]}"
+    return str(replace(departures[0], actual=" or ".join(values[:_MOST_VALUES]) + more))
 
 
 def _parts(entry: RatedResult) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from energyscore.base.text import csv_text
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
-from energyscore.judge.rated import RatedResult, Report
+from energyscore.judge.rating import RatedResult, Report
 from energyscore.protocol.task import Phase
 
 CSV_VERSION = 1

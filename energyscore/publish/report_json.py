@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import asdict
+from typing import Any
 
-from energyscore.judge.rated import Report
+from energyscore.judge.rating import Rating, Report
 
 REPORT_VERSION = 1
 
@@ -13,7 +14,7 @@ def to_json(report: Report) -> bytes:
     entries = [
         {
             "file": entry.file or None,
-            "rating": asdict(entry.rating),
+            "rating": _rating(entry.rating),
             "footprint": asdict(entry.footprint) if entry.footprint else None,
             "result": entry.result.model_dump(mode="json"),
         }
@@ -21,3 +22,19 @@ def to_json(report: Report) -> bytes:
     ]
     content = {"report_version": REPORT_VERSION, "results": entries}
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _rating(rating: Rating) -> dict[str, Any]:
+    return {
+        "stars": rating.stars,
+        "kind": rating.kind,
+        "scale": rating.scale,
+        "basis": rating.basis,
+        "estimated": rating.estimated,
+        "energy_wh": rating.energy_wh,
+        "reason": rating.reason,
+        "not_comparable": [str(departure) for departure in rating.departures],
+        "probabilities": rating.probabilities,
+        "uncertainty_wh": rating.uncertainty_wh,
+        "probability_reason": rating.probability_reason,
+    }

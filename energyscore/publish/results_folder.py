@@ -7,7 +7,7 @@ from pathlib import Path
 from energyscore.base.lookup import resolve
 from energyscore.base.writing import locked, write_atomically
 from energyscore.judge import rating
-from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import RatedResult
 from energyscore.publish.formats import EXPORTERS
 from energyscore.results import store
 from energyscore.results.result import Result

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from energyscore.judge.rated import RatedResult, Report
+from energyscore.judge.rating import RatedResult, Report
 from energyscore.publish.card import dataset_of, energy_wh, facts_of
 from energyscore.publish.typesetting import plain
 from energyscore.publish.wording import stars_of, task_of

@@ -14,8 +14,7 @@ from energyscore.base.text import one_line
 from energyscore.base.units import format_number, format_wh
 from energyscore.judge.footprint import format_co2, format_cost
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import Rating
+from energyscore.judge.rating import RatedResult, Rating
 from energyscore.results.result import Result
 
 _ENDLESS = 10_000
@@ -239,8 +238,8 @@ def _shows(text: str) -> bool:
 
 
 def _relative_to(rating: Rating) -> str:
-    if rating.stars is None and rating.reason.startswith("not comparable"):
-        return rating.reason.partition(":")[0] + ", see below"
+    if rating.no_stars == "departs":
+        return "not comparable, see below"
     if rating.stars is None:
         return rating.reason
     return str(rating.scale)

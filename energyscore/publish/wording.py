@@ -74,7 +74,7 @@ def against(rating: Rating) -> str:
 
 def is_pale(rating: Rating) -> bool:
     """Whether stars mean less than they look: on an estimate, or among two models."""
-    return rating.stars is not None and (rating.estimated or rating.scale == "cohort of 2")
+    return rating.stars is not None and (rating.estimated or rating.cohort_size == 2)
 
 
 def stars_of(rating: Rating) -> str:

@@ -1,6 +1,7 @@
 """In which points a result holds the official protocol, and in which it departs from it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import TaskSpec
@@ -9,6 +10,20 @@ from energyscore.results.parts import Check, EnvironmentPart, ProtocolPart, Run,
 
 OFFICIAL_GPU = "H100 80GB"
 MIN_WINDOW_S = 60.0
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A point in which a result departs from a protocol."""
+
+    name: str
+    actual: str
+    required: str
+
+    def __str__(self) -> str:
+        """The point for people."""
+        how = "is not in" if self.name == "task" else "instead of"
+        return f"{self.name}: {self.actual} {how} {self.required}"
 
 
 def check_conformance(

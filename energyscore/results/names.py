@@ -2,7 +2,15 @@
 
 from collections.abc import Collection, Sequence
 
+from energyscore.results.result import Result
+
 _LENGTHS = (8, 16, 32, 64)
+
+
+def label_of(result: Result, name: str = "") -> str:
+    """The model for people, with its mode where it was asked for one; `name`: as it is called."""
+    mode, name = result.mode, name or result.model.id
+    return name if mode is None else f"{name} (reasoning {mode})"
 
 
 def tell_apart(models: Sequence[tuple[str, str | None]]) -> list[str]:

@@ -7,8 +7,7 @@ from support.results import make_result, make_run
 from support.tables import row_of, table_of
 
 from energyscore.cli.console import show_report
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import rate
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.table import fold
 
 

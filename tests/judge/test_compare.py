@@ -18,8 +18,7 @@ from energyscore.judge.compare import Comparison, compare
 from energyscore.judge.conditions import meter_uncertainty
 from energyscore.judge.figure_files import load_measured
 from energyscore.judge.figures import GPU, SYSTEM, measured_of
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import rate
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.judge.results_csv import parse_rows
 from energyscore.publish.comparison import to_markdown
 from energyscore.publish.report_csv import to_csv

@@ -14,8 +14,7 @@ from support.results import make_cpu_run, make_result, make_run
 from energyscore.base.errors import UsageError
 from energyscore.cli.console import show_report
 from energyscore.judge.footprint import Price, footprint_of, format_co2, format_cost, make_site
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import rate
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.protocol.grid import GridIntensity
 from energyscore.publish.report_csv import to_csv
 from energyscore.publish.report_json import to_json

@@ -9,13 +9,13 @@ from support.results import make_result, make_run
 from support.tables import row_of, table_of
 
 from energyscore.cli.console import describe_estimate
-from energyscore.judge.modes import Multiple, label_of, multiples_of, tokens_of
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import cohort_key, rate
+from energyscore.judge.modes import Multiple, multiples_of, tokens_of
+from energyscore.judge.rating import RatedResult, cohort_key, rate
 from energyscore.protocol.task import Mode, load_tasks
 from energyscore.publish.report_csv import to_csv
 from energyscore.results.checks import find_cautions
 from energyscore.results.conformance import check_conformance
+from energyscore.results.names import label_of
 from energyscore.results.store import save_result
 
 TASK = load_tasks()["reasoning"].spec

@@ -44,7 +44,7 @@ def runs_of(wh, method="counter"):
 def test_an_official_result_is_rated_against_the_reference():
     rating = rate([make_result(runs=runs_of(2.146))])[0]
     assert (rating.stars, rating.kind, rating.scale) == (5, "reference", DEFAULT_SCALE)
-    assert rating.not_comparable == ()
+    assert rating.departures == ()
     assert rate([make_result(runs=runs_of(19.0))])[0].stars == 2
 
 
@@ -68,7 +68,7 @@ def test_what_departs_from_the_protocol_is_not_rated_against_the_reference(chang
     result = make_result(**change)
     rating = rate([result])[0]
     assert rating.stars is None
-    assert [entry.split(":")[0] for entry in rating.not_comparable] == [point]
+    assert [departure.name for departure in rating.departures] == [point]
     asked = rate([result], DEFAULT_SCALE)[0]
     assert asked.stars is None
     assert f"not comparable to {DEFAULT_SCALE}" in asked.reason
@@ -388,4 +388,4 @@ def test_a_task_of_ones_own_is_not_rated_by_the_reference():
     assert [rating.kind for rating in rate([result])] == ["reference"]
     (rating,) = rate([own])
     assert rating.stars is None
-    assert [point.partition(":")[0] for point in rating.not_comparable] == ["definition"]
+    assert [departure.name for departure in rating.departures] == ["definition"]

@@ -10,8 +10,7 @@ from spdx_python_model import v3_0_1 as spdx
 from support.commands import energyscore
 from support.results import make_cpu_run, make_result, make_run
 
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import rate
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.card import card_section, model_index, to_card_json
 from energyscore.publish.eval_results import eval_result_name, to_eval_results, why_not
 from energyscore.publish.spdx import to_spdx

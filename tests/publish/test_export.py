@@ -5,8 +5,7 @@ import json
 import pytest
 from support.results import make_cpu_run, make_result, make_run
 
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import rate
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.report_csv import to_csv
 from energyscore.publish.report_json import to_json
 from energyscore.results.result import Caution, Result

@@ -9,8 +9,7 @@ from support.commands import energyscore
 from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import UsageError
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import rate
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish import label
 from energyscore.publish.drawing_print import _font_folder
 from energyscore.publish.typesetting import Step, fit, text_width

@@ -2,8 +2,7 @@
 
 from support.results import UUID, make_cpu_run, make_result, make_run
 
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import rate
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.notes import notes_on
 from energyscore.results.result import Caution, Idle, PhasePart
 

@@ -13,7 +13,7 @@ import pytest
 from support.commands import ROOT
 
 from energyscore.judge.baseline import find_baselines
-from energyscore.judge.modes import label_of
+from energyscore.results.names import label_of
 from energyscore.results.result import parse_result
 from energyscore.results.store import load_results
 from energyscore.verify.checker import verify

@@ -3,8 +3,7 @@
 import hashlib
 from html.parser import HTMLParser
 
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import rate
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.results.result import Caution, PhasePart
 from support.results import UUID, make_cpu_run, make_result, make_run
 

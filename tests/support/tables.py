@@ -5,8 +5,7 @@ import io
 import itertools
 
 from energyscore.cli.console import show_report
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import rate
+from energyscore.judge.rating import RatedResult, rate
 
 
 def table_of(*results, encoding="utf-8"):

@@ -14,7 +14,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from energyscore.judge.modes import multiples_of
-from energyscore.judge.rated import RatedResult, Report, told_apart
+from energyscore.judge.rating import RatedResult, Report, told_apart
 from energyscore.publish.label import label_svg
 from energyscore.publish.page.detail import detail_of
 from energyscore.publish.page.index import index_of

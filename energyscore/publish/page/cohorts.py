@@ -8,8 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from energyscore.base.units import format_number
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import cohort_key
+from energyscore.judge.rating import RatedResult, cohort_key
 from energyscore.judge.stars import BANDS
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.publish.page.words import basis_of

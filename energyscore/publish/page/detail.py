@@ -7,8 +7,7 @@ from pathlib import PurePath
 
 from energyscore.base.units import format_number
 from energyscore.judge.modes import Multiple, tokens_of
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import Rating
+from energyscore.judge.rating import RatedResult, Rating
 from energyscore.publish.label import label_title
 from energyscore.publish.page.facts import (
     Fact,
@@ -178,8 +177,10 @@ def detail_of(
 
 def _departures(rating: Rating, points: Collection[str]) -> tuple[str, ...]:
     """What keeps it from the reference: names, where the table of points says the rest."""
-    named = [(point.partition(":")[0], point) for point in rating.not_comparable]
-    return tuple(name if name in points else point for name, point in named)
+    return tuple(
+        departure.name if departure.name in points else str(departure)
+        for departure in rating.departures
+    )
 
 
 def _interval(result: Result, rating: Rating) -> str:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from energyscore.base.units import format_number
 from energyscore.judge.footprint import describe_site
 from energyscore.judge.modes import Multiple, tokens_of
-from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import RatedResult
 from energyscore.publish.page.axes import LogAxis, log_axis
 from energyscore.publish.page.cohorts import Group, groups_of
 from energyscore.publish.page.names import slug, unique

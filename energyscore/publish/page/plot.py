@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from energyscore.judge.rated import RatedResult
+from energyscore.judge.rating import RatedResult
 from energyscore.publish.page.axes import LogAxis, log_axis
 from energyscore.publish.page.words import basis_of, bounds_of, figure_of, format_count, margin_of
 from energyscore.publish.typesetting import ELLIPSIS, plain, text_width

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from energyscore.base.units import format_duration, format_number
 from energyscore.judge.footprint import format_co2, format_cost
-from energyscore.judge.rated import RatedResult
-from energyscore.judge.rating import Rating
+from energyscore.judge.rating import RatedResult, Rating
 from energyscore.publish.margins import decimals_for, with_decimals
 from energyscore.publish.typesetting import plain
 from energyscore.results.result import Result

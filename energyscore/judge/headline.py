@@ -1,0 +1,64 @@
+"""The headline of a result: the one figure that is shown first, compared and rated."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from energyscore.results.result import Result
+
+Basis = Literal["gpu", "system"]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Energy of 1,000 queries: measured GPU energy, else the energy of processor and memory.
+
+    Attributes:
+        energy_wh: mean over the runs, in Wh per 1,000 queries.
+        std: sample standard deviation over the runs; None for one run.
+        ci95: the 95% t interval of the mean; None for one run.
+        runs: number of runs.
+        basis: what was metered.
+        estimated: whether it is an estimate and no meter's.
+        method: how the joules were obtained.
+    """
+
+    energy_wh: float
+    std: float | None
+    ci95: tuple[float, float] | None
+    runs: int
+    basis: Basis
+    estimated: bool
+    method: str
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the width of the interval, as a share of the figure."""
+        if self.ci95 is None:
+            return None
+        return (self.ci95[1] - self.ci95[0]) / 2 / self.energy_wh
+
+
+def headline_of(result: Result) -> Headline | None:
+    """The headline of a result; None when no energy was measured or estimated."""
+    score = result.score
+    if score.gpu_wh_per_1k_queries is not None:
+        return Headline(
+            score.gpu_wh_per_1k_queries,
+            score.std,
+            score.ci95,
+            score.runs,
+            "gpu",
+            False,
+            str(score.method),
+        )
+    if score.system_wh_per_1k_queries is not None:
+        return Headline(
+            score.system_wh_per_1k_queries,
+            score.system_std,
+            score.system_ci95,
+            score.runs,
+            "system",
+            score.system_method == "estimated",
+            str(score.system_method),
+        )
+    return None
