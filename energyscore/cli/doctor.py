@@ -2,13 +2,14 @@
 
 import json
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from energyscore.cli.choices import Format
 from energyscore.cli.shared import RESULTS, FormatOption, Out
 
 if TYPE_CHECKING:
-    from energyscore.measurement.doctor import Finding
+    from energyscore.measurement.doctor import Diagnosis
 
 
 def doctor(
@@ -24,24 +25,22 @@ def doctor(
     from energyscore.cli.console import message_console, show_table
     from energyscore.measurement.doctor import examine
 
-    findings = []
     with message_console().status("Looking at this machine ..."):
-        for finding in examine(out):
-            findings.append(finding)
+        found = list(examine(out))
     if form is Format.json:
-        print(json.dumps([finding.as_dict() for finding in findings], indent=2))
+        print(json.dumps([asdict(one) for one in found], indent=2))
     else:
         show_table(
             "",
             ("", "what", "found"),
-            [(one.status, one.name, told(one)) for one in findings],
+            [(one.status, one.name, told(one)) for one in found],
         )
 
 
-def told(finding: "Finding") -> str:
+def told(found: "Diagnosis") -> str:
     """What was found, and how to mend it, in sentences."""
     from energyscore.base.errors import sentence
 
-    if not finding.remedy:
-        return finding.detail
-    return f"{sentence(finding.detail)} {finding.remedy}"
+    if not found.remedy:
+        return found.detail
+    return f"{sentence(found.detail)} {found.remedy}"

@@ -9,8 +9,8 @@ from energyscore.cli.choices import Format
 from energyscore.cli.shared import RESULTS, FormatOption, Out
 
 if TYPE_CHECKING:
-    from energyscore.measurement.selftest.gpu import Gpus
-    from energyscore.measurement.selftest.report import Check, SelfTest
+    from energyscore.measurement.selftest.gpu import GpusUnderTest
+    from energyscore.measurement.selftest.report import SelfTest, SelfTestCheck
 
 
 def selftest(
@@ -47,14 +47,13 @@ def selftest(
     from energyscore.cli.console import message_console
     from energyscore.measurement import catalog
     from energyscore.measurement.imports import uncollected
-    from energyscore.measurement.selftest.file import check_place, save_selftest
-    from energyscore.measurement.selftest.plan import QUICK, Plan
-    from energyscore.measurement.selftest.report import selftest_to_json
+    from energyscore.measurement.selftest.plan import QUICK, SelfTestPlan
+    from energyscore.measurement.selftest.report import check_place, save_selftest, selftest_to_json
     from energyscore.measurement.selftest.runner import run_selftest
 
     check_place(out)
     gpus, no_gpu = _find_gpus(tuple(gpu or ()))
-    plan = QUICK if quick else Plan()
+    plan = QUICK if quick else SelfTestPlan()
     count = len(gpus.facts) if gpus else 0
     console = message_console()
 
@@ -80,7 +79,7 @@ def selftest(
         raise typer.Exit(3)
 
 
-def _find_gpus(names: tuple[str, ...]) -> "tuple[Gpus | None, str]":
+def _find_gpus(names: tuple[str, ...]) -> "tuple[GpusUnderTest | None, str]":
     """The GPUs to test, or why there are none; those that were named must be there."""
     from energyscore.base.errors import MeterError
     from energyscore.measurement.selftest.gpu import find_gpus
@@ -120,7 +119,7 @@ def _show(report: "SelfTest") -> None:
     show_table("", ("", "", "tested", "found"), rows)
 
 
-def _message(check: "Check") -> str:
+def _message(check: "SelfTestCheck") -> str:
     judged = check.limit and check.status != "ok"
     return f"{check.message}. Limit: {check.limit}" if judged else check.message
 

@@ -37,7 +37,7 @@ from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile, load_tasks
 from energyscore.publish.results_folder import write_csv
 from energyscore.results import store
-from energyscore.results.result import EnvironmentPart, GpuPart
+from energyscore.results.result import EnvironmentPart
 
 
 def run_all(given: Mapping[str, Any], repeats: int | None, *, few_queries: int) -> int:
@@ -191,9 +191,7 @@ def _machine() -> EnvironmentPart:
     except MeterError:
         return environment.describe()
     try:
-        facts = [session.facts(uuid) for uuid in session.uuids()]
-        names = GpuPart.model_fields
-        parts = [GpuPart(**{name: getattr(one, name) for name in names}) for one in facts]
+        parts = [session.facts(uuid).part() for uuid in session.uuids()]
         return environment.describe(parts, session.driver_version(), session.cuda_version())
     finally:
         session.close()

@@ -48,10 +48,7 @@ class Metering:
 
     def gpu_parts(self) -> list[GpuPart]:
         """The metered GPUs, as results describe them."""
-        names = GpuPart.model_fields
-        return [
-            GpuPart(**{name: getattr(facts, name) for name in names}) for facts in self.gpu_facts
-        ]
+        return [facts.part() for facts in self.gpu_facts]
 
     def cautions(self) -> list[Caution]:
         """The failures, as results keep them."""

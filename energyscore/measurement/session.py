@@ -28,7 +28,7 @@ from energyscore.measurement.metering import (
 from energyscore.measurement.modes import Question, why_not
 from energyscore.measurement.options import Interrupted, Options
 from energyscore.measurement.placement import check_spread
-from energyscore.measurement.selftest.file import with_selftest
+from energyscore.measurement.selftest.report import with_selftest
 from energyscore.measurement.work import Plan, SessionObserver
 from energyscore.protocol import bundled, hub
 from energyscore.protocol.grid import GridIntensity

@@ -9,7 +9,7 @@ from support.results import make_result
 
 from energyscore.base.errors import MeterError, ResultError, first_problem, sentence
 from energyscore.cli.doctor import told
-from energyscore.measurement.doctor import Finding
+from energyscore.measurement.doctor import Diagnosis
 from energyscore.protocol.scales import Scale
 from energyscore.results.result import Result, parse_result, result_to_json
 
@@ -139,6 +139,6 @@ def test_a_sentence_ends_once():
 
 @pytest.mark.parametrize("detail", ["NVML does not start.", "NVML does not start"])
 def test_what_doctor_found_and_its_remedy_are_two_sentences(detail):
-    finding = Finding("NVML", "missing", detail, "Install the driver.")
+    finding = Diagnosis("NVML", "missing", detail, "Install the driver.")
     assert told(finding) == "NVML does not start. Install the driver."
-    assert told(Finding("hub", "ok", "it can be reached")) == "it can be reached"
+    assert told(Diagnosis("hub", "ok", "it can be reached")) == "it can be reached"

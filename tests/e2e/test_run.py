@@ -12,8 +12,7 @@ from support.commands import energyscore, environment, only_result
 from support.results import make_result
 
 from energyscore.measurement.environment import describe
-from energyscore.measurement.selftest.file import save_selftest
-from energyscore.measurement.selftest.report import make_selftest
+from energyscore.measurement.selftest.report import make_selftest, save_selftest
 from energyscore.publish.results_folder import rated_own
 from energyscore.results.result import json_schema, parse_result
 from energyscore.results.store import save_result

@@ -9,24 +9,22 @@ from pydantic import ValidationError
 from support.results import make_result
 
 from energyscore.base.errors import ResultError
-from energyscore.measurement.doctor import selftest_finding
+from energyscore.measurement.doctor import diagnose_selftest
 from energyscore.measurement.environment import describe
 from energyscore.measurement.meter import Notice, Reading, UpdatePeriod
 from energyscore.measurement.meters.nvml_reading import update_period
-from energyscore.measurement.selftest import judge_gpu, judge_machine
-from energyscore.measurement.selftest.file import (
-    check_place,
-    load_selftest,
-    save_selftest,
-    with_selftest,
-)
+from energyscore.measurement.selftest import judge, judge_gpu
 from energyscore.measurement.selftest.judge import Observed, verdict
-from energyscore.measurement.selftest.plan import QUICK, Plan
+from energyscore.measurement.selftest.plan import QUICK, SelfTestPlan
 from energyscore.measurement.selftest.report import (
     MAX_AGE,
+    check_place,
+    load_selftest,
     make_selftest,
     parse_selftest,
+    save_selftest,
     selftest_to_json,
+    with_selftest,
 )
 from energyscore.results.store import find_results, load_results, save_result
 
@@ -223,7 +221,7 @@ def test_what_metering_costs_is_the_median_of_the_pairs():
 
 
 def test_without_a_load_all_its_figures_are_null_but_what_the_idle_time_told():
-    waves = [wave.name for wave in Plan().waves]
+    waves = [wave.name for wave in SelfTestPlan().waves]
     checks = judge_gpu.no_load(GPU, "torch sees no GPU", waves, 0.04)
     assert {check.status for check in checks} == {CANNOT}
     assert {check.message for check in checks} == {"torch sees no GPU"}
@@ -238,28 +236,28 @@ def rapl(watts):
 
 
 def test_rapl():
-    good = judge_machine.judge_rapl("", rapl(30.0), rapl(95.0))
+    good = judge.judge_rapl("", rapl(30.0), rapl(95.0))
     assert outcome(good) == OK
     assert (good.figures["cpu_idle_w"], good.figures["cpu_load_w"]) == (30.0, 95.0)
     assert good.figures["dram_idle_w"] is None
-    assert outcome(judge_machine.judge_rapl("", rapl(30.0), rapl(30.0))) == CAUTION
-    closed = judge_machine.judge_rapl("It may not be read. Allow it with: chmod.", {}, {})
+    assert outcome(judge.judge_rapl("", rapl(30.0), rapl(30.0))) == CAUTION
+    closed = judge.judge_rapl("It may not be read. Allow it with: chmod.", {}, {})
     assert closed.status == CANNOT
     assert "chmod" in closed.message
     silent = {"cpu": Observed(Reading(None, None, "the RAPL counter did not move"), 2.0)}
-    assert "did not move" in judge_machine.judge_rapl("", silent, rapl(95.0)).message
+    assert "did not move" in judge.judge_rapl("", silent, rapl(95.0)).message
 
 
 def test_the_processors_pace():
-    steady = judge_machine.judge_pace("product", [(300, 3.0), (301, 3.0), (299, 3.0), (300, 3.0)])
+    steady = judge.judge_pace("product", [(300, 3.0), (301, 3.0), (299, 3.0), (300, 3.0)])
     assert outcome(steady) == OK
     assert steady.figures["time_ms_per_operation"] == pytest.approx(10.0, rel=1e-4)
-    assert outcome(judge_machine.judge_pace("p", [(300, 3.0), (270, 3.0), (330, 3.0)])) == CAUTION
+    assert outcome(judge.judge_pace("p", [(300, 3.0), (270, 3.0), (330, 3.0)])) == CAUTION
 
 
 @pytest.mark.parametrize(("share", "wanted"), [(-0.001, OK), (0.05, OK), (0.5, CAUTION)])
 def test_neighbours(share, wanted):
-    check = judge_machine.judge_neighbours(share)
+    check = judge.judge_neighbours(share)
     assert outcome(check) == wanted
     assert "-" not in check.message
 
@@ -278,25 +276,26 @@ def test_neighbours(share, wanted):
 )
 def test_clocks(change, wanted):
     seen = {"step_ns": 40, "backward_steps": 0, "against_raw_ppm": 3.0, "late_ms": (0.1,) * 100}
-    assert outcome(judge_machine.judge_clocks(judge_machine.Clocks(**seen | change))) == wanted
+    assert outcome(judge.judge_clocks(judge.Clocks(**seen | change))) == wanted
 
 
 def test_standstill_spoils_and_a_clock_that_was_set_does_not():
     suspended = Notice("suspended", "the process stood still for 4.0 s", invalidates=True)
     jump = Notice("clock_jump", "the time of day was set")
-    assert outcome(judge_machine.judge_continuity([], 9.0)) == OK
-    assert outcome(judge_machine.judge_continuity([jump], 9.0)) == CAUTION
-    stopped = judge_machine.judge_continuity([suspended, jump], 9.0)
+    assert outcome(judge.judge_continuity([], 9.0)) == OK
+    assert outcome(judge.judge_continuity([jump], 9.0)) == CAUTION
+    stopped = judge.judge_continuity([suspended, jump], 9.0)
     assert outcome(stopped) == INVALID
     assert stopped.figures["gaps"] == 1
-    assert judge_machine.judge_continuity(None, 9.0).status == CANNOT
+    assert judge.judge_continuity(None, 9.0).status == CANNOT
 
 
 def test_the_plans_keep_their_promise():
-    assert 100 < Plan().seconds(1) < 150
+    plan = SelfTestPlan()
+    assert 100 < plan.seconds(1) < 150
     assert QUICK.seconds(1) < 30
-    assert Plan().seconds(2) - Plan().seconds(1) == Plan().probe_s + Plan().load_s
-    assert [wave.half_s for wave in Plan().waves] == [0.5, 0.05]
+    assert plan.seconds(2) - plan.seconds(1) == plan.probe_s + plan.load_s
+    assert [wave.half_s for wave in plan.waves] == [0.5, 0.05]
 
 
 def machine(gpu=True, **change):
@@ -382,7 +381,7 @@ def test_a_selftest_among_results_is_passed_over(tmp_path):
 
 def test_doctor_tells_of_the_selftest(tmp_path):
     def finding(*environment):
-        return selftest_finding(tmp_path, *environment)
+        return diagnose_selftest(tmp_path, *environment)
 
     none = finding((), None)
     assert (none.status, "energyscore selftest" in none.remedy) == ("caution", True)

@@ -86,7 +86,7 @@ def test_a_counter_that_contradicts_the_power_is_told_of_one_gpu_and_not_of_the_
 LOADED = """
     import time
     from energyscore.measurement.selftest.gpu import find_gpus
-    from energyscore.measurement.selftest.plan import Plan, Wave
+    from energyscore.measurement.selftest.plan import SelfTestPlan, Wave
     from energyscore.measurement.selftest.report import selftest_to_json
     from energyscore.measurement.selftest.runner import run_selftest
 
@@ -109,7 +109,7 @@ LOADED = """
 
         cpu = Sleeping
 
-    plan = Plan(
+    plan = SelfTestPlan(
         probe_s=0.2, idle_s=0.6, warmup_s=0.1, repeats=3, repeat_s=0.6, pause_s=0.0,
         waves=(Wave(0.5, 1), Wave(0.05, 6)), pairs=2, pair_s=0.3, cpu_repeats=2, cpu_repeat_s=0.1,
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import psutil
 import pynvml
 
 from energyscore.base.errors import MeterError
@@ -155,10 +156,19 @@ class NvmlMeter:
         found = [read_temperature_c(device) for device in self._devices]
         return max((value for value in found if value is not None), default=None)
 
-    @property
-    def recorder_pid(self) -> int | None:
-        """The recorder's process id, None while there is none."""
-        return None if self._process is None else self._process.pid
+    def recorder_cpu_s(self) -> float:
+        """Processor time that the recorder has used, in seconds.
+
+        Raises:
+            MeterError: when the recorder is gone.
+        """
+        if self._process is None:
+            raise MeterError("the recorder was lost.")
+        try:
+            times = psutil.Process(self._process.pid).cpu_times()
+        except psutil.Error as error:
+            raise MeterError("the recorder was lost.") from error
+        return float(times.user + times.system)
 
     def close(self) -> None:
         """End the recorder and shut NVML down."""

@@ -6,11 +6,14 @@ CUDA_VISIBLE_DEVICES, CUDA's do not, so an index alone can mean two different GP
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pynvml
 
 from energyscore.base.errors import MeterError, did_you_mean
+
+if TYPE_CHECKING:
+    from energyscore.results.parts import GpuPart
 
 T = TypeVar("T")
 
@@ -37,6 +40,12 @@ class GpuFacts:
     vgpu: bool | None
     ecc: bool | None
     persistence: bool | None
+
+    def part(self) -> "GpuPart":
+        """What results keep of it."""
+        from energyscore.results.parts import GpuPart  # the recorder's process does without
+
+        return GpuPart(**{name: getattr(self, name) for name in GpuPart.model_fields})
 
 
 class NvmlSession:

@@ -1,7 +1,7 @@
 """From what was seen of a GPU to its checks. Pure: no NVML here."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
 
@@ -13,12 +13,12 @@ from energyscore.measurement.selftest.judge import (
     sort_notices,
     verdict,
 )
-from energyscore.measurement.selftest.report import Check, Figures
+from energyscore.measurement.selftest.report import Figures, SelfTestCheck
 
 ENERGY_VARIATION = 0.01
 AGREEMENT = 0.05
 CONTRADICTION = 0.20
-"""Counter and integrated power further apart: one of them is wrong, and nobody knows which."""
+"""Counter and integrated power further apart: one is wrong, and nothing says which."""
 
 IDLE_FLOOR_W = 5.0
 """Power meters of GPUs are true to some watts: of little power that is a large share."""
@@ -31,7 +31,7 @@ _JUDGED_HERE = frozenset({"counter_power_disagree", "short_window", "counter_uns
 _IN_CHANGING_LOAD = _JUDGED_HERE | {"clocks_changed"}
 
 
-def judge_exclusive_use(subject: str, processes: int | None) -> Check:
+def judge_exclusive_use(subject: str, processes: int | None) -> SelfTestCheck:
     """Whether others compute on the GPU before we do."""
     figures: Figures = {"processes_before": processes}
     if processes is None:
@@ -42,25 +42,25 @@ def judge_exclusive_use(subject: str, processes: int | None) -> Check:
     return verdict("exclusive_use", subject, figures, message, limit=limit, invalid=others)
 
 
-def judge_counter(subject: str, period: UpdatePeriod | None, error: str, watched_s: float) -> Check:
+def judge_counter(
+    subject: str, period: UpdatePeriod | None, error: str, watched_s: float
+) -> SelfTestCheck:
     """How often the energy counter is updated; energy must come from power where it is not."""
-    name = "counter_period"
     if error or period is None:
         why = f"no energy counter ({error})" if error else "the energy counter stands still"
         figures: Figures = {"median_ms": None, "iqr_ms": None, "updates": None}
         message = f"{why}: energy comes from integrated power"
-        return cannot(name, subject, message, figures | {"watched_s": watched_s})
-    figures = {
-        "median_ms": period.median_ms,
-        "iqr_ms": period.iqr_ms,
-        "updates": period.updates,
-        "watched_s": watched_s,
-    }
+        return cannot("counter_period", subject, message, figures | {"watched_s": watched_s})
     slow = period.median_ms > SLOW_PERIOD_MS
     return verdict(
-        name,
+        "counter_period",
         subject,
-        figures,
+        {
+            "median_ms": period.median_ms,
+            "iqr_ms": period.iqr_ms,
+            "updates": period.updates,
+            "watched_s": watched_s,
+        },
         f"the energy counter updates every {period.median_ms:.1f} ms, half of the gaps within "
         f"{period.iqr_ms:.1f} ms of each other",
         limit=f"at most {SLOW_PERIOD_MS:.0f} ms",
@@ -68,66 +68,71 @@ def judge_counter(subject: str, period: UpdatePeriod | None, error: str, watched
     )
 
 
-def judge_idle(subject: str, idle: Observed) -> Check:
+def _compare(ratio: float, quantisation: float, decides: bool) -> tuple[list[str], list[str]]:
+    """Cautions and invalid reasons of counter against integrated power."""
+    off = abs(ratio - 1) - quantisation
+    if off > CONTRADICTION and decides:
+        return [], ["the counter contradicts the power"]
+    return (["the counter and the power disagree"] if off > AGREEMENT else []), []
+
+
+def judge_idle(subject: str, idle: Observed) -> SelfTestCheck:
     """Idle power by counter and by integrated power."""
-    counter_j, power_j = _both(idle)
+    name = "idle_power"
+    counter_w, integral_w = idle.watts(idle.counter_j), idle.watts(idle.integral_j)
+    ratio = counter_w / integral_w if counter_w is not None and integral_w is not None else None
     figures: Figures = {
         "duration_s": idle.duration_s,
-        "power_w": _watts(idle.reading.energy_j, idle.duration_s),
+        "power_w": idle.power_w,
         "method": idle.reading.method,
-        "counter_w": _watts(counter_j, idle.duration_s),
-        "power_integral_w": _watts(power_j, idle.duration_s),
-        "counter_to_power_ratio": None,
-        "max_temperature_c": _number(idle, "max_temperature_c"),
+        "counter_w": counter_w,
+        "power_integral_w": integral_w,
+        "counter_to_power_ratio": ratio,
+        "max_temperature_c": idle.fact("max_temperature_c"),
     }
-    cautions, invalid = sort_notices([idle], _IN_CHANGING_LOAD)
-    if idle.reading.energy_j is None:
+    cautions, invalid = sort_notices(idle.notices, _IN_CHANGING_LOAD)
+    if idle.power_w is None:
         if invalid:
-            return verdict("idle_power", subject, figures, idle.reading.reason, invalid=invalid)
-        return cannot("idle_power", subject, idle.reading.reason, figures)
-    message = f"{idle.reading.energy_j / idle.duration_s:.1f} W idle by {_source(idle)}"
-    limit = ""
-    if counter_j is not None and power_j is not None:
-        ratio = counter_j / power_j
-        apart_w = abs(counter_j - power_j) / idle.duration_s
-        figures["counter_to_power_ratio"] = ratio
-        message += f", {counter_j / power_j:.3f} times integrated power"
-        allowed = AGREEMENT + _quantisation(idle)
+            return verdict(name, subject, figures, idle.reading.reason, invalid=invalid)
+        return cannot(name, subject, idle.reading.reason, figures)
+    source = "its counter" if counter_w is not None else "integrated power"
+    message, limit = f"{idle.power_w:.1f} W idle by {source}", ""
+    if counter_w is not None and integral_w is not None and ratio is not None:
+        message += f", {ratio:.3f} times integrated power"
+        allowed = AGREEMENT + idle.quantisation
         limit = f"counter within {allowed:.0%} of integrated power, or {IDLE_FLOOR_W:g} W"
-        if apart_w > IDLE_FLOOR_W and abs(ratio - 1) > CONTRADICTION + _quantisation(idle):
-            invalid.append("the counter contradicts the power")
-        elif apart_w > IDLE_FLOOR_W and abs(ratio - 1) > allowed:
-            cautions.append("the counter and the power disagree")
-    return verdict(
-        "idle_power", subject, figures, message, limit=limit, cautions=cautions, invalid=invalid
-    )
+        if abs(counter_w - integral_w) > IDLE_FLOOR_W:
+            more, worse = _compare(ratio, idle.quantisation, decides=True)
+            cautions, invalid = cautions + more, invalid + worse
+    return verdict(name, subject, figures, message, limit=limit, cautions=cautions, invalid=invalid)
 
 
-def judge_load_energy(subject: str, operation: str, repeats: Sequence[Observed]) -> Check:
-    """Energy of one operation: the same over and over, if the machine is steady."""
+def judge_load_energy(subject: str, operation: str, repeats: Sequence[Observed]) -> SelfTestCheck:
+    """Energy of one operation: the same in every repeat, if the machine is steady."""
     energies_j = [
         window.reading.energy_j / window.operations
         for window in repeats
         if window.reading.energy_j is not None and window.operations
     ]
+    seconds = sum(window.duration_s for window in repeats)
+    operations = sum(window.operations for window in repeats)
     figures: Figures = {
         "operation": operation,
         "energy_j_per_operation": None,
         "energy_j_per_operation_of_repeats": energies_j,
-        "operations_per_s": _rate(repeats),
+        "operations_per_s": operations / seconds if seconds else None,
     }
     if len(energies_j) < max(2, len(repeats)):
         why = next((w.reading.reason for w in repeats if w.reading.reason), "too few repeats")
         return cannot("load_energy", subject, why, figures)
     mean_j = statistics.fmean(energies_j)
-    spread, cautions = judge_spread(energies_j, ENERGY_VARIATION)
-    figures |= {"energy_j_per_operation": mean_j} | spread
+    spread, spread_figures, cautions = judge_spread(energies_j, ENERGY_VARIATION)
     return verdict(
         "load_energy",
         subject,
-        figures,
-        f"{mean_j:.4g} J an operation ({operation}), coefficient of variation "
-        f"{spread['coefficient_of_variation']:.2%} over {len(energies_j)} repeats",
+        figures | {"energy_j_per_operation": mean_j} | spread_figures,
+        f"{mean_j:.4g} J an operation ({operation}), coefficient of variation {spread:.2%} over "
+        f"{len(energies_j)} repeats",
         limit=f"coefficient of variation at most {ENERGY_VARIATION:.0%}",
         cautions=cautions,
     )
@@ -135,7 +140,7 @@ def judge_load_energy(subject: str, operation: str, repeats: Sequence[Observed])
 
 def judge_agreement(
     name: str, subject: str, windows: Sequence[Observed], *, what: str, decides: bool = True
-) -> Check:
+) -> SelfTestCheck:
     """Energy by the counter against integrated power over the windows.
 
     Args:
@@ -146,46 +151,38 @@ def judge_agreement(
         decides: whether a contradiction makes measurements invalid. Not where power is sampled
             too seldom for the load: there it may be the power that is wrong.
     """
-    pairs = [_both(window) for window in windows]
-    counters_j = [counter_j for counter_j, _ in pairs if counter_j is not None]
-    powers_j = [power_j for _, power_j in pairs if power_j is not None]
+    counter_j = _total(window.counter_j for window in windows)
+    integral_j = _total(window.integral_j for window in windows)
+    ratio = counter_j / integral_j if counter_j is not None and integral_j is not None else None
     figures: Figures = {
-        "counter_j": sum(counters_j) if len(counters_j) == len(pairs) else None,
-        "power_integral_j": sum(powers_j) if len(powers_j) == len(pairs) else None,
-        "counter_to_power_ratio": None,
+        "counter_j": counter_j,
+        "power_integral_j": integral_j,
+        "counter_to_power_ratio": ratio,
         "mean_power_w": _mean_power(windows),
     }
-    if len(counters_j) < len(pairs) or len(powers_j) < len(pairs):
-        missing = "energy counter" if len(counters_j) < len(pairs) else "instantaneous power"
+    if ratio is None:
+        missing = "energy counter" if counter_j is None else "instantaneous power"
         why = f"nothing to compare: no {missing} that could be read and believed"
         return cannot(name, subject, why, figures)
-    ratio = sum(counters_j) / sum(powers_j)
-    figures["counter_to_power_ratio"] = ratio
-    quantisation = statistics.fmean(_quantisation(window) for window in windows)
-    allowed, off = AGREEMENT + quantisation, abs(ratio - 1)
-    cautions, invalid = [], []
-    if off > CONTRADICTION + quantisation and decides:
-        invalid.append("the counter contradicts the power")
-    elif off > allowed:
-        cautions.append("the counter and the power disagree")
+    quantisation = statistics.fmean(window.quantisation for window in windows)
+    cautions, invalid = _compare(ratio, quantisation, decides)
     return verdict(
         name,
         subject,
         figures,
         f"{what}: the counter says {ratio:.3f} times integrated power",
-        limit=f"within {allowed:.0%}",
+        limit=f"within {AGREEMENT + quantisation:.0%}",
         cautions=cautions,
         invalid=invalid,
     )
 
 
-def judge_conditions(subject: str, repeats: Sequence[Observed]) -> Check:
+def judge_conditions(subject: str, repeats: Sequence[Observed]) -> SelfTestCheck:
     """Power, temperature and clocks under load, and what held them down."""
     mean_w, limit_w = _mean_power(repeats), max(_all(repeats, "power_limit_w"), default=None)
     begin_c, end_c = repeats[0].temperatures_c[0], repeats[-1].temperatures_c[1]
     least = min(_all(repeats, "min_sm_clock_mhz"), default=None)
     greatest = max(_all(repeats, "max_sm_clock_mhz"), default=None)
-    reasons = reduce(or_, (int(bits) for bits in _all(repeats, "clocks_event_reasons")), 0)
     figures: Figures = {
         "mean_power_w": mean_w,
         "power_limit_w": limit_w,
@@ -194,21 +191,22 @@ def judge_conditions(subject: str, repeats: Sequence[Observed]) -> Check:
         "temperature_end_c": end_c,
         "min_sm_clock_mhz": least,
         "max_sm_clock_mhz": greatest,
-        "clocks_event_reasons": reasons,
+        "clocks_event_reasons": reduce(or_, map(int, _all(repeats, "clocks_event_reasons")), 0),
     }
-    said = []
+    seen = []
     if mean_w is not None:
-        said.append(f"{mean_w:.0f} W" + (f" of {limit_w:.0f} W" if limit_w else ""))
+        seen.append(f"{mean_w:.0f} W" + (f" of {limit_w:.0f} W" if limit_w else ""))
     if begin_c is not None and end_c is not None:
-        said.append(f"{begin_c:.0f} to {end_c:.0f} degrees Celsius")
+        seen.append(f"{begin_c:.0f} to {end_c:.0f} degrees Celsius")
     if least is not None and greatest is not None:
-        said.append(f"SM clock {least:.0f} to {greatest:.0f} MHz")
-    cautions, invalid = sort_notices(repeats, _JUDGED_HERE)
+        seen.append(f"SM clock {least:.0f} to {greatest:.0f} MHz")
+    notices = [notice for window in repeats for notice in window.notices]
+    cautions, invalid = sort_notices(notices, _JUDGED_HERE)
     return verdict(
         "load_conditions",
         subject,
         figures,
-        ", ".join(said) or "the driver tells neither power nor temperature nor clocks",
+        ", ".join(seen) or "the driver tells neither power nor temperature nor clocks",
         limit="no slowdown by heat, power brake or power limit, no other process",
         cautions=cautions,
         invalid=invalid,
@@ -217,7 +215,7 @@ def judge_conditions(subject: str, repeats: Sequence[Observed]) -> Check:
 
 def judge_overhead(
     subject: str, pairs: Sequence[tuple[float, float]], recorder_share: float | None
-) -> Check:
+) -> SelfTestCheck:
     """What metering costs the work.
 
     Args:
@@ -226,16 +224,11 @@ def judge_overhead(
         recorder_share: of one core, used by the recorder's process.
     """
     ratio = statistics.median(without / with_it for without, with_it in pairs)
-    figures: Figures = {
-        "pairs": len(pairs),
-        "overhead_ratio": ratio,
-        "recorder_cpu_share": recorder_share,
-    }
     share = "" if recorder_share is None else f"; the recorder takes {recorder_share:.1%} of a core"
     return verdict(
         "meter_overhead",
         subject,
-        figures,
+        {"pairs": len(pairs), "overhead_ratio": ratio, "recorder_cpu_share": recorder_share},
         f"the load runs {ratio:.3f} times as fast without the recorder{share}",
         limit=f"at most {OVERHEAD} times",
         cautions=["metering slows the work down"] if ratio > OVERHEAD else [],
@@ -244,58 +237,30 @@ def judge_overhead(
 
 def no_load(
     subject: str, why: str, waves: Sequence[str], recorder_share: float | None
-) -> list[Check]:
+) -> list[SelfTestCheck]:
     """The checks that need a load, when there is none; figures are null."""
-    share: Figures = {"overhead_ratio": None, "recorder_cpu_share": recorder_share}
     figures: dict[str, Figures] = {
         "load_energy": {"energy_j_per_operation": None, "coefficient_of_variation": None},
         "load_agreement": {"counter_to_power_ratio": None},
         "load_conditions": {"mean_power_w": None},
         **{wave: {"counter_to_power_ratio": None} for wave in waves},
-        "meter_overhead": share,
+        "meter_overhead": {"overhead_ratio": None, "recorder_cpu_share": recorder_share},
     }
     return [cannot(name, subject, why, values) for name, values in figures.items()]
 
 
-def _both(window: Observed) -> tuple[float | None, float | None]:
-    """Joules by the counter, and by instantaneous power integrated."""
-    facts, by_counter = window.reading.facts, window.reading.method == "counter"
-    power_j = _number(window, "power_integral_j") if facts.get("power_source") == "instant" else 0
-    return (window.reading.energy_j if by_counter else None), power_j or None
-
-
-def _number(window: Observed, fact: str) -> float | None:
-    value = window.reading.facts.get(fact)
-    return None if isinstance(value, str) else value
-
-
 def _all(windows: Sequence[Observed], fact: str) -> list[float]:
-    values = [_number(window, fact) for window in windows]
+    values = [window.fact(fact) for window in windows]
     return [value for value in values if value is not None]
 
 
-def _quantisation(window: Observed) -> float:
-    """The share of a window's energy that the counter's steps leave open."""
-    period_ms = _number(window, "update_period_ms")
-    return 0.0 if period_ms is None else period_ms / 1e3 / window.duration_s
+def _total(values: Iterable[float | None]) -> float | None:
+    """The sum; None if there are no values, or one is not known."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return sum(known) if known and len(known) == len(found) else None
 
 
 def _mean_power(windows: Sequence[Observed]) -> float | None:
-    energies_j = [window.reading.energy_j for window in windows]
-    known_j = [energy for energy in energies_j if energy is not None]
-    if not known_j or len(known_j) < len(energies_j):
-        return None
-    return sum(known_j) / sum(window.duration_s for window in windows)
-
-
-def _rate(windows: Sequence[Observed]) -> float | None:
-    seconds = sum(window.duration_s for window in windows)
-    return sum(window.operations for window in windows) / seconds if seconds else None
-
-
-def _watts(energy_j: float | None, seconds: float) -> float | None:
-    return None if energy_j is None else energy_j / seconds
-
-
-def _source(window: Observed) -> str:
-    return "its counter" if window.reading.method == "counter" else "integrated power"
+    energy_j = _total(window.reading.energy_j for window in windows)
+    return None if energy_j is None else energy_j / sum(window.duration_s for window in windows)

@@ -46,7 +46,7 @@ class Wave:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SelfTestPlan:
     """Durations in seconds, and counts."""
 
     quick: bool = False
@@ -79,7 +79,7 @@ class Plan:
         return 5.0 + self.idle_s + self.cpu_s + gpus * (self.probe_s + self.load_s)
 
 
-QUICK = Plan(
+QUICK = SelfTestPlan(
     quick=True,
     probe_s=1.0,
     idle_s=2.0,

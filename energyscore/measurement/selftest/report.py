@@ -1,15 +1,21 @@
-"""The self-test's report: the schema of `selftest.json`, and whose measurements it speaks for."""
+"""The self-test's report, `selftest.json` beside the results: its schema, and what it covers."""
 
 import hashlib
 import json
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pydantic import Field, ValidationError, model_validator
 
 from energyscore.base.errors import ResultError, first_problem
+from energyscore.base.writing import write_atomically
 from energyscore.results.result import EnvironmentPart, NonNegative, Part
+from energyscore.results.store import check_writable
+
+FILE_NAME = "selftest.json"
+MOST_BYTES = 2**22
 
 MAX_AGE = timedelta(days=30)
 """An older self-test is not cited: coolers clog, neighbours and kernels change."""
@@ -18,7 +24,7 @@ Status = Literal["ok", "caution", "cannot"]
 Figures: TypeAlias = dict[str, float | int | str | list[float] | None]
 
 
-class Check(Part):
+class SelfTestCheck(Part):
     """One thing that was tested."""
 
     name: str
@@ -40,7 +46,7 @@ class SelfTest(Part):
     quick: bool = Field(description="shorter windows: every figure is less certain")
     duration_s: NonNegative
     environment: EnvironmentPart
-    checks: list[Check]
+    checks: list[SelfTestCheck]
 
     @model_validator(mode="after")
     def _id_is_of_the_content(self) -> "SelfTest":
@@ -49,29 +55,21 @@ class SelfTest(Part):
         return self
 
     @property
-    def invalidating(self) -> list[Check]:
+    def invalidating(self) -> list[SelfTestCheck]:
         """The checks that say that measurements made here would be invalid."""
         return [check for check in self.checks if check.invalidates]
 
-    def age(self, now: datetime | None = None) -> timedelta:
+    def age(self) -> timedelta:
         """The time since it was made."""
-        made = datetime.fromisoformat(self.created_at)
-        return (now or datetime.now(UTC)) - made
+        return datetime.now(UTC) - datetime.fromisoformat(self.created_at)
 
-    def why_not_of(
-        self,
-        cpu: str | None,
-        gpus: Collection[str],
-        driver: str | None,
-        now: datetime | None = None,
-    ) -> str:
-        """Why it does not speak for measurements made on this machine now; empty when it does.
+    def why_not_of(self, cpu: str | None, gpus: Collection[str], driver: str | None) -> str:
+        """Why it does not cover measurements made on this machine now; empty when it does.
 
         Args:
             cpu: the processor's name.
             gpus: UUIDs of the GPUs that are metered.
-            driver: the GPUs' driver; of no matter where none is metered.
-            now: the time, by default the present one.
+            driver: the GPUs' driver; ignored where no GPU is metered.
         """
         own = self.environment
         missing = set(gpus) - {gpu.uuid for gpu in own.gpus}
@@ -81,14 +79,14 @@ class SelfTest(Part):
             return f"it did not test {', '.join(sorted(missing))}"
         if gpus and own.driver != driver:
             return f"it was made with driver {own.driver}, not {driver}"
-        if self.age(now) > MAX_AGE:
+        if self.age() > MAX_AGE:
             return f"it is over {MAX_AGE.days} days old"
         return ""
 
 
 def make_selftest(
     environment: EnvironmentPart,
-    checks: Sequence[Check],
+    checks: Sequence[SelfTestCheck],
     *,
     quick: bool,
     duration_s: float,
@@ -121,6 +119,61 @@ def parse_selftest(text: str | bytes, where: str) -> SelfTest:
 def selftest_to_json(selftest: SelfTest) -> str:
     """The file's text: indented JSON, one newline at the end."""
     return selftest.model_dump_json(indent=2) + "\n"
+
+
+def check_place(out: Path) -> None:
+    """Find out before the test whether its file can be written at the end.
+
+    Raises:
+        ResultError: when it cannot.
+    """
+    check_writable(out)
+    if (out / FILE_NAME).is_dir():
+        raise ResultError(
+            f"{out / FILE_NAME} is a folder; the self-test's file has that name.",
+            "Rename the folder, or name another place with --out.",
+        )
+
+
+def save_selftest(out: Path, selftest: SelfTest) -> Path:
+    """Write it into the folder of the results, in place of an older one, and give its path.
+
+    Raises:
+        ResultError: when it cannot be written.
+    """
+    path = out / FILE_NAME
+    write_atomically(path, selftest_to_json(selftest))
+    return path
+
+
+def load_selftest(out: Path) -> SelfTest | None:
+    """The self-test in the folder of the results; None if there is none.
+
+    Raises:
+        ResultError: when the file cannot be read or is no self-test.
+    """
+    path = out / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ResultError(f"{path} is too large for a self-test.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
+    return parse_selftest(data, str(path))
+
+
+def with_selftest(out: Path, machine: EnvironmentPart) -> EnvironmentPart:
+    """The same machine, citing the self-test in that folder if it covers this machine."""
+    try:
+        found = load_selftest(out)
+    except ResultError:
+        return machine
+    gpus = [gpu.uuid for gpu in machine.gpus]
+    if found is None or found.why_not_of(machine.cpu, gpus, machine.driver):
+        return machine
+    return machine.model_copy(update={"selftest": found.id})
 
 
 def _digest(selftest: SelfTest) -> str:

@@ -1,5 +1,6 @@
 """The self-test from beginning to end: GPUs, processor, clocks; one report."""
 
+import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,14 +13,15 @@ from energyscore.measurement.meters import rapl
 from energyscore.measurement.meters.continuity import ContinuityMeter
 from energyscore.measurement.meters.load import LoadMeter
 from energyscore.measurement.meters.nvml import NvmlMeter
-from energyscore.measurement.selftest import gpu, judge_gpu, judge_machine
-from energyscore.measurement.selftest.clock import ClockWatch
-from energyscore.measurement.selftest.gpu import Gpus, Tell
+from energyscore.measurement.selftest import gpu, judge, judge_gpu
+from energyscore.measurement.selftest.gpu import GpusUnderTest, Tell
 from energyscore.measurement.selftest.judge import Observed, cannot
-from energyscore.measurement.selftest.plan import Loads, Plan
-from energyscore.measurement.selftest.report import Check, SelfTest, make_selftest
+from energyscore.measurement.selftest.plan import Loads, SelfTestPlan
+from energyscore.measurement.selftest.report import SelfTest, SelfTestCheck, make_selftest
 from energyscore.measurement.warmup import watch_idle
 from energyscore.results.parts import Domain
+
+_READINGS, _SLEEPS = 20_000, 200
 
 M = TypeVar("M", bound=Meter)
 
@@ -35,7 +37,9 @@ class _Idle:
     recorder_share: float | None = None
 
 
-def run_selftest(plan: Plan, gpus: Gpus | None, no_gpu: str, loads: Loads, tell: Tell) -> SelfTest:
+def run_selftest(
+    plan: SelfTestPlan, gpus: GpusUnderTest | None, no_gpu: str, loads: Loads, tell: Tell
+) -> SelfTest:
     """Test this machine.
 
     Args:
@@ -46,8 +50,8 @@ def run_selftest(plan: Plan, gpus: Gpus | None, no_gpu: str, loads: Loads, tell:
         tell: told of every step.
     """
     start = time.monotonic()
-    found = gpus or Gpus()
-    clocks = ClockWatch()
+    found = gpus or GpusUnderTest()
+    clocks_at_start = _both_clocks_ns()
     continuity = _opened(ContinuityMeter())
     rapl_meter, rapl_failure = _open_rapl()
     meters = [] if continuity is None else [continuity]
@@ -66,20 +70,23 @@ def run_selftest(plan: Plan, gpus: Gpus | None, no_gpu: str, loads: Loads, tell:
         if rapl_meter is not None:
             rapl_meter.close()
     checks += [
-        judge_machine.judge_neighbours(idle.others_share),
-        judge_machine.judge_clocks(clocks.stop()),
-        judge_machine.judge_continuity(notices, seconds),
+        judge.judge_neighbours(idle.others_share),
+        judge.judge_clocks(_watch_clocks(clocks_at_start)),
+        judge.judge_continuity(notices, seconds),
     ]
-    machine = environment.describe(found.parts(), found.driver, found.cuda)
+    parts = [facts.part() for facts in found.facts]
+    machine = environment.describe(parts, found.driver, found.cuda)
     duration_s = time.monotonic() - start
     return make_selftest(machine, checks, quick=plan.quick, duration_s=duration_s)
 
 
-def _watch_idle(plan: Plan, gpus: Gpus, rapl_meter: Meter | None, tell: Tell) -> _Idle:
+def _watch_idle(
+    plan: SelfTestPlan, gpus: GpusUnderTest, rapl_meter: Meter | None, tell: Tell
+) -> _Idle:
     """Nothing is done for a while: all that can be metered is, at the same time."""
     tell(f"Nothing is done for {plan.idle_s:g} s: idle power, other processes")
     idle = _Idle()
-    nvml = gpus.meter(*gpus.uuids) if gpus.facts else None
+    nvml = gpus.meter(*(facts.uuid for facts in gpus.facts)) if gpus.facts else None
     try:
         if nvml is not None:
             nvml.open()
@@ -93,13 +100,13 @@ def _watch_idle(plan: Plan, gpus: Gpus, rapl_meter: Meter | None, tell: Tell) ->
         before_s = _recorder_cpu_s(nvml)
         measurements, seconds = watch_idle(meters, plan.idle_s)
         after_s = _recorder_cpu_s(nvml)
+        if before_s is not None and after_s is not None:
+            idle.recorder_share = (after_s - before_s) / seconds
     finally:
         if nvml is not None:
             nvml.close()
     if load is not None and token is not None:
         idle.others_share = load.others_share(token)
-    if before_s is not None and after_s is not None:
-        idle.recorder_share = (after_s - before_s) / seconds
     if nvml is not None:
         measured = measurements[nvml.name]
         idle.gpus = {f.uuid: gpu.observe(measured, f, seconds) for f in gpus.facts}
@@ -107,7 +114,9 @@ def _watch_idle(plan: Plan, gpus: Gpus, rapl_meter: Meter | None, tell: Tell) ->
     return idle
 
 
-def _check_gpus(plan: Plan, gpus: Gpus, idle: _Idle, loads: Loads, tell: Tell) -> list[Check]:
+def _check_gpus(
+    plan: SelfTestPlan, gpus: GpusUnderTest, idle: _Idle, loads: Loads, tell: Tell
+) -> list[SelfTestCheck]:
     checks = []
     for facts in gpus.facts:
         subject, seen = f"gpu:{facts.uuid}", idle.gpus.get(facts.uuid)
@@ -121,19 +130,19 @@ def _check_gpus(plan: Plan, gpus: Gpus, idle: _Idle, loads: Loads, tell: Tell) -
 
 
 def _check_processor(
-    plan: Plan,
+    plan: SelfTestPlan,
     idle: _Idle,
     rapl_meter: Meter | None,
     rapl_failure: str,
     loads: Loads,
     tell: Tell,
-) -> list[Check]:
+) -> list[SelfTestCheck]:
     tell(f"Processor: {plan.cpu_repeats} repeats of a fixed load, {plan.cpu_repeat_s:g} s each")
     try:
         load = loads.cpu()
     except EnergyScoreError as error:
         return [
-            judge_machine.judge_rapl(rapl_failure, idle.rapl, {}),
+            judge.judge_rapl(rapl_failure, idle.rapl, {}),
             cannot("cpu_repeatability", "cpu", error.message),
         ]
     start = time.monotonic()
@@ -142,9 +151,16 @@ def _check_processor(
         seconds = time.monotonic() - start
     load.close()
     return [
-        judge_machine.judge_rapl(rapl_failure, idle.rapl, _rapl_of(measurements, seconds)),
-        judge_machine.judge_pace(load.operation, repeats),
+        judge.judge_rapl(rapl_failure, idle.rapl, _rapl_of(measurements, seconds)),
+        judge.judge_pace(load.operation, repeats),
     ]
+
+
+def _recorder_cpu_s(meter: NvmlMeter | None) -> float | None:
+    try:
+        return None if meter is None else meter.recorder_cpu_s()
+    except MeterError:
+        return None
 
 
 def _open_rapl() -> tuple[rapl.RaplMeter | None, str]:
@@ -171,8 +187,28 @@ def _rapl_of(measurements: Mapping[str, Measurement], seconds: float) -> dict[Do
     return {domain: Observed(reading, seconds) for domain, reading in readings.items()}
 
 
-def _recorder_cpu_s(meter: NvmlMeter | None) -> float | None:
+def _both_clocks_ns() -> tuple[int, int] | None:
+    """The monotonic clock and the one that is never adjusted, if the system has one."""
     try:
-        return None if meter is None else gpu.recorder_cpu_s(meter)
-    except MeterError:
+        return time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+    except (AttributeError, OSError):
         return None
+
+
+def _watch_clocks(start: tuple[int, int] | None) -> judge.Clocks:
+    """The monotonic clock since `start`, its steps, and how late a sleeper wakes (0.3 s)."""
+    readings = [time.monotonic_ns() for _ in range(_READINGS)]
+    steps = [b - a for a, b in itertools.pairwise(readings)]
+    late_ms = tuple(_late_ms() for _ in range(_SLEEPS))
+    end, ppm = _both_clocks_ns(), None
+    if start is not None and end is not None:
+        own_ns, raw_ns = (b - a for a, b in zip(start, end, strict=True))
+        ppm = (own_ns / raw_ns - 1) * 1e6
+    least = min((step for step in steps if step > 0), default=0)
+    return judge.Clocks(least, sum(step < 0 for step in steps), ppm, late_ms)
+
+
+def _late_ms() -> float:
+    start = time.monotonic_ns()
+    time.sleep(0.001)
+    return (time.monotonic_ns() - start) / 1e6 - 1.0
