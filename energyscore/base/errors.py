@@ -19,8 +19,9 @@ They are raised anywhere and formatted once, in `energyscore.cli`; from Python t
 import difflib
 import re
 import reprlib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import typing
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -125,16 +126,13 @@ def first_problem(error: "ValidationError") -> str:
     return f"{place}: {worded(first)}" if place else worded(first)
 
 
-def explain_form(
-    error: "ValidationError", form: "type[BaseModel]", whole: str, content: object = None
-) -> str:
+def explain_form(error: "ValidationError", form: "type[BaseModel]", content: object = None) -> str:
     """The first problem of what people wrote by hand: the path of its key, and what is wrong there.
 
     Args:
         error: what pydantic found.
-        form: what the part that holds the key may hold, to suggest a known key.
-        whole: what was written, for people, such as `the list`.
-        content: what was written: of one that stands for a list of one, no place in it is named.
+        form: what was to be written.
+        content: what was written: a scalar given for a list gets no index.
     """
     first = error.errors()[0]
     path, here = "", content
@@ -145,13 +143,30 @@ def explain_form(
         if not alone:
             path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     if first["type"] == "extra_forbidden":
-        known = [field.alias or name for name, field in form.model_fields.items()]
+        known = _keys_at(form, first["loc"][:-1])
         return f"unknown key {path!r}. {did_you_mean(str(first['loc'][-1]), known)}"
     if first["type"] == "missing":
         return f"the key {path!r} is missing."
     if first["type"] == "too_short":
         return f"{path}: it is empty; name one at least."
-    return f"{path or whole}: {worded(first)}."
+    return f"{path}: {worded(first)}." if path else f"{worded(first)}."
+
+
+def _keys_at(form: "type[BaseModel]", path: Iterable[int | str]) -> list[str]:
+    """The keys that the part of a form may have to which a path leads."""
+    for part in path:
+        for name, field in form.model_fields.items():
+            if part in (name, field.alias):
+                form = next(_forms_in(field.annotation), form)
+    return [field.alias or name for name, field in form.model_fields.items()]
+
+
+def _forms_in(annotation: Any) -> "Iterator[type[BaseModel]]":
+    """The models that a type is made of, such as the one in `list[Model] | None`."""
+    if hasattr(annotation, "model_fields"):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from _forms_in(part)
 
 
 def worded(problem: "ErrorDetails") -> str:

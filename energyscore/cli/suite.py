@@ -147,9 +147,8 @@ def _mention_repeated(plan: Sequence["Planned"]) -> None:
 
 def _settings(texts: Sequence[str] | None) -> "RunOptions":
     """Options from `name=value`, values as in a list."""
-    import yaml
-
     from energyscore.base.errors import UsageError
+    from energyscore.base.yaml_text import YamlError, read_yaml
     from energyscore.measurement.suite.options import read_options
 
     content: dict[str, object] = {}
@@ -158,7 +157,7 @@ def _settings(texts: Sequence[str] | None) -> "RunOptions":
         if not equals:
             raise UsageError(f"--set {text}: it is no OPTION=VALUE, such as quick=true.")
         try:
-            content[name.strip().replace("-", "_")] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError) as error:
+            content[name.strip().replace("-", "_")] = read_yaml(value).content
+        except YamlError as error:
             raise UsageError(f"--set {text}: the value cannot be read: {error}.") from error
     return read_options(content, "--set")

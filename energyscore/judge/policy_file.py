@@ -17,13 +17,12 @@ rules:                         # every rule that fits a result holds
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from energyscore.base.errors import UsageError, explain_form
-from energyscore.base.yaml_text import YAML_ERRORS, UniqueKeys
+from energyscore.base.errors import UsageError
+from energyscore.base.yaml_text import read_form
 from energyscore.judge.figures import GPU
 from energyscore.judge.policy import (
     Limit,
@@ -65,28 +64,15 @@ def parse_policy(text: str, where: str, folder: Path = Path()) -> Policy:
     Raises:
         UsageError: naming the key by its path and what is wrong with it.
     """
-    try:
-        content: Any = yaml.load(text, UniqueKeys)
-    except YAML_ERRORS as error:
-        said = str(error).replace('in "<unicode string>", ', "at ")
-        raise UsageError(f"{where} is not valid YAML: {said}.") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"{where} must hold a mapping with the key 'rules'.")
-    try:
-        form = _PolicyForm.model_validate(content)
-    except ValidationError as error:
-        form_there = _RuleForm if len(error.errors()[0]["loc"]) > 1 else _PolicyForm
-        what = explain_form(error, form_there, "the policy", content)
-        raise UsageError(f"{where}: {what}") from error
+    form, read = read_form(text, _PolicyForm, where, "a mapping with the key 'rules'")
     for number, rule in enumerate(form.rules):
         if not (rule.max or rule.max_regression or rule.min_stars):
-            raise UsageError(
-                f"{where}: rules[{number}]: it has no threshold: max, max_regression or min_stars."
-            )
+            place = f"{where}, line {read.line(('rules', number))}: rules[{number}]"
+            raise UsageError(f"{place}: it has no threshold: max, max_regression or min_stars.")
     try:
         allow = check_allowed_of_gate(form.allow)
     except UsageError as error:
-        raise UsageError(f"{where}: allow: {error}") from error
+        raise UsageError(f"{where}, line {read.line(('allow',))}: allow: {error}") from error
     return Policy(
         rules=tuple(rule.rule(f"rules[{number}]") for number, rule in enumerate(form.rules)),
         on_inconclusive=form.on_inconclusive,
@@ -98,12 +84,6 @@ def parse_policy(text: str, where: str, folder: Path = Path()) -> Policy:
 
 def _several(value: object) -> object:
     return value if isinstance(value, list) else [value]
-
-
-def _modes(value: object) -> object:
-    """YAML reads `on` and `off` as true and false."""
-    values = value if isinstance(value, list) else [value]
-    return [("on" if one else "off") if isinstance(one, bool) else one for one in values]
 
 
 def _limit(value: object) -> object:
@@ -130,7 +110,7 @@ class _Strict(BaseModel):
 class _RuleForm(_Strict):
     task: _Texts = ["*"]
     model: _Texts = ["*"]
-    reasoning: Annotated[list[_Text] | None, BeforeValidator(_modes)] = None
+    reasoning: Annotated[list[_Text] | None, BeforeValidator(_several)] = None
     max: Annotated[list[Annotated[Limit, BeforeValidator(_limit)]], BeforeValidator(_limits)] = []
     max_regression: Annotated[Limit | None, BeforeValidator(parse_regression)] = None
     min_stars: Annotated[int, Field(ge=1, le=5)] = 0  # none; left blank it is a mistake

@@ -4,13 +4,13 @@ import functools
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from energyscore.base.errors import TaskError, did_you_mean, worded
+from energyscore.base.errors import TaskError, did_you_mean
 from energyscore.base.files import is_dir, is_file
+from energyscore.base.yaml_text import read_form
 
 Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
 Kind = Literal["text", "image", "audio"]
@@ -20,11 +20,6 @@ Mode = Literal["default", "off", "low", "medium", "high", "on"]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,47}$")]
 Count = Annotated[int, Field(gt=0)]
-
-
-_YAML_ERRORS = (ValueError, KeyError, AttributeError, IndexError, TypeError, RecursionError)
-"""What PyYAML lets through from values that look like dates, numbers or tags and are none."""
-
 
 QUICK_TOKENS = 64
 """The most of an answer in a quick look at reasoning: a processor takes minutes for 1,000."""
@@ -266,17 +261,11 @@ def load_task(path: Path) -> TaskFile:
         TaskError: naming the file, the key and what is wrong with it.
     """
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(f"Task file {path} cannot be read: {error}.") from error
-    except (yaml.YAMLError, *_YAML_ERRORS) as error:
-        raise TaskError(f"Task file {path} is not valid YAML: {error}.") from error
-    if not isinstance(content, dict):
-        raise TaskError(f"Task file {path} must hold a mapping of keys, as tasks/*.yaml do.")
-    try:
-        spec = TaskSpec.model_validate(content)
-    except ValidationError as error:
-        raise TaskError(f"Task file {path}: {_explain(error)}") from error
+    shape = "a mapping of keys, as tasks/*.yaml do"
+    spec, _ = read_form(text, TaskSpec, f"Task file {path}", shape, TaskError)
     task = TaskFile(spec, path)
     if not is_file(task.sample_path):
         raise TaskError(
@@ -327,18 +316,3 @@ def _load_dir(folder: Path) -> dict[str, TaskFile]:
             )
         tasks[task.spec.id] = task
     return tasks
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the file"
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {where!r}. {did_you_mean(str(first['loc'][-1]), _known_keys())}"
-    if first["type"] == "missing":
-        return f"the key {where!r} is missing."
-    return f"{where}: {worded(first)}."
-
-
-def _known_keys() -> set[str]:
-    parts = (TaskSpec, Dataset, Sample, Generation, Diffusion, ModelClass)
-    return {name for part in parts for name in part.model_fields}

@@ -45,9 +45,9 @@ def test_the_bundled_tasks_follow_the_official_protocol():
         ({"queries": 0}, "queries: it must be above 0 (got 0)"),
         ({"queries": "1000"}, "queries: it must be a whole number (got '1000')"),
         ({"version": True}, "version: it must be a whole number (got true)"),
-        ({"dataset": {"id": "x/y", "columns": {}}}, "dataset.columns: it must be"),
+        ({"dataset": {"id": "x/y", "columns": {}}}, "dataset.columns: it is empty"),
         ({"dataset": {"id": "no-slash", "columns": {"text": "text"}}}, "dataset.id: it must match"),
-        ({"phases": ["preprocess", "prefil"]}, "phases.1: it must be"),
+        ({"phases": ["preprocess", "prefil"]}, "phases[1]: it must be"),
         ({"phases": ["preprocess", "preprocess", "decode"]}, "phases: each may stand there once"),
         ({"generation": None}, "generation: is needed with a decode phase"),
         ({"generation": {"max_new_tokens": 5, "min_new_tokens": 6}}, "is larger than"),
@@ -56,7 +56,7 @@ def test_the_bundled_tasks_follow_the_official_protocol():
         ({"diffusion": {"steps": 0, "images": 1}}, "diffusion.steps: it must be above 0 (got 0)"),
         ({"diffusion": {"steps": 30}}, "the key 'diffusion.images' is missing"),
         ({"diffusion": {"steps": 30, "images": 1, "step": 3}}, "unknown key 'diffusion.step'"),
-        ({"precision": ["float8"]}, "precision.0: it must be"),
+        ({"precision": ["float8"]}, "precision[0]: it must be"),
         ({"sample": {"file": "data/none.jsonl"}}, "none.jsonl does not exist"),
         ({"id": None}, "id: it must be text (got null)"),
     ],
@@ -69,6 +69,19 @@ def test_a_wrong_task_file_gets_one_line_with_the_key(tmp_path, change, said):
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_key_of_a_task_file_is_named_with_its_line(tmp_path):
+    lines = yaml.safe_dump(GENERATION, sort_keys=False).splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if line.startswith("queries:"))
+    for line, said in (
+        ("queries: none", f"line {number}: queries: it must be a whole number (got 'none')."),
+        ("queries: 1\nqueries: 2", f"line {number + 1}: not valid YAML: found duplicate key"),
+    ):
+        text = "\n".join([*lines[: number - 1], line, *lines[number:]])
+        with pytest.raises(TaskError) as caught:
+            load_task(write(tmp_path, text))
+        assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["- a list", "a: [", "just text", ""])

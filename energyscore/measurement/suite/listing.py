@@ -13,16 +13,14 @@ entries:
     max_new_tokens: 4096
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from energyscore.base.errors import UsageError, explain_form
-from energyscore.base.yaml_text import YAML_ERRORS, UniqueKeys
+from energyscore.base.errors import UsageError
+from energyscore.base.yaml_text import read_form
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.official import parse_csv
 from energyscore.measurement.suite.options import OneOrMore, RunOptions, Strict
@@ -90,25 +88,10 @@ def parse_yaml(text: str, where: str) -> tuple[Entry, ...]:
     Raises:
         UsageError: naming the key by its path and what is wrong with it.
     """
-    try:
-        loader = UniqueKeys(text)
-        root = loader.get_single_node()
-        content: Any = None if root is None else loader.construct_document(root)
-    except YAML_ERRORS as error:
-        raise UsageError(f"{where}{_explain_yaml(error)}") from error
-    if root is None or not isinstance(content, dict):
-        raise UsageError(f"{where} must hold a mapping with the key 'entries'.", _EXAMPLE)
-    try:
-        form = _ListForm.model_validate(content)
-    except ValidationError as error:
-        path = error.errors()[0]["loc"]
-        parts: dict[str, type[Strict]] = {"entries": _EntryForm, "defaults": RunOptions}
-        form_there = parts.get(str(path[0]), _ListForm) if len(path) > 1 else _ListForm
-        what = explain_form(error, form_there, "the list")
-        raise UsageError(f"{where}, line {_line(root, path)}: {what}") from error
+    form, read = read_form(text, _ListForm, where, f"a mapping with the key 'entries'. {_EXAMPLE}")
     entries = []
     for number, one in enumerate(form.entries):
-        place = f"line {_line(root, ('entries', number))}, entries[{number}]"
+        place = f"line {read.line(('entries', number))}, entries[{number}]"
         options = one.over(form.defaults)
         if problem := options.problem():
             raise UsageError(f"{where}, {place}: {problem}.")
@@ -118,28 +101,3 @@ def parse_yaml(text: str, where: str) -> tuple[Entry, ...]:
             for model in one.model
         ]
     return tuple(entries)
-
-
-def _explain_yaml(error: Exception) -> str:
-    """What is wrong with a text that is no YAML, with its line where that is known."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    line = f", line {mark.line + 1}" if mark else ""
-    problem = getattr(error, "problem", None) or str(error)
-    if problem.startswith("but "):  # the second half of a sentence
-        problem = f"{getattr(error, 'context', '')}, {problem}"
-    return f"{line}: no valid YAML: {problem}."
-
-
-def _line(root: yaml.Node, path: Sequence[object]) -> int:
-    """The line of the key or entry that a path leads to, as far as it leads."""
-    node, line = root, root.start_mark.line
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == part]
-            if not found:
-                break
-            line, node = found[0][0].start_mark.line, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
-            line = node.start_mark.line
-    return int(line) + 1

@@ -165,4 +165,4 @@ def read_options(content: Mapping[str, object], where: str) -> RunOptions:
     try:
         return RunOptions.model_validate(dict(content))
     except ValidationError as error:
-        raise UsageError(f"{where}: {explain_form(error, RunOptions, 'the options')}") from error
+        raise UsageError(f"{where}: {explain_form(error, RunOptions)}") from error
