@@ -43,7 +43,7 @@ def show_leaderboard(board: Leaderboard) -> None:
         for note in notes_of(table):
             console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
         console.print()
-    for line in describe_site(board.site.facts()) if board.site else ():
+    for line in describe_site(board.site) if board.site else ():
         console.print(escape(line), style="dim", soft_wrap=True)
 
 
@@ -108,8 +108,8 @@ def _grid(table: Table, site: Site | None) -> Grid:
     grid.add_column("what was metered", overflow="fold")
     grid.add_column("from")
     derived = [
-        *([("CO2", site.co2_g, format_co2)] if site and site.grid else []),
-        *([("cost", site.cost, _cost(site))] if site and site.price else []),
+        *([("CO2", site.co2_g, format_co2)] if site and site.country else []),
+        *([("cost", site.cost, _cost(site))] if site and site.price_per_kwh else []),
     ]
     for name, _, _ in derived:
         grid.add_column(f"{name} /\n1,000 queries", justify="right", no_wrap=True)
@@ -130,8 +130,7 @@ def _grid(table: Table, site: Site | None) -> Grid:
 
 
 def _cost(site: Site) -> Any:
-    currency = site.price.currency if site.price else None
-    return lambda cost: format_cost(cost, currency)
+    return lambda cost: format_cost(cost, site.currency)
 
 
 def _half_width(row: Row) -> str:

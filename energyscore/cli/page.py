@@ -76,7 +76,7 @@ def page(
         loaded = latest(loaded)
     results = [result for _, result in loaded]
     report = [
-        RatedResult(result, stars, str(path), footprint_of(result, site) if site else None)
+        RatedResult(result, stars, str(path), footprint_of(result, site))
         for (path, result), stars in zip(loaded, rating.rate(results, scale), strict=True)
     ]
     files_of_site = to_page(report, title, _raws(report))

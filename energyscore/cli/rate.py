@@ -67,7 +67,7 @@ def rate(
         loaded = latest(loaded)
     ratings = rating.rate([result for _, result in loaded], scale)
     report = [
-        RatedResult(result, stars, shown_path(path), footprint_of(result, site) if site else None)
+        RatedResult(result, stars, shown_path(path), footprint_of(result, site))
         for (path, result), stars in zip(loaded, ratings, strict=True)
     ]
     if form is RateFormat.table:

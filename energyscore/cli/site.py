@@ -43,8 +43,9 @@ def site_of(country: str | None, pue: float | None, price: str | None) -> "Site 
 
     Raises:
         UsageError: when one of them makes no sense.
+        MeterError: when the table of countries is not installed.
     """
     from energyscore.judge.footprint import make_site
-    from energyscore.protocol.grid import GridIntensity
+    from energyscore.protocol.grid import find_grid
 
-    return make_site(None if country is None else GridIntensity(country), pue, price)
+    return make_site(None if country is None else find_grid(country), pue, price)

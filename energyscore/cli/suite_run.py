@@ -35,7 +35,6 @@ from energyscore.measurement.suite.runner import record_before, run_suite
 from energyscore.protocol import hub
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile, load_tasks
-from energyscore.publish.results_folder import write_csv
 from energyscore.results import store
 from energyscore.results.result import EnvironmentPart
 
@@ -118,8 +117,6 @@ def measure(
             plan, source, out, command, progress,
             fresh=fresh, stop_on_failure=stop, timeout_s=timeout_s,
         )  # fmt: skip
-    if any(one.entry.options.country for one in plan):
-        write_csv(out)  # finished results may have got their emissions just now
     if form is Format.json:
         sys.stdout.write(report_to_json(report))
     else:
@@ -134,11 +131,17 @@ def measure(
         go_on = "without --fresh the same command measures what has no result yet"
     go_on = f"Interrupted; {go_on}. " if report.interrupted else ""
     message_console().print(
-        f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}",
+        f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}{_country_of(plan)}",
         soft_wrap=True,
         markup=False,
     )
     return report.exit_status
+
+
+def _country_of(plan: Sequence[Planned]) -> str:
+    """The option that also gives CO2 of entries that were measured before it was asked for."""
+    countries = {one.entry.options.country for one in plan} - {None}
+    return f" --country {countries.pop()}" if len(countries) == 1 else ""
 
 
 def _with_modes_checked(

@@ -11,11 +11,12 @@ import math
 import re
 import unicodedata
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
-from energyscore.base.errors import UsageError
+from energyscore.base.errors import MeterError, UsageError
 from energyscore.base.units import WH_PER_KWH, format_number
-from energyscore.results.result import Result
+from energyscore.protocol.grid import Grid, find_grid
+from energyscore.results.result import Emissions, Result
 
 MOST_PUE = 10.0
 _PRICE = re.compile(r"(\d+\.?\d*|\.\d+)\s*(.*)", re.ASCII)
@@ -25,96 +26,52 @@ _WRITTEN_OUT = 1e-9
 _CHEAP = 0.01  # below it, the cost of 1,000 queries is also told for a million
 
 
-class Grid(Protocol):
-    """A country's electricity."""
-
-    @property
-    def country(self) -> str:
-        """ISO 3166 alpha-3 code."""
-
-    @property
-    def g_per_kwh(self) -> float:
-        """Grams of CO2 equivalent of a kWh."""
-
-    @property
-    def source(self) -> str:
-        """Who says so, of which year."""
-
-
-@dataclass(frozen=True)
-class _Recorded:
-    """The grid that a result was measured with."""
-
-    country: str
-    g_per_kwh: float
-    source: str
-
-
-@dataclass(frozen=True)
-class Price:
-    """What a kWh costs, in a currency; None where only the number was given."""
-
-    per_kwh: float
-    currency: str | None
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What CO2 and cost stand on, by the names that files have for it; None: not given."""
-
-    country: str | None
-    grid_g_per_kwh: float | None
-    grid_source: str | None
-    pue: float
-    price_per_kwh: float | None
-    currency: str | None
-
-
 @dataclass(frozen=True)
 class Site:
-    """Where the energy would be drawn.
+    """Where the energy would be drawn; None where something was not given.
 
     Attributes:
-        grid: whose electricity; None leaves out CO2.
+        country: ISO 3166 alpha-3 code of the grid; None leaves out CO2.
+        grid_g_per_kwh: grams of CO2 equivalent per kWh of it.
+        grid_source: the table and year of that.
         pue: power usage effectiveness of the building, at least 1.
-        price: of a kWh; None leaves out cost.
+        price_per_kwh: None leaves out cost.
+        currency: of the price; None where only the number was given.
     """
 
-    grid: Grid | None
-    pue: float
-    price: Price | None
+    country: str | None = None
+    grid_g_per_kwh: float | None = None
+    grid_source: str | None = None
+    pue: float = 1.0
+    price_per_kwh: float | None = None
+    currency: str | None = None
 
     def co2_g(self, energy_wh: Any) -> Any:
         """Grams of CO2 of an energy in Wh, or of an array of them; None without a grid."""
-        if self.grid is None:
-            return None
-        return energy_wh / WH_PER_KWH * self.pue * self.grid.g_per_kwh
+        return self._drawn(energy_wh, self.grid_g_per_kwh)
 
     def cost(self, energy_wh: Any) -> Any:
         """Cost of an energy in Wh, or of an array of them; None without a price."""
-        if self.price is None:
-            return None
-        return energy_wh / WH_PER_KWH * self.pue * self.price.per_kwh
+        return self._drawn(energy_wh, self.price_per_kwh)
 
-    def facts(self) -> Facts:
-        """What the figures stand on."""
-        grid, price = self.grid, self.price
-        return Facts(
-            country=grid.country if grid else None,
-            grid_g_per_kwh=grid.g_per_kwh if grid else None,
-            grid_source=grid.source if grid else None,
-            pue=self.pue,
-            price_per_kwh=price.per_kwh if price else None,
-            currency=price.currency if price else None,
+    def on(self, grid: Grid) -> "Site":
+        """The same place on this grid."""
+        return replace(
+            self, country=grid.country, grid_g_per_kwh=grid.g_per_kwh, grid_source=grid.source
         )
+
+    def _drawn(self, energy_wh: Any, per_kwh: float | None) -> Any:
+        if energy_wh is None or per_kwh is None:
+            return None
+        return energy_wh / WH_PER_KWH * self.pue * per_kwh
 
 
 @dataclass(frozen=True, kw_only=True)
-class Footprint(Facts):
-    """Operational CO2 and cost of 1,000 queries of one result; None where energy or site is.
+class Footprint(Site):
+    """Operational CO2 and cost of 1,000 queries of one result, and the site they stand on.
 
-    Grid and country are the site's, else those that the result was measured with. `reason` says
-    which energy is not known, and why.
+    A figure is None where the energy, the grid or the price is not known; `reason` says which
+    energy or grid, and why.
     """
 
     gpu_co2_g_per_1k_queries: float | None
@@ -140,40 +97,58 @@ def make_site(grid: Grid | None, pue: float | None = None, price: str | None = N
             f"--pue {pue:g}: a building takes at least the energy of its machines.",
             f"Give a number from 1 to {MOST_PUE:g}, such as 1.2.",
         )
-    cost = None if price is None else _price(price)
-    if pue is not None and grid is None and cost is None:
+    if pue is not None and grid is None and price is None:
         raise UsageError(
             "--pue changes CO2 and cost only, and neither was asked for.",
             "Add --country or --price.",
         )
-    if grid is None and cost is None:
+    if grid is None and price is None:
         return None
-    return Site(grid, 1.0 if pue is None else pue, cost)
+    per_kwh, currency = (None, None) if price is None else _price(price)
+    site = Site(pue=1.0 if pue is None else pue, price_per_kwh=per_kwh, currency=currency)
+    return site if grid is None else site.on(grid)
 
 
-def footprint_of(result: Result, site: Site) -> Footprint:
-    """CO2 and cost of a result's measured and estimated energy at a site."""
-    score, recorded = result.score, result.emissions
-    if site.grid is None and recorded.country and recorded.intensity_g_per_kwh:
-        grid = _Recorded(recorded.country, recorded.intensity_g_per_kwh, recorded.source or "")
-        site = replace(site, grid=grid)
+def footprint_of(result: Result, site: Site | None = None) -> Footprint | None:
+    """CO2 and cost of a result; None where nobody asked for them.
+
+    Without a grid of the site's, it is that of the country that the result was measured for: with
+    the intensity that an old result recorded, else with today's.
+    """
+    missing: list[str] = []
+    if site is None or site.country is None:
+        grid = _recorded_grid(result.emissions, missing)
+        if site is None and grid is None and not missing:
+            return None
+        site = site or Site()
+        site = site if grid is None else site.on(grid)
+    score = result.score
     gpu_wh, system_wh = score.gpu_wh_per_1k_queries, score.system_wh_per_1k_queries
-    missing = [
-        f"{basis}: {why or 'no energy is known'}"
-        for basis, energy_wh, why in (
-            ("GPU", gpu_wh, score.reason),
-            ("system", system_wh, score.system_reason),
-        )
-        if energy_wh is None
-    ]
+    if gpu_wh is None:
+        missing.append(f"GPU: {score.reason or 'no energy is known'}")
+    if system_wh is None:
+        missing.append(f"system: {score.system_reason or 'no energy is known'}")
     return Footprint(
-        gpu_co2_g_per_1k_queries=None if gpu_wh is None else site.co2_g(gpu_wh),
-        system_co2_g_per_1k_queries=None if system_wh is None else site.co2_g(system_wh),
-        gpu_cost_per_1k_queries=None if gpu_wh is None else site.cost(gpu_wh),
-        system_cost_per_1k_queries=None if system_wh is None else site.cost(system_wh),
-        **asdict(site.facts()),
+        **asdict(site),
+        gpu_co2_g_per_1k_queries=site.co2_g(gpu_wh),
+        system_co2_g_per_1k_queries=site.co2_g(system_wh),
+        gpu_cost_per_1k_queries=site.cost(gpu_wh),
+        system_cost_per_1k_queries=site.cost(system_wh),
         reason="; ".join(missing),
     )
+
+
+def _recorded_grid(recorded: Emissions, missing: list[str]) -> Grid | None:
+    """The grid of the country in a result; None without a country, or where the table lacks it."""
+    if recorded.country is None:
+        return None
+    if recorded.intensity_g_per_kwh is not None:
+        return Grid(recorded.country, recorded.intensity_g_per_kwh, recorded.source or "")
+    try:
+        return find_grid(recorded.country)
+    except (UsageError, MeterError) as error:
+        missing.append(f"CO2: {error.message}")
+        return None
 
 
 def format_co2(co2_g: float) -> str:
@@ -201,7 +176,7 @@ def _plain(amount: float) -> str:
     return f"{amount:.{2 - math.floor(math.log10(amount))}f}"
 
 
-def describe_site(site: Facts) -> list[str]:
+def describe_site(site: Site) -> list[str]:
     """What CO2 and cost stand on, in lines for people."""
     factor = f"the energy shown x PUE {site.pue:g}"
     lines = []
@@ -218,7 +193,8 @@ def describe_site(site: Facts) -> list[str]:
     return lines
 
 
-def _price(text: str) -> Price:
+def _price(text: str) -> tuple[float, str | None]:
+    """The price of a kWh and its currency."""
     found = _PRICE.fullmatch(text.strip())
     per_kwh = float(found[1]) if found else math.nan
     currency = _A_KWH.sub("", found[2].strip()) if found else ""
@@ -229,10 +205,10 @@ def _price(text: str) -> Price:
             "'0.25 EUR'.",
         )
     if _CODE.fullmatch(currency):
-        return Price(per_kwh, currency.upper())
+        return per_kwh, currency.upper()
     if currency and not (len(currency) == 1 and unicodedata.category(currency) == "Sc"):
         raise UsageError(
             f"--price {text!r}: {currency!r} is no currency.",
             "Give its three letters, or its sign: --price '0.25 EUR'.",
         )
-    return Price(per_kwh, currency or None)
+    return per_kwh, currency or None

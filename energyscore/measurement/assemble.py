@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from energyscore.base.version import __version__
 from energyscore.measurement.backend import CutInputs
@@ -27,15 +27,7 @@ from energyscore.results.result import (
     TaskPart,
     WorkloadPart,
 )
-from energyscore.results.score import emissions_of, score_runs
-
-
-class Grid(Protocol):
-    """A country's electricity: its code, its grams of CO2 per kWh, and who says so."""
-
-    country: str
-    g_per_kwh: float
-    source: str
+from energyscore.results.score import emissions_for, score_runs
 
 
 @dataclass(frozen=True)
@@ -54,6 +46,7 @@ class Subject:
         shared: whether other processes on the GPUs were allowed.
         environment: the machine.
         meters: names of the meters in use.
+        country: whose electricity CO2 is wanted for; None: nobody asked.
         request: key of the entry of a suite that asked for it.
     """
 
@@ -68,6 +61,7 @@ class Subject:
     shared: bool
     environment: EnvironmentPart
     meters: tuple[str, ...]
+    country: str | None = None
     request: str | None = None
 
 
@@ -76,7 +70,7 @@ def identity(subject: Subject) -> str:
 
     The number of repeats is left out: asking for more goes on from those that are there. So is
     the self-test that a result cites: it tells of the machine, and changes nothing in it; and
-    who asked for it.
+    the country, and who asked for it.
     """
     plan = subject.plan
     content = {
@@ -101,7 +95,6 @@ def assemble(
     warmup: Warmup,
     idle: Idle,
     cautions: Sequence[Caution],
-    grid: Grid | None,
 ) -> Result:
     """Score the runs, check them, and put the result together.
 
@@ -111,7 +104,6 @@ def assemble(
         warmup: what went before them.
         idle: what was drawn before without work.
         cautions: what is known beyond what the checks find in the runs.
-        grid: the electricity to give CO2 for, if any.
     """
     task, facts = subject.task, subject.facts
     size = task.class_of(facts.parameters, facts.quantization_bits)
@@ -142,10 +134,6 @@ def assemble(
     conformance = check_conformance(
         task, facts, size, workload, protocol, subject.environment, runs
     )
-    score = score_runs(runs, subject.metered_gpus, idle)
-    country, g_per_kwh, source = (
-        (grid.country, grid.g_per_kwh, grid.source) if grid else (None, None, None)
-    )
     return Result(
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         identity=identity(subject),
@@ -159,8 +147,8 @@ def assemble(
         environment=subject.environment,
         runs=list(runs),
         idle=idle,
-        score=score,
-        emissions=emissions_of(score, country, g_per_kwh, source),
+        score=score_runs(runs, subject.metered_gpus, idle),
+        emissions=emissions_for(subject.country),
         conformance=conformance,
         official=all(check.ok for check in conformance),
         cautions=[*found, *cautions],

@@ -35,7 +35,7 @@ class GpuRoom:
 
 
 @dataclass(frozen=True)
-class Footprint:
+class MemoryNeed:
     """What a model takes of GPU memory.
 
     Attributes:
@@ -57,7 +57,7 @@ class Candidate:
         label: its name for people.
         dtype: what it computes in, such as `float16`.
         quantized: whether its weights are smaller than that.
-        footprint: what it takes.
+        need: what it takes.
         rule: whose limit `max_gpus` is, such as `class A`.
         max_gpus: how many GPUs it may be spread over, None for any number.
     """
@@ -65,7 +65,7 @@ class Candidate:
     label: str
     dtype: str
     quantized: bool
-    footprint: Footprint
+    need: MemoryNeed
     rule: str
     max_gpus: int | None
 
@@ -136,7 +136,7 @@ def place(model: Candidate, gpus: Sequence[GpuRoom], spread: int | None = None) 
         UnsupportedError: when there are not so many, or they do not hold the weights.
     """
     _check(model, gpus, spread)
-    need = model.footprint
+    need = model.need
     most = spread or min(model.max_gpus or len(gpus), len(gpus))
     # A GPU that holds not even one part is no place for a share of a model.
     wide = [gpu for gpu in gpus if _usable(gpu) >= need.piece_bytes]
@@ -189,7 +189,7 @@ def _largest(gpus: Sequence[GpuRoom], count: int) -> tuple[GpuRoom, ...]:
     return tuple(gpu for gpu in gpus if gpu in by_room)
 
 
-def _holds(chosen: Sequence[GpuRoom], need: Footprint) -> bool:
+def _holds(chosen: Sequence[GpuRoom], need: MemoryNeed) -> bool:
     """Whether these hold a model and its work, by the estimate.
 
     Dividing loses room: each GPU ends with less than a part of it free, and accelerate keeps room
@@ -205,7 +205,7 @@ def _placement(chosen: Sequence[GpuRoom], working_each: int) -> Placement:
 
 
 def _too_large(model: Candidate, chosen: Sequence[GpuRoom], visible: int) -> UnsupportedError:
-    weights = model.footprint.weights_bytes
+    weights = model.need.weights_bytes
     single = len(chosen) == 1
     room = chosen[0].free_bytes if single else sum(map(_usable, chosen))
     if single:
@@ -226,7 +226,7 @@ def _too_large(model: Candidate, chosen: Sequence[GpuRoom], visible: int) -> Uns
         remedies.append("take a quantized model")
     if model.max_gpus is None or model.max_gpus > len(chosen):
         each = max(1, room // len(chosen))
-        more = math.ceil((weights - room + model.footprint.piece_bytes) / each)
+        more = math.ceil((weights - room + model.need.piece_bytes) / each)
         if visible > len(chosen):
             remedies.append("raise --spread")
         remedies.append(f"it takes {_count(max(1, more), 'more ')} like {chosen[0].name} or so")

@@ -31,7 +31,7 @@ from energyscore.measurement.placement import check_spread
 from energyscore.measurement.selftest.report import with_selftest
 from energyscore.measurement.work import Plan, SessionObserver
 from energyscore.protocol import bundled, hub
-from energyscore.protocol.grid import GridIntensity
+from energyscore.protocol.grid import find_grid
 from energyscore.protocol.model import ModelFacts, ModelSpec, parse_model
 from energyscore.protocol.task import Generation, Mode, TaskFile, find_task, load_tasks
 from energyscore.protocol.workload import BUNDLED, OFFICIAL, Workload, load_workload
@@ -86,7 +86,7 @@ class Session:
             check_spread(task.spec, options.spread)
         pairs = [(task, spec) for task in tasks for spec in self._models_of(task)]
         generations = {task.spec.id: options.generations(task.spec) for task in tasks}
-        self._grid = GridIntensity(options.country) if options.country else None
+        self._country = find_grid(options.country).country if options.country else None
         store.check_writable(options.out)
         self._online = self._needs_hub(pairs) and self._reach_hub(pairs)
         if not self._online:
@@ -257,6 +257,7 @@ class Session:
             shared=metering.shared,
             environment=with_selftest(options.out, machine),
             meters=tuple(meter.name for meter in metering.meters),
+            country=self._country,
             request=options.request,
         )
         folder = store.result_folder(options.out, entry.model.folder, entry.task.spec.id)
@@ -280,7 +281,7 @@ class Session:
                 },
                 with_model_w=dict(measured.idle_w),
             )
-            result = assemble(subject, measured.runs, measured.warmup, idle, cautions, self._grid)
+            result = assemble(subject, measured.runs, measured.warmup, idle, cautions)
             path = store.save_result(folder, result, journal.load_raws())
             journal.discard()
         return path, result

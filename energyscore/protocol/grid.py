@@ -1,51 +1,58 @@
 """Carbon intensity of a country's grid, from the table that CodeCarbon ships.
 
-One table serves measuring and rating alike, so that both give the same figure; its version and
-year go with every figure. It is read as the file it is: importing CodeCarbon for it would take
-a second, and needs more than the table.
+The table is read as the file it is: importing CodeCarbon for it would take a second, and needs
+more than the table. Its version and year go with every figure.
 """
 
+import functools
 import importlib.util
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from energyscore.base.errors import MeterError, UsageError, did_you_mean
 
 _TABLE = "data/private_infra/global_energy_mix.json"
+_Countries: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
-class GridIntensity:
-    """Grams of CO2 equivalent per kWh of a country's electricity, and who says so.
+@dataclass(frozen=True)
+class Grid:
+    """A country's electricity.
 
     Attributes:
         country: ISO 3166 alpha-3 code.
-        g_per_kwh: mean over the year that `source` names.
+        g_per_kwh: grams of CO2 equivalent per kWh, the mean over the year that `source` names.
         source: the table, its version and the year.
     """
 
-    def __init__(self, country: str) -> None:
-        """Look the country up by its ISO 3166 alpha-3 code.
-
-        Raises:
-            UsageError: when the table has no such country.
-            MeterError: when this CodeCarbon has no such table.
-        """
-        table = _country_table()
-        code = country.strip().upper()
-        known = {iso for iso, entry in table.items() if _intensity(entry) is not None}
-        if code not in known:
-            remedy = _nearest(country.strip(), {iso: table[iso] for iso in known})
-            raise UsageError(f"--country: no grid intensity is known for {country!r}.", remedy)
-        self.country = code
-        self.g_per_kwh = float(_intensity(table[code]) or 0)
-        year = table[code].get("year")
-        self.source = f"CodeCarbon {version('codecarbon')}, country table, year {year}"
+    country: str
+    g_per_kwh: float
+    source: str
 
 
-def _nearest(country: str, table: Mapping[str, Mapping[str, Any]]) -> str:
+def find_grid(country: str) -> Grid:
+    """Look a country up by its ISO 3166 alpha-3 code.
+
+    Raises:
+        UsageError: when the table has no such country.
+        MeterError: when the table is not installed.
+    """
+    table = _country_table()
+    code = country.strip().upper()
+    if code not in table:
+        raise UsageError(
+            f"--country: no grid intensity is known for {country!r}.",
+            _nearest(country.strip(), table),
+        )
+    source = f"CodeCarbon {version('codecarbon')}, country table, year {table[code].get('year')}"
+    return Grid(code, float(table[code]["carbon_intensity"]), source)
+
+
+def _nearest(country: str, table: _Countries) -> str:
     """The codes that were meant: by the country's name, else those that look alike."""
     for code, entry in table.items():
         if country and str(entry.get("country_name")).lower() == country.lower():
@@ -56,18 +63,23 @@ def _nearest(country: str, table: Mapping[str, Mapping[str, Any]]) -> str:
     return remedy.upper().replace("DID YOU MEAN", "Did you mean").replace(" OR ", " or ")
 
 
-def _country_table() -> Mapping[str, Mapping[str, Any]]:
+@functools.cache
+def _country_table() -> _Countries:
+    """The countries whose intensity is known."""
     spec = importlib.util.find_spec("codecarbon")
     if spec is None or spec.origin is None:
-        raise MeterError("CodeCarbon, whose country table --country needs, is not installed.")
+        raise MeterError(
+            "--country needs the country table of CodeCarbon, which is not installed.",
+            "Install it: pip install codecarbon",
+        )
     file = Path(spec.origin).parent / _TABLE
     try:
-        table: Mapping[str, Mapping[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+        table: _Countries = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise MeterError(f"CodeCarbon's country table cannot be read: {error}.") from error
-    return table
+    return {code: entry for code, entry in table.items() if _is_known(entry)}
 
 
-def _intensity(entry: Mapping[str, Any]) -> float | None:
+def _is_known(entry: Mapping[str, Any]) -> bool:
     value = entry.get("carbon_intensity")
-    return float(value) if isinstance(value, int | float) and value > 0 else None
+    return isinstance(value, int | float) and value > 0

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from energyscore.base.text import csv_text
-from energyscore.judge.footprint import Facts, Site
+from energyscore.judge.footprint import Site
 from energyscore.judge.leaderboard import DUPLICATE, LEFT_OUT, Leaderboard, Table
 from energyscore.publish.leaderboard_fields import FIELDS, LEADERBOARD_VERSION, fields_of, lines_of
 
@@ -17,7 +17,7 @@ _TABLE = (
     *("leaderboard_version", "task", "model_class", "reasoning", "stars_relative_to"),
     *("low_wh_per_1k_queries", "high_wh_per_1k_queries"),
 )
-_SITE = tuple(field.name for field in fields(Facts))
+_SITE = tuple(field.name for field in fields(Site))
 COLUMNS = (*_TABLE, *FIELDS, *_SITE)
 _QUOTE = '"'
 _SPECIAL = re.compile(r'[",\r\n]')
@@ -26,7 +26,7 @@ _SPECIAL = re.compile(r'[",\r\n]')
 def to_csv(board: Leaderboard) -> Iterator[bytes]:
     """A header and a row a model, in pieces; `status` tells what stands in a table."""
     yield f"{','.join(COLUMNS)}\n".encode()
-    site = [None] * len(_SITE) if board.site is None else asdict(board.site.facts()).values()
+    site = [None] * len(_SITE) if board.site is None else asdict(board.site).values()
     after = ",".join(_cell(value) for value in site)
     for table in board.tables:
         before = ",".join(_cell(value) for value in _facts(table))

@@ -29,7 +29,7 @@ def to_json(board: Leaderboard) -> Iterator[bytes]:
     A table has its `rows` from least energy to most, its `duplicates` and what was `left_out`;
     each row stands on a line of its own.
     """
-    site = None if board.site is None else asdict(board.site.facts())
+    site = None if board.site is None else asdict(board.site)
     head = f'{{"leaderboard_version": {LEADERBOARD_VERSION},\n"site": {_text(site)},\n"tables": ['
     yield head.encode()
     for place, table in enumerate(board.tables):

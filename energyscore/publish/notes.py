@@ -32,7 +32,8 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     if any(entry.rating.cohort_size == 2 for entry in entries):
         notes.append(SMALL_COHORT)
     notes += _departures(entries)
-    notes += _emissions(entries)
+    sites = [describe_site(entry.footprint) for entry in entries if entry.footprint]
+    notes += dict.fromkeys(line for site in sites for line in site)
     seen: dict[str, list[str]] = {}
     for entry in entries:
         for caution in entry.result.cautions:
@@ -50,26 +51,6 @@ def _is_brief(entry: RatedResult) -> bool:
     """Whether there is a figure, of a window too short to mean much."""
     shortest_s = min(run.duration_s for run in entry.result.runs)
     return entry.rating.energy_wh is not None and shortest_s < _BRIEF_S
-
-
-def _emissions(entries: Sequence[RatedResult]) -> list[str]:
-    """CO2 and cost: what they stand on as asked for now, else the grams that were recorded."""
-    asked = [describe_site(entry.footprint) for entry in entries if entry.footprint]
-    lines = list(dict.fromkeys(line for site in asked for line in site))
-    for entry in entries:
-        if entry.footprint:
-            continue
-        emissions, model = entry.result.emissions, entry.label
-        system = emissions.system_co2_g_per_1k_queries
-        gpu = emissions.gpu_co2_g_per_1k_queries
-        figure = gpu if entry.rating.basis == "gpu" else system
-        if figure is not None and emissions.intensity_g_per_kwh is not None:
-            lines.append(
-                f"CO2 of {model}: {format_number(figure)} g per 1,000 queries, operational only, "
-                f"at {emissions.intensity_g_per_kwh:.0f} g/kWh in {emissions.country} "
-                f"({emissions.source})."
-            )
-    return lines
 
 
 def _models(entries: Sequence[RatedResult]) -> str:

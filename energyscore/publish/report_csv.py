@@ -2,10 +2,11 @@
 
 import csv
 import io
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, get_args
 
 from energyscore.base.text import csv_text
+from energyscore.judge.footprint import Footprint
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
 from energyscore.judge.rating import RatedResult, Report
 from energyscore.protocol.task import Phase
@@ -160,20 +161,12 @@ def _row(entry: RatedResult, multiple: Multiple | None) -> dict[str, Any]:
 
 
 def _footprint(entry: RatedResult) -> dict[str, Any]:
-    """CO2 and cost as they were asked for now, else the CO2 that was recorded."""
-    if entry.footprint is not None:
-        fields = asdict(entry.footprint)
-        return fields | {"footprint_reason": fields.pop("reason")}
-    recorded = entry.result.emissions
-    unasked = ("pue", "price_per_kwh", "currency", "footprint_reason")
-    return {
-        **dict.fromkeys((*unasked, "gpu_cost_per_1k_queries", "system_cost_per_1k_queries")),
-        "gpu_co2_g_per_1k_queries": recorded.gpu_co2_g_per_1k_queries,
-        "system_co2_g_per_1k_queries": recorded.system_co2_g_per_1k_queries,
-        "country": recorded.country,
-        "grid_g_per_kwh": recorded.intensity_g_per_kwh,
-        "grid_source": recorded.source,
-    }
+    """CO2 and cost, where they were asked for."""
+    if entry.footprint is None:
+        row: dict[str, Any] = {field.name: None for field in fields(Footprint)}
+    else:
+        row = asdict(entry.footprint)
+    return row | {"footprint_reason": row.pop("reason")}
 
 
 def _cell(value: Any) -> str:

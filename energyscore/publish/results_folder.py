@@ -7,6 +7,7 @@ from pathlib import Path
 from energyscore.base.lookup import resolve
 from energyscore.base.writing import locked, write_atomically
 from energyscore.judge import rating
+from energyscore.judge.footprint import footprint_of
 from energyscore.judge.rating import RatedResult
 from energyscore.publish.formats import EXPORTERS
 from energyscore.results import store
@@ -31,7 +32,7 @@ def rated_results(out: Path, own: Collection[Path] = ()) -> list[RatedResult]:
         for result in rating.latest_only(result for _, result in everything)
     ]
     return [
-        RatedResult(result, stars, str(files[id(result)]))
+        RatedResult(result, stars, str(files[id(result)]), footprint_of(result))
         for result, stars in zip(latest, rating.rate(latest), strict=True)
     ]
 

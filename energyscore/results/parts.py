@@ -267,7 +267,7 @@ class Score(Part):
 
 
 class Emissions(Part):
-    """Operational CO2 of 1,000 queries: energy x grid intensity. Never part of a score."""
+    """The country that CO2 is shown for. Results of older versions hold the grams too."""
 
     country: str | None
     intensity_g_per_kwh: float | None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, summarize
-from energyscore.base.units import WH_PER_KWH, wh_per_1k_queries
+from energyscore.base.units import wh_per_1k_queries
 from energyscore.results.parts import Method
 from energyscore.results.result import Emissions, Idle, PhaseScore, Run, Score, SystemMethod
 
@@ -110,23 +110,15 @@ def is_precise(runs: Sequence[Run], metered_gpus: Sequence[str], half_width: flo
     return summary.half_width is not None and summary.half_width <= half_width * summary.mean
 
 
-def emissions_of(
-    score: Score, country: str | None, g_per_kwh: float | None, source: str | None
-) -> Emissions:
-    """Operational CO2 of 1,000 queries on a country's grid; null where energy or grid is."""
-
-    def co2_g(energy_wh: float | None) -> float | None:
-        if energy_wh is None or g_per_kwh is None:
-            return None
-        return energy_wh / WH_PER_KWH * g_per_kwh
-
+def emissions_for(country: str | None) -> Emissions:
+    """What a new result says of CO2: for which country it is derived whenever it is shown."""
     return Emissions(
         country=country,
-        intensity_g_per_kwh=g_per_kwh,
-        gpu_co2_g_per_1k_queries=co2_g(score.gpu_wh_per_1k_queries),
-        system_co2_g_per_1k_queries=co2_g(score.system_wh_per_1k_queries),
-        source=source,
-        reason="" if country else "no country was given (--country)",
+        intensity_g_per_kwh=None,
+        gpu_co2_g_per_1k_queries=None,
+        system_co2_g_per_1k_queries=None,
+        source=None,
+        reason="derived when shown" if country else "no country was given (--country)",
     )
 
 

@@ -59,16 +59,17 @@ def test_without_a_gpu_there_is_no_gpu_figure_but_a_reason(measured):
     assert score["system_wh_per_1k_queries"] > 0
 
 
-def test_emissions_name_country_and_source(measured):
+def test_co2_names_country_and_source(measured):
     result = only_result(measured[0])
-    emissions = result["emissions"]
-    assert emissions["country"] == "FRA"
+    assert result["emissions"]["country"] == "FRA"
+    assert result["emissions"]["system_co2_g_per_1k_queries"] is None, "derived when shown"
+    footprint = json.loads(measured[1].stdout)["results"][0]["footprint"]
     wh = result["score"]["system_wh_per_1k_queries"]
-    assert emissions["system_co2_g_per_1k_queries"] == pytest.approx(
-        wh / 1000 * emissions["intensity_g_per_kwh"]
+    assert footprint["system_co2_g_per_1k_queries"] == pytest.approx(
+        wh / 1000 * footprint["grid_g_per_kwh"]
     )
-    assert emissions["gpu_co2_g_per_1k_queries"] is None
-    assert "year" in emissions["source"]
+    assert footprint["gpu_co2_g_per_1k_queries"] is None
+    assert "year" in footprint["grid_source"]
 
 
 def test_stdout_is_json_and_nothing_else(measured):

@@ -1,11 +1,11 @@
 """CO2 and cost: derived from energy by arithmetic that is checked here by hand."""
 
 import csv
+import importlib.util
 import io
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 from support.commands import environment
@@ -13,15 +13,16 @@ from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import UsageError
 from energyscore.cli.console import show_report
-from energyscore.judge.footprint import Price, footprint_of, format_co2, format_cost, make_site
+from energyscore.judge.footprint import footprint_of, format_co2, format_cost, make_site
 from energyscore.judge.rating import RatedResult, rate
-from energyscore.protocol.grid import GridIntensity
+from energyscore.protocol import grid
+from energyscore.protocol.grid import Grid, find_grid
 from energyscore.publish.report_csv import to_csv
 from energyscore.publish.report_json import to_json
-from energyscore.results.score import emissions_of
+from energyscore.results.score import emissions_for
 from energyscore.results.store import save_result
 
-GRID = SimpleNamespace(country="FRA", g_per_kwh=50.0, source="a table, year 2023")
+GRID = Grid("FRA", 50.0, "a table, year 2023")
 
 
 def gpu_result(wh=2.0, **change):
@@ -61,37 +62,72 @@ def test_energy_that_is_not_known_has_no_co2_and_no_cost_but_a_reason():
     assert "no GPU was metered" in estimated.reason
 
 
-def test_without_a_pue_it_is_the_figure_that_a_measurement_records():
-    result = gpu_result(1.7)
-    recorded = emissions_of(result.score, "FRA", 50.0, "a table")
-    footprint = footprint_of(result, make_site(GRID))
-    assert footprint.gpu_co2_g_per_1k_queries == recorded.gpu_co2_g_per_1k_queries
+def with_emissions(result, **change):
+    emissions = emissions_for(None).model_copy(update=change)
+    return result.model_copy(update={"emissions": emissions})
+
+
+def test_a_price_alone_keeps_the_grid_that_an_old_result_recorded():
+    result = gpu_result(2.0)
+    old = with_emissions(
+        result, country="DEU", intensity_g_per_kwh=300.0, source="another table", reason=""
+    )
+    for site, pue in ((make_site(None, 2.0, "1 USD"), 2), (None, 1)):
+        footprint = footprint_of(old, site)
+        assert (footprint.country, footprint.grid_source) == ("DEU", "another table")
+        assert footprint.gpu_co2_g_per_1k_queries == pytest.approx(2.0 / 1000 * pue * 300)
+    assert footprint_of(old, make_site(GRID)).country == "FRA"
+    assert footprint_of(result, make_site(None, 2.0, "1")).gpu_co2_g_per_1k_queries is None
+    assert footprint_of(result) is None
+
+
+def test_a_country_that_was_asked_for_when_measuring_is_derived_when_shown():
+    result = with_emissions(gpu_result(2.0), country="FRA")
+    france = find_grid("FRA")
+    footprint = footprint_of(result)
+    assert footprint.gpu_co2_g_per_1k_queries == pytest.approx(2.0 / 1000 * france.g_per_kwh)
+    assert (footprint.country, footprint.grid_source) == ("FRA", france.source)
     assert footprint.gpu_cost_per_1k_queries is None
 
 
-def test_a_price_alone_keeps_the_grid_that_was_recorded():
-    result = gpu_result(2.0)
-    recorded = emissions_of(result.score, "DEU", 300.0, "another table")
-    footprint = footprint_of(
-        result.model_copy(update={"emissions": recorded}), make_site(None, 2.0, "1 USD")
-    )
-    assert footprint.country == "DEU"
-    assert footprint.gpu_co2_g_per_1k_queries == pytest.approx(2.0 / 1000 * 2 * 300)
-    assert footprint_of(result, make_site(None, 2.0, "1")).gpu_co2_g_per_1k_queries is None
+@pytest.fixture
+def no_codecarbon(monkeypatch):
+    find_spec = importlib.util.find_spec
+    hidden = {"codecarbon": None}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: hidden.get(name, find_spec(name)))
+    grid._country_table.cache_clear()
+    yield
+    grid._country_table.cache_clear()
+
+
+@pytest.mark.usefixtures("no_codecarbon")
+def test_without_codecarbon_a_country_says_what_to_install_and_rate_works(tmp_path, command):
+    asked = with_emissions(gpu_result(2.0), country="FRA")
+    save_result(tmp_path / "results", asked)
+    done = command("rate", "results", "--country", "FRA")
+    assert done.status == 3
+    assert "not installed. Install it: pip install codecarbon" in done.error
+    done = command("rate", "results", "--format", "json")
+    assert done.status == 0, done.stderr
+    footprint = json.loads(done.stdout)["results"][0]["footprint"]
+    assert footprint["gpu_co2_g_per_1k_queries"] is None
+    assert footprint["reason"].startswith("CO2: --country needs the country table of CodeCarbon")
+    assert command("rate", "results").status == 0
 
 
 @pytest.mark.parametrize(
     ("text", "price"),
     [
-        ("0.25", Price(0.25, None)),
-        ("0.25 EUR", Price(0.25, "EUR")),
-        ("0.25eur/kWh", Price(0.25, "EUR")),
-        (" .5 € ", Price(0.5, "€")),
-        ("12 / kWh", Price(12.0, None)),
+        ("0.25", (0.25, None)),
+        ("0.25 EUR", (0.25, "EUR")),
+        ("0.25eur/kWh", (0.25, "EUR")),
+        (" .5 € ", (0.5, "€")),
+        ("12 / kWh", (12.0, None)),
     ],
 )
 def test_a_price_is_a_number_and_perhaps_a_currency(text, price):
-    assert make_site(None, None, text).price == price
+    site = make_site(None, None, text)
+    assert (site.price_per_kwh, site.currency) == price
 
 
 @pytest.mark.parametrize(
@@ -173,14 +209,14 @@ def test_small_figures_are_never_shown_as_zero():
 
 def test_the_table_is_read_without_importing_codecarbon():
     code = (
-        "import sys\nfrom energyscore.protocol.grid import GridIntensity\n"
-        "print(GridIntensity('fra').g_per_kwh, 'codecarbon' in sys.modules)"
+        "import sys\nfrom energyscore.protocol.grid import find_grid\n"
+        "print(find_grid('fra').g_per_kwh, 'codecarbon' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
     )
-    assert done.stdout.split() == [str(GridIntensity("FRA").g_per_kwh), "False"]
-    assert "year 20" in GridIntensity("FRA").source
+    assert done.stdout.split() == [str(find_grid("FRA").g_per_kwh), "False"]
+    assert "year 20" in find_grid("FRA").source
 
 
 def test_rate_gives_them_for_saved_results(tmp_path, command):
@@ -189,7 +225,7 @@ def test_rate_gives_them_for_saved_results(tmp_path, command):
     done = command("rate", "results", *options)
     assert done.status == 0, done.stderr
     footprint = json.loads(done.stdout)["results"][0]["footprint"]
-    expected = 2.0 / 1000 * 1.2 * GridIntensity("FRA").g_per_kwh
+    expected = 2.0 / 1000 * 1.2 * find_grid("FRA").g_per_kwh
     assert footprint["gpu_co2_g_per_1k_queries"] == pytest.approx(expected)
 
 

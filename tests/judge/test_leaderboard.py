@@ -5,7 +5,6 @@ import io
 import json
 import random
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from energyscore.judge.leaderboard import build, stars_of
 from energyscore.judge.official import read_published
 from energyscore.judge.rating import COHORT_PARTS, cohort_key
 from energyscore.judge.stars import inner_edges, stars_for
+from energyscore.protocol.grid import Grid
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.publish.leaderboard_csv import COLUMNS, to_csv
 from energyscore.publish.leaderboard_fields import FIELDS
@@ -411,7 +411,7 @@ def test_a_scale_gives_the_bands_and_decides_what_is_comparable(tmp_path):
     )
 
 
-SITE = make_site(SimpleNamespace(country="FRA", g_per_kwh=50.0, source="2023"), 2.0, "0.5 EUR")
+SITE = make_site(Grid("FRA", 50.0, "2023"), 2.0, "0.5 EUR")
 
 
 def test_json_and_csv_say_the_same_and_never_zero_for_unknown(tmp_path):

@@ -12,7 +12,7 @@ from energyscore.base.errors import UsageError
 from energyscore.measurement.environment import processor_name
 from energyscore.measurement.meter import Measurement
 from energyscore.measurement.meters.codecarbon import GPU_CHECK, CodeCarbonMeter
-from energyscore.protocol.grid import GridIntensity
+from energyscore.protocol.grid import find_grid
 
 
 def measure() -> tuple[Measurement, float, float]:
@@ -254,7 +254,7 @@ def test_kilowatt_hours_become_joules():
 
 @pytest.mark.parametrize("code", ["FRA", "fra"])
 def test_the_grid_of_a_country(code):
-    grid = GridIntensity(code)
+    grid = find_grid(code)
     assert grid.country == "FRA"
     assert 10 < grid.g_per_kwh < 150  # mostly nuclear
     assert "CodeCarbon" in grid.source
@@ -271,7 +271,7 @@ def test_the_grid_of_a_country(code):
 )
 def test_an_unknown_country_says_what_to_give(code, remedy):
     with pytest.raises(UsageError) as caught:
-        GridIntensity(code)
+        find_grid(code)
     assert f"no grid intensity is known for {code!r}" in caught.value.message
     assert remedy in caught.value.remedy
 

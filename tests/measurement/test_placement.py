@@ -9,8 +9,8 @@ from energyscore.base.errors import UnsupportedError, UsageError
 from energyscore.measurement.placement import (
     RESERVE_BYTES,
     Candidate,
-    Footprint,
     GpuRoom,
+    MemoryNeed,
     check_spread,
     place,
     working_bytes,
@@ -26,10 +26,10 @@ def rooms(*free_gb, name="NVIDIA H100 80GB HBM3"):
 
 
 def model(weights_gb, *, piece_gb=1.7, working_gb=3.0, max_gpus=None, **change):
-    footprint = Footprint(round(weights_gb * GB), round(piece_gb * GB), round(working_gb * GB))
+    need = MemoryNeed(round(weights_gb * GB), round(piece_gb * GB), round(working_gb * GB))
     rule = "class C" if max_gpus is None else "class B"
     settings = {"label": "org/large", "dtype": "float16", "quantized": False, "rule": rule}
-    return Candidate(footprint=footprint, max_gpus=max_gpus, **settings | change)
+    return Candidate(need=need, max_gpus=max_gpus, **settings | change)
 
 
 def chosen(*arguments, **options):
@@ -58,7 +58,7 @@ def test_no_smaller_set_would_have_held_it():
     for _ in range(300):
         gpus = rooms(*(source.uniform(20, 140) for _ in range(source.randint(1, 5))))
         wanted = model(source.uniform(10, 400), piece_gb=source.uniform(0.1, 5))
-        need = wanted.footprint
+        need = wanted.need
         try:
             placement = place(wanted, gpus)
         except UnsupportedError:

@@ -7,7 +7,6 @@ import random
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +15,7 @@ from support.results import make_cpu_run, make_run
 from support.sites import HOSTILE, Page, many, phased_run, report_of, result_of
 
 from energyscore.judge.footprint import footprint_of, make_site
+from energyscore.protocol.grid import Grid
 from energyscore.publish.page import to_page
 from energyscore.publish.page.axes import log_axis
 from energyscore.publish.page.names import page_names
@@ -438,9 +438,7 @@ def test_a_raw_record_that_is_not_there_is_said_to_be_missing(change, data, why)
 
 
 def test_co2_and_cost_stand_in_the_page_with_what_they_stand_on():
-    site = make_site(
-        SimpleNamespace(country="FRA", g_per_kwh=50.0, source="a table"), 1.2, "0.5 EUR"
-    )
+    site = make_site(Grid("FRA", 50.0, "a table"), 1.2, "0.5 EUR")
     entries = [
         replace(entry, footprint=footprint_of(entry.result, site))
         for entry in report_of([result_of(1, "org/m", 10.0)])

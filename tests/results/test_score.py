@@ -2,7 +2,7 @@ import pytest
 from support.results import UUID, make_cpu_run, make_run
 
 from energyscore.results.result import Idle, PhasePart
-from energyscore.results.score import NO_GPU, emissions_of, is_precise, score_runs
+from energyscore.results.score import NO_GPU, emissions_for, is_precise, score_runs
 
 GPU = f"gpu:{UUID}"
 
@@ -143,24 +143,13 @@ def test_a_missing_part_leaves_no_system_figure_but_a_reason(joules, reason):
     assert score.system_reason == reason
 
 
-def test_co2_is_energy_times_the_grid():
-    score = score_runs([run_of(gpu=3600.0, cpu=1800.0, dram=1800.0)], [UUID])
-    emissions = emissions_of(score, "FRA", 56.0, "a table")
-    assert emissions.gpu_co2_g_per_1k_queries == pytest.approx(0.056)
-    assert emissions.system_co2_g_per_1k_queries == pytest.approx(0.112)
-    assert (emissions.country, emissions.source, emissions.reason) == ("FRA", "a table", "")
-
-
-def test_without_a_country_there_is_no_co2_but_a_reason():
-    emissions = emissions_of(score_runs([make_run()], [UUID]), None, None, None)
-    assert emissions.gpu_co2_g_per_1k_queries is None
-    assert "--country" in emissions.reason
-
-
-def test_without_energy_there_is_no_co2():
-    emissions = emissions_of(score_runs([make_run(joules=None)], [UUID]), "FRA", 56.0, "a table")
-    assert emissions.gpu_co2_g_per_1k_queries is None
-    assert emissions.system_co2_g_per_1k_queries is None
+@pytest.mark.parametrize("country", [None, "FRA"])
+def test_a_result_records_the_country_and_no_co2(country):
+    emissions = emissions_for(country)
+    assert emissions.country == country
+    assert ("--country" in emissions.reason) == (country is None)
+    figures = emissions.model_dump(exclude={"country", "reason"}).values()
+    assert set(figures) == {None}
 
 
 def test_a_gpu_that_a_run_knows_nothing_of_leaves_no_score_but_a_reason():

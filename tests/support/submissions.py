@@ -222,7 +222,7 @@ def measure(
             on_run=on_run, observer=silent,
         )  # fmt: skip
         idle = Idle(seconds=30.0, without_model_w={}, with_model_w=dict(measured.idle_w))
-        result = assemble.assemble(subject, measured.runs, measured.warmup, idle, [], None)
+        result = assemble.assemble(subject, measured.runs, measured.warmup, idle, [])
     path = save_result(out, result, journal.load_raws())
     journal.discard()
     return path

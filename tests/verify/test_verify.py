@@ -11,7 +11,7 @@ from support.submissions import DOMAIN, Opened, bundle, measure
 
 from energyscore.measurement.warmup import WARMUP_LIMIT_S
 from energyscore.protocol.bundled import architectures
-from energyscore.protocol.grid import GridIntensity
+from energyscore.protocol.grid import find_grid
 from energyscore.protocol.task import load_tasks
 from energyscore.publish.bundle import ATTESTATIONS
 from energyscore.results.store import save_result
@@ -715,7 +715,7 @@ def test_the_grid_is_that_of_the_release_that_it_names():
     if f"CodeCarbon {metadata.version('codecarbon')}," not in GRID:
         pytest.skip("another release of CodeCarbon is installed")
     for country, (g_per_kwh, year) in GRID_TABLE["countries"].items():
-        ours = GridIntensity(country)
+        ours = find_grid(country)
         assert (ours.g_per_kwh, ours.source) == (g_per_kwh, f"{GRID}, year {year}")
 
 

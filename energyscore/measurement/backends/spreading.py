@@ -21,8 +21,8 @@ from energyscore.measurement.backends.devices import device_uuid
 from energyscore.measurement.placement import (
     WORKING_SHARE,
     Candidate,
-    Footprint,
     GpuRoom,
+    MemoryNeed,
     place,
     working_bytes,
 )
@@ -80,7 +80,7 @@ class Sketch:
             label=self.label,
             dtype=str(self.dtype).removeprefix("torch."),
             quantized=self.stored_bits is not None,
-            footprint=Footprint(weights, self.piece_bytes, self._working_bytes(task, weights)),
+            need=MemoryNeed(weights, self.piece_bytes, self._working_bytes(task, weights)),
             rule=f"class {size}" if size else f"task {task.id}",
             max_gpus=max_gpus_of(task, size),
         )

@@ -137,8 +137,7 @@ class RunOptions(Strict):
     def decisive(self, spec: TaskSpec) -> dict[str, Any]:
         """What of it decides what is measured, with the task's defaults filled in.
 
-        The country and --strict are left out: they change nothing that is measured, and what they
-        ask for is derived from a finished result or judged by it (see `suite.resume`).
+        The country and --strict are left out: they change nothing that is measured.
         """
         generation = self.generation(spec)
         return {

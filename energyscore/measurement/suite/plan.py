@@ -11,7 +11,7 @@ from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.listing import Listing
 from energyscore.measurement.suite.options import RunOptions
 from energyscore.protocol import bundled
-from energyscore.protocol.grid import GridIntensity
+from energyscore.protocol.grid import find_grid
 from energyscore.protocol.model import ModelSpec, parse_model
 from energyscore.protocol.task import Mode, TaskFile, find_task
 from energyscore.results.store import result_folder
@@ -200,7 +200,7 @@ def _plan_one(entry: Entry, task: TaskFile, key_of: KeyOf) -> Planned:
         if model.source == "builtin":
             bundled.find_architecture(model.id, task.spec.modality)
         if options.country is not None:
-            GridIntensity(options.country)
+            find_grid(options.country)
         key = "" if entry.problem else key_of(task, model, options)
     except EnergyScoreError as error:
         return Planned(entry, task, model, "", entry.problem or str(error))

@@ -24,7 +24,6 @@ from energyscore.measurement.suite.report import (
     make_report,
     report_to_json,
 )
-from energyscore.measurement.suite.resume import give_country, is_enough
 from energyscore.results import store
 from energyscore.results.result import Result
 
@@ -75,9 +74,6 @@ def run_suite(
     with contextlib.ExitStack() as stack:
         lock = _only_suite(out, stack)
         records = [record_before(planned, out, fresh=fresh) for planned in plan]
-        for planned, record in zip(plan, records, strict=True):
-            if record.status == "skipped" and record.result is not None:
-                give_country(planned, out / record.result)
         interrupted = False
         try:
             _write(out, make_report(source, records))
@@ -117,8 +113,20 @@ def find_result(planned: Planned, out: Path) -> tuple[str, Result] | None:
     """The newest valid result that finishes the entry, and its file relative to the folder."""
     files = sorted(planned.folder(out).glob("*.json"), reverse=True)
     return _first_result(
-        planned, out, files, lambda result: result.valid and is_enough(planned, result)
+        planned, out, files, lambda result: result.valid and _is_enough(planned, result)
     )
+
+
+def _is_enough(planned: Planned, result: Result) -> bool:
+    """Whether a result of the entry's key finishes it.
+
+    With --strict one of fewer queries than asked for does not: the entry's process will say so,
+    before it measures anything.
+    """
+    options = planned.entry.options
+    if not options.strict or planned.task is None:
+        return True
+    return result.workload.queries >= (options.queries or planned.task.spec.queries)
 
 
 def _first_result(

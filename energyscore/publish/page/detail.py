@@ -20,7 +20,6 @@ from energyscore.publish.page.facts import (
 from energyscore.publish.page.phases import PhaseTable, phases_of
 from energyscore.publish.page.runs import RunTable, runs_of
 from energyscore.publish.page.words import (
-    NOT_KNOWN,
     Basis,
     basis_of,
     chance_of,
@@ -28,7 +27,6 @@ from energyscore.publish.page.words import (
     derived_of,
     duration_of,
     figure_of,
-    known,
     margin_of,
     name_of,
     stars_label,
@@ -220,23 +218,8 @@ def _headline(entry: RatedResult, multiple: Multiple | None) -> tuple[Fact, ...]
     if score.gpu_wh_per_1k_queries is not None and score.system_wh_per_1k_queries is not None:
         system = f"{format_number(score.system_wh_per_1k_queries)} Wh, {score.system_method}"
         facts.append(Fact("With processor and memory", system))
-    return (*facts, *_emissions(entry))
-
-
-def _emissions(entry: RatedResult) -> list[Fact]:
-    """CO2 and cost as asked for now, else the grams that were recorded."""
-    if entry.footprint is not None:
-        asked = derived_of(entry)
-        return [Fact(name, f"{text} per 1,000 queries") for name, text in asked.items()]
-    emissions = entry.result.emissions
-    on_gpu = entry.rating.basis == "gpu"
-    figure = emissions.gpu_co2_g_per_1k_queries if on_gpu else emissions.system_co2_g_per_1k_queries
-    if figure is None or emissions.intensity_g_per_kwh is None:
-        return []
-    grid = f"at {format_number(emissions.intensity_g_per_kwh)} g/kWh"
-    where = f"in {known(emissions.country)} ({known(emissions.source, 'source ' + NOT_KNOWN)})"
-    text = f"{format_number(figure)} g per 1,000 queries, operational only, {grid} {where}"
-    return [Fact("CO2", text)]
+    derived = derived_of(entry).items()
+    return (*facts, *(Fact(name, f"{text} per 1,000 queries") for name, text in derived))
 
 
 def _warned(result: Result) -> tuple[Warned, ...]:
