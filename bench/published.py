@@ -127,7 +127,7 @@ def main():
 
     if not options.only_report:
         measure(options)
-    found = [result for _, result in store.find_results(options.out)]
+    found = [result for _, result in store.load_results([options.out], may_be_empty=True)]
     print("\n".join(report(r for r in found if r.task.id == "text_generation")))
 
 

@@ -6,6 +6,7 @@ Light to import; what measures is imported when something is measured.
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 from energyscore.api.arguments import (
@@ -234,15 +235,16 @@ def load(path: str | os.PathLike[str]) -> Measurement:
 
 
 def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Measurement]:
-    """Read the results in a folder, all the way down: the newest of each measurement.
+    """Read the results in a folder, all the way down: the latest of each measurement.
 
     Args:
         folder: where `energyscore run` writes results (`results` unless told otherwise).
         every: older results of the same measurement too, which newer ones stand for.
 
     Returns:
-        At least one measurement, by the files' paths. The newest one counts even where it is
-        invalid, as in `energyscore gate`.
+        At least one measurement, by the files' paths. An invalid one counts only where there is no
+        valid one, as in `energyscore gate`; where it is newer, the valid one has the caution
+        `newer_invalid`.
 
     Raises:
         ResultError: when there is no such folder, it holds no result, or one of them is broken.
@@ -253,14 +255,24 @@ def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Mea
         ...     assert measured.require_system_ci95()[1] <= 20, measured
     """
     from energyscore.api.measurement import of_result
+    from energyscore.results.latest import latest_only, newer_invalid, say_newer_invalid
+    from energyscore.results.result import Caution
     from energyscore.results.store import load_results
 
     check_flags(every=every)
-    results = [result for _, result in load_results([read_path("folder", folder)])]
-    if not every:
-        newest = {one.identity: one for one in sorted(results, key=lambda one: one.created_at)}
-        results = [result for result in results if result is newest[result.identity]]
-    return [of_result(result) for result in results]
+    loaded = load_results([read_path("folder", folder)])
+    if every:
+        return [of_result(result) for _, result in loaded]
+    invalid = newer_invalid(loaded)
+    found = []
+    for path, result in sorted(latest_only(loaded), key=lambda entry: entry[0]):
+        measured = of_result(result)
+        if result.identity in invalid:
+            message = say_newer_invalid(*invalid[result.identity], path)
+            caution = Caution(code="newer_invalid", message=message)
+            measured = replace(measured, cautions=(*measured.cautions, caution))
+        found.append(measured)
+    return found
 
 
 class _Progress:

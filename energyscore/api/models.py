@@ -17,7 +17,8 @@ from energyscore.measurement.suite.options import RunOptions, read_options
 from energyscore.protocol import bundled
 from energyscore.protocol.model import parse_model
 from energyscore.protocol.task import TaskSpec, find_task, load_tasks
-from energyscore.results.store import load_result, result_files
+from energyscore.results.folder import result_files
+from energyscore.results.store import load_result
 
 GIVEN = "queries given to energyscore.measure.jsonl"
 """The file of queries that were given: results call their dataset so."""

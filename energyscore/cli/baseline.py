@@ -43,13 +43,13 @@ def save(
     from energyscore.base.errors import UnsupportedError
     from energyscore.base.text import terminal_text
     from energyscore.cli.console import message_console
+    from energyscore.cli.latest import latest
     from energyscore.judge.baseline import current_commit, save_baselines
-    from energyscore.judge.rating import latest_only
     from energyscore.results.names import label_of
     from energyscore.results.store import load_results
 
-    loaded = sorted((result for _, result in load_results(paths)), key=lambda one: one.created_at)
-    results = loaded if every else latest_only(loaded)
+    loaded = sorted(load_results(paths), key=lambda entry: entry[1].created_at)
+    results = [result for _, result in (loaded if every else latest(loaded, "--all takes all."))]
     saved = save_baselines(folder, results, *current_commit())
     for result, one in zip(results, saved, strict=True):
         name = terminal_text(f"{result.task.id}, {label_of(result)}")

@@ -67,24 +67,22 @@ def bundle(
         to_bundle,
         why_not_official,
     )
+    from energyscore.results.latest import set_aside, without_copies
     from energyscore.results.store import load_results
 
     _check_place(out, force=force)
-    loaded = load_results(paths)
-    files = {id(result): path for path, result in loaded}
-    results = rating.without_copies(result for _, result in loaded)
-    if len(results) > MOST_RESULTS:
+    loaded = without_copies(load_results(paths))
+    if len(loaded) > MOST_RESULTS:
         raise UsageError(
-            f"The submission would hold {len(results):,} results; {MOST_RESULTS:,} are read at "
+            f"The submission would hold {len(loaded):,} results; {MOST_RESULTS:,} are read at "
             "most.",
             "Make several of fewer results.",
         )
-    others = rating.set_aside(results)
-    stars = rating.rate(results, DEFAULT_SCALE)
+    others = [result for _, result in set_aside(loaded)]
+    stars = rating.rate([result for _, result in loaded], DEFAULT_SCALE)
     tasks = load_tasks()
     entries = []
-    for result, rated in zip(results, stars, strict=True):
-        path = files[id(result)]
+    for (path, result), rated in zip(loaded, stars, strict=True):
         points = why_not_official(result, tasks)
         if points and not allow_unofficial:
             raise UsageError(

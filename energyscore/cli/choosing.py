@@ -29,30 +29,27 @@ def choose(
             one of the files.
         ResultError: when a path cannot be read.
     """
-    from energyscore.judge.rating import latest_only, rate
+    from energyscore.judge.rating import rate
+    from energyscore.results.latest import latest_only
 
     loaded = load_shown(paths)
     beside = load_shown(among) if among else []
     keep_inputs(out, [path for path, _ in (*loaded, *beside)])
-    files = {id(result): shown_path(path) for path, result in loaded}
-    own = latest_only(result for _, result in loaded)
-    identities = {result.identity for result in own}
+    own = latest_only(loaded)
+    identities = {result.identity for _, result in own}
     # A result that was named stays, even if there is a newer one of the same measurement.
-    others = [
-        result
-        for result in latest_only(result for _, result in beside)
-        if result.identity not in identities
-    ]
+    others = [entry for entry in latest_only(beside) if entry[1].identity not in identities]
     together = [*own, *others]
+    ratings = rate([result for _, result in together], scale)
     rated = [
-        RatedResult(result, rating, files.get(id(result), ""))
-        for result, rating in zip(together, rate(together, scale), strict=True)
+        RatedResult(result, rating, shown_path(path))
+        for (path, result), rating in zip(together, ratings, strict=True)
     ]
     report = told_apart(rated)[: len(own)]
     report = _only(report, "model", model, lambda entry: (entry.name, entry.result.model.id))
     report = _only(report, "task", task, lambda entry: (entry.result.task.id,))
     chosen = {entry.result.identity for entry in report}
-    say_set_aside([result for _, result in loaded], "to take one, name its file.", chosen)
+    say_set_aside(loaded, "to take one, name its file.", chosen)
     return report
 
 

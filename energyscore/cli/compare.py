@@ -62,6 +62,7 @@ def compare(
       energyscore compare results-a results-b --allow power_limit --format markdown
     """
     from energyscore.base.text import json_text, terminal_text
+    from energyscore.cli.shared import say_note
     from energyscore.judge.compare import compare as compare_measured
     from energyscore.judge.conditions import check_allowed
     from energyscore.judge.figure_files import load_measured
@@ -69,8 +70,8 @@ def compare(
 
     allowed = check_allowed(allow or ())
     comparison = compare_measured(
-        load_measured([before], scale, every=every),
-        load_measured([after], scale, every=every),
+        load_measured([before], scale, every=every, note=say_note),
+        load_measured([after], scale, every=every, note=say_note),
         allowed,
     )
     if form is CompareFormat.table:

@@ -186,7 +186,6 @@ def gate(
     from energyscore.base.errors import UsageError
     from energyscore.base.text import json_text
     from energyscore.base.writing import write_atomically
-    from energyscore.cli.shared import say_note
     from energyscore.judge.figure_files import load_measured
     from energyscore.judge.gate import run_gate
     from energyscore.judge.policy import DEFAULT_POLICY, rule_of_options, with_options
@@ -228,9 +227,10 @@ def gate(
         return
     if not paths:
         raise UsageError("No result is named.", "Name results, or folders of them.")
-    measured = load_measured(paths, whole.scale, every=every, baselines=False, note=say_note)
+    cautions: list[str] = []
+    measured = load_measured(paths, whole.scale, every=every, baselines=False, note=cautions.append)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    verdict = run_gate(measured, known, whole, now, load_tasks())
+    verdict = run_gate(measured, known, whole, now, load_tasks(), cautions)
     outputs = {
         "json": (json_text(verdict.model_dump_json(indent=2)) + "\n").encode(),
         "junit": to_junit(verdict),

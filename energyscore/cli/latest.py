@@ -1,4 +1,4 @@
-"""The newest of each measurement, and a word on stderr about those that are set aside for it."""
+"""The latest of each measurement, and a word on stderr about those that are set aside for it."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -10,27 +10,38 @@ if TYPE_CHECKING:
 _MOST = 5
 
 
-def latest(loaded: "Sequence[tuple[Path, Result]]") -> "list[tuple[Path, Result]]":
-    """The newest result of each measurement with its file; the others are named on stderr."""
-    from energyscore.judge.rating import latest_only
+def latest(
+    loaded: "Sequence[tuple[Path, Result]]", remedy: str = "--all shows all."
+) -> "list[tuple[Path, Result]]":
+    """The latest result of each measurement with its file; the others are named on stderr."""
+    from energyscore.results.latest import latest_only
 
-    results = [result for _, result in loaded]
-    files = {id(result): path for path, result in loaded}
-    say_set_aside(results, "--all shows all.")
-    return [(files[id(result)], result) for result in latest_only(results)]
+    kept = latest_only(loaded)
+    say_set_aside(loaded, remedy, {result.identity for _, result in kept})
+    return kept
 
 
 def say_set_aside(
-    results: "Sequence[Result]", remedy: str, identities: Collection[str] | None = None
+    loaded: "Sequence[tuple[Path, Result]]", remedy: str, identities: Collection[str]
 ) -> None:
-    """Name in one line on stderr what `latest_only` leaves out, of these identities only."""
-    from energyscore.cli.console import message_console
-    from energyscore.judge.rating import set_aside
+    """Name on stderr what `latest_only` leaves out, of these identities only.
 
+    Of each identity a newer result that is invalid is a caution; the others are one note.
+    """
+    from energyscore.base.files import shown_path
+    from energyscore.cli.console import message_console
+    from energyscore.cli.shared import say_note
+    from energyscore.results.latest import latest_only, newer_invalid, say_newer_invalid, set_aside
+
+    loaded = [entry for entry in loaded if entry[1].identity in identities]
+    used = {result.identity: shown_path(path) for path, result in latest_only(loaded)}
+    invalid = newer_invalid(loaded)
+    for name, (path, result) in invalid.items():
+        say_note(say_newer_invalid(shown_path(path), result, used[name]))
     others = [
         result
-        for result in set_aside(results)
-        if identities is None or result.identity in identities
+        for _, result in set_aside(loaded)
+        if result.identity not in invalid or result != invalid[result.identity][1]
     ]
     if others:
         message_console().print(

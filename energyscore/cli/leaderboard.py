@@ -90,9 +90,9 @@ def leaderboard(
     from energyscore.base.lookup import resolve
     from energyscore.judge.leaderboard import build
     from energyscore.judge.leaderboard_sources import find_sources
-    from energyscore.judge.rating import without_copies
     from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, load_scale
     from energyscore.publish.formats import LEADERBOARD_EXPORTERS
+    from energyscore.results.latest import without_copies
 
     official = form is BoardFormat.official
     if out is not None and not official:
@@ -107,10 +107,8 @@ def leaderboard(
         paths, task, reference, real_path(folder) if official else None, skip=say_skipped
     )
     _say(sources.notes)
-    files = {id(result): shown_path(path) for path, result in sources.results}
-    results = without_copies([result for _, result in sources.results])
     board = build(
-        [(files[id(result)], result) for result in results],
+        [(shown_path(path), result) for path, result in without_copies(sources.results)],
         sources.published,
         reference,
         bands,

@@ -265,7 +265,7 @@ def run(
     from energyscore.measurement.options import Options
     from energyscore.measurement.session import Session
     from energyscore.publish.formats import EXPORTERS
-    from energyscore.publish.results_folder import rated_own, write_csv
+    from energyscore.publish.results_folder import ResultsFolder
     from energyscore.results.store import CSV_NAME
 
     demo = not tasks and not model and dataset is None
@@ -303,9 +303,10 @@ def run(
                 "No task and no model named: a demonstration of text_generation with few queries. "
                 "Name a task for its whole protocol, or add --quick to it."
             )
-        session = Session(options, observer, lambda: write_csv(out))
+        folder = ResultsFolder(out, lambda error: observer.warn(f"left out: {error.message}"))
+        session = Session(options, observer, folder.write_csv)
         failures = session.measure_all()
-    report = rated_own(out, {path for path, _ in session.results})
+        report = folder.rated_own([path for path, _ in session.results])
     if form is Format.json:
         sys.stdout.buffer.write(resolve(EXPORTERS, "json")(report))
         sys.stdout.buffer.flush()

@@ -40,7 +40,8 @@ def load_shown(paths: Iterable[Path]) -> "list[tuple[Path, Result]]":
         ResultError: as `load_results`, and when none can be read.
     """
     from energyscore.base.errors import ResultError
-    from energyscore.results.store import UNREADABLE, load_results
+    from energyscore.results.folder import UNREADABLE
+    from energyscore.results.store import load_results
 
     loaded = load_results(paths, say_skipped)
     if not loaded:

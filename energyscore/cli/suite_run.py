@@ -13,6 +13,7 @@ from rich.markup import escape
 from energyscore.base.errors import MeterError, UsageError
 from energyscore.cli.choices import Format
 from energyscore.cli.console import message_console
+from energyscore.cli.shared import say_skipped
 from energyscore.cli.suite_view import (
     Outlook,
     SuiteProgress,
@@ -220,7 +221,11 @@ def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) ->
 
     outlooks = []
     for planned in plan:
-        earlier = store.find_results(planned.folder(out)) if planned.model else []
+        earlier = (
+            store.load_results([planned.folder(out)], say_skipped, may_be_empty=True)
+            if planned.model
+            else []
+        )
         on_gpu = has_gpu and planned.entry.options.device != "cpu"
         time_needed = estimate(planned, (result for _, result in earlier), on_gpu=on_gpu)
         record = record_before(planned, out, fresh=fresh)

@@ -21,13 +21,13 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from energyscore.base.errors import ResultError, did_you_mean, first_problem
-from energyscore.base.files import is_dir, is_file
+from energyscore.base.files import is_file
 from energyscore.base.writing import write_atomically
 from energyscore.judge.figures import conditions_of, hardware_key
 from energyscore.judge.headline import headline_of
 from energyscore.judge.rating import why_unratable
 from energyscore.results.consistency import contradiction
-from energyscore.results.folder import kind_of, visible_files
+from energyscore.results.folder import kind_of, load_files
 from energyscore.results.result import Part, Result, unique_keys
 from energyscore.results.store import UNSOUND
 
@@ -149,20 +149,9 @@ def find_baselines(folder: Path) -> list[tuple[Path, Baseline]]:
     """The baselines of a folder, by hardware, task and model.
 
     Raises:
-        ResultError: when the folder is not there, holds none, or one of them is broken.
+        ResultError: when the folder does not exist, holds none, or one of them is broken.
     """
-    if not is_dir(folder):
-        raise ResultError(
-            f"There is no folder {folder}.", "`energyscore baseline save RESULTS` makes baselines."
-        )
-    files = visible_files(folder, "*.json")
-    paths = [path for path in files if kind_of(path) in ("baseline", "broken")]
-    if not paths:
-        raise ResultError(
-            f"The folder {folder} holds no baselines.",
-            "`energyscore baseline save RESULTS` makes some.",
-        )
-    return [(path, load_baseline(path)) for path in paths]
+    return load_files([folder], {"baseline": load_baseline})
 
 
 def find_baseline(name: str, folder: Path) -> tuple[Path, Baseline]:

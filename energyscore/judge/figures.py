@@ -6,7 +6,7 @@ is None: it is told, and taken neither for equal nor for different.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, get_args
 
@@ -256,13 +256,3 @@ def _figure(
     if energy_wh < LEAST_WH:
         return Figure(None, f"its energy is below {LEAST_WH:g} Wh: no meter tells so little")
     return Figure(Sample(energy_wh, std, runs), estimated=estimated)
-
-
-def newest_of(measured: Sequence[Measured]) -> list[Measured]:
-    """The newest of each identity, in the order in which identities first occur."""
-    newest: dict[str, Measured] = {}
-    for one in measured:
-        known = newest.get(one.identity)
-        if known is None or one.created_at >= known.created_at:
-            newest[one.identity] = one
-    return list(newest.values())

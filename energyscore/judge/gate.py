@@ -89,6 +89,7 @@ def run_gate(
     policy: Policy,
     created_at: str,
     tasks: Collection[str] = (),
+    cautions: Sequence[str] = (),
 ) -> Verdict:
     """Hold measurements to a policy.
 
@@ -98,10 +99,11 @@ def run_gate(
         policy: the rules.
         created_at: the verdict's time, UTC, ISO 8601.
         tasks: names of tasks that are known, to find a misspelt one in a rule that nothing fits.
+        cautions: what is to be known of the files that were read.
     """
     checks: list[Check] = []
     unfitted: list[str] = []
-    notes: list[str] = []
+    notes: list[str] = [f"caution: {text}" for text in cautions]
     for rule in policy.rules:
         fitting = [one for one in measured if rule.fits(one)]
         if not fitting:

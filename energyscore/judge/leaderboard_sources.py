@@ -13,9 +13,9 @@ from energyscore.judge.board_folder import is_own_board
 from energyscore.judge.official import Published, is_our_table, is_published, read_published
 from energyscore.protocol.scales import Scale
 from energyscore.protocol.task import load_tasks
-from energyscore.results.folder import Skip, visible_files
+from energyscore.results.folder import UNREADABLE, Skip, result_files, visible_files
 from energyscore.results.result import Result
-from energyscore.results.store import UNREADABLE, load_results, result_files
+from energyscore.results.store import load_results
 
 _MOST_NAMES = 5
 _FACTOR = 100  # further off than any model is; Wh taken for kWh are 1,000 times too many

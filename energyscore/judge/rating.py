@@ -18,7 +18,7 @@ Stars come with the probability of each, from what is known of the figure's unce
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -242,42 +242,6 @@ def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[object, ...] 
         gpus or (result.environment.cpu, result.environment.cpu_count),
         (headline.basis, headline.estimated),
     )
-
-
-def latest_only(results: Iterable[Result]) -> list[Result]:
-    """The newest result of each identity, in the order in which identities first occur.
-
-    An invalid one counts only where there is no valid one: a spoilt repeat takes back no figure.
-    """
-    newest: dict[str, Result] = {}
-    for result in results:
-        known = newest.get(result.identity)
-        if known is None or _rank(result) >= _rank(known):
-            newest[result.identity] = result
-    return list(newest.values())
-
-
-def without_copies(results: Iterable[Result]) -> list[Result]:
-    """Each result once, however many copies of it there are."""
-    known: dict[str, list[Result]] = {}
-    found = []
-    for result in results:
-        alike = known.setdefault(result.identity, [])
-        if result not in alike:
-            alike.append(result)
-            found.append(result)
-    return found
-
-
-def set_aside(results: Iterable[Result]) -> list[Result]:
-    """What `latest_only` leaves out, but for copies."""
-    results = list(results)
-    kept = latest_only(results)
-    return without_copies([*kept, *results])[len(kept) :]
-
-
-def _rank(result: Result) -> tuple[bool, str]:
-    return result.valid, result.created_at
 
 
 def why_unratable(result: Result) -> str:

@@ -255,7 +255,7 @@ class Session:
             gpus_chosen_by=metering.chosen_by,
             occupied_gpus=metering.occupied,
             shared=metering.shared,
-            environment=with_selftest(options.out, machine),
+            environment=with_selftest(options.out, machine, self._observer.warn),
             meters=tuple(meter.name for meter in metering.meters),
             country=self._country,
             request=options.request,

@@ -7,17 +7,24 @@ anything, a result that was cut off among it, and counts as broken. Files of oth
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from energyscore.base.errors import ResultError
-from energyscore.base.files import is_file
+from energyscore.base.files import is_dir, is_file, real_path
 
 Kind: TypeAlias = Literal["result", "baseline", "broken", "other"]
 Skip: TypeAlias = Callable[[ResultError], None]
 """Is told why something is left out."""
+T = TypeVar("T")
+
+UNREADABLE = "Restore the files, or measure again."
+_MADE_BY: dict[Kind, str] = {
+    "result": "`energyscore run` writes results.",
+    "baseline": "`energyscore baseline save RESULTS` makes baselines.",
+}
 
 _RESULT_NAME = re.compile(r"\d{8}T\d{6}Z_(reasoning-[a-z]+_)?[0-9a-f]{10}\.json", re.IGNORECASE)
 _RESULT_HEAD = re.compile(rb'\s*\{\s*"schema_version"')
@@ -68,6 +75,89 @@ def kind_of(path: Path) -> Kind:
     if kind == "baseline":
         return "baseline"
     return "result" if "schema_version" in content and kind is None else "other"
+
+
+def load_files(
+    paths: Iterable[Path],
+    readers: Mapping[Kind, Callable[[Path], T]],
+    skip: Skip | None = None,
+    *,
+    in_folders: Collection[Kind] = ("result", "baseline"),
+    may_be_empty: bool = False,
+) -> list[tuple[Path, T]]:
+    """Read files, and folders all the way down; each file once.
+
+    Args:
+        paths: the files and folders.
+        readers: what reads each kind of file that is wanted; the first one also reads what is
+            broken, or named and of no such kind, to say what is wrong with it.
+        skip: is told of a file or folder in a folder that cannot be read and is left out. None:
+            it is an error, as a file that is named always is: no check may pass by overlooking.
+        in_folders: the kinds that count in folders; others are read when they are named.
+        may_be_empty: a folder need not hold anything, or exist.
+
+    Returns:
+        What was read with its path as it was given, in the order of `paths`, a folder's sorted.
+
+    Raises:
+        ResultError: when a path does not exist, a folder holds nothing of a wanted kind, or a file
+            cannot be read.
+    """
+    loaded: dict[Path, tuple[Path, T] | None] = {}
+    first = next(iter(readers.values()))
+    kinds = [kind for kind in readers if kind in in_folders]
+    for path in paths:
+        in_folder = is_dir(path) or (may_be_empty and not path.exists())
+        found = _in_folder(path, kinds, skip) if in_folder else [_named(path)]
+        if not found and not may_be_empty:
+            raise _nothing_in(path, kinds, skip)
+        for file, kind in found:
+            place = real_path(file)
+            if place in loaded and (in_folder or loaded[place]):
+                continue
+            try:
+                loaded[place] = file, readers.get(kind, first)(file)
+            except ResultError as error:
+                if skip is None or not in_folder:
+                    raise
+                loaded[place] = None
+                skip(error)
+    return [entry for entry in loaded.values() if entry]
+
+
+def result_files(folder: Path, skip: Skip | None = None) -> list[Path]:
+    """The files in a folder, all the way down, that claim to be results or are broken, sorted.
+
+    Raises:
+        ResultError: when a folder cannot be read and `skip` is None.
+    """
+    return [path for path, _ in _in_folder(folder, ["result"], skip)]
+
+
+def _in_folder(folder: Path, kinds: Collection[Kind], skip: Skip | None) -> list[tuple[Path, Kind]]:
+    """The files in a folder that are of these kinds or broken, each with its kind."""
+    known = ((path, kind_of(path)) for path in visible_files(folder, "*.json", skip))
+    return [(path, kind) for path, kind in known if kind == "broken" or kind in kinds]
+
+
+def _nothing_in(folder: Path, kinds: Collection[Kind], skip: Skip | None) -> ResultError:
+    kept = "baseline" not in kinds and _in_folder(folder, ["baseline"], skip)
+    holds = "baselines only, no" if kept else "no"
+    return ResultError(
+        f"The folder {folder} holds {holds} {' or '.join(f'{kind}s' for kind in kinds)}.",
+        " ".join(_MADE_BY[kind] for kind in kinds),
+    )
+
+
+def _named(path: Path) -> tuple[Path, Kind]:
+    if not is_file(path):
+        raise ResultError(f"{path} does not exist.", "Name a result file or a folder of them.")
+    if path.suffix.lower() == ".csv":
+        raise ResultError(
+            f"{path} is a CSV file: this command takes results, JSON files or folders of them.",
+            "Name the folder of the results; `energyscore leaderboard` ranks official CSVs.",
+        )
+    return path, kind_of(path)
 
 
 def _walk(

@@ -18,14 +18,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from energyscore.base.errors import ResultError
-from energyscore.base.files import is_dir, is_file, real_path
 from energyscore.base.writing import locked, sync_folder, write_atomically
 from energyscore.results.consistency import contradiction
-from energyscore.results.folder import Skip, kind_of, visible_files
+from energyscore.results.folder import Skip, load_files
 from energyscore.results.raw import RawRun, raw_of
 from energyscore.results.result import RawPart, Result, Run, parse_result, result_to_json
 
-UNREADABLE = "Restore the files, or measure again."
 UNSOUND = "Restore the file as it was, or measure again."
 
 CSV_NAME = "results.csv"
@@ -77,83 +75,11 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
     return path
 
 
-def load_results(paths: Iterable[Path], skip: Skip | None = None) -> list[tuple[Path, Result]]:
-    """Read results from files, and from folders all the way down; each file once.
-
-    Args:
-        paths: the files and folders.
-        skip: is told of a file in a folder that cannot be read, which is then left out, if need be
-            all of them. None: such a file is an error, as one that is named always is: no check
-            may pass by overlooking.
-
-    Returns:
-        Each result with its path as it was given, in the order of `paths`, those of a folder
-        sorted.
-
-    Raises:
-        ResultError: when a path does not exist, a folder holds no result, or a file is not one.
-    """
-    loaded: dict[Path, tuple[Path, Result]] = {}
-    skipped: set[Path] = set()
-    for path in paths:
-        in_folder = is_dir(path)
-        for file in _files_of(path, skip) if in_folder else [_named_file(path)]:
-            place = real_path(file)
-            if place in loaded or (in_folder and place in skipped):
-                continue
-            try:
-                loaded[place] = file, load_result(file)
-            except ResultError as error:
-                if skip is None or not in_folder:
-                    raise
-                skipped.add(place)
-                skip(error)
-    return list(loaded.values())
-
-
-def _files_of(folder: Path, skip: Skip | None) -> list[Path]:
-    files = result_files(folder, skip)
-    if not files:
-        raise ResultError(
-            f"The folder {folder} holds no results.", "`energyscore run` writes some."
-        )
-    return files
-
-
-def _named_file(path: Path) -> Path:
-    if not is_file(path):
-        raise ResultError(f"{path} does not exist.", "Name a result file or a folder of them.")
-    if path.suffix.lower() == ".csv":
-        raise ResultError(
-            f"{path} is a CSV file: this command takes results, JSON files or folders of them.",
-            "Name the folder of the results; `energyscore leaderboard` ranks official CSVs.",
-        )
-    return path
-
-
-def result_files(folder: Path, skip: Skip | None = None) -> list[Path]:
-    """The files in a folder, all the way down, that claim to be results or are broken, sorted.
-
-    Args:
-        folder: the folder.
-        skip: is told of a folder in it that cannot be read and is left out; None: an error.
-
-    Raises:
-        ResultError: when a folder cannot be read and `skip` is None.
-    """
-    files = visible_files(folder, "*.json", skip)
-    return [path for path in files if kind_of(path) in ("result", "broken")]
-
-
-def find_results(folder: Path) -> list[tuple[Path, Result]]:
-    """The results in a folder, all the way down; files that are none, or broken, are let be."""
-    found = []
-    for path in sorted(folder.rglob("*.json")):
-        if not path.is_file():
-            continue  # a pipe would be waited for
-        with contextlib.suppress(ResultError):
-            found.append((path, load_result(path)))
-    return found
+def load_results(
+    paths: Iterable[Path], skip: Skip | None = None, *, may_be_empty: bool = False
+) -> list[tuple[Path, Result]]:
+    """Read results from files and folders; see `load_files`."""
+    return load_files(paths, {"result": load_result}, skip, may_be_empty=may_be_empty)
 
 
 def load_result(path: Path) -> Result:

@@ -113,8 +113,8 @@ def test_a_folder_is_read_whole_and_a_baseline_like_its_result(tmp_path):
     assert energyscore.load(path).name == "org/c"
 
 
-def test_of_a_folder_the_newest_of_each_measurement_is_read(tmp_path):
-    """Of `a` 3 Wh were measured first and 2 Wh later; the newest counts even if it is invalid."""
+def test_of_a_folder_the_latest_of_each_measurement_is_read(tmp_path):
+    """Of `a` 3 Wh were measured first and 2 Wh later; a newer invalid one is a caution."""
     for name, identity, day, wh, invalid in (
         ("1", "a", 2, 2.0, []),
         ("2", "a", 1, 3.0, []),
@@ -125,8 +125,15 @@ def test_of_a_folder_the_newest_of_each_measurement_is_read(tmp_path):
         when = f"2026-01-0{day}T00:00:00Z"
         result = make_result(runs=runs, identity=identity * 64, created_at=when, invalid=invalid)
         written(tmp_path, result, f"{name}.json")
-    newest = energyscore.load_all(tmp_path)
-    assert [one.gpu_wh_per_1k_queries for one in newest] == pytest.approx([2.0, 5.0])
+    latest = energyscore.load_all(tmp_path)
+    assert [one.gpu_wh_per_1k_queries for one in latest] == pytest.approx([2.0, 4.0])
+    assert [[caution.code for caution in one.cautions] for one in latest] == [
+        [],
+        ["newer_invalid"],
+    ]
+    assert latest[1].cautions[0].message == (
+        f"{tmp_path}/4.json is newer and invalid (a GPU was lost); {tmp_path}/3.json is used"
+    )
     every = energyscore.load_all(tmp_path, every=True)
     assert [one.gpu_wh_per_1k_queries for one in every] == pytest.approx([2.0, 3.0, 4.0, 5.0])
 

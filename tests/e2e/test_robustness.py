@@ -16,7 +16,7 @@ from energyscore.base.errors import ResultError, TaskError
 from energyscore.judge.rating import rate
 from energyscore.protocol.task import bundled_tasks_dir, load_task
 from energyscore.results.result import parse_result, result_to_json
-from energyscore.results.store import find_results, result_folder
+from energyscore.results.store import load_results, result_folder
 
 
 def changed(**score):
@@ -95,7 +95,7 @@ def test_streams_that_cannot_be_written(two_results, redirection):
 
 def test_a_pipe_among_the_results_is_not_waited_for(two_results):
     os.mkfifo(two_results / "pipe.json")
-    assert len(find_results(two_results)) == 2
+    assert len(load_results([two_results])) == 2
     assert energyscore("rate", two_results).status == 0
 
 

@@ -9,13 +9,10 @@ import time
 import jsonschema
 import pytest
 from support.commands import energyscore, environment, only_result
-from support.results import make_result
 
 from energyscore.measurement.environment import describe
 from energyscore.measurement.selftest.report import make_selftest, save_selftest
-from energyscore.publish.results_folder import rated_own
 from energyscore.results.result import json_schema, parse_result
-from energyscore.results.store import save_result
 
 
 @pytest.fixture(scope="module")
@@ -147,20 +144,6 @@ def test_fewer_rows_than_queries_is_a_caution_or_refused(tmp_path, tiny_model, p
     result = only_result(tmp_path / "out")
     assert result["workload"]["queries"] == 5
     assert "fewer_queries" in [caution["code"] for caution in result["cautions"]]
-
-
-@pytest.mark.parametrize(
-    "earlier",
-    [{"created_at": "2026-06-01T00:00:00Z"}, {"created_at": "2025-06-01T00:00:00Z"}],
-    ids=["clock set back", "clock as it was"],
-)
-@pytest.mark.parametrize("invalid", [(), ("the GPU was lost",)], ids=["valid", "invalid"])
-def test_a_session_shows_what_it_measured_beside_the_same_from_before(tmp_path, earlier, invalid):
-    save_result(tmp_path, make_result(**earlier))
-    save_result(tmp_path, make_result("org/other", identity="1" * 64))
-    own = make_result(created_at="2026-01-01T00:00:00Z", invalid=invalid)
-    path = save_result(tmp_path, own)
-    assert [entry.result for entry in rated_own(tmp_path, {path})] == [own]
 
 
 RESUMED = ("--queries", 400, "--repeats", 4, "--quick", "--device", "cpu")

@@ -94,7 +94,7 @@ def test_only_reports_are_removed(folder):
         (("--max", "gpu_wh<=1"), 2, "unknown figure 'gpu_wh'"),
         (("--policy", "p.yaml"), 2, "must hold a mapping"),
         (("--max-regression", "5%"), 2, "none is named"),
-        (("--max-regression", "5%", "--baseline", "out"), 2, "holds neither"),
+        (("--max-regression", "5%", "--baseline", "out"), 2, "holds no results or baselines"),
         (("--min-stars", "4", "--scale", "nowhere"), 2, "nowhere"),
     ],
 )

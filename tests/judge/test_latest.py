@@ -9,7 +9,7 @@ import pytest
 from support.results import make_result, make_run
 
 from energyscore.cli.latest import describe
-from energyscore.judge.rating import latest_only, set_aside, without_copies
+from energyscore.results.latest import latest_only, set_aside, without_copies
 from energyscore.results.result import result_to_json
 
 OLD, NEW = "2026-01-02T03:04:05Z", "2026-03-02T03:04:05Z"
@@ -95,8 +95,8 @@ def test_all_that_are_shown_are_counted(folder, command):
 def test_a_newer_one_that_is_invalid_is_set_aside_and_called_so():
     good = measured("org/m", 4.0)
     bad = measured("org/m", 6.0, NEW, invalid=["it was stopped"])
-    assert latest_only([good, bad]) == [good]
-    assert set_aside([bad, good]) == [bad]
+    assert latest_only([(1, good), (2, bad)]) == [(1, good)]
+    assert set_aside([(1, bad), (2, good)]) == [(1, bad)]
     assert describe([bad]) == (
         "1 invalid measurement of the same model and setting (org/m, 2026-03-02 03:04: invalid)"
     )
@@ -104,8 +104,8 @@ def test_a_newer_one_that_is_invalid_is_set_aside_and_called_so():
 
 
 def test_many_are_grouped():
-    many = [measured("org/m", wh, f"2026-01-{wh:02}T00:00:00Z") for wh in range(1, 10)]
-    others = set_aside(many)
+    many = [(wh, measured("org/m", wh, f"2026-01-{wh:02}T00:00:00Z")) for wh in range(1, 10)]
+    others = [result for _, result in set_aside(many)]
     assert len(others) == 8
     said = describe(others)
     assert said.startswith("8 older measurements")
@@ -116,4 +116,62 @@ def test_many_are_grouped():
 def test_copies_are_told_from_others_with_the_same_name():
     first, second = measured("org/m", 4.0), measured("org/m", 5.0)
     copy = first.model_copy(deep=True)
-    assert without_copies([first, second, copy]) == [first, second]
+    loaded = [("a", first), ("b", second), ("c", copy)]
+    assert without_copies(loaded) == loaded[:2]
+
+
+def test_the_newest_of_each_identity_counts():
+    old, new, other = measured("a/a", 1), measured("a/a", 1, NEW), measured("b/b", 1)
+    assert latest_only([(1, new), (2, other), (3, old)]) == [(1, new), (2, other)]
+
+
+def test_an_invalid_repeat_replaces_no_valid_result():
+    def made(month, invalid=()):
+        return measured("a/a", 1, f"2026-{month:02}-01T00:00:00Z", invalid=invalid)
+
+    old, good, bad, worse = made(1), made(2), made(3, ["hot"]), made(4, ["hot"])
+    assert latest_only(enumerate([worse, old, good, bad])) == [(2, good)]
+    assert latest_only(enumerate([worse, bad])) == [(0, worse)]
+
+
+@pytest.fixture
+def spoiled(folder):
+    """The newest measurement of org/m is invalid."""
+    bad = measured("org/m", 1.0, "2026-04-02T03:04:05Z", invalid=["a GPU was lost"])
+    (folder / "results/bad.json").write_text(result_to_json(bad))
+    return folder
+
+
+NEWER = "results/bad.json is newer and invalid (a GPU was lost); results/new.json is used"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("rate", "results"),
+        ("page", "results", "-o", "site"),
+        ("label", "results", "--model", "org/m"),
+        ("baseline", "save", "results"),
+        ("compare", "results", "results/other.json", "--allow", "model"),
+    ],
+)
+def test_a_newer_invalid_result_is_a_caution(spoiled, command, arguments):
+    said = [line for line in command(*arguments).stderr.splitlines() if "caution" in line]
+    assert f"caution: {NEWER}" in said
+
+
+def test_the_gate_judges_the_newest_valid_result_and_names_a_newer_invalid_one(spoiled, command):
+    limits = ("--max", "gpu_wh_per_1k_queries<=100")
+    done = command("gate", "results", *limits, "--format", "json")
+    verdict = json.loads(done.stdout)
+    assert (done.status, verdict["verdict"]) == (0, "pass")
+    assert verdict["notes"] == [f"caution: {NEWER}"]
+    assert {check["source"] for check in verdict["checks"]} == {
+        "results/new.json",
+        "results/other.json",
+    }
+    assert NEWER in command("gate", "results", *limits).stdout
+    stars = json.loads(command("rate", "results", "--format", "json").stdout)["results"]
+    judged = command("gate", "results", "--min-stars", "1", "--format", "json")
+    shown = {one["source"]: one["value"] for one in json.loads(judged.stdout)["checks"]}
+    assert shown == {one["file"]: one["rating"]["stars"] for one in stars}

@@ -9,7 +9,7 @@ from support.results import make_cpu_run, make_result, make_run
 from energyscore.base.errors import InvalidResult, UsageError
 from energyscore.cli import card, label
 from energyscore.cli.app import app
-from energyscore.judge.rating import cohort_key, latest_only, rate
+from energyscore.judge.rating import cohort_key, rate
 from energyscore.judge.stars import stars_for
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.results.result import parse_result, result_to_json
@@ -178,23 +178,6 @@ def test_nothing_measured_is_no_figure_and_no_stars():
     result = make_result(runs=[make_run(joules=None)])
     assert cohort_key(result) is None
     assert rate([result])[0].stars is None
-
-
-def test_the_newest_of_each_identity_counts():
-    old = make_result("a/a", created_at="2026-01-01T00:00:00Z", identity="1" * 64)
-    new = make_result("a/a", created_at="2026-02-01T00:00:00Z", identity="1" * 64)
-    other = make_result("b/b", identity="2" * 64)
-    assert latest_only([new, other, old]) == [new, other]
-
-
-def test_a_spoilt_repeat_hides_no_valid_result():
-    def made(month, invalid=()):
-        at = f"2026-{month:02}-01T00:00:00Z"
-        return make_result("a/a", created_at=at, identity="1" * 64, invalid=invalid)
-
-    old, good, bad, worse = made(1), made(2), made(3, ["hot"]), made(4, ["hot"])
-    assert latest_only([worse, old, good, bad]) == [good]
-    assert latest_only([worse, bad]) == [worse]
 
 
 def test_a_scale_of_ones_own(tmp_path):

@@ -26,7 +26,7 @@ from energyscore.measurement.selftest.report import (
     selftest_to_json,
     with_selftest,
 )
-from energyscore.results.store import find_results, load_results, save_result
+from energyscore.results.store import load_results, save_result
 
 GPU = "gpu:GPU-0"
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -357,18 +357,22 @@ def test_results_cite_a_selftest_of_the_same_machine_only(tmp_path, change, cite
     report = made(now=datetime.now(UTC))
     save_selftest(tmp_path, report)
     here = machine(**change)
-    assert with_selftest(tmp_path, here).selftest == (report.id if cited else None)
-    assert with_selftest(tmp_path, here).model_copy(update={"selftest": None}) == here
+    assert with_selftest(tmp_path, here, [].append).selftest == (report.id if cited else None)
+    assert with_selftest(tmp_path, here, [].append).model_copy(update={"selftest": None}) == here
 
 
-def test_a_stale_or_broken_selftest_is_not_cited(tmp_path):
+def test_a_stale_selftest_is_not_cited_and_a_broken_one_is_named(tmp_path):
+    said = []
     save_selftest(tmp_path, made(now=datetime.now(UTC) - MAX_AGE + timedelta(minutes=5)))
-    assert with_selftest(tmp_path, machine()).selftest
+    assert with_selftest(tmp_path, machine(), said.append).selftest
     old = save_selftest(tmp_path, made(now=datetime.now(UTC) - MAX_AGE - timedelta(minutes=5)))
-    assert with_selftest(tmp_path, machine()).selftest is None
+    assert with_selftest(tmp_path, machine(), said.append).selftest is None
+    assert said == []
     old.write_text(old.read_text()[:-20])
-    assert with_selftest(tmp_path, machine()).selftest is None
-    assert with_selftest(tmp_path / "nowhere", machine()).selftest is None
+    assert with_selftest(tmp_path, machine(), said.append).selftest is None
+    assert len(said) == 1
+    assert f"the self-test is not cited: {old}" in said[0]
+    assert with_selftest(tmp_path / "nowhere", machine(), said.append).selftest is None
 
 
 def test_a_selftest_among_results_is_passed_over(tmp_path):
@@ -376,7 +380,6 @@ def test_a_selftest_among_results_is_passed_over(tmp_path):
     copy = tmp_path / "org" / "of-another-machine.json"
     copy.write_text(save_selftest(tmp_path, made()).read_text())
     assert [found for found, _ in load_results([tmp_path])] == [path.resolve()]
-    assert [found for found, _ in find_results(tmp_path)] == [path]
 
 
 def test_doctor_tells_of_the_selftest(tmp_path):

@@ -146,7 +146,7 @@ def test_a_named_file_that_is_set_aside_is_told(tmp_path):
     said = []
     (one,) = load_measured(files, note=said.append)
     assert one.source == str(files[1])
-    assert said == [f"{files[0]} is set aside: {files[1]} is the same measurement, made later."]
+    assert said == [f"{files[0]} is set aside: {files[1]} is the same measurement, made later"]
     load_measured([tmp_path], note=said.append)
     load_measured(files, note=said.append, every=True)
     assert len(said) == 1

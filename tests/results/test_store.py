@@ -15,7 +15,6 @@ from energyscore.results.folder import visible_files
 from energyscore.results.store import (
     Journal,
     check_writable,
-    find_results,
     load_results,
     result_folder,
     save_result,
@@ -120,7 +119,6 @@ def test_a_link_to_nothing_among_results_is_passed_over(tmp_path):
     (tmp_path / "gone.json").symlink_to(tmp_path / "was here.json")
     (tmp_path / "round.json").symlink_to(tmp_path / "round.json")
     assert [found for found, _ in load_results([tmp_path])] == [path.resolve()]
-    assert [found for found, _ in find_results(tmp_path)] == [path]
     assert visible_files(tmp_path, "*.json") == [path]
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -164,11 +164,17 @@ def load_selftest(out: Path) -> SelfTest | None:
     return parse_selftest(data, str(path))
 
 
-def with_selftest(out: Path, machine: EnvironmentPart) -> EnvironmentPart:
-    """The same machine, citing the self-test in that folder if it covers this machine."""
+def with_selftest(
+    out: Path, machine: EnvironmentPart, warn: Callable[[str], None]
+) -> EnvironmentPart:
+    """The same machine, citing the self-test in that folder if it covers this machine.
+
+    `warn` is told of a file that was changed or cannot be read: it is not cited.
+    """
     try:
         found = load_selftest(out)
-    except ResultError:
+    except ResultError as error:
+        warn(f"the self-test is not cited: {error.message}")
         return machine
     gpus = [gpu.uuid for gpu in machine.gpus]
     if found is None or found.why_not_of(machine.cpu, gpus, machine.driver):
