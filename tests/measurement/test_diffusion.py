@@ -281,7 +281,7 @@ def test_as_many_steps_and_images_are_made_as_the_task_says(published):
     task = OFFICIAL.model_copy(update={"diffusion": Diffusion(steps=5, images=2)})
     backend, _ = load(published, task)
     called = []
-    backend.pipeline.unet.register_forward_hook(lambda *_: called.append(1))
+    backend.model.unet.register_forward_hook(lambda *_: called.append(1))
     images = images_of(backend, PROMPTS)
     assert len(called) == 5
     assert len(images) == 4

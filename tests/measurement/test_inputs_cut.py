@@ -112,13 +112,13 @@ def test_prompts_count_as_cut_when_no_text_encoder_takes_them_whole():
 
     backend = ImageGeneration()
     prompts = [{"prompt": text} for text in TEXTS]
-    backend.pipeline = SimpleNamespace(components={"tokenizer": tokenizer(10), "unet": None})
+    backend.model = SimpleNamespace(components={"tokenizer": tokenizer(10), "unet": None})
     assert backend.cut_inputs(prompts).limit == 10
-    backend.pipeline.components["tokenizer_2"] = tokenizer(LIMIT)
+    backend.model.components["tokenizer_2"] = tokenizer(LIMIT)
     whole = tokenizer(10**9)
     longer = sum(len(whole(text)["input_ids"]) > LIMIT for text in TEXTS)
     found = backend.cut_inputs(prompts)
     assert (found.queries, found.limit, found.unit) == (longer, LIMIT, "tokens")
     assert 0 < longer < len(prompts)
-    backend.pipeline = SimpleNamespace(components={"vae": object()})
+    backend.model = SimpleNamespace(components={"vae": object()})
     assert backend.cut_inputs(prompts) is None

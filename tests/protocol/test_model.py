@@ -15,7 +15,7 @@ from transformers import (
 
 from energyscore.base.errors import ModelError
 from energyscore.measurement.backends.loading import Blueprint, revision_of
-from energyscore.measurement.backends.processors import load_published, load_tokenizer
+from energyscore.measurement.backends.processors import load_processor, load_tokenizer
 from energyscore.protocol.model import parse_model
 from energyscore.protocol.task import load_tasks
 
@@ -224,7 +224,7 @@ def test_a_tokenizer_that_is_there_and_broken_is_not_said_to_be_missing(tmp_path
 )
 def test_a_folder_without_a_processor_says_what_it_lacks(tmp_path, config, auto_class):
     with pytest.raises(ModelError) as caught:
-        load_published(blueprint_of(config, tmp_path), auto_class)
+        load_processor(blueprint_of(config, tmp_path), auto_class, "feature_extractor")
     said = "has no processor files: none of preprocessor_config.json, processor_config.json"
     assert said in caught.value.message
     assert f"processor.save_pretrained('{tmp_path}')" in caught.value.remedy

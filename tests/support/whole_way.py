@@ -35,7 +35,7 @@ def save(architecture, task: str, folder: Path) -> None:
     backend = resolve(BACKENDS, spec.modality)()
     backend.load(parse_model(f"builtin:{architecture.name}"), spec, "cpu")
     if not isinstance(getattr(backend, "_chosen", backend), TransformersBackend):
-        backend.pipeline.save_pretrained(folder)
+        backend.model.save_pretrained(folder)
     else:
         backend.model.save_pretrained(folder)
         for part in ("_tokenizer", "_processor", "_extractor"):

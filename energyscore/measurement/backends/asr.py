@@ -24,9 +24,9 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 from energyscore.base.errors import DatasetError, ModelError
 from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, EnterPhase
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
-from energyscore.measurement.backends.generation import Generator, set_decoder_start
+from energyscore.measurement.backends.generation import GeneratingBackend
 from energyscore.measurement.backends.loading import Blueprint
-from energyscore.measurement.backends.processors import load_published, make_bundled
+from energyscore.measurement.backends.processors import load_processor
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
 
@@ -87,10 +87,7 @@ class AudioBackend(TransformersBackend):
         self._extractor: Any = None
 
     def _load_processor(self, blueprint: Blueprint) -> None:
-        if blueprint.architecture is not None:
-            self._extractor = make_bundled(blueprint, "feature_extractor")
-        else:
-            self._extractor = load_published(blueprint, AutoFeatureExtractor)
+        self._extractor = load_processor(blueprint, AutoFeatureExtractor, "feature_extractor")
 
     def _prepare(self, queries: Sequence[Query]) -> Batch:
         inputs, _ = self._features(queries)
@@ -161,32 +158,29 @@ def collapse(labels: Iterable[int], blank: int) -> list[int]:
     return [label for label, _ in groupby(labels) if label != blank]
 
 
-class ByDecoder(AudioBackend):
+class ByDecoder(GeneratingBackend, AudioBackend):
     """`prefill` encodes the recording and makes the first token, `decode` the others."""
 
-    phases = ("preprocess", "prefill", "decode")
-    lone_phase = "prefill"
     auto_class = AutoModelForSpeechSeq2Seq
 
     def _set_up(self, task: TaskSpec) -> None:
-        assert task.generation is not None
+        if self.model.config.model_type == "whisper":
+            complete_whisper(self.model.generation_config, self.model.config)
+        super()._set_up(task)
+
+    def _special_tokens(self) -> tuple[int | None, Any]:
         config, settings = self.model.config, self.model.generation_config
-        self._options: dict[str, Any] = {}
-        if config.model_type == "whisper":
-            complete_whisper(settings, config)
-            # One call, whatever the tokens are: else those of random weights that happen to be
-            # timestamps make it go over the same recording again.
-            self._options = {"force_unique_generate_call": True}
-        set_decoder_start(self.model)
         end = settings.eos_token_id if settings.eos_token_id is not None else config.eos_token_id
         pad = settings.pad_token_id if settings.pad_token_id is not None else config.pad_token_id
-        self._generator = Generator(self.model, task.generation, pad, end)
+        return pad, end
 
-    def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
-        return self._generator.run(batch.inputs | self._options, enter)
-
-    def _work_lone(self, batch: Batch) -> None:
-        self._generator.prefill(batch.inputs | self._options)
+    def _features(self, queries: Sequence[Query]) -> tuple[dict[str, Any], list[int]]:
+        inputs, samples = super()._features(queries)
+        if self.model.config.model_type == "whisper":
+            # One call, whatever the tokens are: else those of random weights that happen to be
+            # timestamps make it go over the same recording again.
+            inputs["force_unique_generate_call"] = True
+        return inputs, samples
 
 
 class Asr(ByModel):

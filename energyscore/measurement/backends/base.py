@@ -1,4 +1,4 @@
-"""What all backends on transformers share: loading, errors, waiting for the device."""
+"""What all backends share: loading, errors, waiting for the device."""
 
 import gc
 from abc import ABC, abstractmethod
@@ -22,8 +22,84 @@ from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
 
 
-class TransformersBackend(ABC):
-    """A `backend.Backend`; a modality adds its Auto class, its processor, and its work.
+class ModelBackend(ABC):
+    """A `backend.Backend` without its loading; a modality adds `_prepare` and `_work`.
+
+    Attributes:
+        inference_mode: whether torch's inference mode is on during the work.
+    """
+
+    prepare_ahead = 4096
+    phases: tuple[str, ...] = ("preprocess", "forward")
+    lone_phase: str | None = None
+    inference_mode: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        """Start without a model."""
+        self.model: Any = None
+        self._device = "cpu"
+        self._gpus: tuple[int, ...] = ()
+
+    @abstractmethod
+    def load(
+        self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
+    ) -> ModelFacts:
+        """Load the model and set up the task."""
+
+    def gpu_uuids(self) -> tuple[str, ...]:
+        """UUIDs of the GPUs that the model occupies."""
+        return tuple(device_uuid(index) for index in self._gpus)
+
+    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """How many of these are longer than the model takes them."""
+        with translated_errors("Checking the queries"):
+            return self._cut_inputs(queries)
+
+    def prepare(self, queries: Sequence[Query]) -> Batch:
+        """Make one batch ready and put it on the device."""
+        with translated_errors("Preparing a batch"):
+            return self._prepare(queries)
+
+    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        """Do the work of one batch."""
+        what = "The model's work on a batch"
+        with translated_errors(what), torch.inference_mode(self.inference_mode):
+            return self._work(batch, enter)
+
+    def run_lone(self, batch: Batch) -> None:
+        """Do `lone_phase` alone."""
+        what = "The model's work on a batch"
+        with translated_errors(what), torch.inference_mode(self.inference_mode):
+            self._work_lone(batch)
+
+    def synchronize(self) -> None:
+        """Wait for each device that the model occupies."""
+        synchronize(self._gpus)
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self.model = None
+        if self._gpus:
+            gc.collect()  # a model on several GPUs refers to itself
+            torch.cuda.empty_cache()
+
+    @abstractmethod
+    def _prepare(self, queries: Sequence[Query]) -> Batch: ...
+
+    @abstractmethod
+    def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput: ...
+
+    def _work_lone(self, batch: Batch) -> None:
+        """All of the work, where there is one phase only."""
+        self._work(batch, lambda phase: None)
+
+    def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+        """Those that `_prepare` cuts, where it cuts any."""
+        return None
+
+
+class TransformersBackend(ModelBackend):
+    """Work with a model of transformers; a modality adds its Auto class and its processor.
 
     Attributes:
         auto_class: the Auto class that builds the task's head.
@@ -31,18 +107,8 @@ class TransformersBackend(ABC):
             not use them.
     """
 
-    prepare_ahead = 4096
-    phases: tuple[str, ...] = ("preprocess", "forward")
-    lone_phase: str | None = None
     auto_class: ClassVar[Any]
     unused_weights: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self) -> None:
-        """Start without a model."""
-        self.model: Any = None
-        self._device = "cpu"
-        self._gpus: tuple[int, ...] = ()
-        self._generator: Any = None  # of those that generate; it holds the model too
 
     def load(
         self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
@@ -62,64 +128,15 @@ class TransformersBackend(ABC):
         architecture = type(self.model).__name__
         return facts_of(blueprint.spec, architecture, [self.model], self._context_length())
 
-    def gpu_uuids(self) -> tuple[str, ...]:
-        """UUIDs of the GPUs that the model occupies."""
-        return tuple(device_uuid(index) for index in self._gpus)
-
-    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
-        """How many of these are longer than the model takes them."""
-        with translated_errors("Checking the queries"):
-            return self._cut_inputs(queries)
-
-    def prepare(self, queries: Sequence[Query]) -> Batch:
-        """Make one batch ready and put it on the device."""
-        with translated_errors("Preparing a batch"):
-            return self._prepare(queries)
-
-    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
-        """Do the work of one batch."""
-        with translated_errors("The model's work on a batch"), torch.inference_mode():
-            return self._work(batch, enter)
-
-    def run_lone(self, batch: Batch) -> None:
-        """Do `lone_phase` alone."""
-        with translated_errors("The model's work on a batch"), torch.inference_mode():
-            self._work_lone(batch)
-
-    def synchronize(self) -> None:
-        """Wait for each device that the model occupies."""
-        synchronize(self._gpus)
-
-    def close(self) -> None:
-        """Free the model's memory."""
-        self.model = self._generator = None
-        if self._gpus:
-            gc.collect()  # a model on several GPUs refers to itself
-            torch.cuda.empty_cache()
-
     @abstractmethod
     def _load_processor(self, blueprint: Blueprint) -> None:
         """Load what makes queries ready: tokenizer, image processor, feature extractor."""
 
-    @abstractmethod
-    def _prepare(self, queries: Sequence[Query]) -> Batch: ...
-
-    @abstractmethod
-    def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput: ...
-
-    def _work_lone(self, batch: Batch) -> None:
-        """Prefill: the only phase that any of them does alone."""
-        self._generator.prefill(batch.inputs)
-
-    def _set_up(self, task: TaskSpec) -> None:  # noqa: B027  # most have nothing to set up
+    def _set_up(self, task: TaskSpec) -> None:  # most have nothing to set up
         """Prepare what does not change from batch to batch; the model is loaded."""
 
-    def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
-        """Those that `_prepare` cuts, where it cuts any."""
-        return None
-
     def _context_length(self) -> int | None:
-        """Longest input in tokens, where there is such a thing."""
+        """Longest input in tokens; None where a model has no such limit."""
         return None
 
 

@@ -1,13 +1,15 @@
 """Generation by the library's own `generate`, told apart into prefill and decode."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
-from energyscore.measurement.backend import BatchOutput, EnterPhase
-from energyscore.protocol.task import Generation
+from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
+from energyscore.measurement.backends.base import TransformersBackend
+from energyscore.protocol.task import Generation, TaskSpec
 
 
 class _EnterDecode(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped here
@@ -39,14 +41,7 @@ class Generator:
     def __init__(
         self, model: Any, wanted: Generation, pad_token_id: int | None, eos_token_id: Any
     ) -> None:
-        """Set up generation.
-
-        Args:
-            model: has `generate`.
-            wanted: how many tokens.
-            pad_token_id: pads the shorter sequences of a batch.
-            eos_token_id: ends a sequence; one id or several, or None.
-        """
+        """Set up generation; `eos_token_id`, one id or several, ends a sequence."""
         self._model = model
         self._ends = frozenset(eos_token_id if isinstance(eos_token_id, list) else [eos_token_id])
         # `generate` takes what is not said from the models' own, so theirs become plain as well;
@@ -67,24 +62,14 @@ class Generator:
         self._enter_decode = _EnterDecode()
         self._processors = LogitsProcessorList([self._enter_decode])
 
-    def run(
-        self, inputs: Mapping[str, Any], enter: EnterPhase, prompt_tokens: int | None = None
-    ) -> BatchOutput:
-        """Generate for a batch.
-
-        Args:
-            inputs: for `generate`.
-            enter: called at the beginning of prefill and of decode.
-            prompt_tokens: tokens at the beginning of each output that were given, not made;
-                None for as many as stood before the first that was made.
-        """
+    def run(self, inputs: Mapping[str, Any], enter: EnterPhase) -> BatchOutput:
+        """Generate for a batch; `enter` is called at the beginning of prefill and of decode."""
         enter("prefill")
         self._enter_decode.enter = enter
         output = self._model.generate(
             **inputs, generation_config=self._config, logits_processor=self._processors
         )
-        given = self._enter_decode.prompt_tokens if prompt_tokens is None else prompt_tokens
-        made = output[:, given:].tolist()
+        made = output[:, self._enter_decode.prompt_tokens :].tolist()
         return BatchOutput(sum(_tokens_until_end(row, self._ends) for row in made), made)
 
     def answers(self, output: BatchOutput) -> list[list[int]]:
@@ -98,6 +83,39 @@ class Generator:
     def prefill(self, inputs: Mapping[str, Any]) -> None:
         """Prefill alone."""
         self._model.generate(**inputs, generation_config=self._prefill_only)
+
+
+class GeneratingBackend(TransformersBackend):
+    """A backend whose models generate: `prefill` makes the first token, `decode` the others."""
+
+    phases = ("preprocess", "prefill", "decode")
+    lone_phase = "prefill"
+
+    def __init__(self) -> None:
+        """Start without a model."""
+        super().__init__()
+        self._generator: Any = None  # it holds the model too
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._generator = None
+        super().close()
+
+    def _set_up(self, task: TaskSpec) -> None:
+        assert task.generation is not None
+        _set_decoder_start(self.model)
+        self._generator = Generator(self.model, task.generation, *self._special_tokens())
+
+    @abstractmethod
+    def _special_tokens(self) -> tuple[int | None, Any]:
+        """The token that pads a batch, and the token or tokens that end a sequence."""
+
+    def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        output: BatchOutput = self._generator.run(batch.inputs, enter)
+        return output
+
+    def _work_lone(self, batch: Batch) -> None:
+        self._generator.prefill(batch.inputs)
 
 
 _PLAIN = {
@@ -123,7 +141,7 @@ def _needed(settings: GenerationConfig) -> dict[str, Any]:
     }
 
 
-def set_decoder_start(model: Any) -> None:
+def _set_decoder_start(model: Any) -> None:
     """Say by which token a decoder begins, where its configuration names it elsewhere or not."""
     settings, config = model.generation_config, model.config
     if settings.decoder_start_token_id is not None or not config.is_encoder_decoder:

@@ -9,8 +9,9 @@ import torch
 
 from energyscore.base.errors import ModelError, TaskError, UnsupportedError
 from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus
+from energyscore.measurement.backends.base import ModelBackend
+from energyscore.measurement.backends.devices import occupied_gpus
 from energyscore.measurement.backends.failures import loading_errors, translated_errors
-from energyscore.measurement.backends.loading import gpu_uuids
 from energyscore.protocol.model import ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
@@ -21,21 +22,19 @@ _NO_LIMIT = 10**8
 """Tokenizers that know no limit name a number beyond all that are meant."""
 
 
-class ImageGeneration:
-    """A `backend.Backend`. `call` is the pipeline's call: from the prompt to the image.
+class ImageGeneration(ModelBackend):
+    """`call` is the pipeline's call: from the prompt to the image.
 
     `preprocess` makes each prompt's source of noise ready, and counts its tokens.
     """
 
-    prepare_ahead = 4096  # prompts, and 5 kB of generator for each
-    phases: tuple[str, ...] = ("preprocess", "call")
-    lone_phase: str | None = None
+    phases = ("preprocess", "call")
+    inference_mode = False  # pipelines turn gradients off themselves
 
     def __init__(self) -> None:
         """Start without a model."""
-        self.pipeline: Any = None
+        super().__init__()
         self._tokenizer: Any = None
-        self._device = "cpu"
         self._images = 1
         self._settings: dict[str, int] = {}
 
@@ -55,7 +54,7 @@ class ImageGeneration:
             )
         with translated_errors(f"The model {spec.label}"), loading_errors(spec):
             try:
-                from energyscore.measurement.backends.pipelines import load_pipeline
+                from energyscore.measurement.backends.pipelines import load_pipeline, modules_of
             except ModuleNotFoundError as error:
                 if error.name != "diffusers":
                     raise
@@ -63,9 +62,10 @@ class ImageGeneration:
                     f"The task {task.id} needs diffusers, which is not installed.",
                     "Install it: pip install 'energyscore[diffusion]'",
                 ) from error
-            self.pipeline, facts = load_pipeline(spec, task, device)
-            _check_call(self.pipeline, spec)
-        parts = self.pipeline.components
+            self.model, facts = load_pipeline(spec, task, device)
+            _check_call(self.model, spec)
+        self._gpus = occupied_gpus(modules_of(self.model))
+        parts = self.model.components
         self._tokenizer = parts.get("tokenizer") or parts.get("prior_tokenizer")
         self._device = device
         self._images = task.diffusion.images
@@ -76,68 +76,39 @@ class ImageGeneration:
         }
         return facts
 
-    def gpu_uuids(self) -> tuple[str, ...]:
-        """UUIDs of the GPUs that the pipeline's parts occupy."""
-        from energyscore.measurement.backends.pipelines import modules_of
-
-        return gpu_uuids(modules_of(self.pipeline))
-
-    def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
+    def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
         """Prompts that no text encoder of the pipeline takes whole."""
-        parts = self.pipeline.components
+        parts = self.model.components
         tokenizers = [part for name, part in parts.items() if "tokenizer" in name and part]
         longest = max(tokenizers, key=lambda one: one.model_max_length, default=None)
         if longest is None or longest.model_max_length >= _NO_LIMIT:
             return None
         limit = int(longest.model_max_length)
-        with translated_errors("Checking the queries"):
-            tokens = [
-                len(longest(query["prompt"], truncation=False, verbose=False)["input_ids"])
-                for query in queries
-            ]
+        tokens = [
+            len(longest(query["prompt"], truncation=False, verbose=False)["input_ids"])
+            for query in queries
+        ]
         return CutInputs(sum(count > limit for count in tokens), limit, "tokens")
 
-    def prepare(self, queries: Sequence[Query]) -> Batch:
-        """Make a batch of prompts ready."""
-        with translated_errors("Preparing a batch"):
-            prompts = [query["prompt"] for query in queries]
-            # The noise is the prompt's own: every repeat, in whatever order, does the same work.
-            seeds = [zlib.crc32(p.encode()) + i for p in prompts for i in range(self._images)]
-            noise = [torch.Generator(self._device).manual_seed(seed) for seed in seeds]
-            tokens = self._count_tokens(prompts)
-            return Batch({"prompt": prompts, "generator": noise}, len(queries), tokens)
+    def _prepare(self, queries: Sequence[Query]) -> Batch:
+        prompts = [query["prompt"] for query in queries]
+        # The noise is the prompt's own: every repeat, in whatever order, does the same work.
+        seeds = [zlib.crc32(p.encode()) + i for p in prompts for i in range(self._images)]
+        noise = [torch.Generator(self._device).manual_seed(seed) for seed in seeds]
+        tokens = 0
+        if self._tokenizer is not None:
+            tokens = sum(map(len, self._tokenizer(prompts, truncation=True)["input_ids"]))
+        return Batch({"prompt": prompts, "generator": noise}, len(queries), tokens)
 
-    def run(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
-        """Call the pipeline."""
-        with translated_errors("The model's work on a batch"):
-            enter("call")
-            images = self.pipeline(**batch.inputs, **self._settings).images
-            if len(images) != batch.queries * self._images:
-                raise ModelError(
-                    f"The model made {len(images)} images of {batch.queries} queries, not "
-                    f"{self._images} of each."
-                )
-            return BatchOutput(0, images)
-
-    def run_lone(self, batch: Batch) -> None:
-        """Call the pipeline: there is no other phase to leave out."""
-        self.run(batch, lambda phase: None)
-
-    def synchronize(self) -> None:
-        """Wait for the device."""
-        if self._device == "cuda":
-            torch.cuda.synchronize()
-
-    def close(self) -> None:
-        """Free the pipeline's memory."""
-        self.pipeline = None
-        if self._device == "cuda":
-            torch.cuda.empty_cache()
-
-    def _count_tokens(self, prompts: list[str]) -> int:
-        if self._tokenizer is None:
-            return 0
-        return sum(map(len, self._tokenizer(prompts, truncation=True)["input_ids"]))
+    def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
+        enter("call")
+        images = self.model(**batch.inputs, **self._settings).images
+        if len(images) != batch.queries * self._images:
+            raise ModelError(
+                f"The model made {len(images)} images of {batch.queries} queries, not "
+                f"{self._images} of each."
+            )
+        return BatchOutput(0, images)
 
 
 def _check_call(pipeline: Any, spec: ModelSpec) -> None:

@@ -20,7 +20,6 @@ from transformers import AutoConfig
 from energyscore.base.errors import ModelError
 from energyscore.base.files import model_files
 from energyscore.measurement.backend import Gpus
-from energyscore.measurement.backends.devices import device_uuid, occupied_gpus
 from energyscore.measurement.backends.spreading import check_nothing_left_out, sketch_of
 from energyscore.protocol.bundled import Architecture, find_architecture
 from energyscore.protocol.model import ModelFacts, ModelSpec
@@ -131,11 +130,6 @@ def choose_dtype(spec: ModelSpec, task: TaskSpec, device: str, config: Any) -> t
         chosen = own if own in task.precision else task.precision[0]
     dtype: torch.dtype = getattr(torch, chosen)
     return dtype
-
-
-def gpu_uuids(model: Any) -> tuple[str, ...]:
-    """UUIDs of the GPUs that hold a model's parameters or buffers, as NVML names them."""
-    return tuple(device_uuid(index) for index in occupied_gpus(model))
 
 
 def _choose_place(

@@ -5,7 +5,6 @@ processors made from the settings in `architectures.json`.
 """
 
 import contextlib
-import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -113,18 +112,24 @@ def bundled_tokenizer(*, padding_side: str, framed: bool, longest: int, **tokens
     )
 
 
-def load_published(blueprint: Blueprint, auto_class: Any, **options: Any) -> Any:
-    """The processor that comes with a published model.
+def load_processor(blueprint: Blueprint, auto_class: Any, kind: str, **options: Any) -> Any:
+    """The model's own processor, or for a bundled architecture one from its settings.
 
     Args:
         blueprint: the model.
-        auto_class: `AutoProcessor`, `AutoImageProcessor` or `AutoFeatureExtractor`.
-        options: for the class.
+        auto_class: `AutoImageProcessor` or `AutoFeatureExtractor`, for a published model.
+        kind: `image_processor` or `feature_extractor`, for a bundled architecture.
+        options: for the Auto class.
 
     Raises:
-        ModelError: when the model is a folder without one.
+        ModelError: when the model is a folder without one, or the architecture has none.
     """
     spec = blueprint.spec
+    if blueprint.architecture is not None:
+        settings = dict(blueprint.architecture.processors.get(kind, {}))
+        if not settings:
+            raise ModelError(f"The bundled architecture {spec.label} has no {kind}.")
+        return getattr(transformers, settings.pop("class"))(**settings)
     with _named_if_missing(spec, "processor", _PROCESSORS):
         return auto_class.from_pretrained(
             spec.location,
@@ -132,22 +137,6 @@ def load_published(blueprint: Blueprint, auto_class: Any, **options: Any) -> Any
             trust_remote_code=spec.trust_remote_code,
             **options,
         )
-
-
-def make_bundled(blueprint: Blueprint, part: str = "image_processor") -> Any:
-    """A processor of a bundled architecture, from its class and settings.
-
-    Raises:
-        ModelError: when the architecture has none of that kind.
-    """
-    assert blueprint.architecture is not None
-    entry = blueprint.architecture.processors.get(part)
-    if entry is None:
-        raise ModelError(f"The bundled architecture {blueprint.spec.label} has no {part}.")
-    settings = dict(entry)
-    name = settings.pop("class")
-    owner = transformers if hasattr(transformers, name) else importlib.import_module(name)
-    return getattr(owner, name)(**settings)
 
 
 def context_length(blueprint: Blueprint, tokenizer: Any = None) -> int | None:

@@ -32,11 +32,12 @@ class Reasoning(TextGeneration):
         generation = task.generation.within(self._max_tokens)
         super()._set_up(task.model_copy(update={"generation": generation}))
 
-    def _ends(self) -> list[int] | None:
-        """All that may end a turn: the model's configuration and the tokenizer name them."""
+    def _special_tokens(self) -> tuple[int | None, Any]:
+        """All ends of a turn count: those that the configuration and the tokenizer name."""
         named = self.model.generation_config.eos_token_id
         ends = [*(named if isinstance(named, list) else [named]), self._tokenizer.eos_token_id]
-        return [end for end in dict.fromkeys(ends) if end is not None] or None
+        known = [end for end in dict.fromkeys(ends) if end is not None]
+        return self._tokenizer.pad_token_id, known or None
 
     def _longest(self, query: Query) -> int:
         if not self._chat.templated:

@@ -5,14 +5,13 @@ from typing import Any, ClassVar
 
 from transformers import AutoModelForSeq2SeqLM
 
-from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
-from energyscore.measurement.backends.generation import Generator, set_decoder_start
+from energyscore.measurement.backends.generation import GeneratingBackend
+from energyscore.measurement.backends.loading import Blueprint
 from energyscore.measurement.backends.text import TextBackend
-from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
 
 
-class TextToText(TextBackend):
+class TextToText(GeneratingBackend, TextBackend):
     """`prefill` encodes the text and makes the first token, `decode` the others.
 
     Attributes:
@@ -20,27 +19,20 @@ class TextToText(TextBackend):
         plain_prompt: what other families are given, which do one task only.
     """
 
-    phases = ("preprocess", "prefill", "decode")
-    lone_phase = "prefill"
     auto_class = AutoModelForSeq2SeqLM
     prompt: ClassVar[str] = "{text}"
     plain_prompt: ClassVar[str] = "{text}"
 
-    def _set_up(self, task: TaskSpec) -> None:
-        assert task.generation is not None
-        config = self.model.config
-        set_decoder_start(self.model)
-        self._told = config.model_type in _TOLD_BY_PROMPT
-        self._generator = Generator(
-            self.model, task.generation, self._tokenizer.pad_token_id, config.eos_token_id
-        )
+    def _load_processor(self, blueprint: Blueprint) -> None:
+        super()._load_processor(blueprint)
+        self._told = blueprint.config.model_type in _TOLD_BY_PROMPT
+
+    def _special_tokens(self) -> tuple[int | None, Any]:
+        return self._tokenizer.pad_token_id, self.model.config.eos_token_id
 
     def _texts(self, queries: Sequence[Query]) -> list[str]:
         prompt = self.prompt if self._told else self.plain_prompt
         return [prompt.format(**query) for query in queries]
-
-    def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
-        return self._generator.run(batch.inputs, enter, prompt_tokens=1)
 
 
 def writes_text(config: Any, head: str) -> bool:

@@ -20,7 +20,7 @@ from energyscore.base.errors import DatasetError, ModelError
 from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
 from energyscore.measurement.backends.base import TransformersBackend
 from energyscore.measurement.backends.loading import Blueprint
-from energyscore.measurement.backends.processors import load_published, make_bundled
+from energyscore.measurement.backends.processors import load_processor
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
 
@@ -188,9 +188,7 @@ def load_image_processor(blueprint: Blueprint) -> Any:
     Always on Pillow, whether or not torchvision is installed: what preprocessing costs is
     measured, and is to be the same work everywhere.
     """
-    if blueprint.architecture is not None:
-        return make_bundled(blueprint, "image_processor")
-    return load_published(blueprint, AutoImageProcessor, backend="pil")
+    return load_processor(blueprint, AutoImageProcessor, "image_processor", backend="pil")
 
 
 def _check_timm(blueprint: Blueprint) -> None:
