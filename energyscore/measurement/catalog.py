@@ -20,7 +20,7 @@ BACKENDS = {
     "object_detection": f"{_BACKENDS}.object_detection:ObjectDetection",
 }
 
-MODE_CHECKS = {"reasoning": f"{_BACKENDS}.modes:why_no_modes"}
+MODE_CHECKS = {"reasoning": f"{_BACKENDS}.chat:why_no_modes"}
 
 METERS = {
     "nvml": f"{_METERS}.nvml:NvmlMeter",

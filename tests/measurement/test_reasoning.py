@@ -10,9 +10,8 @@ import pytest
 from energyscore.base.errors import DatasetError, ModelError, UsageError
 from energyscore.base.lookup import resolve
 from energyscore.cli.run import ReasoningMode
-from energyscore.measurement.backends.chat import Chat
+from energyscore.measurement.backends.chat import Chat, ThinkingCounter, is_opened
 from energyscore.measurement.backends.processors import bundled_tokenizer
-from energyscore.measurement.backends.thinking import ThinkingCounter, is_opened
 from energyscore.measurement.catalog import BACKENDS
 from energyscore.measurement.modes import Question, why_not
 from energyscore.measurement.options import Options

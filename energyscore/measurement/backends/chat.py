@@ -1,13 +1,72 @@
-"""Prompts for chat models, in a mode of reasoning."""
+"""Prompts for chat models in a mode of reasoning, and how much of an answer is thinking."""
 
+import bisect
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from energyscore.base.errors import DatasetError, ModelError
-from energyscore.measurement.backends.thinking import ThinkingCounter, is_opened
+from energyscore.base.errors import DatasetError, EnergyScoreError, ModelError
+from energyscore.measurement.backends.failures import loading_errors, translated_errors
+from energyscore.measurement.backends.loading import Blueprint, read_blueprint
+from energyscore.measurement.backends.processors import load_tokenizer
+from energyscore.protocol.bundled import chat_template
+from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.reasoning import DEFAULT, PLAIN, Family, Switch, find_family, switch_for
-from energyscore.protocol.task import Mode
+from energyscore.protocol.task import Mode, TaskSpec
 
 _PROBE = "Which of the two is it?"
+
+
+class ThinkingCounter:
+    """Counts tokens between marks.
+
+    Marks need not be tokens of their own: they are looked for in the text, and the places found
+    are counted back in tokens. A text of 1,000 tokens takes about a millisecond, so that counting
+    does not weigh on the energy of generating it.
+    """
+
+    def __init__(
+        self, decode: Callable[[int], str], marks: tuple[str, str], opened: bool = False
+    ) -> None:
+        """Set up counting.
+
+        Args:
+            decode: the text of one token.
+            marks: what stands before and after thoughts.
+            opened: whether the prompt ends within thoughts, so that an answer begins with them.
+        """
+        self._decode = functools.cache(decode)
+        self._begin, self._end = marks
+        self._opened = opened
+
+    def count(self, tokens: Sequence[int]) -> int:
+        """Tokens of an answer that are thinking, its marks not counted.
+
+        Thoughts that do not end, because the answer was cut off, last until its end.
+        """
+        pieces = [self._decode(token) for token in tokens]
+        text = "".join(pieces)
+        ends = list(itertools.accumulate(map(len, pieces)))
+        total, place, inside = 0, 0, self._opened
+        while True:
+            if not inside:
+                begin = text.find(self._begin, place)
+                if begin < 0:
+                    return total
+                place = begin + len(self._begin)
+            end = text.find(self._end, place)
+            stop = len(text) if end < 0 else end
+            # Tokens that lie in the span with their last character.
+            total += bisect.bisect_right(ends, stop) - bisect.bisect_right(ends, place)
+            if end < 0:
+                return total
+            place, inside = end + len(self._end), False
+
+
+def is_opened(prompt_end: str, marks: tuple[str, str]) -> bool:
+    """Whether the end of a prompt, after the user's words, begins thoughts and leaves them open."""
+    return prompt_end.rfind(marks[0]) > prompt_end.rfind(marks[1])
 
 
 class Chat:
@@ -109,3 +168,35 @@ def _answered(prompt: str, answer: str, family: Family) -> str:
     if family.marks and prompt.rstrip().endswith(family.marks[0]):
         prompt = prompt.rstrip().removesuffix(family.marks[0])
     return prompt + answer
+
+
+def chat_of(blueprint: Blueprint, tokenizer: Any, mode: Mode) -> Chat:
+    """How a model is asked in a mode.
+
+    Raises:
+        ModelError: when it cannot be.
+    """
+    if blueprint.architecture is not None:
+        tokenizer.chat_template = chat_template()
+    return Chat(tokenizer, blueprint.config.model_type, blueprint.spec.label, mode)
+
+
+def why_no_modes(spec: ModelSpec, task: TaskSpec, modes: Iterable[Mode]) -> dict[Mode, str]:
+    """Why a model cannot be asked for some of these modes; no weights are loaded.
+
+    A model whose configuration or tokenizer cannot be read is not judged: loading it will say why.
+    """
+    try:
+        with translated_errors(f"The model {spec.label}"), loading_errors(spec):
+            blueprint = read_blueprint(spec, task, "cpu")
+            tokenizer = load_tokenizer(blueprint, padding_side="left", framed=False)
+    except EnergyScoreError:
+        return {}
+    problems: dict[Mode, str] = {}
+    for mode in modes:
+        try:
+            with loading_errors(spec):
+                chat_of(blueprint, tokenizer, mode)
+        except EnergyScoreError as error:
+            problems[mode] = str(error)
+    return problems

@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import AutoModelForImageClassification
 
-from energyscore.measurement.backends.vision import Group, VisionBackend
+from energyscore.measurement.backends.vision import ImageGroup, VisionBackend
 
 
 class ImageClassification(VisionBackend):
@@ -12,6 +12,6 @@ class ImageClassification(VisionBackend):
 
     auto_class = AutoModelForImageClassification
 
-    def _values(self, group: Group) -> list[Any]:
+    def _values(self, group: ImageGroup) -> list[Any]:
         classes: list[Any] = self.model(**group.tensors).logits.argmax(dim=-1).tolist()
         return classes

@@ -209,14 +209,24 @@ def _pretrained(
         if not key.startswith(unused_weights or ("\0",))
     ]
     missing += [str(key) for key in info.get("mismatched_keys") or ()]
-    if missing:
-        raise ModelError(
-            f"The model {spec.label} lacks weights for {auto_class.__name__}: "
-            f"{', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''}.",
-            "It was made for another task; name a model that was trained for this one, or "
-            "measure its architecture with --random-weights.",
-        )
+    refuse_missing(
+        f"The model {spec.label} lacks weights for {auto_class.__name__}",
+        missing,
+        "It was made for another task; name a model that was trained for this one",
+    )
     return model
+
+
+def refuse_missing(message: str, missing: Sequence[str], remedy: str) -> None:
+    """Refuse a model in which weights are missing.
+
+    Raises:
+        ModelError: naming some of them.
+    """
+    if missing:
+        some = f"{', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''}"
+        remedy += ", or measure its architecture with --random-weights."
+        raise ModelError(f"{message}: {some}.", remedy)
 
 
 def facts_of(

@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import AutoModelForObjectDetection
 
-from energyscore.measurement.backends.vision import Group, VisionBackend
+from energyscore.measurement.backends.vision import ImageGroup, VisionBackend
 
 THRESHOLD = 0.5
 """The least score of a box that counts."""
@@ -15,7 +15,7 @@ class ObjectDetection(VisionBackend):
 
     auto_class = AutoModelForObjectDetection
 
-    def _values(self, group: Group) -> list[Any]:
+    def _values(self, group: ImageGroup) -> list[Any]:
         found = self._processor.post_process_object_detection(
             self.model(**group.tensors), threshold=THRESHOLD, target_sizes=list(group.sizes)
         )

@@ -25,6 +25,7 @@ from energyscore.measurement.backends.loading import (
     choose_dtype,
     facts_of,
     quieten,
+    refuse_missing,
     without_quantization,
 )
 from energyscore.measurement.backends.processors import bundled_tokenizer
@@ -137,12 +138,7 @@ def _from_folder(folder: Path, spec: ModelSpec, dtype: torch.dtype, device: str)
             "which --random-weights does not build.",
             "Leave it out.",
         )
-    if missing:
-        raise ModelError(
-            f"The model {spec.label} lacks weights: "
-            f"{', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''}.",
-            "Download or save it again, or measure its architecture with --random-weights.",
-        )
+    refuse_missing(f"The model {spec.label} lacks weights", missing, "Download or save it again")
     return pipeline
 
 

@@ -68,7 +68,7 @@ class BySpan(TextBackend):
         return BatchOutput(0, answers)
 
 
-class ByText(TextToText):
+class GeneratedAnswer(TextToText):
     """The answer is generated."""
 
     prompt = plain_prompt = "question: {question}  context: {context}"
@@ -80,4 +80,4 @@ class QuestionAnswering(ByModel):
     @staticmethod
     def choose(config: Any) -> type[TransformersBackend]:
         """By the configuration."""
-        return ByText if writes_text(config, "ForQuestionAnswering") else BySpan
+        return GeneratedAnswer if writes_text(config, "ForQuestionAnswering") else BySpan

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
+from energyscore.measurement.backends.chat import chat_of
 from energyscore.measurement.backends.loading import Blueprint
-from energyscore.measurement.backends.modes import chat_of
 from energyscore.measurement.backends.text_generation import TextGeneration
 from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.task import TaskSpec

@@ -21,7 +21,7 @@ class ByHead(TextBackend):
         return BatchOutput(0, logits.argmax(dim=-1).tolist())
 
 
-class ByText(TextToText):
+class GeneratedLabel(TextToText):
     """The label is generated."""
 
     prompt = "sst2 sentence: {text}"
@@ -33,4 +33,4 @@ class TextClassification(ByModel):
     @staticmethod
     def choose(config: Any) -> type[TransformersBackend]:
         """By the configuration."""
-        return ByText if writes_text(config, "ForSequenceClassification") else ByHead
+        return GeneratedLabel if writes_text(config, "ForSequenceClassification") else ByHead

@@ -30,7 +30,7 @@ PREPARED_BYTES = 1e9
 CELL = 32
 """Pixels of an image's side to a cell of a model's last feature map, at most."""
 
-Part: TypeAlias = tuple[tuple[int, ...], dict[str, torch.Tensor]]
+_Part: TypeAlias = tuple[tuple[int, ...], dict[str, torch.Tensor]]
 """Some images of a batch: their places in it, and the tensors that they make."""
 
 _DECODING_ERRORS = (
@@ -49,7 +49,7 @@ _DECODING_ERRORS = (
 
 
 @dataclass(frozen=True)
-class Group:
+class ImageGroup:
     """Images of a batch that go through the model at once.
 
     Attributes:
@@ -94,7 +94,7 @@ class VisionBackend(TransformersBackend):
         ]
         unlike = len({one.shape for one in pixels}) > 1
         groups = [
-            Group(
+            ImageGroup(
                 places,
                 {name: self._on_device(tensor) for name, tensor in tensors.items()},
                 tuple((images[place].height, images[place].width) for place in places),
@@ -113,7 +113,7 @@ class VisionBackend(TransformersBackend):
         return BatchOutput(0, values)
 
     @abstractmethod
-    def _values(self, group: Group) -> list[Any]:
+    def _values(self, group: ImageGroup) -> list[Any]:
         """What the model says of each image of a group."""
 
     def _on_device(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -121,14 +121,14 @@ class VisionBackend(TransformersBackend):
         dtype = self.model.dtype if tensor.is_floating_point() else tensor.dtype
         return tensor.to(self._device, dtype)
 
-    def _bound_memory(self, groups: Sequence[Group]) -> None:
+    def _bound_memory(self, groups: Sequence[ImageGroup]) -> None:
         tensors = [tensor for group in groups for tensor in group.tensors.values()]
         size_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         self._largest_bytes = max(self._largest_bytes, size_bytes)
         self.prepare_ahead = max(1, int(PREPARED_BYTES / self._largest_bytes))
 
 
-def _by_size(pixels: Sequence[torch.Tensor]) -> Iterator[Part]:
+def _by_size(pixels: Sequence[torch.Tensor]) -> Iterator[_Part]:
     """Images of one size together, each as if it were alone."""
     alike: dict[torch.Size, list[int]] = {}
     for place, one in enumerate(pixels):
@@ -137,7 +137,7 @@ def _by_size(pixels: Sequence[torch.Tensor]) -> Iterator[Part]:
         yield tuple(places), {"pixel_values": torch.cat([pixels[place] for place in places])}
 
 
-def _pad(pixels: Sequence[torch.Tensor]) -> Iterator[Part]:
+def _pad(pixels: Sequence[torch.Tensor]) -> Iterator[_Part]:
     """All images together, padded below and at the right, with the mask of what is image.
 
     To whole cells: the models shrink the mask to their cells, and would else count a cell too
