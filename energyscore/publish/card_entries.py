@@ -40,7 +40,7 @@ class CardFigures:
 
 
 @dataclass(frozen=True)
-class Plan:
+class IndexPlan:
     """What a card's `model-index` is to be.
 
     Attributes:
@@ -58,7 +58,7 @@ class Plan:
     remarks: tuple[str, ...]
 
 
-def plan_index(old: Sequence[dict[str, Any]], figures: CardFigures) -> Plan:
+def plan_index(old: Sequence[dict[str, Any]], figures: CardFigures) -> IndexPlan:
     """Put our results into a `model-index`, under the model's name where it is there.
 
     Results of another model are not kept; `others_in` tells whether there are any.
@@ -91,7 +91,7 @@ def plan_index(old: Sequence[dict[str, Any]], figures: CardFigures) -> Plan:
                 "it was added"
             )
     index[place] = {**index[place], "results": [*index[place]["results"], *results]}
-    return Plan(index, place, results, tasks, tuple(remarks))
+    return IndexPlan(index, place, results, tasks, tuple(remarks))
 
 
 def others_in(index: Sequence[dict[str, Any]], model: str) -> list[str]:

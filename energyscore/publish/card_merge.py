@@ -6,21 +6,25 @@ Ours stands between two markers, in the front matter and in the text, and is rep
 Whatever the result is, it is read again before it is given back, and has to say what was meant.
 """
 
-import logging
 import re
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from energyscore.base.errors import UsageError
-from energyscore.publish.card_entries import CardFigures, Plan, merge_section, others_in, plan_index
-from energyscore.publish.card_front import BREAK, YAML_ERRORS, merge_front
+from energyscore.base.yaml_text import YamlError, read_yaml
+from energyscore.publish.card_entries import (
+    CardFigures,
+    IndexPlan,
+    merge_section,
+    others_in,
+    plan_index,
+)
+from energyscore.publish.card_front import BREAK, merge_front
 
 BEGIN, END = "<!-- energyscore: begin -->", "<!-- energyscore: end -->"
 
-# As the hub reads cards; and what it does not call a front matter, an empty one.
-_FRONT = re.compile(rf"(\s*---{BREAK})([\s\S]*?)({BREAK}---[ \t]*(?:\r\n|\n|$))")
+# The hub's own pattern; and what it does not call a front matter, an empty one.
+_FRONT = re.compile(r"^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))")
 _EMPTY_FRONT = re.compile(rf"\s*---[ \t]*{BREAK}---[ \t]*(?:\r\n|\n|$)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\r\n]*)")
 
@@ -105,14 +109,12 @@ def _split(card: str, where: str) -> _Card:
 
 def _parse(front: str, where: str) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(front)
-    except (*YAML_ERRORS, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
+        data = read_yaml(front).content
+    except YamlError as error:
         # Line 1 of the front matter is line 2 of the card.
-        place = f" in line {mark.line + 2}" if mark else ""
-        problem = getattr(error, "problem", None) or error
+        place = f" in line {error.line + 1}" if error.line else ""
         raise UsageError(
-            f"{where}: its front matter is not YAML{place}: {problem}.",
+            f"{where}: its front matter is not YAML{place}: {error.problem}.",
             "Mend it first; nothing was written.",
         ) from error
     if data is not None and not isinstance(data, dict):
@@ -136,7 +138,7 @@ def _check_index(index: Any, where: str) -> None:
         )
 
 
-def _merge_body(card: _Card, plan: Plan, figures: CardFigures, where: str) -> str:
+def _merge_body(card: _Card, plan: IndexPlan, figures: CardFigures, where: str) -> str:
     body = card.body
     places = {mark: _places(body, mark) for mark in (BEGIN, END)}
     begins, ends = len(places[BEGIN]), len(places[END])
@@ -173,18 +175,9 @@ def _places(body: str, mark: str) -> list[int]:
 
 def _check(merged: str, body: str, where: str) -> None:
     """The hub's own reader must find the text where we left it."""
-    from huggingface_hub import ModelCard
-
-    log = logging.getLogger("huggingface_hub")
-    level = log.level
-    log.setLevel(logging.ERROR)  # it may find fault with entries that are not ours
-    try:
-        read = ModelCard(merged.removeprefix("\ufeff"), ignore_metadata_errors=True)
-    except (*YAML_ERRORS, RecursionError) as error:
-        raise UsageError(f"{where}: the hub could not read the card: {error}.") from error
-    finally:
-        log.setLevel(level)
-    if read.text != body:
+    text = merged.removeprefix("\ufeff")
+    front = _FRONT.match(text)
+    if front is None or text[front.end() :] != body:
         raise UsageError(
             f"{where}: the hub would read the card otherwise than it is meant.",
             "Begin the card with a line of ---; nothing was written.",

@@ -4,10 +4,11 @@ import re
 import pytest
 import yaml
 from huggingface_hub import ModelCard
+from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from energyscore.base.errors import UsageError
 from energyscore.publish.card_entries import CardFigures, heading_of, task_name
-from energyscore.publish.card_merge import BEGIN, END, merge_card
+from energyscore.publish.card_merge import _FRONT, BEGIN, END, merge_card
 
 SECTION = "\n| a | b |\n|---|---|\n| 1 Wh | ★★★★☆ |\n"
 
@@ -77,6 +78,10 @@ def without_ours(card):
     """The card without what stands between our markers, as a reader would cut it out."""
     card = re.sub(rf"(?s){BEGIN}.*?{END}", "", card)
     return re.sub(r"(?ms)^[ ]*# energyscore: begin\r?\n.*?^[ ]*# energyscore: end\r?\n", "", card)
+
+
+def test_the_front_matter_is_looked_for_as_the_hub_does():
+    assert _FRONT.pattern == REGEX_YAML_BLOCK.pattern
 
 
 @pytest.fixture(params=itertools.product(FRONTS, BODIES, BREAKS), ids=", ".join)
@@ -271,6 +276,7 @@ def test_a_value_may_be_any_text():
         ("---", "not between two lines of ---"),
         ("---\nlicense: [mit\n---\n", "not YAML in line"),
         ("---\na: b: c\n---\n", "not YAML in line 2"),
+        ("---\nb: 1\na: 2\nb: 3\n---\n", 'not YAML in line 4: found duplicate key "b"'),
         ("---\na: 2024-99-99\n---\n", "not YAML"),
         ("---\n- a\n---\n", "no keys and values"),
         ("---\n{license: mit}\n---\n", "one a line, without { } or [ ] around them"),
