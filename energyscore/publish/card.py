@@ -8,8 +8,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from energyscore.base.units import format_number, format_wh
+from energyscore.base.units import format_wh
 from energyscore.judge.rating import RatedResult, Report
+from energyscore.publish import wording
 from energyscore.publish.card_entries import (
     HEADING,
     METRIC_PREFIX,
@@ -19,7 +20,6 @@ from energyscore.publish.card_entries import (
 )
 from energyscore.publish.notes import notes_on
 from energyscore.publish.typesetting import plain
-from energyscore.publish.wording import month_of, task_of
 from energyscore.results.result import Result
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def card_blocks(report: Report) -> dict[str, str]:
         *("hardware", "precision", "measured"),
     ]
     blocks = {}
-    for task in dict.fromkeys(task_of(entry.result) for entry in report):
-        entries = [entry for entry in report if task_of(entry.result) == task]
+    for task in dict.fromkeys(wording.task_name(entry.result) for entry in report):
+        entries = [entry for entry in report if wording.task_name(entry.result) == task]
         lines = [
             heading_of(task),
             "",
@@ -106,15 +106,14 @@ def to_card_json(report: Report) -> bytes:
 def facts_of(entry: RatedResult) -> dict[str, Any]:
     """What a figure must not be read without, for programs; None where it is not known."""
     result, rating = entry.result, entry.rating
-    score = result.score
-    interval = score.ci95 if rating.basis == "gpu" else score.system_ci95
+    interval = wording.interval(entry)
     return {
         "unit": "Wh per 1,000 queries",
-        "basis": "GPU" if rating.basis == "gpu" else "processor and memory",
+        "basis": wording.what(entry),
         "estimated": rating.estimated,
         "ci95": None if interval is None else [_rounded(limit) for limit in interval],
-        "runs": score.runs,
-        "method": score.method if rating.basis == "gpu" else score.system_method,
+        "runs": result.score.runs,
+        "method": entry.headline and entry.headline.method,
         "model": plain(result.model.id),
         "hardware": result.hardware,
         "measured_at": result.created_at,
@@ -158,11 +157,11 @@ def _metrics(entry: RatedResult) -> "list[EvalResult]":
     result, rating = entry.result, entry.rating
     random = result.model.weights == "random"
     kind = ("random_weights_" if random else "") + ("estimated_" if rating.estimated else "")
-    what = "GPU" if rating.basis == "gpu" else "processor and memory"
     how = (", estimated" if rating.estimated else "") + (", random weights" if random else "")
+    metric = f"Inference energy, {wording.what(entry)}{how}"
     common: dict[str, Any] = {
         "task_type": hub_task(result),
-        "task_name": task_of(result),
+        "task_name": wording.task_name(result),
         "dataset_type": plain(result.workload.dataset),
         "dataset_name": plain(result.workload.dataset),
         "dataset_revision": result.workload.revision,
@@ -171,7 +170,7 @@ def _metrics(entry: RatedResult) -> "list[EvalResult]":
         EvalResult(
             **common,
             metric_type=f"{METRIC_PREFIX}{kind}{rating.basis}_wh_per_1k_queries",
-            metric_name=f"Inference energy, {what}{how} (Wh per 1,000 queries, less is better)",
+            metric_name=f"{metric} (Wh per 1,000 queries, less is better)",
             metric_value=energy_wh(entry),
             metric_args=_known(facts_of(entry)),
         )
@@ -196,12 +195,12 @@ def _cells(entry: RatedResult) -> tuple[str, ...]:
     return (
         _model(entry),
         _energy(entry),
-        _metered(entry),
-        _stars(entry),
+        wording.metered(entry),
+        wording.stars(entry.rating.stars, estimated=entry.rating.estimated),
         entry.rating.scale or entry.rating.reason,
         entry.result.hardware,
         entry.result.model.dtype,
-        month_of(entry.result),
+        wording.month(entry.result),
     )
 
 
@@ -218,27 +217,8 @@ def _model(entry: RatedResult) -> str:
 
 
 def _energy(entry: RatedResult) -> str:
-    rating, score = entry.rating, entry.result.score
-    interval = score.ci95 if rating.basis == "gpu" else score.system_ci95
     shown = format_wh(energy_wh(entry))
-    if interval is None or not rating.energy_wh:
-        return shown
-    share = (interval[1] - interval[0]) / 2 / rating.energy_wh * 100
-    return f"{shown} ± {format_number(share)} %"
-
-
-def _metered(entry: RatedResult) -> str:
-    if entry.rating.basis == "system":
-        return f"CPU and RAM, {'estimated' if entry.rating.estimated else 'measured'}"
-    method = {"counter": "counter", "power_integral": "integrated power"}
-    return f"GPU, {method.get(entry.result.score.method or '', 'unknown')}"
-
-
-def _stars(entry: RatedResult) -> str:
-    stars = entry.rating.stars
-    if stars is None:
-        return "none"
-    return "★" * stars + "☆" * (5 - stars) + (" estimated" if entry.rating.estimated else "")
+    return shown if wording.interval(entry) is None else f"{shown} ± {wording.share(entry)}"
 
 
 def _origin(report: Report) -> str:

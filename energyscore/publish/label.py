@@ -8,19 +8,10 @@ same bytes.
 """
 
 from energyscore.base.units import format_number
-from energyscore.judge.rating import RatedResult, Rating
+from energyscore.judge.rating import RatedResult
+from energyscore.publish import wording
 from energyscore.publish.drawing import Box, Drawing, Mark, Rule, Star, Text, to_svg
 from energyscore.publish.typesetting import Step, cut, fit, plain, text_width
-from energyscore.publish.wording import (
-    against,
-    basis_of,
-    energy_of,
-    interval_of,
-    is_pale,
-    month_of,
-    stars_of,
-    task_of,
-)
 from energyscore.results.result import Result
 
 WIDTH, HEIGHT, MARGIN = 260, 364, 16
@@ -72,9 +63,8 @@ def label_pdf(entry: RatedResult, link: str | None = None) -> bytes:
 
 def label_title(entry: RatedResult) -> str:
     """The label in one line: its alternative text."""
-    result, rating = entry.result, entry.rating
-    what = f"{plain(entry.name)}, {task_of(result)}"
-    return f"Energy label of {what}: {energy_of(result, rating)}; {stars_of(rating)}"
+    what = f"{plain(entry.name)}, {wording.task_name(entry.result)}"
+    return f"Energy label of {what}: {wording.energy(entry)}; {wording.verdict(entry.rating)}"
 
 
 def draw_label(entry: RatedResult, link: str | None = None) -> Drawing:
@@ -86,8 +76,8 @@ def draw_label(entry: RatedResult, link: str | None = None) -> Drawing:
         Box(0.5, 0.5, WIDTH - 1, HEIGHT - 1, 10, _WHITE, _INK),
         *_head(entry),
         *_rows(entry.result),
-        *_figure(entry.result, entry.rating),
-        *_verdict(entry.rating),
+        *_figure(entry),
+        *_verdict(entry),
         *_foot(link),
     )
     title, description = label_title(entry), _description(entry, link)
@@ -121,8 +111,8 @@ def _rows(result: Result) -> list[Mark]:
     marks: list[Mark] = []
     y = 115.0
     rows = (
-        ("Task", task_of(result)),
-        ("Scored", month_of(result)),
+        ("Task", wording.task_name(result)),
+        ("Scored", wording.month(result)),
         ("Hardware", result.hardware),
     )
     fits = [fit(value, _ROOM + MARGIN - _VALUES, _VALUE_STEPS, bold=True) for _, value in rows]
@@ -136,22 +126,23 @@ def _rows(result: Result) -> list[Mark]:
     return [*marks, Rule(MARGIN, 178.5, _INNER, _INK)]
 
 
-def _figure(result: Result, rating: Rating) -> list[Mark]:
-    marks: list[Mark] = [Text(MARGIN, 193, basis_of(result, rating), 10)]
-    if rating.energy_wh is None or not result.valid:
-        word = "not measured" if rating.energy_wh is None else "invalid"
+def _figure(entry: RatedResult) -> list[Mark]:
+    energy_wh = entry.rating.energy_wh
+    marks: list[Mark] = [Text(MARGIN, 193, _basis(entry), 10)]
+    if energy_wh is None or not entry.result.valid:
+        word = "not measured" if energy_wh is None else "invalid"
         marks.append(Text(MARGIN, 221, word, 22, bold=True))
     else:
-        figure = format_number(rating.energy_wh)
+        figure = format_number(energy_wh)
         size = fit(figure, 132, (Step(32, 1), Step(26, 1), Step(20, 1)), bold=True).size_px
         unit_x = MARGIN + text_width(figure, size, bold=True) + 6
         marks += [
             Text(MARGIN, 224, figure, size, bold=True),
             Text(unit_x, 213, "Wh per", 10),
             Text(unit_x, 224, "1k queries", 10),
-            Text(MARGIN, 238, interval_of(result, rating), 9),
+            Text(MARGIN, 238, _interval(entry), 9),
         ]
-    return marks + _flags(_cautions(result, rating))
+    return marks + _flags(_cautions(entry))
 
 
 def _flags(names: list[str]) -> list[Mark]:
@@ -170,7 +161,19 @@ def _flags(names: list[str]) -> list[Mark]:
     return marks
 
 
-def _verdict(rating: Rating) -> list[Mark]:
+def _basis(entry: RatedResult) -> str:
+    known = entry.rating.basis is not None
+    return f"Inference energy, {wording.metered(entry)}" if known else "Inference energy"
+
+
+def _interval(entry: RatedResult) -> str:
+    if wording.interval(entry) is None:
+        return wording.margin(entry)
+    return f"± {wording.share(entry)} (95 % interval of {entry.result.score.runs} runs)"
+
+
+def _verdict(entry: RatedResult) -> list[Mark]:
+    rating = entry.rating
     if rating.stars is None:
         # Five empty stars would look like a rating of none.
         reason = cut(rating.reason, _ROOM, Step(9, 3))
@@ -178,7 +181,7 @@ def _verdict(rating: Rating) -> list[Mark]:
             Text(MARGIN, 294, "No stars", 14, bold=True),
             *(Text(MARGIN, 307 + 11 * place, line, 9) for place, line in enumerate(reason.lines)),
         ]
-    given = _FAINT if is_pale(rating) else _GREEN
+    given = _FAINT if wording.is_pale(rating) else _GREEN
     stars = [
         Star(
             MARGIN + 17 + 48.5 * place,
@@ -189,9 +192,8 @@ def _verdict(rating: Rating) -> list[Mark]:
         )
         for place in range(5)
     ]
-    text = fit(
-        f"{rating.stars} of 5, {against(rating)}", _ROOM, (Step(10, 1), Step(9, 2)), bold=True
-    )
+    given_as = f"{rating.stars} of 5, {wording.relative_to(rating)}"
+    text = fit(given_as, _ROOM, (Step(10, 1), Step(9, 2)), bold=True)
     return [
         *stars,
         *(
@@ -209,8 +211,9 @@ def _foot(link: str) -> list[Mark]:
     return [Text(MARGIN, 348, fitted.lines[0], fitted.size_px)]
 
 
-def _cautions(result: Result, rating: Rating) -> list[str]:
+def _cautions(entry: RatedResult) -> list[str]:
     """What sets a figure apart from the energy of a GPU, measured by the whole protocol."""
+    result, rating = entry.result, entry.rating
     words = {
         "estimated": rating.estimated,
         "no GPU energy": rating.basis == "system",
@@ -231,14 +234,14 @@ def _description(entry: RatedResult, link: str) -> str:
         f"revision: {model.revision}" if model.revision else "",
         f"precision: {precision}",
         "weights: random" if model.weights == "random" else "",
-        f"task: {task_of(result)}",
+        f"task: {wording.task_name(result)}",
         f"scored: {result.created_at}",
         f"hardware: {result.hardware}",
-        basis_of(result, rating),
-        energy_of(result, rating),
-        interval_of(result, rating) if rating.energy_wh is not None and result.valid else "",
+        _basis(entry),
+        wording.energy(entry),
+        _interval(entry) if rating.energy_wh is not None and result.valid else "",
         "a quick run" if result.protocol.quick else "",
-        stars_of(rating),
+        wording.verdict(rating),
         f"departs from the reference's protocol in: {'; '.join(map(str, rating.departures))}"
         if rating.departures
         else "",

@@ -7,11 +7,15 @@ from energyscore.base.errors import sentence
 from energyscore.base.units import format_number
 from energyscore.judge.footprint import describe_site
 from energyscore.judge.rating import RatedResult
-from energyscore.publish.margins import decimals_for, phase_margin, with_decimals
+from energyscore.publish import wording
 from energyscore.results.conformance import Departure
 from energyscore.results.score import NVML_SYSTEMATIC
 
 SMALL_COHORT = "the stars of a cohort of 2 say only which of the two takes less."
+ESTIMATED = (
+    "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by a meter. "
+    "In effect it follows time; it is not GPU energy."
+)
 BRIEF = "a run was measured for less than 1 s: starting and metering weigh in; take more queries"
 _BRIEF_S = 1.0
 _MOST_VALUES = 4
@@ -19,13 +23,10 @@ _MOST_VALUES = 4
 
 def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     """The lines under a table of results of one task."""
-    notes = [line for entry in entries for line in _parts(entry)]
+    notes = [line for entry in entries for line in _phases(entry)]
     if any(entry.rating.estimated for entry in entries):
-        notes.append(
-            "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by "
-            "a meter. In effect it follows time; it is not GPU energy."
-        )
-    if any(entry.result.score.ci95 and entry.rating.basis == "gpu" for entry in entries):
+        notes.append(ESTIMATED)
+    if any(entry.rating.basis == "gpu" and wording.interval(entry) for entry in entries):
         notes.append(
             f"the interval is that of repeats; NVML itself errs by some {NVML_SYSTEMATIC:.0%} more."
         )
@@ -34,27 +35,38 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     notes += _departures(entries)
     sites = [describe_site(entry.footprint) for entry in entries if entry.footprint]
     notes += dict.fromkeys(line for site in sites for line in site)
+    cautions = [
+        (caution.message, entry.label) for entry in entries for caution in entry.result.cautions
+    ]
+    cautions += [(BRIEF, entry.label) for entry in entries if _is_brief(entry)]
+    return notes + caution_lines(cautions, len(entries))
+
+
+def caution_lines(cautions: Sequence[tuple[str, str]], models: int) -> list[str]:
+    """Each message once, with the models that it is about unless those are all.
+
+    Args:
+        cautions: message and model, one entry for each model that has it.
+        models: how many the table has.
+    """
     seen: dict[str, list[str]] = {}
-    for entry in entries:
-        for caution in entry.result.cautions:
-            seen.setdefault(caution.message, []).append(entry.label)
-    brief = [entry.label for entry in entries if _is_brief(entry)]
-    if brief:
-        seen[BRIEF] = brief
-    for message, models in seen.items():
-        whose = "" if len(set(models)) == len(entries) else f" ({', '.join(dict.fromkeys(models))})"
-        notes.append(sentence(f"caution: {message.rstrip('.')}{whose}"))
-    return notes
+    for message, model in cautions:
+        seen.setdefault(message, []).append(model)
+    return [
+        sentence(f"caution: {message.rstrip('.')}{_of(named, models)}")
+        for message, named in seen.items()
+    ]
+
+
+def _of(named: Sequence[str], models: int) -> str:
+    different = list(dict.fromkeys(named))
+    return "" if len(different) == models else f" ({', '.join(different)})"
 
 
 def _is_brief(entry: RatedResult) -> bool:
     """Whether there is a figure, of a window too short to mean much."""
     shortest_s = min(run.duration_s for run in entry.result.runs)
-    return entry.rating.energy_wh is not None and shortest_s < _BRIEF_S
-
-
-def _models(entries: Sequence[RatedResult]) -> str:
-    return ", ".join(dict.fromkeys(entry.label for entry in entries))
+    return entry.headline is not None and shortest_s < _BRIEF_S
 
 
 def _departures(entries: Sequence[RatedResult]) -> list[str]:
@@ -67,9 +79,9 @@ def _departures(entries: Sequence[RatedResult]) -> list[str]:
     for names, group in alike.items():
         if names:
             columns = zip(*(entry.rating.departures for entry in group), strict=True)
-            points = [_together(list(dict.fromkeys(column))) for column in columns]
-            whose = "" if len(group) == len(entries) else f" ({_models(group)})"
-            lines.append(sentence(f"not comparable to the reference{whose}: {'; '.join(points)}"))
+            points = "; ".join(_together(list(dict.fromkeys(column))) for column in columns)
+            whose = "" if len(group) == len(entries) else _of([one.label for one in group], 0)
+            lines.append(sentence(f"not comparable to the reference{whose}: {points}"))
     return lines
 
 
@@ -82,25 +94,22 @@ def _together(departures: Sequence[Departure]) -> str:
     return str(replace(departures[0], actual=" or ".join(values[:_MOST_VALUES]) + more))
 
 
-def _parts(entry: RatedResult) -> list[str]:
+def _phases(entry: RatedResult) -> list[str]:
     """How GPU energy divides among the phases, and what is left of it net of idling."""
     score = entry.result.score
     if score.gpu_wh_per_1k_queries is None:
         return []
-    parts, reason, known_to = [], "", ""
+    parts, known_to = [], ""
     for name, phase in score.phases.items():
-        reason = reason or phase.reason
-        figure, margin = phase.gpu_wh_per_1k_queries, phase_margin(phase, score.runs)
-        if figure is not None and margin is not None:
-            decimals = decimals_for(margin.wh, figure)
-            shown = (with_decimals(one, decimals) for one in (figure, margin.wh))
-            parts.append(f"{name} {' +/- '.join(shown)}")
-            known_to = " +/- 95%" if margin.of_runs else " +/- the standard error of the split"
-        elif figure is not None:
-            parts.append(f"{name} {format_number(figure)}")
+        if phase.gpu_wh_per_1k_queries is not None:
+            margin = wording.phase_margin(phase, score.runs)
+            parts.append(f"{name} {wording.plus_minus(phase.gpu_wh_per_1k_queries, margin, '+/-')}")
+            if margin is not None:
+                known_to = " +/- 95%" if score.runs > 1 else " +/- the standard error of the split"
     if score.net_gpu_wh_per_1k_queries is not None:
         of = "without" if score.net_of == "idle_without_model" else "with"
         net = format_number(score.net_gpu_wh_per_1k_queries)
         parts.append(f"net of the GPU idling {of} the model {net}")
     lines = [f"{entry.label}, in Wh{known_to}: {', '.join(parts)}."] if parts else []
-    return lines + ([sentence(f"{entry.label}: no phases: {reason}")] if reason else [])
+    reasons = [phase.reason for phase in score.phases.values() if phase.reason]
+    return lines + [sentence(f"{entry.label}: no phases: {reason}") for reason in reasons[:1]]

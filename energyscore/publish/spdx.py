@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from energyscore.judge.rating import RatedResult, Report
+from energyscore.publish import wording
 from energyscore.publish.card import dataset_of, energy_wh, facts_of
 from energyscore.publish.typesetting import plain
-from energyscore.publish.wording import stars_of, task_of
 
 CONTEXT = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"
 _CREATION = "_:creation"
@@ -128,11 +128,11 @@ def _annotation(entry: RatedResult, spdx_id: str, subject: str) -> dict[str, Any
 
 
 def _in_words(entry: RatedResult) -> str:
-    result, rating = entry.result, entry.rating
-    what = "GPU" if rating.basis == "gpu" else "processor and memory only"
-    how = "estimated" if rating.estimated else "measured"
-    where = plain(result.hardware)
-    return f"{_kwh(entry)} kWh for {task_of(result)} ({what}, {how}) on {where}, {stars_of(rating)}"
+    result = entry.result
+    return (
+        f"{_kwh(entry)} kWh for {wording.task_name(result)} ({wording.metered(entry)}) on "
+        f"{plain(result.hardware)}, {wording.verdict(entry.rating)}"
+    )
 
 
 def _kwh(entry: RatedResult) -> str:

@@ -1,73 +1,280 @@
-"""Results in words, the same on the label and in the model card. Pure."""
+"""Results in words: everything that turns a rated result into text for people is here. Pure.
 
-from datetime import datetime
+Tables, page, label, card and Markdown ask for the parts of a sentence here and add only their own
+markup. A figure that was not measured is said to be so; it is never 0.
+"""
 
-from energyscore.base.units import format_number
-from energyscore.judge.rating import Rating
+import math
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+from energyscore.base.stats import t_quantile
+from energyscore.base.units import format_duration, format_number
+from energyscore.judge.footprint import format_co2, format_cost
+from energyscore.judge.modes import tokens_of
+from energyscore.judge.rating import RatedResult, Rating
 from energyscore.publish.typesetting import plain
-from energyscore.results.result import Result
+from energyscore.results.result import PhaseScore, Result
 
+Kind: TypeAlias = Literal["gpu", "system", "estimated", "none"]
+
+NOT_KNOWN = "not known"
+KINDS: dict[Kind, str] = {
+    "gpu": "GPU, measured",
+    "system": "CPU and RAM, measured",
+    "estimated": "CPU and RAM, estimated",
+    "none": "not measured",
+}
+"""The kinds of figures; only figures of one kind are comparable."""
+
+_METHODS = {"power_integral": "integrated power"}
 _TITLES = {"asr": "Automatic speech recognition"}
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
+_DIGITS = 2  # of a margin: a third says nothing
+_MOST_DECIMALS = 9
+_NOTHING = 1e-9  # a margin below this share of its figure is the rounding of floats
 
 
-def title_of(task: str) -> str:
-    """The name of a task for people, from its id."""
+# The task, the time, the model.
+
+
+def task_title(task: str) -> str:
+    """The name of a task, from its id."""
     return _TITLES.get(task, plain(task.replace("_", " ").capitalize()))
 
 
-def task_of(result: Result) -> str:
-    """The task for people, with the mode of reasoning and the size class."""
-    title = title_of(result.task.id)
+def task_name(result: Result) -> str:
+    """The task, with the mode of reasoning and the size class."""
     mode, size = result.mode, result.model.model_class
-    parts = [title, f"mode {mode}" if mode else "", f"class {size}" if size else ""]
+    parts = [
+        task_title(result.task.id),
+        f"mode {mode}" if mode else "",
+        f"class {size}" if size else "",
+    ]
     return ", ".join(plain(part) for part in parts if part)
 
 
-def month_of(result: Result) -> str:
+def name(entry: RatedResult) -> str:
+    """The model's name as it stands; in words where nothing of it can be seen."""
+    return entry.name if plain(entry.name) else "(a model without a name)"
+
+
+def month(result: Result) -> str:
     """When it was measured: `January 2026`."""
+    return f"{datetime.fromisoformat(result.created_at):%B %Y}"
+
+
+def second(moment: str) -> str:
+    """A moment in UTC, to the second; as it stands where it is not one."""
     try:
-        moment = datetime.fromisoformat(result.created_at)
-    except ValueError:
-        return result.created_at
-    return f"{_MONTHS[moment.month - 1]} {moment.year}"
+        parsed = datetime.fromisoformat(moment)
+        utc = parsed.astimezone(UTC) if parsed.tzinfo else None
+    except (ValueError, OverflowError):
+        return moment
+    return f"{utc:%Y-%m-%d %H:%M:%S} UTC" if utc else moment
 
 
-def basis_of(result: Result, rating: Rating) -> str:
-    """What was metered, and how."""
-    if rating.basis is None:
-        return "Inference energy"
-    if rating.basis == "system":
-        return "Inference energy, processor and memory"
-    how = {"counter": "by its counter", "power_integral": "by integrated power"}
-    return f"Inference energy, GPU {how.get(result.score.method or '', '')}".rstrip()
+# Numbers.
 
 
-def energy_of(result: Result, rating: Rating) -> str:
-    """The rated figure with all that it must not be read without."""
-    if rating.energy_wh is None:
+def duration(duration_s: float) -> str:
+    """A duration; below a second in milliseconds, so that none reads as 0."""
+    if duration_s < 1:
+        return f"{format_number(duration_s * 1000)} ms"
+    return format_duration(duration_s)
+
+
+def short_count(number: int) -> str:
+    """A count with three significant digits: `950`, `124 M`, `1.56 B`."""
+    if number >= 10**21:
+        return f"10^{len(str(number)) - 1}"
+    for factor, unit in ((10**9, " B"), (10**6, " M"), (10**3, " k")):
+        # From where three digits would be rounded up to the larger unit's one.
+        if number >= 0.9995 * factor:
+            return format_number(number / factor) + unit
+    return str(number)
+
+
+def megabytes(memory_mb: float | None) -> str:
+    """A size of memory."""
+    if memory_mb is None:
+        return NOT_KNOWN
+    return f"{format_number(memory_mb / 1000)} GB" if memory_mb >= 1000 else f"{memory_mb:g} MB"
+
+
+def known(value: object, absent: str = NOT_KNOWN) -> str:
+    """A value; `absent` where there is none."""
+    if value is None or value == "":
+        return absent
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return format_number(value)
+    return f"{value:,}" if isinstance(value, int) and value < 10**15 else str(value)
+
+
+def decimals_for(margin: float | None, figure: float) -> int | None:
+    """The decimals with which a margin has two significant digits; None: the figure's own three.
+
+    None where there is no margin, or one that no decimals can show.
+    """
+    if margin is None or not margin > _NOTHING * abs(figure):
+        return None
+    # Rounded first: 0.0996 has its two digits at 0.10.
+    rounded = float(f"{margin:.{_DIGITS - 1}e}")
+    decimals = max(0, _DIGITS - 1 - math.floor(math.log10(rounded)))
+    return decimals if decimals <= _MOST_DECIMALS else None
+
+
+def with_decimals(figure: float, decimals: int | None) -> str:
+    """A figure with so many decimals; with three significant digits where None."""
+    return format_number(figure) if decimals is None else f"{figure:,.{decimals}f}"
+
+
+def plus_minus(figure: float, margin: float | None, sign: str = "±") -> str:
+    """A figure with its margin, to the decimals that the margin allows: `2.20 ± 0.20`."""
+    decimals = decimals_for(margin, figure)
+    shown = [with_decimals(one, decimals) for one in (figure, margin) if one is not None]
+    return f" {sign} ".join(shown)
+
+
+def percent(share: float) -> str:
+    """A margin as a share of its figure: two digits are all that it knows."""
+    shown = share * 100
+    if 0 < shown < 0.005:
+        return "< 0.01 %"
+    return f"{shown:.{2 if shown < 1 else 1 if shown < 10 else 0}f} %"
+
+
+# The rated figure: what it is of, how large, and how well it is known.
+
+
+def kind(entry: RatedResult) -> Kind:
+    """What the rated figure is of; only figures of one kind are comparable."""
+    rating = entry.rating
+    return "estimated" if rating.estimated else rating.basis or "none"
+
+
+def what(entry: RatedResult) -> str:
+    """What was metered."""
+    return {"gpu": "GPU", "none": "nothing"}.get(kind(entry), "CPU and RAM")
+
+
+def how(entry: RatedResult) -> str:
+    """How the figure was obtained."""
+    if entry.headline is None:
+        return "not measured"
+    return _METHODS.get(entry.headline.method, entry.headline.method)
+
+
+def metered(entry: RatedResult) -> str:
+    """What was metered, and how: `GPU, counter`."""
+    return "nothing" if entry.rating.basis is None else f"{what(entry)}, {how(entry)}"
+
+
+def interval(entry: RatedResult) -> tuple[float, float] | None:
+    """The 95% interval of the figure over the runs, in Wh per 1,000 queries."""
+    return None if entry.headline is None else entry.headline.ci95
+
+
+def decimals(entry: RatedResult) -> int | None:
+    """The decimals that the figure's interval allows; None: three significant digits."""
+    return decimals_for(_half_width_wh(entry), entry.rating.energy_wh or 0.0)
+
+
+def _half_width_wh(entry: RatedResult) -> float | None:
+    ends = interval(entry)
+    return None if ends is None else (ends[1] - ends[0]) / 2
+
+
+def figure(entry: RatedResult) -> str:
+    """The rated figure in Wh per 1,000 queries, with the digits that its interval allows."""
+    wh = entry.rating.energy_wh
+    return "not measured" if wh is None else with_decimals(wh, decimals(entry))
+
+
+def share(entry: RatedResult) -> str:
+    """Half the interval as a share of the figure, or why there is none."""
+    half = None if entry.headline is None else entry.headline.half_width
+    if half is None:
+        return "one run" if entry.result.score.runs == 1 else ""
+    return percent(half)
+
+
+def margin(entry: RatedResult) -> str:
+    """Half the interval, in Wh and as a share of the figure, or why there is none."""
+    half = _half_width_wh(entry)
+    if half is None:
+        return "one run, no interval" if entry.result.score.runs == 1 else "no interval"
+    return f"± {with_decimals(half, decimals(entry))} Wh ({share(entry)})"
+
+
+def energy(entry: RatedResult) -> str:
+    """The rated figure with its unit and basis."""
+    wh = entry.rating.energy_wh
+    if wh is None:
         return "energy not measured"
-    if not result.valid:
+    if not entry.result.valid:
         return "invalid measurement"
-    what = "GPU" if rating.basis == "gpu" else "processor and memory only"
-    how = "estimated" if rating.estimated else "measured"
-    return f"{format_number(rating.energy_wh)} Wh per 1,000 queries ({what}, {how})"
+    return f"{format_number(wh)} Wh per 1,000 queries ({metered(entry)})"
 
 
-def interval_of(result: Result, rating: Rating) -> str:
-    """The 95% interval of the figure over the runs, as a share of it."""
-    score = result.score
-    interval = score.ci95 if rating.basis == "gpu" else score.system_ci95
-    if interval is None or rating.energy_wh is None:
-        return "one run: no interval" if score.runs == 1 else "no interval"
-    share = (interval[1] - interval[0]) / 2 / rating.energy_wh * 100
-    return f"± {format_number(share)} % (95 % interval of {score.runs} runs)"
+def why_no_energy(entry: RatedResult) -> str:
+    """The reason that stands in a result without energy."""
+    score = entry.result.score
+    return score.reason or score.system_reason or "no energy was measured"
 
 
-def against(rating: Rating) -> str:
+def tokens(result: Result) -> list[str]:
+    """The tokens of a query, on average over the runs: `10.0 out`, `369 in`."""
+    mean = tokens_of(result)
+    read = sum(run.input_tokens for run in result.runs) / sum(run.queries for run in result.runs)
+    thinking = "" if mean.thinking is None else f" ({format_number(mean.thinking)} thinking)"
+    written = [f"{format_number(mean.output)} out{thinking}"] if mean.output else []
+    return written + ([f"{format_number(read)} in"] if read else []) or ["none"]
+
+
+def phase_margin(phase: PhaseScore, runs: int) -> float | None:
+    """What a phase's figure is known to, in Wh; None where nothing is known of it.
+
+    Over several runs half the 95% interval of their mean, by Student's t; of a single run one
+    standard error of the split.
+    """
+    if phase.se is None or phase.gpu_wh_per_1k_queries is None:
+        return None
+    return phase.se if runs < 2 else t_quantile(0.975, runs - 1) * phase.se
+
+
+def derived(entry: RatedResult) -> dict[str, str]:
+    """CO2 and cost of 1,000 queries, where they were asked for and the energy is known."""
+    co2_g, cost, site = entry.co2_g_per_1k_queries, entry.cost_per_1k_queries, entry.footprint
+    found = {} if co2_g is None else {"CO2": format_co2(co2_g)}
+    if cost is not None and site is not None:
+        found["Cost"] = format_cost(cost, site.currency).replace("\n", ", ")
+    return found
+
+
+# Stars.
+
+
+def stars(given: int | None, *, estimated: bool, full: str = "★", empty: str = "☆") -> str:
+    """One to five stars, marked where they stand on an estimate: `★★★☆☆ estimated`; or `none`."""
+    if given is None:
+        return "none"
+    return full * given + empty * (5 - given) + (" estimated" if estimated else "")
+
+
+def chances(rating: Rating, star: str = "★") -> list[str]:
+    """The likeliest stars first, without those below half a per cent: `4★ 93 %`, `5★ 7 %`."""
+    if rating.probabilities is None:
+        return []
+    if max(rating.probabilities) >= 0.995:
+        return ["> 99 %"]
+    by_stars = enumerate(rating.probabilities, start=1)
+    ranked = sorted(by_stars, key=lambda one: one[1], reverse=True)
+    return [f"{stars}{star} {chance * 100:.0f} %" for stars, chance in ranked if chance >= 0.005]
+
+
+def relative_to(rating: Rating) -> str:
     """What the stars are relative to."""
     return f"in a {rating.scale}" if rating.kind == "cohort" else f"scale {rating.scale}"
 
@@ -77,9 +284,9 @@ def is_pale(rating: Rating) -> bool:
     return rating.stars is not None and (rating.estimated or rating.cohort_size == 2)
 
 
-def stars_of(rating: Rating) -> str:
-    """The stars in words, or why there are none."""
+def verdict(rating: Rating) -> str:
+    """The stars in one line, or why there are none."""
     if rating.stars is None:
         return f"no stars: {rating.reason}"
-    kind = "estimated, " if rating.estimated else ""
-    return f"{rating.stars} of 5 stars ({kind}{against(rating)})"
+    estimated = "estimated, " if rating.estimated else ""
+    return f"{rating.stars} of 5 stars ({estimated}{relative_to(rating)})"

@@ -191,7 +191,7 @@ def test_spdx_says_what_a_figure_is():
     assert statement["functional_unit"] == "1,000 queries of text_generation"
     assert statement["estimated"] is True
     assert statement["stars_relative_to"] == "cohort of 3"
-    assert "processor and memory only, estimated" in note.subject.comment
+    assert "CPU and RAM, estimated" in note.subject.comment
     (document,) = [o for o in objects.objects if isinstance(o, spdx.SpdxDocument)]
     assert document.rootElement[0] is note.subject
     claimed = {profile.rpartition("/")[2] for profile in document.profileConformance}

@@ -65,7 +65,7 @@ def test_a_label_says_all_that_labels_say():
     shown = texts(svg)
     for text in (
         *("meta-llama/Llama-3.1-8B", "Text generation, class A", "January 2026"),
-        *("NVIDIA H100 80GB HBM3", "Inference energy, GPU by its counter", "13.1"),
+        *("NVIDIA H100 80GB HBM3", "Inference energy, GPU, counter", "13.1"),
         *("Wh per", "1k queries", "3 of 5, scale aienergyscore-2025-02"),
         "huggingface.co/meta-llama/Llama-3.1-8B",
     ):
@@ -192,10 +192,10 @@ def test_an_estimate_in_a_cohort_says_both():
     shown = texts(svg)
     for word in ("estimated", "no GPU energy", "cohort of 5", "5 of 5, in a cohort of 5"):
         assert word in shown
-    assert "Inference energy, processor and memory" in shown
+    assert "Inference energy, CPU and RAM, estimated" in shown
     assert full_stars(svg) == 0 and faint_stars(svg) == 5
     title = ET.fromstring(svg).find(f"{SVG}title").text
-    assert "processor and memory only, estimated" in title
+    assert "CPU and RAM, estimated" in title
     assert "5 of 5 stars (estimated, in a cohort of 5)" in title
 
 
@@ -244,8 +244,8 @@ def test_what_was_not_measured_is_not_zero():
 
 def test_one_run_has_no_interval():
     result = make_result(runs=[make_run()])
-    assert "one run: no interval" in texts(label.label_svg(entry_of(result)))
-    assert "± 0.621 % (95 % interval of 10 runs)" in texts(label.label_svg(entry_of(measured())))
+    assert "one run, no interval" in texts(label.label_svg(entry_of(result)))
+    assert "± 0.62 % (95 % interval of 10 runs)" in texts(label.label_svg(entry_of(measured())))
 
 
 def test_the_link_can_be_chosen_or_left_out():

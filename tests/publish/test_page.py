@@ -17,9 +17,9 @@ from support.sites import HOSTILE, Page, many, phased_run, report_of, result_of
 from energyscore.judge.footprint import footprint_of, make_site
 from energyscore.protocol.grid import Grid
 from energyscore.publish.page import to_page
-from energyscore.publish.page.axes import log_axis
 from energyscore.publish.page.names import page_names
-from energyscore.publish.page.words import format_count
+from energyscore.publish.page.plots import log_axis
+from energyscore.publish.wording import short_count
 from energyscore.results.result import Notice, RawPart, parse_result, result_to_json
 
 
@@ -92,7 +92,7 @@ def test_each_table_holds_what_is_comparable_and_says_what(pages):
     assert (lone, lost) == (["org/other-gpu"], ["org/lost"])
     assert titles[:4] == [
         "NVIDIA H100 80GB HBM3, GPU, measured",
-        "A processor, processor and memory, estimated",
+        "A processor, CPU and RAM, estimated",
         "Measured, comparable to no other result here",
         "No energy was measured",
     ]
@@ -176,7 +176,7 @@ def test_estimates_are_marked_at_figure_and_stars(pages):
     for row in rows:
         for column in ("Wh per 1,000 queries", "Stars"):
             assert ("estimated" in row[column][1]) == (row in estimated), row
-    assert "estimated, not metered" in estimated[0]["Energy of"][1]
+    assert estimated[0]["Energy of"][1] == "CPU and RAM estimated"
     assert "in a cohort of 3" in estimated[0]["Stars"][1]
 
 
@@ -323,6 +323,17 @@ def test_a_page_shows_phases_runs_cautions_protocol_and_environment():
     assert facts["Dataset"] == "EnergyStarAI/text_generation (official)"
 
 
+@pytest.mark.parametrize(
+    ("steady", "said"),
+    [(True, "100 queries, steady"), (False, "queries, not steady"), (None, "pace not checked")],
+)
+def test_a_page_says_whether_the_pace_was_steady_and_whether_anybody_looked(steady, said):
+    result = result_of(1, "org/m", 1.0)
+    protocol = result.protocol.model_copy(update={"warmup_steady": steady})
+    page = page_of(result.model_copy(update={"protocol": protocol}))
+    assert facts_of(page)["Warm-up"].endswith(said)
+
+
 def test_phases_that_are_not_known_say_why_and_are_no_zero():
     run = phased_run(0, 3600.0)
     domain = next(iter(run.energy_j))
@@ -356,7 +367,7 @@ def test_one_run_has_no_interval_and_an_invalid_result_no_label():
 def test_other_results_of_a_model_are_linked():
     first = result_of(1, "org/m", 1.0)
     second = result_of(2, "org/m", None, gpu=None, runs=[make_cpu_run()])
-    assert "Processor and memory, A processor" in page_of(first, second).text()
+    assert "CPU and RAM, A processor" in page_of(first, second).text()
 
 
 def test_names_are_safe_unique_and_stay_when_it_is_measured_again():
@@ -399,7 +410,7 @@ def test_axes_place_figures_by_their_logarithm():
 def test_counts_have_three_digits():
     shown = {950: "950", 1500: "1.50 k", 999_600: "1.00 M", 124_439_808: "124 M"}
     shown |= {7 * 10**9: "7.00 B", 10**25: "10^25"}
-    assert {number: format_count(number) for number in shown} == shown
+    assert {number: short_count(number) for number in shown} == shown
 
 
 def with_raw(result, file="20260101T000000Z_aa.raw.jsonl.gz", data=b"raw"):

@@ -5,7 +5,6 @@ from support.results import UUID, make_cpu_run, make_result, make_run
 
 from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import load_tasks
-from energyscore.publish.page.facts import protocol_facts
 from energyscore.results.checks import find_cautions, find_invalid_reasons
 from energyscore.results.conformance import check_conformance, max_gpus_of
 from energyscore.results.result import InputsCut, Notice, SecondSource
@@ -403,16 +402,6 @@ def test_the_warm_up_says_how_it_ended(change, actual):
     point = next(one for one in conformance(**change) if one.name == "warm-up")
     assert (point.required, point.actual) == ("until steady, or two minutes", actual)
     assert point.ok == (actual != "quick")
-
-
-@pytest.mark.parametrize(
-    ("steady", "said"),
-    [(True, "100 queries, steady"), (False, "queries, not steady"), (None, "pace not checked")],
-)
-def test_a_page_says_whether_the_pace_was_steady_and_whether_anybody_looked(steady, said):
-    protocol = changed(OFFICIAL.protocol, warmup_steady=steady)
-    facts = {fact.name: fact.value for fact in protocol_facts(changed(OFFICIAL, protocol=protocol))}
-    assert facts["Warm-up"].endswith(said)
 
 
 def test_the_processor_stands_for_the_hardware_where_no_gpu_was_metered():

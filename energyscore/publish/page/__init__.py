@@ -8,18 +8,23 @@ ours. The same results give the same bytes.
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import PurePath
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from energyscore.judge.modes import multiples_of
+from energyscore.base.units import format_number
+from energyscore.judge.footprint import describe_site
+from energyscore.judge.modes import multiples_of, tokens_of
 from energyscore.judge.rating import RatedResult, Report, told_apart
-from energyscore.publish.label import label_svg
-from energyscore.publish.page.detail import detail_of
-from energyscore.publish.page.index import index_of
+from energyscore.publish import wording
+from energyscore.publish.label import label_svg, label_title
+from energyscore.publish.page import detail
+from energyscore.publish.page.index import Listed, sections_of
 from energyscore.publish.page.names import page_names
-from energyscore.publish.page.words import shown
+from energyscore.publish.page.plots import strips_of
 from energyscore.results.result import result_to_json
 
 FOLDER = "results"
@@ -27,6 +32,35 @@ FOLDER = "results"
 
 TITLE = "Energy of AI models"
 
+
+# Characters that HTML forbids, and those that turn around what stands beside them.
+_UNSHOWN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+    r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
+
+_PARTS = (
+    *("task", "model", "workload", "protocol", "environment", "idle", "score", "runs"),
+    *("conformance", "official", "created_at", "valid", "hardware", "raw"),
+)
+"""What the page of a result has by name."""
+
+_FILTERS = {
+    "number": format_number,
+    "tokens_of": tokens_of,
+    "label_title": label_title,
+    **{
+        text.__name__: text
+        for text in (
+            *(wording.task_title, wording.task_name, wording.name, wording.second),
+            *(wording.duration, wording.short_count, wording.megabytes, wording.known),
+            *(wording.with_decimals, wording.plus_minus, wording.kind, wording.what, wording.how),
+            *(wording.interval, wording.decimals, wording.figure, wording.margin),
+            *(wording.why_no_energy, wording.tokens, wording.derived, wording.chances),
+            *(wording.relative_to, wording.is_pale),
+        )
+    },
+}
 
 RAW_ENDING = ".raw.jsonl.gz"
 
@@ -49,7 +83,6 @@ def to_page(
     names = page_names([entry.result for entry in entries])
     pages = _templates(title)
     files: dict[str, bytes] = {}
-    detail = pages.get_template("result.html")
     by_model: dict[str, list[tuple[RatedResult, str]]] = {}
     for entry, name in zip(entries, names, strict=True):
         by_model.setdefault(_model(entry), []).append((entry, name))
@@ -60,12 +93,41 @@ def to_page(
         files[f"{path}.json"] = result_to_json(entry.result).encode()
         raw, why_no_raw = _raw(entry, (raws or {}).get(entry.file), files)
         files |= raw
-        others = [one for one in by_model[_model(entry)] if one[1] != name]
-        view = detail_of(entry, name, multiple, others, why_no_raw)
-        files[f"{path}.html"] = detail.render(view=view, root="../").encode()
-    view_of_all = index_of(entries, multiples, [f"{FOLDER}/{name}.html" for name in names])
-    files["index.html"] = pages.get_template("index.html").render(view=view_of_all).encode()
+        figures = detail.run_figures(entry)
+        files[f"{path}.html"] = _rendered(
+            pages.get_template("result.html"),
+            **{part: getattr(entry.result, part) for part in _PARTS},
+            root="../",
+            entry=entry,
+            rating=entry.rating,
+            name=name,
+            multiple=multiple,
+            hub=detail.hub_address(entry.result),
+            warnings=detail.warnings_of(entry.result),
+            table=detail.phases_of(entry.result),
+            figures=figures,
+            strips=strips_of(entry, figures),
+            file=PurePath(entry.file).name or f"{name}.json",
+            why_no_raw=why_no_raw,
+            others=[one for one in by_model[_model(entry)] if one[1] != name],
+        )
+    listed = [
+        Listed(entry, f"{FOLDER}/{name}.html", multiple)
+        for entry, name, multiple in zip(entries, names, multiples, strict=True)
+    ]
+    sites = [describe_site(entry.footprint) for entry in entries if entry.footprint]
+    files["index.html"] = _rendered(
+        pages.get_template("index.html"),
+        sections=sections_of(listed),
+        entries=entries,
+        newest=max((entry.result.created_at[:10] for entry in entries), default=""),
+        derived=list(dict.fromkeys(line for site in sites for line in site)),
+    )
     return files
+
+
+def _rendered(template: Template, **context: object) -> bytes:
+    return template.render(context).encode()
 
 
 def _raw(
@@ -108,12 +170,14 @@ def _templates(title: str) -> Environment:
         loader=PackageLoader("energyscore.publish.page"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=shown,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    pages.filters |= _FILTERS
     pages.globals |= {
+        "kinds": wording.KINDS,
         "title": title,
         "style": style,
         "script": script,
@@ -122,6 +186,20 @@ def _templates(title: str) -> Environment:
         "root": "",
     }
     return pages
+
+
+def _shown(value: object) -> object:
+    """A value as templates write it; they escape what this returns.
+
+    Raises:
+        TypeError: when it is None: what is missing must be said in words.
+    """
+    if value is None:
+        raise TypeError("a template writes None: say what is missing")
+    # What a macro gives has been escaped already.
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return _UNSHOWN.sub("\ufffd", value)
+    return value
 
 
 def _asset(name: str) -> str:

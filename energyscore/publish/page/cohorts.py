@@ -4,108 +4,99 @@ Results of one cohort are, and all that are rated by one reference. Figures with
 to them stand by themselves, the measured apart from the estimated; so do results without a figure.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from energyscore.base.units import format_number
 from energyscore.judge.rating import RatedResult, cohort_key
 from energyscore.judge.stars import BANDS
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
-from energyscore.publish.page.words import basis_of
-
-MEANINGFUL = 3
-"""Models of a cohort whose stars say more than which of them takes less."""
+from energyscore.publish import wording
 
 _ORDER = ("gpu", "system", "estimated", "none")
-_WHAT = {
-    "gpu": "GPU, measured",
-    "system": "processor and memory, measured",
-    "estimated": "processor and memory, estimated",
-}
-_MORE = ("mode", "budget", "queries", "precision", "batch", "limit", "task")
-_LONE = {
+_ALONE = {
     "gpu": "Measured, comparable to no other result here",
     "system": "Measured, comparable to no other result here",
     "estimated": "Estimated, comparable to no other result here",
+    "none": "No energy was measured",
 }
 _ELSEWHERE = "Stars in a cohort are relative to the comparable results here."
-_NONE = "No energy was measured"
 
 
 @dataclass(frozen=True)
-class Group:
+class Cohort:
     """Comparable results; else such as compare to nothing, and then `comparable` is false.
 
     Attributes:
-        title: what they share that other groups of the task do not.
+        title: what they share that others of the task do not.
         about: in one line what their stars are relative to; empty where none has any.
-        comparable: whether their energies may be held against each other.
-        places: of the results among those that were given, in their order.
+        comparable: whether their energies may be compared.
+        entries: the results, in the order that they were given in.
     """
 
     title: str
     about: str
     comparable: bool
-    places: tuple[int, ...]
+    entries: list[RatedResult]
 
 
-def groups_of(entries: Sequence[RatedResult]) -> list[Group]:
-    """The groups of one task and size class, measured ones first, the largest before others."""
-    found: dict[Hashable, list[int]] = {}
-    by_reference = _by_reference(entries)
-    for place, entry in enumerate(entries):
-        key = cohort_key(entry.result)
-        found.setdefault(by_reference.get(key, key), []).append(place)
-    lone: dict[Hashable, list[int]] = {}
-    sets: list[list[int]] = []
-    for places in found.values():
-        basis = _basis(entries[places[0]])
-        rated = any(entries[place].rating.stars for place in places)
-        if basis != "none" and (rated or len(places) > 1):
-            sets.append(places)
-        else:
-            lone.setdefault("none" if basis == "none" else _LONE[basis], []).extend(places)
-    sets.sort(key=lambda places: (_ORDER.index(_basis(entries[places[0]])), -len(places), places))
-    titles = _titles([[entries[place] for place in places] for places in sets])
-    groups = [
-        Group(title, _about([entries[place] for place in places]), True, tuple(places))
-        for title, places in zip(titles, sets, strict=True)
-    ]
-    for places in sorted(lone.values(), key=lambda one: _ORDER.index(_basis(entries[one[0]]))):
-        title = _LONE.get(_basis(entries[places[0]]), _NONE)
-        groups.append(Group(title, "", False, tuple(sorted(places))))
-    return groups
-
-
-def _by_reference(entries: Iterable[RatedResult]) -> dict[Hashable, Hashable]:
-    """For cohorts with a member that a reference rates: that reference."""
-    return {
+def cohorts_of(entries: Sequence[RatedResult]) -> list[Cohort]:
+    """The cohorts of one task and size class, measured ones first, the largest before others."""
+    # A cohort with a member that a reference rates stands with all that this reference rates.
+    references: dict[Hashable, Hashable] = {
         cohort_key(entry.result): ("reference", entry.rating.scale)
         for entry in entries
         if entry.rating.kind == "reference"
     }
+    found: dict[Hashable, list[RatedResult]] = {}
+    for entry in entries:
+        key = cohort_key(entry.result)
+        found.setdefault(references.get(key, key), []).append(entry)
+    sets, alone = [], set()
+    for members in found.values():
+        rated = any(entry.rating.stars for entry in members)
+        if wording.kind(members[0]) != "none" and (rated or len(members) > 1):
+            sets.append(members)
+        else:
+            alone |= {id(entry) for entry in members}
+    sets.sort(key=lambda members: (_ORDER.index(wording.kind(members[0])), -len(members)))
+    cohorts = [
+        Cohort(title, _about(members), True, members)
+        for title, members in zip(_titles(sets), sets, strict=True)
+    ]
+    left = [entry for entry in entries if id(entry) in alone]
+    for title in dict.fromkeys(_ALONE.values()):
+        members = [entry for entry in left if _ALONE[wording.kind(entry)] == title]
+        cohorts += [Cohort(title, "", False, members)] if members else []
+    return cohorts
 
 
-def _basis(entry: RatedResult) -> str:
-    return basis_of(entry.result, entry.rating).key
-
-
-def _titles(groups: Sequence[Sequence[RatedResult]]) -> list[str]:
-    """What each group is of, as far as it tells it from the others; no two are the same."""
-    parts = [[_parts(entry) for entry in group] for group in groups]
+def _titles(sets: Sequence[Sequence[RatedResult]]) -> list[str]:
+    """What each set is of, as far as it tells it from the others; no two are the same."""
+    columns = [_shared(members) for members in sets]
     names = ["hardware", "metered"]
-    for name in (name for name in _MORE if parts):
-        if len(set(_joined(parts, [*names, name]))) > len(set(_joined(parts, names))):
+    for name in columns[0] if columns else ():
+        if len(set(_joined(columns, [*names, name]))) > len(set(_joined(columns, names))):
             names.append(name)
     titles: list[str] = []
-    for title in _joined(parts, names):
-        same = sum(one == title or one.startswith(f"{title} (") for one in titles)
-        titles.append(f"{title} ({same + 1})" if same else title)
+    seen: dict[str, int] = {}
+    for title in _joined(columns, names):
+        seen[title] = seen.get(title, 0) + 1
+        titles.append(title if seen[title] == 1 else f"{title} ({seen[title]})")
     return titles
 
 
-def _joined(groups: Sequence[Sequence[dict[str, str]]], names: Sequence[str]) -> list[str]:
-    return [", ".join(filter(None, (_shared(group, name) for name in names))) for group in groups]
+def _joined(columns: Sequence[dict[str, str]], names: Sequence[str]) -> list[str]:
+    return [", ".join(filter(None, (column[name] for name in names))) for column in columns]
+
+
+def _shared(members: Sequence[RatedResult]) -> dict[str, str]:
+    """What may set a cohort apart, the most telling first."""
+    parts = [_parts(entry) for entry in members]
+    return {
+        name: " or ".join(dict.fromkeys(one[name] for one in parts if one[name]))
+        for name in parts[0]
+    }
 
 
 def _parts(entry: RatedResult) -> dict[str, str]:
@@ -115,19 +106,15 @@ def _parts(entry: RatedResult) -> dict[str, str]:
     budget = (work.generation or {}).get("max_new_tokens")
     return {
         "hardware": result.hardware,
-        "limit": "".join(f"limited to {limit_w:g} W" for limit_w in limits_w[:1]),
-        "metered": _WHAT.get(_basis(entry), ""),
+        "metered": wording.KINDS[wording.kind(entry)],
         "mode": f"reasoning {mode}" if mode else "",
         "budget": f"up to {budget:,} new tokens" if mode and isinstance(budget, int) else "",
+        "queries": f"{work.queries:,} queries of {work.dataset}",
         "precision": result.model.dtype,
         "batch": f"batch size {work.batch_size}",
-        "queries": f"{work.queries:,} queries of {work.dataset}",
+        "limit": "".join(f"limited to {limit_w:g} W" for limit_w in limits_w[:1]),
         "task": f"version {result.task.version} of the task",
     }
-
-
-def _shared(group: Sequence[dict[str, str]], name: str) -> str:
-    return " or ".join(dict.fromkeys(one[name] for one in group if one[name]))
 
 
 def _about(entries: Sequence[RatedResult]) -> str:
@@ -140,9 +127,9 @@ def _about(entries: Sequence[RatedResult]) -> str:
     figures = [entry.rating.energy_wh for entry in rated if entry.rating.energy_wh is not None]
     if not figures:
         return ""
-    low, high = min(figures), max(figures)
-    only = "" if _models(rated) >= MEANINGFUL else " Of two, they say only which takes less."
-    return f"Stars in a {rated[0].rating.scale}: {_bands(low, high)}{only}"
+    models = {(entry.result.model.id, entry.result.model.revision) for entry in rated}
+    only = " Of two, they say only which takes less." if len(models) < 3 else ""
+    return f"Stars in a {rated[0].rating.scale}: {_bands(min(figures), max(figures))}{only}"
 
 
 def _about_reference(entry: RatedResult) -> str:
@@ -152,8 +139,7 @@ def _about_reference(entry: RatedResult) -> str:
         return f"Stars by the bands of {name}."
     band = load_scale(DEFAULT_SCALE).band(result.task.scale_task, result.model.model_class)
     assert band is not None  # it rates the result
-    low, high = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
-    return f"Stars by {name}: {_bands(low, high)}"
+    return f"Stars by {name}: {_bands(band.min_wh_per_1k_queries, band.max_wh_per_1k_queries)}"
 
 
 def _bands(low: float, high: float) -> str:
@@ -161,7 +147,3 @@ def _bands(low: float, high: float) -> str:
         f"{format_number(low)} to {format_number(high)} Wh in {BANDS} bands of "
         f"{format_number((high - low) / BANDS)} Wh; the lowest has {BANDS} stars."
     )
-
-
-def _models(entries: Sequence[RatedResult]) -> int:
-    return len({(entry.result.model.id, entry.result.model.revision) for entry in entries})

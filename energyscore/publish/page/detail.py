@@ -1,54 +1,20 @@
-"""What the page of one result shows. Pure."""
+"""What the page of one result shows beside the result itself: phases, runs, and warnings. Pure."""
 
 import re
-from collections.abc import Collection, Sequence
+import statistics
 from dataclasses import dataclass
-from pathlib import PurePath
+from typing import NamedTuple
 
-from energyscore.base.units import format_number
-from energyscore.judge.modes import Multiple, tokens_of
-from energyscore.judge.rating import RatedResult, Rating
-from energyscore.publish.label import label_title
-from energyscore.publish.page.facts import (
-    Fact,
-    environment_facts,
-    gpu_facts,
-    model_facts,
-    protocol_facts,
-    workload_facts,
-)
-from energyscore.publish.page.phases import PhaseTable, phases_of
-from energyscore.publish.page.runs import RunTable, runs_of
-from energyscore.publish.page.words import (
-    Basis,
-    basis_of,
-    chance_of,
-    date_of,
-    derived_of,
-    duration_of,
-    figure_of,
-    margin_of,
-    name_of,
-    stars_label,
-    why_no_figure,
-)
-from energyscore.publish.wording import against, is_pale, task_of
-from energyscore.results.result import Check, Result
+from energyscore.base.units import wh_per_1k_queries
+from energyscore.judge.rating import RatedResult
+from energyscore.publish import wording
+from energyscore.results.result import Result
+from energyscore.results.score import figures_of
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Chance:
-    """The chance of so many stars; `width` in px of a bar of 100."""
-
-    stars: int
-    share: str
-    width: float
-
-
-@dataclass(frozen=True)
-class Warned:
+class Warned(NamedTuple):
     """A caution in full; `kind` is `invalid`, `caution` or `notice`."""
 
     kind: str
@@ -56,173 +22,43 @@ class Warned:
     message: str
 
 
-@dataclass(frozen=True)
-class Other:
-    """Another result of the same model."""
-
-    href: str
-    what: str
-    date: str
-
-
-@dataclass(frozen=True)
-class Detail:
-    """One result, whole."""
+class PhaseShare(NamedTuple):
+    """A phase: energy and time of 1,000 queries; `start` and `share` are its part of the bar."""
 
     name: str
-    model: str
-    hub: str
-    task: str
-    date: str
-    moment: str
-    energy: str
-    interval: str
-    no_energy: str
-    basis: Basis
-    valid: bool
-    stars: int | None
-    stars_label: str
-    no_stars: str
-    estimated: bool
-    pale: bool
-    relative_to: str
-    chance: str
-    no_chance: str
-    chances: tuple[Chance, ...]
-    label: str
-    headline: tuple[Fact, ...]
-    phases: PhaseTable
-    runs: RunTable
-    warned: tuple[Warned, ...]
-    departures: tuple[str, ...]
-    official: bool
-    checks: tuple[Check, ...]
-    model_facts: tuple[Fact, ...]
-    workload_facts: tuple[Fact, ...]
-    protocol_facts: tuple[Fact, ...]
-    environment_facts: tuple[Fact, ...]
-    gpus: tuple[tuple[str, tuple[Fact, ...]], ...]
-    packages: tuple[tuple[str, str], ...]
-    file: str
-    raw: str
-    no_raw: str
-    others: tuple[Other, ...]
+    energy_wh: float | None
+    margin_wh: float | None
+    time_s: float | None
+    start: float | None
+    share: float | None
 
 
-def detail_of(
-    entry: RatedResult,
-    name: str,
-    multiple: Multiple | None,
-    others: Sequence[tuple[RatedResult, str]],
-    no_raw: str,
-) -> Detail:
-    """The page of one result.
+@dataclass(frozen=True)
+class PhaseTable:
+    """All phases.
 
-    Args:
-        entry: the result.
-        name: of its page, without ending.
-        multiple: its energy as a multiple of a lower mode of reasoning.
-        others: other results of the same model, with the names of their pages.
-        no_raw: why its raw record is not beside it; empty where it is.
+    Attributes:
+        phases: in the order of the work.
+        on_gpu: whether the energies are the GPU's; else those of processor and memory.
+        methods: how they were split.
+        bar: what the bar shows, `energy` or `time`; empty where there is none.
+        reasons: why there are no energies of phases.
     """
-    result, rating = entry.result, entry.rating
-    date, moment = date_of(result.created_at)
-    energy_wh = rating.energy_wh
-    return Detail(
-        name=name,
-        model=name_of(entry),
-        hub=hub_address(result),
-        task=task_of(result),
-        date=date,
-        moment=moment,
-        energy="" if energy_wh is None else figure_of(result, rating),
-        interval=_interval(result, rating),
-        no_energy=why_no_figure(result),
-        basis=basis_of(result, rating),
-        valid=result.valid,
-        stars=rating.stars,
-        stars_label=stars_label(rating),
-        no_stars=rating.reason,
-        estimated=rating.estimated,
-        pale=is_pale(rating),
-        relative_to=against(rating) if rating.stars else "",
-        chance=chance_of(rating),
-        no_chance=rating.probability_reason,
-        chances=tuple(
-            Chance(stars, f"{chance * 100:.1f} %", round(chance * 100, 1))
-            for stars, chance in reversed(list(enumerate(rating.probabilities or (), start=1)))
-        ),
-        label=label_title(entry) if result.valid else "",
-        headline=_headline(entry, multiple),
-        phases=phases_of(result),
-        runs=runs_of(result, rating),
-        warned=_warned(result),
-        departures=_departures(rating, {check.name for check in result.conformance}),
-        official=result.official,
-        checks=tuple(result.conformance),
-        model_facts=model_facts(result.model),
-        workload_facts=workload_facts(result),
-        protocol_facts=protocol_facts(result),
-        environment_facts=environment_facts(result.environment),
-        gpus=tuple((gpu.name, gpu_facts(gpu)) for gpu in result.environment.gpus),
-        packages=tuple(sorted(result.environment.packages.items())),
-        file=PurePath(entry.file).name or f"{name}.json",
-        raw=result.raw.file if result.raw is not None and not no_raw else "",
-        no_raw=no_raw,
-        others=tuple(_other(*one) for one in others),
-    )
 
-
-def _departures(rating: Rating, points: Collection[str]) -> tuple[str, ...]:
-    """What keeps it from the reference: names, where the table of points says the rest."""
-    return tuple(
-        departure.name if departure.name in points else str(departure)
-        for departure in rating.departures
-    )
-
-
-def _interval(result: Result, rating: Rating) -> str:
-    margin = margin_of(result, rating)
-    runs = f", half the 95 % interval of {result.score.runs} runs" if margin[:1] == "±" else ""
-    return f"{margin}{runs}"
+    phases: list[PhaseShare]
+    on_gpu: bool
+    methods: list[str]
+    bar: str
+    reasons: list[str]
 
 
 def hub_address(result: Result) -> str:
-    """The model's page on the hub; nothing where its id could not be one of the hub's."""
-    named = result.model.source == "hub" and _HUB_ID.fullmatch(result.model.id)
-    return f"https://huggingface.co/{result.model.id}" if named else ""
+    """The model's page on the hub; empty where its id could not be one of the hub's."""
+    on_hub = result.model.source == "hub" and _HUB_ID.fullmatch(result.model.id)
+    return f"https://huggingface.co/{result.model.id}" if on_hub else ""
 
 
-def _headline(entry: RatedResult, multiple: Multiple | None) -> tuple[Fact, ...]:
-    """What belongs beside the figure."""
-    result = entry.result
-    score, tokens, runs = result.score, tokens_of(result), result.runs
-    queries = sum(run.queries for run in runs)
-    read = sum(run.input_tokens for run in runs) / queries
-    thinking = "" if tokens.thinking is None else f" ({format_number(tokens.thinking)} thinking)"
-    parts = [
-        f"{format_number(read)} in" if read else "",
-        f"{format_number(tokens.output)} out{thinking}" if tokens.output else "",
-    ]
-    facts = [
-        Fact("Hardware", result.hardware),
-        Fact("Time of a query", duration_of(sum(run.duration_s for run in runs) / queries)),
-        Fact("Tokens of a query", ", ".join(filter(None, parts)) or "none"),
-    ]
-    if multiple is not None:
-        facts.append(Fact("Against mode " + multiple.of, f"{format_number(multiple.times)} times"))
-    if score.net_gpu_wh_per_1k_queries is not None:
-        of = "without" if score.net_of == "idle_without_model" else "with"
-        net = f"{format_number(score.net_gpu_wh_per_1k_queries)} Wh"
-        facts.append(Fact(f"Net of the GPU idling {of} the model", net))
-    if score.gpu_wh_per_1k_queries is not None and score.system_wh_per_1k_queries is not None:
-        system = f"{format_number(score.system_wh_per_1k_queries)} Wh, {score.system_method}"
-        facts.append(Fact("With processor and memory", system))
-    derived = derived_of(entry).items()
-    return (*facts, *(Fact(name, f"{text} per 1,000 queries") for name, text in derived))
-
-
-def _warned(result: Result) -> tuple[Warned, ...]:
+def warnings_of(result: Result) -> list[Warned]:
     """Everything that whoever reads the figure must know, each once, the worst first."""
     found = [Warned("invalid", "invalid", reason) for reason in result.invalid_reasons]
     found += [Warned("caution", one.code, one.message) for one in result.cautions]
@@ -233,13 +69,85 @@ def _warned(result: Result) -> tuple[Warned, ...]:
             if not said & {notice.code, notice.message}:
                 message = f"run {run.index + 1}: {notice.message}"
                 found.append(Warned("notice", notice.code, message))
-    return tuple(dict.fromkeys(found))
+    return list(dict.fromkeys(found))
 
 
-def _other(entry: RatedResult, name: str) -> Other:
-    result, energy_wh = entry.result, entry.rating.energy_wh
-    figure = "not measured" if energy_wh is None else f"{figure_of(result, entry.rating)} Wh"
-    if not result.valid:
-        figure = "invalid"
-    what = f"{task_of(result)}: {figure}, {basis_of(result, entry.rating).what}, {result.hardware}"
-    return Other(f"{name}.html", what, date_of(result.created_at)[0])
+def run_figures(entry: RatedResult) -> list[float | None]:
+    """The figure of each run in Wh per 1,000 queries, which the result's is the mean of."""
+    runs = entry.result.runs
+    gpus = entry.result.protocol.metered_gpus if entry.rating.basis != "system" else []
+    return [*figures_of(runs, gpus)] or [next(iter(figures_of([run], gpus)), None) for run in runs]
+
+
+def phases_of(result: Result) -> PhaseTable:
+    """The phases by energy: the GPU's, else that of processor and memory; else by time."""
+    names = list(result.runs[0].phases)
+    on_gpu = bool(result.protocol.metered_gpus)
+    times_s = [_seconds(result, name) for name in names]
+    energies = [(_gpu if on_gpu else _system)(result, name) for name in names]
+    known = [wh for wh, _ in energies if wh is not None and wh >= 0]
+    by_energy = len(known) == len(names) and sum(known) > 0
+    parts = known if by_energy else [time_s for time_s in times_s if time_s is not None]
+    whole = sum(parts) if len(parts) == len(names) else 0.0
+    return PhaseTable(
+        phases=[
+            PhaseShare(
+                name,
+                *energies[place],
+                times_s[place],
+                sum(parts[:place]) / whole if whole > 0 else None,
+                parts[place] / whole if whole > 0 else None,
+            )
+            for place, name in enumerate(names)
+        ],
+        on_gpu=on_gpu,
+        methods=sorted(
+            {
+                method.replace("_", " ")
+                for run in result.runs
+                for domain, method in run.phase_methods.items()
+                if domain.startswith("gpu:") == on_gpu
+            }
+        ),
+        bar="" if whole <= 0 else "energy" if by_energy else "time",
+        reasons=_reasons(result, on_gpu=on_gpu),
+    )
+
+
+def _seconds(result: Result, name: str) -> float | None:
+    """Mean time of the phase for 1,000 queries, in seconds; None where a run has none."""
+    times = [
+        run.phases[name].duration_s / run.queries * 1000
+        for run in result.runs
+        if name in run.phases
+    ]
+    return statistics.fmean(times) if len(times) == len(result.runs) else None
+
+
+def _gpu(result: Result, name: str) -> tuple[float | None, float | None]:
+    phase = result.score.phases.get(name)
+    if phase is None:
+        return None, None
+    return phase.gpu_wh_per_1k_queries, wording.phase_margin(phase, result.score.runs)
+
+
+def _system(result: Result, name: str) -> tuple[float | None, float | None]:
+    """Mean over the runs of what all domains took in the phase; None where one is not known."""
+    figures = []
+    for run in result.runs:
+        domains = run.phases[name].energy_j if name in run.phases else {}
+        # The memory that RAPL meters is the memory that is estimated otherwise.
+        energies = [one for name, one in domains.items() if name != "ram" or "dram" not in domains]
+        known = [energy_j for energy_j in energies if energy_j is not None]
+        if not known or len(known) < len(energies):
+            return None, None
+        figures.append(wh_per_1k_queries(sum(known), run.queries))
+    return statistics.fmean(figures), None
+
+
+def _reasons(result: Result, *, on_gpu: bool) -> list[str]:
+    if on_gpu:
+        reasons = [phase.reason for phase in result.score.phases.values() if phase.reason]
+    else:
+        reasons = [why for run in result.runs for why in run.phase_reasons.values()]
+    return list(dict.fromkeys(reasons))

@@ -1,0 +1,294 @@
+"""Where things stand in the page's drawings: axes, energy against size, and the runs. Pure.
+
+Only places in px are made here; what is written beside them is up to the templates.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from energyscore.judge.rating import RatedResult
+from energyscore.publish import wording
+from energyscore.publish.typesetting import ELLIPSIS, plain, text_width
+
+_FARTHEST = 30.0  # decades from 1: no figure that means anything lies beyond
+_MOST_TICKS, _LEAST_TICKS = 7, 3
+_STEPS: tuple[Sequence[float], ...] = (
+    *((1, 3), (1, 2, 5), range(1, 10)),
+    *([1 + part * step for part in range(round(9 / step))] for step in (0.5, 0.2, 0.1, 0.05)),
+)
+_FINER = 2  # from here on, steps are only for axes with hardly any tick
+
+_RADIUS, _FONT = 5, 12
+_LONGEST = 26  # characters of a name in a plot
+_MOST_NAMED = 60
+_STRIP_HEIGHT = 190
+_STRIP_WIDTHS = {"wide": 640, "narrow": 340}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Figures from `low` to `high` at `start` to `end` px; both are powers of ten where `log`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def at(self, figure: float) -> float:
+        """The place of a figure; one beyond the axis stands at its end."""
+        value = _log(figure) if self.log else figure
+        share = min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self, most: int = _MOST_TICKS) -> list[float]:
+        """Round figures on a logarithmic axis: 1, 2 and 5 of each decade, fewer, or finer ones."""
+        ticks = self._inside((1,))
+        ticks = ticks[:: max(1, math.ceil(len(ticks) / most))]
+        for place, steps in enumerate(_STEPS):
+            finer = self._inside(steps)
+            if len(finer) > most or (place >= _FINER and len(ticks) >= _LEAST_TICKS):
+                break
+            ticks = finer
+        return ticks
+
+    def _inside(self, steps: Iterable[float]) -> list[float]:
+        decades = range(math.floor(self.low), math.ceil(self.high) + 1)
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        return [tick for tick in ticks if self.low <= math.log10(tick) <= self.high]
+
+
+def log_axis(figures: Iterable[float], start: float, end: float, margin: float = 0.06) -> Axis:
+    """A logarithmic axis that holds all figures above 0, with some room on both sides.
+
+    Args:
+        figures: at least one above 0.
+        start: px of its low end.
+        end: px of its high end.
+        margin: room on each side, as a share of what the figures take.
+    """
+    logs = [_log(figure) for figure in figures if figure > 0]
+    low, high = min(logs), max(logs)
+    room = max((high - low) * margin, 0.1)
+    return Axis(low - room, high + room, start, end, log=True)
+
+
+def _log(figure: float) -> float:
+    # log10 takes integers that no float can hold.
+    return min(_FARTHEST, max(-_FARTHEST, math.log10(figure))) if figure > 0 else -_FARTHEST
+
+
+class Frame(NamedTuple):
+    """The size of a plot and of its axes, in px; `kind` is the screen it is for."""
+
+    kind: str
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    ticks: int
+
+
+FRAMES = (
+    Frame("wide", 760, 400, 64, 736, 20, 348, ticks=7),
+    # On a phone the wide plot would be scaled until nobody could read it.
+    Frame("narrow", 340, 330, 46, 328, 20, 280, ticks=5),
+)
+
+
+class Plotted(Protocol):
+    """A row of a table that has a place in the plot."""
+
+    @property
+    def entry(self) -> RatedResult:
+        """Its result."""
+
+
+class Point(NamedTuple):
+    """One result: its place, and the ends of its interval."""
+
+    row: Plotted
+    x: float
+    y: float
+    low: float | None
+    high: float | None
+
+
+class Name(NamedTuple):
+    """A model's name beside its point."""
+
+    row: Plotted
+    text: str
+    x: float
+    y: float
+    anchor: str
+
+
+class Tick(NamedTuple):
+    """A figure on an axis."""
+
+    at: float
+    text: str
+
+
+class Plot(NamedTuple):
+    """Energy against size on logarithmic axes; `names` are those that have room."""
+
+    frame: Frame
+    points: list[Point]
+    names: list[Name]
+    across: list[Tick]
+    up: list[Tick]
+
+
+def plots_of(rows: Sequence[Plotted]) -> list[Plot]:
+    """The plot of results, wide and narrow; none for fewer than two that can be shown."""
+    shown = [row for row in rows if row.entry.rating.energy_wh and row.entry.result.valid]
+    return [_plot(shown, frame) for frame in FRAMES] if len(shown) > 1 else []
+
+
+def _plot(rows: Sequence[Plotted], frame: Frame) -> Plot:
+    sizes = log_axis([_size(row) for row in rows], frame.left, frame.right)
+    reach = [wh for row in rows for wh in (row.entry.rating.energy_wh, _high(row)) if wh]
+    energies = log_axis(reach, frame.bottom, frame.top)
+    points = [_point(row, sizes, energies) for row in rows]
+    return Plot(
+        frame,
+        points,
+        _names(points, frame) if len(points) <= _MOST_NAMED else [],
+        _across(sizes, frame),
+        [Tick(round(energies.at(one), 1), f"{one:,g}") for one in energies.ticks()],
+    )
+
+
+def _size(row: Plotted) -> float:
+    return row.entry.result.model.parameters
+
+
+def _high(row: Plotted) -> float | None:
+    interval = wording.interval(row.entry)
+    return interval[1] if interval else None
+
+
+def _point(row: Plotted, sizes: Axis, energies: Axis) -> Point:
+    interval = wording.interval(row.entry)
+    low, high = (round(energies.at(end), 1) for end in interval) if interval else (None, None)
+    y = energies.at(row.entry.rating.energy_wh or 0.0)
+    return Point(row, round(sizes.at(_size(row)), 1), round(y, 1), low, high)
+
+
+def _across(sizes: Axis, frame: Frame) -> list[Tick]:
+    """The ticks of the axis of size whose texts have room beside each other."""
+    ticks: list[Tick] = []
+    end = 0.0
+    for one in sizes.ticks(frame.ticks):
+        tick = Tick(round(sizes.at(one), 1), _round(wording.short_count(round(one))))
+        half = text_width(tick.text, _FONT) / 2 + 3
+        if tick.at - half >= end:
+            ticks.append(tick)
+            end = tick.at + half
+    return ticks
+
+
+def _round(count: str) -> str:
+    """`1 B` for `1.00 B`."""
+    number, _, unit = count.partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}".strip()
+
+
+class _Box(NamedTuple):
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: "_Box") -> bool:
+        across = self.left < other.right and other.left < self.right
+        return across and self.top < other.bottom and other.top < self.bottom
+
+
+def _names(points: Sequence[Point], frame: Frame) -> list[Name]:
+    """Names where there is room: right of the point, left, above or below it."""
+    room = _Box(frame.left, frame.top - 8, frame.width, frame.bottom)
+    taken = [_Box(p.x - _RADIUS, p.y - _RADIUS, p.x + _RADIUS, p.y + _RADIUS) for p in points]
+    taken += [
+        _Box(p.x - 2, p.high, p.x + 2, p.low)
+        for p in points
+        if p.high is not None and p.low is not None
+    ]
+    names: list[Name] = []
+    for row, x, y, *_ in points:
+        text = plain(row.entry.label[:400]).split("/")[-1]
+        text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + ELLIPSIS
+        width = text_width(text, _FONT)
+        for dx, dy, anchor, shift in (
+            (9, 4, "start", 0.0),
+            (-9, 4, "end", width),
+            (0, -10, "middle", width / 2),
+            (0, 18, "middle", width / 2),
+        ):
+            name = Name(row, text, x + dx, y + dy, anchor)
+            left = name.x - shift
+            box = _Box(left, name.y - _FONT, left + width, name.y + 3)
+            inside = room.left <= box.left and box.right <= room.right
+            inside = inside and room.top <= box.top and box.bottom <= room.bottom
+            if text and inside and not any(box.meets(other) for other in taken):
+                taken.append(box)
+                names.append(name)
+                break
+    return names
+
+
+class Strip(NamedTuple):
+    """The runs one after another: a dot each, the mean, and its interval as a band."""
+
+    kind: str
+    width: int
+    height: int
+    left: int
+    right: int
+    dots: list[tuple[float, float]]
+    mean: float
+    band: tuple[float, float] | None
+
+
+def strips_of(entry: RatedResult, by_run: Sequence[float | None]) -> list[Strip]:
+    """The runs' figures, wide and narrow; none for fewer than two, or where one is not known.
+
+    Args:
+        entry: the result, whose figure is their mean.
+        by_run: the figures, in Wh per 1,000 queries.
+    """
+    mean, interval = entry.rating.energy_wh, wording.interval(entry)
+    figures = [figure for figure in by_run if figure is not None]
+    if len(figures) < max(2, len(by_run)) or mean is None:
+        return []
+    shown = [*figures, mean, *(interval or ())]
+    low, high = min(shown), max(shown)
+    # Runs that agree must not look apart: the axis spans two per cent at least.
+    room = max((high - low) * 0.1, 0.01 * mean - (high - low) / 2, mean * 1e-9, 1e-300)
+    up = Axis(low - room, high + room, _STRIP_HEIGHT - 34, 16)
+    strips = []
+    for kind, width in _STRIP_WIDTHS.items():
+        left, right = 12 + 7 * len(wording.figure(entry)), width - 16
+        step = (right - left) / len(figures)
+        strips.append(
+            Strip(
+                kind,
+                width,
+                _STRIP_HEIGHT,
+                left,
+                right,
+                [
+                    (round(left + step * (place + 0.5), 1), round(up.at(figure), 1))
+                    for place, figure in enumerate(figures)
+                ],
+                round(up.at(mean), 1),
+                (round(up.at(interval[1]), 1), round(up.at(interval[0]), 1)) if interval else None,
+            )
+        )
+    return strips
