@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rich.console import Console
@@ -14,19 +14,23 @@ from energyscore.base.text import one_line
 from energyscore.base.units import format_number, format_wh
 from energyscore.judge.footprint import format_co2, format_cost
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
-from energyscore.judge.rating import RatedResult, Rating
-from energyscore.results.result import Result
+from energyscore.judge.rating import RatedResult
+from energyscore.publish import wording
 
 _ENDLESS = 10_000
 _LEAST = 8  # columns that a model's name gets however narrow it is
-_METERED, _RELATIVE = "what was metered", "relative to"
-_ENERGY = "energy /\n1,000 queries"
+_METERED, _RELATIVE, _CHANCE = "what was metered", "relative to", "chance"
+_ENERGY, _MODES = "energy /\n1,000 queries", "energy against,\ntokens / query"
+_MODES_SHORT = "against,\ntokens"
+_CO2, _COST = "CO2 /\n1,000 queries", "cost /\n1,000 queries"
+_RIGHT = (_ENERGY, _MODES, _MODES_SHORT, _CO2, _COST, "± 95%", "+- 95%")
 
 
 class _Column(NamedTuple):
+    """A column; cells are plain text, but for the stars, which are markup."""
+
     name: str
     cells: Sequence[str]
-    right: bool = False
 
 
 def star_table(
@@ -38,21 +42,50 @@ def star_table(
     under the table; where that is still too wide, figures are stacked, and names fold.
     """
     ranked = sorted(entries, key=lambda entry: entry.rating.energy_wh or float("inf"))
-    texts = {
-        _METERED: [_metered(entry.result, entry.rating) for entry in ranked],
-        _RELATIVE: [one_line(_relative_to(entry.rating)) for entry in ranked],
-    }
-    wide = _table(task, _beside(ranked, texts, a_line=2))
+    columns = _columns(ranked)
+    wide = _table(task, columns)
     if _width(wide, console) <= console.width:
         return wide, []
-    notes = [f"{name}: {cells[0]}." for name, cells in texts.items() if len(set(cells)) == 1]
-    texts = {name: cells for name, cells in texts.items() if len(set(cells)) > 1}
-    table = _table(task, _beside(ranked, texts, a_line=1))
-    if _width(table, console) > console.width:
-        figures = _stacked(ranked)
-        left = console.width - _width(_table("", figures), console) - 1
-        table = _table(task, [_names(ranked, texts, max(_LEAST, left)), *figures])
-    return table, notes
+    shared = [
+        column
+        for column in columns
+        if column.name in (_METERED, _RELATIVE) and len(set(column.cells)) == 1
+    ]
+    notes = [f"{column.name}: {column.cells[0]}." for column in shared]
+    columns = [
+        _Column(name, [cell.replace(", ", ",\n") for cell in cells] if name == _CHANCE else cells)
+        for name, cells in columns
+        if name not in [column.name for column in shared]
+    ]
+    table = _table(task, columns)
+    if _width(table, console) <= console.width:
+        return table, notes
+    names, figures = _stacked(columns)
+    left = console.width - _width(_table("", figures), console) - 1
+    folded = [
+        "\n".join(fold(line, max(_LEAST, left)) for line in cell.split("\n"))
+        for cell in names.cells
+    ]
+    return _table(task, [_Column("model", folded), *figures]), notes
+
+
+def _table(title: str, columns: Sequence[_Column]) -> Table:
+    """A table without lines."""
+    table = Table(
+        title=escape(one_line(title)) or None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    for column in columns:
+        justify = "right" if column.name in _RIGHT else "left"
+        table.add_column(column.name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    markup = [column.name == "stars" for column in columns]
+    for row in zip(*(column.cells for column in columns), strict=True):
+        cells = zip(row, markup, strict=True)
+        table.add_row(*(cell if as_it_is else escape(cell) for cell, as_it_is in cells))
+    return table
 
 
 def fold(text: str, width: int) -> str:
@@ -70,162 +103,63 @@ def fold(text: str, width: int) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _width(table: Table, console: Console) -> int:
-    options = console.options.update(width=_ENDLESS)
-    return Measurement.get(console, options, table).maximum
-
-
-def _table(task: str, columns: Sequence[_Column]) -> Table:
-    title = escape(one_line(task))
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        justify = "right" if column.right else "left"
-        table.add_column(column.name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    for row in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*row)
-    return table
-
-
-def _beside(
-    entries: Sequence[RatedResult], texts: Mapping[str, Sequence[str]], a_line: int
-) -> list[_Column]:
-    """Every figure in a column of its own."""
-    margins = [_half_width(entry.result, entry.rating) for entry in entries]
-    more = {name: [escape(cell) for cell in cells] for name, cells in texts.items()}
-    columns = [
-        _Column("model", [escape(_model(entry)) for entry in entries]),
-        _Column("class", [_size_class(entry) for entry in entries]),
-        _Column(_ENERGY, [_energy(entry.rating) for entry in entries], right=True),
-        _Column(margin_heading(), margins, right=True),
-        _Column("energy against,\ntokens / query", _modes(entries), right=True),
-        _Column(_METERED, more.get(_METERED, ())),
-        _Column("stars", [_stars(entry.rating) for entry in entries]),
-        _Column("chance", [_chance(entry.rating, a_line) for entry in entries]),
-        _Column(_RELATIVE, more.get(_RELATIVE, ())),
-        _Column("CO2 /\n1,000 queries", _co2(entries), right=True),
-        _Column("cost /\n1,000 queries", _cost(entries), right=True),
-    ]
-    said = (columns[0], columns[2], columns[3], columns[6])
-    return [column for column in columns if column in said or any(column.cells)]
-
-
-def _stacked(entries: Sequence[RatedResult]) -> list[_Column]:
-    """Figures of a kind above each other."""
-    figures = []
-    sign = margin_heading().partition(" ")[0]
-    none = [""] * len(entries)
-    for entry, co2, cost in zip(
-        entries, _co2(entries) or none, _cost(entries) or none, strict=True
-    ):
-        margin = _half_width(entry.result, entry.rating)
-        lines = [_energy(entry.rating), f"{sign} {margin}" if "%" in margin else margin]
-        figures.append("\n".join(filter(None, [*lines, co2 and f"{co2} CO2", cost])))
-    stars = [
-        "\n".join(filter(None, [*_stars(entry.rating).split(" "), _chance(entry.rating, 1)]))
-        for entry in entries
-    ]
-    columns = [
-        _Column("class", [_size_class(entry) for entry in entries]),
-        _Column(_ENERGY, figures, right=True),
-        _Column("against,\ntokens", _modes(entries), right=True),
-        _Column("stars", stars),
-    ]
-    return [column for column in columns if any(column.cells)]
-
-
-def _names(
-    entries: Sequence[RatedResult], texts: Mapping[str, Sequence[str]], width: int
-) -> _Column:
-    """The models, folded, and under each what it does not share with the others."""
-    cells = []
-    for place, entry in enumerate(entries):
-        lines = [*_model(entry).split("\n"), *(of[place] for of in texts.values())]
-        cells.append(escape("\n".join(fold(line, width) for line in lines)))
-    return _Column("model", cells)
-
-
-def _size_class(entry: RatedResult) -> str:
-    return escape(one_line(entry.result.model.model_class or ""))
-
-
-def _energy(rating: Rating) -> str:
-    return "not measured" if rating.energy_wh is None else format_wh(rating.energy_wh)
-
-
-def _modes(entries: Sequence[RatedResult]) -> list[str]:
-    """What the modes take; empty where no model was asked for one."""
-    results = [entry.result for entry in entries]
-    if not any(result.mode for result in results):
-        return []
-    return [
-        _mode(multiple, result)
-        for multiple, result in zip(multiples_of(results), results, strict=True)
-    ]
-
-
 def margin_heading() -> str:
     """The heading over half-widths."""
     return "± 95%" if _shows("±") else "+- 95%"
 
 
-def _model(entry: RatedResult) -> str:
-    mode, name = entry.result.mode, one_line(entry.name)
-    return name if mode is None else f"{name}\nreasoning {one_line(mode)}"
-
-
-def _mode(multiple: Multiple | None, result: Result) -> str:
-    """What a mode takes: so many times another's energy, so many tokens, of them thinking."""
-    tokens = tokens_of(result)
-    lines = [f"{format_number(multiple.times)} x {multiple.of}"] if multiple else []
-    lines.append(f"{format_number(tokens.output)} tokens")
-    if tokens.thinking is not None:
-        lines.append(f"{format_number(tokens.thinking)} thinking")
-    return "\n".join(lines)
-
-
-def _stars(rating: Rating) -> str:
-    return stars_text(rating.stars, estimated=rating.estimated)
-
-
 def stars_text(given: int | None, *, estimated: bool) -> str:
-    """One to five stars for a table, marked where they stand on an estimate."""
-    if given is None:
-        return "[dim]none[/]"
+    """One to five stars as rich's markup, marked where they stand on an estimate."""
     full, empty = ("★", "☆") if _shows("★☆") else ("*", "-")
-    stars = full * given + empty * (5 - given)
-    return f"[yellow]{stars}[/] estimated" if estimated else f"[green]{stars}[/]"
+    text = wording.stars(given, estimated=estimated, full=full, empty=empty)
+    style = "dim" if given is None else "yellow" if estimated else "green"
+    return f"[{style}]{text[:5]}[/]{text[5:]}"
 
 
-def _chance(rating: Rating, a_line: int) -> str:
-    """The likeliest stars first, without those below half a per cent: `4★ 93 %, 5★ 7 %`."""
-    if rating.probabilities is None:
-        return ""
-    if max(rating.probabilities) >= 0.995:
-        return "> 99 %"
+def _columns(entries: Sequence[RatedResult]) -> list[_Column]:
+    """Every figure in a column of its own; columns in which nothing stands are left out."""
     star = "★" if _shows("★") else "*"
-    by_stars = enumerate(rating.probabilities, start=1)
-    ranked = sorted(by_stars, key=lambda entry: entry[1], reverse=True)
-    shown = [f"{stars}{star} {p * 100:.0f} %" for stars, p in ranked if p >= 0.005]
-    places = range(0, len(shown), a_line)
-    return ",\n".join(", ".join(shown[place : place + a_line]) for place in places)
-
-
-def _co2(entries: Sequence[RatedResult]) -> list[str]:
-    grams = [entry.co2_g_per_1k_queries for entry in entries]
-    if not any(co2_g is not None for co2_g in grams):
-        return []
-    return ["unknown" if co2_g is None else format_co2(co2_g) for co2_g in grams]
-
-
-def _cost(entries: Sequence[RatedResult]) -> list[str]:
-    site = next((entry.footprint for entry in entries if entry.footprint), None)
-    if site is None or site.price_per_kwh is None:
-        return []
-    costs = [(entry.cost_per_1k_queries, entry.footprint) for entry in entries]
-    return [
-        "unknown" if cost is None or at is None else escape(format_cost(cost, at.currency))
-        for cost, at in costs
+    ratings = [entry.rating for entry in entries]
+    columns = [
+        _Column("model", [_model(entry) for entry in entries]),
+        _Column("class", [one_line(entry.result.model.model_class or "") for entry in entries]),
+        _Column(_ENERGY, [_energy(entry) for entry in entries]),
+        _Column(margin_heading(), [wording.share(entry) for entry in entries]),
+        _Column(_MODES, _modes(entries)),
+        _Column(_METERED, [wording.metered(entry) for entry in entries]),
+        _Column("stars", [stars_text(one.stars, estimated=one.estimated) for one in ratings]),
+        _Column(_CHANCE, [_two_a_line(wording.chances(one, star)) for one in ratings]),
+        _Column(_RELATIVE, [one_line(_relative_to(entry)) for entry in entries]),
+        _Column(_CO2, _co2(entries)),
+        _Column(_COST, _cost(entries)),
     ]
+    kept = ("model", _ENERGY, margin_heading(), "stars")
+    return [column for column in columns if column.name in kept or any(column.cells)]
+
+
+def _stacked(columns: Sequence[_Column]) -> tuple[_Column, list[_Column]]:
+    """Figures of a kind above each other, and each model with what it does not share."""
+    cells = {column.name: column.cells for column in columns}
+    margin = margin_heading()
+    sign = margin.partition(" ")[0]
+    cells[margin] = [f"{sign} {cell}" if "%" in cell else cell for cell in cells[margin]]
+    cells["stars"] = [cell.replace(" ", "\n") for cell in cells["stars"]]
+    if _CO2 in cells:
+        cells[_CO2] = [f"{cell} CO2" for cell in cells[_CO2]]
+
+    def above(*names: str) -> _Column:
+        rows = zip(*(cells[name] for name in names if name in cells), strict=True)
+        return _Column(names[0], ["\n".join(filter(None, row)) for row in rows])
+
+    figures = [above(_ENERGY, margin, _CO2, _COST), above("stars", _CHANCE)]
+    figures[:0] = [above("class")] if "class" in cells else []
+    figures[-1:-1] = [_Column(_MODES_SHORT, cells[_MODES])] if _MODES in cells else []
+    return above("model", _METERED, _RELATIVE), figures
+
+
+def _width(table: Table, console: Console) -> int:
+    options = console.options.update(width=_ENDLESS)
+    return Measurement.get(console, options, table).maximum
 
 
 def _shows(text: str) -> bool:
@@ -237,26 +171,61 @@ def _shows(text: str) -> bool:
     return True
 
 
-def _relative_to(rating: Rating) -> str:
+def _model(entry: RatedResult) -> str:
+    mode, name = entry.result.mode, one_line(entry.name)
+    return name if mode is None else f"{name}\nreasoning {one_line(mode)}"
+
+
+def _energy(entry: RatedResult) -> str:
+    wh = entry.rating.energy_wh
+    return "not measured" if wh is None else format_wh(wh)
+
+
+def _modes(entries: Sequence[RatedResult]) -> list[str]:
+    """What the modes take; empty where no model was asked for one."""
+    results = [entry.result for entry in entries]
+    if not any(result.mode for result in results):
+        return [""] * len(entries)
+    return [
+        _mode(multiple, entry)
+        for multiple, entry in zip(multiples_of(results), entries, strict=True)
+    ]
+
+
+def _mode(multiple: Multiple | None, entry: RatedResult) -> str:
+    """What a mode takes: so many times another's energy, so many tokens, of them thinking."""
+    tokens = tokens_of(entry.result)
+    lines = [f"{format_number(multiple.times)} x {multiple.of}"] if multiple else []
+    lines.append(f"{format_number(tokens.output)} tokens")
+    if tokens.thinking is not None:
+        lines.append(f"{format_number(tokens.thinking)} thinking")
+    return "\n".join(lines)
+
+
+def _two_a_line(chances: Sequence[str]) -> str:
+    places = range(0, len(chances), 2)
+    return ",\n".join(", ".join(chances[place : place + 2]) for place in places)
+
+
+def _relative_to(entry: RatedResult) -> str:
+    rating = entry.rating
     if rating.no_stars == "departs":
         return "not comparable, see below"
-    if rating.stars is None:
-        return rating.reason
-    return str(rating.scale)
+    return rating.reason if rating.stars is None else str(rating.scale)
 
 
-def _metered(result: Result, rating: Rating) -> str:
-    if rating.basis == "gpu":
-        method = {"counter": "counter", "power_integral": "integrated power"}
-        return f"GPU, {method.get(result.score.method or '', 'unknown')}"
-    if rating.basis == "system":
-        kind = "estimated" if rating.estimated else "measured"
-        return f"CPU and RAM, {kind}"
-    return "nothing"
+def _co2(entries: Sequence[RatedResult]) -> list[str]:
+    grams = [entry.co2_g_per_1k_queries for entry in entries]
+    if not any(co2_g is not None for co2_g in grams):
+        return [""] * len(entries)
+    return ["unknown" if co2_g is None else format_co2(co2_g) for co2_g in grams]
 
 
-def _half_width(result: Result, rating: Rating) -> str:
-    interval = result.score.ci95 if rating.basis == "gpu" else result.score.system_ci95
-    if interval is None or not rating.energy_wh:
-        return "one run" if result.score.runs == 1 else ""
-    return f"{format_number((interval[1] - interval[0]) / 2 / rating.energy_wh * 100)} %"
+def _cost(entries: Sequence[RatedResult]) -> list[str]:
+    costs = [(entry.cost_per_1k_queries, entry.footprint) for entry in entries]
+    if not any(site is not None and site.price_per_kwh is not None for _, site in costs):
+        return [""] * len(entries)
+    return [
+        "unknown" if cost is None or site is None else format_cost(cost, site.currency)
+        for cost, site in costs
+    ]
