@@ -95,13 +95,14 @@ def find_drift(values: Sequence[float]) -> Drift | None:
     count = len(values)
     if count < MIN_REPEATS_TO_JUDGE:
         return None
-    mean, centre = std.fmean(values), (count - 1) / 2
-    spread = sum((place - centre) ** 2 for place in range(count))
-    slope = sum((place - centre) * value for place, value in enumerate(values)) / spread
-    change = slope * (count - 1) / mean
-    rest = sum((v - mean - slope * (n - centre)) ** 2 for n, v in enumerate(values))
+    from scipy.special import stdtr  # imported here, as above
+
+    slope, start = std.linear_regression(range(count), values)
+    change = slope * (count - 1) / std.fmean(values)
+    rest = sum((value - start - slope * place) ** 2 for place, value in enumerate(values))
+    spread = count * (count**2 - 1) / 12  # of the places 0 to count - 1
     error = math.sqrt(rest / (count - 2) / spread)
-    p_value = _two_sided_p(slope / error, count - 2) if error else 0.0
+    p_value = 2 * float(stdtr(count - 2, -abs(slope / error))) if error else 0.0
     found = p_value < DRIFT_P_VALUE and abs(change) > NOTEWORTHY
     return Drift(change, p_value) if found else None
 
@@ -122,9 +123,3 @@ def find_outliers(values: Sequence[float]) -> list[int]:
     z_score = OUTLIER_Z_SCORE * (1 + 4 / len(values))
     bound = max(z_score * std.median(deviations) / 0.6745, NOTEWORTHY * abs(median))
     return [place for place, deviation in enumerate(deviations) if deviation > bound]
-
-
-def _two_sided_p(t: float, degrees: int) -> float:
-    from scipy.special import stdtr  # imported here, as above
-
-    return 2 * float(stdtr(degrees, -abs(t)))

@@ -1,9 +1,11 @@
-"""Recordings of a dataset, looked through before anything is measured: whole, or what is wrong."""
+"""Recordings of a dataset, read to their end before anything is measured."""
 
 import io
 import struct
 
 import soundfile
+
+from energyscore.base.errors import DatasetError
 
 _NO_LENGTH = 2**63 - 1
 """What libsndfile says of a file whose header leaves its length open."""
@@ -15,14 +17,31 @@ _BLOCK = 1 << 16
 _FAILURES = (soundfile.SoundFileError, RuntimeError, TypeError, ValueError)
 
 
-def find_fault(content: bytes) -> str:
-    """What is wrong with a recording's file, empty where nothing is.
-
-    A file that was cut off is told apart from a short one by its header: a WAV would else be read
-    as far as it goes, and less be measured than the dataset holds.
+def check_recording(content: bytes, place: str, named: object) -> None:
+    """Refuse a recording that is broken.
 
     Args:
-        content: of the file.
+        content: of its file.
+        place: its row and column, for people.
+        named: the path of its file, if the dataset gives it as text.
+
+    Raises:
+        DatasetError: naming the row, the file and what is wrong.
+    """
+    fault = _find_fault(content)
+    if fault:
+        file = f" ({named})" if isinstance(named, str) else ""
+        raise DatasetError(
+            f"{place}: the recording{file} {fault}.",
+            "It must be a whole WAV, FLAC, OGG or MP3 file: restore it, or remove the row.",
+        )
+
+
+def _find_fault(content: bytes) -> str:
+    """What is wrong with a recording's file; empty where nothing is.
+
+    A file that was cut off differs from a short one by its header: a WAV would else be read as
+    far as it goes, and less be measured than the dataset holds.
     """
     try:
         file = soundfile.SoundFile(io.BytesIO(content))

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,7 +63,7 @@ class Dataset(_Strict):
         return self.kinds.get(field, "text")
 
 
-class Sample(_Strict):
+class SampleFile(_Strict):
     """The small sample that ships with the task: a JSON Lines file beside the task's YAML.
 
     Cells of images and audio name files, relative to its folder.
@@ -164,7 +165,7 @@ class TaskSpec(_Strict):
     description: Annotated[str, Field(min_length=1)]
     modality: Name
     dataset: Dataset
-    sample: Sample
+    sample: SampleFile
     queries: Count = 1000
     repeats: Count = 10
     batch_size: Count = 1
@@ -222,13 +223,12 @@ class TaskSpec(_Strict):
         return self.classes[-1].name if self.classes else None
 
 
+@dataclass(frozen=True, eq=False)
 class TaskFile:
-    """A task together with the folder it was read from, so that its sample can be found."""
+    """A task together with the file it was read from, so that its sample can be found."""
 
-    def __init__(self, spec: TaskSpec, path: Path) -> None:
-        """Keep the definition and where it stands."""
-        self.spec = spec
-        self.path = path
+    spec: TaskSpec
+    path: Path
 
     @property
     def sample_path(self) -> Path:

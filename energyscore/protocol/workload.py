@@ -93,10 +93,6 @@ def load_workload(task: TaskFile, source: str, count: int) -> Workload:
 def locate(task: TaskFile, source: str) -> Path | None:
     """The file or folder that holds the rows of a source, None for a dataset on the hub.
 
-    Args:
-        task: the task.
-        source: as for `load_workload`.
-
     Raises:
         DatasetError: when it is the name of a file or folder that is not there.
     """
@@ -114,11 +110,6 @@ def locate(task: TaskFile, source: str) -> Path | None:
 
 def named_files(task: TaskFile, source: str, count: int) -> Iterator[Path]:
     """The images and recordings that the first `count` rows of a file name, in their order.
-
-    Args:
-        task: the task.
-        source: as for `load_workload`; only files of rows name others.
-        count: how many rows are used.
 
     Raises:
         DatasetError: as `load_workload` does, but for files that cannot be read.
@@ -174,7 +165,10 @@ def _to_queries(
                 continue
             query[field] = content = _bytes(cell, place, beside or where.parent)
             if kind == "audio":
-                _check_recording(content, place, cell)
+                from energyscore.protocol.recordings import check_recording
+
+                named = cell.get("path") if isinstance(cell, Mapping) else cell
+                check_recording(content, place, named)
         queries.append(query)
     if not queries:
         raise DatasetError(f"The dataset {where} is empty.", "It must hold at least one row.")
@@ -217,20 +211,6 @@ def _unreadable(file: object, place: str, error: Exception) -> DatasetError:
         f"{place} names the file {file}, which cannot be read: {error}.",
         "Paths are relative to the folder of the file that names them.",
     )
-
-
-def _check_recording(content: bytes, place: str, cell: Any) -> None:
-    """Refuse a recording that is broken, by its row and its file."""
-    from energyscore.protocol.recordings import find_fault
-
-    fault = find_fault(content)
-    if fault:
-        named = cell.get("path") if isinstance(cell, Mapping) else cell
-        file = f" ({named})" if isinstance(named, str) else ""
-        raise DatasetError(
-            f"{place}: the recording{file} {fault}.",
-            "It must be a whole WAV, FLAC, OGG or MP3 file: restore it, or remove the row.",
-        )
 
 
 def _content_digest(content: Any) -> str:

@@ -5,10 +5,12 @@ decided by its dimensions and by its work, hardly by the values of its weights.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import field
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from pydantic.dataclasses import dataclass
 
 from energyscore.base.errors import ModelError, did_you_mean
 
@@ -33,27 +35,15 @@ class Architecture:
     like: str
     parameters: int
     config: dict[str, Any]
-    context_length: int | None
-    processors: dict[str, dict[str, Any]]
-    special_tokens: bool
+    context_length: int | None = None
+    processors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    special_tokens: bool = True
 
 
 def architectures() -> dict[str, Architecture]:
     """All bundled architectures by name."""
-    text = (resources.files(__name__) / "architectures.json").read_text(encoding="utf-8")
-    return {
-        name: Architecture(
-            name,
-            tuple(entry["tasks"]),
-            entry["like"],
-            entry["parameters"],
-            entry["config"],
-            entry.get("context_length"),
-            entry.get("processors", {}),
-            entry.get("special_tokens", True),
-        )
-        for name, entry in json.loads(text)["architectures"].items()
-    }
+    table = json.loads((resources.files(__name__) / "architectures.json").read_text("utf-8"))
+    return {name: Architecture(name, **entry) for name, entry in table["architectures"].items()}
 
 
 def find_architecture(name: str, task: str | None = None) -> Architecture:

@@ -1,4 +1,4 @@
-"""Reasoning modes: how each family of models is asked for one, as a table (`families.json`).
+"""Reasoning modes: how each family of models is asked for one (`reasoning_families.json`).
 
 Whether a model thinks before it answers multiplies its energy. Each family is switched in its own
 way, so the ways are data: a new family is an entry in the table, and no branch in the code.
@@ -8,9 +8,11 @@ import functools
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import resources
 from typing import Any
+
+from pydantic.dataclasses import dataclass
 
 from energyscore.base.errors import ModelError
 from energyscore.protocol.task import Mode
@@ -91,8 +93,8 @@ UNKNOWN = Family("unknown family", {}, None, "no entry of the table fits")
 @functools.cache
 def families() -> tuple[Family, ...]:
     """The table, in its order."""
-    text = (resources.files(__name__) / "families.json").read_text(encoding="utf-8")
-    return tuple(_family(entry) for entry in json.loads(text)["families"])
+    file = resources.files("energyscore.protocol") / "reasoning_families.json"
+    return tuple(Family(**entry) for entry in json.loads(file.read_text("utf-8"))["families"])
 
 
 def find_family(model_type: str, label: str, template: str, prompt: str) -> Family:
@@ -115,10 +117,3 @@ def switch_for(family: Family, mode: Mode, label: str) -> Switch:
             f"It has: {', '.join((DEFAULT, *family.modes))}.",
         )
     return family.modes[mode]
-
-
-def _family(entry: dict[str, Any]) -> Family:
-    modes: dict[Mode, Switch] = {mode: Switch(**switch) for mode, switch in entry["modes"].items()}
-    marks = entry["marks"] and (entry["marks"][0], entry["marks"][1])
-    lists = {name: tuple(entry.get(name, ())) for name in ("template", "lacks")}
-    return Family(**entry | lists | {"modes": modes, "marks": marks})
