@@ -266,7 +266,7 @@ def run(
     from energyscore.measurement.session import Session
     from energyscore.publish.formats import EXPORTERS
     from energyscore.publish.results_folder import ResultsFolder
-    from energyscore.results.store import CSV_NAME
+    from energyscore.results.store import CSV_NAME, KnownResults
 
     demo = not tasks and not model and dataset is None
     options = Options(
@@ -303,18 +303,21 @@ def run(
                 "No task and no model named: a demonstration of text_generation with few queries. "
                 "Name a task for its whole protocol, or add --quick to it."
             )
-        folder = ResultsFolder(out, lambda error: observer.warn(f"left out: {error.message}"))
-        session = Session(options, observer, folder.write_csv)
+        known = KnownResults(out, lambda error: observer.warn(f"left out: {error.message}"))
+        folder = ResultsFolder(known)
+        # The folder is rated by the suite that asked for a result, where one did.
+        alone = request is None
+        session = Session(options, observer, folder.write_csv if alone else lambda: None)
         failures = session.measure_all()
-        report = folder.rated_own([path for path, _ in session.results])
+        report = folder.rated_own([path for path, _ in session.results]) if alone else []
     if form is Format.json:
         sys.stdout.buffer.write(resolve(EXPORTERS, "json")(report))
         sys.stdout.buffer.flush()
     elif report:
         show_report(report)
-    if report and request is None:
+    if report:
         observer.say(f"Results: {out / CSV_NAME} and one JSON file a result beside it.")
     # The gravest counts: interrupted, then invalid or unsupported, then wrong input.
     statuses = [failure.exit_code for failure in failures]
-    statuses += [3 for entry in report if not entry.result.valid]
+    statuses += [3 for _, result in session.results if not result.valid]
     raise typer.Exit(max(statuses, default=0))

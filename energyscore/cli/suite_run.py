@@ -32,12 +32,13 @@ from energyscore.measurement.suite.listing import Listing
 from energyscore.measurement.suite.options import RunOptions, read_options
 from energyscore.measurement.suite.plan import Planned, make_plan
 from energyscore.measurement.suite.report import FILE_NAME, hidden_by, report_to_json
-from energyscore.measurement.suite.runner import record_before, run_suite
+from energyscore.measurement.suite.runner import ByKey, by_key, record_before, run_suite
 from energyscore.protocol import hub
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile, load_tasks
-from energyscore.results import store
-from energyscore.results.result import EnvironmentPart
+from energyscore.publish.results_folder import ResultsFolder
+from energyscore.results.result import EnvironmentPart, Result
+from energyscore.results.store import KnownResults, check_writable
 
 
 def run_all(given: Mapping[str, Any], repeats: int | None, *, few_queries: int) -> int:
@@ -107,15 +108,16 @@ def measure(
     stop: bool = False,
 ) -> int:
     """Measure a plan, show what became of it, and give the exit status."""
-    store.check_writable(out)
-    plan = _with_modes_checked(plan, out, fresh=fresh, online=hub.is_reachable)
+    check_writable(out)
+    known = KnownResults(out, say_skipped)
+    plan = _with_modes_checked(plan, by_key(known), fresh=fresh, online=hub.is_reachable)
     for one in plan:
         if one.problem:
             _warn(f"{one.entry.place}: {one.label}, {one.task_name}: {one.problem}")
     command = _command(out, task_path, fresh=fresh)
     with SuiteProgress(len(plan)) as progress:
         report = run_suite(
-            plan, source, out, command, progress,
+            plan, source, known, command, progress, ResultsFolder(known).write_csv,
             fresh=fresh, stop_on_failure=stop, timeout_s=timeout_s,
         )  # fmt: skip
     if form is Format.json:
@@ -146,12 +148,12 @@ def _country_of(plan: Sequence[Planned]) -> str:
 
 
 def _with_modes_checked(
-    plan: Sequence[Planned], out: Path, *, fresh: bool, online: Callable[[], bool]
+    plan: Sequence[Planned], finished: ByKey, *, fresh: bool, online: Callable[[], bool]
 ) -> list[Planned]:
     """The plan with the reason for those whose models lack the mode, as far as it can be known."""
 
     def is_open(planned: Planned) -> bool:
-        return record_before(planned, out, fresh=fresh).status == "pending"
+        return record_before(planned, finished, fresh=fresh).status == "pending"
 
     asked = {
         place: Question(one.task.spec, one.model, one.mode)
@@ -204,7 +206,9 @@ def _machine() -> EnvironmentPart:
 def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) -> None:
     """Show what would be done, how long it takes and how much is loaded from the hub."""
     # Nothing is downloaded for it: what lies here is checked.
-    plan = _with_modes_checked(plan, out, fresh=fresh, online=lambda: False)
+    known = KnownResults(out, say_skipped)
+    finished = by_key(known)
+    plan = _with_modes_checked(plan, finished, fresh=fresh, online=lambda: False)
     online = hub.is_reachable()
     has_gpu = bool(_machine().gpus)
     sizes: dict[object, dict[str, int] | None] = {}
@@ -219,16 +223,15 @@ def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) ->
         found = sizes.get(asked)
         return needed_bytes(found, planned) if found else None
 
+    by_folder: dict[Path, list[Result]] = {}
+    for path, result in known.load():
+        by_folder.setdefault(path.parent, []).append(result)
     outlooks = []
     for planned in plan:
-        earlier = (
-            store.load_results([planned.folder(out)], say_skipped, may_be_empty=True)
-            if planned.model
-            else []
-        )
+        earlier = by_folder.get(planned.folder(out), []) if planned.model else []
         on_gpu = has_gpu and planned.entry.options.device != "cpu"
-        time_needed = estimate(planned, (result for _, result in earlier), on_gpu=on_gpu)
-        record = record_before(planned, out, fresh=fresh)
+        time_needed = estimate(planned, earlier, on_gpu=on_gpu)
+        record = record_before(planned, finished, fresh=fresh)
         outlooks.append(Outlook(record, time_needed, size_of(planned)))
     if form is Format.table:
         show_plan(outlooks)

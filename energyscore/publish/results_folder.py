@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from energyscore.base.errors import ResultError
 from energyscore.base.files import real_path
 from energyscore.base.lookup import resolve
 from energyscore.base.writing import locked, write_atomically
@@ -12,21 +11,17 @@ from energyscore.judge import rating
 from energyscore.judge.footprint import footprint_of
 from energyscore.judge.rating import RatedResult
 from energyscore.publish.formats import EXPORTERS
-from energyscore.results import store
-from energyscore.results.folder import Skip, load_files
 from energyscore.results.latest import latest_only
 from energyscore.results.result import Result
+from energyscore.results.store import CSV_NAME, KnownResults
 
 
 class ResultsFolder:
-    """The results in a folder. Each file is read once, and again when it has changed."""
+    """The results in a folder, rated among each other."""
 
-    def __init__(self, out: Path, skip: Skip) -> None:
-        """Name the folder; `skip` is told once of each file that is left out, and why."""
-        self._out = out
-        self._skip = skip
-        self._told: set[str] = set()
-        self._known: dict[Path, tuple[tuple[int, ...], Result]] = {}
+    def __init__(self, known: KnownResults) -> None:
+        """Rate what is known of the folder."""
+        self._known, self._out = known, known.folder
 
     def rated(self, own: Collection[Path] = ()) -> list[RatedResult]:
         """The latest result of every measurement, each other's cohort.
@@ -35,7 +30,7 @@ class ResultsFolder:
             own: files that count for their measurement, whatever else there is of it: a clock set
                 back, or an invalid repeat, must not hide what was made just now.
         """
-        everything = load_files([self._out], {"result": self._read}, self._tell, may_be_empty=True)
+        everything = self._known.load()
         made = {result.identity: (path, result) for path, result in _of(own, everything)}
         latest = [made.get(entry[1].identity, entry) for entry in latest_only(everything)]
         ratings = rating.rate([result for _, result in latest])
@@ -57,23 +52,7 @@ class ResultsFolder:
                 for entry in self.rated()
             ]
             content: bytes = resolve(EXPORTERS, "csv")(report)
-            write_atomically(self._out / store.CSV_NAME, content)
-
-    def _read(self, path: Path) -> Result:
-        try:
-            status = path.stat()
-        except OSError:
-            return store.load_result(path)  # it says what is wrong
-        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
-        known = self._known.get(path)
-        if known is None or known[0] != stamp:
-            known = self._known[path] = stamp, store.load_result(path)
-        return known[1]
-
-    def _tell(self, error: ResultError) -> None:
-        if error.message not in self._told:
-            self._told.add(error.message)
-            self._skip(error)
+            write_atomically(self._out / CSV_NAME, content)
 
 
 def _of(own: Collection[Path], loaded: list[tuple[Path, Result]]) -> list[tuple[Path, Result]]:

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from energyscore.base.errors import ResultError
 from energyscore.base.writing import locked, sync_folder, write_atomically
 from energyscore.results.consistency import contradiction
-from energyscore.results.folder import Skip, load_files
+from energyscore.results.folder import Kind, Skip, load_files
 from energyscore.results.raw import RawRun, raw_of
 from energyscore.results.result import RawPart, Result, Run, parse_result, result_to_json
 
@@ -80,6 +80,42 @@ def load_results(
 ) -> list[tuple[Path, Result]]:
     """Read results from files and folders; see `load_files`."""
     return load_files(paths, {"result": load_result}, skip, may_be_empty=may_be_empty)
+
+
+class KnownResults:
+    """The results in a folder. Each file is read once, and again when it has changed."""
+
+    def __init__(self, folder: Path, skip: Skip) -> None:
+        """Name the folder; `skip` is told once of each file that is left out, and why."""
+        self.folder = folder
+        self._skip = skip
+        self._told: set[str] = set()
+        self._known: dict[Path, tuple[tuple[int, ...], Result]] = {}
+
+    def load(self, below: Path | None = None) -> list[tuple[Path, Result]]:
+        """What is in the folder now, or in one below it, sorted; none where there is no folder."""
+        readers: dict[Kind, Callable[[Path], Result]] = {"result": self._read}
+        return load_files([below or self.folder], readers, self._tell, may_be_empty=True)
+
+    def changed_ns(self, path: Path) -> int:
+        """When a file that was read had been written last, in ns."""
+        return self._known[path][0][-1]
+
+    def _read(self, path: Path) -> Result:
+        try:
+            status = path.stat()
+        except OSError:
+            return load_result(path)  # it says what is wrong
+        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            known = self._known[path] = stamp, load_result(path)
+        return known[1]
+
+    def _tell(self, error: ResultError) -> None:
+        if error.message not in self._told:
+            self._told.add(error.message)
+            self._skip(error)
 
 
 def load_result(path: Path) -> Result:

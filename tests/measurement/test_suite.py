@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import ROOT, energyscore, environment
-from support.fake_suite import Watcher, fake_command, fake_plan, forked, planned_by_names
+from support.fake_suite import Watcher, fake_command, fake_plan, forked, known, planned_by_names
 
 from energyscore.base.errors import ResultError
 from energyscore.measurement.suite import runner
@@ -19,6 +19,8 @@ from energyscore.measurement.suite.child import run_child
 from energyscore.measurement.suite.listing import Listing, parse_yaml
 from energyscore.measurement.suite.report import SuiteReport
 from energyscore.measurement.suite.runner import run_suite
+from energyscore.publish.results_folder import ResultsFolder
+from energyscore.results import store
 from energyscore.results.result import parse_result
 from energyscore.results.store import load_results
 
@@ -28,7 +30,7 @@ def run(tmp_path, *names, how=None, **options):
     out, watcher = tmp_path / "out", Watcher()
     told = how or (lambda name: name.partition("/")[2].replace("-", " "))
     command = fake_command(tmp_path, out, told)
-    return run_suite(fake_plan(*names), "fake", out, command, watcher, **options), watcher
+    return run_suite(fake_plan(*names), "fake", known(out), command, watcher, **options), watcher
 
 
 def results_in(out):
@@ -97,6 +99,27 @@ def test_what_is_finished_is_skipped_and_what_is_not_is_measured(tmp_path):
     fresh, _ = run(tmp_path, *names, fresh=True)
     assert [r.status for r in fresh.entries] == ["done", "invalid", "done", "failed"]
     assert fresh.entries[0].result != first.entries[0].result
+
+
+def test_each_result_is_read_once_and_the_table_is_written_after_each_entry(tmp_path, monkeypatch):
+    run(tmp_path, "a/measure", "b/measure")
+    read, tables = [], []
+    load_result = store.load_result
+    monkeypatch.setattr(store, "load_result", lambda path: read.append(path) or load_result(path))
+    out = tmp_path / "out"
+    of_folder = known(out)
+    write_csv = ResultsFolder(of_folder).write_csv
+
+    def on_result():
+        write_csv()
+        tables.append(len((out / "results.csv").read_text().splitlines()) - 1)
+
+    plan = fake_plan("a/measure", "b/measure", "c/measure", "d/measure")
+    command = fake_command(tmp_path, out)
+    report = run_suite(plan, "fake", of_folder, command, Watcher(), on_result)
+    assert [one.status for one in report.entries] == ["skipped", "skipped", "done", "done"]
+    assert sorted(read) == sorted(out / one.result for one in report.entries)
+    assert tables == [1, 1, 1], "all are results of one identity"
 
 
 def test_a_result_of_another_request_finishes_nothing(tmp_path):
@@ -211,7 +234,7 @@ def test_killed_at_any_moment_and_repeated_it_yields_each_result_once(tmp_path):
         out, command = folder / "out", fake_command(folder, folder / "out")
 
         def suite(out=out, command=command):
-            return run_suite(plan, "fake", out, command, Watcher())
+            return run_suite(plan, "fake", known(out), command, Watcher())
 
         if number == 0:
             start = time.monotonic()
@@ -243,7 +266,7 @@ def mkdir(parent, name):
 PARENT = """
 import resource, sys, threading
 from pathlib import Path
-from support.fake_suite import Watcher, fake_command, fake_plan
+from support.fake_suite import Watcher, fake_command, fake_plan, known
 from energyscore.measurement.suite.child import run_child
 from energyscore.measurement.suite.runner import run_suite
 
@@ -261,7 +284,7 @@ class Peaks(Watcher):
 plan = fake_plan(*(f"m{number}/noisy" for number in range(33)))
 command = fake_command(folder, folder / "out", lambda name: "noisy")
 before = set(sys.modules) & HEAVY
-run_suite(plan, "fake", folder / "out", command, Peaks())
+run_suite(plan, "fake", known(folder / "out"), command, Peaks())
 start = resource.getrusage(resource.RUSAGE_SELF)
 run_child(["sleep", "2"], print)
 end = resource.getrusage(resource.RUSAGE_SELF)
@@ -306,7 +329,7 @@ def test_a_mode_that_a_model_has_not_is_a_row_and_the_others_are_resumed(tmp_pat
         lacks = planned.model_name == "b/m" and planned.mode == "low"
         return (refuse if lacks else measure)(planned)
 
-    run_suite(plan, "it", out, command, Watcher())
+    run_suite(plan, "it", known(out), command, Watcher())
     limit = "--max-new-tokens=9"
     assert asked == [["--reasoning=off", limit], ["--reasoning=low", limit]] * 2
     report = SuiteReport.model_validate_json((out / "suite.json").read_text())
@@ -318,7 +341,7 @@ def test_a_mode_that_a_model_has_not_is_a_row_and_the_others_are_resumed(tmp_pat
     ]
     assert report.entries[3].reason == "no such thing."
     assert report.exit_status == 3
-    again = run_suite(plan, "it", out, command, Watcher())
+    again = run_suite(plan, "it", known(out), command, Watcher())
     assert [r.status for r in again.entries] == ["skipped"] * 3 + ["failed"]
     assert asked[4:] == [["--reasoning=low", limit]]
     assert len(results_in(out)) == 3

@@ -15,7 +15,7 @@ import pandas
 import pytest
 from support.commands import ROOT, energyscore, environment, gpu
 from support.fake_hub import FakeHub
-from support.fake_suite import fake_plan
+from support.fake_suite import fake_plan, known
 from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import EnergyScoreError, UsageError
@@ -31,7 +31,7 @@ from energyscore.measurement.suite.official import parse_csv
 from energyscore.measurement.suite.options import RunOptions, read_options
 from energyscore.measurement.suite.plan import make_plan, select
 from energyscore.measurement.suite.report import hidden_by, make_record
-from energyscore.measurement.suite.runner import find_result, record_before, run_suite
+from energyscore.measurement.suite.runner import by_key, find_result, record_before, run_suite
 from energyscore.measurement.suite.states import mode_of_row
 from energyscore.protocol import hub
 from energyscore.protocol.model import parse_model
@@ -320,8 +320,8 @@ def test_an_entry_of_what_is_not_there_is_a_row_beside_the_others(wrong, said, o
     good, row = plan_of(entry("org/good"), wrong, ours=ours)
     assert (good.problem, row.key) == ("", "")
     assert said in row.problem
-    assert record_before(good, ROOT, fresh=False).status == "pending"
-    record = record_before(row, ROOT, fresh=False)
+    assert record_before(good, {}, fresh=False).status == "pending"
+    record = record_before(row, {}, fresh=False)
     assert (record.status, record.reason) == (status, row.problem)
 
 
@@ -442,7 +442,7 @@ def test_each_mode_is_a_measurement_of_its_own():
         ["--reasoning=high", "--max-new-tokens=99"],
         ["--reasoning=default"],
     ]
-    assert [record_before(p, ROOT, fresh=True).reasoning for p in plan] == [
+    assert [record_before(p, {}, fresh=True).reasoning for p in plan] == [
         "off",
         "high",
         "default",
@@ -470,7 +470,7 @@ def test_an_entry_that_says_a_mode_itself_needs_a_task_that_has_it():
     other = entry(problem="it contradicts itself")
     rows = plan_of(wrong, other, other, ours=False)
     assert [p.repeated for p in rows] == [(), ("entries[0]",)], "each reason is a row"
-    assert record_before(row, ROOT, fresh=False).status == "unsupported"
+    assert record_before(row, {}, fresh=False).status == "unsupported"
 
 
 def test_modes_that_models_lack_are_said_before_any_is_measured(command, tmp_path, monkeypatch):
@@ -644,19 +644,19 @@ def test_only_a_valid_result_of_the_same_request_finishes_an_entry(tmp_path):
         result = make_result(created_at=at, invalid=invalid, identity=f"{second:064}")
         return save_result(folder, result.model_copy(update={"request": request}))
 
-    assert find_result(planned, tmp_path) is None
+    assert find_result(planned, by_key(known(tmp_path))) is None
     save(1, None)
     save(2, "f" * 64)
     (folder / "foreign.json").write_text(f'{{"request": "{planned.key}"}}')
-    assert find_result(planned, tmp_path) is None
+    assert find_result(planned, by_key(known(tmp_path))) is None
     old, new = save(3, planned.key), save(4, planned.key)
     save(5, planned.key, invalid=["no"])
-    file, result = find_result(planned, tmp_path)
+    file, result = find_result(planned, by_key(known(tmp_path)))
     assert (tmp_path / file, result.identity) == (new, f"{4:064}")
-    assert record_before(planned, tmp_path, fresh=False).status == "skipped"
-    assert record_before(planned, tmp_path, fresh=True).status == "pending"
+    assert record_before(planned, by_key(known(tmp_path)), fresh=False).status == "skipped"
+    assert record_before(planned, by_key(known(tmp_path)), fresh=True).status == "pending"
     new.unlink()
-    assert tmp_path / find_result(planned, tmp_path)[0] == old
+    assert tmp_path / find_result(planned, by_key(known(tmp_path)))[0] == old
 
 
 def saved(planned, out, queries=1000):
@@ -686,7 +686,7 @@ def test_strict_judges_what_was_measured_without_it(tmp_path, options, queries, 
     """It is measured once more only in name: the process refuses the dataset at once."""
     (planned,) = fake_plan("org/m", **options)
     saved(planned, tmp_path, queries)
-    assert record_before(planned, tmp_path, fresh=False).status == status
+    assert record_before(planned, by_key(known(tmp_path)), fresh=False).status == status
 
 
 def test_a_country_that_is_asked_for_later_changes_no_finished_result(tmp_path):
@@ -700,7 +700,7 @@ def test_a_country_that_is_asked_for_later_changes_no_finished_result(tmp_path):
     before = file.read_bytes()
     (asking,) = fake_plan("org/m", country="fra")
     assert asking.key == planned.key
-    report = run_suite([asking], "it", tmp_path, no_command, Mock())
+    report = run_suite([asking], "it", known(tmp_path), no_command, Mock())
     assert [record.status for record in report.entries] == ["skipped"]
     assert file.read_bytes() == before
 
@@ -717,7 +717,7 @@ def test_an_entry_is_what_its_process_wrote_whatever_the_clock_said(tmp_path):
     new = save_result(tmp_path / "aside", made("2026-01-01T00:00:00Z", 2))
     move = f"import os; os.rename({str(new)!r}, {str(folder / new.name)!r})"
     report = run_suite(
-        [planned], "it", tmp_path, lambda _: [sys.executable, "-c", move], Mock(), fresh=True
+        [planned], "it", known(tmp_path), lambda _: [sys.executable, "-c", move], Mock(), fresh=True
     )
     (record,) = report.entries
     assert (record.status, tmp_path / record.result) == ("done", folder / new.name)
@@ -794,7 +794,7 @@ class TestCostOfReasoning:
 
     def test_people_are_told_before_they_wait(self, capsys):
         (planned,) = plan_of(entry(task="reasoning", **reasoning("high")))
-        record = record_before(planned, ROOT, fresh=True)
+        record = record_before(planned, {}, fresh=True)
         outlooks = [
             Outlook(record, Estimate(7200.0, "at_most", 8192, 8_192_000), 0),
             Outlook(record, Estimate(60.0, "earlier", 10, 10_000), 0),

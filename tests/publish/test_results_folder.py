@@ -7,7 +7,7 @@ from support.results import make_result
 
 from energyscore.publish.results_folder import ResultsFolder
 from energyscore.results import store
-from energyscore.results.store import save_result
+from energyscore.results.store import KnownResults, save_result
 
 
 def fail(error):
@@ -30,7 +30,9 @@ def test_a_session_shows_what_it_measured_beside_the_same_from_before(tmp_path, 
     save_result(tmp_path, make_result("org/other", identity="1" * 64))
     own = make_result(created_at="2026-01-01T00:00:00Z", invalid=invalid)
     path = save_result(tmp_path, own)
-    assert [entry.result for entry in ResultsFolder(tmp_path, fail).rated_own([path])] == [own]
+    assert [
+        entry.result for entry in ResultsFolder(KnownResults(tmp_path, fail)).rated_own([path])
+    ] == [own]
 
 
 def test_the_table_names_a_broken_result_once_and_leaves_hidden_folders_out(tmp_path):
@@ -38,7 +40,7 @@ def test_the_table_names_a_broken_result_once_and_leaves_hidden_folders_out(tmp_
     save_result(tmp_path / ".cache", make_result("org/hidden", identity="1" * 64))
     (tmp_path / "torn.json").write_text('{"schema_version": 1, "created_at": "2026')
     told = []
-    folder = ResultsFolder(tmp_path, told.append)
+    folder = ResultsFolder(KnownResults(tmp_path, told.append))
     folder.write_csv()
     folder.write_csv()
     assert rows(tmp_path) == ["org/a"]
@@ -55,7 +57,7 @@ def test_each_file_is_read_once_and_again_only_where_it_changed(tmp_path, monkey
     load_result = store.load_result
     monkeypatch.setattr(store, "load_result", load)
     first = save_result(tmp_path / "a", make_result("org/a"))
-    folder = ResultsFolder(tmp_path, fail)
+    folder = ResultsFolder(KnownResults(tmp_path, fail))
     folder.write_csv()
     second = save_result(tmp_path / "b", make_result("org/b", identity="1" * 64))
     folder.write_csv()
@@ -69,5 +71,5 @@ def test_each_file_is_read_once_and_again_only_where_it_changed(tmp_path, monkey
 
 
 def test_an_empty_folder_gives_an_empty_table(tmp_path):
-    ResultsFolder(tmp_path / "new", fail).write_csv()
+    ResultsFolder(KnownResults(tmp_path / "new", fail)).write_csv()
     assert rows(tmp_path / "new") == []

@@ -7,9 +7,9 @@ killed when; `suite.json` only reports.
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from energyscore.base.errors import ResultError
 from energyscore.base.writing import locked, write_atomically
@@ -24,12 +24,14 @@ from energyscore.measurement.suite.report import (
     make_report,
     report_to_json,
 )
-from energyscore.results import store
 from energyscore.results.result import Result
+from energyscore.results.store import KnownResults
 
 LOCK_WAIT_S = 20.0
 
 Command = Callable[[Planned], Sequence[str]]
+ByKey: TypeAlias = Mapping[str, Sequence[tuple[str, Result]]]
+"""Results by the key of the entry that asked for them, each with its file in the folder."""
 
 
 class Observer(Protocol):
@@ -48,9 +50,10 @@ class Observer(Protocol):
 def run_suite(
     plan: Sequence[Planned],
     source: str,
-    out: Path,
+    known: KnownResults,
     command: Command,
     observer: Observer,
+    on_result: Callable[[], None] = lambda: None,
     *,
     fresh: bool = False,
     stop_on_failure: bool = False,
@@ -61,9 +64,10 @@ def run_suite(
     Args:
         plan: the entries.
         source: the list's name, for the report.
-        out: folder of the results.
+        known: the folder of the results.
         command: the command that measures an entry and writes its result, with its key.
         observer: shows progress.
+        on_result: called at the beginning and after each entry that was measured.
         fresh: measure everything, whether finished or not.
         stop_on_failure: leave the rest alone once an entry failed or is invalid.
         timeout_s: time limit of an entry.
@@ -71,21 +75,25 @@ def run_suite(
     Raises:
         ResultError: when another suite works in the folder, or it cannot be written.
     """
+    out = known.folder
     with contextlib.ExitStack() as stack:
         lock = _only_suite(out, stack)
-        records = [record_before(planned, out, fresh=fresh) for planned in plan]
+        finished = by_key(known)
+        records = [record_before(planned, finished, fresh=fresh) for planned in plan]
         interrupted = False
         try:
             _write(out, make_report(source, records))
+            on_result()
             for place, planned in enumerate(plan):
                 if records[place].status == "pending":
                     observer.begin(place + 1, planned, _left_s(records))
                     # The lock is passed on: it ends when both processes have ended.
                     ended, records[place] = _measure(
-                        planned, out, command, observer, timeout_s, lock
+                        planned, known, command, observer, timeout_s, lock
                     )
                     interrupted = ended.interrupted
                     _write(out, make_report(source, records, interrupted=interrupted))
+                    on_result()
                 observer.end(place + 1, records[place])
                 if interrupted or (stop_on_failure and records[place].status in BAD):
                     break
@@ -109,12 +117,24 @@ def _only_suite(out: Path, stack: contextlib.ExitStack) -> int:
         time.sleep(0.05)
 
 
-def find_result(planned: Planned, out: Path) -> tuple[str, Result] | None:
-    """The newest valid result that finishes the entry, and its file relative to the folder."""
-    files = sorted(planned.folder(out).glob("*.json"), reverse=True)
-    return _first_result(
-        planned, out, files, lambda result: result.valid and _is_enough(planned, result)
-    )
+def by_key(known: KnownResults) -> ByKey:
+    """The results in a folder by the key of the entry that asked for them."""
+    found: dict[str, list[tuple[str, Result]]] = {}
+    for path, result in known.load():
+        if result.request is not None:
+            entry = str(path.relative_to(known.folder)), result
+            found.setdefault(result.request, []).append(entry)
+    return found
+
+
+def find_result(planned: Planned, finished: ByKey) -> tuple[str, Result] | None:
+    """The newest valid result that finishes the entry, and its file in the folder."""
+    fitting = [
+        (file, result)
+        for file, result in finished.get(planned.key, ())
+        if result.valid and _is_enough(planned, result)
+    ]
+    return max(fitting, key=lambda one: (one[1].created_at, one[0]), default=None)
 
 
 def _is_enough(planned: Planned, result: Result) -> bool:
@@ -129,27 +149,11 @@ def _is_enough(planned: Planned, result: Result) -> bool:
     return result.workload.queries >= (options.queries or planned.task.spec.queries)
 
 
-def _first_result(
-    planned: Planned, out: Path, files: Sequence[Path], fits: Callable[[Result], bool]
-) -> tuple[str, Result] | None:
-    """The first of the files with a result of the entry's key that fits."""
-    key = planned.key.encode()
-    for path in files:
-        try:
-            if path.is_file() and key in path.read_bytes():
-                result = store.load_result(path)
-                if result.request == planned.key and fits(result):
-                    return str(path.relative_to(out)), result
-        except (OSError, ResultError):
-            continue  # no result of ours
-    return None
-
-
-def record_before(planned: Planned, out: Path, *, fresh: bool) -> Record:
+def record_before(planned: Planned, finished: ByKey, *, fresh: bool) -> Record:
     """The record of an entry before anything is done."""
     if planned.problem:
         return make_record(planned, planned.blocked, planned.problem)
-    found = find_result(planned, out)
+    found = find_result(planned, finished)
     if found is None:
         return make_record(planned, "pending", "not measured yet")
     if fresh:
@@ -160,29 +164,32 @@ def record_before(planned: Planned, out: Path, *, fresh: bool) -> Record:
 
 def _measure(
     planned: Planned,
-    out: Path,
+    known: KnownResults,
     command: Command,
     observer: Observer,
     timeout_s: float | None,
     lock: int,
 ) -> tuple[Ended, Record]:
     """Measure an entry; however its process ended, a result that it wrote stands."""
-    old = _written(planned, out)
+    folder = planned.folder(known.folder)
+    before = dict(known.load(folder))
     ended = run_child(command(planned), observer.line, timeout_s=timeout_s, keep_open=[lock])
-    # What is newest by its name may be older: clocks are set back, and folders copied.
-    new = sorted(_written(planned, out) - old, key=lambda one: one[2], reverse=True)
-    files = [planned.folder(out) / name for name, _, _ in new]
-    found = _first_result(planned, out, files, lambda _: True)
-    if found is None:
+    written = [
+        (path, result)
+        for path, result in known.load(folder)
+        if result.request == planned.key and before.get(path) is not result
+    ]
+    if not written:
         return ended, _without_result(planned, ended)
-    file, result = found
+    # What is newest by its name may be older: clocks are set back, and folders copied.
+    path, result = max(written, key=lambda one: known.changed_ns(one[0]))
     record = make_record(
         planned,
         "done" if result.valid else "invalid",
         "; ".join(result.invalid_reasons),
         exit_code=ended.exit_code,
         seconds=ended.seconds,
-        file=file,
+        file=str(path.relative_to(known.folder)),
         result=result,
     )
     return ended, record
@@ -195,18 +202,6 @@ def _without_result(planned: Planned, ended: Ended) -> Record:
     return make_record(
         planned, "failed", ended.reason, exit_code=ended.exit_code, seconds=ended.seconds
     )
-
-
-def _written(planned: Planned, out: Path) -> set[tuple[str, int, int]]:
-    """The files in the entry's folder; one that is replaced is another file."""
-    found = set()
-    for path in planned.folder(out).glob("*.json"):
-        try:
-            status = path.stat()
-        except OSError:
-            continue  # a link that leads nowhere, or a file that is gone
-        found.add((path.name, status.st_ino, status.st_mtime_ns))
-    return found
 
 
 def _left_s(records: Sequence[Record]) -> float | None:
