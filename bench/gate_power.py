@@ -23,7 +23,8 @@ from scipy.stats import binom
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-from energyscore.judge.effect import Sample, compare_samples, decide_ratio  # noqa: E402
+from energyscore.base.stats import Summary  # noqa: E402
+from energyscore.judge.effect import compare_samples, decide_ratio  # noqa: E402
 
 CVS = (0.005, 0.01, 0.02, 0.05)
 REPEATS = (5, 10)
@@ -35,7 +36,7 @@ BY_CHANCE = 0.001
 def sample_of(generator, mean, cv, runs):
     """So many runs of normal noise, as the gate gets them."""
     values = [generator.gauss(mean, cv * mean) for _ in range(runs)]
-    return Sample(statistics.fmean(values), statistics.stdev(values), runs)
+    return Summary(statistics.fmean(values), statistics.stdev(values), runs)
 
 
 def alarms(cv, runs, true_ratio, allowed, seeds):

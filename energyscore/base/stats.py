@@ -22,35 +22,41 @@ class Summary:
     Attributes:
         mean: arithmetic mean.
         std: sample standard deviation, None for a single repeat.
-        ci95: bounds of the 95% t interval of the mean, None for a single repeat.
         count: number of repeats.
     """
 
     mean: float
     std: float | None
-    ci95: tuple[float, float] | None
     count: int
+
+    @property
+    def ci95(self) -> tuple[float, float] | None:
+        """Bounds of the 95% t interval: half-width t(n-1, 0.975) s / sqrt(n).
+
+        None for a single repeat, and where the bounds are not finite.
+        """
+        if self.std is None or self.count < 2:
+            return None
+        half = t_quantile(0.975, self.count - 1) * self.std / math.sqrt(self.count)
+        return (self.mean - half, self.mean + half) if half < math.inf else None
 
     @property
     def half_width(self) -> float | None:
         """Half the interval's width."""
-        return None if self.ci95 is None else (self.ci95[1] - self.ci95[0]) / 2
+        interval = self.ci95
+        return None if interval is None else (interval[1] - interval[0]) / 2
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Mean with its 95% t interval: half-width t(n-1, 0.975) s / sqrt(n).
+    """Mean and standard deviation of repeats.
 
     Raises:
         ValueError: when there are no values, or one is not finite.
     """
     if not values or not all(math.isfinite(value) for value in values):
         raise ValueError("summarize needs at least one value, all finite")
-    mean = std.fmean(values)
-    if len(values) == 1:
-        return Summary(mean, None, None, 1)
-    spread = std.stdev(values)
-    half = t_quantile(0.975, len(values) - 1) * spread / math.sqrt(len(values))
-    return Summary(mean, spread, (mean - half, mean + half), len(values))
+    spread = std.stdev(values) if len(values) > 1 else None
+    return Summary(std.fmean(values), spread, len(values))
 
 
 def t_quantile(probability: float, degrees: float) -> float:
@@ -58,6 +64,18 @@ def t_quantile(probability: float, degrees: float) -> float:
     from scipy.special import stdtrit  # imported here: `--help` needs none of it
 
     return float(stdtrit(degrees, probability))
+
+
+def t_below(t: float, degrees: float) -> float:
+    """Student's t distribution function; with infinitely many degrees the normal one."""
+    from scipy.special import stdtr  # imported here, as above
+
+    return float(stdtr(degrees, t))
+
+
+def two_sided_p(t: float, degrees: float) -> float:
+    """How often chance gives a value of Student's t at least as far from 0."""
+    return 2 * t_below(-abs(t), degrees)
 
 
 def is_steady(block_rates: Sequence[float], tolerance: float = 0.01, blocks: int = 3) -> bool:
@@ -95,14 +113,12 @@ def find_drift(values: Sequence[float]) -> Drift | None:
     count = len(values)
     if count < MIN_REPEATS_TO_JUDGE:
         return None
-    from scipy.special import stdtr  # imported here, as above
-
     slope, start = std.linear_regression(range(count), values)
     change = slope * (count - 1) / std.fmean(values)
     rest = sum((value - start - slope * place) ** 2 for place, value in enumerate(values))
     spread = count * (count**2 - 1) / 12  # of the places 0 to count - 1
     error = math.sqrt(rest / (count - 2) / spread)
-    p_value = 2 * float(stdtr(count - 2, -abs(slope / error))) if error else 0.0
+    p_value = two_sided_p(slope / error, count - 2) if error else 0.0
     found = p_value < DRIFT_P_VALUE and abs(change) > NOTEWORTHY
     return Drift(change, p_value) if found else None
 

@@ -88,7 +88,7 @@ def list_(
     from energyscore.base.text import terminal_text
     from energyscore.cli.console import show_table
     from energyscore.judge.baseline import find_baselines, unlike_conditions
-    from energyscore.judge.figures import conditions_of
+    from energyscore.judge.comparability import conditions_of
     from energyscore.results.names import label_of
 
     found = find_baselines(folder)

@@ -8,7 +8,7 @@ from energyscore.base.files import shown_path
 from energyscore.cli.latest import say_set_aside
 from energyscore.cli.outputs import keep_inputs
 from energyscore.cli.shared import load_shown
-from energyscore.judge.rating import RatedResult, told_apart
+from energyscore.judge.rating import RatedResult
 
 
 def choose(
@@ -29,7 +29,7 @@ def choose(
             one of the files.
         ResultError: when a path cannot be read.
     """
-    from energyscore.judge.rating import rate
+    from energyscore.judge.rating import rate_files
     from energyscore.results.latest import latest_only
 
     loaded = load_shown(paths)
@@ -39,13 +39,8 @@ def choose(
     identities = {result.identity for _, result in own}
     # A result that was named stays, even if there is a newer one of the same measurement.
     others = [entry for entry in latest_only(beside) if entry[1].identity not in identities]
-    together = [*own, *others]
-    ratings = rate([result for _, result in together], scale)
-    rated = [
-        RatedResult(result, rating, shown_path(path))
-        for (path, result), rating in zip(together, ratings, strict=True)
-    ]
-    report = told_apart(rated)[: len(own)]
+    together = [(shown_path(path), result) for path, result in (*own, *others)]
+    report = rate_files(together, scale)[: len(own)]
     report = _only(report, "model", model, lambda entry: (entry.name, entry.result.model.id))
     report = _only(report, "task", task, lambda entry: (entry.result.task.id,))
     chosen = {entry.result.identity for entry in report}

@@ -27,7 +27,7 @@ class CompareFormat(StrEnum):
 
 def compare(
     before: Annotated[
-        Path, typer.Argument(metavar="A", help="Before: a result, a folder, or our CSV.")
+        Path, typer.Argument(metavar="A", help="Before: a result, a baseline, or a folder of them.")
     ],
     after: Annotated[Path, typer.Argument(metavar="B", help="After: the same.")],
     allow: Annotated[
@@ -63,15 +63,15 @@ def compare(
     """
     from energyscore.base.text import json_text, terminal_text
     from energyscore.cli.shared import say_note
-    from energyscore.judge.compare import compare as compare_measured
-    from energyscore.judge.conditions import check_allowed
-    from energyscore.judge.figure_files import load_measured
+    from energyscore.judge.comparability import check_allowed
+    from energyscore.judge.compare import compare as compare_results
+    from energyscore.judge.sources import load_rated
     from energyscore.publish.comparison import notes_on, to_markdown
 
     allowed = check_allowed(allow or ())
-    comparison = compare_measured(
-        load_measured([before], scale, every=every, note=say_note),
-        load_measured([after], scale, every=every, note=say_note),
+    comparison = compare_results(
+        load_rated([before], scale, every=every, note=say_note),
+        load_rated([after], scale, every=every, note=say_note),
         allowed,
     )
     if form is CompareFormat.table:

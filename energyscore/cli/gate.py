@@ -12,9 +12,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from energyscore.judge.figures import Measured
-    from energyscore.judge.gate import Verdict
+    from energyscore.judge.gate import GateVerdict
     from energyscore.judge.policy import Policy
+    from energyscore.judge.rating import RatedResult
 
 LIMITS, OUTPUT = "Limits", "Output"
 
@@ -42,7 +42,7 @@ def gate(
         list[Path] | None,
         typer.Argument(
             metavar="RESULT",
-            help="Results, folders of them, or our CSV.",
+            help="Results, or folders of them.",
             show_default=False,
         ),
     ] = None,
@@ -74,7 +74,7 @@ def gate(
         Path | None,
         typer.Option(
             metavar="DIR|FILE",
-            help="What relative limits are relative to: baselines, results, or our CSV.",
+            help="What relative limits are relative to: baselines or results.",
             show_default=False,
             rich_help_panel=LIMITS,
         ),
@@ -186,10 +186,10 @@ def gate(
     from energyscore.base.errors import UsageError
     from energyscore.base.text import json_text
     from energyscore.base.writing import write_atomically
-    from energyscore.judge.figure_files import load_measured
     from energyscore.judge.gate import run_gate
     from energyscore.judge.policy import DEFAULT_POLICY, rule_of_options, with_options
     from energyscore.judge.rating import rate
+    from energyscore.judge.sources import load_rated
     from energyscore.protocol.task import load_tasks
     from energyscore.publish.gate_benchmark import to_benchmark
     from energyscore.publish.gate_files import check_outputs, remove_reports
@@ -220,7 +220,7 @@ def gate(
         check_outputs(named, [whole.baseline])
     known = []
     if whole.needs_baseline and whole.baseline is not None:
-        known = load_measured([whole.baseline], whole.scale, every=True)
+        known = load_rated([whole.baseline], whole.scale, every=True)
     if check_policy:
         rate([], whole.scale)
         _say_sound(whole, known)
@@ -228,14 +228,14 @@ def gate(
     if not paths:
         raise UsageError("No result is named.", "Name results, or folders of them.")
     cautions: list[str] = []
-    measured = load_measured(paths, whole.scale, every=every, baselines=False, note=cautions.append)
+    results = load_rated(paths, whole.scale, every=every, baselines=False, note=cautions.append)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    verdict = run_gate(measured, known, whole, now, load_tasks(), cautions)
+    verdict = run_gate(results, known, whole, now, load_tasks(), cautions)
     outputs = {
         "json": (json_text(verdict.model_dump_json(indent=2)) + "\n").encode(),
         "junit": to_junit(verdict),
         "markdown": to_markdown(verdict),
-        "benchmark": to_benchmark(measured),
+        "benchmark": to_benchmark(results),
     }
     for name, file in files.items():
         write_atomically(file, outputs[name])
@@ -258,7 +258,7 @@ def _read_policy(path: Path | None, *, given: bool) -> "Policy":
     return read_policy(DEFAULT_POLICY) if not given and DEFAULT_POLICY.is_file() else Policy()
 
 
-def _say_sound(policy: "Policy", baselines: "Sequence[Measured]") -> None:
+def _say_sound(policy: "Policy", baselines: "Sequence[RatedResult]") -> None:
     from energyscore.cli.console import data_console
 
     said = f"{len(policy.rules)} {'rule' if len(policy.rules) == 1 else 'rules'}"
@@ -269,7 +269,7 @@ def _say_sound(policy: "Policy", baselines: "Sequence[Measured]") -> None:
     data_console().print(line, soft_wrap=True, markup=False)
 
 
-def _tell_github(verdict: "Verdict") -> None:
+def _tell_github(verdict: "GateVerdict") -> None:
     """The job's summary, and an annotation on stderr for each check that does not pass."""
     from energyscore.cli.console import message_console
     from energyscore.publish.gate_annotations import to_annotations
@@ -288,7 +288,7 @@ def _tell_github(verdict: "Verdict") -> None:
         sys.stderr.flush()
 
 
-def _show(verdict: "Verdict") -> None:
+def _show(verdict: "GateVerdict") -> None:
     from energyscore.base.text import terminal_text
     from energyscore.cli.console import data_console, show_table
 

@@ -57,9 +57,7 @@ def page(
     """
     from energyscore.base.output_folder import write_files
     from energyscore.cli.latest import latest
-    from energyscore.judge import rating
-    from energyscore.judge.footprint import footprint_of
-    from energyscore.judge.rating import RatedResult, told_apart
+    from energyscore.judge.rating import rate_files
     from energyscore.publish.page import to_page
 
     site = site_of(country, pue, price)
@@ -74,16 +72,12 @@ def page(
         raise ResultError(f"All results are in the folder to write, {out}.", "Name another one.")
     if not every:
         loaded = latest(loaded)
-    results = [result for _, result in loaded]
-    report = [
-        RatedResult(result, stars, str(path), footprint_of(result, site))
-        for (path, result), stars in zip(loaded, rating.rate(results, scale), strict=True)
-    ]
+    report = rate_files(loaded, scale, site)
     files_of_site = to_page(report, title, _raws(report))
     write_files(out, files_of_site, kind="page", force=force)
-    models = len({entry.name for entry in told_apart(report)})
+    models = len({entry.name for entry in report})
     print(
-        f"{out / 'index.html'}: {len(results)} result{'s' * (len(results) != 1)} of "
+        f"{out / 'index.html'}: {len(report)} result{'s' * (len(report) != 1)} of "
         f"{models} model{'s' * (models != 1)}"
     )
 

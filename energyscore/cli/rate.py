@@ -56,20 +56,14 @@ def rate(
     from energyscore.base.files import shown_path
     from energyscore.base.lookup import resolve
     from energyscore.cli.console import show_report
-    from energyscore.judge import rating
-    from energyscore.judge.footprint import footprint_of
-    from energyscore.judge.rating import RatedResult
+    from energyscore.judge.rating import rate_files
     from energyscore.publish.formats import EXPORTERS
 
     site = site_of(country, pue, price)
     loaded = load_shown(paths)
     if not every:
         loaded = latest(loaded)
-    ratings = rating.rate([result for _, result in loaded], scale)
-    report = [
-        RatedResult(result, stars, shown_path(path), footprint_of(result, site))
-        for (path, result), stars in zip(loaded, ratings, strict=True)
-    ]
+    report = rate_files([(shown_path(path), result) for path, result in loaded], scale, site)
     if form is RateFormat.table:
         show_report(report)
     else:

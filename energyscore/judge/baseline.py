@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError
 from energyscore.base.errors import ResultError, did_you_mean, first_problem
 from energyscore.base.files import is_file
 from energyscore.base.writing import write_atomically
-from energyscore.judge.figures import conditions_of, hardware_key
+from energyscore.judge.comparability import conditions_of, hardware_of
 from energyscore.judge.headline import headline_of
 from energyscore.judge.rating import why_unratable
 from energyscore.results.consistency import contradiction
@@ -102,12 +102,13 @@ def file_of(result: Result) -> Path:
     A model of the hub keeps its file from one revision to the next; folders of one name are models
     of their own, and have files of their own.
     """
-    hardware = hardware_key(result)
+    known = conditions_of(result)
+    hardware = hardware_of(known)
     words = (part for condition in hardware for part in condition if part and part != "none")
     mode = result.mode
     names = [result.task.id, result.model.id, *([f"reasoning-{mode}"] if mode else [])]
     name = "_".join(_safe(part, 60) for part in names)
-    conditions: list[object] = [*sorted(conditions_of(result).items())]
+    conditions: list[object] = [*sorted(known.items())]
     if result.model.source == "local":
         conditions.append(result.model.revision)
     return (

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from energyscore.judge.comparability import cohort_key, cohort_of
 from energyscore.judge.headline import headline_of
-from energyscore.judge.rating import COHORT_PARTS, cohort_key, departures_from, why_unratable
+from energyscore.judge.rating import departures_from, why_unratable
 from energyscore.protocol.scales import Scale
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.result import Result
@@ -92,12 +93,10 @@ def _main_cohort(results: Sequence[Result]) -> list[Result]:
 
 
 def _why_not_in_cohort(result: Result, cohort: Sequence[Result]) -> str:
-    own, theirs = cohort_key(result), cohort_key(cohort[0])
+    own, theirs = cohort_of(result), cohort_of(cohort[0])
     if own is None or theirs is None or own == theirs:
         return ""
-    names = [
-        name for name, mine, other in zip(COHORT_PARTS, own, theirs, strict=False) if mine != other
-    ]
+    names = [name for name, condition in own.items() if condition != theirs[name]]
     words = {
         "precision": (result.model.dtype, cohort[0].model.dtype),
         "batch size": (str(result.workload.batch_size), str(cohort[0].workload.batch_size)),

@@ -1,6 +1,7 @@
-"""What changed between two sets of measurements: pairs of like ones, and the effect in each.
+"""What changed between two sets of results: pairs of comparable ones, and the effect in each.
 
-Unlike measurements are refused, with the list of what differs; each point can be allowed by name.
+Results that are not comparable are refused, with the list of what differs; each point can be
+allowed by name.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -9,26 +10,28 @@ from typing import Any, Literal
 from pydantic import Field
 
 from energyscore.base.errors import UsageError
-from energyscore.judge.conditions import (
+from energyscore.judge.comparability import (
     PAIRED_BY,
     Changes,
+    Condition,
     Difference,
     changes,
     check_allowed,
+    conditions_of,
     differences,
     meter_uncertainty,
-    most_alike,
     not_known,
 )
 from energyscore.judge.effect import compare_samples
-from energyscore.judge.figures import GPU, PHASES, SYSTEM, Condition, Figure, Measured
+from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure, figure_of
+from energyscore.judge.rating import RatedResult, why_unratable
 from energyscore.results.result import Part
 
 _MIXED = "measured in one, estimated in the other"
 
 
 class Side(Part):
-    """One of the two measurements of a pair."""
+    """One of the two results of a pair."""
 
     source: str
     created_at: str
@@ -41,7 +44,7 @@ class Side(Part):
     stars_reason: str
 
 
-class Row(Part):
+class FigureChange(Part):
     """The effect in one figure, in Wh per 1,000 queries; null with the reason where there is none.
 
     `ratio` is after / before; its interval stands on the spread of the runs (Welch, log scale).
@@ -65,7 +68,7 @@ class Row(Part):
 
 
 class Pair(Part):
-    """Two measurements that belong together."""
+    """Two results that belong together."""
 
     task: str
     model: str
@@ -82,7 +85,7 @@ class Pair(Part):
     )
     same: bool = Field(description="whether both are one measurement, with nothing to compare")
     reason: str = Field(description="why the two cannot be compared at all; empty: they can")
-    rows: list[Row]
+    rows: list[FigureChange]
 
 
 class Comparison(Part):
@@ -102,97 +105,156 @@ class Comparison(Part):
 
 
 def compare(
-    before: Sequence[Measured], after: Sequence[Measured], allow: Iterable[str] = ()
+    before: Sequence[RatedResult], after: Sequence[RatedResult], allow: Iterable[str] = ()
 ) -> Comparison:
-    """Compare measurements with their counterparts: same task, model and reasoning mode.
+    """Compare results with their counterparts: same task, model and reasoning mode.
 
-    One with one is a pair in any case. Of several counterparts the most alike is taken, and of
-    those the newest.
+    One with one is a pair in any case. Of several counterparts the most comparable is taken, and
+    of those the newest.
 
     Raises:
-        UsageError: for an unknown name in `allow`, or a counterpart that is not the only one.
+        UsageError: for an unknown name in `allow`, or if several models could be the counterpart.
     """
     allowed = check_allowed(allow)
     if len(before) == len(after) == 1:
         pairs = [_pair(before[0], after[0], allowed)]
         return Comparison(pairs=pairs, only_before=[], only_after=[])
-    pairs, used, lonely = [], set(), []
-    for one in after:
-        found = _counterpart(one, before, allowed)
-        if found is None:
-            lonely.append(_name(one))
-        else:
-            used.add(_key(found, allowed))
-            pairs.append(_pair(found, one, allowed))
-    unused = [_name(one) for one in before if _key(one, allowed) not in used]
-    return Comparison(pairs=pairs, only_before=unused, only_after=lonely)
+    known = by_key(before, allowed)
+    paired = {key_of(one, allowed) for one in after}
+    return Comparison(
+        pairs=[
+            _pair(_counterpart(one, known[key], allowed), one, allowed)
+            for one in after
+            if (key := key_of(one, allowed)) in known
+        ],
+        only_before=[_name(one) for one in before if key_of(one, allowed) not in paired],
+        only_after=[_name(one) for one in after if key_of(one, allowed) not in known],
+    )
 
 
-def _pair(before: Measured, after: Measured, allowed: Collection[str]) -> Pair:
-    points = differences(before, after)
+def key_of(one: RatedResult, allowed: Collection[str] = ()) -> tuple[Condition, ...]:
+    """What a result shares with its counterpart: task, model and mode, unless allowed to differ."""
+    known = conditions_of(one.result)
+    return tuple(known[name] for name in PAIRED_BY if name not in allowed)
+
+
+def by_key(
+    entries: Iterable[RatedResult], allowed: Collection[str] = ()
+) -> dict[tuple[Condition, ...], list[RatedResult]]:
+    """Results by what they share with their counterparts."""
+    found: dict[tuple[Condition, ...], list[RatedResult]] = {}
+    for one in entries:
+        found.setdefault(key_of(one, allowed), []).append(one)
+    return found
+
+
+def most_comparable(
+    one: RatedResult, others: Sequence[RatedResult], allowed: Collection[str]
+) -> RatedResult | None:
+    """The result with the fewest differences that are not allowed, and of those the newest.
+
+    One of the same revision of the model comes first: folders of one name are several models. The
+    measurement itself comes last: with it there is nothing to compare.
+    """
+
+    def rank(other: RatedResult) -> tuple[int, bool, bool]:
+        points = differences(other.result, one.result)
+        refused = sum(point.name not in allowed for point in points)
+        other_revision = other.result.model.revision != one.result.model.revision
+        return refused, is_same(other, one), other_revision
+
+    by_age = sorted(others, key=lambda other: other.result.created_at, reverse=True)
+    return min(by_age, key=rank, default=None)
+
+
+def is_same(one: RatedResult, other: RatedResult) -> bool:
+    """Whether both are one measurement, as a result and its baseline are."""
+    mine, its = (
+        (entry.result.identity, entry.result.created_at, entry.rating.energy_wh)
+        for entry in (one, other)
+    )
+    return mine == its
+
+
+def _counterpart(
+    one: RatedResult, others: Sequence[RatedResult], allowed: Collection[str]
+) -> RatedResult:
+    models = {other.result.model.id for other in others}
+    if "model" in allowed and len(models) > 1:
+        raise UsageError(
+            f"Several models could be compared with {one.label}: {', '.join(sorted(models))}.",
+            "With --allow model name one result on each side.",
+        )
+    return most_comparable(one, others, allowed) or others[0]
+
+
+def _pair(before: RatedResult, after: RatedResult, allowed: Collection[str]) -> Pair:
+    points = differences(before.result, after.result)
     refused = [point for point in points if point.name not in allowed]
-    common = meter_uncertainty(before, after)
+    common = meter_uncertainty(before.result, after.result)
     reason = _why_not(before, after)
     rows = [] if refused or reason else _rows(before, after, common)
     if rows and rows[0].ratio is None:
         reason = rows[0].reason
     return Pair(
-        task=after.task,
+        task=after.result.task.id,
         model=after.label,
         before=_side(before),
         after=_side(after),
         refused=refused,
         allowed=[point for point in points if point.name in allowed],
-        not_known=not_known(before, after),
-        changed=changes(before, after),
+        not_known=not_known(before.result, after.result),
+        changed=changes(before.result, after.result),
         meter_uncertainty=common,
-        same=before.is_same_as(after),
+        same=is_same(before, after),
         reason=reason,
         rows=rows,
     )
 
 
-def _why_not(before: Measured, after: Measured) -> str:
-    if before.is_same_as(after):
+def _why_not(before: RatedResult, after: RatedResult) -> str:
+    if is_same(before, after):
         return "both are the same measurement: there is nothing to compare"
     for one in (before, after):
-        if one.unusable:
-            return f"{one.source}: {one.unusable}"
+        if reason := why_unratable(one.result):
+            return f"{one.file}: {reason}"
     return ""
 
 
-def _rows(before: Measured, after: Measured, common: float) -> list[Row]:
+def _rows(before: RatedResult, after: RatedResult, common: float) -> list[FigureChange]:
     """The headline first, then the phases of both, then the system."""
-    rows = [_row(name, before, after, common) for name in (GPU, *PHASES, SYSTEM)]
-    found = [row for row in rows if row is not None]
-    measured = [row for row in found if row.ratio is not None or row.metric != SYSTEM]
+    both = before.result.score.phases.keys() & after.result.score.phases.keys()
+    metrics = (GPU, *(name for name, phase in PHASES.items() if phase in both))
+    rows = [_row(name, before, after, common) for name in metrics]
+    system = _row(SYSTEM, before, after, common)
+    if system.ratio is None:
+        return rows
     # On the processor alone the system's figure is the headline.
-    system = [row for row in found if row.metric == SYSTEM and row.ratio is not None]
-    on_gpu = any(one.figures[GPU].sample for one in (before, after))
-    return measured if on_gpu or not system else system
+    on_gpu = any(figure_of(one.result, GPU).summary for one in (before, after))
+    return [*rows, system] if on_gpu else [system]
 
 
-def _row(metric: str, before: Measured, after: Measured, common: float) -> Row | None:
-    was, now = before.figures.get(metric), after.figures.get(metric)
-    if was is None or now is None:
-        return None
-    mixed = metric == SYSTEM and was.estimated != now.estimated
-    first, second = was.sample, now.sample
-    if first is None or second is None or mixed:
-        reason = _MIXED if mixed else _absent(before, was, after, now)
-        effect = None
+def _row(metric: str, before: RatedResult, after: RatedResult, common: float) -> FigureChange:
+    was, now = (figure_of(one.result, metric) for one in (before, after))
+    first, second = was.summary, now.summary
+    effect = None
+    if first is None or second is None:
+        missing = ((before, was), (after, now))
+        reason = "; ".join(f"{o.file}: {fig.reason}" for o, fig in missing if fig.summary is None)
+    elif was.estimated != now.estimated:
+        reason = _MIXED
     else:
         effect, reason = compare_samples(first, second, common), ""
         if effect.ci95 is None:
-            reason = f"no interval: {_without_interval(metric, before, was, after)}"
-    return Row(
+            reason = f"no interval: {_why_no_interval(before, was, after, now)}"
+    return FigureChange(
         metric=metric,
         phase="total" if metric == GPU else PHASES.get(metric, "system"),
         estimated=was.estimated or now.estimated,
         before_wh_per_1k_queries=first and first.mean,
         after_wh_per_1k_queries=second and second.mean,
-        before_runs=first and first.runs,
-        after_runs=second and second.runs,
+        before_runs=first and first.count,
+        after_runs=second and second.count,
         ratio=effect and effect.ratio,
         ratio_ci95=effect and effect.ci95,
         p_value=effect and effect.p_value,
@@ -204,55 +266,33 @@ def _row(metric: str, before: Measured, after: Measured, common: float) -> Row |
     )
 
 
-def _absent(before: Measured, was: Figure, after: Measured, now: Figure) -> str:
-    missing = [(before, was), (after, now)]
-    return "; ".join(f"{one.source}: {fig.reason}" for one, fig in missing if fig.sample is None)
+def _why_no_interval(
+    before: RatedResult, was: EnergyFigure, after: RatedResult, now: EnergyFigure
+) -> str:
+    for one, figure in ((before, was), (after, now)):
+        if figure.summary and figure.summary.std is None:
+            alone = figure.summary.count == 1
+            return f"{one.file}: {'one run only' if alone else 'the spread is not known'}"
+    return "the runs spread beyond all bounds"
 
 
-def _without_interval(metric: str, before: Measured, was: Figure, after: Measured) -> str:
-    samples = [figure.sample for figure in (was, after.figures[metric])]
-    if all(sample and sample.std is not None and sample.runs > 1 for sample in samples):
-        return "the runs spread beyond all bounds"
-    one = before if was.sample and was.sample.std is None else after
-    sample = one.figures[metric].sample
-    why = "one run only" if sample and sample.runs == 1 else "the CSV does not tell the spread"
-    return f"{one.source}: {why}"
-
-
-def _side(one: Measured) -> Side:
-    stars = one.stars
+def _side(one: RatedResult) -> Side:
+    rating = one.rating
     return Side(
-        source=one.source,
-        created_at=one.created_at,
-        hardware=one.hardware,
+        source=one.file,
+        created_at=one.result.created_at,
+        hardware=one.result.hardware,
         model=one.label,
         commit=one.commit,
-        stars=stars.stars,
-        stars_relative_to=stars.relative_to if stars.stars else None,
-        stars_estimated=stars.estimated,
-        stars_reason=stars.reason,
+        stars=rating.stars,
+        stars_relative_to=rating.scale,
+        stars_estimated=rating.estimated,
+        stars_reason=rating.reason,
     )
 
 
-def _counterpart(
-    one: Measured, others: Sequence[Measured], allowed: Collection[str]
-) -> Measured | None:
-    found = [other for other in others if _key(other, allowed) == _key(one, allowed)]
-    if "model" in allowed and len({other.model for other in found}) > 1:
-        models = ", ".join(sorted({other.model for other in found}))
-        raise UsageError(
-            f"Several models could be compared with {one.label}: {models}.",
-            "With --allow model name one result on each side.",
-        )
-    return most_alike(one, found, allowed)
-
-
-def _key(one: Measured, allowed: Collection[str]) -> tuple[Condition, ...]:
-    return tuple(one.conditions[name] for name in PAIRED_BY if name not in allowed)
-
-
-def _name(one: Measured) -> str:
-    return f"{one.task}, {one.label}"
+def _name(one: RatedResult) -> str:
+    return f"{one.result.task.id}, {one.label}"
 
 
 def json_schema() -> dict[str, Any]:

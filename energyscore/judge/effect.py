@@ -16,11 +16,12 @@ to 6% false alarms: there v is that of the smaller of the two, n - 1, which is n
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, t_quantile
+from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, t_quantile, two_sided_p
 
 Decision = Literal["within", "beyond", "open"]
 """Whether a figure keeps to a limit: surely, surely not, or it cannot be told."""
@@ -31,23 +32,6 @@ MOST_REPEATS = 1000
 
 _WIDEST = math.log(1e100)
 """Half an interval of ln r, beyond which its bounds are none: a double ends at 1e308."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An energy over runs: mean, sample standard deviation (None for one run), number of runs."""
-
-    mean: float
-    std: float | None
-    runs: int
-
-    @property
-    def relative_variance(self) -> float | None:
-        """The variance of the mean, relative to the mean; None for one run."""
-        if self.std is None or self.runs < 2:
-            return None
-        spread = self.std / self.mean
-        return spread * spread / self.runs  # infinite where `**` would raise
 
 
 @dataclass(frozen=True)
@@ -88,7 +72,7 @@ class Needed:
     of: Literal["result", "both"] = "result"
 
 
-def compare_samples(before: Sample, after: Sample, common: float = 0.0) -> Effect:
+def compare_samples(before: Summary, after: Summary, common: float = 0.0) -> Effect:
     """Compare two energies.
 
     Args:
@@ -103,7 +87,12 @@ def compare_samples(before: Sample, after: Sample, common: float = 0.0) -> Effec
         return Effect(ratio, None, None, difference, None)
     low, high = ratio * math.exp(-half), ratio * math.exp(half)
     in_units = ((low - 1) * before.mean, (high - 1) * before.mean)
-    p_value = _two_sided_p(_log_ratio(before, after), *found)
+    uncertainty, degrees = found
+    log_ratio = _log_ratio(before, after)
+    if uncertainty == 0:
+        p_value = 1.0 if log_ratio == 0 else 0.0
+    else:
+        p_value = two_sided_p(log_ratio / uncertainty, degrees)
     return Effect(ratio, (low, high), p_value, difference, in_units)
 
 
@@ -112,29 +101,20 @@ def decide_ratio(effect: Effect, allowed: float) -> Decision:
     return "open" if effect.ci95 is None else _decide(effect.ci95, allowed)
 
 
-def interval_of(sample: Sample) -> tuple[float, float] | None:
-    """The 95% t interval of a mean; None for one run, and where it has no finite bounds."""
-    if sample.std is None or sample.runs < 2:
-        return None
-    half = t_quantile(CONFIDENCE, sample.runs - 1) * sample.std / math.sqrt(sample.runs)
-    return (sample.mean - half, sample.mean + half) if half < math.inf else None
-
-
-def decide_limit(sample: Sample, limit: float) -> Decision:
+def decide_limit(sample: Summary, limit: float) -> Decision:
     """Whether an energy is at most `limit`.
 
     By its interval. A single run has none: beyond the limit it is beyond it as measured, but
     within it nothing is known of how sure that is.
     """
-    interval = interval_of(sample)
-    if interval is None:
-        alone = sample.std is None or sample.runs < 2
+    if sample.ci95 is None:
+        alone = sample.std is None or sample.count < 2
         return "beyond" if alone and sample.mean > limit else "open"
-    return _decide(interval, limit)
+    return _decide(sample.ci95, limit)
 
 
 def repeats_for_ratio(
-    before: Sample, after: Sample, allowed: float, common: float = 0.0
+    before: Summary, after: Summary, allowed: float, common: float = 0.0
 ) -> Needed | None:
     """How many repeats would tell on which side of `allowed` the ratio lies.
 
@@ -144,17 +124,19 @@ def repeats_for_ratio(
         return None
     distance = abs(_log_ratio(before, after) - math.log(allowed))
 
-    def decided(first: Sample, second: Sample) -> bool:
+    def decided(first: Summary, second: Summary) -> bool:
         spread = _spread(first, second, common)
         return spread is not None and _margin(spread[1]) * spread[0] <= distance
 
-    alone = _least(lambda runs: decided(before, _with_runs(after, runs)))
+    alone = _least(lambda runs: decided(before, replace(after, count=runs)))
     if alone is not None:
         return Needed(alone)
-    return Needed(_least(lambda n: decided(_with_runs(before, n), _with_runs(after, n))), "both")
+    return Needed(
+        _least(lambda n: decided(replace(before, count=n), replace(after, count=n))), "both"
+    )
 
 
-def repeats_for_limit(sample: Sample, limit: float) -> Needed | None:
+def repeats_for_limit(sample: Summary, limit: float) -> Needed | None:
     """How many repeats would tell on which side of `limit` an energy lies; None for one run."""
     std = sample.std
     if std is None:
@@ -170,22 +152,30 @@ def _decide(interval: tuple[float, float], limit: float) -> Decision:
     return "beyond" if low > limit else "open"
 
 
-def _spread(before: Sample, after: Sample, common: float) -> tuple[float, float] | None:
+def _spread(before: Summary, after: Summary, common: float) -> tuple[float, float] | None:
     """Standard uncertainty of the log ratio, and its degrees of freedom."""
-    first, second = before.relative_variance, after.relative_variance
+    first, second = _relative_variance(before), _relative_variance(after)
     if first is None or second is None:
         return None
     whole = first + second + common * common
     if not whole * whole < math.inf:
         return math.inf, 1.0
-    least = min(before.runs, after.runs)
+    least = min(before.count, after.count)
     if least < MIN_REPEATS_TO_JUDGE and first + second > 0:
         return math.sqrt(whole), least - 1
-    known_by = first**2 / (before.runs - 1) + second**2 / (after.runs - 1)
+    known_by = first**2 / (before.count - 1) + second**2 / (after.count - 1)
     return math.sqrt(whole), whole**2 / known_by if known_by else math.inf
 
 
-def _log_ratio(before: Sample, after: Sample) -> float:
+def _relative_variance(sample: Summary) -> float | None:
+    """The variance of the mean, relative to the mean; None for one run."""
+    if sample.std is None or sample.count < 2:
+        return None
+    spread = sample.std / sample.mean
+    return spread * spread / sample.count  # infinite where `**` would raise
+
+
+def _log_ratio(before: Summary, after: Summary) -> float:
     """Of the logarithms: the ratio itself may be too small, or too large, for a double."""
     return math.log(after.mean) - math.log(before.mean)
 
@@ -195,27 +185,7 @@ def _margin(degrees: float) -> float:
     return t_quantile(CONFIDENCE, degrees) + t_quantile(POWER, degrees)
 
 
-def _with_runs(sample: Sample, runs: int) -> Sample:
-    return Sample(sample.mean, sample.std, runs)
-
-
 def _least(decided: Callable[[int], bool]) -> int | None:
     """The least number of repeats that decides; more of them decide all the more."""
-    if not decided(MOST_REPEATS):
-        return None
-    low, high = 1, MOST_REPEATS
-    while high - low > 1:
-        middle = (low + high) // 2
-        if decided(middle):
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-def _two_sided_p(log_ratio: float, uncertainty: float, degrees: float) -> float:
-    from scipy.special import stdtr  # imported here: `--help` needs none of it
-
-    if uncertainty == 0:
-        return 1.0 if log_ratio == 0 else 0.0
-    return 2 * float(stdtr(degrees, -abs(log_ratio) / uncertainty))
+    runs = bisect_left(range(2, MOST_REPEATS + 1), True, key=decided) + 2
+    return runs if runs <= MOST_REPEATS else None

@@ -1,6 +1,6 @@
-"""The gate: rules and measurements in, a verdict out. Pure.
+"""The gate: rules and results in, a verdict out. Pure.
 
-Every rule that fits a measurement holds for it, and each of its thresholds is one check. With many
+Every rule that fits a result holds for it, and each of its thresholds is one check. With many
 checks some are beyond their limit by chance: of those that just keep to it, 2.5 in 100.
 """
 
@@ -11,17 +11,18 @@ from pydantic import Field
 
 from energyscore.base.errors import did_you_mean
 from energyscore.base.version import __version__
-from energyscore.judge.conditions import say_changes
-from energyscore.judge.figures import Measured
+from energyscore.judge.comparability import say_changes
+from energyscore.judge.compare import by_key, key_of
 from energyscore.judge.gate_checks import (
-    Check,
     CountsAs,
+    GateCheck,
     Outcome,
     check_limit,
     check_presence,
     check_stars,
 )
-from energyscore.judge.policy import OnInconclusive, Policy, Rule
+from energyscore.judge.policy import OnInconclusive, Policy, PolicyRule
+from energyscore.judge.rating import RatedResult
 from energyscore.results.result import Part
 
 _INCONCLUSIVE: dict[OnInconclusive, CountsAs] = {
@@ -37,7 +38,7 @@ _DECIDED: dict[Outcome, CountsAs] = {
 }
 
 
-class Verdict(Part):
+class GateVerdict(Part):
     """The verdict, which the exit code repeats, and every check."""
 
     gate_version: Literal[1] = 1
@@ -50,7 +51,7 @@ class Verdict(Part):
     decided: int = Field(description="how many checks passed or failed, whatever else counts as")
     unfitted: list[str] = Field(description="optional rules that no result fits, by their place")
     notes: list[str] = Field(description="what is to be known of the rules, for people")
-    checks: list[Check]
+    checks: list[GateCheck]
 
     @property
     def nothing_decided(self) -> bool:
@@ -84,39 +85,45 @@ class Verdict(Part):
 
 
 def run_gate(
-    measured: Sequence[Measured],
-    baselines: Sequence[Measured],
+    results: Sequence[RatedResult],
+    baselines: Sequence[RatedResult],
     policy: Policy,
     created_at: str,
     tasks: Collection[str] = (),
     cautions: Sequence[str] = (),
-) -> Verdict:
-    """Hold measurements to a policy.
+) -> GateVerdict:
+    """Check results against a policy.
 
     Args:
-        measured: what is checked.
+        results: what is checked.
         baselines: what relative limits are relative to.
         policy: the rules.
         created_at: the verdict's time, UTC, ISO 8601.
         tasks: names of tasks that are known, to find a misspelt one in a rule that nothing fits.
         cautions: what is to be known of the files that were read.
     """
-    checks: list[Check] = []
+    checks: list[GateCheck] = []
+    known = by_key(baselines)
     unfitted: list[str] = []
     notes: list[str] = [f"caution: {text}" for text in cautions]
     for rule in policy.rules:
-        fitting = [one for one in measured if rule.fits(one)]
+        fitting = [one for one in results if rule.fits(one.result)]
         if not fitting:
-            hint = _misspelt(rule, {*tasks, *(one.task for one in measured)} if tasks else ())
+            hint = _misspelt(
+                rule, {*tasks, *(one.result.task.id for one in results)} if tasks else ()
+            )
             if rule.optional:
                 unfitted.append(rule.place)
                 notes += [f"{rule.place}: {hint}"] if hint else []
             else:
                 checks.append(check_presence(rule, rule.scope, hint))
-        checks += [check_presence(rule, name) for name in rule.missing(fitting)]
+        checks += [
+            check_presence(rule, name) for name in rule.missing([one.result for one in fitting])
+        ]
         for one in fitting:
             checks += [
-                check_limit(one, limit, baselines, rule, policy.allow) for limit in rule.limits
+                check_limit(one, limit, known.get(key_of(one), []), rule, policy.allow)
+                for limit in rule.limits
             ]
             if rule.min_stars is not None:
                 checks.append(check_stars(one, rule.min_stars, rule))
@@ -130,7 +137,7 @@ def run_gate(
         notes.insert(0, f"{many} fitted no result ({', '.join(unfitted)})")
     verdict, code = _verdict(counted)
     outcomes: tuple[Outcome, ...] = (*_DECIDED, "inconclusive")
-    return Verdict(
+    return GateVerdict(
         created_at=created_at,
         verdict=verdict,
         exit_code=code,
@@ -143,15 +150,15 @@ def run_gate(
     )
 
 
-def _misspelt(rule: Rule, tasks: Collection[str]) -> str:
+def _misspelt(rule: PolicyRule, tasks: Collection[str]) -> str:
     """What is wrong with the names of its tasks; empty where nothing is."""
     wrong = [name for name in rule.exact_tasks if tasks and name not in tasks]
     return " ".join(f"unknown task {name!r}. {did_you_mean(name, tasks)}" for name in wrong)
 
 
-def _told_apart(checks: Sequence[Check]) -> list[Check]:
+def _told_apart(checks: Sequence[GateCheck]) -> list[GateCheck]:
     """Checks that look the same named by the time of their results, or by their files."""
-    alike: dict[tuple[object, ...], list[Check]] = {}
+    alike: dict[tuple[object, ...], list[GateCheck]] = {}
     for check in checks:
         alike.setdefault((check.task, check.subject, check.threshold), []).append(check)
     found = []
@@ -172,12 +179,12 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "energyscore-gate-1",
-        **Verdict.model_json_schema(mode="serialization"),
+        **GateVerdict.model_json_schema(mode="serialization"),
     }
 
 
 def _verdict(
-    checks: Sequence[Check],
+    checks: Sequence[GateCheck],
 ) -> tuple[Literal["pass", "fail", "invalid"], Literal[0, 1, 3]]:
     """A failure is one, whatever else could not be told; and where nothing was checked, no pass."""
     counted = {check.counts_as for check in checks}

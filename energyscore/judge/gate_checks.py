@@ -1,8 +1,8 @@
-"""One threshold on one measurement: kept, broken, or not to be told. Pure.
+"""One threshold on one result: kept, broken, or inconclusive. Pure.
 
 A figure keeps to a limit, or breaks it, when its whole 95% interval says so; a regression is one
-when the interval of the ratio to the baseline lies beyond what is allowed. Between the two it
-cannot be told. A measurement without energy, interval or baseline never passes for that.
+when the interval of the ratio to the baseline lies beyond what is allowed. Between the two the
+check is inconclusive. A result without energy, interval or baseline never passes for that.
 """
 
 from collections.abc import Sequence
@@ -10,17 +10,17 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from energyscore.base.stats import MIN_REPEATS_TO_JUDGE
+from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary
 from energyscore.base.units import format_number, format_wh
-from energyscore.judge.conditions import (
+from energyscore.judge.comparability import (
     NEEDED,
     Changes,
     changes,
     differences,
     meter_uncertainty,
-    most_alike,
     not_known,
 )
+from energyscore.judge.compare import is_same, most_comparable
 from energyscore.judge.effect import (
     CONFIDENCE,
     MOST_REPEATS,
@@ -29,12 +29,12 @@ from energyscore.judge.effect import (
     compare_samples,
     decide_limit,
     decide_ratio,
-    interval_of,
     repeats_for_limit,
     repeats_for_ratio,
 )
-from energyscore.judge.figures import PHASES, SYSTEM, UNIT, Figure, Measured
-from energyscore.judge.policy import Limit, Rule
+from energyscore.judge.figures import UNIT, figure_of
+from energyscore.judge.policy import Limit, PolicyRule
+from energyscore.judge.rating import RatedResult, why_unratable
 from energyscore.results.result import Part
 
 Outcome = Literal["pass", "fail", "inconclusive", "invalid", "unsupported"]
@@ -52,7 +52,7 @@ class Against(Part):
     wh_per_1k_queries: float | None
 
 
-class Check(Part):
+class GateCheck(Part):
     """One threshold on one result."""
 
     rule: str = Field(description="where it stands: rules[0] of the policy, or options")
@@ -108,15 +108,15 @@ class Check(Part):
         return self.estimated and self.value is not None
 
 
-def check_presence(rule: Rule, scope: str, hint: str = "") -> Check:
-    """A rule, or a name in it, that no result fits: what was to be checked has not been.
+def check_presence(rule: PolicyRule, scope: str, hint: str = "") -> GateCheck:
+    """The check of a rule, or of a name in it, that no result fits.
 
     Args:
         rule: the rule.
-        scope: what nothing fits, for people.
+        scope: what no result fits, for people.
         hint: what may be wrong with it.
     """
-    return Check(
+    return GateCheck(
         rule=rule.place,
         kind="presence",
         threshold=scope,
@@ -135,175 +135,194 @@ def check_presence(rule: Rule, scope: str, hint: str = "") -> Check:
 
 
 def check_limit(
-    one: Measured,
+    one: RatedResult,
     limit: Limit,
-    baselines: Sequence[Measured],
-    rule: Rule,
+    baselines: Sequence[RatedResult],
+    rule: PolicyRule,
     allow: frozenset[str],
-) -> Check:
-    """A limit on energy, absolute or relative to the baseline that is most alike."""
-    figure = one.figures.get(limit.metric)
-    blank = _blank(one, limit, rule, figure)
-    if one.unusable:
-        return _with(blank, "invalid", one.unusable.removeprefix("invalid: "))
-    if figure is None or figure.sample is None:
-        return _with(blank, "unsupported", f"no energy: {_why_none(figure, limit.metric)}")
+) -> GateCheck:
+    """A limit on energy, absolute or relative to the most comparable baseline.
+
+    Args:
+        one: the result.
+        limit: the limit.
+        baselines: the baselines of its task, model and reasoning mode.
+        rule: where the limit stands.
+        allow: the conditions in which a baseline may differ.
+    """
+    figure = figure_of(one.result, limit.metric)
+    summary = figure.summary
+    blank = _blank(
+        one,
+        rule,
+        kind="limit" if limit.allowed is None else "regression",
+        threshold=limit.text,
+        metric=limit.metric,
+        estimated=figure.estimated,
+        unit=UNIT,
+        value=summary and summary.mean,
+        ci95=summary and summary.ci95,
+        limit=limit.limit_wh,
+        allowed_ratio=limit.allowed,
+        runs=summary and summary.count,
+    )
+    if why_unratable(one.result):
+        return _with(blank, "invalid", _why_invalid(one))
+    if summary is None:
+        return _with(blank, "unsupported", f"no energy: {figure.reason}")
     if limit.limit_wh is not None:
-        return _absolute(blank, figure, limit)
-    assert limit.allowed is not None
-    alike = [
-        other
-        for other in baselines
-        if (other.task, other.model, other.reasoning) == (one.task, one.model, one.reasoning)
-    ]
-    baseline = most_alike(one, alike, allow)
+        return _absolute(blank, summary, limit.limit_wh, below=limit.below)
+    baseline = most_comparable(one, baselines, allow)
     if baseline is None:
         reason = "there is no baseline of it; `energyscore baseline save` makes one"
         return _with(blank, "unsupported", reason)
-    return _relative(blank, one, figure, baseline, limit, allow)
+    before = figure_of(baseline.result, limit.metric)
+    against = Against(
+        source=baseline.file,
+        created_at=baseline.result.created_at,
+        commit=baseline.commit,
+        wh_per_1k_queries=before.summary and before.summary.mean,
+    )
+    changed = changes(baseline.result, one.result)
+    blank = blank.model_copy(update={"baseline": against, "changed": changed})
+    if refused := _why_not_relative(one, baseline, limit.metric, allow):
+        return _with(blank, *refused)
+    return _relative(blank, baseline, one, limit, allow)
 
 
-def check_stars(one: Measured, least: int, rule: Rule) -> Check:
+def check_stars(one: RatedResult, least: int, rule: PolicyRule) -> GateCheck:
     """At least so many stars."""
-    stars = one.stars
-    blank = Check(
-        rule=rule.place,
+    rating = one.rating
+    blank = _blank(
+        one,
+        rule,
         kind="stars",
         threshold=f"stars>={least}",
-        task=one.task,
-        model=one.name,
-        reasoning=one.reasoning,
-        hardware=one.hardware,
-        source=one.source,
-        created_at=one.created_at,
         metric="stars",
-        estimated=stars.estimated,
+        estimated=rating.estimated,
         unit="stars",
         limit=least,
-        outcome="unsupported",
-        reason="",
     )
-    if stars.stars is None:
-        outcome: Outcome = "invalid" if one.unusable else "unsupported"
-        return _with(blank, outcome, f"no stars: {stars.reason.removeprefix('invalid: ')}")
-    said = f"{stars.stars} of 5 stars relative to {stars.relative_to}"
-    if stars.probabilities is None:
-        outcome = "fail" if stars.stars < least else "inconclusive"
-        few = f"; how sure cannot be told, measure {MIN_REPEATS_TO_JUDGE} runs or more"
-        return _with(blank, outcome, said + few * (outcome != "fail"), value=stars.stars)
-    chance = min(1.0, sum(stars.probabilities[least - 1 :]))
+    if rating.stars is None:
+        if why_unratable(one.result):
+            return _with(blank, "invalid", f"no stars: {_why_invalid(one)}")
+        return _with(blank, "unsupported", f"no stars: {rating.reason}")
+    said = f"{rating.stars} of 5 stars relative to {rating.scale}"
+    if rating.probabilities is None:
+        if rating.stars < least:
+            return _with(blank, "fail", said, value=rating.stars)
+        said += f"; how sure cannot be told, measure {MIN_REPEATS_TO_JUDGE} runs or more"
+        return _with(blank, "inconclusive", said, value=rating.stars)
+    chance = min(1.0, sum(rating.probabilities[least - 1 :]))
     surely, surely_not = chance >= CONFIDENCE, chance <= 1 - CONFIDENCE
-    outcome = "pass" if surely else "fail" if surely_not else "inconclusive"
+    outcome: Outcome = "pass" if surely else "fail" if surely_not else "inconclusive"
     said += f", {least} or more with a chance of {chance:.1%}"
-    return _with(blank, outcome, said, value=stars.stars, probability=chance)
+    return _with(blank, outcome, said, value=rating.stars, probability=chance)
 
 
-def _blank(one: Measured, limit: Limit, rule: Rule, figure: Figure | None) -> Check:
-    sample = figure.sample if figure else None
-    return Check(
+def _blank(one: RatedResult, rule: PolicyRule, **fields: Any) -> GateCheck:
+    result = one.result
+    return GateCheck(
         rule=rule.place,
-        kind="limit" if limit.allowed is None else "regression",
-        threshold=limit.text,
-        task=one.task,
+        task=result.task.id,
         model=one.name,
-        reasoning=one.reasoning,
-        hardware=one.hardware,
-        source=one.source,
-        created_at=one.created_at,
-        metric=limit.metric,
-        estimated=figure is not None and figure.estimated,
-        unit=UNIT,
-        value=sample.mean if sample else None,
-        ci95=interval_of(sample) if sample else None,
-        limit=limit.limit_wh,
-        allowed_ratio=limit.allowed,
-        runs=sample.runs if sample else None,
+        reasoning=result.mode,
+        hardware=result.hardware,
+        source=one.file,
+        created_at=result.created_at,
         outcome="unsupported",
         reason="",
+        **fields,
     )
 
 
-def _with(check: Check, outcome: Outcome, reason: str, **more: Any) -> Check:
+def _with(check: GateCheck, outcome: Outcome, reason: str, **more: Any) -> GateCheck:
     return check.model_copy(update={"outcome": outcome, "reason": reason, **more})
 
 
-def _absolute(blank: Check, figure: Figure, limit: Limit) -> Check:
-    sample, limit_wh = figure.sample, limit.limit_wh
-    assert sample is not None
-    assert limit_wh is not None
-    outcome = _OUTCOMES[decide_limit(sample, limit_wh)]
-    interval = interval_of(sample)
-    spread = "" if interval is None else f" +/- {format_wh((interval[1] - interval[0]) / 2)}"
-    most = "less than" if limit.below else "at most"
-    said = f"{format_wh(sample.mean)}{spread}, {most} {format_wh(limit_wh)} allowed"
+def _why_invalid(one: RatedResult) -> str:
+    """Why a result may not be rated; the outcome itself says that it is invalid."""
+    return "; ".join(one.result.invalid_reasons) or why_unratable(one.result)
+
+
+def _absolute(blank: GateCheck, summary: Summary, limit_wh: float, *, below: bool) -> GateCheck:
+    outcome = _OUTCOMES[decide_limit(summary, limit_wh)]
+    half = summary.half_width
+    spread = "" if half is None else f" +/- {format_wh(half)}"
+    most = "less than" if below else "at most"
+    said = f"{format_wh(summary.mean)}{spread}, {most} {format_wh(limit_wh)} allowed"
     if outcome != "inconclusive":
         return _with(blank, outcome, said)
-    needed = repeats_for_limit(sample, limit_wh)
-    reason = f"{said}; {_how_to_decide(needed, sample.runs)}"
+    needed = repeats_for_limit(summary, limit_wh)
+    reason = f"{said}; {_how_to_decide(needed, summary.count)}"
     return _with(blank, outcome, reason, repeats_needed=needed and needed.runs)
 
 
-def _relative(
-    blank: Check,
-    one: Measured,
-    figure: Figure,
-    baseline: Measured,
-    limit: Limit,
-    allow: frozenset[str],
-) -> Check:
-    before = baseline.figures.get(limit.metric)
-    known, sample = before.sample if before else None, figure.sample
-    against = Against(
-        source=baseline.source,
-        created_at=baseline.created_at,
-        commit=baseline.commit,
-        wh_per_1k_queries=known and known.mean,
-    )
-    blank = blank.model_copy(update={"baseline": against, "changed": changes(baseline, one)})
-    points = [point for point in differences(baseline, one) if point.name not in allow]
+def _why_not_relative(
+    one: RatedResult, baseline: RatedResult, metric: str, allow: frozenset[str]
+) -> tuple[Outcome, str] | None:
+    """Why a result cannot be compared with its baseline; None when it can."""
+    points = [p for p in differences(baseline.result, one.result) if p.name not in allow]
     if points:
         names = " ".join(f"--allow {point.name}" for point in points)
-        listed = "; ".join(map(str, points))
-        return _with(blank, "unsupported", f"its baseline is unlike: {listed} ({names})")
-    if baseline.is_same_as(one):
-        return _with(blank, "inconclusive", "it is its own baseline: nothing was measured since")
-    if baseline.unusable:
-        return _with(blank, "invalid", f"its baseline is {baseline.unusable}")
-    if before is None or known is None:
-        why = _why_none(before, limit.metric)
-        return _with(blank, "unsupported", f"its baseline has no energy: {why}")
-    if limit.metric == SYSTEM and before.estimated != figure.estimated:
-        return _with(blank, "unsupported", "one is measured, the other estimated")
-    unknown = [name for name in not_known(baseline, one) if name not in allow]
-    if missing := [name for name in unknown if name in NEEDED]:
+        return "unsupported", f"its baseline is unlike: {'; '.join(map(str, points))} ({names})"
+    if is_same(baseline, one):
+        return "inconclusive", "it is its own baseline: nothing was measured since"
+    if reason := why_unratable(baseline.result):
+        return "invalid", f"its baseline is {reason}"
+    before, after = figure_of(baseline.result, metric), figure_of(one.result, metric)
+    if before.summary is None:
+        return "unsupported", f"its baseline has no energy: {before.reason}"
+    if before.estimated != after.estimated:
+        return "unsupported", "one is measured, the other estimated"
+    unknown = not_known(baseline.result, one.result)
+    if missing := [name for name in unknown if name in NEEDED and name not in allow]:
         names = " ".join(f"--allow {name}" for name in missing)
-        said = f"not known of both, so not surely alike: {', '.join(missing)} ({names})"
-        return _with(blank, "unsupported", said)
-    assert sample is not None
+        return (
+            "unsupported",
+            f"not known of both, so not surely alike: {', '.join(missing)} ({names})",
+        )
+    return None
+
+
+def _relative(
+    blank: GateCheck,
+    baseline: RatedResult,
+    one: RatedResult,
+    limit: Limit,
+    allow: frozenset[str],
+) -> GateCheck:
+    before = figure_of(baseline.result, limit.metric).summary
+    after = figure_of(one.result, limit.metric).summary
+    assert before is not None
+    assert after is not None
     assert limit.allowed is not None
-    common = meter_uncertainty(baseline, one)
-    effect = compare_samples(known, sample, common)
+    common = meter_uncertainty(baseline.result, one.result)
+    effect = compare_samples(before, after, common)
     outcome = _OUTCOMES[decide_ratio(effect, limit.allowed)]
-    found = {
-        "limit": known.mean * limit.allowed,
-        "ratio": effect.ratio,
-        "ratio_ci95": effect.ci95,
-    }
     said = _change(effect.ratio)
     if effect.ci95 is not None:
         said += f" ({_change(effect.ci95[0])} to {_change(effect.ci95[1])})"
     most = f"{'below ' * limit.below}{_change(limit.allowed)}"
-    said += f" against {format_wh(known.mean)}, {most} allowed"
+    said += f" against {format_wh(before.mean)}, {most} allowed"
     if common:
         said += f", meters not the same: {common:.1%} more uncertain"
-    if unknown:
+    if unknown := [n for n in not_known(baseline.result, one.result) if n not in allow]:
         said += f", not known of both: {', '.join(unknown)}"
-    if outcome != "inconclusive":
-        return _with(blank, outcome, said, **found)
-    needed = repeats_for_ratio(known, sample, limit.allowed, common)
-    runs = min(known.runs, sample.runs)
-    reason = f"{said}; {_how_to_decide(needed, runs, meters_differ=common > 0)}"
-    return _with(blank, outcome, reason, repeats_needed=needed and needed.runs, **found)
+    needed = None
+    if outcome == "inconclusive":
+        needed = repeats_for_ratio(before, after, limit.allowed, common)
+        runs = min(before.count, after.count)
+        said += f"; {_how_to_decide(needed, runs, meters_differ=common > 0)}"
+    return _with(
+        blank,
+        outcome,
+        said,
+        limit=before.mean * limit.allowed,
+        ratio=effect.ratio,
+        ratio_ci95=effect.ci95,
+        repeats_needed=needed and needed.runs,
+    )
 
 
 def _how_to_decide(needed: Needed | None, runs: int, *, meters_differ: bool = False) -> str:
@@ -317,10 +336,6 @@ def _how_to_decide(needed: Needed | None, runs: int, *, meters_differ: bool = Fa
         return f"cannot tell, not even with {MOST_REPEATS} runs: they spread too much"
     whose = " of both" if needed.of == "both" else ""
     return f"cannot tell, about {needed.runs} runs{whose} would (--repeats {needed.runs})"
-
-
-def _why_none(figure: Figure | None, metric: str) -> str:
-    return figure.reason if figure else f"it has no phase {PHASES.get(metric, metric)}"
 
 
 def _change(ratio: float) -> str:

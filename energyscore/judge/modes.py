@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from energyscore.judge.comparability import cohort_key
 from energyscore.judge.headline import headline_of
-from energyscore.judge.rating import cohort_key
 from energyscore.results.result import Result
 
 _ORDER = ("off", "low", "medium", "high", "on", "default")

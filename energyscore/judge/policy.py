@@ -1,4 +1,4 @@
-"""What a gate holds measurements to: rules of thresholds, and how thresholds are written. Pure."""
+"""What a gate checks: rules with thresholds, and how thresholds are written. Pure."""
 
 import math
 import re
@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from energyscore.base.errors import UsageError, did_you_mean
-from energyscore.judge.conditions import PAIRED_BY, check_allowed
-from energyscore.judge.figures import GPU, METRICS, Measured
+from energyscore.base.errors import UsageError, did_you_mean, sentence
+from energyscore.judge.comparability import PAIRED_BY, check_allowed
+from energyscore.judge.figures import GPU, METRICS
+from energyscore.results.result import Result
 
 DEFAULT_POLICY = Path("energy-gate.yaml")
 OnInconclusive = Literal["pass", "warn", "fail"]
@@ -44,7 +45,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Rule:
+class PolicyRule:
     """Thresholds, and what they hold for: patterns with `*`, `?` and `[...]`.
 
     Attributes:
@@ -65,20 +66,20 @@ class Rule:
     min_stars: int | None = None
     optional: bool = False
 
-    def fits(self, one: Measured) -> bool:
-        """Whether the rule holds for a measurement."""
-        if self.modes is not None and not _fits(one.reasoning or "none", self.modes):
+    def fits(self, result: Result) -> bool:
+        """Whether the rule holds for a result."""
+        if self.modes is not None and not _fits(result.mode or "none", self.modes):
             return False
-        return _fits(one.task, self.tasks) and _fits(one.model, self.models)
+        return _fits(result.task.id, self.tasks) and _fits(result.model.id, self.models)
 
-    def missing(self, fitting: Sequence[Measured]) -> list[str]:
-        """The names in its lists, patterns not, that none of what fits has: `model org/a`."""
+    def missing(self, fitting: Sequence[Result]) -> list[str]:
+        """The names in its lists, without patterns, that no fitting result has: `model org/a`."""
         if self.optional or not fitting:
             return []
         lists = [
-            ("task", self.tasks, {one.task for one in fitting}),
-            ("model", self.models, {one.model for one in fitting}),
-            ("reasoning", self.modes or (), {one.reasoning or "none" for one in fitting}),
+            ("task", self.tasks, {one.task.id for one in fitting}),
+            ("model", self.models, {one.model.id for one in fitting}),
+            ("reasoning", self.modes or (), {one.mode or "none" for one in fitting}),
         ]
         return [
             f"{kind} {name}"
@@ -90,7 +91,7 @@ class Rule:
     @property
     def exact_tasks(self) -> tuple[str, ...]:
         """Its tasks that are written out, without a pattern."""
-        return tuple(name for name in self.tasks if not set(name) & set("*?["))
+        return tuple(name for name in self.tasks if not _PATTERN.search(name))
 
     @property
     def scope(self) -> str:
@@ -104,7 +105,7 @@ class Rule:
 class Policy:
     """All rules, and how they are applied."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[PolicyRule, ...] = ()
     on_inconclusive: OnInconclusive = "warn"
     scale: str | None = None
     baseline: Path | None = None
@@ -114,11 +115,6 @@ class Policy:
     def needs_baseline(self) -> bool:
         """Whether a rule is relative."""
         return any(limit.allowed is not None for rule in self.rules for limit in rule.limits)
-
-    @property
-    def needs_stars(self) -> bool:
-        """Whether a rule is in stars."""
-        return any(rule.min_stars is not None for rule in self.rules)
 
 
 def parse_limit(text: str) -> Limit:
@@ -183,7 +179,7 @@ def check_allowed_of_gate(names: Iterable[str]) -> frozenset[str]:
 
 def rule_of_options(
     limits: Sequence[str], min_stars: int | None, max_regression: str | None
-) -> Rule | None:
+) -> PolicyRule | None:
     """The rule that options make, for any result; None where none was given.
 
     Raises:
@@ -194,20 +190,22 @@ def rule_of_options(
         try:
             parsed.append(parse_limit(text))
         except ValueError as error:
-            raise UsageError(f"--max {text!r}: {_ended(error)}") from error
+            raise UsageError(f"--max {text!r}: {sentence(str(error))}") from error
     if max_regression is not None:
         try:
             parsed.append(parse_regression(max_regression))
         except ValueError as error:
-            raise UsageError(f"--max-regression {max_regression!r}: {_ended(error)}") from error
+            raise UsageError(
+                f"--max-regression {max_regression!r}: {sentence(str(error))}"
+            ) from error
     if not parsed and min_stars is None:
         return None
-    return Rule("options", limits=tuple(dict.fromkeys(parsed)), min_stars=min_stars)
+    return PolicyRule("options", limits=tuple(dict.fromkeys(parsed)), min_stars=min_stars)
 
 
 def with_options(
     policy: Policy,
-    rule: Rule | None,
+    rule: PolicyRule | None,
     *,
     on_inconclusive: OnInconclusive | None,
     scale: str | None,
@@ -245,11 +243,6 @@ def _allowed(percent: str) -> float:
     if not -100 < value <= 1e6:
         raise ValueError("a change lies above -100% and up to 1000000%")
     return 1 + value / 100
-
-
-def _ended(error: ValueError) -> str:
-    text = str(error)
-    return text if text.endswith(("?", ".")) else f"{text}."
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:

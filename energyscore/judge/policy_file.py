@@ -28,7 +28,7 @@ from energyscore.judge.policy import (
     Limit,
     OnInconclusive,
     Policy,
-    Rule,
+    PolicyRule,
     check_allowed_of_gate,
     parse_limit,
     parse_regression,
@@ -116,10 +116,10 @@ class _RuleForm(_Strict):
     min_stars: Annotated[int, Field(ge=1, le=5)] = 0  # none; left blank it is a mistake
     optional: bool = False
 
-    def rule(self, place: str) -> Rule:
+    def rule(self, place: str) -> PolicyRule:
         """What the gate takes."""
         limits = [*self.max, *([self.max_regression] if self.max_regression else [])]
-        return Rule(
+        return PolicyRule(
             place,
             tuple(self.task),
             tuple(self.model),

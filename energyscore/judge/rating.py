@@ -18,11 +18,13 @@ Stars come with the probability of each, from what is known of the figure's unce
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, TypeAlias
 
-from energyscore.judge.footprint import Footprint
+from energyscore.judge.comparability import cohort_key
+from energyscore.judge.footprint import Footprint, Site, footprint_of
 from energyscore.judge.headline import Basis, Headline, headline_of
 from energyscore.judge.stars import Probabilities, star_probabilities, stars_for
 from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
@@ -37,11 +39,6 @@ NoStars = Literal[
 ]
 """Why a result has no stars. `departs`: from the protocol of the reference that was asked for;
 `too_few_models` and `no_spread`: its cohort cannot rate it."""
-COHORT_PARTS = (
-    *("task definition", "size class", "precision", "batch size", "set of queries"),
-    *("reasoning mode or budget", "device", "hardware", "meter"),
-)
-"""What each part of `cohort_key` is, for people."""
 _REPEATABILITY_ONLY = Uncertainty(
     systematic=0, device_spread=0, source="measured alike: what errs in all alike moves no stars"
 )
@@ -121,6 +118,7 @@ class RatedResult:
         file: the file it is kept in; empty when in none.
         footprint: its CO2 and cost, where they were asked for.
         called: its model's name in this view, where another model has the same name.
+        commit: the commit that a baseline was saved at; None when none is known.
     """
 
     result: Result
@@ -128,6 +126,7 @@ class RatedResult:
     file: str = ""
     footprint: Footprint | None = None
     called: str = ""
+    commit: str | None = None
 
     @property
     def name(self) -> str:
@@ -166,14 +165,6 @@ class RatedResult:
 Report: TypeAlias = Sequence[RatedResult]
 
 
-def told_apart(report: Report) -> list[RatedResult]:
-    """The results of one view; models that share a name are called by their revisions."""
-    models = [(entry.result.model.id, entry.result.model.revision) for entry in report]
-    return [
-        replace(entry, called=name) for entry, name in zip(report, tell_apart(models), strict=True)
-    ]
-
-
 def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     """Rate results, each against the scale that fits it.
 
@@ -200,6 +191,33 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     return ratings
 
 
+def rate_files(
+    loaded: Iterable[tuple[Path | str, Result]], scale: str | None = None, site: Site | None = None
+) -> list[RatedResult]:
+    """Rate the results of one view, each with its file, its CO2 and cost, and a name of its own.
+
+    Args:
+        loaded: the results with their files; together they are each other's cohort.
+        scale: what stars are relative to, as for `rate`.
+        site: where the energy would be drawn; None: where the result was measured.
+    """
+    loaded = list(loaded)
+    results = [result for _, result in loaded]
+    return told_apart(
+        RatedResult(result, rating, str(file), footprint_of(result, site))
+        for (file, result), rating in zip(loaded, rate(results, scale), strict=True)
+    )
+
+
+def told_apart(report: Iterable[RatedResult]) -> list[RatedResult]:
+    """The results of one view; models that share a name are called by their revisions."""
+    report = list(report)
+    models = [(entry.result.model.id, entry.result.model.revision) for entry in report]
+    return [
+        replace(entry, called=name) for entry, name in zip(report, tell_apart(models), strict=True)
+    ]
+
+
 def departures_from(result: Result, reference: Scale) -> tuple[Departure, ...]:
     """The points in which a result departs from the protocol and hardware of a reference."""
     points = [
@@ -216,32 +234,6 @@ def departures_from(result: Result, reference: Scale) -> tuple[Departure, ...]:
     if reference.band(result.task.scale_task, result.model.model_class) is None:
         points.append(Departure("task", _task_and_class(result), reference.name))
     return tuple(points)
-
-
-def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[object, ...] | None:
-    """What two results must share to be rated together; None when the result has no figure.
-
-    float16 and bfloat16 count as one precision: the protocol allows either. How a model does the
-    task (a head in one pass, or writing) is its own affair: the task's definition is what counts.
-    Modes of reasoning are told apart unless `any_mode`, their budgets always.
-    """
-    headline = headline_of(result)
-    if headline is None:
-        return None
-    gpus = tuple(sorted(f"{gpu.name} {gpu.power_limit_w}" for gpu in result.environment.gpus))
-    generation = result.workload.generation or {}
-    mode = generation.get("reasoning")
-    return (
-        result.task.digest,
-        result.model.model_class,
-        "half" if result.model.dtype in ("float16", "bfloat16") else result.model.dtype,
-        result.workload.batch_size,
-        result.workload.fingerprint,
-        (None if any_mode else mode, generation.get("max_new_tokens") if mode else None),
-        result.protocol.device,
-        gpus or (result.environment.cpu, result.environment.cpu_count),
-        (headline.basis, headline.estimated),
-    )
 
 
 def why_unratable(result: Result) -> str:

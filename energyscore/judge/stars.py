@@ -4,8 +4,9 @@ import math
 from itertools import pairwise
 from typing import TypeAlias
 
+from energyscore.base.stats import t_below
+
 BANDS = 5
-_AS_GOOD_AS_NORMAL = 300
 
 Probabilities: TypeAlias = tuple[float, float, float, float, float]
 """The chance of 1, 2, 3, 4 and 5 stars, in this order."""
@@ -65,20 +66,4 @@ def inner_edges(low: float, high: float) -> list[float]:
 
 
 def _below(t: float, degrees: float) -> float:
-    """Student's distribution function; the normal one for many degrees of freedom.
-
-    By the finite series for integer degrees (Abramowitz and Stegun, 26.7.3 and 26.7.4).
-    """
-    if degrees > _AS_GOOD_AS_NORMAL:
-        return (1 + math.erf(t / math.sqrt(2))) / 2
-    whole = max(1, math.floor(degrees))
-    angle = math.atan2(t, math.sqrt(whole))
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = whole % 2
-    term = cosine if odd else 1.0
-    total = 0.0
-    for k in range(2 + odd, whole + 1, 2):
-        total += term
-        term *= cosine**2 * (k - 1) / k
-    inside = 2 / math.pi * (angle + sine * total) if odd else sine * total
-    return (1 + inside) / 2
+    return t_below(t, max(1, math.floor(degrees)) if degrees < math.inf else degrees)

@@ -2,8 +2,8 @@
 
 from energyscore.base.text import markdown_text
 from energyscore.base.units import format_number
-from energyscore.judge.compare import Comparison, Pair, Row
-from energyscore.judge.conditions import say_changes
+from energyscore.judge.comparability import say_changes
+from energyscore.judge.compare import Comparison, FigureChange, Pair
 
 _HEAD = (
     "| task | model | phase | before | after | ratio | 95% interval | p | significant "
@@ -53,7 +53,7 @@ def notes_on(pair: Pair) -> list[str]:
     return lines
 
 
-def cells_of(pair: Pair, row: Row) -> tuple[str, ...]:
+def cells_of(pair: Pair, row: FigureChange) -> tuple[str, ...]:
     """What a table shows of a row, after its task and model."""
     interval = row.ratio_ci95
     change = row.difference_wh_per_1k_queries
@@ -71,7 +71,7 @@ def cells_of(pair: Pair, row: Row) -> tuple[str, ...]:
     )
 
 
-def _row(pair: Pair, row: Row) -> str:
+def _row(pair: Pair, row: FigureChange) -> str:
     cells = (
         markdown_text(pair.task),
         markdown_text(pair.model),

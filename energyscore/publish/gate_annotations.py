@@ -1,12 +1,12 @@
 """A verdict as GitHub annotations: a line of a log for each check that does not pass, and notes."""
 
 from energyscore.base.text import command_data, command_property, one_line
-from energyscore.judge.gate import Verdict
+from energyscore.judge.gate import GateVerdict
 
 _LEVELS = {"failure": "error", "error": "error", "warning": "warning"}
 
 
-def to_annotations(verdict: Verdict) -> bytes:
+def to_annotations(verdict: GateVerdict) -> bytes:
     """Workflow commands, errors first; GitHub shows ten of each level a step."""
     lines = []
     for check in verdict.checks:

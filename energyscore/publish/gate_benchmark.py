@@ -1,37 +1,36 @@
-"""Measurements as the array that github-action-benchmark reads (`customSmallerIsBetter`)."""
+"""Results as the array that github-action-benchmark reads (`customSmallerIsBetter`)."""
 
 import json
 from collections.abc import Sequence
 
 from energyscore.base.text import one_line
-from energyscore.judge.effect import interval_of
-from energyscore.judge.figures import GPU, SYSTEM, UNIT, Measured
+from energyscore.judge.figures import GPU, SYSTEM, UNIT, figure_of
+from energyscore.judge.rating import RatedResult, why_unratable
 
 
-def to_benchmark(measured: Sequence[Measured]) -> bytes:
+def to_benchmark(results: Sequence[RatedResult]) -> bytes:
     """One entry an energy: name, unit, value, range (half the 95% interval) and extra.
 
     What has no energy, or may not be compared, has no entry: an absent figure is not 0.
     """
     entries = []
-    for one in measured:
+    for one in results:
         for metric in (GPU, SYSTEM):
-            figure = one.figures[metric]
-            sample = figure.sample
-            if one.unusable or sample is None:
+            figure = figure_of(one.result, metric)
+            summary = figure.summary
+            if summary is None or why_unratable(one.result):
                 continue
-            interval = interval_of(sample)
             kind = "GPU" if metric == GPU else "system"
-            name = f"{one.task}, {one.label}, {kind} energy, {one.hardware}"
+            name = f"{one.result.task.id}, {one.label}, {kind} energy, {one.result.hardware}"
             entry: dict[str, str | float] = {
                 "name": one_line(f"{name}, estimated" if figure.estimated else name),
                 "unit": UNIT,
-                "value": sample.mean,
+                "value": summary.mean,
             }
-            if interval is not None:
-                entry["range"] = f"± {(interval[1] - interval[0]) / 2:.6g}"
-            runs = f"{sample.runs} run{'s' if sample.runs > 1 else ''}"
-            entry["extra"] = one_line(f"{runs}, {one.created_at}, {one.source}")
+            if summary.half_width is not None:
+                entry["range"] = f"± {summary.half_width:.6g}"
+            runs = f"{summary.count} run{'s' if summary.count > 1 else ''}"
+            entry["extra"] = one_line(f"{runs}, {one.result.created_at}, {one.file}")
             entries.append(entry)
     unique = _unique(entries)
     return (json.dumps(unique, indent=2, allow_nan=False, ensure_ascii=True) + "\n").encode()

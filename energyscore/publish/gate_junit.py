@@ -3,13 +3,13 @@
 import xml.etree.ElementTree as ET
 
 from energyscore.base.text import one_line, xml_text
-from energyscore.judge.gate import Verdict
-from energyscore.judge.gate_checks import Check
+from energyscore.judge.gate import GateVerdict
+from energyscore.judge.gate_checks import GateCheck
 
 _NAME = "energyscore gate"
 
 
-def to_junit(verdict: Verdict) -> bytes:
+def to_junit(verdict: GateVerdict) -> bytes:
     """One suite: broken thresholds are failures, what could not be checked errors.
 
     What cannot be told is skipped where it counts as a warning, so that it does not look passed.
@@ -46,12 +46,12 @@ def to_junit(verdict: Verdict) -> bytes:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
 
 
-def _name_of(check: Check) -> str:
+def _name_of(check: GateCheck) -> str:
     hardware = f" [{check.hardware}]" if check.hardware else ""
     return _clean(f"{check.subject}: {check.threshold}{hardware}")
 
 
-def _add_case(suite: ET.Element, check: Check, name: str) -> None:
+def _add_case(suite: ET.Element, check: GateCheck, name: str) -> None:
     where = {"classname": _clean(check.task or check.rule), "name": name, "time": "0"}
     case = ET.SubElement(suite, "testcase", where)
     reason = _clean(check.reason)
@@ -64,7 +64,7 @@ def _add_case(suite: ET.Element, check: Check, name: str) -> None:
         ET.SubElement(case, "system-out").text = _details(check)
 
 
-def _details(check: Check) -> str:
+def _details(check: GateCheck) -> str:
     facts = {
         "outcome": check.outcome,
         "reason": check.reason,

@@ -2,8 +2,8 @@
 
 from energyscore.base.text import markdown_text
 from energyscore.base.units import format_number
-from energyscore.judge.gate import Verdict
-from energyscore.judge.gate_checks import Check
+from energyscore.judge.gate import GateVerdict
+from energyscore.judge.gate_checks import GateCheck
 
 MOST_BYTES = 900_000
 """GitHub takes 1 MiB of summary a step, and shows none of a larger one."""
@@ -17,7 +17,7 @@ _HEAD = (
 )
 
 
-def to_markdown(verdict: Verdict) -> bytes:
+def to_markdown(verdict: GateVerdict) -> bytes:
     """The verdict and a table of all checks, worst first; rows that do not fit are counted."""
     mark = {"pass": "✅", "fail": "❌", "invalid": "⛔"}[verdict.verdict]
     mark = "⚠️" if verdict.nothing_decided else mark
@@ -45,11 +45,11 @@ def to_markdown(verdict: Verdict) -> bytes:
     return text.encode()
 
 
-def _rank(check: Check) -> int:
+def _rank(check: GateCheck) -> int:
     return _FIRST.index(check.counts_as)
 
 
-def _row(check: Check) -> str:
+def _row(check: GateCheck) -> str:
     cells = (
         _MARKS[check.counts_as],
         markdown_text(check.task or ""),
@@ -62,7 +62,7 @@ def _row(check: Check) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _value(check: Check) -> str:
+def _value(check: GateCheck) -> str:
     if check.value is None:
         return "none"
     if check.kind == "stars":

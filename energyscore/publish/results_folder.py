@@ -7,9 +7,7 @@ from pathlib import Path
 from energyscore.base.files import real_path
 from energyscore.base.lookup import resolve
 from energyscore.base.writing import locked, write_atomically
-from energyscore.judge import rating
-from energyscore.judge.footprint import footprint_of
-from energyscore.judge.rating import RatedResult
+from energyscore.judge.rating import RatedResult, rate_files
 from energyscore.publish.formats import EXPORTERS
 from energyscore.results.latest import latest_only
 from energyscore.results.result import Result
@@ -33,11 +31,7 @@ class ResultsFolder:
         everything = self._known.load()
         made = {result.identity: (path, result) for path, result in _of(own, everything)}
         latest = [made.get(entry[1].identity, entry) for entry in latest_only(everything)]
-        ratings = rating.rate([result for _, result in latest])
-        return [
-            RatedResult(result, stars, str(path), footprint_of(result))
-            for (path, result), stars in zip(latest, ratings, strict=True)
-        ]
+        return rate_files(latest)
 
     def rated_own(self, own: Collection[Path]) -> list[RatedResult]:
         """The results in `own`, rated among all comparable ones in the folder."""

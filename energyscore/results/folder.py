@@ -155,7 +155,8 @@ def _named(path: Path) -> tuple[Path, Kind]:
     if path.suffix.lower() == ".csv":
         raise ResultError(
             f"{path} is a CSV file: this command takes results, JSON files or folders of them.",
-            "Name the folder of the results; `energyscore leaderboard` ranks official CSVs.",
+            f"Name the folder of the results, such as {path.parent}; "
+            "`energyscore leaderboard` ranks official CSVs.",
         )
     return path, kind_of(path)
 

@@ -17,7 +17,7 @@ from energyscore.judge.baseline import (
     save_baselines,
     unlike_conditions,
 )
-from energyscore.judge.figure_files import load_measured
+from energyscore.judge.sources import load_rated
 from energyscore.results.result import result_to_json
 from energyscore.results.store import load_results
 
@@ -42,7 +42,7 @@ def test_a_baseline_is_the_whole_result_with_commit_and_time(tmp_path):
     assert baseline.result == RESULT
     assert (baseline.commit, baseline.commit_reason) == (None, "no git")
     assert baseline.saved_at.endswith("Z")
-    assert [one.commit for one in load_measured([entry.path])] == [None]
+    assert [one.commit for one in load_rated([entry.path])] == [None]
 
 
 def test_the_same_measurement_is_replaced_and_others_have_files_of_their_own(tmp_path):

@@ -1,7 +1,5 @@
 """Comparisons: which belong together, what is refused, and what is said."""
 
-import csv
-import io
 import json
 import re
 from importlib import resources
@@ -12,14 +10,12 @@ import pytest
 from support.commands import energyscore
 from support.results import UUID, make_cpu_run, make_result, make_run
 
-from energyscore.base.errors import ResultError, UsageError
+from energyscore.base.errors import UsageError
 from energyscore.judge import compare as compare_module
 from energyscore.judge.compare import Comparison, compare
-from energyscore.judge.conditions import meter_uncertainty
-from energyscore.judge.figure_files import load_measured
-from energyscore.judge.figures import GPU, SYSTEM, measured_of
+from energyscore.judge.figures import SYSTEM, figure_of
 from energyscore.judge.rating import RatedResult, rate
-from energyscore.judge.results_csv import parse_rows
+from energyscore.judge.sources import load_rated
 from energyscore.publish.comparison import to_markdown
 from energyscore.publish.report_csv import to_csv
 from energyscore.results.result import PhasePart, result_to_json
@@ -33,7 +29,7 @@ def runs_of(*wh, **change):
 
 
 def measured(result, source="x.json", commit=None):
-    return measured_of(result, rate([result])[0], source, commit)
+    return RatedResult(result, rate([result])[0], source, commit=commit)
 
 
 def pair_of(before, after, *allow):
@@ -98,8 +94,8 @@ def test_phases_are_compared_by_their_runs():
 def test_a_phase_of_one_run_has_no_interval_though_its_split_has_an_error():
     part = PhasePart(duration_s=1.0, energy_j={f"gpu:{UUID}": 3600.0}, se_j={f"gpu:{UUID}": 36.0})
     single = make_result(runs=[make_run(phases={"decode": part})], created_at=LATER)
-    decode = measured(single).figures["gpu_decode_wh_per_1k_queries"].sample
-    assert (decode.mean, decode.std, decode.runs) == (1.0, None, 1)
+    decode = figure_of(single, "gpu_decode_wh_per_1k_queries").summary
+    assert (decode.mean, decode.std, decode.count) == (1.0, None, 1)
     rows = pair_of(make_result(runs=[make_run(phases={"decode": part})]), single).rows
     assert [row.ratio_ci95 for row in rows] == [None, None]
     assert {row.significant for row in rows} == {None}
@@ -195,79 +191,18 @@ def test_estimates_are_compared_with_estimates_and_labelled():
     assert {point.name for point in pair_of(cpu(1.0, EARLIER), BEFORE).refused} >= {"device", "gpu"}
 
 
-def rows_of(*results):
-    report = [RatedResult(r, rating, "") for r, rating in zip(results, rate(results), strict=True)]
-    return to_csv(report)
-
-
-def test_a_csv_gives_the_same_ratio_and_says_what_it_does_not_tell():
-    new = later()
-    row = parse_rows(rows_of(BEFORE), "results.csv")[0]
-    sample = row.figures[GPU].sample
-    assert sample.mean == BEFORE.score.gpu_wh_per_1k_queries
-    assert sample.std == pytest.approx(BEFORE.score.std)
-    (pair,) = compare([row], [measured(new)]).pairs
-    assert pair.refused == []
-    assert pair.rows[0].ratio == pytest.approx(pair_of(BEFORE, new).rows[0].ratio)
-    assert {"power_limit", "seed", "which GPU (UUID)"} <= set(pair.not_known)
-    assert meter_uncertainty(row, measured(new)) > 0.04, "it may have been another GPU"
-    assert compare([row], [measured(BEFORE)]).pairs[0].same
-
-
-def test_a_csv_tells_the_spread_of_the_system_too():
-    result = make_result(runs=[make_cpu_run(n, joules=7200.0 + n) for n in range(3)], gpu=None)
-    sample = parse_rows(rows_of(result), "results.csv")[0].figures[SYSTEM].sample
-    assert sample.std == pytest.approx(result.score.system_std)
-
-
-def with_cells(text, **changed):
-    rows = list(csv.DictReader(io.StringIO(text.decode())))
-    assert set(changed) <= set(rows[0])
-    written = io.StringIO()
-    writer = csv.DictWriter(written, list(rows[0]))
-    writer.writeheader()
-    writer.writerow(rows[0] | changed)
-    return written.getvalue().encode()
-
-
-@pytest.mark.parametrize("column", ["dtype", "batch_size", "queries", "hardware", "task_version"])
-def test_a_csv_is_refused_where_it_tells_a_difference(column):
-    head, line = rows_of(BEFORE).decode().splitlines()
-    cells = line.split(",")
-    cells[head.split(",").index(column)] = "7"
-    row = parse_rows(f"{head}\n{','.join(cells)}\n".encode(), "x.csv")[0]
-    assert len(compare([row], [measured(later())]).pairs[0].refused) == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda text: b"a,b\n1,2\n", "no column 'csv_version'"),
-        (lambda text: text.splitlines()[0], "holds no results"),
-        (lambda text: b"\xff\xfe\x00", "is not a CSV file"),
-        (lambda text: text.replace(b",10,1.0,", b",10,nan,"), "line 2: column 'gpu_wh_per_1k"),
-        (lambda text: text.replace(b",10,1.0,", b",10,0.0,"), "is not above 0"),
-        (lambda text: text.replace(b",10,1.0,", b",10,-1,"), "is not above 0"),
-        (lambda text: text.replace(b",10,1.0,", b",10,much,"), "is no number"),
-        (lambda text: text.replace(b",10,1.0,", b",half,1.0,"), "column 'runs'"),
-        (lambda text: text.replace(b",10,1.0,", b",10,1_0,"), "is no number"),
-        (lambda text: text.replace(b",10,1.0,", ",10,٣,".encode()), "is no number"),
-        (lambda text: text.replace(b",10,1.0,", b",10,1e-200,"), "no meter tells so little"),
-        (lambda text: text.replace(b",10,1.0,", b",10,1e300,"), "is not below 1e+15"),
-        (lambda text: with_cells(text, csv_version="99"), "column 'csv_version' is not known"),
-        (lambda text: with_cells(text, created_at="zzz"), "column 'created_at' is wrong"),
-        (lambda text: with_cells(text, runs="1e308"), "line 2: column 'runs'"),
-        (lambda text: with_cells(text, stars="6"), "no whole number from 1 to 5"),
-        (lambda text: with_cells(text, stars="4.9"), "no whole number from 1 to 5"),
-        (lambda text: with_cells(text, stars_5_probability="7"), "is no probability"),
-        (lambda text: with_cells(text, gpu_ci95_low="3", gpu_ci95_high="2"), "other end"),
-        (lambda text: with_cells(text, gpu_ci95_low="2", gpu_ci95_high="3"), "outside its own"),
-    ],
-)
-def test_a_wrong_csv_is_refused_with_line_and_column(change, said):
-    with pytest.raises(ResultError) as caught:
-        parse_rows(change(rows_of(make_result())), "x.csv")
-    assert said in str(caught.value)
+def test_a_csv_is_refused_and_the_folder_named(tmp_path):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "a.json").write_text(result_to_json(BEFORE))
+    (folder / "results.csv").write_bytes(to_csv([measured(BEFORE)]))
+    limit = ("--max", "gpu_wh_per_1k_queries<=9")
+    for command in (("compare", "results/results.csv", "results"), ("gate", "results/results.csv")):
+        more = limit if command[0] == "gate" else ()
+        done = energyscore(*command, *more, cwd=tmp_path)
+        assert (done.status, done.stdout) == (2, "")
+        assert "results/results.csv is a CSV file" in done.error
+        assert "Name the folder of the results, such as results" in done.error
 
 
 def test_the_json_fits_its_published_schema():
@@ -313,8 +248,8 @@ def test_of_a_folder_the_newest_of_each_identity_is_read(tmp_path):
     for number, created_at in enumerate(("2026-01-01T00:00:00Z", LATER)):
         text = result_to_json(make_result(created_at=created_at))
         (tmp_path / f"{number}.json").write_text(text)
-    assert [one.created_at for one in load_measured([tmp_path])] == [LATER]
-    assert len(load_measured([tmp_path], every=True)) == 2
+    assert [one.result.created_at for one in load_rated([tmp_path])] == [LATER]
+    assert len(load_rated([tmp_path], every=True)) == 2
 
 
 def test_results_without_counterparts_and_stars_without_reason_are_explained(tmp_path):

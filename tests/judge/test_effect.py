@@ -8,19 +8,18 @@ import pytest
 from scipy import stats
 
 from bench import gate_power
+from energyscore.base.stats import Summary
 from energyscore.judge.effect import (
-    Sample,
     compare_samples,
     decide_limit,
     decide_ratio,
-    interval_of,
     repeats_for_limit,
     repeats_for_ratio,
 )
 
 
 def sample_of(values):
-    return Sample(statistics.fmean(values), statistics.stdev(values), len(values))
+    return Summary(statistics.fmean(values), statistics.stdev(values), len(values))
 
 
 def test_the_ratio_is_welchs_test_of_the_logarithms():
@@ -41,7 +40,7 @@ def test_the_ratio_is_welchs_test_of_the_logarithms():
 
 
 def test_swapping_the_two_inverts_the_interval():
-    one, other = Sample(2.0, 0.05, 5), Sample(3.0, 0.3, 10)
+    one, other = Summary(2.0, 0.05, 5), Summary(3.0, 0.3, 10)
     there, back = compare_samples(one, other), compare_samples(other, one)
     assert there.ci95 == pytest.approx(tuple(1 / bound for bound in reversed(back.ci95)))
     assert there.p_value == pytest.approx(back.p_value)
@@ -49,8 +48,8 @@ def test_swapping_the_two_inverts_the_interval():
 
 def test_one_run_has_no_interval_and_decides_no_regression():
     for one, other in (
-        (Sample(2, None, 1), Sample(9, 0.1, 9)),
-        (Sample(2, 0.1, 9), Sample(9, None, 1)),
+        (Summary(2, None, 1), Summary(9, 0.1, 9)),
+        (Summary(2, 0.1, 9), Summary(9, None, 1)),
     ):
         effect = compare_samples(one, other)
         assert (effect.ci95, effect.p_value, effect.significant) == (None, None, None)
@@ -59,29 +58,29 @@ def test_one_run_has_no_interval_and_decides_no_regression():
 
 
 def test_a_common_uncertainty_widens_the_interval_and_no_repeat_narrows_it():
-    before, after = Sample(2.0, 1e-6, 1000), Sample(2.2, 1e-6, 1000)
+    before, after = Summary(2.0, 1e-6, 1000), Summary(2.2, 1e-6, 1000)
     low, high = compare_samples(before, after, common=0.03).ci95
     assert math.log(high / low) / 2 == pytest.approx(1.95996 * 0.03, rel=1e-4)
     assert repeats_for_ratio(before, after, 1.05, common=0.03).runs is None
 
 
 def test_runs_without_any_spread_are_decided_exactly():
-    same = compare_samples(Sample(2.0, 0.0, 5), Sample(2.0, 0.0, 5))
+    same = compare_samples(Summary(2.0, 0.0, 5), Summary(2.0, 0.0, 5))
     assert (same.ci95, same.p_value, same.significant) == ((1.0, 1.0), 1.0, False)
     assert decide_ratio(same, 1.0) == "within"
-    more = compare_samples(Sample(2.0, 0.0, 5), Sample(2.5, 0.0, 5))
+    more = compare_samples(Summary(2.0, 0.0, 5), Summary(2.5, 0.0, 5))
     assert (more.p_value, decide_ratio(more, 1.2)) == (0.0, "beyond")
 
 
 @pytest.mark.parametrize(
     ("sample", "limit", "decision"),
     [
-        (Sample(2.0, 0.1, 10), 2.2, "within"),
-        (Sample(2.0, 0.1, 10), 2.05, "open"),
-        (Sample(2.0, 0.1, 10), 1.95, "open"),
-        (Sample(2.0, 0.1, 10), 1.9, "beyond"),
-        (Sample(2.0, None, 1), 1.9, "beyond"),
-        (Sample(2.0, None, 1), 99.0, "open"),
+        (Summary(2.0, 0.1, 10), 2.2, "within"),
+        (Summary(2.0, 0.1, 10), 2.05, "open"),
+        (Summary(2.0, 0.1, 10), 1.95, "open"),
+        (Summary(2.0, 0.1, 10), 1.9, "beyond"),
+        (Summary(2.0, None, 1), 1.9, "beyond"),
+        (Summary(2.0, None, 1), 99.0, "open"),
     ],
 )
 def test_a_limit_is_decided_by_the_interval(sample, limit, decision):
@@ -92,12 +91,12 @@ def test_a_limit_is_decided_by_the_interval(sample, limit, decision):
 def test_the_interval_of_a_mean_is_students():
     values = [2.0, 2.1, 1.95, 2.02]
     truth = stats.t.interval(0.95, 3, statistics.fmean(values), stats.sem(values))
-    assert interval_of(sample_of(values)) == pytest.approx(truth)
+    assert sample_of(values).ci95 == pytest.approx(truth)
 
 
 def test_as_many_repeats_as_are_named_decide_in_four_of_five_cases():
     cv, allowed, ratio = 0.02, 1.05, 1.03
-    needed = repeats_for_ratio(Sample(1.0, cv, 40), Sample(ratio, cv * ratio, 5), allowed)
+    needed = repeats_for_ratio(Summary(1.0, cv, 40), Summary(ratio, cv * ratio, 5), allowed)
     assert needed.of == "result"
     generator = random.Random(3)
 
@@ -114,16 +113,16 @@ def test_as_many_repeats_as_are_named_decide_in_four_of_five_cases():
 
 
 def test_a_baseline_that_is_too_uncertain_needs_repeats_too():
-    needed = repeats_for_ratio(Sample(1.0, 0.05, 3), Sample(1.0, 0.05, 3), 1.03)
+    needed = repeats_for_ratio(Summary(1.0, 0.05, 3), Summary(1.0, 0.05, 3), 1.03)
     assert needed.of == "both"
     assert 30 < needed.runs < 60  # 2 (1.96 + 0.84)^2 0.05^2 / ln(1.03)^2 = 45
 
 
 def test_repeats_for_a_limit():
     """(1.96 + 0.84)^2 s^2 / d^2 = 31, and a little more for Student's t."""
-    assert repeats_for_limit(Sample(2.0, 0.1, 5), 2.05).runs in range(31, 36)
-    assert repeats_for_limit(Sample(2.0, 0.1, 5), 2.0).runs is None
-    assert repeats_for_limit(Sample(2.0, None, 1), 2.0) is None
+    assert repeats_for_limit(Summary(2.0, 0.1, 5), 2.05).runs in range(31, 36)
+    assert repeats_for_limit(Summary(2.0, 0.1, 5), 2.0).runs is None
+    assert repeats_for_limit(Summary(2.0, None, 1), 2.0) is None
 
 
 @pytest.mark.parametrize(("runs", "cvs"), [((2, 10), (0.02, 0.01)), ((2, 30), (0.02, 0.02))])
@@ -142,8 +141,8 @@ def test_false_alarms_of_unequal_few_runs_are_rare(runs, cvs):
 
 
 def test_a_limit_is_not_decided_by_runs_that_spread_beyond_all_bounds():
-    wild = Sample(3.0, 1e308, 2)
-    assert interval_of(wild) is None
+    wild = Summary(3.0, 1e308, 2)
+    assert wild.ci95 is None
     assert decide_limit(wild, 2.0) == "open"
     assert repeats_for_limit(wild, 2.0).runs is None
 
@@ -151,9 +150,9 @@ def test_a_limit_is_not_decided_by_runs_that_spread_beyond_all_bounds():
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (Sample(1.0, 1e200, 4), Sample(1.0, 0.01, 4)),
-        (Sample(1e-200, 1e10, 4), Sample(1.0, 0.01, 4)),
-        (Sample(1.0, 1e5, 4), Sample(1.0, 1e5, 4)),
+        (Summary(1.0, 1e200, 4), Summary(1.0, 0.01, 4)),
+        (Summary(1e-200, 1e10, 4), Summary(1.0, 0.01, 4)),
+        (Summary(1.0, 1e5, 4), Summary(1.0, 1e5, 4)),
     ],
 )
 def test_what_spreads_beyond_all_bounds_is_not_decided(before, after):

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -16,11 +15,9 @@ from support.commands import energyscore, environment
 from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.judge import gate as gate_module
-from energyscore.judge.figures import measured_of
-from energyscore.judge.gate import Verdict, run_gate
-from energyscore.judge.policy import Policy, parse_limit, parse_regression
-from energyscore.judge.policy import Rule as PolicyRule
-from energyscore.judge.rating import rate
+from energyscore.judge.gate import GateVerdict, run_gate
+from energyscore.judge.policy import Policy, PolicyRule, parse_limit, parse_regression
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.gate_annotations import to_annotations
 from energyscore.publish.gate_benchmark import to_benchmark
 from energyscore.publish.gate_junit import to_junit
@@ -33,7 +30,7 @@ LATER = "2026-02-01T00:00:00Z"
 
 
 def measured(result, source="x.json"):
-    return measured_of(result, rate([result])[0], source)
+    return RatedResult(result, rate([result])[0], source)
 
 
 def result_of(*wh, model="org/model", created_at=LATER, **change):
@@ -133,22 +130,25 @@ def test_a_failure_is_one_whatever_else_could_not_be_told():
     }
 
 
-@pytest.mark.parametrize("name", ["gpu", "device", "method"])
-def test_a_baseline_of_unknown_hardware_is_none(name):
-    """As a row of a CSV that lacks the column."""
-    before = measured(BASE, "base.csv")
-    before = replace(before, conditions={**before.conditions, name: (None,)})
-    for allow, outcome in ((frozenset(), "unsupported"), (frozenset({name}), "pass")):
-        policy = Policy(rules=(REGRESSION,), allow=allow)
-        (check,) = run_gate([measured(scaled(1.0))], [before], policy, NOW).checks
-        assert (check.outcome, f"--allow {name}" in check.reason) == (outcome, not allow)
+def test_a_baseline_of_an_unknown_processor_is_not_comparable():
+    def on(cpu, created_at):
+        runs = [make_cpu_run(index, joules=7200.0 + index) for index in range(5)]
+        result = make_result(runs=runs, gpu=None, created_at=created_at)
+        machine = result.environment.model_copy(update={"cpu": cpu})
+        return result.model_copy(update={"environment": machine})
+
+    rule = limit(f"{SYSTEM}<=+5%")
+    before, now = on(None, "2026-01-01T00:00:00Z"), on("Xeon", LATER)
+    for allow, outcome in ((frozenset(), "unsupported"), (frozenset({"cpu"}), "pass")):
+        (check,) = verdict_of([now], rule, baselines=[before], allow=allow).checks
+        assert (check.outcome, "--allow cpu" in check.reason) == (outcome, not allow)
 
 
 def test_what_else_is_not_known_of_a_baseline_is_said():
-    before = measured(BASE, "base.csv")
-    before = replace(before, conditions={**before.conditions, "power_limit": (None,)})
-    policy = Policy(rules=(REGRESSION,))
-    (check,) = run_gate([measured(scaled(1.0))], [before], policy, NOW).checks
+    gpu = BASE.environment.gpus[0].model_copy(update={"power_limit_w": None})
+    machine = BASE.environment.model_copy(update={"gpus": [gpu]})
+    before = BASE.model_copy(update={"environment": machine})
+    (check,) = verdict_of([scaled(1.0)], REGRESSION, baselines=[before]).checks
     assert (check.outcome, "not known of both: power_limit" in check.reason) == ("pass", True)
 
 
@@ -264,7 +264,7 @@ def test_the_json_fits_its_published_schema():
     verdict = whole_verdict()
     text = verdict.model_dump_json()
     jsonschema.validate(json.loads(text), schema)
-    assert Verdict.model_validate_json(text) == verdict
+    assert GateVerdict.model_validate_json(text) == verdict
     assert len(verdict.checks) == 10
 
 

@@ -7,7 +7,7 @@ from support.commands import energyscore
 from support.results import make_result
 
 from energyscore.base.errors import ResultError, UsageError
-from energyscore.judge.figure_files import load_measured
+from energyscore.judge.sources import load_rated
 from energyscore.publish.gate_files import check_outputs, remove_reports
 from energyscore.results.result import result_to_json
 from energyscore.results.store import load_results
@@ -107,7 +107,7 @@ def test_limits_are_checked_without_results(folder, options, status, said):
 def test_a_json_file_that_is_cut_off_stops_what_decides(folder, content):
     (folder / "results/x.json").write_text(content)
     with pytest.raises(ResultError, match=r"x\.json"):
-        load_measured([folder / "results"])
+        load_rated([folder / "results"])
     with pytest.raises(ResultError, match=r"x\.json"):
         load_results([folder / "results"])
     told = []
@@ -118,4 +118,4 @@ def test_a_json_file_that_is_cut_off_stops_what_decides(folder, content):
 @pytest.mark.parametrize("content", ["{}", "[1]", "NaN"])
 def test_whole_json_of_others_may_lie_among_results(folder, content):
     (folder / "results/x.json").write_text(content)
-    assert len(load_measured([folder / "results"])) == 1
+    assert len(load_rated([folder / "results"])) == 1

@@ -16,7 +16,6 @@ from energyscore.cli.leaderboard_view import explain_written, notes_of, show_lea
 from energyscore.judge.footprint import make_site
 from energyscore.judge.leaderboard import build, stars_of
 from energyscore.judge.official import read_published
-from energyscore.judge.rating import COHORT_PARTS, cohort_key
 from energyscore.judge.stars import inner_edges, stars_for
 from energyscore.protocol.grid import Grid
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
@@ -237,10 +236,6 @@ def test_cautions_stand_under_the_table_and_in_the_files():
     board = made([on_l4("o/a", 1.0), (file, result.model_copy(update={"cautions": [caution] * 2}))])
     assert "caution: others used the machine (o/b)." in notes_of(only(board))
     assert [row["cautions"] for row in csv_rows(board)] == ["", "; ".join([caution.message] * 2)]
-
-
-def test_every_part_of_a_cohort_has_a_name():
-    assert len(COHORT_PARTS) == len(cohort_key(measured("o/a", 1.0)[1]))
 
 
 def test_estimates_alone_are_rated_and_marked():

@@ -9,8 +9,9 @@ from support.results import make_result, make_run
 from support.tables import row_of, table_of
 
 from energyscore.cli.console import describe_estimate
+from energyscore.judge.comparability import cohort_key
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
-from energyscore.judge.rating import RatedResult, cohort_key, rate
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.protocol.task import Mode, load_tasks
 from energyscore.publish.report_csv import to_csv
 from energyscore.results.checks import find_cautions

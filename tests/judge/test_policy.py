@@ -4,7 +4,6 @@ import pytest
 from support.results import make_result
 
 from energyscore.base.errors import UsageError
-from energyscore.judge.figures import measured_of
 from energyscore.judge.policy import (
     Limit,
     Policy,
@@ -14,7 +13,6 @@ from energyscore.judge.policy import (
     with_options,
 )
 from energyscore.judge.policy_file import parse_policy, read_policy
-from energyscore.judge.rating import rate
 
 GPU = "gpu_wh_per_1k_queries"
 WHOLE = """
@@ -67,9 +65,8 @@ def test_a_policy_is_read_whole():
 )
 def test_patterns_say_what_a_rule_holds_for(rule, fits):
     result = make_result("org/model")
-    one = measured_of(result, rate([result])[0], "x")
     text = f"rules: [{rule[:-1]}{', ' if rule != '{}' else ''}min_stars: 1}}]"
-    assert parse_policy(text, "p").rules[0].fits(one) is fits
+    assert parse_policy(text, "p").rules[0].fits(result) is fits
 
 
 ONE = "min_stars: 1"

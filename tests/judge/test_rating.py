@@ -9,7 +9,8 @@ from support.results import make_cpu_run, make_result, make_run
 from energyscore.base.errors import InvalidResult, UsageError
 from energyscore.cli import card, label
 from energyscore.cli.app import app
-from energyscore.judge.rating import cohort_key, rate
+from energyscore.judge.comparability import cohort_key
+from energyscore.judge.rating import rate
 from energyscore.judge.stars import stars_for
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.results.result import parse_result, result_to_json

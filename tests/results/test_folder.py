@@ -12,7 +12,7 @@ from support.results import make_result
 
 from energyscore.base.errors import ResultError
 from energyscore.judge.baseline import find_baselines, save_baselines
-from energyscore.judge.figure_files import load_measured
+from energyscore.judge.sources import load_rated
 from energyscore.results.folder import kind_of, visible_files
 from energyscore.results.result import result_to_json
 from energyscore.results.store import load_results
@@ -63,7 +63,7 @@ def test_what_cannot_be_read_stops_what_decides_and_is_named_by_what_shows(open_
         with pytest.raises(ResultError, match=f"{locked} cannot be read"):
             load_results([open_folder])
         with pytest.raises(ResultError, match=f"{locked} cannot be read"):
-            load_measured([open_folder])
+            load_rated([open_folder])
         shown = load_results([open_folder], said.append)
     assert [path.name for path, _ in shown] == ["good.json"]
     assert [f"{locked} cannot be read" in str(error) for error in said] == [True]
@@ -74,7 +74,7 @@ def test_what_cannot_be_read_stops_what_decides_and_is_named_by_what_shows(open_
 def test_a_result_is_known_wherever_its_keys_stand(tmp_path, change, name):
     (tmp_path / name).write_text(change(TEXT))
     assert [path.name for path, _ in load_results([tmp_path])] == [name]
-    assert len(load_measured([tmp_path])) == 1
+    assert len(load_rated([tmp_path])) == 1
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_result_is_known_wherever_its_keys_stand(tmp_path, change, name):
 def test_what_may_have_been_a_result_is_broken(tmp_path, content):
     (tmp_path / "good.json").write_text(TEXT)
     (tmp_path / "bad.json").write_bytes(content)
-    for load in (load_results, load_measured):
+    for load in (load_results, load_rated):
         with pytest.raises(ResultError, match=r"bad\.json"):
             load([tmp_path])
     said = []
@@ -105,7 +105,7 @@ def test_files_of_other_programs_and_reports_of_ours_pass(tmp_path):
         (tmp_path / name).write_text(content)
         assert kind_of(tmp_path / name) == "other", name
     (tmp_path / "good.json").write_text(TEXT)
-    assert len(load_results([tmp_path])) == len(load_measured([tmp_path])) == 1
+    assert len(load_results([tmp_path])) == len(load_rated([tmp_path])) == 1
 
 
 def test_linked_folders_are_followed_once(tmp_path):
@@ -124,7 +124,7 @@ def test_linked_folders_are_followed_once(tmp_path):
 def test_a_baseline_is_known_however_it_is_written(tmp_path, form):
     (saved,) = save_baselines(tmp_path, [make_result()], None, "no git")
     saved.path.write_text(json.dumps(json.loads(saved.path.read_text()), **form))
-    assert len(find_baselines(tmp_path)) == len(load_measured([tmp_path])) == 1
+    assert len(find_baselines(tmp_path)) == len(load_rated([tmp_path])) == 1
     saved.path.write_text("")
     with pytest.raises(ResultError, match="is no baseline"):
         find_baselines(tmp_path)
@@ -133,9 +133,9 @@ def test_a_baseline_is_known_however_it_is_written(tmp_path, form):
 def test_baselines_among_results_are_nothing_that_was_measured(tmp_path):
     save_baselines(tmp_path / "energy-baseline", [make_result("org/kept")], None, "no git")
     with pytest.raises(ResultError, match="baselines only"):
-        load_measured([tmp_path], baselines=False)
+        load_rated([tmp_path], baselines=False)
     (tmp_path / "new.json").write_text(TEXT)
-    assert [one.model for one in load_measured([tmp_path], baselines=False)] == ["org/model"]
+    assert [one.name for one in load_rated([tmp_path], baselines=False)] == ["org/model"]
 
 
 def test_a_named_file_that_is_set_aside_is_told(tmp_path):
@@ -144,18 +144,18 @@ def test_a_named_file_that_is_set_aside_is_told(tmp_path):
         files.append(tmp_path / f"{3 - day}.json")
         files[-1].write_text(result_to_json(make_result(created_at=f"2026-01-0{day}T00:00:00Z")))
     said = []
-    (one,) = load_measured(files, note=said.append)
-    assert one.source == str(files[1])
+    (one,) = load_rated(files, note=said.append)
+    assert one.file == str(files[1])
     assert said == [f"{files[0]} is set aside: {files[1]} is the same measurement, made later"]
-    load_measured([tmp_path], note=said.append)
-    load_measured(files, note=said.append, every=True)
+    load_rated([tmp_path], note=said.append)
+    load_rated(files, note=said.append, every=True)
     assert len(said) == 1
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path):
     (saved,) = save_baselines(tmp_path, [make_result()], None, "no git")
     (tmp_path / "a.json").write_text(TEXT)
-    for path, load in ((tmp_path / "a.json", load_results), (saved.path, load_measured)):
+    for path, load in ((tmp_path / "a.json", load_results), (saved.path, load_rated)):
         twice = path.read_text().replace('"valid": true', '"valid": false, "valid": true', 1)
         path.write_text(twice)
         with pytest.raises(ResultError, match="the key 'valid' stands there twice"):

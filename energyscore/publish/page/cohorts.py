@@ -8,7 +8,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from energyscore.base.units import format_number
-from energyscore.judge.rating import RatedResult, cohort_key
+from energyscore.judge.comparability import cohort_key
+from energyscore.judge.rating import RatedResult
 from energyscore.judge.stars import BANDS
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.publish import wording

@@ -1,0 +1,246 @@
+"""The conditions under which results are comparable, and what a difference in them does. Pure.
+
+`conditions_of` gives the conditions of a result. Who compares names those that may differ: a
+cohort takes any model, weights and seed, `compare` and `gate` need every condition but those that
+are allowed by name, and a baseline is kept for each set of conditions.
+
+An error of the meter is the same in both results on one GPU, and cancels. On different GPUs (by
+UUID), and between counter and integrated power, it does not: the uncertainty of the reference
+stands in the ratio for each of the two, u^2 = 2 ((systematic / sqrt 3)^2 + device_spread^2), as a
+share.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from itertools import zip_longest
+from typing import TypeAlias
+
+from pydantic import Field
+
+from energyscore.base.errors import UsageError, did_you_mean
+from energyscore.judge.headline import headline_of
+from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
+from energyscore.results.result import Part, Result
+
+Condition: TypeAlias = tuple[str | None, ...]
+"""A condition in parts, coarse to fine; a part that is not known is None."""
+
+CONDITIONS = (
+    *("task", "task_version", "model", "reasoning", "precision", "quantization", "weights"),
+    *("dataset", "queries", "batch_size", "seed", "generation", "device", "gpu", "power_limit"),
+    *("ecc", "cpu", "method", "quick", "shared"),
+)
+"""What two results must share to be compared; each can be allowed to differ by its name."""
+
+PAIRED_BY = ("task", "model", "reasoning")
+"""The conditions by which a result finds its counterpart."""
+
+NEEDED = ("cpu",)
+"""Conditions that must be known of both: without them no ratio is one of two models."""
+
+Changes: TypeAlias = dict[str, tuple[str | None, str | None]]
+"""What may explain a change: what it was before and is after; None where it is not known."""
+
+_DIGEST_LENGTH = 12
+
+
+class Difference(Part):
+    """A condition in which two results differ."""
+
+    name: str = Field(description="as --allow takes it")
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        """The point for people."""
+        return f"{self.name}: {self.after} instead of {self.before}"
+
+
+def conditions_of(result: Result) -> dict[str, Condition]:
+    """The conditions of a result by name; one that does not apply to it is left out."""
+    model, workload, protocol = result.model, result.workload, result.protocol
+    generation = dict(workload.generation or {})
+    generation.pop("reasoning", None)
+    most = generation.pop("max_new_tokens", None)
+    return {
+        "task": (result.task.id,),
+        "task_version": (str(result.task.version), result.task.digest),
+        "model": (model.id,),
+        "reasoning": (result.mode or "none",),
+        "precision": (model.dtype,),
+        "quantization": (model.quantization or "none", str(model.quantization_bits)),
+        "weights": (model.weights,),
+        "dataset": (workload.dataset, workload.revision or "local", workload.fingerprint),
+        "queries": (str(workload.queries),),
+        "batch_size": (str(workload.batch_size),),
+        "seed": (str(workload.seed),),
+        "generation": (
+            "none" if most is None else f"{most} tokens",
+            json.dumps(generation, sort_keys=True),
+        ),
+        "device": (protocol.device,),
+        **_hardware_of(result),
+        "method": (_method_of(result),),
+        "quick": ("quick" if protocol.quick else "full", f"{protocol.min_window_s:g} s a run"),
+        "shared": ("shared GPU" if protocol.shared else "GPU of its own",),
+    }
+
+
+def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition] | None:
+    """What results must share to be rated together, by names for people; None without a headline.
+
+    float16 and bfloat16 count as one precision: the protocol allows either. How a model does the
+    task (a head in one pass, or generation) may differ: the definition of the task is what counts.
+    Results of different reasoning modes are not comparable unless `any_mode`, those of different
+    budgets never.
+    """
+    headline = headline_of(result)
+    if headline is None:
+        return None
+    known = conditions_of(result)
+    budget = known["generation"][:1] if result.mode else ()
+    half = result.model.dtype in ("float16", "bfloat16")
+    return {
+        "task definition": known["task_version"][1:],
+        "size class": (result.model.model_class,),
+        "precision": ("half",) if half else known["precision"],
+        "batch size": known["batch_size"],
+        "set of queries": known["dataset"][2:],
+        "reasoning mode or budget": (() if any_mode else known["reasoning"]) + budget,
+        "device": known["device"],
+        "hardware": tuple(part for one in hardware_of(known)[1:] for part in one),
+        "meter": (headline.basis, "estimated" if headline.estimated else "measured"),
+    }
+
+
+def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[Condition, ...] | None:
+    """The values of `cohort_of`, to find results of one cohort."""
+    found = cohort_of(result, any_mode=any_mode)
+    return None if found is None else tuple(found.values())
+
+
+def hardware_of(known: dict[str, Condition]) -> tuple[Condition, ...]:
+    """The conditions that two results must share to be of one hardware, from all conditions."""
+    return tuple(known[name] for name in ("device", "gpu", "power_limit", "cpu") if name in known)
+
+
+def check_allowed(names: Iterable[str]) -> frozenset[str]:
+    """Names of conditions, checked.
+
+    Raises:
+        UsageError: when one is unknown, with the nearest ones.
+    """
+    allowed = frozenset(names)
+    for name in sorted(allowed - set(CONDITIONS)):
+        raise UsageError(f"Unknown difference {name!r}.", did_you_mean(name, CONDITIONS))
+    return allowed
+
+
+def differences(before: Result, after: Result) -> list[Difference]:
+    """The conditions in which two results differ, as far as both are known."""
+    one, other = conditions_of(before), conditions_of(after)
+    found = []
+    for name in CONDITIONS:
+        first, second = one.get(name), other.get(name)
+        place = None if first is None or second is None else _unlike(first, second)
+        if first is not None and second is not None and place is not None:
+            was, now = _shown(first, place), _shown(second, place)
+            found.append(Difference(name=name, before=was, after=now))
+    return found
+
+
+def not_known(before: Result, after: Result) -> list[str]:
+    """The conditions that are not known of one of the two."""
+    one, other = conditions_of(before), conditions_of(after)
+    return [
+        name
+        for name in CONDITIONS
+        if one.get(name)
+        and other.get(name)
+        and any(
+            all(part is None for part in condition) or (name in NEEDED and condition[0] is None)
+            for condition in (one[name], other[name])
+        )
+    ]
+
+
+def changes(before: Result, after: Result) -> Changes:
+    """What is not a condition, but may explain a difference: versions and revision."""
+    one, other = _context_of(before), _context_of(after)
+    pairs = {name: (one.get(name), other.get(name)) for name in sorted({*one, *other})}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def meter_uncertainty(before: Result, after: Result) -> float:
+    """What the error of the meters adds to a ratio, as a share; 0 where it is the same in both."""
+    same_gpus = set(before.protocol.metered_gpus) == set(after.protocol.metered_gpus)
+    if same_gpus and _unlike((_method_of(before),), (_method_of(after),)) is None:
+        return 0.0
+    error = load_scale(DEFAULT_SCALE).uncertainty
+    assert error is not None  # a test holds the reference to stating it
+    return math.sqrt(2) * math.hypot(error.systematic / math.sqrt(3), error.device_spread)
+
+
+def say_changes(found: Changes) -> str:
+    """Changes for people: `also changed: driver 550 -> 570`."""
+    listed = (f"{name} {was or 'none'} -> {now or 'none'}" for name, (was, now) in found.items())
+    return f"also changed: {', '.join(listed)}"
+
+
+def _hardware_of(result: Result) -> dict[str, Condition]:
+    """On a GPU the GPU decides; the processor only where it does the work."""
+    machine = result.environment
+    if not result.protocol.metered_gpus:
+        cores = None if machine.cpu_count is None else str(machine.cpu_count)
+        return {"gpu": ("none",), "cpu": (machine.cpu, cores)}
+    limits = (None if g.power_limit_w is None else f"{g.power_limit_w:g} W" for g in machine.gpus)
+    memory = (None if g.ecc is None else ("on" if g.ecc else "off") for g in machine.gpus)
+    return {
+        "gpu": (result.hardware,),
+        "power_limit": tuple(sorted(limits, key=str)),
+        "ecc": tuple(sorted(memory, key=str)),
+    }
+
+
+def _method_of(result: Result) -> str | None:
+    """How the headline was metered; None without a headline."""
+    headline = headline_of(result)
+    if headline is None:
+        return None
+    return headline.method if headline.basis == "gpu" else f"system {headline.method}"
+
+
+def _context_of(result: Result) -> dict[str, str]:
+    machine = result.environment
+    found = {
+        "model revision": result.model.revision,
+        "energyscore": machine.energyscore,
+        "driver": machine.driver,
+        "CUDA": machine.cuda,
+        "Python": machine.python,
+        "OS": machine.os,
+        "processor": machine.cpu,
+        **machine.packages,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _unlike(first: Condition, second: Condition) -> int | None:
+    """The first part in which two conditions differ; None if they are equal, or not known."""
+    if any(all(part is None for part in condition) for condition in (first, second)):
+        return None
+    for place, (was, now) in enumerate(zip_longest(first, second, fillvalue="")):
+        if was is not None and now is not None and was != now:
+            return place
+    return None
+
+
+def _shown(condition: Condition, place: int) -> str:
+    """A condition for people, up to the part that differs."""
+    parts = [part for part in condition[: place + 1] if part is not None]
+    return " ".join(part[:_DIGEST_LENGTH] if _is_digest(part) else part for part in parts) or "none"
+
+
+def _is_digest(part: str) -> bool:
+    return len(part) >= 40 and all(letter in "0123456789abcdef" for letter in part)

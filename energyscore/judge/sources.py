@@ -1,0 +1,71 @@
+"""What `gate` and `compare` read: results and baselines in files and folders, rated together."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from energyscore.judge.baseline import Baseline, load_baseline
+from energyscore.judge.rating import RatedResult, rate_files
+from energyscore.results.folder import Kind, load_files
+from energyscore.results.latest import latest_only, newer_invalid, say_newer_invalid, set_aside
+from energyscore.results.result import Result
+from energyscore.results.store import load_result
+
+
+def load_rated(
+    paths: Iterable[Path],
+    scale: str | None = None,
+    *,
+    every: bool = False,
+    baselines: bool = True,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[RatedResult]:
+    """Read what is to be compared: the latest of each measurement, one another's cohort.
+
+    Args:
+        paths: files, and folders that are searched all the way down for results and baselines.
+        scale: what stars are relative to, as for `rate`.
+        every: older results of the same measurement too, not only the latest.
+        baselines: whether baselines in folders count: what was kept was not measured now.
+        note: is told of a file that was named and is set aside for a later one, and of a newer
+            result that is invalid.
+
+    Raises:
+        ResultError: when a path does not exist, a folder holds nothing, or a file is wrong.
+    """
+    paths = list(paths)
+    readers: dict[Kind, Callable[[Path], Result | Baseline]] = {
+        "result": load_result,
+        "baseline": load_baseline,
+    }
+    wanted: list[Kind] = ["result", "baseline"] if baselines else ["result"]
+    loaded: list[tuple[Path, Result]] = []
+    commits: dict[str, str | None] = {}
+    for file, one in load_files(paths, readers, in_folders=wanted):
+        if isinstance(one, Baseline):
+            commits[str(file)] = None if one.commit is None else one.commit.sha
+            loaded.append((file, one.result))
+        else:
+            loaded.append((file, one))
+    kept = loaded if every else latest_only(loaded)
+    if len(kept) < len(loaded):
+        _tell_set_aside(paths, loaded, kept, note)
+    rated = rate_files(kept, scale)
+    return [replace(entry, commit=commits.get(entry.file)) for entry in rated]
+
+
+def _tell_set_aside(
+    named: Collection[Path],
+    loaded: list[tuple[Path, Result]],
+    kept: list[tuple[Path, Result]],
+    note: Callable[[str], None],
+) -> None:
+    used = {result.identity: file for file, result in kept}
+    invalid = newer_invalid(loaded)
+    for file, result in invalid.values():
+        note(say_newer_invalid(file, result, used[result.identity]))
+    for file, result in set_aside(loaded):
+        if file in named and result not in [one for _, one in invalid.values()]:
+            note(
+                f"{file} is set aside: {used[result.identity]} is the same measurement, made later"
+            )
