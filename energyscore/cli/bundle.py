@@ -56,10 +56,10 @@ def bundle(
     from energyscore.base.errors import UsageError
     from energyscore.base.writing import write_atomically
     from energyscore.cli.console import message_console
-    from energyscore.cli.latest import describe
     from energyscore.judge import rating
     from energyscore.protocol.scales import DEFAULT_SCALE
     from energyscore.protocol.task import load_tasks
+    from energyscore.publish import wording
     from energyscore.publish.bundle import (
         MOST_BYTES,
         MOST_RESULTS,
@@ -101,7 +101,9 @@ def bundle(
     _check_acceptable(data)
     if others:
         message_console().print(
-            f"note: the submission holds {describe(others)} too.", soft_wrap=True, markup=False
+            f"note: the submission holds {wording.set_aside(others)} too.",
+            soft_wrap=True,
+            markup=False,
         )
     _attest(given=attest)
     write_atomically(out, data)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from energyscore.results.result import Result
 
-_MOST = 5
-
 
 def latest(
     loaded: "Sequence[tuple[Path, Result]]", remedy: str = "--all shows all."
@@ -31,6 +29,7 @@ def say_set_aside(
     from energyscore.base.files import shown_path
     from energyscore.cli.console import message_console
     from energyscore.cli.shared import say_note
+    from energyscore.publish import wording
     from energyscore.results.latest import latest_only, newer_invalid, say_newer_invalid, set_aside
 
     loaded = [entry for entry in loaded if entry[1].identity in identities]
@@ -45,30 +44,5 @@ def say_set_aside(
     ]
     if others:
         message_console().print(
-            f"note: set aside: {describe(others)}; {remedy}", soft_wrap=True, markup=False
+            f"note: set aside: {wording.set_aside(others)}; {remedy}", soft_wrap=True, markup=False
         )
-
-
-def describe(others: "Sequence[Result]") -> str:
-    """How many measurements of what was measured anew there are, and the first of them."""
-    invalid = sum(not result.valid for result in others)
-    kind = "older" if not invalid else "invalid" if invalid == len(others) else "older or invalid"
-    shown = [_describe(result) for result in others[:_MOST]]
-    more = f"; and {len(others) - _MOST} more" if len(others) > _MOST else ""
-    return (
-        f"{len(others)} {kind} measurement{'s' * (len(others) > 1)} of the same model and setting "
-        f"({'; '.join(shown)}{more})"
-    )
-
-
-def _describe(result: "Result") -> str:
-    from energyscore.base.text import terminal_text
-    from energyscore.base.units import format_wh
-    from energyscore.judge.headline import headline_of
-    from energyscore.results.names import label_of
-
-    headline = headline_of(result)
-    energy = format_wh(headline.energy_wh) if headline else "no energy"
-    when = result.created_at[:16].replace("T", " ")
-    said = f"{label_of(result)}, {when}: {energy if result.valid else 'invalid'}"
-    return terminal_text(said)

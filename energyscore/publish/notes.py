@@ -19,6 +19,7 @@ ESTIMATED = (
 BRIEF = "a run was measured for less than 1 s: starting and metering weigh in; take more queries"
 _BRIEF_S = 1.0
 _MOST_VALUES = 4
+_MOST_MODELS = 10
 
 
 def notes_on(entries: Sequence[RatedResult]) -> list[str]:
@@ -35,32 +36,33 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     notes += _departures(entries)
     sites = [describe_site(entry.footprint) for entry in entries if entry.footprint]
     notes += dict.fromkeys(line for site in sites for line in site)
-    cautions = [
-        (caution.message, entry.label) for entry in entries for caution in entry.result.cautions
-    ]
-    cautions += [(BRIEF, entry.label) for entry in entries if _is_brief(entry)]
-    return notes + caution_lines(cautions, len(entries))
+    cautions = [(entry.label, [one.message for one in entry.result.cautions]) for entry in entries]
+    brief = [(entry.label, [BRIEF] if _is_brief(entry) else []) for entry in entries]
+    return [*notes, *caution_notes(cautions), *caution_notes(brief)]
 
 
-def caution_lines(cautions: Sequence[tuple[str, str]], models: int) -> list[str]:
-    """Each message once, with the models that it is about unless those are all.
+def caution_notes(cautions: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """One line for each caution, with the models that it is of unless it is of all.
 
     Args:
-        cautions: message and model, one entry for each model that has it.
-        models: how many the table has.
+        cautions: the model and the messages of each row.
     """
     seen: dict[str, list[str]] = {}
-    for message, model in cautions:
-        seen.setdefault(message, []).append(model)
-    return [
-        sentence(f"caution: {message.rstrip('.')}{_of(named, models)}")
-        for message, named in seen.items()
-    ]
+    for model, messages in cautions:
+        for message in dict.fromkeys(messages):
+            seen.setdefault(message, []).append(model)
+    lines = []
+    for message, models in seen.items():
+        whose = "" if len(models) == len(cautions) else f" ({listed(models)})"
+        lines.append(sentence(f"caution: {message.rstrip('.')}{whose}"))
+    return lines
 
 
-def _of(named: Sequence[str], models: int) -> str:
-    different = list(dict.fromkeys(named))
-    return "" if len(different) == models else f" ({', '.join(different)})"
+def listed(models: Sequence[str]) -> str:
+    """The first models by name, and how many more there are."""
+    names = list(dict.fromkeys(models))
+    more = len(names) - _MOST_MODELS
+    return ", ".join(names[:_MOST_MODELS]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _is_brief(entry: RatedResult) -> bool:
@@ -78,11 +80,17 @@ def _departures(entries: Sequence[RatedResult]) -> list[str]:
     lines = []
     for names, group in alike.items():
         if names:
-            columns = zip(*(entry.rating.departures for entry in group), strict=True)
-            points = "; ".join(_together(list(dict.fromkeys(column))) for column in columns)
-            whose = "" if len(group) == len(entries) else _of([one.label for one in group], 0)
+            points = departures_in_words([entry.rating.departures for entry in group])
+            models = listed([entry.label for entry in group])
+            whose = "" if len(group) == len(entries) else f" ({models})"
             lines.append(sentence(f"not comparable to the reference{whose}: {points}"))
     return lines
+
+
+def departures_in_words(departures: Sequence[Sequence[Departure]]) -> str:
+    """The departures of several results in the same points."""
+    columns = zip(*departures, strict=True)
+    return "; ".join(_together(list(dict.fromkeys(column))) for column in columns)
 
 
 def _together(departures: Sequence[Departure]) -> str:

@@ -5,15 +5,19 @@ markup. A figure that was not measured is said to be so; it is never 0.
 """
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from energyscore.base.stats import t_quantile
-from energyscore.base.units import format_duration, format_number
+from energyscore.base.text import terminal_text
+from energyscore.base.units import format_duration, format_number, format_wh
 from energyscore.judge.footprint import format_co2, format_cost
+from energyscore.judge.headline import headline_of
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Rating
 from energyscore.publish.typesetting import plain
+from energyscore.results.names import label_of
 from energyscore.results.result import PhaseScore, Result
 
 Kind: TypeAlias = Literal["gpu", "system", "estimated", "none"]
@@ -31,6 +35,7 @@ _METHODS = {"power_integral": "integrated power"}
 _TITLES = {"asr": "Automatic speech recognition"}
 _DIGITS = 2  # of a margin: a third says nothing
 _MOST_DECIMALS = 9
+_MOST_NAMED = 5
 _NOTHING = 1e-9  # a margin below this share of its figure is the rounding of floats
 
 
@@ -61,6 +66,25 @@ def name(entry: RatedResult) -> str:
 def month(result: Result) -> str:
     """When it was measured: `January 2026`."""
     return f"{datetime.fromisoformat(result.created_at):%B %Y}"
+
+
+def set_aside(results: Sequence[Result]) -> str:
+    """Measurements that another one of the same setting takes the place of, the first by name."""
+    invalid = sum(not result.valid for result in results)
+    kind = "older" if not invalid else "invalid" if invalid == len(results) else "older or invalid"
+    shown = [_brief(result) for result in results[:_MOST_NAMED]]
+    shown += [f"and {len(results) - _MOST_NAMED} more"] if len(results) > _MOST_NAMED else []
+    return (
+        f"{len(results)} {kind} measurement{'s' * (len(results) > 1)} of the same model and "
+        f"setting ({'; '.join(shown)})"
+    )
+
+
+def _brief(result: Result) -> str:
+    headline = headline_of(result)
+    wh = format_wh(headline.energy_wh) if headline else "no energy"
+    when = result.created_at[:16].replace("T", " ")
+    return terminal_text(f"{label_of(result)}, {when}: {wh if result.valid else 'invalid'}")
 
 
 def second(moment: str) -> str:
