@@ -9,14 +9,14 @@ same bytes.
 
 from energyscore.base.units import format_number
 from energyscore.judge.rating import RatedResult
-from energyscore.publish import wording
-from energyscore.publish.drawing import Box, Drawing, Mark, Rule, Star, Text, to_svg
-from energyscore.publish.typesetting import Step, cut, fit, plain, text_width
+from energyscore.publish import svg, wording
+from energyscore.publish.typesetting import Step, fit, plain, text_width
 from energyscore.results.result import Result
 
 WIDTH, HEIGHT, MARGIN = 260, 364, 16
 
-_INK, _GREEN, _PALE, _WHITE = "#313131", "#1f8a3b", "#b9c4bb", "#ffffff"
+_GREEN, _WHITE = "#1f8a3b", "#ffffff"
+_EMPTY = (_WHITE, "#b9c4bb")
 _FAINT = "#bfe0c8"  # of stars that stand on an estimate, or among two models
 _CAUTION, _CAUTION_GROUND = "#8a4b00", "#fff3dc"
 _INNER = WIDTH - 2 * MARGIN
@@ -36,7 +36,16 @@ def label_svg(entry: RatedResult, link: str | None = None) -> str:
         entry: the result and its rating.
         link: the address to show; None shows the model's page, if it has one on the hub.
     """
-    return to_svg(draw_label(entry, link))
+    link = _link(entry) if link is None else link
+    parts = [
+        svg.box(0.5, 0.5, WIDTH - 1, HEIGHT - 1, 10, _WHITE, svg.INK),
+        *_head(entry),
+        *_rows(entry.result),
+        *_figure(entry),
+        *_verdict(entry),
+        *_foot(link),
+    ]
+    return svg.document(WIDTH, HEIGHT, label_title(entry), _description(entry, link), parts)
 
 
 def label_png(entry: RatedResult, link: str | None = None, *, zoom: int = 1) -> bytes:
@@ -45,9 +54,9 @@ def label_png(entry: RatedResult, link: str | None = None, *, zoom: int = 1) -> 
     Raises:
         UsageError: when what it is drawn with is not installed, or has not all the characters.
     """
-    from energyscore.publish.drawing_print import to_png
+    from energyscore.publish.svg_print import to_png
 
-    return to_png(draw_label(entry, link), zoom)
+    return to_png(label_svg(entry, link), zoom)
 
 
 def label_pdf(entry: RatedResult, link: str | None = None) -> bytes:
@@ -56,9 +65,9 @@ def label_pdf(entry: RatedResult, link: str | None = None) -> bytes:
     Raises:
         UsageError: when what it is drawn with is not installed, or has not all the characters.
     """
-    from energyscore.publish.drawing_print import to_pdf
+    from energyscore.publish.svg_print import to_pdf
 
-    return to_pdf(draw_label(entry, link))
+    return to_pdf(label_svg(entry, link), _link(entry) if link is None else link)
 
 
 def label_title(entry: RatedResult) -> str:
@@ -67,98 +76,77 @@ def label_title(entry: RatedResult) -> str:
     return f"Energy label of {what}: {wording.energy(entry)}; {wording.verdict(entry.rating)}"
 
 
-def draw_label(entry: RatedResult, link: str | None = None) -> Drawing:
-    """The label as a drawing; see `label_svg`."""
-    if link is None:
-        model = entry.result.model
-        link = f"https://huggingface.co/{plain(model.id)}" if model.source == "hub" else ""
-    marks: tuple[Mark, ...] = (
-        Box(0.5, 0.5, WIDTH - 1, HEIGHT - 1, 10, _WHITE, _INK),
-        *_head(entry),
-        *_rows(entry.result),
-        *_figure(entry),
-        *_verdict(entry),
-        *_foot(link),
-    )
-    title, description = label_title(entry), _description(entry, link)
-    return Drawing(WIDTH, HEIGHT, title, description, link, marks)
+def _link(entry: RatedResult) -> str:
+    model = entry.result.model
+    return f"https://huggingface.co/{plain(model.id)}" if model.source == "hub" else ""
 
 
-def _head(entry: RatedResult) -> list[Mark]:
-    version = plain(entry.result.environment.energyscore)
+def _head(entry: RatedResult) -> list[str]:
+    version = fit(f"energyscore {entry.result.environment.energyscore}", _ROOM / 2, (Step(9, 1),))
     name = fit(entry.name, _ROOM, _NAME_STEPS, bold=True)
     lead = name.size_px * 1.2
     # One line or three: the name stands in the middle of its room of 52 px.
     first = 68 - lead * (len(name.lines) - 1) / 2 + name.size_px * 0.36
     return [
-        Text(MARGIN, 28, "Energy label", 11, bold=True),
-        _fitted_right(f"energyscore {version}", 28),
-        Rule(MARGIN, 38.5, _INNER, _INK),
-        *(
-            Text(MARGIN, first + lead * place, line, name.size_px, bold=True)
-            for place, line in enumerate(name.lines)
-        ),
-        Rule(MARGIN, 97.5, _INNER, _INK),
+        svg.text(MARGIN, 28, "Energy label", 11, bold=True),
+        svg.text(WIDTH - MARGIN, 28, version.lines[0], 9, anchor="end"),
+        svg.rule(MARGIN, 38.5, _INNER),
+        *svg.block(MARGIN, first, name, lead, bold=True),
+        svg.rule(MARGIN, 97.5, _INNER),
     ]
 
 
-def _fitted_right(text: str, y: float) -> Text:
-    fitted = fit(text, _ROOM / 2, (Step(9, 1),))
-    return Text(WIDTH - MARGIN, y, fitted.lines[0], 9, anchor="end")
+def _rows(result: Result) -> list[str]:
+    rows = {
+        "Task": wording.task_name(result),
+        "Scored": wording.month(result),
+        "Hardware": result.hardware,
+    }
+    width = _ROOM + MARGIN - _VALUES
+    fits = {name: fit(value, width, _VALUE_STEPS, bold=True) for name, value in rows.items()}
+    space = (56 - 11.5 * sum(len(fitted.lines) for fitted in fits.values())) / 3
+    parts, y = [], 115.0
+    for name, fitted in fits.items():
+        parts.append(svg.text(MARGIN, y, name, 10))
+        parts += svg.block(_VALUES, y, fitted, 11.5, bold=True)
+        y += 11.5 * len(fitted.lines) + space
+    return [*parts, svg.rule(MARGIN, 178.5, _INNER)]
 
 
-def _rows(result: Result) -> list[Mark]:
-    marks: list[Mark] = []
-    y = 115.0
-    rows = (
-        ("Task", wording.task_name(result)),
-        ("Scored", wording.month(result)),
-        ("Hardware", result.hardware),
-    )
-    fits = [fit(value, _ROOM + MARGIN - _VALUES, _VALUE_STEPS, bold=True) for _, value in rows]
-    space = (56 - 11.5 * sum(len(fitted.lines) for fitted in fits)) / 3
-    for (name, _), fitted in zip(rows, fits, strict=True):
-        marks.append(Text(MARGIN, y, name, 10))
-        for line in fitted.lines:
-            marks.append(Text(_VALUES, y, line, fitted.size_px, bold=True))
-            y += 11.5
-        y += space
-    return [*marks, Rule(MARGIN, 178.5, _INNER, _INK)]
-
-
-def _figure(entry: RatedResult) -> list[Mark]:
+def _figure(entry: RatedResult) -> list[str]:
     energy_wh = entry.rating.energy_wh
-    marks: list[Mark] = [Text(MARGIN, 193, _basis(entry), 10)]
+    parts = [svg.text(MARGIN, 193, _basis(entry), 10)]
     if energy_wh is None or not entry.result.valid:
         word = "not measured" if energy_wh is None else "invalid"
-        marks.append(Text(MARGIN, 221, word, 22, bold=True))
+        parts.append(svg.text(MARGIN, 221, word, 22, bold=True))
     else:
         figure = format_number(energy_wh)
         size = fit(figure, 132, (Step(32, 1), Step(26, 1), Step(20, 1)), bold=True).size_px
         unit_x = MARGIN + text_width(figure, size, bold=True) + 6
-        marks += [
-            Text(MARGIN, 224, figure, size, bold=True),
-            Text(unit_x, 213, "Wh per", 10),
-            Text(unit_x, 224, "1k queries", 10),
-            Text(MARGIN, 238, _interval(entry), 9),
+        parts += [
+            svg.text(MARGIN, 224, figure, size, bold=True),
+            svg.text(unit_x, 213, "Wh per", 10),
+            svg.text(unit_x, 224, "1k queries", 10),
+            svg.text(MARGIN, 238, _interval(entry), 9),
         ]
-    return marks + _flags(_cautions(entry))
+    return parts + _flags(_cautions(entry))
 
 
-def _flags(names: list[str]) -> list[Mark]:
+def _flags(names: list[str]) -> list[str]:
     """Words in boxes, in as many rows as they take."""
-    marks: list[Mark] = []
+    parts = []
     x, y = float(MARGIN), 243.0
     for name in names:
         width = text_width(name, 9, bold=True) + 10
         if x + width > WIDTH - MARGIN:
             x, y = float(MARGIN), y + 18
-        marks += [
-            Box(x, y, width, 15, 3, _CAUTION_GROUND, _CAUTION),
-            Text(x + width / 2, y + 10.8, name, 9, bold=True, colour=_CAUTION, anchor="middle"),
+        middle = x + width / 2
+        parts += [
+            svg.box(x, y, width, 15, 3, _CAUTION_GROUND, _CAUTION),
+            svg.text(middle, y + 10.8, name, 9, bold=True, fill=_CAUTION, anchor="middle"),
         ]
         x += width + 5
-    return marks
+    return parts
 
 
 def _basis(entry: RatedResult) -> str:
@@ -172,43 +160,31 @@ def _interval(entry: RatedResult) -> str:
     return f"± {wording.share(entry)} (95 % interval of {entry.result.score.runs} runs)"
 
 
-def _verdict(entry: RatedResult) -> list[Mark]:
+def _verdict(entry: RatedResult) -> list[str]:
     rating = entry.rating
     if rating.stars is None:
         # Five empty stars would look like a rating of none.
-        reason = cut(rating.reason, _ROOM, Step(9, 3))
+        reason = fit(rating.reason, _ROOM, (Step(9, 3),), prose=True)
         return [
-            Text(MARGIN, 294, "No stars", 14, bold=True),
-            *(Text(MARGIN, 307 + 11 * place, line, 9) for place, line in enumerate(reason.lines)),
+            svg.text(MARGIN, 294, "No stars", 14, bold=True),
+            *svg.block(MARGIN, 307, reason, 11),
         ]
-    given = _FAINT if wording.is_pale(rating) else _GREEN
-    stars = [
-        Star(
-            MARGIN + 17 + 48.5 * place,
-            298,
-            16,
-            given if place < rating.stars else _WHITE,
-            _GREEN if place < rating.stars else _PALE,
-        )
-        for place in range(5)
-    ]
-    given_as = f"{rating.stars} of 5, {wording.relative_to(rating)}"
-    text = fit(given_as, _ROOM, (Step(10, 1), Step(9, 2)), bold=True)
+    full = (_FAINT if wording.is_pale(rating) else _GREEN, _GREEN)
+    text = f"{rating.stars} of 5, {wording.relative_to(rating)}"
     return [
-        *stars,
         *(
-            Text(MARGIN, 327 + 10 * place, line, text.size_px, bold=True)
-            for place, line in enumerate(text.lines)
+            svg.star(MARGIN + 17 + 48.5 * n, 298, 16, *(full if n < rating.stars else _EMPTY))
+            for n in range(5)
+        ),
+        *svg.block(
+            MARGIN, 327, fit(text, _ROOM, (Step(10, 1), Step(9, 2)), bold=True), 10, bold=True
         ),
     ]
 
 
-def _foot(link: str) -> list[Mark]:
+def _foot(link: str) -> list[str]:
     shown = link.removeprefix("https://").removeprefix("http://")
-    if not shown:
-        return []
-    fitted = fit(shown, _ROOM, (Step(9, 1), Step(8, 1)))
-    return [Text(MARGIN, 348, fitted.lines[0], fitted.size_px)]
+    return svg.block(MARGIN, 348, fit(shown, _ROOM, (Step(9, 1), Step(8, 1))), 0) if shown else []
 
 
 def _cautions(entry: RatedResult) -> list[str]:

@@ -7,7 +7,6 @@ that browsers are asked for here, so what fits in it fits in Helvetica and Arial
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 ELLIPSIS = "…"
 
@@ -38,7 +37,8 @@ _BOLD = _widths(
 _OTHER = {"±": 838, "·": 380, ELLIPSIS: 1000}
 _UNKNOWN = 1250  # as wide as any other character is drawn: ideographs take 1000
 
-_BREAK_AFTER = re.compile(r"(?<=[/\-_.:\s])")
+_PARTS_OF_NAMES = re.compile(r"(?<=[/\-_.:\s])")
+_WORDS = re.compile(r"(?<=\s)")
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A text that fits.
-
-    Attributes:
-        size_px: the size to set it in.
-        lines: what stands in each line.
-        whole: whether nothing was left out.
-    """
+    """A text that fits: its size in px, its lines, and whether nothing was left out."""
 
     size_px: float
     lines: tuple[str, ...]
     whole: bool
-
-
-class _IntoLines(Protocol):
-    def __call__(
-        self, text: str, width_px: float, size_px: float, *, bold: bool
-    ) -> list[str] | None: ...
 
 
 def plain(text: str) -> str:
@@ -87,93 +75,53 @@ def text_width(text: str, size_px: float, *, bold: bool = False) -> float:
     return total * size_px / 1000
 
 
-def fit(text: str, width_px: float, steps: Sequence[Step], *, bold: bool = False) -> Fitted:
-    """Set a text as large as it fits: smaller, in more lines, and last with its middle left out.
+def fit(
+    text: str, width_px: float, steps: Sequence[Step], *, bold: bool = False, prose: bool = False
+) -> Fitted:
+    """Set a text as large as it fits: smaller, in more lines, and last with an ellipsis.
 
     Args:
         text: what to set; line breaks in it count as spaces.
         width_px: of a line.
         steps: the ways to set it, the best first.
         bold: whether it is set in bold.
+        prose: whether it is wrapped between words, and loses its end; a name is wrapped after
+            hyphens too, and loses its middle.
 
     Returns:
-        The first way that shows all of it; else the last, with an ellipsis in the middle.
+        The first way that shows all of it without breaking a part; else the last, in which parts
+        that are too wide are broken anywhere.
     """
     text = plain(text)
+    between = _WORDS if prose else _PARTS_OF_NAMES
     for step in steps:
-        lines = _wrap(text, width_px, step.size_px, bold=bold)
-        if lines is not None and len(lines) <= step.lines:
-            return Fitted(step.size_px, tuple(lines), whole=True)
-    last = steps[-1]
-    lines = _fill(text, width_px, last.size_px, bold=bold)
-    if len(lines) <= last.lines:
-        return Fitted(last.size_px, tuple(lines), whole=True)
-    broken = _shorten(text, width_px, last, _fill, bold=bold)
-    at_separators = _shorten(text, width_px, last, _wrap, bold=bold)
-    # Breaks at separators read better, unless much more must be left out for them.
-    much = 0.8 * sum(map(len, broken))
-    lines = at_separators if sum(map(len, at_separators)) >= much else broken
-    return Fitted(last.size_px, tuple(lines), whole=False)
-
-
-def cut(text: str, width_px: float, step: Step, *, bold: bool = False) -> Fitted:
-    """Set prose: wrapped at spaces, and where it is too long ended by an ellipsis."""
-    text = plain(text)
-    lines = _prose(text, width_px, step.size_px, bold=bold)
-    if len(lines) <= step.lines:
-        return Fitted(step.size_px, tuple(lines), whole=True)
-    last = lines[step.lines - 1]
-    while last and text_width(last + ELLIPSIS, step.size_px, bold=bold) > width_px:
-        last = last[:-1]
-    kept = (*lines[: step.lines - 1], last.rstrip(" ,;:") + ELLIPSIS)
-    return Fitted(step.size_px, kept, whole=False)
-
-
-def _shorten(
-    text: str, width_px: float, step: Step, into_lines: _IntoLines, *, bold: bool
-) -> list[str]:
-    """The lines of as much of a text as fits, its middle left out."""
-    most = int(step.lines * width_px / (step.size_px * min(_REGULAR) / 1000))
+        most = int(step.lines * width_px / (step.size_px * min(_REGULAR) / 1000))
+        lines, broken = _wrap(text[: most + 1], width_px, step.size_px, between, bold=bold)
+        whole = len(text) <= most and len(lines) <= step.lines
+        if whole and (step is steps[-1] or not broken):
+            return Fitted(step.size_px, lines, whole=True)
     for kept in range(min(len(text) - 1, most), 0, -1):
-        head = (kept + 1) // 2
-        shortened = text[:head] + ELLIPSIS + text[len(text) - (kept - head) :]
-        lines = into_lines(shortened, width_px, step.size_px, bold=bold)
-        if lines is not None and len(lines) <= step.lines:
-            return lines
-    return [ELLIPSIS]
+        head = kept if prose else (kept + 1) // 2
+        shown = text[:head].rstrip(" ,;:") + ELLIPSIS + text[len(text) - (kept - head) :]
+        lines, _ = _wrap(shown, width_px, step.size_px, between, bold=bold)
+        if len(lines) <= step.lines:
+            return Fitted(step.size_px, lines, whole=False)
+    return Fitted(step.size_px, (ELLIPSIS,), whole=False)
 
 
-def _wrap(text: str, width_px: float, size_px: float, *, bold: bool) -> list[str] | None:
-    """Lines broken after separators only; None when one part alone is too wide."""
-    lines = [""]
-    for part in _BREAK_AFTER.split(text):
+def _wrap(
+    text: str, width_px: float, size_px: float, between: re.Pattern[str], *, bold: bool
+) -> tuple[tuple[str, ...], bool]:
+    """The lines of a text, and whether a part was too wide and is broken."""
+    lines, broken = [""], False
+    for part in between.split(text):
         if text_width((lines[-1] + part).rstrip(), size_px, bold=bold) <= width_px:
             lines[-1] += part
-        elif text_width(part.rstrip(), size_px, bold=bold) <= width_px:
-            lines.append(part)
-        else:
-            return None
-    return [line.strip() for line in lines if line.strip()] or [""]
-
-
-def _fill(text: str, width_px: float, size_px: float, *, bold: bool) -> list[str]:
-    """Lines broken anywhere."""
-    lines = [""]
-    for char in text:
-        if lines[-1] and text_width(lines[-1] + char, size_px, bold=bold) > width_px:
-            lines.append("")
-        lines[-1] += char
-    return [line.strip() for line in lines]
-
-
-def _prose(text: str, width_px: float, size_px: float, *, bold: bool) -> list[str]:
-    """Lines broken at spaces; a word that is too wide by itself, anywhere."""
-    lines = [""]
-    for word in text.split(" "):
-        joined = f"{lines[-1]} {word}".strip()
-        if text_width(joined, size_px, bold=bold) <= width_px:
-            lines[-1] = joined
-        else:
-            parts = _fill(word, width_px, size_px, bold=bold)
-            lines += parts
-    return [line for line in lines if line] or [""]
+            continue
+        lines.append("")
+        for char in part:
+            if text_width(lines[-1] + char, size_px, bold=bold) > width_px and char != " ":
+                lines.append("")
+                broken = True
+            lines[-1] += char
+    return tuple(line.strip() for line in lines if line.strip()) or ("",), broken

@@ -10,8 +10,8 @@ from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import UsageError
 from energyscore.judge.rating import RatedResult, rate
-from energyscore.publish import label
-from energyscore.publish.drawing_print import _font_folder
+from energyscore.publish import label, svg_print
+from energyscore.publish.svg_print import _font_folder
 from energyscore.publish.typesetting import Step, fit, text_width
 from energyscore.results.result import result_to_json
 
@@ -315,12 +315,11 @@ def test_the_same_result_gives_the_same_bytes():
     assert b"(D:20000101" in label.label_pdf(entry_of(measured()))
 
 
-def test_without_the_library_svg_still_works_and_png_says_what_to_do(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "reportlab", None)
-    from energyscore.publish import drawing_print
-
-    drawing_print._register.cache_clear()
-    drawing_print._characters.cache_clear()
+@pytest.mark.parametrize("library", ["reportlab", "resvg_py"])
+def test_without_a_library_svg_still_works_and_png_says_what_to_do(monkeypatch, library):
+    monkeypatch.setitem(__import__("sys").modules, library, None)
+    svg_print._register.cache_clear()
+    svg_print._characters.cache_clear()
     entry = entry_of(measured())
     assert label.label_svg(entry)
     for draw in (label.label_png, label.label_pdf):

@@ -1,0 +1,154 @@
+"""Our SVGs as PNG, by resvg, and as PDF, by ReportLab, in the typeface that ReportLab brings.
+
+Bitstream Vera Sans is the typeface whose widths texts are fitted by. No fonts of the machine are
+asked, so the same SVG gives the same bytes.
+"""
+
+import functools
+import io
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+from energyscore.base.errors import UsageError
+
+_PT = 72 / 96  # a px is 1/96 of an inch
+_FONTS = {False: ("Vera", "Vera.ttf"), True: ("VeraBd", "VeraBd.ttf")}
+_SVG = "{http://www.w3.org/2000/svg}"
+
+
+def to_png(svg: str, zoom: int = 1) -> bytes:
+    """The SVG in pixels, `zoom` of them a px; with its title and description.
+
+    Raises:
+        UsageError: when what it takes is not installed, or the typeface lacks a character.
+    """
+    root = _checked(svg)
+    import resvg_py
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    drawn = resvg_py.svg_to_bytes(
+        svg_string=svg,
+        zoom=zoom,
+        skip_system_fonts=True,
+        font_files=[str(_font_folder() / file) for _, file in _FONTS.values()],
+        sans_serif_family="Bitstream Vera Sans",
+    )
+    info = PngInfo()
+    info.add_itxt("Title", root.findtext(f"{_SVG}title", ""))
+    info.add_itxt("Description", root.findtext(f"{_SVG}desc", ""))
+    file = io.BytesIO()
+    Image.open(io.BytesIO(drawn)).save(file, "PNG", pnginfo=info, dpi=(96 * zoom, 96 * zoom))
+    return file.getvalue()
+
+
+def to_pdf(svg: str, link: str) -> bytes:
+    """The SVG as a PDF of one page, its texts as text; `link` lies under its last line.
+
+    Raises:
+        UsageError: when what it takes is not installed, or the typeface lacks a character.
+    """
+    root = _checked(svg)
+    from reportlab.pdfgen.canvas import Canvas
+
+    width, height = (int(root.get(name, "")) for name in ("width", "height"))
+    file = io.BytesIO()
+    # `invariant`: no time and no random id in the file.
+    canvas = Canvas(file, pagesize=(width * _PT, height * _PT), invariant=1, pageCompression=1)
+    canvas.setTitle(root.findtext(f"{_SVG}title", ""))
+    canvas.setSubject(root.findtext(f"{_SVG}desc", ""))
+    canvas.setCreator("energyscore")
+    # From here on lengths are px, and y grows upwards.
+    canvas.scale(_PT, _PT)
+    for part in root:
+        _print(canvas, part, height)
+    if link.startswith(("https://", "http://")):
+        canvas.linkURL(link, (16, 8, width - 16, 26), relative=1)
+    canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+def _print(canvas: Any, part: ET.Element, page: int) -> None:
+    """One of the parts that our SVGs have."""
+    from reportlab.lib.colors import HexColor
+
+    def length(name: str) -> float:
+        return float(part.get(name, ""))
+
+    canvas.setFillColor(HexColor(part.get("fill", "#000000")))
+    canvas.setStrokeColor(HexColor(part.get("stroke", "#000000")))
+    canvas.setLineWidth(float(part.get("stroke-width", 1)))
+    kind = part.tag.removeprefix(_SVG)
+    if kind == "text":
+        canvas.setFont(_register(_is_bold(part)), length("font-size"))
+        draw = {
+            "start": canvas.drawString,
+            "middle": canvas.drawCentredString,
+            "end": canvas.drawRightString,
+        }[part.get("text-anchor", "start")]
+        draw(length("x"), page - length("y"), part.text)
+    elif kind == "rect":
+        bottom = page - length("y") - length("height")
+        size = length("width"), length("height"), length("rx")
+        canvas.roundRect(length("x"), bottom, *size, stroke=1, fill=1)
+    elif kind == "line":
+        canvas.line(length("x1"), page - length("y1"), length("x2"), page - length("y2"))
+    elif kind == "polygon":
+        canvas.setLineJoin(1)
+        path = canvas.beginPath()
+        for number, corner in enumerate(part.get("points", "").split()):
+            x, y = map(float, corner.split(","))
+            (path.lineTo if number else path.moveTo)(x, page - y)
+        path.close()
+        canvas.drawPath(path, stroke=1, fill=1)
+
+
+def _checked(svg: str) -> ET.Element:
+    """The SVG's root; what would be drawn as empty boxes is refused."""
+    root = ET.fromstring(svg)
+    for part in root.iter(f"{_SVG}text"):
+        known, words = _characters(_is_bold(part)), part.text or ""
+        missing = sorted({char for char in words if ord(char) not in known})
+        if missing:
+            raise UsageError(
+                f"The typeface of PNG and PDF has no {', '.join(map(repr, missing[:5]))} "
+                f"(in {words!r}).",
+                "Write an SVG: it is shown in the typefaces of whoever looks at it.",
+            )
+    return root
+
+
+def _is_bold(part: ET.Element) -> bool:
+    return part.get("font-weight") is not None
+
+
+@functools.cache
+def _characters(bold: bool) -> frozenset[int]:
+    from reportlab.pdfbase.pdfmetrics import getFont
+
+    return frozenset(getFont(_register(bold)).face.charToGlyph)
+
+
+@functools.cache
+def _register(bold: bool) -> str:
+    folder = _font_folder()
+    from reportlab.pdfbase.pdfmetrics import registerFont
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    name, file = _FONTS[bold]
+    registerFont(TTFont(name, str(folder / file)))
+    return name
+
+
+def _font_folder() -> Path:
+    try:
+        import reportlab
+        import resvg_py  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"Labels as PNG and PDF need {error.name}, which is not installed.",
+            "pip install 'energyscore[label]', or write an SVG.",
+        ) from error
+    return Path(reportlab.__file__).parent / "fonts"
