@@ -17,13 +17,7 @@ OUTLIER_Z_SCORE = 3.5
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean of the repeats and what is known about its precision.
-
-    Attributes:
-        mean: arithmetic mean.
-        std: sample standard deviation, None for a single repeat.
-        count: number of repeats.
-    """
+    """Mean of the repeats and their sample standard deviation (None for a single repeat)."""
 
     mean: float
     std: float | None
@@ -93,12 +87,7 @@ def are_apart(values: Sequence[float], share: float) -> bool:
 
 @dataclass(frozen=True)
 class Drift:
-    """A trend over the repeats.
-
-    Attributes:
-        change: from the first repeat to the last along the line, as a share of the mean.
-        p_value: how often repeats without a trend show one at least as clear.
-    """
+    """A trend over the repeats: its change from first to last as a share of the mean."""
 
     change: float
     p_value: float

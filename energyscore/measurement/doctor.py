@@ -23,14 +23,9 @@ Status = Literal["ok", "missing", "caution"]
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing that was looked at.
+    """One thing that was looked at: what was found for people, what to do, and facts for programs.
 
-    Attributes:
-        name: what it is.
-        status: `ok`, `missing` (something cannot be measured without it), or `caution`.
-        detail: what was found, for people.
-        remedy: how to mend it; empty when there is nothing to mend.
-        facts: the same for programs.
+    `missing` means that something cannot be measured without it.
     """
 
     name: str

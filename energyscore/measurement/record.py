@@ -21,12 +21,8 @@ def record_run(
 ) -> RawRun:
     """The raw record of one run.
 
-    Args:
-        index: which run it is.
-        window: from before the first meter was started to after the last was stopped.
-        times: when each phase was entered.
-        readings: what was metered, by domain.
-        lone: one phase by itself, which the split may have used.
+    The window is from before the first meter was started to after the last was stopped; `lone` is
+    one phase by itself, which the split may have used.
     """
     begin_ns = window.start_ns
     return {

@@ -23,16 +23,13 @@ class ModelSpec:
     """A model as it was asked for, before anything is loaded.
 
     Attributes:
-        source: where the model comes from.
         id: hub id, name of the folder, or name of the bundled architecture.
-        path: the folder, for a local model.
         revision: branch, tag or commit on the hub.
         random_weights: take only the architecture; weights are random, from `seed`.
         dtype: `auto` follows the task's protocol.
         trust_remote_code: run code that the model's repository carries.
         allow_pickle: load weights from pickle files, which can run code, where there are no
             safetensors.
-        seed: seed of random weights.
     """
 
     source: Source
@@ -73,11 +70,7 @@ class ModelFacts:
     Attributes:
         revision: commit on the hub, digest of a local folder, or None (bundled).
         architecture: name of the model's class.
-        parameters: number of parameters.
-        dtype: the dtype computed in.
         quantization: the model's own quantization, such as `gptq-4bit`, or None.
-        quantization_bits: bits of a quantized parameter, or None.
-        weights: `pretrained` or `random`.
         context_length: longest input in tokens, or None when the model names none.
         experts: experts of a mixture, of which each token uses a few; None for other models.
     """

@@ -22,14 +22,7 @@ DEFAULT: Mode = "default"
 
 @dataclass(frozen=True)
 class Switch:
-    """How a model is asked for a mode; empty where nothing need be said.
-
-    Attributes:
-        arguments: for the chat template.
-        system: the system message.
-        user: what stands before the user's words.
-        answer: how the model's answer begins.
-    """
+    """How a model is asked for a mode: arguments of the template, and words before or after."""
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
     system: str = ""
@@ -42,10 +35,8 @@ class Family:
     """Models that are switched alike.
 
     Attributes:
-        name: for people.
         modes: how to ask for each mode, `default` not among them.
         marks: what stands before and after thoughts in an answer, None where it is not known.
-        source: where this is from.
         model_type: pattern of the configuration's `model_type`; empty for any.
         id: pattern of the model's name; with `model_type`, one of both must fit.
         template: patterns that the chat template must have.
@@ -64,14 +55,7 @@ class Family:
     opens: str = ""
 
     def fits(self, model_type: str, label: str, template: str, prompt: str) -> bool:
-        """Whether a model is of this family.
-
-        Args:
-            model_type: of its configuration.
-            label: its name.
-            template: its chat template.
-            prompt: a prompt that the template made when asked for nothing.
-        """
+        """Whether a model is of this family; `prompt` is what its template makes by default."""
         named = not (self.model_type or self.id)
         named |= bool(self.model_type and re.fullmatch(self.model_type, model_type))
         named |= bool(self.id and re.search(self.id, label, re.IGNORECASE))

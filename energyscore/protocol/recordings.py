@@ -18,12 +18,7 @@ _FAILURES = (soundfile.SoundFileError, RuntimeError, TypeError, ValueError)
 
 
 def check_recording(content: bytes, place: str, named: object) -> None:
-    """Refuse a recording that is broken.
-
-    Args:
-        content: of its file.
-        place: its row and column, for people.
-        named: the path of its file, if the dataset gives it as text.
+    """Refuse a recording that is broken; `place` is its row and column, `named` its file if known.
 
     Raises:
         DatasetError: naming the row, the file and what is wrong.

@@ -37,10 +37,8 @@ class Dataset(_Strict):
     """The official dataset: where it is, and which column holds what.
 
     Attributes:
-        id: its name on the Hugging Face hub.
         revision: the branch, tag or commit to load. Whatever it names is resolved to a commit
             before loading, exactly that commit is loaded, and the result stores it.
-        split: the split to load.
         columns: field of a query -> column of the dataset.
         kinds: field of a query -> what it holds, where that is not text. Images and audio are
             kept as the bytes of their files, and decoded in the `preprocess` phase.
@@ -76,9 +74,6 @@ class Generation(_Strict):
     """How text is generated. With `min_new_tokens` = `max_new_tokens` the length is forced.
 
     Attributes:
-        max_new_tokens: the most that an answer may have.
-        min_new_tokens: the least.
-        strategy: how the next token is chosen.
         reasoning: the mode that models are asked to reason in; null where a task has none.
         usual_max_new_tokens: the most unless more is asked for, where the protocol's own maximum
             takes very long; null: the protocol's.
@@ -121,12 +116,7 @@ class Generation(_Strict):
 
 
 class Diffusion(_Strict):
-    """How images are made by diffusion.
-
-    Attributes:
-        steps: denoising steps of an image, as the pipeline's `num_inference_steps` counts them.
-        images: images of each query.
-    """
+    """How images are made: steps as the pipeline's `num_inference_steps` counts them."""
 
     steps: Count
     images: Count
@@ -144,7 +134,6 @@ class TaskSpec(_Strict):
     """One task, as its YAML file defines it.
 
     Attributes:
-        id: the task's name.
         version: raised whenever a change makes old and new figures incomparable.
         modality: which backend does the work (a name in `energyscore.measurement.catalog`).
         queries: queries of one pass over the workload.
@@ -152,8 +141,6 @@ class TaskSpec(_Strict):
         precision: the dtypes that the protocol allows on a GPU; the first is the default. A
             model whose own dtype is among them keeps it. On a CPU the work is done in float32.
         phases: the phases that are metered, in order; a kind of model may have some of them only.
-        generation: how text is generated, by the kinds of models that do.
-        diffusion: how images are made, where the phase is `call`.
         classes: size classes from small to large; empty where the task has none.
         default_models: what is measured when no model is named.
         scale_task: the task's name in the reference scales.
@@ -203,18 +190,11 @@ class TaskSpec(_Strict):
         return self.generation is not None and self.generation.reasoning is not None
 
     def class_of(self, parameters: int, bits: int | None) -> str | None:
-        """The size class of a model with this many parameters.
+        """The size class of a model; None where the task has no classes.
 
         The official bounds (20 B and 66 B parameters, source: the AI Energy Score's
         documentation) are those that 24 GB and 80 GB cards hold at 8 bits a parameter. A model
         quantized below 8 bits needs less memory, so it counts with its parameters x bits / 8.
-
-        Args:
-            parameters: number of parameters.
-            bits: bits of a quantized parameter, or None when the model is not quantized.
-
-        Returns:
-            The class's name, or None where the task has no classes.
         """
         billions = parameters / 1e9 * (min(bits, 8) / 8 if bits else 1.0)
         for model_class in self.classes:

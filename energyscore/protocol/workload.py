@@ -26,12 +26,10 @@ class Workload:
     """Queries ready to be put to a model.
 
     Attributes:
-        queries: the queries, in the dataset's order.
         dataset: where they are from, as results name it.
         revision: commit of a hub dataset, None for local data.
         official: whether they are from the task's official dataset.
-        wanted: how many queries were asked for; more than `len(queries)` when the dataset
-            holds fewer.
+        wanted: how many queries were asked for; the dataset may hold fewer.
     """
 
     queries: tuple[Query, ...]
@@ -61,11 +59,8 @@ class Workload:
 def load_workload(task: TaskFile, source: str, count: int) -> Workload:
     """Load the first `count` queries of a task.
 
-    Args:
-        task: the task.
-        source: `bundled`, `official`, a file (csv, json, jsonl, parquet), a folder, or the id
-            of a dataset on the hub.
-        count: how many queries.
+    The source is `bundled`, `official`, a file (csv, json, jsonl, parquet), a folder, or the id of
+    a dataset on the hub.
 
     Raises:
         DatasetError: when there is no such dataset, it lacks a column, is empty, or a cell of

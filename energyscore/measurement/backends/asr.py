@@ -35,15 +35,11 @@ SHORTEST_S = 0.1
 
 
 def read_audio(content: bytes, rate_hz: int) -> np.ndarray:
-    """The samples of a recording's file: float32, mixed to mono, at `rate_hz`.
-
-    Args:
-        content: of a file that libsndfile reads: WAV, FLAC, OGG (Vorbis, Opus), MP3 and others.
-        rate_hz: the sampling rate that is wanted.
+    """The samples of a recording's file (any that libsndfile reads): float32, mono, at `rate_hz`.
 
     Raises:
-        DatasetError: when it is no such file, is shorter than `SHORTEST_S`, or holds values that
-            are no numbers.
+        DatasetError: when it cannot be read, is shorter than `SHORTEST_S`, or has samples that are
+            not finite.
     """
     try:
         channels, own_rate_hz = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)

@@ -23,11 +23,7 @@ from energyscore.protocol.workload import Query
 
 
 class ModelBackend(ABC):
-    """A `backend.Backend` without its loading; a modality adds `_prepare` and `_work`.
-
-    Attributes:
-        inference_mode: whether torch's inference mode is on during the work.
-    """
+    """A `backend.Backend` without its loading; a modality adds `_prepare` and `_work`."""
 
     prepare_ahead = 4096
     phases: tuple[str, ...] = ("preprocess", "forward")
@@ -101,10 +97,7 @@ class ModelBackend(ABC):
 class TransformersBackend(ModelBackend):
     """Work with a model of transformers; a modality adds its Auto class and its processor.
 
-    Attributes:
-        auto_class: the Auto class that builds the task's head.
-        unused_weights: prefixes of weights that may be missing, because the task's work does
-            not use them.
+    `unused_weights` are prefixes of weights that may be missing: the task's work does not use them.
     """
 
     auto_class: ClassVar[Any]

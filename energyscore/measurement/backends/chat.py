@@ -29,12 +29,9 @@ class ThinkingCounter:
     def __init__(
         self, decode: Callable[[int], str], marks: tuple[str, str], opened: bool = False
     ) -> None:
-        """Set up counting.
+        """Count with `decode` (the text of one token) between the marks before and after thoughts.
 
-        Args:
-            decode: the text of one token.
-            marks: what stands before and after thoughts.
-            opened: whether the prompt ends within thoughts, so that an answer begins with them.
+        `opened` says whether the prompt ends within thoughts, so that an answer begins with them.
         """
         self._decode = functools.cache(decode)
         self._begin, self._end = marks
@@ -70,12 +67,7 @@ def is_opened(prompt_end: str, marks: tuple[str, str]) -> bool:
 
 
 class Chat:
-    """Makes prompts of texts as a model's family wants them, in one mode.
-
-    Attributes:
-        family: the model's, by the table of families.
-        templated: whether there is a chat template; without one a prompt is the bare text.
-    """
+    """Makes prompts of texts in one mode; without a chat template a prompt is the bare text."""
 
     def __init__(self, tokenizer: Any, model_type: str, label: str, mode: Mode) -> None:
         """Find the family and the switch.

@@ -33,13 +33,8 @@ SPECIAL_TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 class Blueprint:
     """All that is known of a model before its weights are loaded.
 
-    Attributes:
-        spec: the model as it was asked for, pinned to the commit that its configuration is from.
-        task: what it will do.
-        device: `cpu` or `cuda`.
-        config: its transformers configuration.
-        architecture: the bundled architecture, for a `builtin:` model.
-        gpus: what is known of the GPUs; None: the first is taken as it is.
+    `spec` is pinned to the commit that its configuration is from. Without `gpus` the first GPU is
+    taken.
     """
 
     spec: ModelSpec
@@ -88,11 +83,7 @@ def load_weights(
 ) -> Any:
     """The module on its device, or divided over several GPUs, ready to be used.
 
-    Args:
-        blueprint: what to load.
-        auto_class: the Auto class that builds the task's head.
-        unused_weights: prefixes of weights that may be missing, because the task's work does
-            not use them.
+    Weights whose names begin with one of `unused_weights` may be missing.
 
     Raises:
         ModelError: when weights are missing that the task's work needs.
@@ -232,14 +223,7 @@ def refuse_missing(message: str, missing: Sequence[str], remedy: str) -> None:
 def facts_of(
     spec: ModelSpec, architecture: str, parts: Sequence[Any], context_length: int | None = None
 ) -> ModelFacts:
-    """What a loaded model is.
-
-    Args:
-        spec: the model as it was asked for, pinned.
-        architecture: its name.
-        parts: the modules that it consists of: one, or several of a pipeline.
-        context_length: longest input in tokens, where there is such a thing.
-    """
+    """What a loaded model is; `parts` are its modules: one, or several of a pipeline."""
     largest = max(parts, key=lambda part: sum(p.numel() for p in part.parameters()))
     found = [quantization_of(getattr(part, "config", None)) for part in parts]
     quantization, bits = next((one for one in found if one[0]), (None, None))

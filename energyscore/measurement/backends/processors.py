@@ -39,11 +39,7 @@ _COUNTING_FROM_PADDING = (
 def load_tokenizer(blueprint: Blueprint, *, padding_side: str, framed: bool) -> Any:
     """The model's tokenizer, able to pad.
 
-    Args:
-        blueprint: the model.
-        padding_side: on which side shorter queries of a batch are padded.
-        framed: whether the bundled tokenizer puts `<s>` and `</s>` around a text, as encoders
-            want it.
+    A bundled tokenizer that is `framed` puts `<s>` and `</s>` around a text, as encoders want it.
 
     Raises:
         ModelError: when the model is a folder without one.
@@ -117,8 +113,8 @@ def load_processor(blueprint: Blueprint, auto_class: Any, kind: str, **options: 
 
     Args:
         blueprint: the model.
-        auto_class: `AutoImageProcessor` or `AutoFeatureExtractor`, for a published model.
-        kind: `image_processor` or `feature_extractor`, for a bundled architecture.
+        auto_class: the Auto class of published models' processors.
+        kind: `image_processor` or `feature_extractor`.
         options: for the Auto class.
 
     Raises:

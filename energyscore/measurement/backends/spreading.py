@@ -35,14 +35,10 @@ UNKNOWN_BITS = 4
 
 @dataclass(frozen=True)
 class Sketch:
-    """A model before it has weights.
+    """A model before it has weights: its module on `meta`.
 
-    Attributes:
-        module: the model on `meta`.
-        label: its name for people.
-        dtype: what it computes in.
-        bits: of a quantized parameter, for its class; None where it is not known or not so.
-        stored_bits: bits that a parameter takes in memory; None: its dtype's.
+    `bits` of a quantized parameter decide its class (None: not quantized, or not known);
+    `stored_bits` are what a parameter takes in memory (None: its dtype's).
     """
 
     module: Any
@@ -89,8 +85,7 @@ class Sketch:
     def divide(self, limits: Mapping[int, int]) -> dict[str, int]:
         """Which part goes to which GPU: accelerate's device map, evenly if possible.
 
-        Args:
-            limits: how many bytes of weights each GPU may hold, by torch's index.
+        `limits` are the bytes of weights that each GPU may hold, by torch's index.
 
         Raises:
             UnsupportedError: when accelerate is missing, or the model cannot be divided so:
@@ -195,13 +190,7 @@ def sketch_of(
 ) -> Sketch:
     """The sketch of a model of that configuration.
 
-    Args:
-        auto_class: the Auto class that builds the task's head.
-        config: its transformers configuration.
-        dtype: what it computes in.
-        label: its name for people.
-        quantization: its kind, None for none, and the bits of a parameter where they are known.
-        trust_remote_code: build it by the code of the model's repository.
+    `quantization` is its kind (None for none), and the bits of a parameter if they are known.
     """
     with torch.device("meta"):
         module = auto_class.from_config(

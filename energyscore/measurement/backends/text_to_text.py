@@ -12,11 +12,10 @@ from energyscore.protocol.workload import Query
 
 
 class TextToText(GeneratingBackend, TextBackend):
-    """`prefill` encodes the text and makes the first token, `decode` the others.
+    """Models that encode a text and write another.
 
-    Attributes:
-        prompt: what a model of the T5 family is told by; the query's fields are put in.
-        plain_prompt: what other families are given, which do one task only.
+    Models of the T5 family are told by `prompt` what to do; others do one task only, and get
+    `plain_prompt`. The query's fields are put in.
     """
 
     auto_class = AutoModelForSeq2SeqLM

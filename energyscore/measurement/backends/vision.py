@@ -50,13 +50,7 @@ _DECODING_ERRORS = (
 
 @dataclass(frozen=True)
 class ImageGroup:
-    """Images of a batch that go through the model at once.
-
-    Attributes:
-        places: which of the batch's queries they are.
-        tensors: what the model takes.
-        sizes: height and width of the images as they were decoded.
-    """
+    """Images of a batch that go through the model at once; sizes are (height, width) as decoded."""
 
     places: tuple[int, ...]
     tensors: dict[str, torch.Tensor]
@@ -156,10 +150,7 @@ def _pad(pixels: Sequence[torch.Tensor]) -> Iterator[_Part]:
 
 
 def decode_image(content: bytes) -> Image.Image:
-    """The image in a file, upright and in RGB.
-
-    Args:
-        content: the file's bytes, in any format that Pillow reads.
+    """The image in a file of any format that Pillow reads, upright and in RGB.
 
     Raises:
         DatasetError: when it cannot be decoded.

@@ -58,12 +58,7 @@ class Heartbeat:
     """
 
     def __init__(self, now_ns: Callable[[], int], worker_cpu_ns: Callable[[], int]) -> None:
-        """Begin now.
-
-        Args:
-            now_ns: the monotonic clock.
-            worker_cpu_ns: processor time that the thread that does the work has used.
-        """
+        """Begin now; `worker_cpu_ns` gives the processor time of the thread that does the work."""
         self._now_ns, self._worker_cpu_ns = now_ns, worker_cpu_ns
         self._last_ns, self._last_cpu_ns = now_ns(), worker_cpu_ns()
         self.gaps_s: list[float] = []

@@ -73,13 +73,8 @@ class Trace:
 class Circumstances:
     """What is known of a GPU apart from the window.
 
-    Attributes:
-        label: how to call it in messages.
-        own_processes: compute processes on it that belong to the work.
-        mig: whether it is split into MIG instances.
-        vgpu: whether it is a virtual GPU.
-        shared: whether other processes on it were allowed, and spoil nothing.
-        idle_power_w: what it took before the work began, None where nobody measured that.
+    `own_processes` compute processes on it belong to the work; others spoil nothing if `shared`.
+    `idle_power_w` is what it took before the work began, None if that was not measured.
     """
 
     label: str

@@ -83,11 +83,10 @@ class Recorder:
         return {place: period_ns for place, period_ns in found.items() if period_ns is not None}
 
     def watch(self, wait: Callable[[float], bool]) -> None:
-        """Record until there is no more to wait for.
+        """Record until `wait` says to end.
 
-        Args:
-            wait: called with a time in seconds; returns after it with False, or with True as
-                soon as recording is to end.
+        It is called with a time in seconds; it returns False after that time, or True as soon as
+        recording is to end.
         """
         power = Chore(*(_POWER_EVERY_NS if self._schedules else _POWER_ALONE_NS))
         status = Chore(*_STATUS_EVERY_NS)

@@ -241,12 +241,8 @@ class Allowance:
     def rest_ns(self, period_ns: float | None) -> int:
         """How long to rest after a stretch; the next one has another length.
 
-        Args:
-            period_ns: the slowest counter's, where it is known.
-
-        Returns:
-            0, or long enough to be seen as a gap, and not so long that the counter and the power
-            seem to stand still.
+        `period_ns` is the slowest counter's, if known. A rest is long enough to be seen as a gap,
+        and not so long that the counter and the power seem to stand still.
         """
         self._stretches += 1
         few, most = _STRETCH

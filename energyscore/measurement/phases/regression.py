@@ -51,17 +51,10 @@ _RESPONSES_S = (0.0, 0.005, 0.015, 0.04, 0.1, 0.25)
 
 @dataclass(frozen=True)
 class PhaseFit:
-    """What the regression found.
+    """What the regression found: joules by phase, summing to the total, with standard errors.
 
-    Attributes:
-        energy_j: joules by phase, summing to the total.
-        se_j: their standard errors.
-        lag_s: how long the counter lags behind the work.
-        window: share of the time between ticks that a tick shows.
-        tau_s: time constant of its response.
-        ticks: how many were used.
-        bootstrap: whether the standard errors are from the block bootstrap.
-        doubt: why the fit may be wrong by more than its standard errors; empty if it may not.
+    `lag_s`, `window` (share of the time between ticks that a tick shows) and `tau_s` say how the
+    counter follows the work. `doubt` says why the fit may be wrong by more than its errors.
     """
 
     energy_j: dict[str, float]
@@ -89,18 +82,14 @@ def regress_phases(
     total_j: float,
     ticks: Ticks,
 ) -> PhaseFit | str:
-    """Find the energy of each phase.
+    """Find the energy of each phase, or why the data cannot tell the phases apart.
 
     Args:
         names: the phases.
         entered: for each of n intervals the index of its phase.
         edges_ns: the intervals' n + 1 boundaries on the monotonic clock, increasing.
         total_j: joules of the whole window, which the phases will sum to.
-        ticks: the counter's ticks on the same clock; the first is its state when recording
-            began.
-
-    Returns:
-        The fit, or why the data cannot tell the phases apart.
+        ticks: on the same clock; the first is the counter's state when recording began.
     """
     origin_ns = edges_ns[0]
     work = Signals(names, np.asarray(entered, dtype=np.int64), _seconds(edges_ns, origin_ns))

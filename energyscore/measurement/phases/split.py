@@ -29,13 +29,9 @@ DISAGREEMENT = 0.05
 
 @dataclass(frozen=True)
 class PhaseTimes:
-    """When each phase was entered; it lasts until the next one is, the last until `end_ns`.
+    """When each phase was entered (monotonic clock); the last interval ends at `end_ns`.
 
-    Attributes:
-        names: the phases' names, without repetition.
-        entered: for each interval the index of its phase in `names`.
-        starts_ns: for each interval its beginning on the monotonic clock, increasing.
-        end_ns: the end of the last interval.
+    `entered` gives for each interval the index of its phase in `names`.
     """
 
     names: tuple[str, ...]
@@ -56,12 +52,7 @@ class PhaseTimes:
 class BlockPower:
     """Mean power of a domain while one phase was done alone.
 
-    Attributes:
-        phase: the phase.
-        power_w: its power.
-        se_w: the standard error.
-        duration_s: for how long it was done, 0 where that is not known.
-        counter_mj: the counter before and after in millijoules.
+    `duration_s` is 0 if it is not known; `counter_mj` are the counter's values before and after.
     """
 
     phase: str
@@ -73,15 +64,9 @@ class BlockPower:
 
 @dataclass(frozen=True)
 class Split:
-    """A window's energy by phase.
+    """A window's energy by phase: all None, with the reason, when the phases cannot be separated.
 
-    Attributes:
-        energy_j: joules by phase, all None when they cannot be told apart.
-        se_j: their standard errors; None where none is known.
-        method: how they were found; None without figures.
-        reason: why there are none; empty when there are.
-        facts: figures about the fit: lag, window, response, ticks.
-        block_ratio: power of a phase in the run by that of the same phase alone, where known.
+    `block_ratio` is the power of a phase in the run by that of the same phase alone, if known.
     """
 
     energy_j: dict[str, float | None]
@@ -93,13 +78,7 @@ class Split:
 
 
 def split_energy(times: PhaseTimes, reading: Reading, block: BlockPower | None = None) -> Split:
-    """Split a window's energy among its phases.
-
-    Args:
-        times: the phases' boundaries.
-        reading: the window's energy in one domain, with the counter's ticks if it has any.
-        block: one phase's power by itself, in the same domain.
-    """
+    """Split a window's energy among its phases; `block` is one phase's power by itself."""
     durations_s = times.durations_s()
     total_j = reading.energy_j
     if total_j is None:

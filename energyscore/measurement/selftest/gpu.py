@@ -22,11 +22,7 @@ Tell = Callable[[str], None]
 class GpusUnderTest:
     """The GPUs to test, before this process uses any of them.
 
-    Attributes:
-        facts: what the driver says of each.
-        processes: compute processes on each, by UUID; None where it does not list them.
-        driver: its version.
-        cuda: the newest CUDA version that it supports.
+    `processes` are compute processes by UUID, None if the driver does not list them.
     """
 
     facts: tuple[GpuFacts, ...] = ()

@@ -23,14 +23,9 @@ COARSE_STEP_NS = 10_000
 
 @dataclass(frozen=True)
 class Observed:
-    """One domain in one metered window.
+    """One domain in one metered window, with the operations of a load that were done in it.
 
-    Attributes:
-        reading: what was measured.
-        duration_s: the window's length.
-        notices: what the meter noticed.
-        operations: how many operations of the load were done in it.
-        temperatures_c: at its beginning and its end, None if not known.
+    `temperatures_c` are those at its beginning and its end, None if not known.
     """
 
     reading: Reading
@@ -139,12 +134,8 @@ def judge_spread(values: Sequence[float], limit: float) -> tuple[float, Figures,
 class Clocks:
     """What was seen of the monotonic clock.
 
-    Attributes:
-        step_ns: the least step between two readings.
-        backward_steps: how often it went back.
-        against_raw_ppm: how much faster than the unadjusted clock it ran, in parts per million;
-            None if there is no such clock.
-        late_ms: how much later than asked for sleeps of 1 ms ended.
+    `against_raw_ppm` is how much faster than the unadjusted clock it ran, None if there is no such
+    clock; `late_ms` is how much later than asked for sleeps of 1 ms ended.
     """
 
     step_ns: int
@@ -156,13 +147,7 @@ class Clocks:
 def judge_rapl(
     failure: str, idle: Mapping[Domain, Observed], load: Mapping[Domain, Observed]
 ) -> SelfTestCheck:
-    """Processor energy by RAPL: readable, and more under load than idle.
-
-    Args:
-        failure: why it cannot be read, with the remedy; empty when it can.
-        idle: its domains while nothing was done.
-        load: the same while all cores worked.
-    """
+    """Processor energy by RAPL: readable (else `failure` says why not), and more under load."""
     figures: Figures = {}
     for kind, windows in (("idle", idle), ("load", load)):
         for domain in ("cpu", "dram"):

@@ -141,15 +141,10 @@ def judge_load_energy(subject: str, operation: str, repeats: Sequence[Observed])
 def judge_agreement(
     name: str, subject: str, windows: Sequence[Observed], *, what: str, decides: bool = True
 ) -> SelfTestCheck:
-    """Energy by the counter against integrated power over the windows.
+    """Energy by the counter against integrated power over windows of the same kind of load.
 
-    Args:
-        name: the check's name.
-        subject: its GPU.
-        windows: of the same kind of load.
-        what: the load, for people.
-        decides: whether a contradiction makes measurements invalid. Not where power is sampled
-            too seldom for the load: there it may be the power that is wrong.
+    A contradiction makes measurements invalid if it `decides`: not where power is sampled too
+    seldom for the load, for there the power may be wrong.
     """
     counter_j = _total(window.counter_j for window in windows)
     integral_j = _total(window.integral_j for window in windows)
@@ -216,13 +211,7 @@ def judge_conditions(subject: str, repeats: Sequence[Observed]) -> SelfTestCheck
 def judge_overhead(
     subject: str, pairs: Sequence[tuple[float, float]], recorder_share: float | None
 ) -> SelfTestCheck:
-    """What metering costs the work.
-
-    Args:
-        subject: the GPU.
-        pairs: operations per second without the recorder and with it.
-        recorder_share: of one core, used by the recorder's process.
-    """
+    """What metering costs; pairs are operations per second without and with the recorder."""
     ratio = statistics.median(without / with_it for without, with_it in pairs)
     share = "" if recorder_share is None else f"; the recorder takes {recorder_share:.1%} of a core"
     return verdict(

@@ -64,13 +64,7 @@ class SelfTest(Part):
         return datetime.now(UTC) - datetime.fromisoformat(self.created_at)
 
     def why_not_of(self, cpu: str | None, gpus: Collection[str], driver: str | None) -> str:
-        """Why it does not cover measurements made on this machine now; empty when it does.
-
-        Args:
-            cpu: the processor's name.
-            gpus: UUIDs of the GPUs that are metered.
-            driver: the GPUs' driver; ignored where no GPU is metered.
-        """
+        """Why it does not cover measurements made here now, with these GPUs; empty when it does."""
         own = self.environment
         missing = set(gpus) - {gpu.uuid for gpu in own.gpus}
         if own.cpu != cpu:

@@ -42,12 +42,7 @@ def run_selftest(
 ) -> SelfTest:
     """Test this machine.
 
-    Args:
-        plan: how long to look at what.
-        gpus: the GPUs to test, found before anything in this process used one; None for none.
-        no_gpu: why there are none.
-        loads: where the fixed loads come from.
-        tell: told of every step.
+    GPUs are found before anything in this process uses one; `no_gpu` says why there are none.
     """
     start = time.monotonic()
     found = gpus or GpusUnderTest()

@@ -17,12 +17,9 @@ from energyscore.base.errors import ModelError, did_you_mean
 
 @dataclass(frozen=True)
 class Architecture:
-    """One bundled architecture.
+    """One bundled architecture, with the published dimensions of the model that it is `like`.
 
     Attributes:
-        name: its name after `builtin:`.
-        tasks: the tasks it can do.
-        like: the public model whose published dimensions it has.
         parameters: their number, with the head of its task.
         config: arguments of the transformers configuration, `model_type` among them.
         context_length: longest input in tokens, where the configuration alone misleads.
