@@ -8,7 +8,7 @@ import shutil
 import pytest
 from support.results import make_result, make_run
 
-from energyscore.cli.latest import describe
+from energyscore.publish.wording import set_aside as described
 from energyscore.results.latest import latest_only, set_aside, without_copies
 from energyscore.results.result import result_to_json
 
@@ -97,17 +97,17 @@ def test_a_newer_one_that_is_invalid_is_set_aside_and_called_so():
     bad = measured("org/m", 6.0, NEW, invalid=["it was stopped"])
     assert latest_only([(1, good), (2, bad)]) == [(1, good)]
     assert set_aside([(1, bad), (2, good)]) == [(1, bad)]
-    assert describe([bad]) == (
+    assert described([bad]) == (
         "1 invalid measurement of the same model and setting (org/m, 2026-03-02 03:04: invalid)"
     )
-    assert describe([good, bad]).startswith("2 older or invalid measurements of")
+    assert described([good, bad]).startswith("2 older or invalid measurements of")
 
 
 def test_many_are_grouped():
     many = [(wh, measured("org/m", wh, f"2026-01-{wh:02}T00:00:00Z")) for wh in range(1, 10)]
     others = [result for _, result in set_aside(many)]
     assert len(others) == 8
-    said = describe(others)
+    said = described(others)
     assert said.startswith("8 older measurements")
     assert said.count("org/m") == 5
     assert said.endswith("; and 3 more)")
