@@ -110,7 +110,7 @@ def schema() -> None:
     """
     from importlib import resources
 
-    text = (resources.files("energyscore.results") / "schemas/result-1.json").read_text(
+    text = (resources.files("energyscore.results") / "schemas/result-2.json").read_text(
         encoding="utf-8"
     )
     sys.stdout.write(text)

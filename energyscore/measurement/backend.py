@@ -50,13 +50,13 @@ class BatchOutput:
         output_tokens: generated tokens, without padding; 0 where nothing is generated.
         values: one value per query (token ids, class index, similarity, image).
         thinking_tokens: generated tokens that are thinking; None where that is not known.
-        cut_queries: answers that the limit ended, and not the model; None where it is forced.
+        answers_cut: answers that the limit ended, and not the model; None where it is forced.
     """
 
     output_tokens: int
     values: Sequence[Any] = field(default_factory=tuple)
     thinking_tokens: int | None = None
-    cut_queries: int | None = None
+    answers_cut: int | None = None
 
 
 @dataclass(frozen=True)

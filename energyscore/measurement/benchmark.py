@@ -179,7 +179,7 @@ def _to_run(
         input_tokens=work.input_tokens,
         output_tokens=work.output_tokens,
         thinking_tokens=work.thinking_tokens,
-        cut_queries=work.cut_queries,
+        answers_cut=work.answers_cut,
         phases={
             name: PhasePart(
                 duration_s=duration_s,

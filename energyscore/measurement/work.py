@@ -102,7 +102,7 @@ class Work:
         self._next_progress = 0.0
         self.passes = self.queries = self.input_tokens = self.output_tokens = 0
         self.thinking_tokens: int | None = 0
-        self.cut_queries: int | None = 0
+        self.answers_cut: int | None = 0
 
     def until(self, min_window_s: float) -> None:
         """Whole passes over the queries, until they have lasted that long; at least one."""
@@ -128,7 +128,7 @@ class Work:
                 self.input_tokens += batch.input_tokens
                 self.output_tokens += output.output_tokens
                 self.thinking_tokens = _sum(self.thinking_tokens, output.thinking_tokens)
-                self.cut_queries = _sum(self.cut_queries, output.cut_queries)
+                self.answers_cut = _sum(self.answers_cut, output.answers_cut)
                 self._show_progress()
         self._backend.synchronize()
         self._end_ns = time.monotonic_ns()

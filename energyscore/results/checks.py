@@ -219,7 +219,7 @@ def _cut_inputs(workload: WorkloadPart) -> list[Caution]:
 
 def _cut_answers(runs: Sequence[Run], workload: WorkloadPart, facts: ModelFacts) -> list[Caution]:
     """Answers that would have gone on: their energy is that of a part of them."""
-    cut = [run.cut_queries for run in runs if run.cut_queries]
+    cut = [run.answers_cut for run in runs if run.answers_cut]
     if not cut:
         return []
     limit = (workload.generation or {}).get("max_new_tokens")

@@ -26,9 +26,7 @@ _MADE_BY: dict[Kind, str] = {
     "baseline": "`energyscore baseline save RESULTS` makes baselines.",
 }
 
-_RESULT_NAME = re.compile(r"\d{8}T\d{6}Z_(reasoning-[a-z]+_)?[0-9a-f]{10}\.json", re.IGNORECASE)
-_RESULT_HEAD = re.compile(rb'\s*\{\s*"schema_version"')
-_OTHER_HEAD = re.compile(rb'\s*\{\s*"kind"\s*:\s*"(selftest|suite)"')
+_HEAD = re.compile(rb'\s*\{\s*(?:"kind"\s*:\s*"(\w+)"|"schema_version")')
 _HEAD_BYTES = 256
 _OUR_OTHERS = ("selftest.json", "suite.json")
 
@@ -56,25 +54,19 @@ def visible_files(folder: Path, pattern: str, skip: Skip | None = None) -> list[
 
 
 def kind_of(path: Path) -> Kind:
-    """What a JSON file is; one that cannot be read is broken."""
-    if _RESULT_NAME.fullmatch(path.name):
-        return "result"
+    """What a JSON file is; one that cannot be read is broken. Results of schema 1 name no kind."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-            if _RESULT_HEAD.match(head):
-                return "result"
-            if _OTHER_HEAD.match(head):
-                return "other"
-            content: Any = json.loads(head + file.read())
+            if found := _HEAD.match(head):
+                kind = found[1].decode() if found[1] else "result"
+            else:
+                content: Any = json.loads(head + file.read())
+                known = content if isinstance(content, dict) else {}
+                kind = known.get("kind", "result" if "schema_version" in known else "other")
     except (OSError, ValueError, RecursionError):
         return "other" if path.name in _OUR_OTHERS else "broken"
-    if not isinstance(content, dict):
-        return "other"
-    kind = content.get("kind")
-    if kind == "baseline":
-        return "baseline"
-    return "result" if "schema_version" in content and kind is None else "other"
+    return "result" if kind == "result" else "baseline" if kind == "baseline" else "other"
 
 
 def load_files(

@@ -197,7 +197,7 @@ class Run(Part):
     thinking_tokens: Count | None = Field(
         description="generated tokens that are thinking; null where it is not known"
     )
-    cut_queries: Count | None = Field(
+    answers_cut: Count | None = Field(
         description="answers that the token limit ended, not the model; null where it is forced"
     )
     phases: dict[str, PhasePart]

@@ -69,7 +69,7 @@ __all__ = [
     "result_to_json",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 RULES_VERSION = 1
 """Of the protocol and the checks that a result is made by: raised when one changes, so that older
@@ -79,7 +79,8 @@ results stay what they were. `conformance`, `official` and `valid` are by these 
 class Result(Part):
     """All runs of one model on one task, with what is needed to judge them."""
 
-    schema_version: Literal[1] = 1
+    kind: Literal["result"] = "result"
+    schema_version: Literal[2] = 2
     created_at: Time = Field(description="UTC, ISO 8601")
     rules_version: PositiveCount = Field(
         default=RULES_VERSION, description="of the rules that it was made and checked by"
@@ -105,6 +106,11 @@ class Result(Part):
     raw: RawPart | None = Field(
         default=None, description="the raw record beside this file; null: none was kept"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_newest_schema(cls, content: Any) -> Any:
+        return upgrade(content)
 
     @model_validator(mode="after")
     def _score_stands_on_runs(self) -> "Result":
@@ -136,6 +142,25 @@ class Result(Part):
                 for name in dict.fromkeys(names)
             )
         return self.environment.cpu or "unknown processor"
+
+
+def upgrade(content: Any) -> Any:
+    """The JSON of a result of an older schema as the newest one has it.
+
+    Version 1 had no `kind`, and called a run's `answers_cut` by the name `cut_queries`.
+    """
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if type(version) is not int or version != 1:
+        return content
+    runs = content.get("runs")
+    if isinstance(runs, list):
+        names = {"cut_queries": "answers_cut"}
+        runs = [
+            {names.get(key, key): run[key] for key in run} if isinstance(run, dict) else run
+            for run in runs
+        ]
+        content = content | {"runs": runs}
+    return {"kind": "result"} | content | {"schema_version": SCHEMA_VERSION}
 
 
 def parse_result(text: str | bytes, where: str) -> Result:

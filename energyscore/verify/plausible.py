@@ -81,7 +81,7 @@ def check_queries(subject: Subject) -> Iterator[Problem]:
             yield Problem(f"{name_of(run)}: its input is not that of {run.passes} passes")
         if run.index == 0 and run.output_tokens // run.passes != workload.output_tokens:
             yield Problem(f"{name_of(run)}: its output is not that of {run.passes} passes")
-        for name in ("thinking_tokens", "cut_queries"):
+        for name in ("thinking_tokens", "answers_cut"):
             part = getattr(run, name)
             whole = run.output_tokens if name == "thinking_tokens" else run.queries
             if part is not None and part > whole:

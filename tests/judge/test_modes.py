@@ -141,8 +141,8 @@ def test_answers_that_the_limit_ended_are_a_caution():
     result = result_of("on", 1.0, 1.0)
     first, second = result.runs
     runs = [
-        first.model_copy(update={"cut_queries": 0}),
-        second.model_copy(update={"cut_queries": 7}),
+        first.model_copy(update={"answers_cut": 0}),
+        second.model_copy(update={"answers_cut": 7}),
     ]
 
     def said(runs, facts=FACTS):

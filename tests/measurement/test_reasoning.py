@@ -379,13 +379,13 @@ def test_batches_give_what_single_prompts_give(qwen3):
 def test_an_answer_ends_at_any_of_the_models_ends(qwen3, tmp_path):
     backend, _ = loaded(qwen3, "off", 24)
     whole = work(backend, PROMPTS[0])[0]
-    assert (whole.output_tokens, whole.cut_queries, whole.thinking_tokens) == (24, 1, 0)
+    assert (whole.output_tokens, whole.answers_cut, whole.thinking_tokens) == (24, 1, 0)
     tokens = whole.values[0]
     end = next(token for token in tokens[4:] if token not in tokens[:4])
     backend, _ = loaded(save_qwen3(tmp_path, ends=(2, end)), "off", 24)
     ended = work(backend, PROMPTS[0])[0]
     assert ended.values == [tokens[: tokens.index(end) + 1]]
-    assert (ended.output_tokens, ended.cut_queries) == (tokens.index(end) + 1, 0)
+    assert (ended.output_tokens, ended.answers_cut) == (tokens.index(end) + 1, 0)
 
 
 def test_a_folder_with_another_chat_template_is_another_model(qwen3, tmp_path):

@@ -7,6 +7,7 @@ from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import ResultError
 from energyscore.results.result import (
+    SCHEMA_VERSION,
     Notice,
     PhasePart,
     SecondSource,
@@ -46,7 +47,7 @@ def full_result():
 
 
 def test_the_published_schema_is_the_models_own():
-    published = resources.files("energyscore.results") / "schemas" / "result-1.json"
+    published = resources.files("energyscore.results") / "schemas" / f"result-{SCHEMA_VERSION}.json"
     assert json.loads(published.read_text(encoding="utf-8")) == json_schema()
 
 
@@ -110,7 +111,7 @@ def changed(*path, to):
         (changed("schema_version", to="1"), "it has no schema_version"),
         (changed("schema_version", to=1.0), "it has no schema_version"),
         (changed("schema_version", to=0), "schema_version: "),
-        (changed("schema_version", to=2), "schema version 2"),
+        (changed("schema_version", to=3), "schema version 3"),
         (changed("runs", 0, "duration_s", to="long"), "runs.0.duration_s: "),
         (changed("runs", 0, "duration_s", to=-1), "runs.0.duration_s: "),
         (changed("runs", 0, "duration_s", to=0), "runs.0.duration_s: "),
@@ -135,9 +136,15 @@ def test_a_bad_file_is_refused_in_one_line_that_says_where(text, said):
     assert "\n" not in message
 
 
+def test_a_result_begins_with_its_kind_and_schema():
+    assert list(json.loads(result_to_json(make_result())))[:2] == ["kind", "schema_version"]
+    with pytest.raises(ResultError, match="kind: "):
+        parse_result(changed("kind", to="baseline"), WHERE)
+
+
 def test_a_newer_file_says_how_to_upgrade():
     with pytest.raises(ResultError) as caught:
-        parse_result(changed("schema_version", to=2), WHERE)
+        parse_result(changed("schema_version", to=3), WHERE)
     assert "pip install -U energyscore" in caught.value.remedy
 
 
@@ -147,7 +154,7 @@ def test_a_newer_file_says_how_to_upgrade():
         changed("runs", 0, "duration_s", to=-1),
         changed("model", "colour", to="red"),
         changed("runs", to=[]),
-        changed("schema_version", to=2),
+        changed("schema_version", to=3),
     ],
 )
 def test_the_schema_refuses_what_we_refuse(text):

@@ -14,7 +14,7 @@ from support.commands import ROOT
 
 from energyscore.judge.baseline import find_baselines
 from energyscore.results.names import label_of
-from energyscore.results.result import parse_result
+from energyscore.results.result import SCHEMA_VERSION, parse_result, result_to_json
 from energyscore.results.store import load_results
 from energyscore.verify.checker import verify
 
@@ -46,7 +46,15 @@ def test_the_answers_that_the_limit_ended_are_kept(old):
     content = json.loads(file.read_text())
     result = parse_result(file.read_bytes(), "old")
     assert label_of(result) == "builtin:qwen3-0.6b (reasoning off)"
-    assert content["runs"][0]["cut_queries"] == result.runs[0].cut_queries == 1
+    assert content["runs"][0]["cut_queries"] == result.runs[0].answers_cut == 1
+
+
+def test_old_results_are_upgraded_and_written_as_the_newest_schema(old):
+    for _, result in load_results([old / "results"]):
+        text = result_to_json(result)
+        assert list(json.loads(text))[:2] == ["kind", "schema_version"]
+        assert json.loads(text)["schema_version"] == SCHEMA_VERSION
+        assert parse_result(text, "new") == result
 
 
 def test_rating_old_results_gives_the_same_stars_and_chances(old, command):

@@ -3,17 +3,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from support.results import make_result, make_run
 
 from energyscore.base.errors import ResultError
 from energyscore.base.writing import write_atomically
-from energyscore.measurement.suite import runner
 from energyscore.results.folder import visible_files
 from energyscore.results.store import (
     Journal,
+    KnownResults,
     check_writable,
     load_results,
     result_folder,
@@ -122,14 +121,16 @@ def test_a_link_to_nothing_among_results_is_passed_over(tmp_path):
     assert visible_files(tmp_path, "*.json") == [path]
 
 
-def test_a_link_to_nothing_is_none_of_the_files_that_an_entry_of_a_suite_wrote(tmp_path):
-    entry = SimpleNamespace(folder=lambda out: out / "org/model/text_generation")
-    folder = entry.folder(tmp_path)
-    save_result(folder, make_result())
-    before = runner._written(entry, tmp_path)
-    (folder / "gone.json").symlink_to(folder / "was here.json")
-    assert runner._written(entry, tmp_path) == before
-    assert [name for name, _, _ in before] == [path.name for path in visible_files(folder, "2*")]
+def test_what_is_known_of_a_folder_follows_what_is_in_it(tmp_path):
+    known = KnownResults(tmp_path / "out", list)
+    assert known.load() == []
+    path = save_result(tmp_path / "out/org", make_result())
+    (tmp_path / "out/gone.json").symlink_to(tmp_path / "was here.json")
+    assert [file for file, _ in known.load()] == [path]
+    assert known.load()[0][1] is known.load(tmp_path / "out/org")[0][1]
+    assert known.changed_ns(path) == path.stat().st_mtime_ns
+    path.unlink()
+    assert known.load() == []
 
 
 def journal_file(folder):

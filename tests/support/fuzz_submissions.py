@@ -22,7 +22,7 @@ CLAIMS = re.compile(
     r"|result\.idle\.(seconds|with_model_w\..*)|result\.emissions\.(country|source|reason)"
     r"|result\.(cautions|runs\.\d+\.notices)\.\d+\.message|result\.cautions"
     r"|result\.conformance\.\d+\.(required|actual)"
-    r"|result\.runs\.\d+\.(second_source|thinking_tokens|cut_queries)"
+    r"|result\.runs\.\d+\.(second_source|thinking_tokens|answers_cut)"
     r"|result\.runs\.\d+\.phases\.\w+\.se_j\..*"
     r"|result\.runs\.\d+\.(phase_reasons)"
     r"|result\.runs\.\d+\.facts\..*\.(max_temperature_c|(min|median|max)_sm_clock_mhz"

@@ -36,7 +36,7 @@ def make_run(index=0, *, joules=3600.0, queries=1000, method="counter", seconds=
         input_tokens=369 * queries,
         output_tokens=10 * queries,
         thinking_tokens=None,
-        cut_queries=None,
+        answers_cut=None,
         phases={
             "forward": PhasePart(duration_s=seconds, energy_j={domain: joules}, se_j={domain: None})
         },

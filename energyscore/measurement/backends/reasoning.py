@@ -66,5 +66,5 @@ class Reasoning(TextGeneration):
             output,
             values=answers,
             thinking_tokens=None if counter is None else sum(map(counter.count, answers)),
-            cut_queries=sum(map(self._generator.was_cut, answers)),
+            answers_cut=sum(map(self._generator.was_cut, answers)),
         )
