@@ -1,7 +1,11 @@
 """Names come from files of others: made harmless for each format that they are written into."""
 
+import csv
+import io
 import re
 import unicodedata
+from collections.abc import Iterable
+from typing import Any
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TURNING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -51,6 +55,22 @@ def csv_text(text: str) -> str:
     plain = one_line(text)
     first = next((char for char in plain if unicodedata.category(char)[0] not in "CZ"), "")
     return f"'{plain}" if unicodedata.normalize("NFKC", first)[:1] in _FORMULA else plain
+
+
+def csv_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    """A CSV with a header, as UTF-8 with plain line ends; a cell is empty where a value is None."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(map(_cell, row) for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet must not take a name for a formula, nor a missing figure for 0."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return csv_text(value) if isinstance(value, str) else value
 
 
 def json_text(text: str) -> str:

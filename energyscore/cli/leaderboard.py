@@ -123,8 +123,7 @@ def leaderboard(
 
         show_leaderboard(board)
     else:
-        for piece in resolve(LEADERBOARD_EXPORTERS, form.value)(board):
-            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.write(resolve(LEADERBOARD_EXPORTERS, form.value)(board))
         sys.stdout.buffer.flush()
     if _is_invalid(sources):
         raise typer.Exit(3)
@@ -134,19 +133,18 @@ def _write_official(board: "Leaderboard", folder: Path, sources: "Sources") -> N
     """Write a file a task; stdout names the files, stderr what they do not hold and why."""
     from energyscore.base.errors import InvalidResult, ResultError
     from energyscore.base.lookup import resolve
-    from energyscore.cli.leaderboard_view import explain_unwritten, explain_written
     from energyscore.judge.board_folder import write_board
-    from energyscore.judge.leaderboard import UNRATED
     from energyscore.publish.formats import LEADERBOARD_EXPORTERS
+    from energyscore.publish.leaderboard_notes import notes_on_unwritten, notes_on_written
 
     files = resolve(LEADERBOARD_EXPORTERS, "official")(board)
-    unwritten = explain_unwritten(board)
+    unwritten = notes_on_unwritten(board)
     if not files:
         _say(unwritten)
         why = "Nothing can be written as an official leaderboard: the reasons stand above."
         if _is_invalid(sources):
             raise InvalidResult(why, "Measure again.")
-        if any(len(table.set_aside(UNRATED)) for table in board.tables):
+        if any(table.of_status("unrated") for table in board.tables):
             raise ResultError(why, "Name the CSV of the official leaderboard, or more results.")
         raise ResultError(
             why, "Official are results of the whole protocol, without --quick, on an H100 80GB."
@@ -155,7 +153,7 @@ def _write_official(board: "Leaderboard", folder: Path, sources: "Sources") -> N
     for path, content in zip(written, files.values(), strict=True):
         rows = content.count(b"\n") - 1
         print(f"{path}: {rows} row{'' if rows == 1 else 's'}")
-    _say([*explain_written(board), *unwritten])
+    _say([*notes_on_written(board), *unwritten])
 
 
 def _is_invalid(sources: "Sources") -> bool:

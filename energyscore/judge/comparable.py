@@ -1,6 +1,7 @@
 """What may stand in one table of a leaderboard, and why something may not. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from energyscore.judge.comparability import cohort_key, cohort_of
 from energyscore.judge.headline import headline_of
@@ -10,14 +11,35 @@ from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.result import Result
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Why something may not stand in a table.
+
+    Attributes:
+        reason: in words; with departures, what it is not comparable to.
+        departures: the points in which it departs from that.
+    """
+
+    reason: str
+    departures: tuple[Departure, ...] = ()
+
+    def __str__(self) -> str:
+        """The whole reason for people."""
+        return self.said(self.departures)
+
+    def said(self, points: Sequence[object]) -> str:
+        """The reason with the departures put in these words."""
+        return f"{self.reason}: {'; '.join(map(str, points))}" if points else self.reason
+
+
 def why_left_out(
     results: Sequence[Result],
     reference: Scale,
     scale: Scale | None = None,
     *,
     official_protocol: bool = False,
-) -> list[str]:
-    """Why each result of one task and class may not stand in its table; empty where it may.
+) -> list[LeftOut | None]:
+    """Why each result of one task and class may not stand in its table; None where it may.
 
     Args:
         results: the results of the table's task and class.
@@ -27,20 +49,30 @@ def why_left_out(
             without a scale, to the main cohort among the results.
     """
     reasons = [_why_no_figure(result) for result in results]
+    main: list[Result] = []
     if scale is None and not official_protocol:
-        fit = [result for result, reason in zip(results, reasons, strict=True) if not reason]
-        main = _main_cohort(fit)
-        return [
-            reason or _why_not_in_cohort(result, main)
-            for result, reason in zip(results, reasons, strict=True)
-        ]
-    for place, result in enumerate(results):
+        main = _main_cohort([r for r, why in zip(results, reasons, strict=True) if why is None])
+    return [
+        why or _not_comparable(result, reference, scale, main, official_protocol=official_protocol)
+        for result, why in zip(results, reasons, strict=True)
+    ]
+
+
+def _not_comparable(
+    result: Result,
+    reference: Scale,
+    scale: Scale | None,
+    cohort: Sequence[Result],
+    *,
+    official_protocol: bool,
+) -> LeftOut | None:
+    if scale is None and not official_protocol:
+        name, points = f"the {len(cohort)} results of the table", _cohort_departures(result, cohort)
+    else:
         name, points = "official rows", official_departures(result, reference)
         if scale is not None and (not official_protocol or not points):
             name, points = scale.name, departures_from(result, scale)
-        if not reasons[place] and points:
-            reasons[place] = f"not comparable to {name}: {'; '.join(map(str, points))}"
-    return reasons
+    return LeftOut(f"not comparable to {name}", points) if points else None
 
 
 def official_departures(result: Result, reference: Scale) -> tuple[Departure, ...]:
@@ -54,21 +86,25 @@ def official_departures(result: Result, reference: Scale) -> tuple[Departure, ..
 
 def why_official_left_out(
     reference: Scale, scale: Scale, task: str, model_class: str | None
-) -> str:
-    """Why official rows may not be rated by a scale; empty when they may."""
+) -> LeftOut | None:
+    """Why official rows may not be rated by a scale; None when they may."""
     if not is_gpu(reference.gpu, scale.gpu):
-        return f"not comparable to {scale.name}: hardware: {reference.gpu} instead of {scale.gpu}"
-    if scale.band(task, model_class) is None:
+        point = Departure("hardware", reference.gpu, scale.gpu)
+    elif scale.band(task, model_class) is None:
         size = f" class {model_class}" if model_class else ""
-        return f"not comparable to {scale.name}: task: {task}{size} is not in {scale.name}"
-    return ""
+        point = Departure("task", f"{task}{size}", scale.name)
+    else:
+        return None
+    return LeftOut(f"not comparable to {scale.name}", (point,))
 
 
-def _why_no_figure(result: Result) -> str:
+def _why_no_figure(result: Result) -> LeftOut | None:
     unratable = why_unratable(result)
-    if not unratable and headline_of(result) is None:
-        return f"no energy was measured: {result.score.reason}"
-    return unratable
+    if unratable:
+        return LeftOut(unratable)
+    if headline_of(result) is None:
+        return LeftOut(f"no energy was measured: {result.score.reason}")
+    return None
 
 
 def _main_cohort(results: Sequence[Result]) -> list[Result]:
@@ -92,25 +128,27 @@ def _main_cohort(results: Sequence[Result]) -> list[Result]:
     return max(cohorts.values(), key=rank, default=[])
 
 
-def _why_not_in_cohort(result: Result, cohort: Sequence[Result]) -> str:
+def _cohort_departures(result: Result, cohort: Sequence[Result]) -> tuple[Departure, ...]:
     own, theirs = cohort_of(result), cohort_of(cohort[0])
-    if own is None or theirs is None or own == theirs:
-        return ""
+    if own is None or theirs is None:
+        return ()
     names = [name for name, condition in own.items() if condition != theirs[name]]
-    words = {
-        "precision": (result.model.dtype, cohort[0].model.dtype),
-        "batch size": (str(result.workload.batch_size), str(cohort[0].workload.batch_size)),
-        "device": (result.protocol.device, cohort[0].protocol.device),
-        "hardware": (_hardware(result), _hardware(cohort[0])),
-        "meter": (_metered(result), _metered(cohort[0])),
-    }
-    points = [
-        f"{name}: {words[name][0]} instead of {words[name][1]}"
-        if name in words
-        else f"other {name}"
+    mine, of_table = _shown(result), _shown(cohort[0])
+    return tuple(
+        Departure(name, mine.get(name, "another"), of_table.get(name, "that of the table"))
         for name in names
-    ]
-    return f"not comparable to the {len(cohort)} results of the table: {'; '.join(points)}"
+    )
+
+
+def _shown(result: Result) -> dict[str, str]:
+    """The conditions of a cohort that can be shown in a few words."""
+    return {
+        "precision": result.model.dtype,
+        "batch size": str(result.workload.batch_size),
+        "device": result.protocol.device,
+        "hardware": _hardware(result),
+        "meter": _metered(result),
+    }
 
 
 def _hardware(result: Result) -> str:

@@ -8,44 +8,82 @@ them alone. A model's rows in one official file stay together: the published sta
 them, so an official file alone keeps every one of its published stars.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 from energyscore.base.text import one_line
 from energyscore.base.units import WH_PER_KWH, format_wh
-from energyscore.judge.comparable import official_departures, why_left_out, why_official_left_out
+from energyscore.judge.comparable import (
+    LeftOut,
+    official_departures,
+    why_left_out,
+    why_official_left_out,
+)
 from energyscore.judge.footprint import Site
-from energyscore.judge.headline import headline_of
-from energyscore.judge.official import Published
+from energyscore.judge.headline import Basis, headline_of
+from energyscore.judge.official import Published, PublishedRow
 from energyscore.judge.rating import Kind
-from energyscore.judge.stars import BANDS, inner_edges, stars_for
+from energyscore.judge.stars import stars_for
 from energyscore.protocol.scales import Scale
 from energyscore.results.names import tell_apart
 from energyscore.results.result import Result
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+Status: TypeAlias = Literal["ranked", "unrated", "duplicate", "left_out"]
 
-    Array: TypeAlias = np.ndarray[Any, Any]
-    Columns: TypeAlias = dict[str, Array]
 
-RANKED, UNRATED, DUPLICATE, LEFT_OUT = "ranked", "unrated", "duplicate", "left_out"
-OFFICIAL, OURS = "official", "result"
-SAME_FIGURE = "of the file that comes later, with the same figure"
-_NUMBERS = (
-    *("stars", "published_stars", "energy_wh", "energy_kwh", "ci95_low_wh", "ci95_high_wh"),
-    *("runs", "line", "reference_stars"),
-)
-_WORDS = (
-    *("model", "revision", "status", "basis", "estimated", "method", "hardware", "date"),
-    *("official", "cautions", "source", "file", "reason"),
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardRow:
+    """One model in a table, or a row that was set aside; None where something is not known.
+
+    The fields down to `reason` are those of the JSON and CSV, in their order.
+
+    Attributes:
+        status: what became of the row.
+        basis: what was metered.
+        official: whether it was measured as official rows are.
+        cautions: messages of the result.
+        source: where it is from.
+        file: the file's path as it was given.
+        line: the line in an official file.
+        reason: why it is not ranked; empty where it is.
+        kwh_per_1k_queries: as in the official file.
+        reference_stars: of an official result by the bands of the reference.
+        left_out: why it may not stand in the table.
+        replaced_by: the row of the same model that stands there instead.
+    """
+
+    model: str
+    revision: str | None = None
+    status: Status = "ranked"
+    stars: int | None = None
+    published_stars: int | None = None
+    wh_per_1k_queries: float | None
+    ci95_low: float | None = None
+    ci95_high: float | None = None
+    basis: Basis | None
+    estimated: bool | None
+    method: str | None = None
+    runs: int | None = None
+    hardware: str
+    date: str | None = None
+    official: bool
+    co2_g_per_1k_queries: float | None
+    cost_per_1k_queries: float | None
+    cautions: tuple[str, ...] = ()
+    source: Literal["official", "result"]
+    file: str
+    line: int | None = None
+    reason: str = ""
+
+    kwh_per_1k_queries: float | None
+    reference_stars: int | None = None
+    left_out: LeftOut | None = None
+    replaced_by: "BoardRow | None" = None
 
 
 @dataclass(frozen=True)
-class Table:
+class BoardTable:
     """One task, size class and mode of reasoning.
 
     Attributes:
@@ -56,11 +94,8 @@ class Table:
         kind: which of the two.
         low_wh: the least energy of it, in Wh per 1,000 queries; None without a range.
         high_wh: the greatest.
-        rows: a row each in the order of the sources, those that are not ranked too. `status` says
-            what became of a row, `reason` why; `cautions` are a result's messages; figures are in
-            Wh and kWh per 1,000 queries; NaN and None stand for what is not known.
-            `reference_stars` are those that an official result has by the reference's bands.
-        reference: the name of that reference.
+        rows: in the order of the sources, with those that were set aside.
+        reference: the name of the reference that `reference_stars` stand on.
     """
 
     task: str
@@ -70,33 +105,44 @@ class Table:
     kind: Kind
     low_wh: float | None
     high_wh: float | None
-    rows: "pd.DataFrame"
+    rows: Sequence[BoardRow]
     reference: str
 
-    def ranking(self) -> "pd.DataFrame":
+    def ranking(self) -> list[BoardRow]:
         """The rows that stand in the table, from least energy to most."""
-        standing = self.rows[self.rows["status"].isin((RANKED, UNRATED))]
-        return standing.sort_values("energy_wh", kind="stable")
+        standing = (row for row in self.rows if row.status in ("ranked", "unrated"))
+        return sorted(standing, key=lambda row: row.wh_per_1k_queries or 0)
 
-    def set_aside(self, status: str) -> "pd.DataFrame":
+    def of_status(self, status: Status) -> list[BoardRow]:
         """The rows of that status, in the order of the sources."""
-        return self.rows[self.rows["status"] == status]
+        return [row for row in self.rows if row.status == status]
 
 
 @dataclass(frozen=True)
 class Leaderboard:
     """All tables, and where their energy would be drawn, if CO2 or cost were asked for."""
 
-    tables: Sequence[Table]
+    tables: Sequence[BoardTable]
     site: Site | None = None
 
 
 @dataclass
-class _Group:
-    """The sources of one table: rows of official files, and results."""
+class _Sources:
+    """What one table is made of, each with its file."""
 
-    official: "list[tuple[str, pd.DataFrame]]" = field(default_factory=list)
+    official: list[tuple[str, PublishedRow]] = field(default_factory=list)
     results: list[tuple[str, Result]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """How tables are made; the fields are the arguments of `build`."""
+
+    reference: Scale
+    scale: Scale | None
+    every: bool
+    official_only: bool
+    site: Site
 
 
 def build(
@@ -120,154 +166,134 @@ def build(
         official_only: leave out what was not measured as official rows are.
         site: where the energy would be drawn.
     """
-    groups: dict[tuple[str, str, str], _Group] = {}
+    sources: dict[tuple[str, str, str], _Sources] = {}
     for table in published:
-        for size, rows in table.rows.groupby("model_class", sort=False):
-            key = (table.task, str(size), "")
-            groups.setdefault(key, _Group()).official.append((table.file, rows))
+        for row in table.rows:
+            key = (table.task, row.model_class, "")
+            sources.setdefault(key, _Sources()).official.append((table.file, row))
     for file, result in results:
         key = (result.task.id, result.model.model_class or "", result.mode or "")
-        groups.setdefault(key, _Group()).results.append((file, result))
-    rules = _Rules(reference, scale, every, official_only)
-    tables = [_table(key, groups[key], rules) for key in sorted(groups)]
-    return Leaderboard(tables, site)
+        sources.setdefault(key, _Sources()).results.append((file, result))
+    how = _Builder(reference, scale, every, official_only, site or Site())
+    return Leaderboard([_table(key, sources[key], how) for key in sorted(sources)], site)
 
 
-def stars_of(energies: "Array", low: float, high: float) -> "Array":
-    """`stars_for` of many energies at once."""
-    import numpy as np
-
-    # The place of the first edge that is not below the energy is the number of its band.
-    return BANDS - np.searchsorted(inner_edges(low, high), energies, side="left")
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """How tables are made; the fields are the arguments of `build`."""
-
-    reference: Scale
-    scale: Scale | None
-    every: bool
-    official_only: bool
-
-
-def _table(key: tuple[str, str, str], group: _Group, rules: _Rules) -> Table:
-    task, size, mode = key
+def _table(key: tuple[str, str, str], sources: _Sources, how: _Builder) -> BoardTable:
+    task, size, mode = key[0], key[1] or None, key[2] or None
     # In this order a later row of a model replaces an earlier one: results replace official rows.
-    group.results.sort(key=lambda entry: entry[1].created_at)
-    scale = rules.scale
-    columns = _columns(group, rules, (task, size or None))
-    if not rules.every:
-        _set_duplicates_aside(columns)
-    ranked, energy_wh = columns["status"] == RANKED, columns["energy_wh"]
-    models = len(set(columns["model"][ranked].tolist()))
-    low = high = None
-    band = scale.band(task, size or None) if scale else None
+    sources.results.sort(key=lambda entry: entry[1].created_at)
+    rows = [*_official_rows(sources, how, task, size), *_result_rows(sources, how)]
+    if not how.every:
+        rows = _without_duplicates(rows)
+    band = how.scale.band(task, size) if how.scale else None
+    ranked = [row for row in rows if row.status == "ranked"]
+    figures = [row.wh_per_1k_queries for row in ranked if row.wh_per_1k_queries is not None]
+    low, high = (min(figures), max(figures)) if figures else (None, None)
     if band is not None:
         low, high = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
-    elif ranked.any():
-        low, high = float(energy_wh[ranked].min()), float(energy_wh[ranked].max())
-    why = ""
-    if band is None and _is_as_published(columns, ranked):
-        pass  # a range of nothing is five stars by the official rule, and so it is published
-    elif band is None and models < 2:
-        why = "stars are relative: at least two comparable models are needed"
-    elif low == high:
-        why = "stars are relative: all comparable rows have the same energy"
+    why = _why_no_stars(ranked, same=low == high) if band is None else ""
+    return BoardTable(
+        task,
+        size,
+        mode,
+        relative_to=how.scale.name if how.scale else f"cohort of {len(ranked)}",
+        kind="reference" if how.scale else "cohort",
+        low_wh=low,
+        high_wh=high,
+        rows=[_rated(row, low, high, why) for row in rows],
+        reference=how.reference.name,
+    )
+
+
+def _why_no_stars(ranked: Sequence[BoardRow], *, same: bool) -> str:
+    """Why the rows of a table cannot be rated against each other; empty where they can."""
+    if ranked and all(row.published_stars is not None for row in ranked):
+        return ""  # a range of nothing is five stars by the official rule, and so it is published
+    if len({row.model for row in ranked}) < 2:
+        return "stars are relative: at least two comparable models are needed"
+    return "stars are relative: all comparable rows have the same energy" if same else ""
+
+
+def _rated(row: BoardRow, low: float | None, high: float | None, why: str) -> BoardRow:
+    energy_wh = row.wh_per_1k_queries
+    if row.status != "ranked" or energy_wh is None or low is None or high is None:
+        return row
     if why:
-        columns["status"][ranked], columns["reason"][ranked] = UNRATED, why
-    elif low is not None and high is not None:
-        columns["stars"][ranked] = stars_of(energy_wh[ranked], low, high)
-    name = scale.name if scale else f"cohort of {int(ranked.sum())}"
-    kind: Kind = "reference" if scale else "cohort"
-    frame = _frame(columns)
-    return Table(
-        task, size or None, mode or None, name, kind, low, high, frame, rules.reference.name
-    )
+        return replace(row, status="unrated", reason=why)
+    return replace(row, stars=stars_for(energy_wh, low, high))
 
 
-def _is_as_published(columns: "Columns", ranked: "Array") -> bool:
-    """Whether all rows that stand in a table are official ones with stars."""
-    import numpy as np
-
-    official = columns["source"][ranked] == OFFICIAL
-    known = ~np.isnan(columns["published_stars"][ranked])
-    return bool(ranked.any() and official.all() and known.all())
-
-
-def _columns(group: _Group, rules: _Rules, band: tuple[str, str | None]) -> "Columns":
-    """The rows of all sources, by column; those that may not stand in the table say why."""
-    reference, scale = rules.reference, rules.scale
-    parts = [_official_rows(file, rows, reference) for file, rows in group.official]
-    if scale is not None:
-        for part in parts:
-            part["reason"][:] = why_official_left_out(reference, scale, *band)
-    reasons = why_left_out(
-        [result for _, result in group.results],
-        reference,
-        scale,
-        official_protocol=rules.official_only or (scale is None and bool(group.official)),
-    )
-    parts.append(_result_rows(group.results, reasons, reference, every=rules.every))
-    import numpy as np
-
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    columns["status"][columns["reason"] != ""] = LEFT_OUT
-    return columns
+def _official_rows(
+    sources: _Sources, how: _Builder, task: str, size: str | None
+) -> Iterator[BoardRow]:
+    left_out = None
+    if how.scale is not None:
+        left_out = why_official_left_out(how.reference, how.scale, task, size)
+    for file, row in sources.official:
+        yield BoardRow(
+            model=row.model,
+            status="left_out" if left_out else "ranked",
+            published_stars=row.stars,
+            wh_per_1k_queries=row.energy_wh,
+            basis="gpu",
+            estimated=False,
+            hardware=how.reference.gpu,
+            official=True,
+            co2_g_per_1k_queries=how.site.co2_g(row.energy_wh),
+            cost_per_1k_queries=how.site.cost(row.energy_wh),
+            source="official",
+            file=file,
+            line=row.line,
+            reason=str(left_out or ""),
+            kwh_per_1k_queries=row.energy_kwh,
+            left_out=left_out,
+        )
 
 
-def _official_rows(file: str, rows: "pd.DataFrame", reference: Scale) -> "Columns":
-    columns = _empty(len(rows))
-    for name in ("published_stars", "energy_wh", "energy_kwh", "line"):
-        columns[name][:] = rows[name].to_numpy()
-    columns["model"][:] = rows["model"].to_numpy(dtype=object)
-    columns["basis"][:], columns["estimated"][:], columns["official"][:] = "gpu", False, True
-    columns["hardware"][:] = reference.gpu
-    columns["source"][:], columns["file"][:] = OFFICIAL, file
-    return columns
+def _result_rows(sources: _Sources, how: _Builder) -> Iterator[BoardRow]:
+    results = [result for _, result in sources.results]
+    by_protocol = how.official_only or (how.scale is None and bool(sources.official))
+    reasons = why_left_out(results, how.reference, how.scale, official_protocol=by_protocol)
+    names = _names(results, every=how.every)
+    for (file, result), left_out, name in zip(sources.results, reasons, names, strict=True):
+        headline = headline_of(result)
+        energy_wh = headline.energy_wh if headline else None
+        low, high = (headline.ci95 if headline else None) or (None, None)
+        official = bool(
+            headline and headline.basis == "gpu" and not official_departures(result, how.reference)
+        )
+        yield BoardRow(
+            model=name,
+            revision=result.model.revision,
+            status="left_out" if left_out else "ranked",
+            wh_per_1k_queries=energy_wh,
+            ci95_low=low,
+            ci95_high=high,
+            basis=headline.basis if headline else None,
+            estimated=headline.estimated if headline else None,
+            method=headline.method if headline else None,
+            runs=result.score.runs,
+            hardware=result.hardware,
+            date=result.created_at,
+            official=official,
+            co2_g_per_1k_queries=how.site.co2_g(energy_wh),
+            cost_per_1k_queries=how.site.cost(energy_wh),
+            cautions=tuple(caution.message for caution in result.cautions),
+            source="result",
+            file=file,
+            reason=str(left_out or ""),
+            kwh_per_1k_queries=energy_wh / WH_PER_KWH if energy_wh else None,
+            reference_stars=_stars_alone(result, energy_wh, how.reference) if official else None,
+            left_out=left_out,
+        )
 
 
-def _result_rows(
-    results: Sequence[tuple[str, Result]],
-    reasons: Sequence[str],
-    reference: Scale,
-    *,
-    every: bool,
-) -> "Columns":
-    columns = _empty(len(results))
-    names = _names([result for _, result in results], every=every)
-    for row, ((file, result), reason, name) in enumerate(zip(results, reasons, names, strict=True)):
-        headline, score = headline_of(result), result.score
-        on_gpu = headline is not None and headline.basis == "gpu"
-        low, high = (headline and headline.ci95) or (None, None)
-        official = on_gpu and not official_departures(result, reference)
-        fields: dict[str, Any] = {
-            "model": name,
-            "revision": result.model.revision,
-            "ci95_low_wh": low,
-            "ci95_high_wh": high,
-            "runs": score.runs,
-            "official": official,
-            "method": headline and headline.method,
-            "hardware": result.hardware,
-            "date": result.created_at,
-            "cautions": tuple(caution.message for caution in result.cautions) or None,
-            "source": OURS,
-            "file": file,
-            "reason": reason,
-        }
-        if headline is not None:
-            fields["energy_wh"], fields["basis"] = headline.energy_wh, headline.basis
-            fields["estimated"] = headline.estimated
-            fields["energy_kwh"] = headline.energy_wh / WH_PER_KWH
-            band = reference.band(result.task.scale_task, result.model.model_class)
-            if official and band is not None:
-                fields["reference_stars"] = stars_for(
-                    headline.energy_wh, band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
-                )
-        for field_name, value in fields.items():
-            columns[field_name][row] = value
-    return columns
+def _stars_alone(result: Result, energy_wh: float | None, reference: Scale) -> int | None:
+    """The stars of an official result by the bands of the reference."""
+    band = reference.band(result.task.scale_task, result.model.model_class)
+    if band is None or energy_wh is None:
+        return None
+    return stars_for(energy_wh, band.min_wh_per_1k_queries, band.max_wh_per_1k_queries)
 
 
 def _names(results: Sequence[Result], *, every: bool) -> list[str]:
@@ -275,73 +301,44 @@ def _names(results: Sequence[Result], *, every: bool) -> list[str]:
 
     Revisions of a model on the hub replace one another, and need telling apart only where all stay.
     """
-    models = [
-        (
-            f"{one_line(model.id) or 'unnamed'} (random weights)"
-            if model.weights == "random" and model.source != "builtin"
-            else one_line(model.id) or "unnamed",
-            model.revision if every or model.source == "local" else None,
-        )
-        for model in (result.model for result in results)
-    ]
+    models = []
+    for model in (result.model for result in results):
+        name = one_line(model.id) or "unnamed"
+        if model.weights == "random" and model.source != "builtin":
+            name += " (random weights)"
+        models.append((name, model.revision if every or model.source == "local" else None))
     return tell_apart(models)
 
 
-def _empty(rows: int) -> "Columns":
-    """Columns in which nothing is known yet."""
-    import numpy as np
-
-    columns: Columns = {
-        **{name: np.full(rows, None, dtype=object) for name in _WORDS},
-        **{name: np.full(rows, np.nan) for name in _NUMBERS},
-    }
-    columns["status"][:], columns["reason"][:] = RANKED, ""
-    return columns
-
-
-def _frame(columns: "Columns") -> "pd.DataFrame":
-    import pandas as pd
-
-    # As they are: pandas 3 would make text of its own of columns of objects.
-    return pd.DataFrame(
-        {name: pd.Series(values, dtype=values.dtype) for name, values in columns.items()}
-    )
-
-
-def _set_duplicates_aside(columns: "Columns") -> None:
+def _without_duplicates(rows: Sequence[BoardRow]) -> list[BoardRow]:
     """Keep the last row of each model, and say of the others why.
 
     With a row of an official file all rows of the model in that file stay.
     """
-    import numpy as np
-    import pandas as pd
-
-    live = np.flatnonzero(columns["status"] == RANKED)
-    codes, models = pd.factorize(columns["model"][live])
-    last = np.empty(len(models), dtype=np.int64)
-    last[codes] = live  # of several rows of a model the last one stays
-    kept = last[codes]
-    source, file = columns["source"], columns["file"]
-    together = (source[kept] == OFFICIAL) & (file[live] == file[kept])
-    replaced = (live != kept) & ~together
-    rows, by = live[replaced], kept[replaced]
-    columns["status"][rows] = DUPLICATE
-    columns["reason"][rows] = np.array(
-        [_why_replaced(columns, row, other) for row, other in zip(rows, by, strict=True)],
-        dtype=object,
-    )
+    kept = {row.model: row for row in rows if row.status == "ranked"}
+    return [
+        row
+        if row.status != "ranked" or _stay_together(row, kept[row.model])
+        else replace(
+            row,
+            status="duplicate",
+            reason=_why_replaced(row, kept[row.model]),
+            replaced_by=kept[row.model],
+        )
+        for row in rows
+    ]
 
 
-def _why_replaced(columns: "Columns", row: int, kept: int) -> str:
-    file, energy_wh, line = columns["file"], columns["energy_wh"], columns["line"]
-    official = columns["source"][kept] == OFFICIAL
-    where = f"{file[kept]}, line {line[kept]:.0f}" if official else str(file[kept])
-    if not official and columns["source"][row] == OFFICIAL:
+def _stay_together(row: BoardRow, kept: BoardRow) -> bool:
+    return row is kept or (row.source == kept.source == "official" and row.file == kept.file)
+
+
+def _why_replaced(row: BoardRow, kept: BoardRow) -> str:
+    where, why = kept.file, f"newer, of {kept.date}"
+    if kept.source == "official":
+        where += f", line {kept.line}"
+        same = row.wh_per_1k_queries == kept.wh_per_1k_queries
+        why = "of the file that comes later" + (", with the same figure" if same else "")
+    elif row.source == "official":
         why = "measured here, with its runs"
-    elif not official:
-        why = f"newer, of {columns['date'][kept]}"
-    elif energy_wh[row] == energy_wh[kept]:
-        why = SAME_FIGURE
-    else:
-        why = "of the file that comes later"
-    return f"kept: {where}, {format_wh(energy_wh[kept])}: {why}"
+    return f"kept: {where}, {format_wh(kept.wh_per_1k_queries or 0)}: {why}"

@@ -2,6 +2,7 @@
 
 import math
 import re
+import statistics
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,14 +201,17 @@ def _doubts(table: Published, reference: Scale) -> Iterator[str]:
     """What is odd about a file and yet no error."""
     if table.unused:
         yield f"caution: {table.file}: columns that are not used: {', '.join(table.unused)}."
-    for size, rows in table.rows.groupby("model_class", sort=False):
-        band = reference.band(table.task, str(size) or None)
+    figures: dict[str, list[float]] = {}
+    for row in table.rows:
+        figures.setdefault(row.model_class, []).append(row.energy_wh)
+    for size, energies_wh in figures.items():
+        band = reference.band(table.task, size or None)
         if band is None:
             continue
         usual = math.sqrt(band.min_wh_per_1k_queries * band.max_wh_per_1k_queries)
-        middle = float(rows["energy_wh"].median())
+        middle = statistics.median(energies_wh)
         if not 1 / _FACTOR < middle / usual < _FACTOR:
-            of_class = f" of class {size!s}" if size else ""
+            of_class = f" of class {size}" if size else ""
             yield (
                 f"caution: {table.file}: half of its models{of_class} take "
                 f"{'over' if middle > usual else 'under'} {format_wh(middle)}, where those of "

@@ -2,66 +2,65 @@
 
 The energy is in kWh per 1,000 queries, the score is the published stars. Files in circulation
 also have an unnamed index column, `a` for `A`, and models that occur twice. Whatever else is
-wrong in one is refused with the file and the line: a row that is skipped or guessed at would
-move the stars of all others.
+wrong in one is refused with the file and the line: a row that is left out or guessed would move
+the stars of all others.
 """
 
 import codecs
 import csv
-import gc
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import NoReturn
 
 from energyscore.base.errors import ResultError, did_you_mean
 from energyscore.base.files import shown_path
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 COLUMNS = ("model", "total_gpu_energy", "energy_score")
 CLASS = "class"
-MAX_BYTES = 512 * 2**20
-_CHUNK = 1_000  # rows
+MAX_BYTES = 128 * 2**20
 _LONGEST = 1000  # characters of a model's name
 _MAX_KWH = 1e12  # as in results: nothing takes a power station's
-_DIGITS = frozenset("0123456789.eE+-")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:e([+-]?\d{1,9}))?", re.ASCII | re.IGNORECASE)
+_STARS = re.compile(r"([1-5])(\.0+)?", re.ASCII)
 _INDEX = re.compile(r"|unnamed: \d+")
-_STARS = {text: float(stars) for stars in range(1, 6) for text in (str(stars), f"{stars}.0")}
-_STARS[""] = float("nan")  # a newcomer's are to be computed
-_STARS_LONG = re.compile(r"^([1-5])\.0+$", re.ASCII)
 _CLASSES = ("A", "B", "C")
 _OURS = {
     "csv_version": "Name the JSON files of the results, or their folder, instead.",
     "leaderboard_version": "`--format official` writes files that can be read again.",
 }
 
-_Meaning = TypeVar("_Meaning")
-Lines: TypeAlias = Sequence[int]
+
+@dataclass(frozen=True, slots=True)
+class PublishedRow:
+    """One line of an official file.
+
+    Attributes:
+        model: its name.
+        energy_kwh: per 1,000 queries, as in the file.
+        energy_wh: the same decimal figure in Wh.
+        stars: as published; None for a newcomer, whose stars are to be computed.
+        model_class: size class; empty where the task has none.
+        line: number of the line.
+    """
+
+    model: str
+    energy_kwh: float
+    energy_wh: float
+    stars: int | None
+    model_class: str
+    line: int
 
 
 @dataclass(frozen=True)
 class Published:
-    """The rows of one official file.
-
-    Attributes:
-        file: its path, as it was given.
-        task: the task that it is of.
-        rows: a row a line, in the file's order: `model`, `energy_kwh` and `energy_wh` (per 1,000
-            queries), `published_stars` (NaN where there are none yet), `model_class` (empty where
-            the task has none), `line`.
-        unused: columns that were not read.
-    """
+    """One official file: its path as it was given, its rows, and the columns that were not read."""
 
     file: str
     task: str
-    rows: "pd.DataFrame"
+    rows: Sequence[PublishedRow]
     unused: tuple[str, ...]
 
 
@@ -97,150 +96,67 @@ def read_published(path: Path, task: str, classes: Sequence[str] = ()) -> Publis
     Raises:
         ResultError: when it cannot be read, or a line is wrong; it names the file and the line.
     """
-    import numpy as np
-    import pandas as pd
-
-    cells = _read(path, needs_class=bool(classes))
-    columns, where = cells.columns, _Where(path, cells.lines)
-    models = [cell.strip() for cell in columns["model"]]
-    _check_models(where, models)
-    energy_kwh, energy_wh = _energies(where, columns["total_gpu_energy"])
-    stars = _words(where, "energy_score", columns["energy_score"], _STARS, "1 to 5 stars")
-    sizes = [""] * len(models)
-    if CLASS in columns and (classes or any(columns[CLASS])):
-        names = {word: name for name in classes or _CLASSES for word in (name, name.lower())}
-        sizes = _words(where, CLASS, columns[CLASS], names, " or ".join(classes or _CLASSES))
-    frame = pd.DataFrame(
-        {
-            "model": pd.Series(models, dtype=object),
-            "energy_kwh": np.array(energy_kwh),
-            "energy_wh": np.array(energy_wh),
-            "published_stars": np.array(stars, dtype=float),
-            "model_class": pd.Series(sizes, dtype=object),
-            "line": np.array(cells.lines),
-        }
-    )
-    return Published(shown_path(path), task, frame, cells.unused)
+    lines = _lines(path, _text(path))
+    line, header = next(lines, (1, []))
+    if not header:
+        _refuse(path, 1, "there is no header.", f"A file begins with {_header()}.")
+    places, unused = _columns(path, line, header, needs_class=bool(classes))
+    table = list(lines)
+    if not table:
+        _refuse(path, line, "no model comes after the header.")
+    if CLASS in places and not classes:  # a column without a class in it says nothing
+        classes = _CLASSES if any(row[places[CLASS]].strip() for _, row in table) else ()
+    rows = [
+        _row(path, line, {name: row[place].strip() for name, place in places.items()}, classes)
+        for line, row in table
+    ]
+    return Published(shown_path(path), task, rows, unused)
 
 
-@dataclass(frozen=True)
-class _Where:
-    """Names the place of a row in an error."""
-
-    path: Path
-    lines: Lines
-
-    def wrong(self, row: int, what: str, remedy: str = "") -> ResultError:
-        return ResultError(f"{self.path}, line {self.lines[row]}: {what}", remedy)
+def _refuse(path: Path, line: int, what: str, remedy: str = "") -> NoReturn:
+    raise ResultError(f"{path}, line {line}: {what}", remedy)
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """The cells of the columns that are known, the line of each row, and the other columns."""
-
-    columns: Mapping[str, list[str]]
-    lines: list[int]
-    unused: tuple[str, ...]
-
-
-def _read(path: Path, *, needs_class: bool) -> _Cells:
-    """The file as text, of as many fields in each line as in the first."""
-    reader = None
+def _text(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise ResultError(
-                f"{path}, line 1: the file has {size / 2**20:,.0f} MiB; a leaderboard of up to "
-                f"{MAX_BYTES // 2**20} MiB is read.",
-                "Is it the right file?",
-            )
-        _check_encoding(path)
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = next((row for row in reader if any(cell.strip() for cell in row)), None)
-            if not header:
-                raise ResultError(
-                    f"{path}, line 1: there is no header.", f"A file begins with {_header()}."
-                )
-            line = reader.line_num
-            places, unused = _columns(path, header, line, needs_class=needs_class)
-            with _without_garbage_collection():
-                columns, lines = _gather(path, reader, places, len(header))
-    except UnicodeDecodeError as error:
-        raise ResultError(
-            f"{path}, line {_undecodable_line(path)}: it is not UTF-8 text.", "Save it as UTF-8."
-        ) from error
+            what = f"the file has {size / 2**20:,.0f} MiB; up to {MAX_BYTES // 2**20} MiB are read."
+            _refuse(path, 1, what, "Is it the right file?")
+        data = path.read_bytes()
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
-    except csv.Error as error:
-        line = reader.line_num if reader else 1
-        raise ResultError(f"{path}, line {line}: it is not CSV: {error}.") from error
-    if not lines:
-        raise ResultError(f"{path}, line {reader.line_num}: no model comes after the header.")
-    return _Cells(columns, lines, unused)
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Do not look for cycles among millions of lists of texts, which have none: half the time."""
-    enabled = gc.isenabled()
-    gc.disable()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4096]:
+        _refuse(path, 1, "it is UTF-16 or binary, not UTF-8 text.", "Save it as CSV in UTF-8.")
     try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _gather(
-    path: Path, reader: Any, places: Mapping[str, int], width: int
-) -> tuple[dict[str, list[str]], list[int]]:
-    """The columns, chunk by chunk: a list a row would take many times the memory."""
-    columns: dict[str, list[str]] = {name: [] for name in places}
-    lines: list[int] = []
-    before = reader.line_num
-    while chunk := list(islice(reader, _CHUNK)):
-        numbers = range(before + 1, before + 1 + len(chunk))
-        if reader.line_num - before != len(chunk):
-            broken = (any("\n" in cell or "\r" in cell for cell in row) for row in chunk)
-            line = next(line for line, found in zip(numbers, broken, strict=True) if found)
-            raise ResultError(
-                f"{path}, line {line}: a field goes on in the next line.", "Is a quote missing?"
-            )
-        before = reader.line_num
-        if {len(row) for row in chunk} - {0, width}:
-            line, row = next(
-                (line, row)
-                for line, row in zip(numbers, chunk, strict=True)
-                if len(row) not in (0, width)
-            )
-            raise ResultError(
-                f"{path}, line {line}: it has {len(row)} fields, the header has {width}.",
-                "A decimal comma, or a comma in a name that is not quoted, makes one more.",
-            )
-        lines += [line for line, row in zip(numbers, chunk, strict=True) if row]
-        by_field = list(zip(*filter(None, chunk), strict=True))
-        for name, place in places.items() if by_field else ():
-            columns[name] += by_field[place]
-    return columns, lines
-
-
-def _check_encoding(path: Path) -> None:
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in head:
-        raise ResultError(
-            f"{path}, line 1: it is UTF-16 or binary, not UTF-8 text.", "Save it as CSV in UTF-8."
-        )
-
-
-def _undecodable_line(path: Path) -> int:
-    data = path.read_bytes()
-    try:
-        data.decode()
+        return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        return data.count(b"\n", 0, error.start) + 1
-    return 1
+        line = data.count(b"\n", 0, error.start) + 1
+        _refuse(path, line, "it is not UTF-8 text.", "Save it as UTF-8.")
+
+
+def _lines(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """The header and the rows with their lines, each of as many fields as the header."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    width, before = 0, 0
+    try:
+        for row in reader:
+            line, before = before + 1, reader.line_num
+            if not row or (not width and not any(cell.strip() for cell in row)):
+                continue
+            if before != line:
+                _refuse(path, line, "a field goes on in the next line.", "Is a quote missing?")
+            width = width or len(row)
+            if len(row) != width:
+                _refuse(
+                    path,
+                    line,
+                    f"it has {len(row)} fields, the header has {width}.",
+                    "A decimal comma, or a comma in a name that is not quoted, makes one more.",
+                )
+            yield line, row
+    except csv.Error as error:
+        _refuse(path, reader.line_num, f"it is not CSV: {error}.")
 
 
 def _header() -> str:
@@ -248,91 +164,61 @@ def _header() -> str:
 
 
 def _columns(
-    path: Path, header: list[str], line: int, *, needs_class: bool
+    path: Path, line: int, header: list[str], *, needs_class: bool
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Where each column is, and the names of those that are not used."""
     known = (*COLUMNS, CLASS)
     names = [name.strip().lower() for name in header]
-    wrong = f"{path}, line {line}: "
-    ours = next((name for name in names if name in _OURS), None)
-    if ours:
-        raise ResultError(f"{wrong}these are results in a CSV of energyscore's own.", _OURS[ours])
-    twice = next((name for name in names if name in known and names.count(name) > 1), None)
-    if twice:
-        raise ResultError(f"{wrong}the column {twice} occurs twice.")
-    unused = tuple(name for name in names if name not in known and not _INDEX.fullmatch(name))
-    missing = [name for name in (*COLUMNS, *([CLASS] if needs_class else [])) if name not in names]
+    for name in names:
+        if name in _OURS:
+            _refuse(path, line, "these are results in a CSV of energyscore's own.", _OURS[name])
+        if name in known and names.count(name) > 1:
+            _refuse(path, line, f"the column {name} occurs twice.")
     if len(header) == 1 and re.search(r"[;\t|]", header[0]):
-        raise ResultError(f"{wrong}the columns are not separated.", "Separate them by commas.")
+        _refuse(path, line, "the columns are not separated.", "Separate them by commas.")
+    unused = tuple(name for name in names if name not in known and not _INDEX.fullmatch(name))
     for name in unused:
         remedy = did_you_mean(name, [column for column in known if column not in names])
         if remedy.startswith("Did"):
-            raise ResultError(f"{wrong}unknown column {name!r}.", remedy)
+            _refuse(path, line, f"unknown column {name!r}.", remedy)
+    missing = [name for name in (*COLUMNS, *([CLASS] if needs_class else [])) if name not in names]
     if missing:
         remedy = f"It begins with {_header()}."
         if missing == [CLASS]:
             remedy = "The task is rated by size class: add the column, with A, B or C in it."
-        raise ResultError(f"{wrong}no column {' and no column '.join(missing)}.", remedy)
+        _refuse(path, line, f"no column {' and no column '.join(missing)}.", remedy)
     return {name: names.index(name) for name in known if name in names}, unused
 
 
-def _check_models(where: _Where, models: list[str]) -> None:
-    """A name is there, and holds nothing that a terminal would act upon."""
-    if "" not in models and len(max(models, key=len)) <= _LONGEST and "".join(models).isprintable():
-        return
-    for row, model in enumerate(models):
-        if not model:
-            raise where.wrong(row, "model is empty.")
-        if len(model) > _LONGEST:
-            raise where.wrong(row, f"model has {len(model)} characters, {_LONGEST} are read.")
-        if not model.isprintable():
-            raise where.wrong(row, f"model {model[:80]!a} holds characters that cannot show.")
-
-
-def _energies(where: _Where, cells: Sequence[str]) -> tuple[list[float], list[float]]:
-    """Energies in kWh and in Wh; the latter as exactly as the decimal figure in the file."""
-    texts = [cell.strip() for cell in cells]
-    try:
-        # Of what `float` takes, these characters leave numbers only: no nan, no 1_000.
-        numbers = [float(text) for text in texts] if _DIGITS.issuperset("".join(texts)) else []
-    except ValueError:
-        numbers = []
-    if not numbers or min(numbers) <= 0 or max(numbers) >= _MAX_KWH:
-        raise _wrong_energy(where, texts)
-    energy_wh = [
-        float(Decimal(text).scaleb(3)) if "e" in text or "E" in text else float(text + "e3")
-        for text in texts
-    ]
-    return numbers, energy_wh
-
-
-def _wrong_energy(where: _Where, texts: list[str]) -> ResultError:
-    """The first energy that is none."""
-    for row, text in enumerate(texts):
-        if not text:
-            return where.wrong(row, "total_gpu_energy is empty.", "Leave the model out.")
-        if not _NUMBER.fullmatch(text):
-            what = f"total_gpu_energy is {_shown(text)}, not a number."
-            return where.wrong(row, what, "Give kWh per 1,000 queries, with a decimal point.")
-        if not 0 < float(text) < _MAX_KWH:
-            what = f"total_gpu_energy is {_shown(text)}: no model takes that."
-            return where.wrong(row, what, "What was not measured is left out, never 0.")
-    raise AssertionError("unreachable: one of them was found to be wrong")
-
-
-def _words(
-    where: _Where, column: str, cells: Sequence[str], meaning: Mapping[str, _Meaning], wanted: str
-) -> list[_Meaning]:
-    """What the words of a column mean."""
-    try:
-        return [meaning[cell] for cell in cells]
-    except KeyError:
-        words = [_STARS_LONG.sub(r"\1", cell.strip()) for cell in cells]
-    for row, word in enumerate(words):
-        if word not in meaning:
-            what = f"is {_shown(word)}" if word else "is empty"
-            raise where.wrong(row, f"{column} {what}.", f"Give {wanted}.")
-    return [meaning[word] for word in words]
+def _row(path: Path, line: int, cells: Mapping[str, str], classes: Sequence[str]) -> PublishedRow:
+    model, energy, score = (cells[name] for name in COLUMNS)
+    if not model:
+        _refuse(path, line, "model is empty.")
+    if len(model) > _LONGEST:
+        _refuse(path, line, f"model has {len(model)} characters, {_LONGEST} are read.")
+    if not model.isprintable():
+        _refuse(path, line, f"model {model[:80]!a} holds characters that cannot show.")
+    if not energy:
+        _refuse(path, line, "total_gpu_energy is empty.", "Leave the model out.")
+    number = _NUMBER.fullmatch(energy)
+    if number is None:
+        what = f"total_gpu_energy is {_shown(energy)}, not a number."
+        _refuse(path, line, what, "Give kWh per 1,000 queries, with a decimal point.")
+    energy_kwh = float(energy)
+    if not 0 < energy_kwh < _MAX_KWH:
+        what = f"total_gpu_energy is {_shown(energy)}: no model takes that."
+        _refuse(path, line, what, "What was not measured is left out, never 0.")
+    stars = _STARS.fullmatch(score)
+    if score and stars is None:
+        _refuse(path, line, f"energy_score is {_shown(score)}.", "Give 1 to 5 stars.")
+    written = cells[CLASS] if classes else ""
+    size = {name.lower(): name for name in classes}.get(written.lower(), "")
+    if classes and not size:
+        what = f"class is {_shown(written)}." if written else "class is empty."
+        _refuse(path, line, what, f"Give {' or '.join(classes)}.")
+    # The decimal figure a thousandfold, without a rounding in between.
+    energy_wh = float(f"{number[1]}e{int(number[2] or 0) + 3}")
+    return PublishedRow(model, energy_kwh, energy_wh, stars and int(stars[1]), size, line)
 
 
 def _shown(text: str) -> str:

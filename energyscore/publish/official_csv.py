@@ -4,7 +4,7 @@ import csv
 import io
 
 from energyscore.base.errors import ResultError
-from energyscore.judge.leaderboard import RANKED, Leaderboard, Table
+from energyscore.judge.leaderboard import BoardTable, Leaderboard
 from energyscore.judge.official import CLASS, COLUMNS
 
 
@@ -19,14 +19,14 @@ def to_official(board: Leaderboard) -> dict[str, bytes]:
         ResultError: when a task has several modes of reasoning, which the format cannot tell
             apart.
     """
-    tables: dict[str, list[Table]] = {}
+    tables: dict[str, list[BoardTable]] = {}
     for table in board.tables:
-        if (table.rows["status"] == RANKED).any():
+        if table.of_status("ranked"):
             tables.setdefault(table.task, []).append(table)
     return {task: _file(task, of_task) for task, of_task in tables.items()}
 
 
-def _file(task: str, tables: list[Table]) -> bytes:
+def _file(task: str, tables: list[BoardTable]) -> bytes:
     modes = sorted({table.reasoning or "not stated" for table in tables})
     if len(modes) > 1:
         raise ResultError(
@@ -39,13 +39,7 @@ def _file(task: str, tables: list[Table]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*COLUMNS, CLASS) if classes else COLUMNS)
     for table in tables:
-        rows = table.set_aside(RANKED)
-        columns = [
-            rows["model"].tolist(),
-            rows["energy_kwh"].tolist(),
-            rows["stars"].astype(int).tolist(),
-        ]
-        if classes:
-            columns.append([table.model_class or ""] * len(rows))
-        writer.writerows(zip(*columns, strict=True))
+        size = [table.model_class or ""] if classes else []
+        for row in table.of_status("ranked"):
+            writer.writerow([row.model, row.kwh_per_1k_queries, row.stars, *size])
     return text.getvalue().encode()

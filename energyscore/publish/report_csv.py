@@ -1,12 +1,10 @@
 """Rated results as CSV: fixed, versioned columns; empty where there is no figure."""
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, get_args
 
-from energyscore.base.text import csv_text
+from energyscore.base.text import csv_table
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
 from energyscore.judge.rating import RatedResult, Rating, Report
 from energyscore.protocol.task import Phase
@@ -132,22 +130,6 @@ COLUMNS: dict[str, _Value] = {
 
 def to_csv(report: Report) -> bytes:
     """A header and one row a result, as UTF-8 with plain line ends."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
     multiples = multiples_of([entry.result for entry in report])
-    for entry, multiple in zip(report, multiples, strict=True):
-        row = _Row(entry, multiple)
-        writer.writerow([_cell(value(row)) for value in COLUMNS.values()])
-    return text.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    """A spreadsheet must not take a name for a formula, nor a missing figure for 0."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return repr(value)
-    return csv_text(value) if isinstance(value, str) else str(value)
+    rows = (_Row(entry, multiple) for entry, multiple in zip(report, multiples, strict=True))
+    return csv_table(COLUMNS, ([value(row) for value in COLUMNS.values()] for row in rows))

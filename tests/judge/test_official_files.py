@@ -18,14 +18,13 @@ def read(tmp_path, content, classes=()):
 
 
 def rows_of(table):
-    names = ("model", "energy_kwh", "published_stars", "model_class", "line")
-    return [tuple(row) for row in table.rows[list(names)].itertuples(index=False)]
+    return [(row.model, row.energy_kwh, row.stars, row.model_class, row.line) for row in table.rows]
 
 
 def test_a_file_is_read_as_it_is_published(tmp_path):
     table = read(tmp_path, f"{HEADER}\r\norg/a,0.019010862,2\r\norg/b,5.54E-05,5")
     assert rows_of(table) == [("org/a", 0.019010862, 2, "", 2), ("org/b", 5.54e-05, 5, "", 3)]
-    assert table.rows["energy_wh"].tolist() == [19.010862, 0.0554]
+    assert [row.energy_wh for row in table.rows] == [19.010862, 0.0554]
     assert table.unused == ()
 
 
@@ -49,12 +48,12 @@ def test_watt_hours_are_the_decimal_figure_times_a_thousand(tmp_path):
     lines = "\n".join(f"org/{place},{figure},5" for place, figure in enumerate(figures))
     table = read(tmp_path, f"{HEADER}\n{lines}\n")
     expected = [1.313333, 100.0, 3.3e-4, 12345600.0, 300.00000000000004, 7000.0]
-    assert table.rows["energy_wh"].tolist() == expected
+    assert [row.energy_wh for row in table.rows] == expected
 
 
 def test_a_class_column_without_a_class_in_it_is_none(tmp_path):
     table = read(tmp_path, f"{HEADER},class\norg/a,1,1,\norg/b,2,1,\n")
-    assert set(table.rows["model_class"]) == {""}
+    assert {row.model_class for row in table.rows} == {""}
 
 
 def test_columns_that_are_not_used_are_named(tmp_path):
@@ -176,7 +175,7 @@ def test_in_a_folder_only_official_files_are_taken_for_one(tmp_path, head, offic
 
 def test_a_newcomer_has_no_stars_yet(tmp_path):
     table = read(tmp_path, f"{HEADER}\norg/a,1,5\norg/b,2,\norg/c,3, \n")
-    assert table.rows["published_stars"].fillna(0).tolist() == [5, 0, 0]
+    assert [row.stars for row in table.rows] == [5, None, None]
 
 
 def test_blank_lines_may_come_before_the_header(tmp_path):
