@@ -9,7 +9,7 @@ import typer
 from energyscore.cli.choices import Format
 
 if TYPE_CHECKING:
-    from energyscore.verify.findings import Verdict
+    from energyscore.verify.findings import Verification
 
 
 def verify(
@@ -54,7 +54,7 @@ def _read(file: Path, most: int) -> bytes:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def _show(file: Path, verdict: "Verdict") -> None:
+def _show(file: Path, verdict: "Verification") -> None:
     from energyscore.cli.console import message_console, show_table
 
     show_table("", ("check", "", "of", "what was found"), _rows(verdict))
@@ -67,7 +67,7 @@ def _show(file: Path, verdict: "Verdict") -> None:
     )
 
 
-def _rows(verdict: "Verdict") -> list[tuple[str, str, str, str]]:
+def _rows(verdict: "Verification") -> list[tuple[str, str, str, str]]:
     """One row for all results that a check holds for, or has nothing of; one for each problem."""
     rows = []
     for check in dict.fromkeys(one.check for one in verdict.findings):

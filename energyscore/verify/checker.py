@@ -2,16 +2,33 @@
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from energyscore.base.errors import ResultError
-from energyscore.results.result import parse_result
-from energyscore.verify import counters, figures, plausible, power, protocol, times
-from energyscore.verify.applies import APPLIES
+from energyscore.results.result import Result, parse_result
+from energyscore.verify import contradictions as against
+from energyscore.verify import counters, figures, identity, plausible, power, protocol, times
 from energyscore.verify.archive import read_archive
-from energyscore.verify.contradictions import check_contradictions
-from energyscore.verify.findings import Finding, NotASubmission, Problem, Verdict, one_line
+from energyscore.verify.examined import (
+    ExaminedResult,
+    ExaminedRun,
+    MeteredGpu,
+    RecordedGpu,
+    RecordedRun,
+)
+from energyscore.verify.findings import (
+    NOT_APPLICABLE,
+    CheckOutcome,
+    Finds,
+    Level,
+    NotASubmission,
+    Problem,
+    Verification,
+    one_line,
+    problem_of,
+)
 from energyscore.verify.manifest import (
     ListedResult,
     Manifest,
@@ -19,64 +36,83 @@ from energyscore.verify.manifest import (
     check_files,
     read_manifest,
 )
-from energyscore.verify.model import check_model
 from energyscore.verify.raw_record import RawRecord, read_raw
-from energyscore.verify.recordings import Recordings
 from energyscore.verify.rules import NEWEST, OLDEST, load_rules
 from energyscore.verify.strict_json import BadJson, parse_strict
-from energyscore.verify.subject import Subject
 
 MOST_FINDINGS = 20
 """Of one check on one result; a file can be wrong in a million places."""
 
-Check = Callable[[Subject], Iterator[Problem]]
 
-CHECKS: Mapping[str, Check] = {
-    "identity": protocol.check_identity,
-    "task": protocol.check_task,
-    "model": check_model,
-    "hardware": protocol.check_hardware,
-    "runs": plausible.check_runs,
-    "domains": plausible.check_domains,
-    "queries": plausible.check_queries,
-    "dates": times.check_dates,
-    "raw runs": counters.check_raw_runs,
-    "durations": counters.check_durations,
-    "windows": counters.check_windows,
-    "clock": times.check_clock,
-    "gaps": times.check_gaps,
-    "counter rises": counters.check_counter_monotonic,
-    "counter updates": counters.check_ticks_in_window,
-    "counter energy": counters.check_counter_energy,
-    "counter steps": counters.check_counter_steps,
-    "counter from run to run": counters.check_counter_between_runs,
-    "power samples": power.check_power_samples,
-    "power": plausible.check_power,
-    "weights": plausible.check_weights,
-    "warm-up": plausible.check_warmup,
-    "notices": plausible.check_notices,
-    "validity": plausible.check_validity,
-    "contradictions": check_contradictions,
-    "phase sums": figures.check_phase_sums,
-    "phase energy": figures.check_phase_energy,
-    "time shares": figures.check_time_shares,
-    "score": figures.check_score,
-    "interval": figures.check_interval,
-    "phase scores": figures.check_phase_scores,
-    "system score": figures.check_system_score,
-    "net score": figures.check_net_score,
-    "emissions": figures.check_emissions,
-    "conformance": protocol.check_conformance,
-    "official": protocol.check_official,
-    "stars": protocol.check_stars,
-    "official files": protocol.check_official_files,
-    "other files": protocol.check_other_files,
-    "log": protocol.check_log,
+Place = type[ExaminedResult] | type[ExaminedRun]
+
+CHECKS: Mapping[str, Sequence[tuple[Place, Callable[[Any], Finds]]]] = {
+    "identity": [(ExaminedResult, identity.check_identity)],
+    "task": [(ExaminedResult, identity.check_task)],
+    "model": [(ExaminedResult, identity.check_model)],
+    "hardware": [(ExaminedResult, identity.check_hardware)],
+    "runs": [(ExaminedResult, plausible.check_runs)],
+    "domains": [(ExaminedRun, plausible.check_domains)],
+    "queries": [(ExaminedRun, plausible.check_queries), (RecordedRun, plausible.check_batches)],
+    "dates": [(ExaminedResult, times.check_dates)],
+    "raw runs": [
+        (ExaminedResult, counters.check_raw_record),
+        (RecordedRun, counters.check_raw_run),
+    ],
+    "durations": [(RecordedRun, counters.check_durations)],
+    "windows": [(RecordedRun, counters.check_metering), (RecordedGpu, counters.check_window)],
+    "clock": [(ExaminedResult, times.check_clock)],
+    "gaps": [(ExaminedResult, times.check_gaps)],
+    "counter rises": [(RecordedGpu, counters.check_order)],
+    "counter updates": [(RecordedGpu, counters.check_updates_in_window)],
+    "counter energy": [
+        (RecordedGpu, counters.check_counter_energy),
+        (RecordedGpu, counters.check_updates_add_up),
+    ],
+    "counter steps": [(RecordedGpu, counters.check_counter_steps)],
+    "counter from run to run": [(ExaminedResult, counters.check_counter_between_runs)],
+    "power samples": [
+        (RecordedGpu, power.check_integral),
+        (RecordedGpu, power.check_against_counter),
+        (ExaminedResult, power.check_all_runs),
+    ],
+    "power": [(ExaminedResult, plausible.check_limits), (MeteredGpu, plausible.check_power)],
+    "weights": [(ExaminedResult, plausible.check_weights)],
+    "warm-up": [(ExaminedResult, plausible.check_warmup)],
+    "notices": [(ExaminedResult, plausible.check_notices)],
+    "validity": [(ExaminedResult, plausible.check_validity)],
+    "contradictions": [
+        (ExaminedResult, against.check_model),
+        (ExaminedResult, against.check_gpus),
+        (ExaminedResult, against.check_work),
+        (ExaminedResult, against.check_second_source),
+        (ExaminedResult, against.check_codes),
+        (ExaminedRun, against.check_methods),
+        (ExaminedRun, against.check_consequences),
+        (ExaminedRun, against.check_short_window),
+        (MeteredGpu, against.check_facts),
+        (MeteredGpu, against.check_limit),
+    ],
+    "phase sums": [(ExaminedRun, figures.check_phase_sums)],
+    "phase energy": [(RecordedGpu, figures.check_phase_energy)],
+    "time shares": [(ExaminedRun, figures.check_time_shares)],
+    "score": [(ExaminedResult, figures.check_score)],
+    "interval": [(ExaminedResult, figures.check_interval)],
+    "phase scores": [(ExaminedResult, figures.check_phase_scores)],
+    "system score": [(ExaminedResult, figures.check_system_score)],
+    "net score": [(ExaminedResult, figures.check_net_score)],
+    "emissions": [(ExaminedResult, figures.check_emissions)],
+    "conformance": [(ExaminedResult, protocol.check_conformance)],
+    "official": [(ExaminedResult, protocol.check_official)],
+    "stars": [(ExaminedResult, protocol.check_stars)],
+    "official files": [(ExaminedResult, protocol.check_official_files)],
+    "other files": [(ExaminedResult, protocol.check_other_files)],
+    "log": [(ExaminedResult, protocol.check_log)],
 }
-"""The checks of one result, by name, in the order in which they are made."""
+"""The checks of one result, by name and in order: what is looked at where."""
 
 
-def verify(data: bytes, *, now: datetime | None = None, strict: bool = False) -> Verdict:
+def verify(data: bytes, *, now: datetime | None = None, strict: bool = False) -> Verification:
     """Check a submission, given as the bytes of its zip.
 
     Args:
@@ -84,34 +120,33 @@ def verify(data: bytes, *, now: datetime | None = None, strict: bool = False) ->
         now: the time of the examination; now unless told otherwise.
         strict: whether warnings count as failures.
     """
+    findings: list[CheckOutcome] = []
     try:
-        return _verify(data, now, strict=strict)
-    except MemoryError:
-        finding = Finding("archive", "", "failed", "it is too large for this machine's memory")
-        return Verdict([finding], submission=False, strict=strict)
-
-
-def _verify(data: bytes, now: datetime | None, *, strict: bool) -> Verdict:
-    findings: list[Finding] = []
-    try:
-        files = read_archive(data)
-        findings.append(Finding("archive", "", "ok", ""))
-        manifest = read_manifest(files)
-        findings.append(Finding("manifest", "", "ok", ""))
+        for outcome in _outcomes(data, now or times.now()):
+            findings.append(outcome)
     except NotASubmission as error:
-        findings.append(Finding(error.check, "", "failed", error.message))
-        return Verdict(findings, submission=False, strict=strict)
-    findings += _found("files", "", check_files(manifest, files))
-    findings += _found("rules", "", _check_rules(manifest))
+        findings.append(CheckOutcome(error.check, "", "failed", error.message))
+    except MemoryError:
+        findings = [CheckOutcome("archive", "", "failed", "too large for this machine's memory")]
+    else:
+        return Verification(findings, strict=strict)
+    return Verification(findings, submission=False, strict=strict)
+
+
+def _outcomes(data: bytes, now: datetime) -> Iterator[CheckOutcome]:
+    files = read_archive(data)
+    yield CheckOutcome("archive", "", "ok")
+    manifest = read_manifest(files)
+    yield CheckOutcome("manifest", "", "ok")
+    yield from _judged("files", "", check_files(manifest, files))
+    yield from _judged("rules", "", _check_rules(manifest))
     rules = load_rules(manifest.rules_version)
     if rules is not None:
-        wanted = rules.attestations
-        findings += _found("attestations", "", check_attestations(manifest, wanted))
-    findings += _found("duplicates", "", _check_duplicates(manifest))
-    recordings = Recordings()
+        yield from _judged("attestations", "", check_attestations(manifest, rules.attestations))
+    yield from _judged("duplicates", "", _check_duplicates(manifest))
+    recordings = identity.Recordings()
     for listed in manifest.results:
-        findings += _check_result(manifest, listed, files, now or times.now(), recordings)
-    return Verdict(findings, strict=strict)
+        yield from _check_result(manifest, listed, files, now, recordings)
 
 
 def _check_result(
@@ -119,15 +154,12 @@ def _check_result(
     listed: ListedResult,
     files: Mapping[str, bytes],
     now: datetime,
-    recordings: Recordings,
-) -> Iterator[Finding]:
-    """All checks of one result; without a sound result or raw record there are no others."""
+    recordings: identity.Recordings,
+) -> Iterator[CheckOutcome]:
+    """All checks of one result; where it or its raw record cannot be read, no others follow."""
     folder = listed.folder
-    own = {
-        path.removeprefix(f"{folder}/"): data
-        for path, data in files.items()
-        if path.startswith(f"{folder}/")
-    }
+    start = f"{folder}/"
+    own = {path.removeprefix(start): one for path, one in files.items() if path.startswith(start)}
     try:
         content = own.get("result.json")
         if content is None:
@@ -135,66 +167,89 @@ def _check_result(
         parse_strict(content)
         result = parse_result(content, "result.json")
     except (BadJson, ResultError) as error:
-        yield Finding("schema", folder, "failed", one_line(str(error)))
+        yield CheckOutcome("schema", folder, "failed", one_line(str(error)))
         return
-    yield Finding("schema", folder, "ok", "")
+    yield CheckOutcome("schema", folder, "ok")
+    yield from _judged("result's rules", folder, _check_result_rules(result, manifest))
+    try:
+        raw = _raw_of(result, own)
+    except BadJson as error:
+        yield CheckOutcome("raw record", folder, "failed", one_line(str(error)[:400]))
+        return
+    yield CheckOutcome("raw record", folder, "not applicable" if raw is None else "ok")
     rules = load_rules(result.rules_version)
-    problems = []
-    if rules is None or result.rules_version != manifest.rules_version:
-        problems.append(Problem(f"its rules ({result.rules_version}) are not the manifest's"))
-    if result.environment.energyscore != manifest.energyscore:
-        problems.append(
-            Problem("it was measured by another version than it was submitted by", "warning")
-        )
-    yield from _found("result's rules", folder, iter(problems))
-    raw: RawRecord | None = None
-    problems = []
-    if result.raw is not None:
-        data = own.get(result.raw.file)
-        if data is None:
-            problems.append(Problem(f"{result.raw.file} is missing"))
-        elif hashlib.sha256(data).hexdigest() != result.raw.sha256:
-            problems.append(Problem(f"{result.raw.file} is not the one that the result names"))
-        else:
-            try:
-                raw = read_raw(data)
-            except BadJson as error:
-                problems.append(Problem(f"{result.raw.file}: {str(error)[:400]}"))
-    yield from _found("raw record", folder, iter(problems), applies=result.raw is not None)
-    if problems or rules is None:
+    if rules is None:
         return
-    subject = Subject(result, raw, listed, rules, own, now)
-    yield from _found("recordings", folder, recordings.check(subject), applies=raw is not None)
-    for name, check in CHECKS.items():
-        applies = name not in APPLIES or APPLIES[name](subject)
-        yield from _found(name, folder, check(subject), applies=applies)
+    it = ExaminedResult(result, raw, listed, rules, own, now)
+    yield from _judged("recordings", folder, recordings.check(it))
+    for name in CHECKS:
+        yield from _judged(name, folder, _found(name, it))
 
 
-def _found(
-    check: str, where: str, problems: Iterator[Problem], *, applies: bool = True
-) -> Iterator[Finding]:
-    """A check's problems as findings; where there are none, that it holds, or has nothing to."""
+def _raw_of(result: Result, files: Mapping[str, bytes]) -> RawRecord | None:
+    if result.raw is None:
+        return None
+    data = files.get(result.raw.file)
+    if data is None:
+        raise BadJson(f"{result.raw.file} is missing")
+    if hashlib.sha256(data).hexdigest() != result.raw.sha256:
+        raise BadJson(f"{result.raw.file} is not the file that the result names (SHA-256 differs)")
+    try:
+        return read_raw(data)
+    except BadJson as error:
+        raise BadJson(f"{result.raw.file}: {error}") from error
+
+
+def _found(name: str, it: ExaminedResult) -> Iterator[Problem]:
+    """What a check finds at all its places; not applicable where it has nothing to look at."""
+    applies = False
+    for kind, find in CHECKS[name]:
+        for place in kind.each(it):
+            found = list(map(problem_of, find(place)))
+            applies |= NOT_APPLICABLE not in found
+            for problem in found:
+                if problem is not None and problem is not NOT_APPLICABLE:
+                    where = f"{place.where}: " if place.where else ""
+                    yield Problem(where + problem.message, problem.level)
+    if not applies:
+        yield NOT_APPLICABLE
+
+
+def _judged(check: str, where: str, found: Finds) -> Iterator[CheckOutcome]:
+    """A check's problems as outcomes; without any, that it holds, or has nothing to check."""
+    level: Level = "ok"
     clean = True
     try:
+        problems = filter(None, map(problem_of, found))
         for problem in itertools.islice(problems, MOST_FINDINGS):
-            clean = False
-            yield Finding(check, where, problem.level, one_line(problem.message))
+            if problem is NOT_APPLICABLE:
+                level = problem.level
+            else:
+                clean = False
+                yield CheckOutcome(check, where, problem.level, one_line(problem.message))
     except (ArithmeticError, ValueError, LookupError, TypeError) as error:
-        # Figures out of all measure: whatever cannot be computed is not accepted.
+        # What cannot be computed is not accepted.
         clean = False
-        yield Finding(check, where, "failed", one_line(f"it cannot be computed: {error}"))
+        yield CheckOutcome(check, where, "failed", one_line(f"it cannot be computed: {error}"))
     if clean:
-        yield Finding(check, where, "ok" if applies else "not applicable", "")
+        yield CheckOutcome(check, where, level)
 
 
-def _check_rules(manifest: Manifest) -> Iterator[Problem]:
-    if not OLDEST <= manifest.rules_version <= NEWEST:
+def _check_rules(manifest: Manifest) -> Finds:
+    if load_rules(manifest.rules_version) is None:
         known = f"{OLDEST}" if OLDEST == NEWEST else f"{OLDEST} to {NEWEST}"
-        yield Problem(f"the rules {manifest.rules_version} are unknown here (known: {known})")
+        yield f"the rules {manifest.rules_version} are unknown here (known: {known})"
 
 
-def _check_duplicates(manifest: Manifest) -> Iterator[Problem]:
+def _check_result_rules(result: Result, manifest: Manifest) -> Finds:
+    if load_rules(result.rules_version) is None or result.rules_version != manifest.rules_version:
+        yield f"its rules ({result.rules_version}) are not the manifest's"
+    if result.environment.energyscore != manifest.energyscore:
+        yield Problem("one version of energyscore measured it, another submitted it", "warning")
+
+
+def _check_duplicates(manifest: Manifest) -> Finds:
     """One measurement may be submitted once, else its best run could be chosen."""
     identities = [listed.identity for listed in manifest.results]
-    for identity in sorted({one for one in identities if identities.count(one) > 1}):
-        yield Problem(f"the measurement {identity[:10]} is there more than once", "warning")
+    for one in sorted({one for one in identities if identities.count(one) > 1}):
+        yield Problem(f"the measurement {one[:10]} is there more than once", "warning")

@@ -1,337 +1,318 @@
-"""Score, intervals and phases, computed anew from the runs and their raw records."""
+"""Score, intervals and phases, derived anew from the runs and their raw records."""
 
-import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from energyscore.results.result import Run
-from energyscore.verify.findings import Problem
+from energyscore.verify.examined import ExaminedResult, ExaminedRun, RecordedGpu
+from energyscore.verify.findings import (
+    NOT_APPLICABLE,
+    ROUNDING,
+    Derived,
+    Finds,
+    Problem,
+    is_number,
+)
 from energyscore.verify.rules import grid_of
-from energyscore.verify.subject import ROUNDING, Subject, apart, name_of
 
 PHASE_SHARE = 0.002
-"""Phases computed anew may differ by this share of the run's energy, or by one standard error..."""
+"""Phases derived anew may differ by this share of the run's energy, or by one standard error..."""
 
 MOST_SHARE = 0.01
 """... but never by more than this share."""
 
 FEWEST_JUDGED = 5
-"""Runs of which an interval may be said to be narrow enough."""
+"""Of fewer runs the spread itself is hardly known."""
 
 _J_PER_WH = 3600.0
 _SPLITS = ("tick_regression", "phase_block", "time_share", "single_phase")
+_MEASURED = {"counter", "power_integral"}
+_MOST_FACTS = {"lag_ms": 1000, "window_share": 1, "response_ms": 2000}
+
+_STUDENT = (
+    12.706204736, 4.30265273, 3.182446305, 2.776445105, 2.570581836, 2.446911851, 2.364624252,
+    2.306004135, 2.262157163, 2.228138852, 2.20098516, 2.17881283, 2.160368656, 2.144786688,
+    2.131449546, 2.119905299, 2.109815578, 2.10092204, 2.093024054, 2.085963447,
+)  # fmt: skip
+_NORMAL = 1.959963984540054
 
 
-def check_score(subject: Subject) -> Iterator[Problem]:
-    """The GPU score is the mean of the runs."""
-    score, figures = subject.result.score, _gpu_figures(subject)
-    if figures is None:
-        if score.gpu_wh_per_1k_queries is not None or score.method is not None:
-            yield Problem("it has a GPU score, but not all runs have GPU energy")
-        elif not score.reason or score.systematic is not None:
-            yield Problem("it has no GPU score, and no reason for that, or an error of none")
-        return
-    if apart(score.gpu_wh_per_1k_queries, _mean(figures)):
-        yield Problem(
-            f"the score is {score.gpu_wh_per_1k_queries} Wh, the mean of the runs "
-            f"{_mean(figures):.6g} Wh per 1,000 queries"
-        )
-    if score.systematic != subject.rules.systematic:
-        yield Problem(f"the meter's own error is {subject.rules.systematic} by the rules")
-    methods = {
-        run.methods.get(domain) for run in subject.result.runs for domain in _domains(subject)
-    }
-    wanted = "counter" if methods == {"counter"} else "power_integral"
-    if not methods <= {"counter", "power_integral"} or score.method != wanted:
-        yield Problem(
-            f"the score's method is {score.method}, the runs' {sorted(map(str, methods))}"
-        )
-
-
-def check_interval(subject: Subject) -> Iterator[Problem]:
-    """Standard deviation and 95% t interval are those of the runs."""
-    score = subject.result.score
-    yield from _interval("GPU", _gpu_figures(subject), score.std, score.ci95)
-    yield from _interval("system", _system_figures(subject), score.system_std, score.system_ci95)
-
-
-def half_width(subject: Subject) -> float | None:
-    """How wide the interval is to either side, as a share of the mean; None with few runs.
-
-    Of fewer than five runs the spread itself is hardly known.
-    """
-    runs = subject.result.runs
-    figures = _figures(runs, _domains(subject) or ["cpu", _memory(subject)])
-    if figures is None or len(figures) < FEWEST_JUDGED:
-        return None
-    half = student_975(len(figures) - 1) * _std(figures) / math.sqrt(len(figures))
-    return half / _mean(figures)
-
-
-def check_system_score(subject: Subject) -> Iterator[Problem]:
-    """The system's figure is the sum of GPUs, processor and memory, and says what is estimated."""
-    score, figures = subject.result.score, _system_figures(subject)
-    mean = None if figures is None else _mean(figures)
-    if apart(score.system_wh_per_1k_queries, mean):
-        yield Problem(
-            f"the system's figure is {score.system_wh_per_1k_queries}, of the runs {mean}"
-        )
-    parts = [*_domains(subject), "cpu", _memory(subject)]
-    estimated = any(
-        run.methods.get(part) == "estimated" for run in subject.result.runs for part in parts
+def student_975(degrees: int) -> float:
+    """The 97.5% point of Student's t: a table, and its expansion in 1/degrees (to 1e-7)."""
+    if degrees <= len(_STUDENT):
+        return _STUDENT[degrees - 1]
+    z, n = _NORMAL, degrees
+    return (
+        z
+        + (z**3 + z) / (4 * n)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
+        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * n**4)
     )
-    if mean is not None and score.system_method != ("estimated" if estimated else "measured"):
-        yield Problem(f"the system's figure says {score.system_method}")
 
 
-def check_net_score(subject: Subject) -> Iterator[Problem]:
+class Spread(NamedTuple):
+    """Mean of the runs; standard deviation, standard error and half of the 95% t interval."""
+
+    mean: float | None = None
+    std: float | None = None
+    error: float | None = None
+    half: float | None = None
+
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """The bounds of the 95% t interval."""
+        if self.mean is None or self.half is None:
+            return None, None
+        return self.mean - self.half, self.mean + self.half
+
+    @property
+    def slack(self) -> float:
+        """By how much figures of this size may differ."""
+        return ROUNDING * max(self.mean or 0.0, self.half or 0.0)
+
+
+def spread_of(figures: Sequence[float] | None) -> Spread:
+    """Mean and spread of the runs' figures: None what they are too few for."""
+    if figures is None:
+        return Spread()
+    count, mean = len(figures), math.fsum(figures) / len(figures)
+    if count < 2:
+        return Spread(mean)
+    std = math.sqrt(math.fsum((figure - mean) ** 2 for figure in figures) / (count - 1))
+    error = std / math.sqrt(count)
+    return Spread(mean, std, error, student_975(count - 1) * error)
+
+
+def check_score(it: ExaminedResult) -> Finds:
+    """The GPU score is the mean of the runs, its method theirs."""
+    score, mean = it.result.score, spread_of(_gpu_figures(it)).mean
+    yield Derived("the GPU score", score.gpu_wh_per_1k_queries, mean)
+    if mean is None:
+        yield Derived("the score's method", score.method, None)
+        yield Derived("the meter's systematic error", score.systematic, None)
+        if not score.reason:
+            yield "there is no GPU score, and no reason for that"
+        return
+    yield Derived("the meter's systematic error", score.systematic, it.rules.systematic, 0)
+    methods = {run.methods.get(domain) for run in it.result.runs for domain in it.gpu_domains}
+    if not methods <= _MEASURED:
+        yield f"a GPU score cannot be by {sorted(map(str, methods - _MEASURED))}"
+    by = "counter" if methods == {"counter"} else "power_integral"
+    yield Derived("the score's method", score.method, by)
+
+
+def check_interval(it: ExaminedResult) -> Finds:
+    """Standard deviation and 95% t interval are those of the runs."""
+    score = it.result.score
+    for what, figures, std, ci95 in (
+        ("GPU score", _gpu_figures(it), score.std, score.ci95),
+        ("system score", _system_figures(it), score.system_std, score.system_ci95),
+    ):
+        spread = spread_of(figures)
+        within = ROUNDING * (spread.mean or 0.0)
+        yield Derived(f"the {what}'s standard deviation", std, spread.std, within)
+        bounds = zip(("lower", "upper"), ci95 or (None, None), spread.interval, strict=True)
+        for end, stated, found in bounds:
+            yield Derived(f"the {what}'s {end} bound", stated, found, spread.slack)
+
+
+def half_width(it: ExaminedResult) -> float | None:
+    """Half of the interval as a share of the mean; None with few runs."""
+    spread = spread_of(_figures(it.result.runs, it.gpu_domains or ["cpu", _memory(it)]))
+    if len(it.result.runs) < FEWEST_JUDGED or not spread.mean or spread.half is None:
+        return None
+    return spread.half / spread.mean
+
+
+def check_system_score(it: ExaminedResult) -> Finds:
+    """The system score is the sum of GPUs, processor and memory, and says what is estimated."""
+    score, mean = it.result.score, spread_of(_system_figures(it)).mean
+    yield Derived("the system score", score.system_wh_per_1k_queries, mean)
+    if mean is not None:
+        methods = [run.methods.get(part) for run in it.result.runs for part in _system(it)]
+        by = "estimated" if "estimated" in methods else "measured"
+        yield Derived("the system score's method", score.system_method, by)
+
+
+def check_net_score(it: ExaminedResult) -> Finds:
     """The energy net of idling follows from the idle power."""
-    result = subject.result
-    score, figures = result.score, _gpu_figures(subject)
+    result = it.result
+    score, figures = result.score, _gpu_figures(it)
     if score.net_gpu_wh_per_1k_queries is None:
         if score.net_of is not None or not score.net_reason:
-            yield Problem("there is no net figure, and no reason for that")
+            yield "there is no net score, and no reason for that"
         return
     idle = result.idle
-    baseline = idle.with_model_w if score.net_of == "idle_with_model" else idle.without_model_w
-    powers = [baseline.get(domain) for domain in _domains(subject)]
-    known = [power for power in powers if power is not None]
-    if figures is None or score.net_of is None or len(known) < len(powers):
-        yield Problem("there is a net figure, but no idle power or no energy")
+    idle_w = idle.with_model_w if score.net_of == "idle_with_model" else idle.without_model_w
+    known_w = [idle_w[domain] for domain in it.gpu_domains if domain in idle_w]
+    if figures is None or score.net_of is None or len(known_w) < len(it.gpu_domains):
+        yield "there is a net score, but no idle power or no energy"
         return
-    net = _mean(
-        [
-            figure - sum(known) * run.duration_s / _J_PER_WH * 1000 / run.queries
-            for figure, run in zip(figures, result.runs, strict=True)
-        ]
-    )
-    if abs(net - score.net_gpu_wh_per_1k_queries) > ROUNDING * _mean(figures):
-        yield Problem(f"the net figure is {score.net_gpu_wh_per_1k_queries}, by the runs {net:.6g}")
+    net = [
+        figure - sum(known_w) * run.duration_s / _J_PER_WH * 1000 / run.queries
+        for figure, run in zip(figures, result.runs, strict=True)
+    ]
+    within = spread_of(figures).slack
+    yield Derived("the net score", score.net_gpu_wh_per_1k_queries, spread_of(net).mean, within)
 
 
-def check_emissions(subject: Subject) -> Iterator[Problem]:
+def check_emissions(it: ExaminedResult) -> Finds:
     """Grams of CO2 are energy times the grid's intensity."""
-    emissions, score = subject.result.emissions, subject.result.score
-    for grams, energy_wh in (
-        (emissions.gpu_co2_g_per_1k_queries, score.gpu_wh_per_1k_queries),
-        (emissions.system_co2_g_per_1k_queries, score.system_wh_per_1k_queries),
+    emissions, score = it.result.emissions, it.result.score
+    intensity, country = emissions.intensity_g_per_kwh, (emissions.country or "no country")[:40]
+    for what, grams, energy_wh in (
+        ("GPU", emissions.gpu_co2_g_per_1k_queries, score.gpu_wh_per_1k_queries),
+        ("system", emissions.system_co2_g_per_1k_queries, score.system_wh_per_1k_queries),
     ):
-        intensity = emissions.intensity_g_per_kwh
-        known = energy_wh is not None and intensity is not None
-        wanted = energy_wh / 1000 * intensity if known else None  # type: ignore[operator]
-        if apart(grams, wanted):
-            yield Problem(f"{grams} g of CO2 are not energy times intensity ({wanted})")
-    if emissions.intensity_g_per_kwh is None:
+        found = None
+        if intensity is not None and energy_wh is not None:
+            found = energy_wh / 1000 * intensity
+        yield Derived(f"CO2 of the {what} in g", grams, found)
+    if intensity is None:
+        yield NOT_APPLICABLE
         return
-    listed, source = grid_of(subject.rules.version, emissions.country or "")
-    stated = (
-        f"{emissions.intensity_g_per_kwh:g} g/kWh of {(emissions.country or 'no country')[:40]}"
-    )
-    if listed is None or emissions.source != source:
+    listed, source = grid_of(it.rules.version, emissions.country or "")
+    if listed is not None and emissions.source == source:
+        yield Derived(f"the grid intensity of {country}", intensity, listed, 0)
+    else:
         yield Problem(
-            f"{stated} are not computed anew: the source {(emissions.source or '')[:80]!r} is not "
-            f"the rules' table ({source})",
+            f"{intensity:g} g/kWh of {country} are not derived anew: the source "
+            f"{(emissions.source or '')[:80]!r} is not the rules' table ({source})",
             "warning",
         )
-    elif emissions.intensity_g_per_kwh != listed:
-        yield Problem(f"{stated} are {listed:g} g/kWh in {source}")
 
 
-def check_phase_sums(subject: Subject) -> Iterator[Problem]:
+def check_phase_sums(place: ExaminedRun) -> Finds:
     """The phases of a run sum to its energy, or are all unknown with the reason."""
-    for run in subject.result.runs:
-        for domain, energy_j in run.energy_j.items():
-            parts = [part.energy_j.get(domain) for part in run.phases.values()]
-            known = [part for part in parts if part is not None]
-            if not parts:
-                continue
-            if known and (len(known) < len(parts) or energy_j is None):
-                yield Problem(f"{name_of(run)}: {domain}: some phases are known, some are not")
-            elif known and energy_j is not None and apart(sum(known), energy_j):
-                yield Problem(
-                    f"{name_of(run)}: {domain}: the phases sum to {sum(known):.6g} J, the whole is "
-                    f"{energy_j:.6g} J"
-                )
-            elif any(part < 0 for part in known):
-                yield Problem(f"{name_of(run)}: {domain}: a phase has negative energy")
-            elif not known and not run.phase_reasons.get(domain):
-                yield Problem(f"{name_of(run)}: {domain}: no phases, and no reason for that")
-
-
-def check_phase_scores(subject: Subject) -> Iterator[Problem]:
-    """Each phase's score is the mean over the runs, with its standard error."""
-    result = subject.result
-    if set(result.score.phases) != set(result.runs[0].phases):
-        yield Problem("the score's phases are not those of the runs")
+    run = place.run
+    if not run.phases:
+        yield NOT_APPLICABLE
         return
-    for name, phase in result.score.phases.items():
-        figures = _figures(result.runs, _domains(subject), name)
-        mean = None if figures is None else _mean(figures)
-        if apart(phase.gpu_wh_per_1k_queries, mean):
-            yield Problem(
-                f"{name}: the score says {phase.gpu_wh_per_1k_queries} Wh, the runs {mean}"
-            )
-        elif figures is None and (phase.se is not None or not phase.reason):
-            yield Problem(f"{name}: it has no figure, and an error of it, or no reason for that")
-        elif figures is not None and len(figures) > 1:
-            error = _std(figures) / math.sqrt(len(figures))
-            if phase.se is None or abs(phase.se - error) > ROUNDING * max(_mean(figures), error):
-                yield Problem(f"{name}: the standard error is {phase.se}, by the runs {error:.3g}")
+    for domain, energy_j in run.energy_j.items():
+        parts = [part.energy_j.get(domain) for part in run.phases.values()]
+        known = [part for part in parts if part is not None]
+        if known and (len(known) < len(parts) or energy_j is None):
+            yield f"{domain}: some phases are known, some are not"
+        elif known:
+            yield Derived(f"{domain}: the energy", energy_j, sum(known))
+        elif not run.phase_reasons.get(domain):
+            yield f"{domain}: no phases, and no reason for that"
+        if any(part < 0 for part in known):
+            yield f"{domain}: a phase has negative energy"
 
 
-def check_phase_energy(subject: Subject) -> Iterator[Problem]:
+def check_phase_scores(it: ExaminedResult) -> Finds:
+    """Each phase's score is the mean over the runs, with its standard error."""
+    runs, phases = it.result.runs, it.result.score.phases
+    if not any(run.phases for run in runs):
+        yield NOT_APPLICABLE
+    yield Derived("the list of phases", sorted(phases), sorted(runs[0].phases))
+    for name, phase in phases.items():
+        spread = spread_of(_figures(runs, it.gpu_domains, name))
+        yield Derived(f"the score of {name}", phase.gpu_wh_per_1k_queries, spread.mean)
+        if spread.mean is None and (phase.se is not None or not phase.reason):
+            yield f"{name}: without a score there is an error, or no reason is given"
+        elif spread.error is not None:
+            within = ROUNDING * max(spread.mean or 0.0, spread.error)
+            yield Derived(f"the standard error of {name}", phase.se, spread.error, within)
+
+
+def check_phase_energy(gpu: RecordedGpu) -> Finds:
     """GPU energy of the phases, from the counter's updates by least squares of our own."""
+    total_j, phases = gpu.energy_j, gpu.run.phases
+    if gpu.domain not in gpu.run.phase_methods:
+        yield NOT_APPLICABLE
+        return
+    if total_j is None or set(gpu.raw.names) != set(phases):
+        return
+    energies = _phase_energies(gpu, total_j)
+    if isinstance(energies, str):
+        yield energies
+        return
+    for name, part in phases.items():
+        error = part.se_j.get(gpu.domain) or 0.0
+        within = max(PHASE_SHARE, min(error / total_j, MOST_SHARE)) * total_j
+        yield Derived(
+            f"the energy of {name}", part.energy_j.get(gpu.domain), energies.get(name, 0.0), within
+        )
+
+
+def _phase_energies(gpu: RecordedGpu, total_j: float) -> dict[str, float] | str:
+    """Joules of each phase by the method that is stated; or why they cannot be derived."""
     from energyscore.verify.phases import phase_energies, with_lone_phase
 
-    for run, raw, domain, recorded in subject.recorded():
-        total_j, method = run.energy_j.get(domain), run.phase_methods.get(domain)
-        if method is None or total_j is None or set(raw.names) != set(run.phases):
-            continue
-        times = raw.phase_s()
-        if method == "single_phase":
-            energies: dict[str, float] | str = {
-                name: total_j if duration_s > 0 else 0.0 for name, duration_s in times.items()
-            }
-            if sum(duration_s > 0 for duration_s in times.values()) != 1:
-                energies = "there is more than one phase"
-        elif method in ("tick_regression", "phase_block"):
-            facts = run.phase_facts.get(domain, {})
-            shape = [facts.get(name) for name in ("lag_ms", "window_share", "response_ms")]
-            numbers = [float(value) for value in shape if isinstance(value, int | float)]
-            if len(numbers) < 3 or not (
-                0 <= numbers[0] <= 1000 and 0 < numbers[1] <= 1 and 0 <= numbers[2] <= 2000
-            ):
-                yield Problem(
-                    f"{name_of(run)}: the facts about the split are missing or impossible"
-                )
-                continue
-            lag_s, window, tau_s = numbers[0] / 1e3, numbers[1], numbers[2] / 1e3
-            energies = phase_energies(raw, recorded, total_j, lag_s, window, tau_s)
-            if method == "phase_block" and not isinstance(energies, str):
-                energies = with_lone_phase(raw, recorded, energies, total_j)
-        else:
-            energies = f"{method} is no way to split what a counter showed"
-        if isinstance(energies, str):
-            yield Problem(f"{name_of(run)}: {domain}: {energies}")
-            continue
-        yield from _compare(run, domain, energies, total_j)
+    method = gpu.run.phase_methods[gpu.domain]
+    if method == "single_phase":
+        times = gpu.raw.phase_s()
+        if sum(duration_s > 0 for duration_s in times.values()) != 1:
+            return "there is more than one phase"
+        return {name: total_j if duration_s > 0 else 0.0 for name, duration_s in times.items()}
+    if method not in ("tick_regression", "phase_block"):
+        return f"{method[:40]!r} is no way to split what a counter showed"
+    facts = gpu.run.phase_facts.get(gpu.domain, {})
+    numbers = [
+        (value, most) for name, most in _MOST_FACTS.items() if is_number(value := facts.get(name))
+    ]
+    if (
+        len(numbers) < 3
+        or not all(0 <= value <= most for value, most in numbers)
+        or not numbers[1][0]
+    ):
+        return "the facts about the split are missing or impossible"
+    lag_ms, window, response_ms = (float(value) for value, _ in numbers)
+    energies = phase_energies(gpu.raw, gpu.found, total_j, lag_ms / 1e3, window, response_ms / 1e3)
+    if method == "tick_regression" or isinstance(energies, str):
+        return energies
+    return with_lone_phase(gpu.raw, gpu.found, energies, total_j)
 
 
-def check_time_shares(subject: Subject) -> Iterator[Problem]:
+def check_time_shares(place: ExaminedRun) -> Finds:
     """Figures without updates are split by time alone."""
-    for run in subject.result.runs:
-        whole_s = sum(part.duration_s for part in run.phases.values())
-        for domain, method in run.phase_methods.items():
-            energy_j = run.energy_j.get(domain)
-            if method not in _SPLITS or domain not in run.energy_j:
-                yield Problem(f"{name_of(run)}: {method[:40]!r} is no way to split {domain[:60]}")
-            if method != "time_share" or energy_j is None or whole_s <= 0:
-                continue
-            if run.methods.get(domain) not in ("rapl", "estimated"):
-                yield Problem(
-                    f"{name_of(run)}: {domain}: only estimates and RAPL are split by time"
-                )
-            for name, part in run.phases.items():
-                if apart(part.energy_j.get(domain), energy_j * part.duration_s / whole_s):
-                    yield Problem(f"{name_of(run)}: {domain}: {name} is not its share of time")
+    run = place.run
+    whole_s = sum(part.duration_s for part in run.phases.values())
+    if "time_share" not in run.phase_methods.values():
+        yield NOT_APPLICABLE
+    for domain, method in run.phase_methods.items():
+        energy_j = run.energy_j.get(domain)
+        if method not in _SPLITS or domain not in run.energy_j:
+            yield f"{method[:40]!r} is no way to split {domain[:60]}"
+        if method != "time_share" or energy_j is None or whole_s <= 0:
+            continue
+        if run.methods.get(domain) not in ("rapl", "estimated"):
+            yield f"{domain}: only estimates and RAPL are split by time"
+        for name, part in run.phases.items():
+            share_j = energy_j * part.duration_s / whole_s
+            yield Derived(f"{domain}: the energy of {name}", part.energy_j.get(domain), share_j)
 
 
-def _compare(run: Run, domain: str, found: dict[str, float], total_j: float) -> Iterator[Problem]:
-    for name, part in run.phases.items():
-        stated, error = part.energy_j.get(domain), part.se_j.get(domain) or 0.0
-        allowed = max(PHASE_SHARE, min(error / total_j, MOST_SHARE)) * total_j
-        anew = found.get(name, 0.0)
-        if stated is None or abs(stated - anew) > allowed:
-            yield Problem(
-                f"{name_of(run)}: {domain}: {name} is stated as {stated} J; from the counter's "
-                f"updates it is {anew:.6g} J, give or take {allowed:.3g} J"
-            )
-
-
-def _domains(subject: Subject) -> list[str]:
-    return subject.gpu_domains
-
-
-def _memory(subject: Subject) -> str:
-    has = all(run.energy_j.get("dram") is not None for run in subject.result.runs)
+def _memory(it: ExaminedResult) -> str:
+    has = all(run.energy_j.get("dram") is not None for run in it.result.runs)
     return "dram" if has else "ram"
 
 
-def _gpu_figures(subject: Subject) -> list[float] | None:
-    return _figures(subject.result.runs, _domains(subject)) if _domains(subject) else None
+def _system(it: ExaminedResult) -> list[str]:
+    return [*it.gpu_domains, "cpu", _memory(it)]
 
 
-def _system_figures(subject: Subject) -> list[float] | None:
-    parts = [*_domains(subject), "cpu", _memory(subject)]
-    return _figures(subject.result.runs, parts)
+def _gpu_figures(it: ExaminedResult) -> list[float] | None:
+    return _figures(it.result.runs, it.gpu_domains)
+
+
+def _system_figures(it: ExaminedResult) -> list[float] | None:
+    return _figures(it.result.runs, _system(it))
 
 
 def _figures(runs: Sequence[Run], domains: Sequence[str], phase: str = "") -> list[float] | None:
     """Wh per 1,000 queries of each run; None where one of them does not know one part."""
-    if not domains:
-        return None
     figures = []
     for run in runs:
         if phase and phase not in run.phases:
             return None
         energies = run.phases[phase].energy_j if phase else run.energy_j
-        values = [energies.get(domain) for domain in domains]
-        known = [value for value in values if value is not None]
-        if len(known) < len(values):
+        known = [value for domain in domains if (value := energies.get(domain)) is not None]
+        if len(known) < len(domains) or not domains:
             return None
         figures.append(math.fsum(known) / _J_PER_WH * 1000 / run.queries)
     return figures
-
-
-def _interval(
-    what: str,
-    figures: list[float] | None,
-    std: float | None,
-    ci95: tuple[float, float] | None,
-) -> Iterator[Problem]:
-    if figures is None or len(figures) < 2:
-        if std is not None or ci95 is not None:
-            yield Problem(f"{what}: an interval is given, where none can be")
-        return
-    mean, spread = _mean(figures), _std(figures)
-    if std is None or abs(std - spread) > ROUNDING * mean:
-        yield Problem(f"{what}: the standard deviation is {std}, of the runs {spread:.6g}")
-    half = student_975(len(figures) - 1) * spread / math.sqrt(len(figures))
-    wanted = (mean - half, mean + half)
-    if ci95 is None or any(
-        abs(a - b) > ROUNDING * max(mean, half) for a, b in zip(ci95, wanted, strict=True)
-    ):
-        yield Problem(f"{what}: the interval is {ci95}, by the runs {wanted}")
-
-
-@functools.cache
-def student_975(degrees: int) -> float:
-    """The 97.5% point of Student's distribution, by halving; its density is integrated in steps."""
-    low, high = 0.0, 20.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _student_below(middle, degrees) < 0.975 else (low, middle)
-    return low
-
-
-def _student_below(t: float, degrees: int) -> float:
-    """Student's distribution function: 1/2 and the area from 0 to t, by Simpson's rule.
-
-    With t = sqrt(degrees) tan(angle) the density is a power of the cosine.
-    """
-    angle = math.atan(t / math.sqrt(degrees))
-    log_scale = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - math.log(math.pi) / 2
-    steps = 400
-    width = angle / steps
-    weights = (1 if k in (0, steps) else 4 if k % 2 else 2 for k in range(steps + 1))
-    area = sum(w * math.cos(k * width) ** (degrees - 1) for k, w in enumerate(weights)) * width / 3
-    return 0.5 + math.exp(log_scale) * area
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-def _std(values: Sequence[float]) -> float:
-    mean = _mean(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))

@@ -1,19 +1,75 @@
-"""What the checks find, and the verdict."""
+"""What a check finds, how a stated value is compared with a derived one, and the verdict."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeGuard
 
 Level = Literal["ok", "not applicable", "warning", "failed"]
 """Not applicable: there was nothing to check, which counts neither for nor against."""
 
+ROUNDING = 1e-6
+"""Sums of the same numbers in another order differ by less than this share."""
+
 
 class Problem(NamedTuple):
-    """Something that a check does not like; a warning where it may have honest causes."""
+    """What is wrong; a warning where it may have honest causes."""
 
     message: str
     level: Level = "failed"
+
+
+NOT_APPLICABLE = Problem("", "not applicable")
+"""A check finds this where there is nothing to check."""
+
+
+class Derived(NamedTuple):
+    """A value that is stated, and the same value derived anew.
+
+    Two numbers may differ by `within`; unless that is given, by rounding.
+    """
+
+    name: str
+    stated: object
+    found: object
+    within: float | None = None
+
+
+Found = str | Problem | Derived
+Finds = Iterator[Found]
+"""A check yields what is wrong as text or as a `Problem`, and each value that it derives."""
+
+
+def problem_of(found: Found) -> Problem | None:
+    """What is wrong by one finding; None for a derived value that agrees."""
+    if isinstance(found, str):
+        return Problem(found)
+    if isinstance(found, Problem):
+        return found
+    name, stated, derived, within = found
+    if agree(stated, derived, within):
+        return None
+    margin = f", give or take {within:.3g}" if within else ""
+    return Problem(f"{name} is {_shown(stated)}; derived anew it is {_shown(derived)}{margin}")
+
+
+def agree(one: object, other: object, within: float | None = None) -> bool:
+    """Whether two values are the same, numbers but for rounding; None equals None only."""
+    if not (is_number(one) and is_number(other)):
+        return one == other
+    allowed = ROUNDING * max(abs(one), abs(other), 1e-12) if within is None else within
+    return abs(one - other) <= allowed
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number, and neither a text nor a boolean."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "missing"
+    return f"{value:.9g}" if isinstance(value, float) else f"{value!s:.200}"
 
 
 def one_line(text: str) -> str:
@@ -23,12 +79,7 @@ def one_line(text: str) -> str:
 
 
 class NotASubmission(Exception):
-    """The file is none, or one that is made to do harm.
-
-    Attributes:
-        check: the name of the check that found it.
-        message: what is wrong, one line.
-    """
+    """The file is not a submission, or is made to do harm: the check that found it, and what."""
 
     def __init__(self, check: str, message: str) -> None:
         """Keep the check's name and the message."""
@@ -38,33 +89,20 @@ class NotASubmission(Exception):
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a check says.
-
-    Attributes:
-        check: its name.
-        where: the folder of the result, empty where it is about the whole.
-        level: whether it holds, or has nothing to hold.
-        message: what it found; empty where it found nothing against it.
-    """
+class CheckOutcome:
+    """One outcome of a check: its name, the folder of the result (or none), level and message."""
 
     check: str
     where: str
     level: Level
-    message: str
+    message: str = ""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """All findings on a submission.
+class Verification:
+    """All findings on a file, in the order of the checks; `strict`: warnings are failures."""
 
-    Attributes:
-        findings: in the order of the checks.
-        submission: whether it is a submission at all.
-        strict: whether warnings count as failures.
-    """
-
-    findings: Sequence[Finding]
+    findings: Sequence[CheckOutcome]
     submission: bool = True
     strict: bool = False
 
@@ -84,7 +122,7 @@ class Verdict:
         return int(any(finding.level in bad for finding in self.findings))
 
 
-def verdict_to_json(verdict: Verdict) -> str:
+def verdict_to_json(verdict: Verification) -> str:
     """The verdict for programs."""
     content = {
         "verify_version": 1,

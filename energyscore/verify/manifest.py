@@ -1,13 +1,13 @@
-"""The manifest of a submission: what it says is in it, held against what is."""
+"""The manifest of a submission, and the files that it lists."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from energyscore.base.errors import first_problem
-from energyscore.verify.findings import NotASubmission, Problem
+from energyscore.verify.findings import Finds, NotASubmission
 from energyscore.verify.strict_json import BadJson, parse_strict
 
 MANIFEST = "manifest.json"
@@ -40,7 +40,7 @@ class ListedResult(_Strict):
 
 
 class Manifest(_Strict):
-    """The manifest."""
+    """What a submission holds, and what its submitter attests."""
 
     kind: Literal["submission"]
     bundle_version: Annotated[int, Field(ge=1)]
@@ -76,31 +76,31 @@ def _newer(version: Any) -> bool:
     return type(version) is int and version > BUNDLE_VERSION
 
 
-def check_files(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[Problem]:
+def check_files(manifest: Manifest, files: Mapping[str, bytes]) -> Finds:
     """Every file is listed, every listed one is there, and each is what its hash says."""
     listed = {file.path: file for file in manifest.files}
     if len(listed) < len(manifest.files):
-        yield Problem("a path is listed twice")
+        yield "a path is listed twice"
     for path in sorted(files.keys() - listed.keys() - {MANIFEST}):
-        yield Problem(f"{path} is not listed in the manifest")
+        yield f"{path} is not listed in the manifest"
     folders = {result.folder for result in manifest.results}
     if len(folders) < len(manifest.results):
-        yield Problem("two results have one folder")
+        yield "two results have one folder"
     for path, file in sorted(listed.items()):
         if path not in files or path == MANIFEST:
-            yield Problem(f"{path} is listed, but is not there")
+            yield f"{path} is listed, but is not there"
         elif len(files[path]) != file.bytes:
-            yield Problem(f"{path} has {len(files[path])} bytes, not {file.bytes}")
+            yield f"{path} has {len(files[path])} bytes, not {file.bytes}"
         elif hashlib.sha256(files[path]).hexdigest() != file.sha256:
-            yield Problem(f"{path} is not what its SHA-256 in the manifest says")
+            yield f"{path} is not what its SHA-256 in the manifest says"
         elif path.partition("/")[0] not in folders:
-            yield Problem(f"{path} belongs to no result")
+            yield f"{path} belongs to no result"
 
 
-def check_attestations(manifest: Manifest, wanted: Mapping[str, str]) -> Iterator[Problem]:
+def check_attestations(manifest: Manifest, wanted: Mapping[str, str]) -> Finds:
     """All three were given, in the words of the rules."""
     for name, text in wanted.items():
         if manifest.attestations.get(name) != text:
-            yield Problem(f"this attestation is missing, or not in the rules' words: {text!r}")
+            yield f"this attestation is missing, or not in the rules' words: {text!r}"
     for name in sorted(manifest.attestations.keys() - wanted.keys()):
-        yield Problem(f"an attestation {name[:50]!r} is unknown to the rules")
+        yield f"an attestation {name[:50]!r} is unknown to the rules"

@@ -1,11 +1,24 @@
-"""Whether a result can be: its runs, their dates, their power, and what was noticed."""
+"""Whether a result can be: its runs, their power, and what was noticed."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from energyscore.results.result import Run
+from energyscore.verify.examined import (
+    ExaminedResult,
+    ExaminedRun,
+    MeteredGpu,
+    RecordedRun,
+    name_of,
+)
 from energyscore.verify.figures import half_width
-from energyscore.verify.findings import Problem
-from energyscore.verify.subject import ROUNDING, Subject, name_of
+from energyscore.verify.findings import (
+    NOT_APPLICABLE,
+    ROUNDING,
+    Derived,
+    Finds,
+    Problem,
+    is_number,
+)
 
 LIMIT_SHARE = 1.05
 """Power limits are held to about this, over a window."""
@@ -24,185 +37,185 @@ _LEAST_WEIGHTS = 200e6
 _BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
 
 
-def check_runs(subject: Subject) -> Iterator[Problem]:
+def check_runs(it: ExaminedResult) -> Finds:
     """The runs are numbered without gaps, and as many as were planned."""
-    result = subject.result
-    count, planned = len(result.runs), result.protocol.repeats
-    if [run.index for run in result.runs] != list(range(count)):
-        yield Problem("the runs are not numbered from the first to the last")
-    open_ended = result.protocol.target_half_width is not None
-    if count > planned or (count < planned and not open_ended):
-        yield Problem(f"{planned} runs were planned, {count} are there")
-    elif count < planned:
-        reached, target = half_width(subject), result.protocol.target_half_width
+    runs, planned = it.result.runs, it.result.protocol.repeats
+    target = it.result.protocol.target_half_width
+    numbers = [run.index + 1 for run in runs]
+    yield Derived("the list of runs", numbers, [*range(1, len(runs) + 1)])
+    if len(runs) > planned or (len(runs) < planned and target is None):
+        yield f"{planned} runs were planned, {len(runs)} are there"
+    elif len(runs) < planned:
+        reached = half_width(it)
         if reached is None or reached > (target or 0.0) * (1 + ROUNDING):
-            yield Problem(
-                f"{planned} runs were planned until the interval is narrow enough; {count} are "
-                "there, and it is not"
-            )
-    names = [set(run.phases) for run in result.runs]
-    if any(one != names[0] for one in names):
-        yield Problem("the runs have unlike phases")
+            yield f"{len(runs)} of {planned} runs are there, and the interval is not narrow enough"
+    if any(run.phases.keys() != runs[0].phases.keys() for run in runs):
+        yield "the runs have unlike phases"
 
 
-def check_domains(subject: Subject) -> Iterator[Problem]:
+def check_domains(place: ExaminedRun) -> Finds:
     """What is said by domain is said of those that were metered; an absence has its reason."""
-    for run in subject.result.runs:
-        known = set(run.energy_j)
-        whole = [set(run.methods), *(set(part.energy_j) for part in run.phases.values())]
-        whole += [set(part.se_j) for part in run.phases.values()]
-        some = [set(run.reasons), set(run.facts), set(run.phase_methods)]
-        some += [set(run.phase_reasons), set(run.phase_facts)]
-        if any(names != known for names in whole) or any(not names <= known for names in some):
-            yield Problem(
-                f"{name_of(run)}: it has figures of domains without energy, or none of one"
-            )
-        for domain, energy_j in run.energy_j.items():
-            if (energy_j is None) != (run.methods.get(domain) is None):
-                yield Problem(
-                    f"{name_of(run)}: {domain}: an energy without a method, or the reverse"
-                )
-            if energy_j is None and not run.reasons.get(domain):
-                yield Problem(
-                    f"{name_of(run)}: {domain}: there is no energy, and no reason for that"
-                )
+    run = place.run
+    known, phases = run.energy_j.keys(), run.phases.values()
+    whole = [run.methods.keys(), *(part.energy_j.keys() for part in phases)]
+    whole += [part.se_j.keys() for part in phases]
+    some = [run.reasons.keys(), run.facts.keys(), run.phase_methods.keys()]
+    some += [run.phase_reasons.keys(), run.phase_facts.keys()]
+    if any(names != known for names in whole) or any(not names <= known for names in some):
+        yield "it has figures of domains without energy, or lacks some of a domain"
+    for domain, energy_j in run.energy_j.items():
+        if (energy_j is None) != (run.methods.get(domain) is None):
+            yield f"{domain}: an energy without a method, or the reverse"
+        if energy_j is None and not run.reasons.get(domain):
+            yield f"{domain}: there is no energy, and no reason for that"
 
 
-def check_queries(subject: Subject) -> Iterator[Problem]:
-    """Each run did whole passes over the workload, and as many phases as that takes."""
-    workload = subject.result.workload
-    for run in subject.result.runs:
-        if run.queries != run.passes * workload.queries:
-            yield Problem(
-                f"{name_of(run)}: {run.queries} queries are not {run.passes} passes over "
-                f"{workload.queries}"
-            )
-        if run.input_tokens != run.passes * workload.input_tokens:
-            yield Problem(f"{name_of(run)}: its input is not that of {run.passes} passes")
-        if run.index == 0 and run.output_tokens // run.passes != workload.output_tokens:
-            yield Problem(f"{name_of(run)}: its output is not that of {run.passes} passes")
-        for name in ("thinking_tokens", "answers_cut"):
-            part = getattr(run, name)
-            whole = run.output_tokens if name == "thinking_tokens" else run.queries
-            if part is not None and part > whole:
-                yield Problem(f"{name_of(run)}: {part} {name} of {whole}")
+def check_queries(place: ExaminedRun) -> Finds:
+    """Each run did whole passes over the workload."""
+    run, workload = place.run, place.it.result.workload
+    yield Derived("the number of queries", run.queries, run.passes * workload.queries)
+    yield Derived(
+        "the number of input tokens", run.input_tokens, run.passes * workload.input_tokens
+    )
+    if run.index == 0:
+        one_pass = run.output_tokens // run.passes
+        yield Derived("the output tokens of one pass", workload.output_tokens, one_pass)
+    if (run.thinking_tokens or 0) > run.output_tokens:
+        yield f"{run.thinking_tokens} of {run.output_tokens} tokens are said to be thinking"
+    if (run.answers_cut or 0) > run.queries:
+        yield f"{run.answers_cut} of {run.queries} answers are said to be cut"
+
+
+def check_batches(place: RecordedRun) -> Finds:
+    """Each run went through as many phases as its queries take."""
+    run, workload = place.run, place.it.result.workload
     size = workload.batch_size
     # On a processor the last batch of a pass takes as much less as it is smaller.
     smallest = workload.queries % size or size
-    share = SHORT_SHARE * smallest / size if _is_forced(subject) else 0.0
-    for run, raw in subject.pairs():
-        batches = run.passes * -(-workload.queries // workload.batch_size)
-        done = {
-            name: batches_of(lengths_s, share if name == "decode" else 0.0)
-            for name, lengths_s in raw.lengths_s().items()
-            if name != "preprocess" and any(lengths_s)
-        }
-        few = {name: count for name, count in done.items() if count < batches}
-        # Of a task of somebody's own it is not known whether each batch has each phase.
-        if few and (subject.task is not None or few == done):
-            name, count = min(few.items(), key=lambda item: item[1])
-            yield Problem(
-                f"{name_of(run)}: {run.queries} queries take {batches} batches, and {name} was "
-                f"done {count} times"
-            )
-        elif not done:
-            yield Problem(f"{name_of(run)}: no phase lasted any time")
+    share = SHORT_SHARE * smallest / size if _is_forced(place.it) else 0.0
+    batches = run.passes * -(-workload.queries // size)
+    done = {
+        name: batches_of(lengths_s, share if name == "decode" else 0.0)
+        for name, lengths_s in place.raw.lengths_s().items()
+        if name != "preprocess" and any(lengths_s)
+    }
+    few = {name: count for name, count in done.items() if count < batches}
+    # Of a task of somebody's own it is not known whether each batch has each phase.
+    if few and (place.it.task is not None or few == done):
+        name = min(few, key=lambda name: few[name])
+        yield f"{run.queries} queries take {batches} batches; {name} was done {few[name]} times"
+    elif not done:
+        yield "no phase lasted any time"
 
 
-def check_power(subject: Subject) -> Iterator[Problem]:
-    """Mean power lies between idling and the GPU's limit, and the limit is one that it can have."""
-    result = subject.result
-    limits = {f"gpu:{gpu.uuid}": gpu.power_limit_w for gpu in result.environment.gpus}
-    official = set(subject.rules.gpu.lower().split())
-    for gpu in result.environment.gpus:
-        if gpu.power_limit_w and official <= set(gpu.name.lower().split()):
-            most_w = subject.rules.most_power_w
-            if gpu.power_limit_w > most_w:
-                yield Problem(f"{gpu.name} has {most_w:g} W at most, not {gpu.power_limit_w:g} W")
-    if not result.valid:
+def check_limits(it: ExaminedResult) -> Finds:
+    """The power limit of the rules' GPU is one that it can have."""
+    if not it.gpu_domains or not it.result.valid:
+        yield NOT_APPLICABLE
+    official, most_w = set(it.rules.gpu.lower().split()), it.rules.most_power_w
+    for gpu in it.result.environment.gpus:
+        if (gpu.power_limit_w or 0.0) > most_w and official <= set(gpu.name.lower().split()):
+            yield f"{gpu.name} has {most_w:g} W at most, not {gpu.power_limit_w:g} W"
+
+
+def check_power(gpu: MeteredGpu) -> Finds:
+    """Mean power lies between idling and the GPU's limit."""
+    result, energy_j, duration_s = gpu.it.result, gpu.energy_j, gpu.run.duration_s
+    if energy_j is None or not result.valid:
+        yield NOT_APPLICABLE
         return
-    for run in result.runs:
-        for domain in subject.gpu_domains:
-            yield from _power_of(subject, run, domain, limits.get(domain))
+    machine = [
+        one.power_limit_w for one in result.environment.gpus if gpu.domain == f"gpu:{one.uuid}"
+    ]
+    limits = [
+        limit for limit in (gpu.facts.get("power_limit_w"), *machine[-1:]) if is_number(limit)
+    ]
+    period_ms = gpu.facts.get("update_period_ms")
+    period_s = period_ms / 1e3 if is_number(period_ms) else 0.1
+    if not 0 <= period_s <= 1:
+        yield f"a counter is not updated every {period_s:g} s"
+        return
+    mean = f"{energy_j / duration_s:.1f} W on average"
+    # The counter's last update before an edge counts as the edge.
+    if limits and energy_j > min(limits) * LIMIT_SHARE * (duration_s + 2 * period_s + 0.1):
+        yield f"{mean}, over its limit of {min(limits):.0f} W"
+    idle_w = result.idle.with_model_w.get(gpu.domain)
+    if idle_w and energy_j < IDLE_SHARE * idle_w * (duration_s - 2 * period_s):
+        yield f"{mean}, less than the {idle_w:.1f} W of its idling"
 
 
-def check_weights(subject: Subject) -> Iterator[Problem]:
+def check_weights(it: ExaminedResult) -> Finds:
     """Every token takes reading the weights, and that takes energy."""
-    result = subject.result
-    model = result.model
+    model = it.result.model
+    if not it.gpu_domains or it.result.protocol.device != "cuda":
+        yield NOT_APPLICABLE
+        return
     size = _BYTES.get(model.dtype)
     if model.quantization is not None:
         size = model.quantization_bits / 8 if model.quantization_bits else None
-    if result.protocol.device != "cuda" or size is None or subject.has("implausibly_low"):
+    if size is None or model.parameters * size < _LEAST_WEIGHTS or it.has("implausibly_low"):
         return
-    weights = model.parameters * size
-    for run in result.runs:
-        energies = [run.energy_j.get(domain) for domain in subject.gpu_domains]
-        known = [energy for energy in energies if energy is not None]
-        steps = run.output_tokens / result.workload.batch_size
-        floor_j = steps * weights * subject.rules.least_j_per_byte
-        if weights >= _LEAST_WEIGHTS and known and sum(known) < floor_j:
+    step_j = model.parameters * size * it.rules.least_j_per_byte
+    for run in it.result.runs:
+        energy_j = sum(it.gpu_energy_j(run))
+        floor_j = run.output_tokens / it.result.workload.batch_size * step_j
+        if 0 < energy_j < floor_j:
             yield Problem(
-                f"{name_of(run)}: {sum(known):.1f} J are less than reading the weights takes "
+                f"{name_of(run)}: {energy_j:.1f} J are less than reading the weights takes "
                 f"({floor_j:.1f} J), unless only a part of them is read",
                 "warning",
             )
             return
 
 
-def check_warmup(subject: Subject) -> Iterator[Problem]:
+def check_warmup(it: ExaminedResult) -> Finds:
     """Until the pace was steady, or for as long as the rules ask; a quick one looks at nothing."""
-    protocol, most_s = subject.result.protocol, subject.rules.most_warmup_s
+    protocol, most_s = it.result.protocol, it.rules.most_warmup_s
+    steady, lasted_s = protocol.warmup_steady, protocol.warmup_s
     if protocol.quick:
-        if protocol.warmup_steady is not None:
-            yield Problem("it tells whether a quick warm-up was steady, which nobody looks at")
-    elif protocol.warmup_steady is None:
+        if steady is not None:
+            yield "a quick warm-up is said to be steady or not, which is not looked at"
+    elif steady is None:
         yield Problem("nothing tells whether the pace was steady", "warning")
-    elif not protocol.warmup_steady and protocol.warmup_s < most_s:
-        yield Problem(
-            f"the warm-up ended after {protocol.warmup_s:.0f} s, neither steady nor after "
-            f"{most_s:.0f} s"
-        )
-    elif not protocol.warmup_steady:
-        yield Problem(
-            f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up", "warning"
-        )
+    elif not steady and lasted_s < most_s:
+        yield f"the warm-up ended after {lasted_s:.0f} s, neither steady nor after {most_s:.0f} s"
+    elif not steady:
+        yield Problem(f"the pace was not steady after {lasted_s:.0f} s of warm-up", "warning")
 
 
-def check_validity(subject: Subject) -> Iterator[Problem]:
-    """What spoils a measurement is said of it, and makes it invalid."""
-    result = subject.result
+def check_validity(it: ExaminedResult) -> Finds:
+    """What spoils a measurement makes it invalid, with that reason."""
+    result = it.result
     if result.valid != (not result.invalid_reasons):
-        yield Problem("it is valid with reasons against it, or invalid without one")
+        yield "it is valid with reasons against it, or invalid without one"
     if not result.valid:
         yield Problem(f"it is invalid: {result.invalid_reasons[:1]}; it has no stars", "warning")
-    reasons = list(_spoilers(subject))
-    if result.valid and reasons:
-        yield Problem(f"it says that it is valid, but {reasons[0]}")
+    reason = next(_spoilers(it), None)
+    if result.valid and reason is not None:
+        yield f"it says that it is valid, but {reason}"
 
 
-def check_notices(subject: Subject) -> Iterator[Problem]:
-    """What the meters noticed stands among the cautions, and what facts show was noticed."""
-    result = subject.result
-    told = {caution.code for caution in result.cautions}
+def check_notices(it: ExaminedResult) -> Finds:
+    """Every notice of a run is among the cautions, and every fact that asks for one has it."""
+    result, told = it.result, {caution.code for caution in it.result.cautions}
     for run in result.runs:
         codes = {notice.code for notice in run.notices}
         for code in sorted(codes - told):
-            yield Problem(f"{name_of(run)}: {code} was noticed, and is not among the cautions")
-        for domain in subject.gpu_domains:
+            yield f"{name_of(run)}: {code} was noticed, and is not among the cautions"
+        for domain in it.gpu_domains:
             reasons = run.facts.get(domain, {}).get("clocks_event_reasons")
             bits = reasons if isinstance(reasons, int) else 0
             if bits & _SLOWED and not codes & {"thermal_slowdown", "power_brake"}:
-                yield Problem(f"{name_of(run)}: {domain} was slowed down, and nothing says so")
+                yield f"{name_of(run)}: {domain} was slowed down, and no notice says so"
             if bits & _CAPPED and "power_cap" not in codes:
-                yield Problem(f"{name_of(run)}: {domain} ran into its limit, and nothing says so")
+                yield f"{name_of(run)}: {domain} ran into its limit, and no notice says so"
     for code, present in (
         ("random_weights", result.model.weights == "random"),
         ("warmup_unsteady", result.protocol.warmup_steady is False),
-        ("gpu_not_of_model", result.protocol.device == "cpu" and bool(subject.gpu_domains)),
+        ("gpu_not_of_model", result.protocol.device == "cpu" and bool(it.gpu_domains)),
     ):
         if present != (code in told):
-            yield Problem(f"the caution {code} is missing, or has no ground")
+            yield f"the caution {code} is missing, or has no ground"
 
 
 def batches_of(lengths_s: Sequence[float], share: float) -> int:
@@ -220,59 +233,31 @@ def batches_of(lengths_s: Sequence[float], share: float) -> int:
     return sum(length_s >= least_s for length_s in lengths_s)
 
 
-def _is_forced(subject: Subject) -> bool:
-    generation = subject.result.workload.generation or {}
+def _is_forced(it: ExaminedResult) -> bool:
+    generation = it.result.workload.generation or {}
     length = generation.get("max_new_tokens")
     return length is not None and generation.get("min_new_tokens") == length
 
 
-def _spoilers(subject: Subject) -> Iterator[str]:
+def _spoilers(it: ExaminedResult) -> Iterator[str]:
     """Why the result cannot be valid."""
-    result, protocol = subject.result, subject.result.protocol
-    limits: dict[str, set[float]] = {}
+    result, protocol = it.result, it.result.protocol
+    limits: dict[str, set[float]] = defaultdict(set)
     for run in result.runs:
         for notice in run.notices:
-            named = notice.code in subject.rules.invalidating
+            named = notice.code in it.rules.invalidating
             if notice.invalidates or named or (notice.code == "contention" and not protocol.shared):
                 yield f"{name_of(run)}: {notice.message}"
-        for domain in subject.gpu_domains:
-            if run.energy_j.get(domain) is None:
-                yield f"{name_of(run)}: {domain} has no energy"
-            limit = run.facts.get(domain, {}).get("power_limit_w")
-            if isinstance(limit, int | float):
-                limits.setdefault(domain, set()).add(float(limit))
+    for gpu in MeteredGpu.each(it):
+        limit_w = gpu.facts.get("power_limit_w")
+        if gpu.energy_j is None:
+            yield f"{gpu.where} has no energy"
+        if is_number(limit_w):
+            limits[gpu.domain].add(float(limit_w))
     for domain, found in limits.items():
         if len(found) > 1:
             yield f"the power limit of {domain} changed between runs"
-    for uuid in protocol.occupied_gpus:
-        if uuid not in protocol.metered_gpus:
-            yield f"the model occupies {uuid}, which was not metered"
+    for uuid in set(protocol.occupied_gpus) - set(protocol.metered_gpus):
+        yield f"the model occupies {uuid}, which was not metered"
     if protocol.device == "cuda" and not protocol.metered_gpus:
         yield "the GPU that did the work was not metered"
-
-
-def _power_of(subject: Subject, run: Run, domain: str, limit_w: float | None) -> Iterator[Problem]:
-    energy_j = run.energy_j.get(domain)
-    if energy_j is None:
-        return
-    facts = run.facts.get(domain, {})
-    stated, period_ms = facts.get("power_limit_w"), facts.get("update_period_ms")
-    limits = [limit for limit in (stated, limit_w) if isinstance(limit, int | float)]
-    period_s = period_ms / 1e3 if isinstance(period_ms, int | float) else 0.1
-    if not 0 <= period_s <= 1:
-        yield Problem(f"{name_of(run)}: {domain}: a counter is not updated every {period_s:g} s")
-        return
-    mean_w = energy_j / run.duration_s
-    # The counter's last update before an edge counts as the edge.
-    if limits and energy_j > min(limits) * LIMIT_SHARE * (run.duration_s + 2 * period_s + 0.1):
-        yield Problem(
-            f"{name_of(run)}: {domain}: {mean_w:.0f} W on average, over its limit of "
-            f"{min(limits):.0f} W"
-        )
-    idle = subject.result.idle
-    idle_w = idle.with_model_w.get(domain)
-    if idle_w and energy_j < IDLE_SHARE * idle_w * (run.duration_s - 2 * period_s):
-        yield Problem(
-            f"{name_of(run)}: {domain}: {mean_w:.1f} W on average, less than the {idle_w:.1f} W of "
-            "its idling"
-        )

@@ -8,7 +8,9 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
+from statistics import median
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
@@ -150,6 +152,12 @@ class RawDomain:
     power: Series
     power_source: str | None
     lone: Lone | None
+
+    @cached_property
+    def period_s(self) -> float | None:
+        """Seconds from one update of the counter to the next; None where there are too few."""
+        gaps_s = [b - a for a, b in pairwise(self.ticks.t_s[1:])]
+        return median(gaps_s) if len(gaps_s) >= 4 else None
 
 
 @dataclass(frozen=True)

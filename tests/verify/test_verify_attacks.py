@@ -467,7 +467,7 @@ def test_what_is_only_decoded_generates_by_the_rules(official):
     opened.result["workload"]["dataset"] = task.dataset
     assert "contradictions" in found(opened)
     messages = [one.message for one in verify(opened.closed(), now=NOW).findings]
-    assert "the point 'generation' is missing, or is none of the rules" in messages
+    assert "the point 'generation' is missing, or is not one of the rules" in messages
 
 
 CODES = re.compile(r"""\b(?:Notice\(\s*|Caution\([^)]*?code=)"([a-z_]+)\"""")

@@ -1,0 +1,110 @@
+"""What was measured: the task, model and hardware of the rules, in recordings of its own."""
+
+import re
+from collections.abc import Iterator
+
+from energyscore.results.result import Result
+from energyscore.verify.counters import FEW, first_lengths_us
+from energyscore.verify.examined import ExaminedResult, RecordedRun, name_of
+from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem
+from energyscore.verify.raw_record import RawRun
+
+_PLAIN = re.compile(r"[A-Za-z0-9.]")
+_MOST = 80
+
+
+def check_identity(it: ExaminedResult) -> Finds:
+    """The manifest means this measurement."""
+    yield Derived("the measurement in the manifest", it.listed.identity, it.result.identity)
+
+
+def check_task(it: ExaminedResult) -> Finds:
+    """Task, version, scale and size class are those of the rules."""
+    result, task = it.result, it.task
+    if task is None:
+        yield Problem(
+            f"{result.task.id} (version {result.task.version}) is not a task of the rules "
+            f"{it.rules.version}: its protocol cannot be checked",
+            "warning",
+        )
+        return
+    yield Derived("the task's version", result.task.version, task.version)
+    yield Derived("the task's scale", result.task.scale_task, task.scale_task)
+    size = task.class_of(result.model.parameters, result.model.quantization_bits)
+    yield Derived("the size class", result.model.model_class, size)
+    if result.workload.official:
+        yield Derived("the official dataset", result.workload.dataset, task.dataset)
+    unknown = set(result.runs[0].phases) - set(task.phases)
+    if unknown:
+        yield f"the task has no phase {', '.join(sorted(unknown))}"
+
+
+def check_model(it: ExaminedResult) -> Finds:
+    """The folder names model and task; a bundled model is one of the rules, of their size."""
+    model, wanted = it.result.model, folder_end(it.result)
+    if re.fullmatch(r"[0-9]{2,4}-" + re.escape(wanted), it.listed.folder) is None:
+        yield f"the folder {it.listed.folder} does not name model and task (NN-{wanted})"
+    if (model.source == "builtin") != model.id.startswith("builtin:"):
+        yield f"the model {model.id[:80]!r} cannot come from {model.source!r}"
+    elif model.source == "builtin":
+        yield Derived(
+            f"{model.id[:80]}: parameters", model.parameters, it.rules.builtin.get(model.id)
+        )
+        yield Derived(f"{model.id[:80]}: weights", model.weights, "random")
+
+
+def folder_end(result: Result) -> str:
+    """A result's folder behind its number: model and task, other characters as one hyphen."""
+    return f"{_plain(result.model.id)}-{_plain(result.task.id)}"
+
+
+def _plain(name: str) -> str:
+    spaced = "".join(c if _PLAIN.fullmatch(c) else " " for c in name)
+    return "-".join(spaced.split()).strip("-.")[:_MOST] or "unnamed"
+
+
+def check_hardware(it: ExaminedResult) -> Finds:
+    """The metered GPUs are those of the environment, and the runs have their energies."""
+    protocol, gpus = it.result.protocol, it.result.environment.gpus
+    described = sorted(gpu.uuid for gpu in gpus)
+    yield Derived("the list of metered GPUs", sorted(protocol.metered_gpus), described)
+    if len(set(protocol.metered_gpus)) < len(protocol.metered_gpus):
+        yield "a GPU is metered twice"
+    if (protocol.gpus_chosen_by is None) != (not protocol.metered_gpus):
+        yield "GPUs were metered and nobody chose them, or the reverse"
+    for run in it.result.runs:
+        found = sorted(domain for domain in run.energy_j if domain.startswith("gpu:"))
+        yield Derived(f"{name_of(run)}: the list of GPUs", found, sorted(it.gpu_domains))
+
+
+class Recordings:
+    """The recordings of the results so far: each was made once, of one model on one task."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._seen: dict[tuple[object, ...], tuple[str, tuple[object, ...]]] = {}
+
+    def check(self, it: ExaminedResult) -> Finds:
+        """No run was recorded in another measurement; the same one twice is another check's."""
+        folder, result = it.listed.folder, it.result
+        subject = (
+            result.identity, result.model, result.task, result.workload, result.protocol.device,
+        )  # fmt: skip
+        if it.raw is None:
+            yield NOT_APPLICABLE
+        for place in RecordedRun.each(it):
+            for mark in _marks(place.raw):
+                other, of_what = self._seen.setdefault(mark, (folder, subject))
+                if of_what != subject:
+                    yield f"{place.where} was recorded in {other}, of another measurement"
+                    break
+
+
+def _marks(raw: RawRun) -> Iterator[tuple[object, ...]]:
+    """What no two runs have alike: their first intervals, and where a GPU's counter stood."""
+    if len(raw.edges_s) > FEW:
+        yield first_lengths_us(raw)
+    for domain, found in raw.domains.items():
+        start_j, end_j = found.counter_j
+        if found.method == "counter" and start_j and end_j:
+            yield domain, start_j, end_j
