@@ -225,8 +225,8 @@ def _rows(before: RatedResult, after: RatedResult, common: float) -> list[Figure
     """The headline first, then the phases of both, then the system."""
     both = before.result.score.phases.keys() & after.result.score.phases.keys()
     metrics = (GPU, *(name for name, phase in PHASES.items() if phase in both))
-    rows = [_row(name, before, after, common) for name in metrics]
-    system = _row(SYSTEM, before, after, common)
+    rows = [figure_change(name, before, after, common) for name in metrics]
+    system = figure_change(SYSTEM, before, after, common)
     if system.ratio is None:
         return rows
     # On the processor alone the system's figure is the headline.
@@ -234,7 +234,10 @@ def _rows(before: RatedResult, after: RatedResult, common: float) -> list[Figure
     return [*rows, system] if on_gpu else [system]
 
 
-def _row(metric: str, before: RatedResult, after: RatedResult, common: float) -> FigureChange:
+def figure_change(
+    metric: str, before: RatedResult, after: RatedResult, common: float
+) -> FigureChange:
+    """What changed in one figure; `common`: the uncertainty of the ratio for unlike meters."""
     was, now = (figure_of(one.result, metric) for one in (before, after))
     first, second = was.summary, now.summary
     effect = None

@@ -98,7 +98,7 @@ def compare_samples(before: Summary, after: Summary, common: float = 0.0) -> Eff
 
 def decide_ratio(effect: Effect, allowed: float) -> Decision:
     """Whether a ratio is at most `allowed` (1.05: 5% more); open without an interval."""
-    return "open" if effect.ci95 is None else _decide(effect.ci95, allowed)
+    return decide(effect.ci95, allowed)
 
 
 def decide_limit(sample: Summary, limit: float) -> Decision:
@@ -110,7 +110,7 @@ def decide_limit(sample: Summary, limit: float) -> Decision:
     if sample.ci95 is None:
         alone = sample.std is None or sample.count < 2
         return "beyond" if alone and sample.mean > limit else "open"
-    return _decide(sample.ci95, limit)
+    return decide(sample.ci95, limit)
 
 
 def repeats_for_ratio(
@@ -145,7 +145,10 @@ def repeats_for_limit(sample: Summary, limit: float) -> Needed | None:
     return Needed(_least(lambda runs: _margin(runs - 1) * std / math.sqrt(runs) <= distance))
 
 
-def _decide(interval: tuple[float, float], limit: float) -> Decision:
+def decide(interval: tuple[float, float] | None, limit: float) -> Decision:
+    """Whether a figure is at most `limit`, by its interval; open without an interval."""
+    if interval is None:
+        return "open"
     low, high = interval
     if high <= limit:
         return "within"

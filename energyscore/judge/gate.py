@@ -106,27 +106,22 @@ def run_gate(
     known = by_key(baselines)
     unfitted: list[str] = []
     notes: list[str] = [f"caution: {text}" for text in cautions]
-    for rule in policy.rules:
+    for place, rule in policy.rules:
         fitting = [one for one in results if rule.fits(one.result)]
         if not fitting:
-            hint = _misspelt(
-                rule, {*tasks, *(one.result.task.id for one in results)} if tasks else ()
-            )
+            hint = _misspelt(rule, tasks, results)
             if rule.optional:
-                unfitted.append(rule.place)
-                notes += [f"{rule.place}: {hint}"] if hint else []
+                unfitted.append(place)
+                notes += [f"{place}: {hint}"] if hint else []
             else:
-                checks.append(check_presence(rule, rule.scope, hint))
-        checks += [
-            check_presence(rule, name) for name in rule.missing([one.result for one in fitting])
-        ]
+                checks.append(check_presence(place, rule.scope, hint))
+        missing = rule.missing([one.result for one in fitting])
+        checks += [check_presence(place, name) for name in missing]
         for one in fitting:
-            checks += [
-                check_limit(one, limit, known.get(key_of(one), []), rule, policy.allow)
-                for limit in rule.limits
-            ]
-            if rule.min_stars is not None:
-                checks.append(check_stars(one, rule.min_stars, rule))
+            alike = known.get(key_of(one), [])
+            checks += [check_limit(place, one, li, alike, policy.allow) for li in rule.limits]
+            if rule.min_stars:
+                checks.append(check_stars(place, one, rule.min_stars))
     inconclusive = _INCONCLUSIVE[policy.on_inconclusive]
     counted = [
         check.model_copy(update={"counts_as": _DECIDED.get(check.outcome, inconclusive)})
@@ -150,10 +145,11 @@ def run_gate(
     )
 
 
-def _misspelt(rule: PolicyRule, tasks: Collection[str]) -> str:
-    """What is wrong with the names of its tasks; empty where nothing is."""
-    wrong = [name for name in rule.exact_tasks if tasks and name not in tasks]
-    return " ".join(f"unknown task {name!r}. {did_you_mean(name, tasks)}" for name in wrong)
+def _misspelt(rule: PolicyRule, tasks: Collection[str], results: Sequence[RatedResult]) -> str:
+    """Which of its tasks are not known, if it is known which there are."""
+    known = {*tasks, *(one.result.task.id for one in results)}
+    wrong = rule.unknown_tasks(known) if tasks else []
+    return " ".join(f"unknown task {name!r}. {did_you_mean(name, known)}" for name in wrong)
 
 
 def _told_apart(checks: Sequence[GateCheck]) -> list[GateCheck]:

@@ -20,20 +20,19 @@ from energyscore.judge.comparability import (
     meter_uncertainty,
     not_known,
 )
-from energyscore.judge.compare import is_same, most_comparable
+from energyscore.judge.compare import FigureChange, figure_change, is_same, most_comparable
 from energyscore.judge.effect import (
     CONFIDENCE,
     MOST_REPEATS,
     Decision,
     Needed,
-    compare_samples,
+    decide,
     decide_limit,
-    decide_ratio,
     repeats_for_limit,
     repeats_for_ratio,
 )
 from energyscore.judge.figures import UNIT, figure_of
-from energyscore.judge.policy import Limit, PolicyRule
+from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult, why_unratable
 from energyscore.results.result import Part
 
@@ -108,16 +107,16 @@ class GateCheck(Part):
         return self.estimated and self.value is not None
 
 
-def check_presence(rule: PolicyRule, scope: str, hint: str = "") -> GateCheck:
+def check_presence(place: str, scope: str, hint: str = "") -> GateCheck:
     """The check of a rule, or of a name in it, that no result fits.
 
     Args:
-        rule: the rule.
+        place: where the rule stands.
         scope: what no result fits, for people.
         hint: what may be wrong with it.
     """
     return GateCheck(
-        rule=rule.place,
+        rule=place,
         kind="presence",
         threshold=scope,
         task=None,
@@ -135,26 +134,26 @@ def check_presence(rule: PolicyRule, scope: str, hint: str = "") -> GateCheck:
 
 
 def check_limit(
+    place: str,
     one: RatedResult,
     limit: Limit,
     baselines: Sequence[RatedResult],
-    rule: PolicyRule,
     allow: frozenset[str],
 ) -> GateCheck:
     """A limit on energy, absolute or relative to the most comparable baseline.
 
     Args:
+        place: where the rule stands.
         one: the result.
         limit: the limit.
         baselines: the baselines of its task, model and reasoning mode.
-        rule: where the limit stands.
         allow: the conditions in which a baseline may differ.
     """
     figure = figure_of(one.result, limit.metric)
     summary = figure.summary
-    blank = _blank(
+    check = _blank(
+        place,
         one,
-        rule,
         kind="limit" if limit.allowed is None else "regression",
         threshold=limit.text,
         metric=limit.metric,
@@ -166,36 +165,25 @@ def check_limit(
         allowed_ratio=limit.allowed,
         runs=summary and summary.count,
     )
-    if why_unratable(one.result):
-        return _with(blank, "invalid", _why_invalid(one))
+    if reason := _why_invalid(one):
+        return _with(check, "invalid", reason)
     if summary is None:
-        return _with(blank, "unsupported", f"no energy: {figure.reason}")
+        return _with(check, "unsupported", f"no energy: {figure.reason}")
     if limit.limit_wh is not None:
-        return _absolute(blank, summary, limit.limit_wh, below=limit.below)
+        return _absolute(check, summary, limit.limit_wh, below=limit.below)
     baseline = most_comparable(one, baselines, allow)
     if baseline is None:
         reason = "there is no baseline of it; `energyscore baseline save` makes one"
-        return _with(blank, "unsupported", reason)
-    before = figure_of(baseline.result, limit.metric)
-    against = Against(
-        source=baseline.file,
-        created_at=baseline.result.created_at,
-        commit=baseline.commit,
-        wh_per_1k_queries=before.summary and before.summary.mean,
-    )
-    changed = changes(baseline.result, one.result)
-    blank = blank.model_copy(update={"baseline": against, "changed": changed})
-    if refused := _why_not_relative(one, baseline, limit.metric, allow):
-        return _with(blank, *refused)
-    return _relative(blank, baseline, one, limit, allow)
+        return _with(check, "unsupported", reason)
+    return _relative(check, summary, one, baseline, limit, allow)
 
 
-def check_stars(one: RatedResult, least: int, rule: PolicyRule) -> GateCheck:
+def check_stars(place: str, one: RatedResult, least: int) -> GateCheck:
     """At least so many stars."""
     rating = one.rating
-    blank = _blank(
+    check = _blank(
+        place,
         one,
-        rule,
         kind="stars",
         threshold=f"stars>={least}",
         metric="stars",
@@ -204,26 +192,27 @@ def check_stars(one: RatedResult, least: int, rule: PolicyRule) -> GateCheck:
         limit=least,
     )
     if rating.stars is None:
-        if why_unratable(one.result):
-            return _with(blank, "invalid", f"no stars: {_why_invalid(one)}")
-        return _with(blank, "unsupported", f"no stars: {rating.reason}")
+        if reason := _why_invalid(one):
+            return _with(check, "invalid", f"no stars: {reason}")
+        return _with(check, "unsupported", f"no stars: {rating.reason}")
+    check = check.model_copy(update={"value": rating.stars})
     said = f"{rating.stars} of 5 stars relative to {rating.scale}"
     if rating.probabilities is None:
         if rating.stars < least:
-            return _with(blank, "fail", said, value=rating.stars)
+            return _with(check, "fail", said)
         said += f"; how sure cannot be told, measure {MIN_REPEATS_TO_JUDGE} runs or more"
-        return _with(blank, "inconclusive", said, value=rating.stars)
+        return _with(check, "inconclusive", said)
     chance = min(1.0, sum(rating.probabilities[least - 1 :]))
     surely, surely_not = chance >= CONFIDENCE, chance <= 1 - CONFIDENCE
     outcome: Outcome = "pass" if surely else "fail" if surely_not else "inconclusive"
     said += f", {least} or more with a chance of {chance:.1%}"
-    return _with(blank, outcome, said, value=rating.stars, probability=chance)
+    return _with(check, outcome, said, probability=chance)
 
 
-def _blank(one: RatedResult, rule: PolicyRule, **fields: Any) -> GateCheck:
+def _blank(place: str, one: RatedResult, **fields: Any) -> GateCheck:
     result = one.result
     return GateCheck(
-        rule=rule.place,
+        rule=place,
         task=result.task.id,
         model=one.name,
         reasoning=result.mode,
@@ -245,21 +234,72 @@ def _why_invalid(one: RatedResult) -> str:
     return "; ".join(one.result.invalid_reasons) or why_unratable(one.result)
 
 
-def _absolute(blank: GateCheck, summary: Summary, limit_wh: float, *, below: bool) -> GateCheck:
+def _absolute(check: GateCheck, summary: Summary, limit_wh: float, *, below: bool) -> GateCheck:
     outcome = _OUTCOMES[decide_limit(summary, limit_wh)]
     half = summary.half_width
     spread = "" if half is None else f" +/- {format_wh(half)}"
     most = "less than" if below else "at most"
     said = f"{format_wh(summary.mean)}{spread}, {most} {format_wh(limit_wh)} allowed"
     if outcome != "inconclusive":
-        return _with(blank, outcome, said)
+        return _with(check, outcome, said)
     needed = repeats_for_limit(summary, limit_wh)
     reason = f"{said}; {_how_to_decide(needed, summary.count)}"
-    return _with(blank, outcome, reason, repeats_needed=needed and needed.runs)
+    return _with(check, outcome, reason, repeats_needed=needed and needed.runs)
+
+
+def _relative(
+    check: GateCheck,
+    summary: Summary,
+    one: RatedResult,
+    baseline: RatedResult,
+    limit: Limit,
+    allow: frozenset[str],
+) -> GateCheck:
+    before = figure_of(baseline.result, limit.metric).summary
+    against = Against(
+        source=baseline.file,
+        created_at=baseline.result.created_at,
+        commit=baseline.commit,
+        wh_per_1k_queries=before and before.mean,
+    )
+    changed = changes(baseline.result, one.result)
+    check = check.model_copy(update={"baseline": against, "changed": changed})
+    common = meter_uncertainty(baseline.result, one.result)
+    change = figure_change(limit.metric, baseline, one, common)
+    if refused := _why_not_relative(one, baseline, change, allow):
+        return _with(check, *refused)
+    assert before is not None
+    assert change.ratio is not None
+    assert limit.allowed is not None
+    interval = change.ratio_ci95
+    said = _percent(change.ratio)
+    if interval is not None:
+        said += f" ({_percent(interval[0])} to {_percent(interval[1])})"
+    most = f"{'below ' * limit.below}{_percent(limit.allowed)}"
+    said += f" against {format_wh(before.mean)}, {most} allowed"
+    if common:
+        said += f", meters not the same: {common:.1%} more uncertain"
+    if unknown := [n for n in not_known(baseline.result, one.result) if n not in allow]:
+        said += f", not known of both: {', '.join(unknown)}"
+    needed = None
+    outcome = _OUTCOMES[decide(interval, limit.allowed)]
+    if outcome == "inconclusive":
+        needed = repeats_for_ratio(before, summary, limit.allowed, common)
+        runs = min(before.count, summary.count)
+        said += f"; {_how_to_decide(needed, runs, meters_differ=common > 0)}"
+    return _with(
+        check,
+        outcome,
+        said,
+        limit=before.mean * limit.allowed,
+        ratio=change.ratio,
+        ratio_ci95=interval,
+        repeats_needed=needed and needed.runs,
+    )
 
 
 def _why_not_relative(
-    one: RatedResult, baseline: RatedResult, metric: str, allow: frozenset[str]
+    one: RatedResult, baseline: RatedResult, change: FigureChange, allow: frozenset[str]
 ) -> tuple[Outcome, str] | None:
     """Why a result cannot be compared with its baseline; None when it can."""
     points = [p for p in differences(baseline.result, one.result) if p.name not in allow]
@@ -270,59 +310,13 @@ def _why_not_relative(
         return "inconclusive", "it is its own baseline: nothing was measured since"
     if reason := why_unratable(baseline.result):
         return "invalid", f"its baseline is {reason}"
-    before, after = figure_of(baseline.result, metric), figure_of(one.result, metric)
-    if before.summary is None:
-        return "unsupported", f"its baseline has no energy: {before.reason}"
-    if before.estimated != after.estimated:
-        return "unsupported", "one is measured, the other estimated"
-    unknown = not_known(baseline.result, one.result)
-    if missing := [name for name in unknown if name in NEEDED and name not in allow]:
-        names = " ".join(f"--allow {name}" for name in missing)
-        return (
-            "unsupported",
-            f"not known of both, so not surely alike: {', '.join(missing)} ({names})",
-        )
+    if change.ratio is None:
+        return "unsupported", f"not comparable to its baseline: {change.reason}"
+    for name in not_known(baseline.result, one.result):
+        if name in NEEDED and name not in allow:
+            reason = f"{name} is not known of both, so not surely alike (--allow {name})"
+            return "unsupported", reason
     return None
-
-
-def _relative(
-    blank: GateCheck,
-    baseline: RatedResult,
-    one: RatedResult,
-    limit: Limit,
-    allow: frozenset[str],
-) -> GateCheck:
-    before = figure_of(baseline.result, limit.metric).summary
-    after = figure_of(one.result, limit.metric).summary
-    assert before is not None
-    assert after is not None
-    assert limit.allowed is not None
-    common = meter_uncertainty(baseline.result, one.result)
-    effect = compare_samples(before, after, common)
-    outcome = _OUTCOMES[decide_ratio(effect, limit.allowed)]
-    said = _change(effect.ratio)
-    if effect.ci95 is not None:
-        said += f" ({_change(effect.ci95[0])} to {_change(effect.ci95[1])})"
-    most = f"{'below ' * limit.below}{_change(limit.allowed)}"
-    said += f" against {format_wh(before.mean)}, {most} allowed"
-    if common:
-        said += f", meters not the same: {common:.1%} more uncertain"
-    if unknown := [n for n in not_known(baseline.result, one.result) if n not in allow]:
-        said += f", not known of both: {', '.join(unknown)}"
-    needed = None
-    if outcome == "inconclusive":
-        needed = repeats_for_ratio(before, after, limit.allowed, common)
-        runs = min(before.count, after.count)
-        said += f"; {_how_to_decide(needed, runs, meters_differ=common > 0)}"
-    return _with(
-        blank,
-        outcome,
-        said,
-        limit=before.mean * limit.allowed,
-        ratio=effect.ratio,
-        ratio_ci95=effect.ci95,
-        repeats_needed=needed and needed.runs,
-    )
 
 
 def _how_to_decide(needed: Needed | None, runs: int, *, meters_differ: bool = False) -> str:
@@ -338,7 +332,7 @@ def _how_to_decide(needed: Needed | None, runs: int, *, meters_differ: bool = Fa
     return f"cannot tell, about {needed.runs} runs{whose} would (--repeats {needed.runs})"
 
 
-def _change(ratio: float) -> str:
+def _percent(ratio: float) -> str:
     """`+5%` for 1.05."""
     percent = (ratio - 1) * 100
     return f"{'-' if percent < 0 else '+'}{format_number(abs(percent))}%"

@@ -2,11 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from energyscore.base.errors import UsageError, did_you_mean, sentence
 from energyscore.judge.comparability import PAIRED_BY, check_allowed
@@ -44,68 +46,102 @@ class Limit:
         return "<" in self.text and "<=" not in self.text and "=<" not in self.text
 
 
-@dataclass(frozen=True)
-class PolicyRule:
-    """Thresholds, and what they hold for: patterns with `*`, `?` and `[...]`.
+def several(value: object) -> object:
+    """One value where a list may stand."""
+    return value if isinstance(value, list) else [value]
 
-    Attributes:
-        place: where it stands, for people: `rules[0]`, `--max`.
-        tasks: of which one must fit.
-        models: of which one must fit.
-        modes: reasoning modes of which one must fit (`none`: a task without); None: any.
-        limits: the most energy.
-        min_stars: the least stars.
-        optional: whether no result needs to fit.
-    """
 
-    place: str
-    tasks: tuple[str, ...] = ("*",)
-    models: tuple[str, ...] = ("*",)
-    modes: tuple[str, ...] | None = None
-    limits: tuple[Limit, ...] = ()
-    min_stars: int | None = None
+def _limit(value: object) -> object:
+    if isinstance(value, Limit):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"expected FIGURE<=LIMIT, such as {GPU}<=2.5")
+    return parse_limit(value)
+
+
+def _limits(value: object) -> object:
+    """One limit is a list of one: an error in it names no place in a list."""
+    return value if isinstance(value, list) else [_limit(value)]
+
+
+def _regression(value: object) -> object:
+    return value if isinstance(value, Limit) else parse_regression(value)
+
+
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[list[Text], Field(min_length=1), BeforeValidator(several)]
+
+
+class Strict(BaseModel):
+    """Base of what people write in a policy: no unknown keys, nothing converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class PolicyRule(Strict):
+    """Thresholds, and the results they hold for; names may be patterns with `*`, `?`, `[...]`."""
+
+    task: Texts = ["*"]
+    model: Texts = ["*"]
+    reasoning: Texts = ["*"]
+    max: Annotated[list[Annotated[Limit, BeforeValidator(_limit)]], BeforeValidator(_limits)] = []
+    max_regression: Annotated[Limit | None, BeforeValidator(_regression)] = None
+    min_stars: Annotated[int, Field(ge=1, le=5)] = 0  # 0: none; a blank value is an error
     optional: bool = False
+
+    @model_validator(mode="after")
+    def _has_a_threshold(self) -> "PolicyRule":
+        if not (self.limits or self.min_stars):
+            raise ValueError("it has no threshold: max, max_regression or min_stars")
+        return self
+
+    @property
+    def limits(self) -> list[Limit]:
+        """All limits on energy, each once."""
+        regression = [self.max_regression] if self.max_regression else []
+        return list(dict.fromkeys([*self.max, *regression]))
+
+    @property
+    def _lists(self) -> dict[str, list[str]]:
+        return {"task": self.task, "model": self.model, "reasoning": self.reasoning}
 
     def fits(self, result: Result) -> bool:
         """Whether the rule holds for a result."""
-        if self.modes is not None and not _fits(result.mode or "none", self.modes):
-            return False
-        return _fits(result.task.id, self.tasks) and _fits(result.model.id, self.models)
+        names = _names_of(result)
+        return all(
+            any(fnmatchcase(names[kind], pattern) for pattern in patterns)
+            for kind, patterns in self._lists.items()
+        )
 
     def missing(self, fitting: Sequence[Result]) -> list[str]:
         """The names in its lists, without patterns, that no fitting result has: `model org/a`."""
         if self.optional or not fitting:
             return []
-        lists = [
-            ("task", self.tasks, {one.task.id for one in fitting}),
-            ("model", self.models, {one.model.id for one in fitting}),
-            ("reasoning", self.modes or (), {one.mode or "none" for one in fitting}),
-        ]
-        return [
+        found = {f"{kind} {name}" for one in fitting for kind, name in _names_of(one).items()}
+        wanted = [
             f"{kind} {name}"
-            for kind, names, found in lists
+            for kind, names in self._lists.items()
             for name in names
-            if not _PATTERN.search(name) and name not in found
+            if not _PATTERN.search(name)
         ]
+        return [name for name in wanted if name not in found]
 
-    @property
-    def exact_tasks(self) -> tuple[str, ...]:
-        """Its tasks that are written out, without a pattern."""
-        return tuple(name for name in self.tasks if not _PATTERN.search(name))
+    def unknown_tasks(self, known: Collection[str]) -> list[str]:
+        """Its tasks, written out without a pattern, that are not known."""
+        return [name for name in self.task if not _PATTERN.search(name) and name not in known]
 
     @property
     def scope(self) -> str:
         """What it holds for, for people."""
-        parts = [("task", self.tasks), ("model", self.models), ("reasoning", self.modes or ("*",))]
-        said = [f"{name} {' or '.join(patterns)}" for name, patterns in parts if patterns != ("*",)]
+        said = [f"{k} {' or '.join(names)}" for k, names in self._lists.items() if names != ["*"]]
         return ", ".join(said) or "any result"
 
 
 @dataclass(frozen=True)
 class Policy:
-    """All rules, and how they are applied."""
+    """All rules, each with its place for people (`rules[0]`, `options`), and how they apply."""
 
-    rules: tuple[PolicyRule, ...] = ()
+    rules: tuple[tuple[str, PolicyRule], ...] = ()
     on_inconclusive: OnInconclusive = "warn"
     scale: str | None = None
     baseline: Path | None = None
@@ -114,7 +150,7 @@ class Policy:
     @property
     def needs_baseline(self) -> bool:
         """Whether a rule is relative."""
-        return any(limit.allowed is not None for rule in self.rules for limit in rule.limits)
+        return any(limit.allowed is not None for _, rule in self.rules for limit in rule.limits)
 
 
 def parse_limit(text: str) -> Limit:
@@ -126,7 +162,7 @@ def parse_limit(text: str) -> Limit:
     found = _EXPRESSION.fullmatch(text)
     metric, operator, value = found.groups() if found else ("", None, "")
     if not metric or operator is None:
-        raise ValueError(f"it is no FIGURE<=LIMIT, such as {GPU}<=2.5 or {GPU}<=+5%")
+        raise ValueError(f"expected FIGURE<=LIMIT, such as {GPU}<=2.5 or {GPU}<=+5%")
     if metric not in METRICS:
         meant = [name for name in METRICS if name.startswith(f"{metric}_")][:1]
         hint = f"Did you mean {meant[0]!r}?" if meant else did_you_mean(metric, METRICS)
@@ -155,7 +191,7 @@ def parse_regression(text: object) -> Limit:
     """
     percent = _PERCENT.fullmatch(text.strip()) if isinstance(text, str) else None
     if percent is None:
-        raise ValueError("it is no percentage such as 5%")
+        raise ValueError("expected a percentage such as 5%")
     sign = "" if percent[1][0] in "+-" else "+"
     return Limit(f"{GPU}<={sign}{percent[1]}%", GPU, allowed=_allowed(percent[1]))
 
@@ -185,22 +221,25 @@ def rule_of_options(
     Raises:
         UsageError: naming the option and what is wrong with it.
     """
-    parsed = []
-    for text in limits:
-        try:
-            parsed.append(parse_limit(text))
-        except ValueError as error:
-            raise UsageError(f"--max {text!r}: {sentence(str(error))}") from error
+    parsed = [_option("--max", text, parse_limit) for text in limits]
+    regression = None
     if max_regression is not None:
-        try:
-            parsed.append(parse_regression(max_regression))
-        except ValueError as error:
-            raise UsageError(
-                f"--max-regression {max_regression!r}: {sentence(str(error))}"
-            ) from error
-    if not parsed and min_stars is None:
+        regression = _option("--max-regression", max_regression, parse_regression)
+    if not parsed and regression is None and min_stars is None:
         return None
-    return PolicyRule("options", limits=tuple(dict.fromkeys(parsed)), min_stars=min_stars)
+    given: dict[str, Any] = {"max": parsed}
+    if regression is not None:
+        given["max_regression"] = regression
+    if min_stars is not None:
+        given["min_stars"] = min_stars
+    return PolicyRule(**given)
+
+
+def _option(name: str, text: str, parse: Callable[[str], Limit]) -> Limit:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(f"{name} {text!r}: {sentence(str(error))}") from error
 
 
 def with_options(
@@ -219,7 +258,7 @@ def with_options(
     """
     whole = replace(
         policy,
-        rules=(*policy.rules, *([rule] if rule else [])),
+        rules=(*policy.rules, *([("options", rule)] if rule else [])),
         on_inconclusive=on_inconclusive or policy.on_inconclusive,
         scale=scale or policy.scale,
         baseline=baseline or policy.baseline,
@@ -245,5 +284,9 @@ def _allowed(percent: str) -> float:
     return 1 + value / 100
 
 
-def _fits(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+def _names_of(result: Result) -> dict[str, str]:
+    return {
+        "task": result.task.id,
+        "model": result.model.id,
+        "reasoning": result.mode or "none",
+    }

@@ -19,19 +19,18 @@ rules:                         # every rule that fits a result holds
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from energyscore.base.errors import UsageError
 from energyscore.base.yaml_text import read_form
-from energyscore.judge.figures import GPU
 from energyscore.judge.policy import (
-    Limit,
     OnInconclusive,
     Policy,
     PolicyRule,
+    Strict,
+    Text,
     check_allowed_of_gate,
-    parse_limit,
-    parse_regression,
+    several,
 )
 
 MOST_BYTES = 2**20
@@ -65,16 +64,12 @@ def parse_policy(text: str, where: str, folder: Path = Path()) -> Policy:
         UsageError: naming the key by its path and what is wrong with it.
     """
     form, read = read_form(text, _PolicyForm, where, "a mapping with the key 'rules'")
-    for number, rule in enumerate(form.rules):
-        if not (rule.max or rule.max_regression or rule.min_stars):
-            place = f"{where}, line {read.line(('rules', number))}: rules[{number}]"
-            raise UsageError(f"{place}: it has no threshold: max, max_regression or min_stars.")
     try:
         allow = check_allowed_of_gate(form.allow)
     except UsageError as error:
         raise UsageError(f"{where}, line {read.line(('allow',))}: allow: {error}") from error
     return Policy(
-        rules=tuple(rule.rule(f"rules[{number}]") for number, rule in enumerate(form.rules)),
+        rules=tuple((f"rules[{number}]", rule) for number, rule in enumerate(form.rules)),
         on_inconclusive=form.on_inconclusive,
         scale=form.scale,
         baseline=folder / form.baseline if form.baseline else None,
@@ -82,57 +77,9 @@ def parse_policy(text: str, where: str, folder: Path = Path()) -> Policy:
     )
 
 
-def _several(value: object) -> object:
-    return value if isinstance(value, list) else [value]
-
-
-def _limit(value: object) -> object:
-    if isinstance(value, Limit):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"it is no FIGURE<=LIMIT, such as {GPU}<=2.5")
-    return parse_limit(value)
-
-
-def _limits(value: object) -> object:
-    """One stands for itself: what is wrong with it has no place in a list."""
-    return value if isinstance(value, list) else [_limit(value)]
-
-
-_Text = Annotated[str, Field(min_length=1)]
-_Texts = Annotated[list[_Text], Field(min_length=1), BeforeValidator(_several)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class _RuleForm(_Strict):
-    task: _Texts = ["*"]
-    model: _Texts = ["*"]
-    reasoning: Annotated[list[_Text] | None, BeforeValidator(_several)] = None
-    max: Annotated[list[Annotated[Limit, BeforeValidator(_limit)]], BeforeValidator(_limits)] = []
-    max_regression: Annotated[Limit | None, BeforeValidator(parse_regression)] = None
-    min_stars: Annotated[int, Field(ge=1, le=5)] = 0  # none; left blank it is a mistake
-    optional: bool = False
-
-    def rule(self, place: str) -> PolicyRule:
-        """What the gate takes."""
-        limits = [*self.max, *([self.max_regression] if self.max_regression else [])]
-        return PolicyRule(
-            place,
-            tuple(self.task),
-            tuple(self.model),
-            None if self.reasoning is None else tuple(self.reasoning),
-            tuple(dict.fromkeys(limits)),
-            self.min_stars or None,
-            self.optional,
-        )
-
-
-class _PolicyForm(_Strict):
+class _PolicyForm(Strict):
     on_inconclusive: OnInconclusive = "warn"
-    scale: _Text | None = None
-    baseline: _Text | None = None
-    allow: _Texts = []
-    rules: Annotated[list[_RuleForm], Field(min_length=1)]
+    scale: Text | None = None
+    baseline: Text | None = None
+    allow: Annotated[list[Text], BeforeValidator(several)] = Field(default_factory=list)
+    rules: Annotated[list[PolicyRule], Field(min_length=1)]

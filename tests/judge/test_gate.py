@@ -16,7 +16,7 @@ from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.judge import gate as gate_module
 from energyscore.judge.gate import GateVerdict, run_gate
-from energyscore.judge.policy import Policy, PolicyRule, parse_limit, parse_regression
+from energyscore.judge.policy import Policy, PolicyRule
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.gate_annotations import to_annotations
 from energyscore.publish.gate_benchmark import to_benchmark
@@ -50,15 +50,15 @@ def with_score(result, **change):
     return result.model_copy(update={"score": result.score.model_copy(update=change)})
 
 
-def limit(*texts, place="options", **change):
-    return PolicyRule(place, limits=tuple(map(parse_limit, texts)), **change)
+def limit(*texts, **change):
+    return PolicyRule(max=list(texts), **change)
 
 
 def verdict_of(results, *rules, baselines=(BASE,), **policy):
     return run_gate(
         [measured(result, f"{n}.json") for n, result in enumerate(results)],
         [measured(result, "base.json") for result in baselines],
-        Policy(rules=rules, **policy),
+        Policy(rules=tuple((f"rules[{n}]", rule) for n, rule in enumerate(rules)), **policy),
         NOW,
     )
 
@@ -69,7 +69,7 @@ def check_of(result, rule, **more):
     return check.outcome, verdict.verdict, verdict.exit_code
 
 
-REGRESSION = PolicyRule("options", limits=(parse_regression("5%"),))
+REGRESSION = PolicyRule(max_regression="5%")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ REGRESSION = PolicyRule("options", limits=(parse_regression("5%"),))
         (scaled(1.0, model="org/new"), REGRESSION, ("unsupported", "invalid", 3)),
         (scaled(1.0, power_limit_w=300.0), REGRESSION, ("unsupported", "invalid", 3)),
         (scaled(1.0, gpu="NVIDIA L4"), REGRESSION, ("unsupported", "invalid", 3)),
-        (BASE, limit(f"{GPU}<=2.5", tasks=("asr",)), ("unsupported", "invalid", 3)),
+        (BASE, limit(f"{GPU}<=2.5", task="asr"), ("unsupported", "invalid", 3)),
     ],
 )
 def test_the_outcome_the_verdict_and_the_exit_code_are_one(result, rule, said):
@@ -155,9 +155,9 @@ def test_what_else_is_not_known_of_a_baseline_is_said():
 @pytest.mark.parametrize(
     ("scope", "missing"),
     [
-        ({"models": ("org/model", "org/typo")}, "model org/typo"),
-        ({"tasks": ("text_generation", "txt*", "asr")}, "task asr"),
-        ({"modes": ("none", "of")}, "reasoning of"),
+        ({"model": ["org/model", "org/typo"]}, "model org/typo"),
+        ({"task": ["text_generation", "txt*", "asr"]}, "task asr"),
+        ({"reasoning": ["none", "of"]}, "reasoning of"),
     ],
 )
 def test_each_name_in_a_list_must_be_there(scope, missing):
@@ -168,7 +168,7 @@ def test_each_name_in_a_list_must_be_there(scope, missing):
 
 
 def test_without_any_check_nothing_has_passed():
-    verdict = verdict_of([BASE], limit(f"{GPU}<=9", models=("none/*",), optional=True))
+    verdict = verdict_of([BASE], limit(f"{GPU}<=9", model="none/*", optional=True))
     assert (verdict.checks, verdict.verdict, verdict.exit_code) == ([], "invalid", 3)
 
 
@@ -226,12 +226,12 @@ def test_limit_and_value_stand_in_every_check():
 def test_stars_are_decided_by_their_chance(wh, least, outcome):
     """Five stars end at 1.313 + (28.741 - 1.313) / 5 = 6.799 Wh."""
     result = result_of(*[wh * (1 + (n % 3 - 1) / 200) for n in range(10)])
-    rule = PolicyRule("rules[0]", min_stars=least)
+    rule = PolicyRule(min_stars=least)
     assert check_of(result, rule)[0] == outcome
 
 
 def test_without_stars_nothing_passes():
-    rule = PolicyRule("rules[0]", min_stars=1)
+    rule = PolicyRule(min_stars=1)
     assert check_of(NULL, rule) == ("invalid", "invalid", 3)
     assert check_of(scaled(1.0, gpu="NVIDIA L4"), rule) == ("unsupported", "invalid", 3)
 
@@ -440,19 +440,20 @@ def test_checks_that_look_the_same_are_told_apart_by_time_else_by_file():
 
 
 def test_an_optional_rule_that_fits_nothing_is_told():
-    rules = [
-        limit(f"{GPU}<=9"),
-        limit(f"{GPU}<=9", place="rules[1]", tasks=("text_generatoin",), optional=True),
-    ]
     some, known = [measured(BASE)], ("text_generation", "asr")
-    verdict = run_gate(some, [], Policy(rules=tuple(rules)), NOW, known)
+
+    def told(*rules):
+        placed = tuple((f"rules[{n}]", rule) for n, rule in enumerate(rules))
+        return run_gate(some, [], Policy(rules=placed), NOW, known)
+
+    verdict = told(limit(f"{GPU}<=9"), limit(f"{GPU}<=9", task="text_generatoin", optional=True))
     assert (verdict.exit_code, verdict.unfitted) == (0, ["rules[1]"])
     for text in every_output(verdict):
         assert "1 optional rule fitted no result" in text.replace("\\", "")
         assert "Did you mean" in text
-    needed = run_gate(some, [], Policy(rules=(limit(tasks=("ars",)),)), NOW, known)
+    needed = told(limit(f"{GPU}<=9", task="ars"))
     assert "unknown task 'ars'. Did you mean 'asr'?" in needed.checks[0].reason
-    assert run_gate(some, [], Policy(rules=(limit(tasks=("a*",)),)), NOW, known).notes == []
+    assert told(limit(f"{GPU}<=9", task="a*")).notes == []
 
 
 def test_what_else_changed_since_the_baseline_is_told():
