@@ -1,8 +1,15 @@
 """Paths as people write them: any text may come, and not every text can be a path."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeAlias
+
+from energyscore.base.errors import ResultError
+
+Skip: TypeAlias = Callable[[ResultError], None]
+"""Is told why something is left out."""
 
 _NO_PART_NAMES = ("readme", "license", "licence", "notice", "changelog")
 _NO_PART_SUFFIXES = frozenset(
@@ -73,3 +80,62 @@ def model_files(folder: Path, *, weights: bool = True) -> Iterator[Path]:
             continue
         if (weights or suffix not in _WEIGHT_SUFFIXES) and is_file(file):
             yield file
+
+
+def visible_files(folder: Path, pattern: str, skip: Skip | None = None) -> list[Path]:
+    """The files in a folder, all the way down, that are not hidden, sorted.
+
+    Linked folders are followed, each folder once; a pattern holds in either case.
+
+    Args:
+        folder: the folder.
+        pattern: of the names, such as `*.json`.
+        skip: is told of a folder that cannot be read and is left out; None: an error.
+
+    Raises:
+        ResultError: when a folder cannot be read and `skip` is None.
+    """
+    seen: set[tuple[int, int]] = set()
+    later, found = [folder], []
+    while later:
+        # Links come after what lies there itself: a file is known by its own path.
+        for here, names in _walk(later.pop(0), seen, later, skip):
+            found += [here / name for name in names if fnmatchcase(name.lower(), pattern)]
+    return sorted(file for file in found if is_file(file))
+
+
+def _walk(
+    folder: Path, seen: set[tuple[int, int]], links: list[Path], skip: Skip | None
+) -> Iterator[tuple[Path, list[str]]]:
+    """The folders below one, without hidden and linked ones, each with the names of its files."""
+    try:
+        status = folder.stat()
+        if (place := (status.st_dev, status.st_ino)) in seen:
+            return
+        seen.add(place)
+        with os.scandir(folder) as listed:
+            entries = [entry for entry in listed if not entry.name.startswith(".")]
+    except FileNotFoundError:
+        return  # it went meanwhile
+    except OSError as error:
+        refused = ResultError(f"The folder {folder} cannot be read: {error.strerror}.")
+        if skip is None:
+            raise refused from error
+        skip(refused)
+        return
+    below = [entry.name for entry in entries if _is_folder(entry)]
+    yield folder, [entry.name for entry in entries if entry.name not in below]
+    for entry in sorted(entries, key=lambda one: one.name):
+        if entry.name not in below:
+            continue
+        if entry.is_symlink():
+            links.append(folder / entry.name)
+        else:
+            yield from _walk(folder / entry.name, seen, links, skip)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link in a circle

@@ -1,15 +1,28 @@
-"""Files that we write: whole or not at all, and by one process at a time."""
+"""Files that we write: whole or not at all, and never over what is not ours to replace.
+
+A folder of many files has a manifest, which lists each file by its digests. Only what is in the
+manifest, and still as we wrote it, is replaced or removed.
+"""
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
+import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from energyscore.base.errors import ResultError
-from energyscore.base.files import real_path
+from energyscore.base.errors import ResultError, UsageError
+from energyscore.base.files import is_dir, is_file, real_path, visible_files
+
+_Digests = dict[str, list[str]]
+
+_SAFE = re.compile(r"([a-z0-9][a-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*")
+_NO_FILE = "not a regular file"
+_VERSION = 1
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
@@ -33,26 +46,209 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
                 file.write(data)
             return
         target = real_path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, mode)
-            os.replace(temporary, target)
-        finally:
-            # Gone after the rename; still there after an error or Ctrl-C.
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        _replace(target, data, mode, sync=True)
         sync_folder(target.parent)
     except OSError as error:
         raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
 
 
+def check_outputs(
+    outputs: Mapping[str, Path],
+    inputs: Iterable[Path],
+    is_ours: Callable[[Path], bool] = lambda path: False,
+) -> None:
+    """Refuse files to write that would lose something, before anything is written.
+
+    Args:
+        outputs: the files by the option that names them.
+        inputs: what is read: files, and folders.
+        is_ours: whether a file in one of these folders may be replaced: it is an earlier output.
+
+    Raises:
+        UsageError: naming the option, the file and what is wrong with it.
+    """
+    remedy = "Name another file; nothing was written."
+    inputs = list(inputs)
+    options: dict[Path, str] = {}
+    for option, file in outputs.items():
+        named = f"{option} {file}".lstrip()
+        try:
+            place = file.resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UsageError(f"{named} cannot be a file.", remedy) from error
+        if place in options:
+            raise UsageError(f"{options[place]} and {option} name one file, {file}.", remedy)
+        options[place] = option
+        if is_dir(file):
+            raise UsageError(f"{named} is a folder.", "Name a file in it.")
+        if any(_overlaps(place, one, is_ours) for one in inputs):
+            raise UsageError(f"{named} would replace a file that is read.", remedy)
+
+
+def _overlaps(place: Path, source: Path, is_ours: Callable[[Path], bool]) -> bool:
+    """Whether writing a file loses something of a source."""
+    if not is_dir(source):
+        return _is_same(place, source)
+    if not place.exists() or is_ours(place):
+        return False
+    # What lies in the folder by a link is read as well.
+    linked = visible_files(source, "*.json")
+    return place.is_relative_to(real_path(source)) or any(_is_same(place, one) for one in linked)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return is_file(other) and os.path.samefile(one, other.expanduser())
+    except (OSError, ValueError, RuntimeError):
+        return False  # one of them is not there
+
+
+def write_files(
+    folder: Path,
+    files: Mapping[str, bytes],
+    *,
+    kind: str,
+    remedy: str,
+    alone: bool = True,
+    force: bool = False,
+) -> None:
+    """Write files into a folder, in their order, with a manifest.
+
+    Each file is replaced as a whole. Killed at any time, a repeated call goes on.
+
+    Args:
+        folder: it is made where it is missing.
+        files: content by path: names of ASCII letters, digits, `.`, `_` and `-`, in one folder
+            further down at most, whose name is in lower case.
+        kind: what the folder is, a word; it names the manifest.
+        remedy: what to do where something that is not ours is in the way.
+        alone: the folder is of this kind only: one that holds other files is refused, and files
+            of an earlier call that are not written again are removed. Otherwise both stay, and
+            the manifest is hidden.
+        force: replace and remove files that were changed or are not ours, and write into a folder
+            that is not ours. What is neither written nor in the manifest stays even then.
+
+    Raises:
+        UsageError: when something that is not ours is in the way, and `force` is false.
+        ResultError: when the folder cannot be written or read.
+    """
+    digests = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ours = _read_manifest(folder, kind)
+        if not force:
+            _check_folder(folder, ours, digests, kind, remedy, alone=alone)
+        # What may be found after a kill: each file as it was, or as it will be.
+        either = {path: list(known) for path, known in (ours or {}).items()}
+        for path, digest in digests.items():
+            either[path] = sorted({*either.get(path, []), digest})
+        _write_manifest(folder, kind, either, alone=alone)
+        for path, data in files.items():
+            if _digest(folder / path) != digests[path]:
+                _replace(folder / path, data)
+        kept = {} if alone else either
+        for path in sorted(set(ours or {}) - set(files) - set(kept)):
+            with contextlib.suppress(FileNotFoundError):
+                (folder / path).unlink()
+        kept |= {path: [digest] for path, digest in digests.items()}
+        _write_manifest(folder, kind, kept, alone=alone)
+    except OSError as error:
+        where = error.filename or folder
+        raise ResultError(f"{where} cannot be written: {error.strerror}.") from error
+
+
+def is_as_written(path: Path, kind: str) -> bool:
+    """Whether a file is one that `write_files` wrote, and still as it was written."""
+    known = (_read_manifest(path.parent, kind) or {}).get(path.name, ())
+    return is_file(path) and _digest(path) in known
+
+
+def _check_folder(
+    folder: Path,
+    ours: _Digests | None,
+    wanted: Mapping[str, str],
+    kind: str,
+    remedy: str,
+    *,
+    alone: bool,
+) -> None:
+    """Refuse what would lose something of others."""
+    if ours is None and alone:
+        others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        if others:
+            raise UsageError(
+                f"The folder {folder} is no {kind} of energyscore and is not empty: it holds "
+                f"{others[0]}{' and more' if len(others) > 1 else ''}.",
+                remedy,
+            )
+    for inner in sorted({(folder / path).parent for path in wanted} - {folder}):
+        if inner.is_symlink():
+            raise UsageError(f"{inner} leads to another place.", remedy)
+    for path in sorted({*(ours or {}), *wanted} if alone else wanted):
+        found = _digest(folder / path)
+        if found is not None and found not in {*(ours or {}).get(path, ()), wanted.get(path)}:
+            raise UsageError(f"{folder / path} was changed or is not of energyscore.", remedy)
+
+
+def _digest(path: Path) -> str | None:
+    """The digest of a file; None if missing; a sentinel if it is not a regular file."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        return _NO_FILE
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+        return _NO_FILE if path.parent.exists() and not path.parent.is_dir() else None
+
+
+def _manifests(folder: Path, kind: str) -> list[Path]:
+    name = f"energyscore-{kind}.json"
+    return [folder / name, folder / f".{name}"]
+
+
+def _read_manifest(folder: Path, kind: str) -> _Digests | None:
+    """The manifest's files; None where there is no manifest of ours."""
+    for manifest in _manifests(folder, kind):
+        try:
+            content = json.loads(manifest.read_bytes())
+        except (FileNotFoundError, ValueError, RecursionError):
+            continue
+        files = content.get("files") if isinstance(content, dict) else None
+        if isinstance(files, dict) and content.get("kind") == kind:
+            # It may have been written by anyone: no path of it leads out of the folder.
+            return {
+                path: [str(digest) for digest in known]
+                for path, known in files.items()
+                if _SAFE.fullmatch(path) and isinstance(known, list)
+            }
+    return None
+
+
+def _write_manifest(folder: Path, kind: str, files: _Digests, *, alone: bool) -> None:
+    content = {"kind": kind, "version": _VERSION, "files": dict(sorted(files.items()))}
+    manifest = _manifests(folder, kind)[0 if alone else 1]
+    _replace(manifest, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _replace(target: Path, data: bytes, mode: int = 0o644, *, sync: bool = False) -> None:
+    """Replace a file, or a link, as a whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    finally:
+        # Gone after the rename; still there after an error or Ctrl-C.
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
 def _is_stream(path: Path) -> bool:
-    """Whether a path names what is there and no file; a folder is an error of its own."""
+    """Whether a path names what exists and is no file; a folder is an error of its own."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:

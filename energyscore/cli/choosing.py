@@ -5,8 +5,8 @@ from pathlib import Path
 
 from energyscore.base.errors import UsageError, did_you_mean
 from energyscore.base.files import shown_path
+from energyscore.base.writing import check_outputs
 from energyscore.cli.latest import say_set_aside
-from energyscore.cli.outputs import keep_inputs
 from energyscore.cli.shared import load_shown
 from energyscore.judge.rating import RatedResult
 
@@ -34,7 +34,8 @@ def choose(
 
     loaded = load_shown(paths)
     beside = load_shown(among) if among else []
-    keep_inputs(out, [path for path, _ in (*loaded, *beside)])
+    if out is not None:
+        check_outputs({"": out}, [path for path, _ in (*loaded, *beside)])
     own = latest_only(loaded)
     identities = {result.identity for _, result in own}
     # A result that was named stays, even if there is a newer one of the same measurement.

@@ -192,7 +192,7 @@ def gate(
     from energyscore.judge.sources import load_rated
     from energyscore.protocol.task import load_tasks
     from energyscore.publish.gate_benchmark import to_benchmark
-    from energyscore.publish.gate_files import check_outputs, remove_reports
+    from energyscore.publish.gate_files import check_reports, remove_reports
     from energyscore.publish.gate_junit import to_junit
     from energyscore.publish.gate_markdown import to_markdown
 
@@ -205,7 +205,7 @@ def gate(
     files = {name: file for name, file in options.items() if file is not None}
     named = {f"--{name}": file for name, file in files.items()}
     given = [*(paths or ()), policy or DEFAULT_POLICY]
-    check_outputs(named, given if baseline is None else [*given, baseline])
+    check_reports(named, given if baseline is None else [*given, baseline])
     remove_reports(files.values())
     rule = rule_of_options(limits or (), min_stars, max_regression)
     whole = with_options(
@@ -217,7 +217,7 @@ def gate(
         allow=allow or (),
     )
     if whole.baseline is not None:
-        check_outputs(named, [whole.baseline])
+        check_reports(named, [whole.baseline])
     known = []
     if whole.needs_baseline and whole.baseline is not None:
         known = load_rated([whole.baseline], whole.scale, every=True)

@@ -133,7 +133,8 @@ def _write_official(board: "Leaderboard", folder: Path, sources: "Sources") -> N
     """Write a file a task; stdout names the files, stderr what they do not hold and why."""
     from energyscore.base.errors import InvalidResult, ResultError
     from energyscore.base.lookup import resolve
-    from energyscore.judge.board_folder import write_board
+    from energyscore.base.writing import check_outputs, write_files
+    from energyscore.judge.leaderboard_sources import BOARD
     from energyscore.publish.formats import LEADERBOARD_EXPORTERS
     from energyscore.publish.leaderboard_notes import notes_on_unwritten, notes_on_written
 
@@ -149,10 +150,14 @@ def _write_official(board: "Leaderboard", folder: Path, sources: "Sources") -> N
         raise ResultError(
             why, "Official are results of the whole protocol, without --quick, on an H100 80GB."
         )
-    written = write_board(folder, files, sources.files)
-    for path, content in zip(written, files.values(), strict=True):
+    named = {f"{task}.csv": content for task, content in files.items()}
+    for name in named:
+        check_outputs({"": folder / name}, sources.files)
+    remedy = "Name another folder with --out, or move the file away."
+    write_files(folder, named, kind=BOARD, remedy=remedy, alone=False)
+    for name, content in named.items():
         rows = content.count(b"\n") - 1
-        print(f"{path}: {rows} row{'' if rows == 1 else 's'}")
+        print(f"{folder / name}: {rows} row{'' if rows == 1 else 's'}")
     _say([*notes_on_written(board), *unwritten])
 
 

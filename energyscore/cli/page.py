@@ -55,7 +55,7 @@ def page(
 
       energyscore page results more-results -o site --country FRA
     """
-    from energyscore.base.output_folder import write_files
+    from energyscore.base.writing import write_files
     from energyscore.cli.latest import latest
     from energyscore.judge.rating import rate_files
     from energyscore.publish.page import to_page
@@ -74,7 +74,8 @@ def page(
         loaded = latest(loaded)
     report = rate_files(loaded, scale, site)
     files_of_site = to_page(report, title, _raws(report))
-    write_files(out, files_of_site, kind="page", force=force)
+    remedy = "Name another folder, or add --force to replace files of the same names."
+    write_files(out, files_of_site, kind="page", remedy=remedy, force=force)
     models = len({entry.name for entry in report})
     print(
         f"{out / 'index.html'}: {len(report)} result{'s' * (len(report) != 1)} of "

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energyscore.base.errors import ResultError, did_you_mean
-from energyscore.base.files import is_dir, is_file, real_path, shown_path
+from energyscore.base.files import Skip, is_dir, is_file, real_path, shown_path, visible_files
 from energyscore.base.units import format_wh
-from energyscore.judge.board_folder import is_own_board
+from energyscore.base.writing import is_as_written
 from energyscore.judge.official import Published, is_our_table, is_published, read_published
 from energyscore.protocol.scales import Scale
 from energyscore.protocol.task import load_tasks
-from energyscore.results.folder import UNREADABLE, Skip, result_files, visible_files
+from energyscore.results.folder import UNREADABLE, result_files
 from energyscore.results.result import Result
 from energyscore.results.store import load_results
+
+BOARD = "leaderboard"
+"""The kind of folder that official leaderboards are written to."""
 
 _MOST_NAMES = 5
 _FACTOR = 100  # further off than any model is; Wh taken for kWh are 1,000 times too many
@@ -167,7 +170,7 @@ def _csvs_in(
             continue
         if not is_published(file):
             aside.add("without the columns of an official leaderboard", file)
-        elif file.parent != folder and is_own_board(file):
+        elif file.parent != folder and is_as_written(file, BOARD):
             aside.add("`energyscore leaderboard` wrote it; to read it all the same, name it", file)
         elif task is None and task_name(file.stem) not in known:
             aside.add("the name is no task's; rename it, or name the task with --task", file)

@@ -1,4 +1,4 @@
-"""Where a gate's reports may go: never over what it judges, and no old verdict stays there."""
+"""Reports of a gate: known by how they begin, so that no old verdict is taken for a new one."""
 
 import contextlib
 import re
@@ -7,9 +7,8 @@ from pathlib import Path
 
 from energyscore.base.errors import UsageError
 from energyscore.base.files import is_dir, is_file
-from energyscore.results.folder import visible_files
+from energyscore.base.writing import check_outputs
 
-_REMEDY = "Name another file."
 _REPORT = re.compile(
     rb"""\{\s*"gate_version"|## \S+ Energy gate (pass|fail|invalid):"""
     rb"""|<\?xml[^>]*>\s*<testsuites name="energyscore gate" """
@@ -17,39 +16,18 @@ _REPORT = re.compile(
 )
 
 
-def check_outputs(outputs: Mapping[str, Path], inputs: Iterable[Path]) -> None:
-    """Refuse reports in places that would lose something, before anything is written.
-
-    Args:
-        outputs: the files by their option.
-        inputs: what is read: files, and folders of results or baselines, in which only an earlier
-            report may be replaced.
+def check_reports(outputs: Mapping[str, Path], inputs: Iterable[Path]) -> None:
+    """Refuse reports in places that would lose something; only an earlier report is replaced.
 
     Raises:
         UsageError: naming the option, the file and what is wrong with it.
     """
-    read = list(inputs)
-    names: dict[Path, str] = {}
     for option, file in outputs.items():
-        try:
-            place = file.resolve()
-        except (OSError, RuntimeError, ValueError) as error:
-            raise UsageError(f"{option} {file} can be no file.", _REMEDY) from error
-        if place in names:
-            raise UsageError(f"{names[place]} and {option} name one file, {file}.", _REMEDY)
-        names[place] = option
-        if is_dir(file):
-            raise UsageError(f"{option} {file} is a folder.", "Name a file in it.")
         if not is_dir(file.parent):
             raise UsageError(
                 f"{option} {file}: there is no folder {file.parent}.", "Make it, or name another."
             )
-        for one in read:
-            if _overlaps(place, one):
-                raise UsageError(
-                    f"{option} {file} would replace a file that is read.",
-                    _REMEDY,
-                )
+    check_outputs(outputs, inputs, is_report)
 
 
 def remove_reports(files: Iterable[Path]) -> None:
@@ -70,14 +48,3 @@ def is_report(file: Path) -> bool:
     except OSError:
         return False
     return _REPORT.match(head) is not None
-
-
-def _overlaps(place: Path, source: Path) -> bool:
-    """Whether writing a file loses something of a source; an earlier report is nothing of it."""
-    if not is_dir(source):
-        return is_file(source) and source.resolve() == place
-    if not place.exists() or is_report(place):
-        return False
-    # What lies in the folder by a link is read as well.
-    linked = (file.resolve() for file in visible_files(source, "*.json"))
-    return place.is_relative_to(source.resolve()) or place in linked

@@ -18,9 +18,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from energyscore.base.errors import ResultError
+from energyscore.base.files import Skip
 from energyscore.base.writing import locked, sync_folder, write_atomically
 from energyscore.results.consistency import contradiction
-from energyscore.results.folder import Kind, Skip, load_files
+from energyscore.results.folder import Kind, load_files
 from energyscore.results.raw import RawRun, raw_of
 from energyscore.results.result import RawPart, Result, Run, parse_result, result_to_json
 

@@ -54,7 +54,7 @@ def test_an_official_leaderboard_is_not_written_over_its_source(result, tmp_path
     source = tmp_path / "text_generation.csv"
     text = "model,total_gpu_energy,energy_score,class\norg/x,0.01,5,A\norg/y,0.03,1,A\n"
     source.write_text(text)
-    with pytest.raises(UsageError, match="is one of the files"):
+    with pytest.raises(UsageError, match="would replace a file that is read"):
         leaderboard.leaderboard(
             [source, result], form=leaderboard.BoardFormat.official, out=tmp_path
         )

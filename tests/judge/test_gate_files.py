@@ -8,7 +8,7 @@ from support.results import make_result
 
 from energyscore.base.errors import ResultError, UsageError
 from energyscore.judge.sources import load_rated
-from energyscore.publish.gate_files import check_outputs, remove_reports
+from energyscore.publish.gate_files import check_reports, remove_reports
 from energyscore.results.result import result_to_json
 from energyscore.results.store import load_results
 
@@ -43,10 +43,10 @@ def test_an_output_is_no_input_and_no_other_output(folder, outputs, said):
     paths = {option: Path(name) for option, name in outputs.items()}
     inputs = [Path(name) for name in ("results", "energy-baseline", "p.yaml")]
     if said is None:
-        check_outputs(paths, inputs)
+        check_reports(paths, inputs)
         return
     with pytest.raises(UsageError) as caught:
-        check_outputs(paths, inputs)
+        check_reports(paths, inputs)
     assert said in str(caught.value)
 
 
@@ -55,7 +55,7 @@ def test_what_lies_in_a_folder_by_a_link_is_not_replaced(folder):
     target.write_text(result_to_json(make_result()))
     (folder / "results/linked.json").symlink_to(target)
     with pytest.raises(UsageError, match="would replace"):
-        check_outputs({"--json": target}, [Path("results")])
+        check_reports({"--json": target}, [Path("results")])
 
 
 def test_the_command_refuses_before_it_writes_and_leaves_no_old_verdict(folder):

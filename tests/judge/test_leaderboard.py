@@ -531,9 +531,13 @@ def test_the_command_writes_official_files_and_leaves_its_own_alone(folder, comm
         "model,total_gpu_energy,energy_score,class\no/c,0.011,1,A\no/a,0.001,5,A\no/b,0.005,4,A\n"
     )
     assert "not shown: o/b" in done.stderr
-    (folder / "official/text_generation.csv").write_text(first.replace("o/c", "o/gone"))
     assert command(*arguments).status == 0
     assert (folder / "official/text_generation.csv").read_text() == first
+    (folder / "official/text_generation.csv").write_text(first.replace("o/c", "o/gone"))
+    changed = command(*arguments)
+    assert changed.status == 2
+    assert "official/text_generation.csv was changed or is not of energyscore" in changed.error
+    assert "o/gone" in (folder / "official/text_generation.csv").read_text()
 
 
 @pytest.mark.parametrize(

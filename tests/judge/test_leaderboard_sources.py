@@ -6,8 +6,8 @@ import pytest
 from support.results import make_result, make_run
 
 from energyscore.base.errors import ResultError, UsageError
-from energyscore.judge.board_folder import LIST, is_own_board, write_board
-from energyscore.judge.leaderboard_sources import find_sources
+from energyscore.base.writing import is_as_written, write_files
+from energyscore.judge.leaderboard_sources import BOARD, find_sources
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.results.store import save_result
 
@@ -93,28 +93,25 @@ def test_no_file_of_others_is_written_over(folder, command):
     source = (folder / "text_generation.csv").read_text()
     done = command("leaderboard", ".", "text_generation.csv", "--format", "official", "--out", ".")
     assert done.status == 2
-    assert "text_generation.csv is one of the files that the leaderboard is made of" in done.error
+    assert "text_generation.csv would replace a file that is read" in done.error
     (folder / "there").mkdir()
     (folder / "there/text_generation.csv").write_text("mine")
     done = command("leaderboard", "results", "--format", "official", "--out", "there")
     assert done.status == 2
-    assert "there/text_generation.csv is there already, and is not of energyscore" in done.error
+    assert "there/text_generation.csv was changed or is not of energyscore" in done.error
     assert (folder / "text_generation.csv").read_text() == source
     assert (folder / "there/text_generation.csv").read_text() == "mine"
 
 
-def test_a_list_that_is_no_list_of_ours_is_none(tmp_path):
-    for content in ('{"kind": "leaderboard", "files": []}', "[]", "{", '{"files": {"x.csv": "1"}}'):
-        (tmp_path / LIST).write_text(content)
-        (tmp_path / "x.csv").write_text("mine")
-        assert not is_own_board(tmp_path / "x.csv")
-        with pytest.raises(UsageError, match="is there already"):
-            write_board(tmp_path, {"x": b"ours"}, [])
-    (tmp_path / "x.csv").unlink()
-    write_board(tmp_path, {"x": b"ours"}, [])
-    write_board(tmp_path, {"y": b"more"}, [])  # what was written before is still known
-    assert is_own_board(tmp_path / "x.csv")
-    assert is_own_board(tmp_path / "y.csv")
+@pytest.mark.parametrize(
+    "content", ['{"kind": "leaderboard", "files": []}', "[]", "{", '{"files": {"x.csv": ["1"]}}']
+)
+def test_a_manifest_that_is_not_of_ours_is_none(tmp_path, content):
+    (tmp_path / ".energyscore-leaderboard.json").write_text(content)
+    (tmp_path / "x.csv").write_text("mine")
+    assert not is_as_written(tmp_path / "x.csv", BOARD)
+    with pytest.raises(UsageError, match="is not of energyscore"):
+        write_files(tmp_path, {"x.csv": b"ours"}, kind=BOARD, remedy="", alone=False)
 
 
 def test_a_task_selects_results_and_files(folder, command):

@@ -299,7 +299,7 @@ def test_eval_results_are_written_beside_the_card(results, tmp_path):
         ([".", "--model", "org/c"], 3, "it was stopped"),
         (["a.json", "--write", "{}", "--format", "json"], 2, "--write is for Markdown"),
         (["estimated.json", "--write", "{}", "--eval-results", "{}.d"], 2, "not measured GPU"),
-        (["a.json", "--write", "."], 2, "Is a directory"),
+        (["a.json", "--write", "."], 2, ". is a folder"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_writes_nothing(

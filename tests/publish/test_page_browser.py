@@ -5,7 +5,7 @@ import shutil
 import pytest
 from support.sites import many, report_of
 
-from energyscore.base.output_folder import write_files
+from energyscore.base.writing import write_files
 from energyscore.publish.page import to_page
 
 BROWSER = next(
@@ -57,7 +57,7 @@ CONTRASTS = """() => {
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    write_files(folder, to_page(report_of(many())), kind="page", force=False)
+    write_files(folder, to_page(report_of(many())), kind="page", remedy="")
     return folder
 
 

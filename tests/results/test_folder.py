@@ -11,9 +11,10 @@ import pytest
 from support.results import make_result
 
 from energyscore.base.errors import ResultError
+from energyscore.base.files import visible_files
 from energyscore.judge.baseline import find_baselines, save_baselines
 from energyscore.judge.sources import load_rated
-from energyscore.results.folder import kind_of, visible_files
+from energyscore.results.folder import kind_of
 from energyscore.results.result import result_to_json
 from energyscore.results.store import load_results
 

@@ -8,8 +8,8 @@ import pytest
 from support.results import make_result, make_run
 
 from energyscore.base.errors import ResultError
+from energyscore.base.files import visible_files
 from energyscore.base.writing import write_atomically
-from energyscore.results.folder import visible_files
 from energyscore.results.store import (
     Journal,
     KnownResults,

@@ -5,14 +5,18 @@ import json
 import pytest
 
 from energyscore.base.errors import UsageError
-from energyscore.base.output_folder import write_files
+from energyscore.base.writing import is_as_written, write_files
 
 FIRST = {"results/a.html": b"a", "results/b.html": b"b", "index.html": b"1"}
 SECOND = {"results/a.html": b"a2", "results/c.html": b"c", "index.html": b"2"}
 
 
 def write(folder, files, *, force=False):
-    write_files(folder, files, kind="page", force=force)
+    write_files(folder, files, kind="page", remedy="Add --force.", force=force)
+
+
+def write_beside(folder, files):
+    write_files(folder, files, kind="board", remedy="Move it away.", alone=False)
 
 
 def content(folder):
@@ -143,3 +147,21 @@ def test_a_folder_that_is_a_file_is_told(tmp_path):
     (tmp_path / "site").write_bytes(b"")
     with pytest.raises(ResultError, match="cannot be written"):
         write(tmp_path / "site", FIRST)
+
+
+def test_beside_files_of_others_those_of_earlier_calls_stay_and_are_known(tmp_path):
+    (tmp_path / "mine.csv").write_bytes(b"mine")
+    write_beside(tmp_path, {"x.csv": b"ours"})
+    write_beside(tmp_path, {"y.csv": b"more"})
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".energyscore-board.json", "mine.csv", "x.csv", "y.csv"]
+    assert is_as_written(tmp_path / "x.csv", "board")
+    assert is_as_written(tmp_path / "y.csv", "board")
+    assert not is_as_written(tmp_path / "mine.csv", "board")
+    (tmp_path / "x.csv").write_bytes(b"edited by hand")
+    assert not is_as_written(tmp_path / "x.csv", "board")
+    write_beside(tmp_path, {"y.csv": b"newer"})
+    for name in ("x.csv", "mine.csv"):
+        with pytest.raises(UsageError, match=f"{name} was changed or is not of energyscore"):
+            write_beside(tmp_path, {"y.csv": b"newest", name: b"ours"})
+    assert (tmp_path / "y.csv").read_bytes() == b"newer"
