@@ -625,12 +625,12 @@ def test_queries_of_a_model_are_written_as_its_dataset(tmp_path, monkeypatch):
     assert json.loads(seen["rows"])["audio"] == str(tmp_path / "x.wav")
 
 
-# The README's example
+# The example of the documentation
 
 
 def test_the_example_of_the_readme_is_a_test_that_can_fail(tmp_path, monkeypatch):
     """As a team would copy it, with warnings as errors, and on a machine without a GPU."""
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "docs/python.md").read_text()
     (example,) = re.findall(r"```python\n(# test_energy\.py\n.*?)```", readme, flags=re.S)
     (tmp_path / "test_energy.py").write_text(example)
     folder = tmp_path / "results"
