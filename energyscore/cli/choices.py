@@ -1,12 +1,9 @@
-"""Values of options: those that are one of a few words, and the number of runs."""
+"""What options of `run` may be, where that is one of a few words."""
 
-import re
 from enum import StrEnum
 
-import typer
 
-
-class DeviceChoice(StrEnum):
+class Device(StrEnum):
     """Where the model works."""
 
     auto = "auto"
@@ -39,13 +36,3 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
-
-
-def parse_repeats(text: str) -> int | str:
-    """A number of runs, or `auto`."""
-    text = text.strip().lower()
-    if text == "auto":
-        return text
-    if re.fullmatch("[0-9]{1,7}", text) and 1 <= int(text) <= 10**6:
-        return int(text)
-    raise typer.BadParameter(f"{text!r} is neither a number of runs from 1 on nor auto.")
