@@ -55,7 +55,7 @@ def loop_ratios(name, queries, pairs):
     measure_run(plan, backend, [meter], 0, Silent())
     for pair in range(pairs):
         start = time.perf_counter()
-        run = measure_run(plan, backend, [meter], pair, Silent())
+        run = measure_run(plan, backend, [meter], pair, Silent())[0]
         whole_s = time.perf_counter() - start
         start = time.perf_counter()
         generate_all(model, tokenizer, texts)

@@ -107,7 +107,7 @@ def prepare(model, device, seconds):
     workload = load_workload(task, "bundled", 50)
     few = dataclasses.replace(workload, queries=workload.queries[:5])
     plan = Plan(few, tuple(task.spec.phases), 1, 1, 42, True, 0.0)
-    runs = [measure_run(plan, backend, [], n, Silent()) for n in range(4)]
+    runs = [measure_run(plan, backend, [], n, Silent())[0] for n in range(4)]
     wanted = math.ceil(1.2 * seconds / min(run.duration_s / run.queries for run in runs))
     queries = (workload.queries * math.ceil(wanted / len(workload.queries)))[:wanted]
     print(f"{wanted} queries a run, {workload.dataset}, {model} on {device}", flush=True)

@@ -27,7 +27,7 @@ def pytest_collection_finish():
 
 
 LONGEST_FIRST = (
-    *("test_readme", "test_simulated_gpu", "test_regression", "test_bad_input", "test_run"),
+    *("test_docs", "test_simulated_gpu", "test_regression", "test_bad_input", "test_run"),
     *("test_selftest_run", "test_backends", "test_whole_way", "test_robustness", "test_suite"),
     *("test_several_gpus", "test_spreading", "test_verify", "test_page_browser", "test_hub"),
     *("test_action",),

@@ -12,22 +12,22 @@ from typing import Any, Literal
 
 from energyscore.api.measurement import Measurement, measurement_of
 from energyscore.base.errors import MeterError, UnsupportedError, WorkError
-from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
-from energyscore.measurement.benchmark import Measured, run_benchmark
+from energyscore.measurement.assemble import protocol_of
+from energyscore.measurement.backend import Batch, BatchOutput, Device, EnterPhase
+from energyscore.measurement.benchmark import Repeats, run_benchmark
 from energyscore.measurement.metering import (
     Metering,
     count_gpu_processes,
     open_metering,
     plan_metering,
 )
-from energyscore.measurement.warmup import Warmup
-from energyscore.measurement.work import Observer, Plan
+from energyscore.measurement.observer import Observer
+from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.workload import Query, Workload
 from energyscore.results.checks import find_invalid_reasons, find_run_cautions
-from energyscore.results.result import Caution, Idle, ProtocolPart, Run
+from energyscore.results.result import Caution, Idle, Run
 from energyscore.results.score import score_runs
 
-SEED = 42
 CALL = "call"
 SHORT_S = 1.0
 
@@ -221,13 +221,14 @@ def _plan(numbered: tuple[Query, ...], name: str, settings: Settings, metering: 
 
 
 def _assemble(
-    name: str, plan: Plan, metering: Metering, measured: Measured, no_gpu: str
+    name: str, plan: Plan, metering: Metering, measured: Repeats, no_gpu: str
 ) -> Measurement:
     runs, idle = (
         measured.runs,
         Idle(seconds=plan.idle_s, without_model_w={}, with_model_w=dict(measured.idle_w)),
     )
-    protocol = _protocol(plan, metering, measured.warmup)
+    device: Device = "cuda" if metering.uuids or metering.occupied else "cpu"
+    protocol = protocol_of(plan, metering, measured.warmup, device)
     return measurement_of(
         name,
         score_runs(runs, metering.uuids, idle),
@@ -246,23 +247,6 @@ def _too_short(runs: Sequence[Run]) -> list[Caution]:
         return []
     message = f"a run lasted {shortest_s:.3g} s, of which metering itself may be a large part"
     return [Caution(code="short_run", message=message)]
-
-
-def _protocol(plan: Plan, metering: Metering, warmup: Warmup) -> ProtocolPart:
-    return ProtocolPart(
-        device="cuda" if metering.uuids or metering.occupied else "cpu",
-        quick=plan.quick,
-        repeats=plan.repeats,
-        target_half_width=None,
-        min_window_s=plan.min_window_s,
-        warmup_s=warmup.duration_s,
-        warmup_queries=warmup.queries,
-        warmup_steady=warmup.steady,
-        metered_gpus=list(metering.uuids),
-        gpus_chosen_by=metering.chosen_by,
-        occupied_gpus=list(metering.occupied),
-        shared=metering.shared,
-    )
 
 
 def _how_to_do_all(output: object) -> str:

@@ -1,4 +1,4 @@
-"""Measuring a model at a task: `energyscore run` in a process of its own.
+"""Measuring a model at a task: a session in a process of its own.
 
 What loading and measuring a model does to a process (settings of libraries, memory, threads) is not
 done to the one that asks.
@@ -12,10 +12,8 @@ from pathlib import Path
 
 from energyscore.api.measurement import Measurement, of_result
 from energyscore.base.errors import DatasetError, UnsupportedError, UsageError
-from energyscore.measurement.suite.child import python, run_child
-from energyscore.measurement.suite.options import RunOptions, read_options
-from energyscore.protocol import bundled
-from energyscore.protocol.model import parse_model
+from energyscore.measurement.child import job_command, run_child
+from energyscore.measurement.options import Job, RunOptions, read_options
 from energyscore.protocol.task import TaskSpec, find_task, load_tasks
 from energyscore.results.folder import result_files
 from energyscore.results.store import load_result
@@ -49,7 +47,7 @@ def measure_model(
         task: the task's name.
         queries: the queries, or how many of the task's; None: as many as the task says.
         options: options of `energyscore run` by their names with `_` for `-`.
-        on_line: told what `run` says meanwhile, line by line.
+        on_line: told of the progress, line by line.
 
     Raises:
         UsageError: when something named does not exist or does not fit.
@@ -64,14 +62,14 @@ def measure_model(
         raise UsageError("reasoning: name one mode; each is a measurement of its own.")
     if problem := asked.problem():
         raise UsageError(f"energyscore.measure: {problem}.")
-    _check_model(model, spec, asked)
+    asked.model_spec(model, spec)  # what is wrong with its name is said before a process starts
     with tempfile.TemporaryDirectory(prefix="energyscore-") as folder:
         out = Path(folder, "results")
-        words = [spec.id, f"--model={model}", *asked.arguments(), f"--out={out}", "--format=json"]
         if queries is not None and not isinstance(queries, int):
             rows = _write_rows(Path(folder, GIVEN), queries, spec)
-            words += [f"--dataset={rows}", f"--queries={len(queries)}"]
-        ended = run_child(_command(words), on_line)
+            asked = RunOptions(dataset=str(rows), queries=len(queries)).over(asked)
+        job = Job(tasks=(spec.id,), models=(model,), options=asked, out=out)
+        ended = run_child(job_command(job), on_line)
         if ended.interrupted or ended.exit_code in INTERRUPTED:
             raise KeyboardInterrupt
         found = result_files(out) if out.is_dir() else []
@@ -80,10 +78,6 @@ def measure_model(
             wrong = UsageError if ended.exit_code == UsageError.exit_code else UnsupportedError
             raise wrong(f"{model} was not measured: {ended.reason}")
         return of_result(load_result(found[0]))
-
-
-def _command(words: Sequence[str]) -> list[str]:
-    return [*python(), "-m", "energyscore", "run", *words]
 
 
 def _check_options(options: Mapping[str, object], queries: Rows | int | None) -> None:
@@ -99,20 +93,6 @@ def _check_options(options: Mapping[str, object], queries: Rows | int | None) ->
             raise UsageError(
                 f"Both queries and options={{{name!r}: ...}} say what is asked.", "Leave one out."
             )
-
-
-def _check_model(model: str, spec: TaskSpec, asked: RunOptions) -> None:
-    """Find out what is wrong with its name before a process is started."""
-    named = parse_model(
-        model,
-        revision=asked.revision,
-        random_weights=asked.random_weights,
-        dtype=asked.dtype,
-        trust_remote_code=asked.trust_remote_code,
-        allow_pickle=asked.allow_pickle,
-    )
-    if named.source == "builtin":
-        bundled.find_architecture(named.id, spec.modality)
 
 
 def _write_rows(path: Path, queries: Rows, spec: TaskSpec) -> Path:

@@ -17,8 +17,10 @@ They are raised anywhere and formatted once, in `energyscore.cli`; from Python t
 """
 
 import difflib
+import os
 import re
 import reprlib
+import traceback
 import typing
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -103,6 +105,21 @@ class OutOfMemory(EnergyScoreError):
     """The model or the batch does not fit into memory."""
 
     exit_code = 3
+
+
+UNEXPECTED = 70
+"""Exit status of a mistake of ours (sysexits' EX_SOFTWARE): Python's own, 1, would say 'fail'."""
+
+
+def describe_crash(error: Exception) -> str:
+    """A mistake of ours, or the machine's lack of memory, in one line."""
+    if os.environ.get("ENERGYSCORE_TRACEBACK") == "1":
+        traceback.print_exception(error)
+    text = " ".join(str(error).split())[:300]
+    return (
+        f"energyscore failed unexpectedly: {type(error).__name__}{f': {text}' if text else ''}. "
+        "Please report it; ENERGYSCORE_TRACEBACK=1 shows where it happened."
+    )
 
 
 def sentence(text: str) -> str:

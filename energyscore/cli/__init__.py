@@ -9,15 +9,12 @@ from typing import Any
 
 import typer
 
-from energyscore.base.errors import EnergyScoreError
+from energyscore.base.errors import UNEXPECTED, EnergyScoreError, describe_crash
 from energyscore.cli.mistakes import explain
 from energyscore.cli.streams import prepare_streams
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it (128 + SIGINT)."""
-
-UNEXPECTED = 70
-"""Exit status of a mistake of ours (sysexits' EX_SOFTWARE): Python's own, 1, would say 'fail'."""
 
 
 def main() -> None:
@@ -43,35 +40,18 @@ def main() -> None:
         _complain(explain(error, typer.main.get_command(app), sys.argv[1:]))
         status = 2
     except OSError as error:
-        _complain(f"the output cannot be written: {error.strerror or error}.")
+        # Of a file by name it is not said here what was done with it; streams have no name.
+        what = "the output cannot be written" if error.filename is None else str(error.filename)
+        _complain(f"{what}: {error.strerror or error}.")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 2
     except Exception as error:  # noqa: BLE001 - Python's status, 1, would be a verdict
-        status = _unexpected(error)
+        _complain(describe_crash(error))
+        status = UNEXPECTED
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _unexpected(error: Exception) -> int:
-    """Say in one line what is our mistake, or the machine's want of memory."""
-    if os.environ.get("ENERGYSCORE_TRACEBACK") == "1":
-        import traceback
-
-        traceback.print_exception(error)
-    text = " ".join(str(error).split())[:300]
-    _complain(
-        f"energyscore failed unexpectedly: {type(error).__name__}{f': {text}' if text else ''}. "
-        "Please report it; ENERGYSCORE_TRACEBACK=1 shows where it happened."
-    )
-    return UNEXPECTED
-
-
 def _complain(message: str) -> None:
-    from energyscore.cli.console import message_console
+    from energyscore.cli.console import ProgressObserver
 
-    message_console().print(f"[bold red]error:[/] {_escape(message)}", soft_wrap=True)
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+    ProgressObserver().fail(message)

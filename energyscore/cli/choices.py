@@ -1,9 +1,12 @@
-"""What options of `run` may be, where that is one of a few words."""
+"""Values of options: those that are one of a few words, and the number of runs."""
 
+import re
 from enum import StrEnum
 
+import typer
 
-class Device(StrEnum):
+
+class DeviceChoice(StrEnum):
     """Where the model works."""
 
     auto = "auto"
@@ -36,3 +39,13 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
+
+
+def parse_repeats(text: str) -> int | str:
+    """A number of runs, or `auto`."""
+    text = text.strip().lower()
+    if text == "auto":
+        return text
+    if re.fullmatch("[0-9]{1,7}", text) and 1 <= int(text) <= 10**6:
+        return int(text)
+    raise typer.BadParameter(f"{text!r} is neither a number of runs from 1 on nor auto.")

@@ -19,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from energyscore.base.text import one_line, terminal_lines, terminal_text
-from energyscore.base.units import format_duration
 from energyscore.judge.rating import Report, told_apart
+from energyscore.measurement.observer import LineObserver
 from energyscore.publish.notes import notes_on
 from energyscore.publish.table import star_table
 
@@ -72,12 +72,6 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
     data_console().print(table)
 
 
-def show_notes(notes: Iterable[str]) -> None:
-    """Print the lines that stand under a table on stdout."""
-    for note in notes:
-        data_console().print(f"  {terminal_text(note)}", style="dim", soft_wrap=True, markup=False)
-
-
 def show_report(report: Report) -> None:
     """Print the star table, one table a task, and under it what must be known to read it.
 
@@ -124,7 +118,7 @@ class Bar:
         self._console.print(escape(message), soft_wrap=True)
 
 
-class ProgressObserver(Bar):
+class ProgressObserver(Bar, LineObserver):
     """Shows stages and queries on stderr: a bar on a terminal, one plain line an event else."""
 
     def __init__(self) -> None:
@@ -140,15 +134,11 @@ class ProgressObserver(Bar):
         self._prefix = ""
         self._total: int | None = None
 
-    def model(self, label: str, task: str, place: str) -> None:
-        """A new model begins."""
-        self._prefix = f"{place} {label}, {task}".lstrip()
-
     def stage(self, name: str, total: int | None) -> None:
         """A new stage of the model begins."""
         self._total = total
         if self._progress is None:
-            self.say(f"{self._prefix}: {name}")
+            super().stage(name, total)
             return
         if self._task is not None:
             self._progress.remove_task(self._task)
@@ -162,12 +152,6 @@ class ProgressObserver(Bar):
         if self._progress is not None and self._total is not None:
             self._progress.update(self._task, completed=done, count=f"{done}/{self._total}")
 
-    def estimate(
-        self, runs: int, seconds_a_run: float, longest_s: float | None, *, at_most: bool
-    ) -> None:
-        """How long the measured part will take."""
-        self.say(describe_estimate(runs, seconds_a_run, longest_s, at_most=at_most))
-
     def warn(self, message: str) -> None:
         """A line that people should not overlook."""
         self._console.print(f"[yellow]caution:[/] {escape(message)}", soft_wrap=True)
@@ -175,15 +159,3 @@ class ProgressObserver(Bar):
     def fail(self, message: str) -> None:
         """What went wrong with one model while others go on."""
         self._console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
-
-
-def describe_estimate(
-    runs: int, seconds_a_run: float, longest_s: float | None = None, *, at_most: bool = False
-) -> str:
-    """How long the measured part will take, and should all answers be as long as they may be."""
-    plural, bound = "" if runs == 1 else "s", "up to " if at_most else ""
-    about = "at most" if at_most else "about"
-    line = f"{bound}{runs} run{plural} to measure, {about} {format_duration(runs * seconds_a_run)}"
-    if longest_s is None or longest_s < 1.01 * seconds_a_run:
-        return line
-    return f"{line}; {format_duration(runs * longest_s)} should all answers take all their tokens"

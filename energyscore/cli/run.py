@@ -2,13 +2,22 @@
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from energyscore.cli.choices import Device, DtypeChoice, Format, ReasoningMode
-from energyscore.cli.repeats import parse_repeats
+from energyscore.cli.choices import (
+    DeviceChoice,
+    DtypeChoice,
+    Format,
+    ReasoningMode,
+    parse_repeats,
+)
 from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
+
+if TYPE_CHECKING:
+    from energyscore.measurement.options import RunOptions
 
 LOADING = "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
@@ -47,8 +56,8 @@ def run(
         ),
     ] = None,
     device: Annotated[
-        Device, typer.Option(help="Where the model works.", rich_help_panel=MEASURING)
-    ] = Device.auto,
+        DeviceChoice, typer.Option(help="Where the model works.", rich_help_panel=MEASURING)
+    ] = DeviceChoice.auto,
     gpu: Annotated[
         list[str] | None,
         typer.Option(
@@ -112,8 +121,9 @@ def run(
         ),
     ] = None,
     repeats: Annotated[
-        str | None,
+        Any,
         typer.Option(
+            parser=parse_repeats,
             metavar="N|auto",
             help="Runs to measure; auto: at least 5 and at most 30, until the interval is as "
             "narrow as --half-width says. Default: the task's, 1 with --quick.",
@@ -225,9 +235,6 @@ def run(
             rich_help_panel=MEASURING,
         ),
     ] = False,
-    request: Annotated[
-        str | None, typer.Option(help="What a suite asked for, by its key.", hidden=True)
-    ] = None,
     out: Out = RESULTS,
     form: FormatOption = Format.table,
 ) -> None:
@@ -253,49 +260,36 @@ def run(
 
       energyscore run --all --quick
     """
-    fixed, target = parse_repeats(repeats, half_width)
+    from energyscore.base.errors import UsageError
+    from energyscore.measurement.options import Job, RunOptions
+
+    options = options_of(context.params)
     if everything:
         from energyscore.cli.suite_run import run_all
 
-        raise typer.Exit(run_all(context.params, fixed, few_queries=DEMO_QUERIES))
+        if tasks or model:
+            raise UsageError("--all takes every task and its own models; name none beside it.")
+        few = RunOptions(queries=DEMO_QUERIES) if quick else RunOptions()
+        raise typer.Exit(run_all(options.over(few), out, form, task_path, fresh=fresh))
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     from energyscore.base.lookup import resolve
     from energyscore.cli.console import ProgressObserver, show_report
-    from energyscore.measurement.options import Options
-    from energyscore.measurement.session import Session
+    from energyscore.measurement.session import run_session
     from energyscore.publish.formats import EXPORTERS
     from energyscore.publish.results_folder import ResultsFolder
     from energyscore.results.store import CSV_NAME, KnownResults
 
     demo = not tasks and not model and dataset is None
-    options = Options(
+    if demo:
+        options = options.over(RunOptions(quick=True, queries=DEMO_QUERIES, repeats=DEMO_REPEATS))
+    job = Job(
         tasks=tuple(tasks or ["text_generation"]),
         models=tuple(model or ()),
-        random_weights=random_weights,
-        revision=revision,
-        device=device.value,
-        gpus=tuple(gpu or ()),
-        spread=spread,
-        dtype=dtype.value,
-        batch_size=batch_size,
-        queries=queries or (DEMO_QUERIES if demo else None),
-        reasoning=tuple(mode.value for mode in reasoning or ()),
-        max_new_tokens=max_new_tokens,
-        repeats=fixed or (DEMO_REPEATS if demo else None),
-        half_width=target,
-        idle_s=idle,
-        dataset=dataset,
-        task_path=task_path,
-        country=country,
-        quick=quick or demo,
-        strict=strict,
-        allow_shared=allow_shared,
-        fresh=fresh,
-        allow_pickle=allow_pickle,
-        trust_remote_code=trust_remote_code,
+        options=options,
         out=out,
-        request=request,
+        task_path=task_path,
+        fresh=fresh,
     )
     with ProgressObserver() as observer:
         if demo:
@@ -305,11 +299,8 @@ def run(
             )
         known = KnownResults(out, lambda error: observer.warn(f"left out: {error.message}"))
         folder = ResultsFolder(known)
-        # The folder is rated by the suite that asked for a result, where one did.
-        alone = request is None
-        session = Session(options, observer, folder.write_csv if alone else lambda: None)
-        failures = session.measure_all()
-        report = folder.rated_own([path for path, _ in session.results]) if alone else []
+        outcome = run_session(job, observer, folder.write_csv)
+        report = folder.rated_own([path for path, _ in outcome.results])
     if form is Format.json:
         sys.stdout.buffer.write(resolve(EXPORTERS, "json")(report))
         sys.stdout.buffer.flush()
@@ -317,7 +308,20 @@ def run(
         show_report(report)
     if report:
         observer.say(f"Results: {out / CSV_NAME} and one JSON file a result beside it.")
-    # The gravest counts: interrupted, then invalid or unsupported, then wrong input.
-    statuses = [failure.exit_code for failure in failures]
-    statuses += [3 for _, result in session.results if not result.valid]
-    raise typer.Exit(max(statuses, default=0))
+    raise typer.Exit(outcome.exit_status)
+
+
+def options_of(given: Mapping[str, Any]) -> "RunOptions":
+    """The options that the command line gives, by their names."""
+    from energyscore.measurement.options import RunOptions, read_options
+
+    content = {
+        name: [str(one) for one in value] if isinstance(value, list | tuple) else value
+        for name in RunOptions.model_fields
+        if (value := given[name]) not in (None, [], ()) and value is not False
+    }
+    content |= {name: str(content[name]) for name in ("device", "dtype")}
+    options = read_options(content, "energyscore run")
+    if options.problem():
+        raise typer.BadParameter("it is the target of --repeats auto.", param_hint="--half-width")
+    return options

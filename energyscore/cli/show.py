@@ -29,34 +29,22 @@ def tasks(
 
     known = load_tasks(task_path)
     shown = [find_task(name, known)] if name else list(known.values())
+    content = [
+        {**task.spec.model_dump(mode="json"), "digest": task.spec.digest, "file": str(task.path)}
+        for task in shown
+    ]
     if form is Format.json:
-        content = [
-            {
-                **task.spec.model_dump(mode="json"),
-                "digest": task.spec.digest,
-                "file": str(task.path),
-            }
-            for task in shown
-        ]
-        _print_json(content[0] if name else content)
+        print(json.dumps(content[0] if name else content, indent=2))
     elif name:
-        spec = shown[0].spec
-        rows = [(key, _plain(value)) for key, value in spec.model_dump(mode="json").items()]
-        rows += [("digest", spec.digest), ("file", str(shown[0].path))]
-        show_table("", ("key", "value"), rows)
+        show_table("", ("key", "value"), [(key, _plain(one)) for key, one in content[0].items()])
     else:
+        specs = [task.spec for task in shown]
         show_table(
             "",
             ("task", "version", "phases", "official dataset", "what is done"),
             [
-                (
-                    task.spec.id,
-                    str(task.spec.version),
-                    ", ".join(task.spec.phases),
-                    task.spec.dataset.id,
-                    task.spec.description,
-                )
-                for task in shown
+                (one.id, str(one.version), ", ".join(one.phases), one.dataset.id, one.description)
+                for one in specs
             ],
         )
 
@@ -72,20 +60,18 @@ def models(form: FormatOption = Format.table) -> None:
     from energyscore.cli.console import show_table
     from energyscore.protocol.bundled import architectures
 
-    known = architectures().values()
+    known = [
+        {
+            "name": f"builtin:{one.name}",
+            "tasks": list(one.tasks),
+            "like": one.like,
+            "parameters": one.parameters,
+            "config": one.config,
+        }
+        for one in architectures().values()
+    ]
     if form is Format.json:
-        _print_json(
-            [
-                {
-                    "name": f"builtin:{one.name}",
-                    "tasks": list(one.tasks),
-                    "like": one.like,
-                    "parameters": one.parameters,
-                    "config": one.config,
-                }
-                for one in known
-            ]
-        )
+        print(json.dumps(known, indent=2))
         return
     show_table(
         "",
@@ -97,7 +83,7 @@ def models(form: FormatOption = Format.table) -> None:
                 ", ".join(one.tasks),
                 one.like,
             )
-            for one in known
+            for one in architectures().values()
         ],
     )
 
@@ -114,10 +100,6 @@ def schema() -> None:
         encoding="utf-8"
     )
     sys.stdout.write(text)
-
-
-def _print_json(content: object) -> None:
-    print(json.dumps(content, indent=2))
 
 
 def _plain(value: object) -> str:

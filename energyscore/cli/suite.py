@@ -10,7 +10,7 @@ from energyscore.cli.choices import Format
 from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
 
 if TYPE_CHECKING:
-    from energyscore.measurement.suite.options import RunOptions
+    from energyscore.measurement.options import RunOptions
     from energyscore.measurement.suite.plan import Planned
 
 CHOOSING = "Which entries"
@@ -149,7 +149,7 @@ def _settings(texts: Sequence[str] | None) -> "RunOptions":
     """Options from `name=value`, values as in a list."""
     from energyscore.base.errors import UsageError
     from energyscore.base.yaml_text import YamlError, read_yaml
-    from energyscore.measurement.suite.options import read_options
+    from energyscore.measurement.options import read_options
 
     content: dict[str, object] = {}
     for text in texts or ():

@@ -3,14 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.markup import escape
 
-from energyscore.base.errors import MeterError, UsageError
 from energyscore.cli.choices import Format
 from energyscore.cli.console import message_console
 from energyscore.cli.shared import say_skipped
@@ -21,15 +19,14 @@ from energyscore.cli.suite_view import (
     show_plan,
     show_summary,
 )
-from energyscore.measurement import environment
-from energyscore.measurement.meters.nvml_device import NvmlSession
+from energyscore.measurement.child import job_command
+from energyscore.measurement.metering import describe_machine
 from energyscore.measurement.modes import Question, why_not_elsewhere
-from energyscore.measurement.suite.child import python
+from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.estimate import estimate, needed_bytes
 from energyscore.measurement.suite.key import key_of, work_of
 from energyscore.measurement.suite.listing import Listing
-from energyscore.measurement.suite.options import RunOptions, read_options
 from energyscore.measurement.suite.plan import Planned, make_plan
 from energyscore.measurement.suite.report import FILE_NAME, hidden_by, report_to_json
 from energyscore.measurement.suite.runner import ByKey, by_key, record_before, run_suite
@@ -37,39 +34,17 @@ from energyscore.protocol import hub
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile, load_tasks
 from energyscore.publish.results_folder import ResultsFolder
-from energyscore.results.result import EnvironmentPart, Result
+from energyscore.results.result import Result
 from energyscore.results.store import KnownResults, check_writable
 
 
-def run_all(given: Mapping[str, Any], repeats: int | None, *, few_queries: int) -> int:
-    """`energyscore run --all`: every task with its default models.
-
-    Args:
-        given: what the command line of `run` says, by option.
-        repeats: the number of runs, where a number was given.
-        few_queries: how many queries with --quick, unless a number was given.
-
-    Returns:
-        The exit status.
-    """
-    for name in ("tasks", "model"):
-        if given[name]:
-            raise UsageError("--all takes every task and its own models; name none beside it.")
-    content = {name: given[name] for name in RunOptions.model_fields}
-    content |= {name: given[name].value for name in ("device", "dtype")}
-    content["gpu"] = list(given["gpu"] or ()) or None
-    content["reasoning"] = [mode.value for mode in given["reasoning"] or ()] or None
-    said = {name for name, value in content.items() if value is not None and value is not False}
-    content = {name: content[name] for name in said}
-    if repeats is not None:
-        content["repeats"] = repeats
-    if given["quick"]:
-        content.setdefault("queries", few_queries)
-    listing = _list_everything(read_options(content, "--all"), given["task_path"])
-    plan = plan_of(listing, RunOptions(), given["task_path"])
-    return measure(
-        plan, listing.source, given["out"], given["form"], given["task_path"], fresh=given["fresh"]
-    )
+def run_all(
+    options: RunOptions, out: Path, form: Format, task_path: Path | None, *, fresh: bool
+) -> int:
+    """`energyscore run --all`: every task with its default models; gives the exit status."""
+    listing = _list_everything(options, task_path)
+    plan = plan_of(listing, RunOptions(), task_path)
+    return measure(plan, listing.source, out, form, task_path, fresh=fresh)
 
 
 def _list_everything(options: RunOptions, task_path: Path | None) -> Listing:
@@ -84,7 +59,7 @@ def _list_everything(options: RunOptions, task_path: Path | None) -> Listing:
 
 def plan_of(listing: Listing, override: RunOptions, task_path: Path | None) -> list[Planned]:
     """What the list comes to on this machine, now."""
-    machine, online = _machine(), hub.is_reachable()
+    machine, online = describe_machine(), hub.is_reachable()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
 
     def key(task: TaskFile, model: ModelSpec, options: RunOptions) -> str:
@@ -178,29 +153,20 @@ def _warn(text: str) -> None:
 
 def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Planned], list[str]]:
     """The command that measures an entry."""
-    common = [f"--out={out}", "--format=json"]
-    common += [f"--task-path={task_path}"] if task_path else []
-    common += ["--fresh"] if fresh else []
 
     def command(planned: Planned) -> list[str]:
-        asked = [planned.task_name, f"--model={planned.entry.model}", f"--request={planned.key}"]
-        asked += planned.entry.options.arguments()
-        return [*python(), "-m", "energyscore", "run", *asked, *common]
+        job = Job(
+            tasks=(planned.task_name,),
+            models=(planned.entry.model,),
+            options=planned.entry.options,
+            out=out,
+            task_path=task_path,
+            fresh=fresh,
+            request=planned.key,
+        )
+        return job_command(job)
 
     return command
-
-
-def _machine() -> EnvironmentPart:
-    """This machine with all GPUs that its driver lists; the driver is let go at once."""
-    try:
-        session = NvmlSession()
-    except MeterError:
-        return environment.describe()
-    try:
-        parts = [session.facts(uuid).part() for uuid in session.uuids()]
-        return environment.describe(parts, session.driver_version(), session.cuda_version())
-    finally:
-        session.close()
 
 
 def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) -> None:
@@ -210,7 +176,7 @@ def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) ->
     finished = by_key(known)
     plan = _with_modes_checked(plan, finished, fresh=fresh, online=lambda: False)
     online = hub.is_reachable()
-    has_gpu = bool(_machine().gpus)
+    has_gpu = bool(describe_machine().gpus)
     sizes: dict[object, dict[str, int] | None] = {}
 
     def size_of(planned: Planned) -> int | None:

@@ -8,6 +8,9 @@ from energyscore.protocol.model import ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
 
+Device: TypeAlias = Literal["cpu", "cuda"]
+"""Where models work."""
+
 EnterPhase: TypeAlias = Callable[[str], None]
 """Called at the beginning of a phase; synchronizes the device and notes the time."""
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from energyscore.measurement import meter
 from energyscore.measurement.backend import Worker
 from energyscore.measurement.meter import Measurement, Meter, Reading, Window, is_check, metered
+from energyscore.measurement.observer import Observer
 from energyscore.measurement.phases.split import (
     BLOCK,
     DISAGREEMENT,
@@ -29,14 +30,14 @@ from energyscore.measurement.warmup import (
     measure_lone_phase,
     warm_up,
 )
-from energyscore.measurement.work import Observer, Plan, Work
+from energyscore.measurement.work import Plan, Work
 from energyscore.results.parts import Domain
 from energyscore.results.raw import RawRun
 from energyscore.results.result import Notice, PhasePart, Run, SecondSource
 
 
 @dataclass(frozen=True)
-class Measured:
+class Repeats:
     """All runs by index, and what went before them."""
 
     runs: list[Run]
@@ -56,7 +57,7 @@ def run_benchmark(
     on_idle: Callable[[Mapping[Domain, float]], None] = lambda idle_w: None,
     enough: Callable[[Sequence[Run]], bool] = lambda runs: False,
     thermometer: Thermometer = lambda: None,
-) -> Measured:
+) -> Repeats:
     """Prepare and measure all runs that are not finished yet.
 
     Args:
@@ -83,7 +84,7 @@ def run_benchmark(
     inputs_cut = backend.cut_inputs(plan.workload.queries)
     missing = [index for index in range(plan.repeats) if index not in runs]
     if not missing or enough(in_order()):
-        return Measured(in_order(), Warmup(0.0, 0, None, inputs_cut=inputs_cut))
+        return Repeats(in_order(), Warmup(0.0, 0, None, inputs_cut=inputs_cut))
     if plan.idle_s > 0:
         observer.stage("idle with the model loaded", None)
     idle_w = measure_idle(meters, plan.idle_s)
@@ -95,11 +96,11 @@ def run_benchmark(
     on_warm(len(missing), run_s, _longest_s(plan, warmup, pass_s, run_s))
     for index in missing:
         observer.stage(f"run {index + 1} of {plan.repeats}", len(plan.workload.queries))
-        runs[index], raw = measure_and_record(plan, backend, meters, index, observer, lone)
+        runs[index], raw = measure_run(plan, backend, meters, index, observer, lone)
         on_run(runs[index], raw)
         if enough(in_order()):
             break
-    return Measured(in_order(), warmup, idle_w)
+    return Repeats(in_order(), warmup, idle_w)
 
 
 def _longest_s(plan: Plan, warmup: Warmup, pass_s: float, run_s: float) -> float | None:
@@ -118,7 +119,7 @@ def measure_run(
     index: int,
     observer: Observer,
     lone: Mapping[Domain, BlockPower] | None = None,
-) -> Run:
+) -> tuple[Run, RawRun]:
     """Measure one run: the whole workload, repeated until the window is long enough.
 
     Args:
@@ -128,19 +129,10 @@ def measure_run(
         index: which run it is.
         observer: shows progress.
         lone: power of one phase by itself, by domain, to check the split with.
+
+    Returns:
+        The run, and its raw record.
     """
-    return measure_and_record(plan, backend, meters, index, observer, lone)[0]
-
-
-def measure_and_record(
-    plan: Plan,
-    backend: Worker,
-    meters: Sequence[Meter],
-    index: int,
-    observer: Observer,
-    lone: Mapping[Domain, BlockPower] | None = None,
-) -> tuple[Run, RawRun]:
-    """Measure one run as `measure_run` does, and give the raw record of it too."""
     work = Work(plan, backend, plan.workload.shuffled(plan.seed + index), observer)
     gc.collect()  # what is left over from before is not this run's work
     backend.synchronize()

@@ -1,16 +1,17 @@
 """Which meters a measurement gets, and what to say where one is missing."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from energyscore.base.errors import EnergyScoreError, MeterError
 from energyscore.base.lookup import resolve
-from energyscore.measurement import catalog
+from energyscore.measurement import catalog, environment
 from energyscore.measurement.meter import Meter
 from energyscore.measurement.warmup import measure_idle
 from energyscore.results.parts import Domain
-from energyscore.results.result import Caution, GpuPart
+from energyscore.results.result import Caution, EnvironmentPart, GpuPart
 
 if TYPE_CHECKING:
     from energyscore.measurement.meters.nvml import NvmlMeter
@@ -104,42 +105,51 @@ def plan_metering(
             ) from error
         failure = f"GPU energy cannot be metered: {error}"
         return Metering(failures=[failure], shared=shared)
-    try:
+    with contextlib.closing(session):
         uuids = tuple(dict.fromkeys(session.resolve(name) for name in gpus))
         metering = Metering(uuids, "user" if uuids else None, before=before, shared=shared)
         metering.driver, metering.cuda = session.driver_version(), session.cuda_version()
         return metering
-    finally:
-        session.close()
+
+
+@contextlib.contextmanager
+def _driver() -> "Iterator[NvmlSession | None]":
+    """NVML; None where it does not answer: metering says why, for the GPU that it needs."""
+    from energyscore.measurement.meters.nvml_device import NvmlSession
+
+    try:
+        session = NvmlSession()
+    except MeterError:
+        yield None
+        return
+    with contextlib.closing(session):
+        yield session
 
 
 def count_gpu_processes() -> Mapping[str, int]:
     """Compute processes on every GPU now; call it before this process uses one."""
-    from energyscore.measurement.meters import nvml_device
-
-    try:
-        session = nvml_device.NvmlSession()
-    except MeterError:
-        return {}  # metering will say why, for the GPU that it needs
-    try:
-        return {u: nvml_device.count_processes(session.handle(u)) or 0 for u in session.uuids()}
-    finally:
-        session.close()
+    with _driver() as nvml:
+        return {uuid: _processes(nvml, uuid) for uuid in nvml.uuids()} if nvml else {}
 
 
 def free_gpu_memory() -> Mapping[str, int]:
-    """Free bytes of every GPU that NVML lists and tells them of, by UUID."""
-    from energyscore.measurement.meters import nvml_device
+    """Free bytes of every GPU for which NVML tells them, by UUID."""
+    with _driver() as nvml:
+        if nvml is None:
+            return {}
+        from energyscore.measurement.meters.nvml_device import read_free_bytes
 
-    try:
-        session = nvml_device.NvmlSession()
-    except MeterError:
-        return {}
-    try:
-        found = {u: nvml_device.read_free_bytes(session.handle(u)) for u in session.uuids()}
+        found = {uuid: read_free_bytes(nvml.handle(uuid)) for uuid in nvml.uuids()}
         return {uuid: free for uuid, free in found.items() if free is not None}
-    finally:
-        session.close()
+
+
+def describe_machine() -> EnvironmentPart:
+    """This machine with all GPUs that its driver lists; the driver is let go at once."""
+    with _driver() as nvml:
+        if nvml is None:
+            return environment.describe()
+        parts = [nvml.facts(uuid).part() for uuid in nvml.uuids()]
+        return environment.describe(parts, nvml.driver_version(), nvml.cuda_version())
 
 
 def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
@@ -163,33 +173,24 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
 
 
 def measure_idle_gpus(uuids: Sequence[str], seconds: float) -> dict[Domain, float]:
-    """Mean power of GPUs, in watts, while this process does not use them; none given: of all."""
-    from energyscore.measurement.meters import nvml_device
+    """Mean power of GPUs, in watts, while this process does not use them; none given: of all.
 
-    try:
-        session = nvml_device.NvmlSession()
-    except MeterError:
-        return {}  # metering will say why
-    try:
-        free = [u for u in uuids or session.uuids() if not _is_used(session, u)]
-        if not free:
-            return {}  # others compute on them: they are not idle
-        meter: NvmlMeter = resolve(catalog.METERS, "nvml")(free)
-        try:
-            meter.open()
-            return measure_idle([meter], seconds)
-        finally:
-            meter.close()
-    except MeterError:
-        return {}
-    finally:
-        session.close()
+    GPUs on which others compute are left out: they are not idle.
+    """
+    with _driver() as nvml, contextlib.suppress(MeterError):
+        free = [u for u in uuids or nvml.uuids() if not _processes(nvml, u)] if nvml else []
+        if free:
+            meter: NvmlMeter = resolve(catalog.METERS, "nvml")(free)
+            with contextlib.closing(meter):
+                meter.open()
+                return measure_idle([meter], seconds)
+    return {}
 
 
-def _is_used(session: "NvmlSession", uuid: str) -> bool:
-    from energyscore.measurement.meters import nvml_device
+def _processes(nvml: "NvmlSession", uuid: str) -> int:
+    from energyscore.measurement.meters.nvml_device import count_processes
 
-    return bool(nvml_device.count_processes(session.handle(uuid)))
+    return count_processes(nvml.handle(uuid)) or 0
 
 
 def _open_nvml(metering: Metering) -> "NvmlMeter | None":

@@ -5,18 +5,18 @@ own process stays small: questions as JSON on stdin, the answers as JSON on stdo
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
 
 from energyscore.base.lookup import resolve
 from energyscore.measurement import catalog
+from energyscore.measurement.child import python
 from energyscore.measurement.imports import uncollected
-from energyscore.measurement.suite.child import python
-from energyscore.protocol import hub
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.task import Mode, TaskSpec
@@ -37,6 +37,9 @@ class Question:
     def is_open(self) -> bool:
         """Whether a model may lack it: all have `default`."""
         return self.mode not in (None, DEFAULT) and self.task.modality in catalog.MODE_CHECKS
+
+
+_QUESTIONS = TypeAdapter(list[Question])
 
 
 def why_not(questions: Sequence[Question]) -> list[str]:
@@ -60,22 +63,13 @@ def why_not_elsewhere(questions: Sequence[Question], *, online: bool) -> list[st
         questions: the models and modes.
         online: whether the hub may be asked; else only what lies here is known.
     """
-    content = {
-        "online": online,
-        "questions": [
-            {
-                "task": one.task.model_dump(mode="json"),
-                "model": asdict(one.model) | {"path": one.model.path and str(one.model.path)},
-                "mode": one.mode,
-            }
-            for one in questions
-        ],
-    }
+    content = _QUESTIONS.dump_json([*questions])
+    network = {} if online else {"HF_HUB_OFFLINE": "1"}
     command = [*python(), "-m", __name__]
     try:
         done = subprocess.run(
-            command, input=json.dumps(content).encode(), capture_output=True, timeout=LIMIT_S,
-            check=True,
+            command, input=content, capture_output=True, timeout=LIMIT_S, check=True,
+            env=os.environ | network,
         )  # fmt: skip
         answers: list[str] = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
@@ -83,16 +77,5 @@ def why_not_elsewhere(questions: Sequence[Question], *, online: bool) -> list[st
     return answers
 
 
-def _answer(content: dict[str, Any]) -> list[str]:
-    if not content["online"]:
-        hub.stay_offline()
-    questions = []
-    for one in content["questions"]:
-        path = one["model"].pop("path")
-        model = ModelSpec(**one["model"], path=Path(path) if path else None)
-        questions.append(Question(TaskSpec.model_validate(one["task"]), model, one["mode"]))
-    return why_not(questions)
-
-
 if __name__ == "__main__":
-    json.dump(_answer(json.load(sys.stdin)), sys.stdout)
+    json.dump(why_not(_QUESTIONS.validate_json(sys.stdin.buffer.read())), sys.stdout)

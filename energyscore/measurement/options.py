@@ -1,110 +1,221 @@
-"""What the command line of `run` says, and what it comes to."""
+"""How models are measured: one form, filled by the command line, by suites and from Python."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from energyscore.base.errors import EnergyScoreError, UsageError
-from energyscore.measurement.metering import Metering
-from energyscore.measurement.warmup import IDLE_S, LONE_PHASE_S
-from energyscore.measurement.work import Plan
-from energyscore.protocol.model import Dtype
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from energyscore.base.errors import UsageError, explain_form
+from energyscore.measurement.warmup import IDLE_S
+from energyscore.protocol import bundled
+from energyscore.protocol.model import Dtype, ModelSpec, parse_model
 from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.task import Generation, Mode, TaskSpec
-from energyscore.protocol.workload import Workload
-from energyscore.results.conformance import MIN_WINDOW_S
 
-SEED = 42
 MOST_REPEATS = 30
+AUTO_HALF_WIDTH_PERCENT = 1.0
+
+Text = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
 
 
-class Interrupted(EnergyScoreError):
-    """Ctrl-C during a measurement; what was finished is kept."""
+def _repeats(value: object) -> object:
+    if isinstance(value, str) and value.strip().lower() == "auto":
+        return "auto"
+    if value is not None and (type(value) is not int or not 1 <= value <= 10**6):
+        raise ValueError("neither a number of runs from 1 on nor auto")
+    return value
 
-    exit_code = 130
+
+def _several(value: object) -> object:
+    """One or several: `x` means `[x]`; GPUs may be named by their index."""
+    if value is None:
+        return None
+    values = value if isinstance(value, list) else [value]
+    return [str(one) if type(one) is int else one for one in values]
 
 
-@dataclass(frozen=True)
-class Options:
-    """The command line of `run`, checked for form only."""
+def _modes(value: object) -> object:
+    """One or several; YAML reads `on` and `off` as true and false."""
+    several = _several(value)
+    if not isinstance(several, list):
+        return several
+    words = [("on" if one else "off") if isinstance(one, bool) else one for one in several]
+    return [one.strip().lower() if isinstance(one, str) else one for one in words]
 
-    tasks: tuple[str, ...]
-    models: tuple[str, ...]
-    random_weights: bool
-    revision: str | None
-    device: str
-    gpus: tuple[str, ...]
-    spread: int | None
-    dtype: Dtype
-    batch_size: int | None
-    queries: int | None
-    reasoning: tuple[Mode, ...]
-    max_new_tokens: int | None
-    repeats: int | None
-    half_width: float | None
-    idle_s: float | None
-    dataset: str | None
-    task_path: Path | None
-    country: str | None
-    quick: bool
-    strict: bool
-    allow_shared: bool
-    fresh: bool
-    allow_pickle: bool
-    trust_remote_code: bool
-    out: Path
-    request: str | None = None
 
-    @property
-    def idle_seconds(self) -> float:
-        """How long each idle baseline is metered."""
-        if self.idle_s is not None:
-            return self.idle_s
-        return 0.0 if self.quick else IDLE_S
+OneOrMore = Annotated[list[Text], Field(min_length=1), BeforeValidator(_several)]
 
-    def generations(self, spec: TaskSpec) -> tuple[Generation | None, ...]:
+
+class Strict(BaseModel):
+    """Base of what people write: no unknown keys, no conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RunOptions(Strict):
+    """Options of `energyscore run`, by their names with `_` for `-`.
+
+    What is not given is the task's default. `given` tells what was given.
+    """
+
+    quick: bool = False
+    queries: Count | None = None
+    batch_size: Count | None = None
+    reasoning: Annotated[list[Mode] | None, Field(min_length=1), BeforeValidator(_modes)] = None
+    max_new_tokens: Count | None = None
+    repeats: Annotated[int | Literal["auto"] | None, BeforeValidator(_repeats)] = None
+    half_width: Annotated[float, Field(ge=0.01, le=50)] | None = None
+    idle: Annotated[float, Field(ge=0, le=3600)] | None = None
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    gpu: Annotated[list[Text] | None, BeforeValidator(_several)] = None
+    spread: Count | None = None
+    dtype: Dtype = "auto"
+    dataset: Text | None = None
+    revision: Text | None = None
+    random_weights: bool = False
+    allow_pickle: bool = False
+    trust_remote_code: bool = False
+    allow_shared: bool = False
+    strict: bool = False
+    country: Text | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that were given, by name."""
+        return self.model_dump(exclude_unset=True, include=set(RunOptions.model_fields))
+
+    def over(self, defaults: "RunOptions") -> "RunOptions":
+        """These options, and those of `defaults` that these do not give."""
+        return RunOptions.model_construct(**{**defaults.given(), **self.given()})
+
+    def without(self, names: Collection[str]) -> "RunOptions":
+        """These options, as if those of these names had not been given."""
+        return RunOptions.model_construct(
+            **{name: value for name, value in self.given().items() if name not in names}
+        )
+
+    def problem(self) -> str:
+        """Which options contradict each other; empty if none do."""
+        if self.half_width is not None and self.repeats != "auto":
+            return "half_width is the target of `repeats: auto`, which is not given"
+        return ""
+
+    def model_spec(self, name: str, task: TaskSpec) -> ModelSpec:
+        """The model of this name, to be measured at a task.
+
+        Raises:
+            ModelError: when no model can have this name, or a bundled one does other tasks.
+        """
+        model = parse_model(
+            name,
+            revision=self.revision,
+            random_weights=self.random_weights,
+            dtype=self.dtype,
+            trust_remote_code=self.trust_remote_code,
+            allow_pickle=self.allow_pickle,
+        )
+        if model.source == "builtin":
+            bundled.find_architecture(model.id, task.modality)
+        return model
+
+    def generations(self, task: TaskSpec) -> tuple[Generation | None, ...]:
         """How text is generated at a task: once for each mode of reasoning.
 
         Raises:
             UsageError: when a mode or a limit is asked for that the task does not have.
         """
-        given = spec.generation
-        if given is not None and given.reasoning is not None:
-            modes = dict.fromkeys(self.reasoning or (DEFAULT,))
+        if task.generation is not None and task.has_modes:
             most, quick = self.max_new_tokens, self.quick
-            return tuple(given.chosen(mode, most, quick=quick) for mode in modes)
+            modes = dict.fromkeys(self.reasoning or [DEFAULT])
+            return tuple(task.generation.chosen(mode, most, quick=quick) for mode in modes)
         asked = [
             *(["--reasoning"] if self.reasoning else []),
             *(["--max-new-tokens"] if self.max_new_tokens else []),
         ]
         if asked:
             raise UsageError(
-                f"{' and '.join(asked)}: the task {spec.id} has no modes of reasoning, and answers "
+                f"{' and '.join(asked)}: the task {task.id} has no modes of reasoning, and answers "
                 "of a fixed length if any.",
                 "Leave it out, or name the task reasoning.",
             )
-        return (given,)
+        return (task.generation,)
 
-    def plan(
-        self,
-        spec: TaskSpec,
-        phases: tuple[str, ...],
-        workload: Workload,
-        metering: Metering,
-        generation: Generation | None = None,
-    ) -> Plan:
-        """The plan of one model's measurement."""
-        default = MOST_REPEATS if self.half_width else 1 if self.quick else spec.repeats
-        return Plan(
-            workload=workload,
-            phases=phases,
-            batch_size=self.batch_size or spec.batch_size,
-            repeats=self.repeats or default,
-            seed=SEED,
-            quick=self.quick,
-            min_window_s=0.0 if self.quick else MIN_WINDOW_S,
-            absent=metering.absent,
-            target_half_width=self.half_width,
-            lone_s=0.0 if self.quick or metering.nvml is None else LONE_PHASE_S,
-            idle_s=self.idle_seconds if metering.measures else 0.0,
-            generation=generation,
-        )
+    def generation(self, task: TaskSpec) -> Generation | None:
+        """How text is generated in the first mode, at a task with modes; else None."""
+        return self.generations(task)[0] if task.has_modes else None
+
+    def runs(self, task: TaskSpec) -> int | None:
+        """The number of runs; None with `auto`."""
+        if self.repeats == "auto":
+            return None
+        return self.repeats or (1 if self.quick else task.repeats)
+
+    @property
+    def target_half_width(self) -> float | None:
+        """With `repeats: auto`: half the width of the interval to reach, as a share of the mean."""
+        if self.repeats != "auto":
+            return None
+        return (self.half_width or AUTO_HALF_WIDTH_PERCENT) / 100
+
+    @property
+    def idle_s(self) -> float:
+        """How long each idle baseline is metered."""
+        if self.idle is not None:
+            return self.idle
+        return 0.0 if self.quick else IDLE_S
+
+    def decisive(self, task: TaskSpec) -> dict[str, Any]:
+        """The options that decide what is measured, with the task's defaults filled in.
+
+        The country and --strict are left out: they change nothing that is measured. Of several
+        modes the first counts.
+        """
+        generation = self.generation(task)
+        return {
+            **({"generation": generation.recorded()} if generation else {}),
+            "quick": self.quick,
+            "queries": self.queries or task.queries,
+            "batch_size": self.batch_size or task.batch_size,
+            "repeats": self.runs(task) or "auto",
+            "half_width": self.half_width,
+            "idle": self.idle,
+            "device": self.device,
+            "gpu": self.gpu or [],
+            "spread": self.spread,
+            "allow_shared": self.allow_shared,
+        }
+
+
+def read_options(content: Mapping[str, object], where: str) -> RunOptions:
+    """Options from their names and values.
+
+    Raises:
+        UsageError: naming the option and what is wrong with it.
+    """
+    try:
+        return RunOptions.model_validate(dict(content))
+    except ValidationError as error:
+        raise UsageError(f"{where}: {explain_form(error, RunOptions)}") from error
+
+
+class Job(Strict):
+    """What one process measures.
+
+    Attributes:
+        tasks: the tasks' names.
+        models: the models' names; empty: each task's own.
+        options: how they are measured.
+        out: folder of the results.
+        task_path: a folder of task files besides ours.
+        fresh: forget the finished runs of an interrupted measurement.
+        request: key of the entry of a suite that asks for it.
+    """
+
+    tasks: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    options: RunOptions = RunOptions()
+    out: Path
+    task_path: Path | None = None
+    fresh: bool = False
+    request: str | None = None

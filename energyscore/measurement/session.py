@@ -1,335 +1,171 @@
-"""A session of `energyscore run`: every model at every task, each result written as it comes.
+"""A session: every model at every task, each result written as it comes. The main path.
 
-Here the parts meet: tasks, models, workloads, meters and backends are looked up and handed to
-the benchmark; its runs are journaled, and the result is assembled, written and rated.
+prepare   find out everything that can be wrong before a model is loaded (`prepare.py`)
+measure   one entry: load, meter, warm up and run, assemble, save
 """
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyscore.base.errors import DatasetError, EnergyScoreError, ModelError, TaskError
-from energyscore.base.files import local_path
+from energyscore.base.errors import (
+    EnergyScoreError,
+    TaskError,
+)
 from energyscore.base.lookup import resolve
 from energyscore.measurement import catalog, environment
-from energyscore.measurement.assemble import Subject, assemble, identity
-from energyscore.measurement.backend import Backend
-from energyscore.measurement.benchmark import Measured, run_benchmark
-from energyscore.measurement.device import choose_device, gpus_for
+from energyscore.measurement.assemble import Setup, assemble, identity
+from energyscore.measurement.backend import Backend, Device, Gpus
+from energyscore.measurement.benchmark import run_benchmark
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.metering import (
     Metering,
-    count_gpu_processes,
-    measure_idle_gpus,
+    free_gpu_memory,
     open_metering,
     plan_metering,
 )
-from energyscore.measurement.modes import Question, why_not
-from energyscore.measurement.options import Interrupted, Options
-from energyscore.measurement.placement import check_spread
+from energyscore.measurement.observer import SessionObserver
+from energyscore.measurement.options import MOST_REPEATS, Job, RunOptions
+from energyscore.measurement.prepare import Prepared, SessionEntry, prepare
 from energyscore.measurement.selftest.report import with_selftest
-from energyscore.measurement.work import Plan, SessionObserver
-from energyscore.protocol import bundled, hub
-from energyscore.protocol.grid import find_grid
-from energyscore.protocol.model import ModelFacts, ModelSpec, parse_model
-from energyscore.protocol.task import Generation, Mode, TaskFile, find_task, load_tasks
-from energyscore.protocol.workload import BUNDLED, OFFICIAL, Workload, load_workload
+from energyscore.measurement.warmup import LONE_PHASE_S
+from energyscore.measurement.work import SEED, Plan
+from energyscore.protocol.model import ModelFacts
 from energyscore.results import store
-from energyscore.results.parts import Domain
-from energyscore.results.result import Caution, Idle, Result, Run
+from energyscore.results.conformance import MIN_WINDOW_S
+from energyscore.results.result import Caution, Result
 from energyscore.results.score import is_precise
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One model at one task, its queries, and how it generates text."""
+class Interrupted(EnergyScoreError):
+    """Ctrl-C during a measurement; what was finished is kept."""
 
-    task: TaskFile
-    model: ModelSpec
-    workload: Workload
-    cautions: tuple[Caution, ...]
-    generation: Generation | None
+    exit_code = 130
 
-    @property
-    def mode(self) -> Mode | None:
-        """The mode to reason in; None where the task has none."""
-        return self.generation.reasoning if self.generation else None
+
+@dataclass
+class Outcome:
+    """What a session came to: the results with their files, and what failed."""
+
+    results: list[tuple[Path, Result]] = field(default_factory=list)
+    failures: list[EnergyScoreError] = field(default_factory=list)
 
     @property
-    def label(self) -> str:
-        """The model for people, with its mode of reasoning."""
-        return f"{self.model.label}, reasoning {self.mode}" if self.mode else self.model.label
+    def exit_status(self) -> int:
+        """The gravest counts: interrupted, then invalid or unsupported, then wrong input."""
+        statuses = [failure.exit_code for failure in self.failures]
+        statuses += [3 for _, result in self.results if not result.valid]
+        return max(statuses, default=0)
 
 
-class Session:
-    """Measures what the options name; everything that can be wrong is found out first."""
+def run_session(
+    job: Job,
+    observer: SessionObserver,
+    on_result: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Measure all that a job asks for. An entry that fails does not stop the others.
 
-    def __init__(
-        self,
-        options: Options,
-        observer: SessionObserver,
-        on_result: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Check the options and load the queries; `on_result` is called after each result.
+    Args:
+        job: the models, tasks and options.
+        observer: shows progress, and failures as they happen.
+        on_result: called after each result is written.
 
-        Raises:
-            EnergyScoreError: when something named does not exist or does not fit.
-        """
-        self._options = options
-        self._observer = observer
-        self._on_result = on_result
-        self.results: list[tuple[Path, Result]] = []
-        known = load_tasks(options.task_path)
-        tasks = [find_task(name, known) for name in dict.fromkeys(options.tasks)]
-        for task in tasks:
-            check_spread(task.spec, options.spread)
-        pairs = [(task, spec) for task in tasks for spec in self._models_of(task)]
-        generations = {task.spec.id: options.generations(task.spec) for task in tasks}
-        self._country = find_grid(options.country).country if options.country else None
-        store.check_writable(options.out)
-        self._online = self._needs_hub(pairs) and self._reach_hub(pairs)
-        if not self._online:
-            hub.stay_offline()
-        self._workloads: dict[tuple[str, str], Workload] = {}
-        self._entries = [
-            self._entry(task, spec, generation)
-            for task, spec in pairs
-            for generation in generations[task.spec.id]
-        ]
-        self._failures = self._refuse_modes()
-        self._device = choose_device(options)
-        self._before = count_gpu_processes() if self._device == "cuda" else None
-        # What cannot be metered is found out before the first model is loaded.
-        named = plan_metering(self._device, options.gpus).uuids
-        self._idle_w = self._idle_without_model(named)
-
-    def measure_all(self) -> list[EnergyScoreError]:
-        """Measure every entry. One that fails is reported and does not stop the others."""
-        failures = list(self._failures)
-        for number, entry in enumerate(self._entries, start=1):
-            place = f"[{number}/{len(self._entries)}]"
-            self._observer.model(entry.label, entry.task.spec.id, place)
-            try:
-                self.results.append(self._measure(entry))
-                self._on_result()
-            except KeyboardInterrupt:
-                done = f"{len(self.results)} of {len(self._entries)} results are written"
-                failures.append(Interrupted(f"interrupted; {done}.", "Repeat it to go on."))
-            except EnergyScoreError as error:
-                failures.append(error)
-            else:
-                continue
-            self._observer.fail(str(failures[-1]))
-            if isinstance(failures[-1], Interrupted):
-                break
-        return failures
-
-    def _models_of(self, task: TaskFile) -> list[ModelSpec]:
-        options = self._options
-        specs = [
-            parse_model(
-                text,
-                revision=options.revision,
-                random_weights=options.random_weights,
-                dtype=options.dtype,
-                trust_remote_code=options.trust_remote_code,
-                allow_pickle=options.allow_pickle,
-            )
-            for text in dict.fromkeys(options.models or task.spec.default_models)
-        ]
-        for spec in specs:
-            if spec.source == "builtin":
-                bundled.find_architecture(spec.id, task.spec.modality)
-        return specs
-
-    def _needs_hub(self, pairs: Sequence[tuple[TaskFile, ModelSpec]]) -> bool:
-        dataset = self._options.dataset
-        path = local_path(dataset) if dataset else None
-        remote_data = dataset not in (None, BUNDLED) and not (path and path.exists())
-        return remote_data or any(spec.source == "hub" for _, spec in pairs)
-
-    def _reach_hub(self, pairs: Sequence[tuple[TaskFile, ModelSpec]]) -> bool:
-        self._observer.say(f"Asking {hub.endpoint()} ...")
-        if hub.is_reachable():
-            return True
-        self._observer.warn(
-            "the hub cannot be reached (or HF_HUB_OFFLINE is set); only what is in the local "
-            "cache can be used."
-        )
-        return False
-
-    def _entry(self, task: TaskFile, spec: ModelSpec, generation: Generation | None) -> _Entry:
-        options = self._options
-        source, cautions = options.dataset, []
-        if source is None:
-            official = spec.source == "hub" and self._online
-            source = OFFICIAL if official else BUNDLED
-            if spec.source == "hub" and not official:
-                message = "the official dataset needs the hub; the bundled sample was used"
-                cautions.append(Caution(code="bundled_sample", message=message))
-        key = (task.spec.id, source)
-        if key not in self._workloads:
-            wanted = options.queries or task.spec.queries
-            self._workloads[key] = workload = load_workload(task, source, wanted)
-            if len(workload.queries) < wanted:
-                have = f"{workload.dataset} holds {len(workload.queries)} queries, not {wanted}"
-                if options.strict:
-                    raise DatasetError(f"{have}.", "Lower --queries or leave out --strict.")
-                self._observer.warn(f"{have}; those are used.")
-        return _Entry(task, spec, self._workloads[key], tuple(cautions), generation)
-
-    def _refuse_modes(self) -> list[EnergyScoreError]:
-        """Leave out, and say at once, all entries whose models lack the mode.
-
-        Raises:
-            ModelError: when none is left.
-        """
-        asked = [Question(one.task.spec, one.model, one.mode) for one in self._entries]
-        problems = why_not(asked)
-        if all(problems):
-            raise ModelError(" ".join(dict.fromkeys(problems)))
-        failures = [ModelError(problem) for problem in problems if problem]
-        for failure in failures:
-            self._observer.fail(str(failure))
-        left = zip(self._entries, problems, strict=True)
-        self._entries = [entry for entry, problem in left if not problem]
-        return list(failures)
-
-    def _idle_without_model(self, named: Sequence[str]) -> dict[Domain, float]:
-        """What the GPUs draw before this process uses them: now or never."""
-        seconds = self._options.idle_seconds
-        if seconds <= 0 or not (named or self._device == "cuda"):
-            return {}
-        self._observer.say(f"Metering the idle GPU for {seconds:.0f} s ...")
-        return measure_idle_gpus(named, seconds)
-
-    def _measure(self, entry: _Entry) -> tuple[Path, Result]:
-        spec = entry.task.spec
-        options = self._options
-        metering = plan_metering(
-            self._device, options.gpus, self._before, shared=options.allow_shared
-        )
-        with uncollected():
-            backend: Backend = resolve(catalog.BACKENDS, spec.modality)()
+    Raises:
+        EnergyScoreError: when something named does not exist or does not fit.
+    """
+    prepared = prepare(job, observer)
+    outcome = Outcome(failures=list(prepared.failures))
+    count = len(prepared.entries)
+    for number, entry in enumerate(prepared.entries, start=1):
+        observer.model(entry.label, entry.task.spec.id, f"[{number}/{count}]")
         try:
-            self._observer.stage("loading the model", None)
-            batch_size = options.batch_size or spec.batch_size
-            asked = spec.model_copy(
-                update={"generation": entry.generation, "batch_size": batch_size}
-            )
-            facts = backend.load(
-                entry.model, asked, self._device, gpus_for(self._device, options.spread)
-            )
-            if not set(backend.phases) <= set(spec.phases):
-                raise TaskError(
-                    f"The task {spec.id} has the phases {', '.join(spec.phases)}; "
-                    f"{entry.model.label} does {', '.join(backend.phases)}."
-                )
-            occupied = backend.gpu_uuids()
-            if len(occupied) > 1:
-                listed = ", ".join(occupied)
-                self._observer.say(f"{entry.label} is divided over {len(occupied)} GPUs: {listed}")
-            open_metering(metering, occupied)
-            for notice in metering.failures:
-                self._observer.warn(notice)
-            return self._run(entry, backend, facts, metering)
-        finally:
-            metering.close()
-            backend.close()
+            outcome.results.append(measure(entry, prepared, job, observer))
+            on_result()
+            continue
+        except KeyboardInterrupt:
+            done = f"{len(outcome.results)} of {count} results are written"
+            failure: EnergyScoreError = Interrupted(f"interrupted; {done}.", "Repeat it to go on.")
+        except EnergyScoreError as error:
+            failure = error
+        outcome.failures.append(failure)
+        observer.fail(str(failure))
+        if isinstance(failure, Interrupted):
+            break
+    return outcome
 
-    def _run(
-        self, entry: _Entry, backend: Backend, facts: ModelFacts, metering: Metering
-    ) -> tuple[Path, Result]:
-        options = self._options
-        generation = entry.generation and entry.generation.within(facts.context_length)
-        plan = options.plan(entry.task.spec, backend.phases, entry.workload, metering, generation)
+
+def measure(
+    entry: SessionEntry, prepared: Prepared, job: Job, observer: SessionObserver
+) -> tuple[Path, Result]:
+    """Load a model, meter it while it warms up and runs, and write the result.
+
+    Raises:
+        Interrupted: after Ctrl-C; finished runs are kept.
+        EnergyScoreError: when the model cannot be loaded or measured.
+    """
+    options, device = job.options, prepared.device
+    metering = plan_metering(
+        device, options.gpu or (), prepared.before, shared=options.allow_shared
+    )
+    with contextlib.ExitStack() as stack:
+        with uncollected():
+            backend: Backend = resolve(catalog.BACKENDS, entry.task.spec.modality)()
+        stack.callback(backend.close)
+        stack.callback(metering.close)
+        observer.stage("loading the model", None)
+        facts = _load_model(entry, backend, device, options)
+        open_metering(metering, _occupied(entry, backend, observer))
+        for notice in metering.failures:
+            observer.warn(notice)
         machine = environment.describe(metering.gpu_parts(), metering.driver, metering.cuda)
-        subject = Subject(
+        setup = Setup(
             task=entry.task.spec,
             model=entry.model,
             facts=facts,
-            plan=plan,
-            device=self._device,
-            metered_gpus=metering.uuids,
-            gpus_chosen_by=metering.chosen_by,
-            occupied_gpus=metering.occupied,
-            shared=metering.shared,
-            environment=with_selftest(options.out, machine, self._observer.warn),
-            meters=tuple(meter.name for meter in metering.meters),
-            country=self._country,
-            request=options.request,
+            plan=_plan_runs(entry, backend, facts, metering, options),
+            device=device,
+            metering=metering,
+            environment=with_selftest(job.out, machine, observer.warn),
+            country=prepared.country,
+            request=job.request,
         )
-        folder = store.result_folder(options.out, entry.model.folder, entry.task.spec.id)
-        journal = store.Journal(folder, identity(subject))
-        with journal.lock():
-            if options.fresh:
-                journal.discard()
-            finished = journal.load()
-            cautions = [*entry.cautions, *metering.cautions(), *self._budget(entry, plan)]
-            if finished:
-                message = f"{len(finished)} runs were measured before an interruption"
-                self._observer.say(f"{message}; going on from there.")
-                cautions.append(Caution(code="resumed", message=message))
-            measured = self._benchmark(entry, backend, metering, plan, journal, finished)
-            idle = Idle(
-                seconds=plan.idle_s,
-                without_model_w={
-                    domain: power_w
-                    for domain, power_w in self._idle_w.items()
-                    if domain.removeprefix("gpu:") in metering.uuids
-                },
-                with_model_w=dict(measured.idle_w),
-            )
-            result = assemble(subject, measured.runs, measured.warmup, idle, cautions)
-            path = store.save_result(folder, result, journal.load_raws())
+        return _run_and_save(entry, setup, backend, prepared, job, observer)
+
+
+def _run_and_save(
+    entry: SessionEntry,
+    setup: Setup,
+    backend: Backend,
+    prepared: Prepared,
+    job: Job,
+    observer: SessionObserver,
+) -> tuple[Path, Result]:
+    """Warm up and run, keep each run in a journal, and write the result."""
+    plan, metering, target = setup.plan, setup.metering, setup.plan.target_half_width
+    folder = store.result_folder(job.out, entry.model.folder, entry.task.spec.id)
+    journal = store.Journal(folder, identity(setup))
+    with journal.lock():
+        if job.fresh:
             journal.discard()
-        return path, result
-
-    def _budget(self, entry: _Entry, plan: Plan) -> list[Caution]:
-        """Say what a mode may cost before it does; a caution where the context allows less."""
-        asked, generation = entry.generation, plan.generation
-        if asked is None or generation is None or generation.reasoning is None:
-            return []
-        most, queries = generation.max_new_tokens, len(plan.workload.queries)
-        self._observer.say(
-            f"{entry.label}: at most {most:,} tokens a query, {most * queries:,} a pass of "
-            f"{queries:,}; the time is estimated after the warm-up."
-        )
-        if most == asked.max_new_tokens:
-            return []
-        message = (
-            f"answers had at most {most} tokens instead of {asked.max_new_tokens}: the model's "
-            "context has no more room beside a prompt"
-        )
-        return [Caution(code="budget_lowered", message=message)]
-
-    def _benchmark(
-        self,
-        entry: _Entry,
-        backend: Backend,
-        metering: Metering,
-        plan: Plan,
-        journal: store.Journal,
-        finished: list[Run],
-    ) -> Measured:
-        def enough(runs: Sequence[Run]) -> bool:
-            target = plan.target_half_width
-            return target is not None and is_precise(runs, metering.uuids, target)
-
+        finished = journal.load()
+        cautions = [*entry.cautions, *metering.cautions(), *_budget(entry, plan, observer)]
+        if finished:
+            message = f"{len(finished)} runs were measured before an interruption"
+            observer.say(f"{message}; going on from there.")
+            cautions.append(Caution(code="resumed", message=message))
         try:
-            return run_benchmark(
+            repeats = run_benchmark(
                 plan,
                 backend,
                 metering.meters,
                 finished=finished,
                 on_run=journal.append,
-                observer=self._observer,
-                on_warm=functools.partial(
-                    self._observer.estimate, at_most=plan.target_half_width is not None
-                ),
+                observer=observer,
+                on_warm=functools.partial(observer.estimate, at_most=target is not None),
                 on_idle=metering.set_idle,
-                enough=enough,
+                enough=lambda runs: target is not None and is_precise(runs, metering.uuids, target),
                 thermometer=metering.temperature_c,
             )
         except KeyboardInterrupt:
@@ -338,3 +174,75 @@ class Session:
                 f"interrupted; {done} of {plan.repeats} runs of {entry.model.label} are kept.",
                 "The same command goes on from there (--fresh starts anew).",
             ) from None
+        result = assemble(setup, repeats, prepared.idle_w, cautions)
+        path = store.save_result(folder, result, journal.load_raws())
+        journal.discard()
+    return path, result
+
+
+def _load_model(
+    entry: SessionEntry, backend: Backend, device: Device, options: RunOptions
+) -> ModelFacts:
+    task = entry.task.spec
+    batch_size = options.batch_size or task.batch_size
+    asked = task.model_copy(update={"generation": entry.generation, "batch_size": batch_size})
+    gpus = None if device == "cpu" else Gpus(free_gpu_memory(), options.spread)
+    facts = backend.load(entry.model, asked, device, gpus)
+    if not set(backend.phases) <= set(task.phases):
+        raise TaskError(
+            f"The task {task.id} has the phases {', '.join(task.phases)}; "
+            f"{entry.model.label} does {', '.join(backend.phases)}."
+        )
+    return facts
+
+
+def _occupied(entry: SessionEntry, backend: Backend, observer: SessionObserver) -> tuple[str, ...]:
+    occupied = backend.gpu_uuids()
+    if len(occupied) > 1:
+        listed = ", ".join(occupied)
+        observer.say(f"{entry.label} is divided over {len(occupied)} GPUs: {listed}")
+    return occupied
+
+
+def _plan_runs(
+    entry: SessionEntry,
+    backend: Backend,
+    facts: ModelFacts,
+    metering: Metering,
+    options: RunOptions,
+) -> Plan:
+    """How the loaded model is measured, by the options and the meters that work here."""
+    task, quick = entry.task.spec, options.quick
+    return Plan(
+        workload=entry.workload,
+        phases=backend.phases,
+        batch_size=options.batch_size or task.batch_size,
+        repeats=options.runs(task) or MOST_REPEATS,
+        seed=SEED,
+        quick=quick,
+        min_window_s=0.0 if quick else MIN_WINDOW_S,
+        absent=metering.absent,
+        target_half_width=options.target_half_width,
+        lone_s=0.0 if quick or metering.nvml is None else LONE_PHASE_S,
+        idle_s=options.idle_s if metering.measures else 0.0,
+        generation=entry.generation and entry.generation.within(facts.context_length),
+    )
+
+
+def _budget(entry: SessionEntry, plan: Plan, observer: SessionObserver) -> list[Caution]:
+    """Say what a mode may cost before it does; a caution where the context allows less."""
+    asked, generation = entry.generation, plan.generation
+    if asked is None or generation is None or generation.reasoning is None:
+        return []
+    most, queries = generation.max_new_tokens, len(plan.workload.queries)
+    observer.say(
+        f"{entry.label}: at most {most:,} tokens a query, {most * queries:,} a pass of "
+        f"{queries:,}; the time is estimated after the warm-up."
+    )
+    if most == asked.max_new_tokens:
+        return []
+    message = (
+        f"answers had at most {most} tokens instead of {asked.max_new_tokens}: the model's "
+        "context has no more room beside a prompt"
+    )
+    return [Caution(code="budget_lowered", message=message)]

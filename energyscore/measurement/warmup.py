@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from energyscore.base.stats import is_steady
 from energyscore.measurement.backend import CutInputs, Worker
 from energyscore.measurement.meter import Measurement, Meter, Reading, is_check, metered
+from energyscore.measurement.observer import Observer
 from energyscore.measurement.phases.split import BlockPower
-from energyscore.measurement.work import Observer, Plan, Work
+from energyscore.measurement.work import Plan, Work
 from energyscore.protocol.workload import Query
 from energyscore.results.parts import Domain
 

@@ -5,14 +5,15 @@ import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from energyscore.measurement.backend import Worker
+from energyscore.measurement.observer import Observer
 from energyscore.measurement.phases.split import PhaseTimes
 from energyscore.protocol.task import Generation
 from energyscore.protocol.workload import Query, Workload
 from energyscore.results.parts import Domain
 
+SEED = 42
 PROGRESS_EVERY_S = 0.5
 
 
@@ -47,37 +48,6 @@ class Plan:
     lone_s: float = 0.0
     idle_s: float = 0.0
     generation: Generation | None = None
-
-
-class Observer(Protocol):
-    """Whoever shows progress. Called a few times a second at most."""
-
-    def stage(self, name: str, total: int | None) -> None:
-        """A new stage begins; `total` queries are to come, or an unknown number."""
-
-    def advance(self, done: int) -> None:
-        """So many queries of the stage are done."""
-
-
-class SessionObserver(Observer, Protocol):
-    """Whoever shows what a session does."""
-
-    def model(self, label: str, task: str, place: str) -> None:
-        """A new model begins."""
-
-    def estimate(
-        self, runs: int, seconds_a_run: float, longest_s: float | None, *, at_most: bool
-    ) -> None:
-        """How long the measured part will take, see `Session`."""
-
-    def say(self, message: str) -> None:
-        """A line for people."""
-
-    def warn(self, message: str) -> None:
-        """A line that people should not overlook."""
-
-    def fail(self, message: str) -> None:
-        """What went wrong with one model while others go on."""
 
 
 class Work:

@@ -5,8 +5,8 @@ have metrics of their own, so that nobody compares them with measured energy by 
 """
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from energyscore.base.units import format_wh
 from energyscore.judge.rating import RatedResult, Report
@@ -22,9 +22,6 @@ from energyscore.publish.notes import notes_on
 from energyscore.publish.typesetting import plain
 from energyscore.results.result import Result
 
-if TYPE_CHECKING:
-    from huggingface_hub import EvalResult
-
 CARD_VERSION = 1
 _DIGEST_LENGTH = 12
 
@@ -39,46 +36,56 @@ _TASKS = {
 
 def model_index(report: Report) -> list[dict[str, Any]]:
     """The results of `model-index`: one entry a result, with its energy and its stars."""
-    from huggingface_hub.repocard_data import eval_results_to_model_index
-
-    name = card_name(report)
-    entries = []
-    # One at a time: the hub's function would put results of two machines into one entry.
-    for entry in report:
-        entries += eval_results_to_model_index(name, _metrics(entry))[0]["results"]
-    return entries
+    return [_index_entry(entry) for entry in report]
 
 
-def card_name(report: Report) -> str:
-    """The model's name in `model-index`: without its organisation."""
-    return plain(report[0].result.model.id.rpartition("/")[2] or report[0].result.model.id)
+def _index_entry(entry: RatedResult) -> dict[str, Any]:
+    result, rating = entry.result, entry.rating
+    random = result.model.weights == "random"
+    kind = ("random_weights_" if random else "") + ("estimated_" if rating.estimated else "")
+    how = (", estimated" if rating.estimated else "") + (", random weights" if random else "")
+    energy = {
+        "type": f"{METRIC_PREFIX}{kind}{rating.basis}_wh_per_1k_queries",
+        "value": energy_wh(entry),
+        "name": f"Inference energy, {wording.what(entry)}{how} (Wh per 1,000 queries, less is "
+        "better)",
+        "args": _known(facts_of(entry)),
+    }
+    stars = {
+        "type": f"{METRIC_PREFIX}{kind}stars",
+        "value": rating.stars,
+        "name": plain(f"Energy stars of 5{how} ({rating.scale})"),
+    }
+    dataset, task = plain(result.workload.dataset), result.task.id
+    return {
+        "task": {
+            "type": _TASKS.get(task, task.replace("_", "-")),
+            "name": wording.task_name(result),
+        },
+        "dataset": _known({"name": dataset, "type": dataset, "revision": result.workload.revision}),
+        "metrics": [energy] if rating.stars is None else [energy, stars],
+    }
 
 
 def card_figures(report: Report) -> CardFigures:
     """All that goes into the card of the model that the results are of."""
-    return CardFigures(
-        name=card_name(report),
-        model=plain(report[0].result.model.id),
-        results=model_index(report),
-        blocks=card_blocks(report),
-    )
+    model = plain(report[0].result.model.id)
+    name = model.rpartition("/")[2] or model
+    return CardFigures(name, model, model_index(report), card_blocks(report))
 
 
 def card_blocks(report: Report) -> dict[str, str]:
     """Of each task what stands in the card's text: a table, and what must be known to read it."""
-    names = [
-        *("model", "energy of 1,000 queries", "metered", "stars", "relative to"),
-        *("hardware", "precision", "measured"),
-    ]
     blocks = {}
     for task in dict.fromkeys(wording.task_name(entry.result) for entry in report):
         entries = [entry for entry in report if wording.task_name(entry.result) == task]
+        rows = [_cells(entry) for entry in entries]
         lines = [
             heading_of(task),
             "",
-            _row(names),
-            "|" + "---|" * len(names),
-            *(_row([escape_markdown(cell) for cell in _cells(entry)]) for entry in entries),
+            _row(rows[0]),
+            "|" + "---|" * len(rows[0]),
+            *(_row(map(escape_markdown, row.values())) for row in rows),
             "",
             *(f"- {escape_markdown(note)}" for note in notes_on(entries)),
             f"- {escape_markdown(_origin(entries))}",
@@ -94,10 +101,11 @@ def card_section(report: Report) -> str:
 
 def to_card_json(report: Report) -> bytes:
     """The same for programs: an object with the `model-index` and the section's Markdown."""
+    figures = card_figures(report)
     content = {
         "card_version": CARD_VERSION,
         "model": report[0].result.model.id,
-        "model-index": [{"name": card_name(report), "results": model_index(report)}],
+        "model-index": [{"name": figures.name, "results": figures.results}],
         "section": card_section(report),
     }
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
@@ -107,14 +115,14 @@ def facts_of(entry: RatedResult) -> dict[str, Any]:
     """What a figure must not be read without, for programs; None where it is not known."""
     result, rating = entry.result, entry.rating
     interval = wording.interval(entry)
-    return {
+    facts = {
         "unit": "Wh per 1,000 queries",
         "basis": wording.what(entry),
         "estimated": rating.estimated,
         "ci95": None if interval is None else [_rounded(limit) for limit in interval],
         "runs": result.score.runs,
         "method": entry.headline and entry.headline.method,
-        "model": plain(result.model.id),
+        "model": result.model.id,
         "hardware": result.hardware,
         "measured_at": result.created_at,
         "revision": result.model.revision,
@@ -128,6 +136,7 @@ def facts_of(entry: RatedResult) -> dict[str, Any]:
         "quick": True if result.protocol.quick else None,
         "energyscore": result.environment.energyscore,
     }
+    return {name: plain(v) if isinstance(v, str) else v for name, v in facts.items()}
 
 
 def dataset_of(result: Result) -> str | None:
@@ -146,79 +155,30 @@ def energy_wh(entry: RatedResult) -> float:
     return _rounded(entry.rating.energy_wh)
 
 
-def hub_task(result: Result) -> str:
-    """What the hub calls the task."""
-    return _TASKS.get(result.task.id, result.task.id.replace("_", "-"))
-
-
-def _metrics(entry: RatedResult) -> "list[EvalResult]":
-    from huggingface_hub import EvalResult
-
-    result, rating = entry.result, entry.rating
-    random = result.model.weights == "random"
-    kind = ("random_weights_" if random else "") + ("estimated_" if rating.estimated else "")
-    how = (", estimated" if rating.estimated else "") + (", random weights" if random else "")
-    metric = f"Inference energy, {wording.what(entry)}{how}"
-    common: dict[str, Any] = {
-        "task_type": hub_task(result),
-        "task_name": wording.task_name(result),
-        "dataset_type": plain(result.workload.dataset),
-        "dataset_name": plain(result.workload.dataset),
-        "dataset_revision": result.workload.revision,
-    }
-    metrics = [
-        EvalResult(
-            **common,
-            metric_type=f"{METRIC_PREFIX}{kind}{rating.basis}_wh_per_1k_queries",
-            metric_name=f"{metric} (Wh per 1,000 queries, less is better)",
-            metric_value=energy_wh(entry),
-            metric_args=_known(facts_of(entry)),
-        )
-    ]
-    if rating.stars is not None:
-        metrics.append(
-            EvalResult(
-                **common,
-                metric_type=f"{METRIC_PREFIX}{kind}stars",
-                metric_name=f"Energy stars of 5{how} ({rating.scale})",
-                metric_value=rating.stars,
-            )
-        )
-    return metrics
-
-
 def _known(facts: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _cells(entry: RatedResult) -> tuple[str, ...]:
-    return (
-        _model(entry),
-        _energy(entry),
-        wording.metered(entry),
-        wording.stars(entry.rating.stars, estimated=entry.rating.estimated),
-        entry.rating.scale or entry.rating.reason,
-        entry.result.hardware,
-        entry.result.model.dtype,
-        wording.month(entry.result),
-    )
-
-
-def _model(entry: RatedResult) -> str:
-    """Which model was measured: with its revision, and the kind of weights it had."""
-    model = entry.result.model
+def _cells(entry: RatedResult) -> dict[str, str]:
+    model, rating = entry.result.model, entry.rating
     digest = (model.revision or "").removeprefix("sha256:")[:_DIGEST_LENGTH]
-    parts = [
+    measured = [
         f"{model.id} @{digest}" if digest else model.id,
         "random weights" if model.weights == "random" else "",
         f"quantized: {model.quantization}" if model.quantization else "",
     ]
-    return ", ".join(filter(None, parts))
-
-
-def _energy(entry: RatedResult) -> str:
-    shown = format_wh(energy_wh(entry))
-    return shown if wording.interval(entry) is None else f"{shown} ± {wording.share(entry)}"
+    known = wording.interval(entry) is not None
+    energy = [format_wh(energy_wh(entry)), *([wording.share(entry)] if known else [])]
+    return {
+        "model": ", ".join(filter(None, measured)),
+        "energy of 1,000 queries": " ± ".join(energy),
+        "metered": wording.metered(entry),
+        "stars": wording.stars(rating.stars, estimated=rating.estimated),
+        "relative to": rating.scale or rating.reason,
+        "hardware": entry.result.hardware,
+        "precision": model.dtype,
+        "measured": wording.month(entry.result),
+    }
 
 
 def _origin(report: Report) -> str:
@@ -232,7 +192,7 @@ def _origin(report: Report) -> str:
     )
 
 
-def _row(cells: Sequence[str]) -> str:
+def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

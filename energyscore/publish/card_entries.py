@@ -24,32 +24,17 @@ _BLOCK = "### "
 
 @dataclass(frozen=True)
 class CardFigures:
-    """What goes into the card of one model.
+    """What goes into the card of one model: entries of `model-index`, and a text for each task."""
 
-    Attributes:
-        name: of the model in `model-index`.
-        model: its id.
-        results: entries of `model-index`; all their metrics begin with METRIC_PREFIX.
-        blocks: of each task, by the name that it has in the results, its part of the text.
-    """
-
-    name: str
-    model: str
+    name: str  # in `model-index`
+    model: str  # its id
     results: Sequence[dict[str, Any]]
     blocks: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class IndexPlan:
-    """What a card's `model-index` is to be.
-
-    Attributes:
-        index: all of it.
-        place: of the entry in it that holds our results.
-        results: ours in that entry: those of before that stay, and the new ones.
-        tasks: their names, in order.
-        remarks: what whoever asked for it should know.
-    """
+    """What a card's `model-index` is to be; `place` is that of the entry with our results."""
 
     index: list[dict[str, Any]]
     place: int
@@ -63,22 +48,24 @@ def plan_index(old: Sequence[dict[str, Any]], figures: CardFigures) -> IndexPlan
 
     Results of another model are not kept; `others_in` tells whether there are any.
     """
-    before = [result for entry in old for result in _results(entry) if is_ours(result)]
-    kept = [result for result in before if model_of(result) in (None, figures.model)]
-    new = {task_name(result) for result in figures.results}
-    tasks = tuple(dict.fromkeys(task_name(result) for result in (*kept, *figures.results)))
-    results = [
-        result
-        for task in tasks
-        for result in (figures.results if task in new else kept)
-        if task_name(result) == task
+    of_task: dict[str, list[dict[str, Any]]] = {}
+    for result in _ours_in(old):
+        if model_of(result) in (None, figures.model):
+            of_task.setdefault(task_name(result), []).append(result)
+    of_task |= {task_name(result): [] for result in figures.results}
+    for result in figures.results:
+        of_task[task_name(result)].append(result)
+    results = [result for part in of_task.values() for result in part]
+    index = [
+        {**entry, "results": [result for result in _results(entry) if not is_ours(result)]}
+        for entry in old
+        if not is_all_of_another(entry, figures.model)
     ]
-    index = [_without_ours(entry) for entry in old if not is_all_of_another(entry, figures.model)]
     names = [str(entry["name"]) for entry in index]
-    wanted = next((name for name in (figures.name, figures.model) if name in names), None)
+    known = [name for name in (figures.name, figures.model) if name in names]
     remarks = []
-    if wanted is not None:
-        place = names.index(wanted)
+    if known:
+        place = names.index(known[0])
     elif len(index) == 1:
         place = 0
         remarks.append(f"the results stand under the only model of its model-index, {names[0]}")
@@ -90,14 +77,17 @@ def plan_index(old: Sequence[dict[str, Any]], figures: CardFigures) -> IndexPlan
                 f"none of the {len(names)} models of its model-index is called {figures.name}: "
                 "it was added"
             )
-    index[place] = {**index[place], "results": [*index[place]["results"], *results]}
-    return IndexPlan(index, place, results, tasks, tuple(remarks))
+    index[place]["results"] += results
+    return IndexPlan(index, place, results, tuple(of_task), tuple(remarks))
 
 
 def others_in(index: Sequence[dict[str, Any]], model: str) -> list[str]:
     """The other models that figures of ours in a `model-index` are of."""
-    ours = (model_of(r) for entry in index for r in _results(entry) if is_ours(r))
-    return sorted({name for name in ours if name is not None} - {model})
+    return sorted({name for name in map(model_of, _ours_in(index)) if name} - {model})
+
+
+def _ours_in(index: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [result for entry in index for result in _results(entry) if is_ours(result)]
 
 
 def is_ours(result: Any) -> bool:
@@ -139,21 +129,11 @@ def task_name(result: Mapping[str, Any]) -> str:
     return next((str(name) for name in names if name), "")
 
 
-def merge_section(old: Sequence[str], tasks: Iterable[str], blocks: Mapping[str, str]) -> list[str]:
-    """The lines of our text: the new blocks, and of the other tasks those that are there."""
-    kept: dict[str, list[str]] = {}
-    for line in old:
-        if line.startswith(_BLOCK):
-            kept[line] = []
-        if kept:
-            kept[next(reversed(kept))].append(line)
-    lines = [HEADING]
-    for task in tasks:
-        block = blocks[task].split("\n") if task in blocks else kept.get(heading_of(task), [])
-        while block and not block[-1].strip():
-            block = block[:-1]
-        lines += ["", *block] if block else []
-    return lines
+def merge_section(old: str, tasks: Iterable[str], blocks: Mapping[str, str]) -> str:
+    """Our text: the new blocks, and of the other tasks those that are in the old text."""
+    kept = {part.split("\n", 1)[0]: part for part in re.split(rf"^(?={_BLOCK})", old, flags=re.M)}
+    texts = [blocks.get(task, kept.get(heading_of(task), "")).rstrip() for task in tasks]
+    return "\n\n".join(filter(None, [HEADING, *texts]))
 
 
 def heading_of(task: str) -> str:
@@ -168,7 +148,3 @@ def escape_markdown(text: str) -> str:
 
 def _results(entry: Mapping[str, Any]) -> list[Any]:
     return entry.get("results") or []
-
-
-def _without_ours(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**entry, "results": [result for result in _results(entry) if not is_ours(result)]}

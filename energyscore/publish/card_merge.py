@@ -26,11 +26,14 @@ BEGIN, END = "<!-- energyscore: begin -->", "<!-- energyscore: end -->"
 # The hub's own pattern; and what it does not call a front matter, an empty one.
 _FRONT = re.compile(r"^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))")
 _EMPTY_FRONT = re.compile(rf"\s*---[ \t]*{BREAK}---[ \t]*(?:\r\n|\n|$)")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\r\n]*)")
+_CODE = re.compile(
+    rf"(?ms)^ {{0,3}}(`{{3,}}|~{{3,}})[^\r\n]*{BREAK}.*?^ {{0,3}}\1[`~]*[ \t]*(?=[\r\n]|\Z)"
+)
 
 
 @dataclass(frozen=True)
 class _Card:
+    mark: str
     opening: str
     front: str
     closing: str
@@ -59,29 +62,38 @@ def merge_card(
     """
     parts = _split(card, where)
     data = _parse(parts.front, where)
-    index = data.get("model-index")
-    _check_index(index, where)
-    others = others_in(index or [], figures.model)
+    index = data.get("model-index") or []
+    others = others_in(index, figures.model)
     if others and not replace:
         raise UsageError(
             f"{where} holds figures of another model, {', '.join(others)}; these are of "
             f"{figures.model}.",
             "Name another card, or add --replace to take those out; nothing was written.",
         )
-    plan = plan_index(index or [], figures)
+    plan = plan_index(index, figures)
     front = merge_front(parts.front, data, plan, figures.model, parts.line_break)
     if front is None:
-        raise UsageError(
-            f"{where}: its front matter is written in a way that nothing can be added to without "
-            "changing the rest.",
+        raise _broken(
+            where,
+            "its front matter is written in a way that nothing can be added to without changing "
+            "the rest",
             "Write its keys and results one a line, without { } or [ ] around them; nothing was "
             "written.",
         )
     body = _merge_body(parts, plan, figures, where)
-    merged = parts.opening + front + parts.closing + body
-    _check(merged, body, where)
+    text = parts.opening + front + parts.closing + body
+    read = _FRONT.match(text)
+    if read is None or text[read.end() :] != body:
+        what = "the hub would read the card otherwise than it is meant"
+        raise _broken(where, what, "Begin the card with a line of ---; nothing was written.")
     gone = (f"figures of {', '.join(others)} were taken out",) if others else ()
-    return merged, gone + plan.remarks
+    return parts.mark + text, gone + plan.remarks
+
+
+def _broken(
+    where: str, what: str, remedy: str = "Mend it first; nothing was written."
+) -> UsageError:
+    return UsageError(f"{where}: {what}.", remedy)
 
 
 def _split(card: str, where: str) -> _Card:
@@ -89,53 +101,38 @@ def _split(card: str, where: str) -> _Card:
     line_break = first[0] if first else "\n"
     mark = "\ufeff" if card.startswith("\ufeff") else ""
     text = card.removeprefix(mark)
-    opening, closing = f"{mark}---{line_break}", f"{line_break}---{line_break}"
-    found = _FRONT.match(text)
-    empty = _EMPTY_FRONT.match(text)
-    if found and not empty:
-        opening, front, closing = mark + found[1], found[2], found[3]
-        if not closing.endswith(("\n", "\r")):
-            closing += line_break
-        return _Card(opening, front, closing, text[found.end() :], line_break)
-    if empty:
-        return _Card(opening, "", closing, text[empty.end() :], line_break)
+    opening, closing = f"---{line_break}", f"{line_break}---{line_break}"
+    if empty := _EMPTY_FRONT.match(text):
+        return _Card(mark, opening, "", closing, text[empty.end() :], line_break)
+    if found := _FRONT.match(text):
+        closing = found[3] if found[4] else found[3] + line_break
+        return _Card(mark, found[1], found[2], closing, text[found.end() :], line_break)
     if re.match(rf"\s*---[ \t]*(?:{BREAK}|$)", text):
-        raise UsageError(
-            f"{where}: its front matter is not between two lines of --- alone.",
-            "Mend it first; nothing was written.",
-        )
-    return _Card(opening, "", closing, line_break + text if text else "", line_break)
+        raise _broken(where, "its front matter is not between two lines of --- alone")
+    return _Card(mark, opening, "", closing, line_break + text if text else "", line_break)
 
 
 def _parse(front: str, where: str) -> dict[str, Any]:
+    """What a front matter says; its `model-index` is a list of models with lists of results."""
     try:
         data = read_yaml(front).content
     except YamlError as error:
         # Line 1 of the front matter is line 2 of the card.
         place = f" in line {error.line + 1}" if error.line else ""
-        raise UsageError(
-            f"{where}: its front matter is not YAML{place}: {error.problem}.",
-            "Mend it first; nothing was written.",
-        ) from error
+        raise _broken(where, f"its front matter is not YAML{place}: {error.problem}") from error
     if data is not None and not isinstance(data, dict):
-        raise UsageError(
-            f"{where}: its front matter holds no keys and values.",
-            "Mend it first; nothing was written.",
-        )
-    return data or {}
-
-
-def _check_index(index: Any, where: str) -> None:
+        raise _broken(where, "its front matter holds no keys and values")
+    data = data or {}
+    index = data.get("model-index")
     fits = index is None or (
         isinstance(index, list)
         and all(isinstance(entry, dict) and "name" in entry for entry in index)
         and all(isinstance(entry.get("results") or [], list) for entry in index)
     )
     if not fits:
-        raise UsageError(
-            f"{where}: its model-index is not a list of models with a name and a list of results.",
-            "Mend or remove it first; nothing was written.",
-        )
+        what = "its model-index is not a list of models with a name and a list of results"
+        raise _broken(where, what, "Mend or remove it first; nothing was written.")
+    return data
 
 
 def _merge_body(card: _Card, plan: IndexPlan, figures: CardFigures, where: str) -> str:
@@ -144,13 +141,14 @@ def _merge_body(card: _Card, plan: IndexPlan, figures: CardFigures, where: str) 
     begins, ends = len(places[BEGIN]), len(places[END])
     start, end = (found[0] if found else -1 for found in places.values())
     if (begins, ends) not in ((0, 0), (1, 1)) or end < start:
-        raise UsageError(
-            f"{where}: {BEGIN} stands in it {begins} times and {END} {ends} times.",
+        raise _broken(
+            where,
+            f"{BEGIN} stands in it {begins} times and {END} {ends} times",
             "Leave one pair of them, in this order; nothing was written.",
         )
-    old = re.split(BREAK, body[start + len(BEGIN) : end]) if begins else []
-    lines = merge_section(old, plan.tasks, figures.blocks)
-    ours = card.line_break.join([BEGIN, *lines, END])
+    old = re.sub(BREAK, "\n", body[start + len(BEGIN) : end]) if begins else ""
+    section = merge_section(old, plan.tasks, figures.blocks)
+    ours = f"{BEGIN}\n{section}\n{END}".replace("\n", card.line_break)
     if not begins:
         gap = "" if not body else card.line_break * (1 if body.endswith(("\n", "\r")) else 2)
         return (body or card.line_break) + gap + ours + card.line_break
@@ -159,26 +157,5 @@ def _merge_body(card: _Card, plan: IndexPlan, figures: CardFigures, where: str) 
 
 def _places(body: str, mark: str) -> list[int]:
     """Where a marker stands; in a block of code it is an example."""
-    blocks, opened = [], None
-    for line in re.finditer(r"[^\r\n]+", body):
-        fence = _FENCE.fullmatch(line[0])
-        if fence is None:
-            continue
-        if opened is None:
-            opened = line.start(), fence[1]
-        elif fence[1].startswith(opened[1]) and not fence[2].strip():
-            blocks.append((opened[0], line.end()))
-            opened = None
-    found = (one.start() for one in re.finditer(re.escape(mark), body))
-    return [at for at in found if not any(start <= at < end for start, end in blocks)]
-
-
-def _check(merged: str, body: str, where: str) -> None:
-    """The hub's own reader must find the text where we left it."""
-    text = merged.removeprefix("\ufeff")
-    front = _FRONT.match(text)
-    if front is None or text[front.end() :] != body:
-        raise UsageError(
-            f"{where}: the hub would read the card otherwise than it is meant.",
-            "Begin the card with a line of ---; nothing was written.",
-        )
+    prose = _CODE.sub(lambda code: " " * len(code[0]), body)
+    return [found.start() for found in re.finditer(re.escape(mark), prose)]

@@ -7,8 +7,7 @@ ranked among measurements.
 
 import re
 
-import yaml
-
+from energyscore.base.yaml_text import write_yaml
 from energyscore.judge.rating import RatedResult
 from energyscore.publish.card import dataset_of, energy_wh, facts_of
 
@@ -29,24 +28,16 @@ def why_not(entry: RatedResult) -> str:
 def eval_result_name(entry: RatedResult) -> str:
     """The file's name: the same for the same measurement made again."""
     result = entry.result
-    mode = result.mode
-    parts = ["energyscore", result.task.id, *([mode] if mode else []), result.identity[:10]]
-    return f"{re.sub(r'[^A-Za-z0-9_-]', '-', '_'.join(parts))}.yaml"
+    parts = ("energyscore", result.task.id, result.mode, result.identity[:10])
+    return f"{re.sub(r'[^A-Za-z0-9_-]', '-', '_'.join(filter(None, parts)))}.yaml"
 
 
 def to_eval_results(entry: RatedResult) -> bytes:
     """The file: a list of one entry, in the form that the hub documents."""
-    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-
-    result = entry.result
-    facts = facts_of(entry)
+    result, facts = entry.result, facts_of(entry)
     told = {
-        "": "GPU energy in Wh per 1,000 queries, less is better",
         "95% interval": facts["ci95"] and " to ".join(f"{limit:g}" for limit in facts["ci95"]),
-        "runs": facts["runs"],
-        "method": facts["method"],
-        "hardware": facts["hardware"],
-        "precision": facts["precision"],
+        **{name: facts[name] for name in ("runs", "method", "hardware", "precision")},
         "quantization": facts["quantization"],
         "model revision": facts["revision"],
         "reasoning": facts["reasoning"],
@@ -56,16 +47,13 @@ def to_eval_results(entry: RatedResult) -> bytes:
         "relative to": entry.rating.scale,
         "energyscore": facts["energyscore"],
     }
-    notes = "; ".join(
-        f"{name}: {value}".removeprefix(": ") for name, value in told.items() if value
-    )
-    line = EvalResultEntry(
-        dataset_id=dataset_of(result) or "",
-        task_id=result.task.id,
-        value=energy_wh(entry),
-        dataset_revision=result.workload.revision,
-        date=result.created_at,
-        notes=notes,
-    )
-    content = eval_result_entries_to_yaml([line])
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000).encode()
+    what = "GPU energy in Wh per 1,000 queries, less is better"
+    notes = [what, *(f"{name}: {value}" for name, value in told.items() if value)]
+    dataset = {"id": dataset_of(result), "task_id": result.task.id}
+    line = {
+        "dataset": dataset | {"revision": result.workload.revision},
+        "value": energy_wh(entry),
+        "date": result.created_at,
+        "notes": "; ".join(notes),
+    }
+    return write_yaml([line]).encode()

@@ -24,32 +24,45 @@ _CREATION = "_:creation"
 
 def to_spdx(report: Report) -> bytes:
     """The document; the same results give the same bytes."""
-    model = report[0].result.model
+    result = report[0].result
     base = f"https://spdx.org/spdxdocs/energyscore-{_digest(report)}"
-    tool = {
-        "type": "SoftwareAgent",
-        "spdxId": f"{base}#energyscore",
-        "creationInfo": _CREATION,
-        "name": f"energyscore {plain(report[0].result.environment.energyscore)}",
-    }
-    package = _package(report, base)
-    supplier = _supplier(report, base)
-    if supplier:
-        package["suppliedBy"] = supplier["spdxId"]
-    elements = [tool, *([supplier] if supplier else []), package]
-    elements += [
-        _annotation(entry, f"{base}#result-{place}", str(package["spdxId"]))
+
+    def element(kind: str, ending: str, /, **facts: Any) -> dict[str, Any]:
+        head = {"type": kind, "spdxId": f"{base}#{ending}", "creationInfo": _CREATION}
+        return head | {name: fact for name, fact in facts.items() if fact is not None}
+
+    tool_name = f"energyscore {plain(result.environment.energyscore)}"
+    tool = element("SoftwareAgent", "energyscore", name=tool_name)
+    # The organisation on the hub that the model is from.
+    organisation = result.model.id.partition("/")[0] if result.model.source == "hub" else ""
+    has_supplier = organisation != "" and "/" in result.model.id
+    supplier = element("Organization", "supplier", name=plain(organisation))
+    package = element(
+        "ai_AIPackage",
+        "model",
+        **_package(report),
+        suppliedBy=supplier["spdxId"] if has_supplier else None,
+    )
+    annotations = [
+        element(
+            "Annotation",
+            f"result-{place}",
+            annotationType="other",
+            subject=package["spdxId"],
+            contentType="application/json",
+            statement=json.dumps(_statement(entry), allow_nan=False),
+        )
         for place, entry in enumerate(report, start=1)
     ]
-    document = {
-        "type": "SpdxDocument",
-        "spdxId": f"{base}#document",
-        "creationInfo": _CREATION,
-        "name": f"Energy of inference of {plain(model.id)}",
-        "profileConformance": ["core", "software"],
-        "rootElement": [package["spdxId"]],
-        "element": [element["spdxId"] for element in elements],
-    }
+    elements = [tool, *([supplier] if has_supplier else []), package, *annotations]
+    document = element(
+        "SpdxDocument",
+        "document",
+        name=f"Energy of inference of {package['name']}",
+        profileConformance=["core", "software"],
+        rootElement=[package["spdxId"]],
+        element=[one["spdxId"] for one in elements],
+    )
     creation = {
         "type": "CreationInfo",
         "@id": _CREATION,
@@ -61,13 +74,11 @@ def to_spdx(report: Report) -> bytes:
     return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
 
 
-def _package(report: Report, base: str) -> dict[str, Any]:
+def _package(report: Report) -> dict[str, Any]:
     model = report[0].result.model
-    revisions = list(dict.fromkeys(entry.result.model.revision for entry in report))
-    package: dict[str, Any] = {
-        "type": "ai_AIPackage",
-        "spdxId": f"{base}#model",
-        "creationInfo": _CREATION,
+    revision, *others = dict.fromkeys(entry.result.model.revision for entry in report)
+    amounts = [{"type": "ai_EnergyConsumptionDescription", **_amount(entry)} for entry in report]
+    return {
         "name": plain(model.id),
         "software_primaryPurpose": "model",
         "comment": "Each ai_inferenceEnergyConsumption is the energy of 1,000 queries: "
@@ -75,55 +86,29 @@ def _package(report: Report, base: str) -> dict[str, Any]:
         "ai_typeOfModel": [plain(model.architecture)],
         "ai_energyConsumption": {
             "type": "ai_EnergyConsumption",
-            "ai_inferenceEnergyConsumption": [
-                {
-                    "type": "ai_EnergyConsumptionDescription",
-                    "ai_energyQuantity": _kwh(entry),
-                    "ai_energyUnit": "kilowattHour",
-                }
-                for entry in report
-            ],
+            "ai_inferenceEnergyConsumption": amounts,
         },
+        "software_packageVersion": plain(revision) if revision and not others else None,
+        "software_downloadLocation": f"https://huggingface.co/{quote(model.id)}"
+        if model.source == "hub"
+        else None,
     }
-    if len(revisions) == 1 and revisions[0]:
-        package["software_packageVersion"] = plain(revisions[0])
-    if model.source == "hub":
-        package["software_downloadLocation"] = f"https://huggingface.co/{quote(model.id)}"
-    return package
 
 
-def _supplier(report: Report, base: str) -> dict[str, Any] | None:
-    """The organisation on the hub that the model is from, where it has one."""
-    model = report[0].result.model
-    if model.source != "hub" or "/" not in model.id:
-        return None
+def _amount(entry: RatedResult) -> dict[str, str]:
+    return {"ai_energyQuantity": _kwh(entry), "ai_energyUnit": "kilowattHour"}
+
+
+def _statement(entry: RatedResult) -> dict[str, Any]:
+    """What SPDX has no words for."""
     return {
-        "type": "Organization",
-        "spdxId": f"{base}#supplier",
-        "creationInfo": _CREATION,
-        "name": plain(model.id.partition("/")[0]),
-    }
-
-
-def _annotation(entry: RatedResult, spdx_id: str, subject: str) -> dict[str, Any]:
-    statement = {
-        "ai_energyQuantity": _kwh(entry),
-        "ai_energyUnit": "kilowattHour",
+        **_amount(entry),
         "functional_unit": f"1,000 queries of {entry.result.task.id}",
         "dataset": dataset_of(entry.result) or plain(entry.result.workload.dataset),
         "wh_per_1k_queries": energy_wh(entry),
         "stars": entry.rating.stars,
         "stars_relative_to": entry.rating.scale,
         **facts_of(entry),
-    }
-    return {
-        "type": "Annotation",
-        "spdxId": spdx_id,
-        "creationInfo": _CREATION,
-        "annotationType": "other",
-        "subject": subject,
-        "contentType": "application/json",
-        "statement": json.dumps(statement, allow_nan=False),
     }
 
 

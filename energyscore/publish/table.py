@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rich.console import Console
@@ -215,17 +215,16 @@ def _relative_to(entry: RatedResult) -> str:
 
 
 def _co2(entries: Sequence[RatedResult]) -> list[str]:
-    grams = [entry.co2_g_per_1k_queries for entry in entries]
-    if not any(co2_g is not None for co2_g in grams):
-        return [""] * len(entries)
-    return ["unknown" if co2_g is None else format_co2(co2_g) for co2_g in grams]
+    return _if_any([entry.co2_g_per_1k_queries for entry in entries], format_co2)
 
 
 def _cost(entries: Sequence[RatedResult]) -> list[str]:
-    costs = [(entry.cost_per_1k_queries, entry.footprint) for entry in entries]
-    if not any(site is not None and site.price_per_kwh is not None for _, site in costs):
-        return [""] * len(entries)
-    return [
-        "unknown" if cost is None or site is None else format_cost(cost, site.currency)
-        for cost, site in costs
-    ]
+    currency = next((entry.footprint.currency for entry in entries if entry.footprint), None)
+    costs = [entry.cost_per_1k_queries for entry in entries]
+    return _if_any(costs, lambda cost: format_cost(cost, currency))
+
+
+def _if_any(figures: Sequence[float | None], text: Callable[[float], str]) -> list[str]:
+    """The figures as text; no text at all where none of them is known."""
+    unknown = "unknown" if any(figure is not None for figure in figures) else ""
+    return [unknown if figure is None else text(figure) for figure in figures]

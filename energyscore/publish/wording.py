@@ -107,14 +107,14 @@ def duration(duration_s: float) -> str:
     return format_duration(duration_s)
 
 
-def short_count(number: int) -> str:
-    """A count with three significant digits: `950`, `124 M`, `1.56 B`."""
+def short_count(number: int, *, exact: bool = False) -> str:
+    """A count with three significant digits, or all that it has: `950`, `1.56 B`, `1.00 M`."""
     if number >= 10**21:
         return f"10^{len(str(number)) - 1}"
     for factor, unit in ((10**9, " B"), (10**6, " M"), (10**3, " k")):
         # From where three digits would be rounded up to the larger unit's one.
         if number >= 0.9995 * factor:
-            return format_number(number / factor) + unit
+            return (f"{number / factor:g}" if exact else format_number(number / factor)) + unit
     return str(number)
 
 

@@ -589,7 +589,7 @@ def test_a_model_is_measured_as_the_command_line_does(tmp_path, monkeypatch, cap
 )
 def test_a_process_that_leaves_no_result_leaves_its_reason(monkeypatch, code, error, said):
     command = [sys.executable, "-c", f"import os, sys; {code}"]
-    monkeypatch.setattr(models, "_command", lambda words: command)
+    monkeypatch.setattr(models, "job_command", lambda job: command)
     with pytest.raises(error, match=f"builtin:gpt2 was not measured: .*{said}"):
         energyscore.measure("builtin:gpt2", 3, task="text_generation")
 
@@ -597,21 +597,20 @@ def test_a_process_that_leaves_no_result_leaves_its_reason(monkeypatch, code, er
 @pytest.mark.parametrize("code", ["sys.exit(130)", "os.kill(os.getpid(), 2)"])
 def test_an_interrupted_process_interrupts(monkeypatch, code):
     command = [sys.executable, "-c", f"import os, sys; {code}"]
-    monkeypatch.setattr(models, "_command", lambda words: command)
+    monkeypatch.setattr(models, "job_command", lambda job: command)
     with pytest.raises(KeyboardInterrupt):
         energyscore.measure("builtin:gpt2", 3, task="text_generation")
 
 
 def test_queries_of_a_model_are_written_as_its_dataset(tmp_path, monkeypatch):
-    """What `run` is told: the data, how many, and the options in its own words."""
+    """What the session is told: the data, how many, and the options."""
     seen = {}
 
-    def command(words):
-        rows = next(word for word in words if word.startswith("--dataset=")).partition("=")[2]
-        seen.update(words=words, rows=Path(rows).read_text())
+    def command(job):
+        seen.update(given=job.options.given(), rows=Path(job.options.dataset).read_text())
         return [sys.executable, "-c", "raise SystemExit(2)"]
 
-    monkeypatch.setattr(models, "_command", command)
+    monkeypatch.setattr(models, "job_command", command)
     monkeypatch.chdir(tmp_path)
     options = {"dtype": "float32"}
     with pytest.raises(UsageError):
@@ -619,18 +618,19 @@ def test_queries_of_a_model_are_written_as_its_dataset(tmp_path, monkeypatch):
             "builtin:gpt2", ["ä", "b"], task="text_generation", gpus=[1], options=options
         )
     assert [json.loads(row) for row in seen["rows"].splitlines()] == [{"text": "ä"}, {"text": "b"}]
-    assert {"--queries=2", "--gpu=1", "--dtype=float32", "--device=auto"} <= set(seen["words"])
+    asked = {"queries": 2, "gpu": ["1"], "dtype": "float32", "device": "auto"}
+    assert asked.items() <= seen["given"].items()
     with pytest.raises(UsageError):
         energyscore.measure("a/b", ({"audio": "x.wav"} for _ in range(1)), task="asr")
     assert json.loads(seen["rows"])["audio"] == str(tmp_path / "x.wav")
 
 
-# The README's example
+# The example of the documentation
 
 
 def test_the_example_of_the_readme_is_a_test_that_can_fail(tmp_path, monkeypatch):
     """As a team would copy it, with warnings as errors, and on a machine without a GPU."""
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "docs/python.md").read_text()
     (example,) = re.findall(r"```python\n(# test_energy\.py\n.*?)```", readme, flags=re.S)
     (tmp_path / "test_energy.py").write_text(example)
     folder = tmp_path / "results"

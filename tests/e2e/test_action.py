@@ -476,21 +476,39 @@ def test_what_is_named_is_installed_beside_the_callers_python_and_used(job):
     assert [call[0] for call in job.calls] == ["gate"]
 
 
-def test_unless_told_otherwise_the_actions_own_checkout_is_installed(job, tmp_path):
-    """With the versions the tests ran with; and where pip fails, nothing has passed."""
+LIGHT = [
+    f"-m pip install --progress-bar off -r {ROOT / 'gate-requirements.txt'}",
+    f"-m pip install --progress-bar off --no-deps {ROOT}",
+]
+WHOLE = [f"-m pip install --progress-bar off -c {ROOT / 'constraints.txt'} {ROOT}"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "fails_at", "commands"),
+    [
+        ({"results": "results"}, "--no-deps", LIGHT),
+        ({"results": "results"}, "-r", LIGHT[:1]),
+        ({"results": "", "task": "text_generation"}, "-c", WHOLE),
+    ],
+    ids=["saved results", "saved results, no index", "measured"],
+)
+def test_the_actions_own_checkout_is_installed(job, tmp_path, inputs, fails_at, commands):
+    """With the versions the tests ran with, without torch where nothing is measured.
+
+    Where pip fails, nothing has passed.
+    """
+    said = 'echo "$@" >>"$RUNNER_TEMP/said"\n'
+    pip = f'case " $* " in *" {fails_at} "*) exit 1;; esac\n'
+    (tmp_path / "pip").write_text(f"#!/bin/bash\n{said}{pip}")
     python = tmp_path / "python"
     python.write_text(
-        '#!/bin/bash\nmkdir -p "$3/bin"; echo "$@" >>"$RUNNER_TEMP/said"\n'
-        'printf \'#!/bin/sh\\nprintf "%%s\\\\n" "$@" >>"$RUNNER_TEMP/said"; exit 1\' '
-        '>"$3/bin/python"\n'
-        'chmod +x "$3/bin/python"\n'
+        f'#!/bin/bash\n{said}mkdir -p "$3/bin"\ninstall -m 755 {tmp_path}/pip "$3/bin/python"\n'
     )
     python.chmod(0o755)
-    done = job(results="results", max="gpu_wh_per_1k_queries<=2.5", install="", python=python)
-    venv, *pip = (job.temp / "said").read_text().splitlines()
+    done = job(**inputs, max="gpu_wh_per_1k_queries<=2.5", install="", python=python)
+    venv, *installed = (job.temp / "said").read_text().splitlines()
     assert venv == f"-m venv {job.temp / 'energyscore-venv'}"
-    assert pip[-3:] == ["-c", str(ROOT / "constraints.txt"), str(ROOT)]
-    assert pip[:3] == ["-m", "pip", "install"]
+    assert installed == commands
     assert (done.status, done.outputs["verdict"]) == (2, "error")
     assert "energyscore could not be installed" in done.log
     assert not job.calls_file.exists()

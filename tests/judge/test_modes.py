@@ -8,10 +8,10 @@ import pytest
 from support.results import make_result, make_run
 from support.tables import row_of, table_of
 
-from energyscore.cli.console import describe_estimate
 from energyscore.judge.comparability import cohort_key
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
 from energyscore.judge.rating import RatedResult, rate
+from energyscore.measurement.observer import describe_estimate
 from energyscore.protocol.task import Mode, load_tasks
 from energyscore.publish.report_csv import to_csv
 from energyscore.results.checks import find_cautions
@@ -158,7 +158,6 @@ def test_answers_that_the_limit_ended_are_a_caution():
 
 def test_the_estimate_says_what_the_whole_budget_would_take():
     assert describe_estimate(10, 60.0, 240.0) == (
-        "10 runs to measure, about 10 min 00 s; 40 min 00 s should all answers take all their "
-        "tokens"
+        "10 runs to measure, about 10 min 00 s; 40 min 00 s if every answer uses its full budget"
     )
     assert describe_estimate(10, 60.0, 60.0) == describe_estimate(10, 60.0)

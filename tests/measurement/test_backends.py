@@ -47,7 +47,7 @@ def test_each_bundled_architecture_does_its_tasks(architecture, task):
     assert (facts.weights, facts.dtype) == ("random", "float32")
     assert set(backend.phases) <= set(task.spec.phases)
     plan = Plan(load_workload(task, BUNDLED, 2), backend.phases, 2, 1, 0, True, 0.0)
-    run = measure_run(plan, backend, [], 0, Silent())
+    run = measure_run(plan, backend, [], 0, Silent())[0]
     assert set(run.phases) == set(backend.phases)
     assert all(phase.duration_s > 0 for phase in run.phases.values())
     assert run.output_tokens == (20 if "decode" in backend.phases else 0)

@@ -118,7 +118,7 @@ def make_plan(queries=QUERIES, **change):
 
 def measure(clock, *meters, log=None, index=0, prepare_ahead=1, **change):
     backend = FakeBackend([] if log is None else log, clock, prepare_ahead=prepare_ahead)
-    return measure_run(make_plan(**change), backend, meters, index, Watcher())
+    return measure_run(make_plan(**change), backend, meters, index, Watcher())[0]
 
 
 def prepared(log):

@@ -64,7 +64,7 @@ data = Workload(({"text": "x"},) * int(queries), "none", None, False, int(querie
 meter = NvmlMeter([uuid])
 meter.open()
 plan = Plan(data, ("preprocess", "prefill", "decode"), 1, 1, 1, True, 0.0)
-run = measure_run(plan, InStep(), [meter], 0, Silent())
+run = measure_run(plan, InStep(), [meter], 0, Silent())[0]
 meter.close()
 print(run.model_dump_json())
 print(json.dumps([*entered, ["end", entered[0][1] + round(noted_s(run) * 1e9)]]))

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import fields
 from typing import get_args
 
 import pytest
@@ -14,7 +13,7 @@ from energyscore.measurement.backends.chat import Chat, ThinkingCounter, is_open
 from energyscore.measurement.backends.processors import bundled_tokenizer
 from energyscore.measurement.catalog import BACKENDS
 from energyscore.measurement.modes import Question, why_not
-from energyscore.measurement.options import Options
+from energyscore.measurement.options import RunOptions
 from energyscore.protocol.bundled import chat_template
 from energyscore.protocol.model import parse_model
 from energyscore.protocol.reasoning import families
@@ -305,26 +304,22 @@ def test_the_budget_leaves_a_prompt_room_in_the_context(context, expected):
     assert forced.within(context) is forced
 
 
-def options(**given):
-    return Options(**dict.fromkeys((field.name for field in fields(Options)), ()) | given)
-
-
 def test_each_mode_asked_for_is_measured_once():
-    asked = options(reasoning=("off", "high", "off"), max_new_tokens=16).generations(TASK)
+    asked = RunOptions(reasoning=["off", "high", "off"], max_new_tokens=16).generations(TASK)
     assert [(one.reasoning, one.max_new_tokens) for one in asked] == [("off", 16), ("high", 16)]
-    assert [one.reasoning for one in options().generations(TASK)] == ["default"]
-    quick = [options(quick=True, max_new_tokens=most) for most in (None, 900)]
+    assert [one.reasoning for one in RunOptions().generations(TASK)] == ["default"]
+    quick = [RunOptions(quick=True, max_new_tokens=most) for most in (None, 900)]
     assert [one.generations(TASK)[0].max_new_tokens for one in quick] == [64, 900]
     assert {mode.value for mode in ReasoningMode} == set(get_args(Mode))
 
 
-@pytest.mark.parametrize("given", [{"reasoning": ("off",)}, {"max_new_tokens": 16}])
+@pytest.mark.parametrize("given", [{"reasoning": ["off"]}, {"max_new_tokens": 16}])
 def test_other_tasks_have_no_modes_to_choose(given):
     tasks = load_tasks()
     with pytest.raises(UsageError, match="text_generation has no modes"):
-        options(**given).generations(tasks["text_generation"].spec)
+        RunOptions(**given).generations(tasks["text_generation"].spec)
     with pytest.raises(UsageError, match="sentence_similarity has no modes"):
-        options(**given).generations(tasks["sentence_similarity"].spec)
+        RunOptions(**given).generations(tasks["sentence_similarity"].spec)
 
 
 def save_qwen3(folder, template=QWEN35, *, context=4096, ends=(2,)):

@@ -14,8 +14,8 @@ from support.commands import ROOT, energyscore, environment
 from support.fake_suite import Watcher, fake_command, fake_plan, forked, known, planned_by_names
 
 from energyscore.base.errors import ResultError
+from energyscore.measurement.child import run_child
 from energyscore.measurement.suite import runner
-from energyscore.measurement.suite.child import run_child
 from energyscore.measurement.suite.listing import Listing, parse_yaml
 from energyscore.measurement.suite.report import SuiteReport
 from energyscore.measurement.suite.runner import run_suite
@@ -267,7 +267,7 @@ PARENT = """
 import resource, sys, threading
 from pathlib import Path
 from support.fake_suite import Watcher, fake_command, fake_plan, known
-from energyscore.measurement.suite.child import run_child
+from energyscore.measurement.child import run_child
 from energyscore.measurement.suite.runner import run_suite
 
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pandas"}
@@ -325,13 +325,13 @@ def test_a_mode_that_a_model_has_not_is_a_row_and_the_others_are_resumed(tmp_pat
     refuse = fake_command(tmp_path, out, lambda name: "error")
 
     def command(planned):
-        asked.append(planned.entry.options.arguments())
+        asked.append(planned.entry.options.given())
         lacks = planned.model_name == "b/m" and planned.mode == "low"
         return (refuse if lacks else measure)(planned)
 
     run_suite(plan, "it", known(out), command, Watcher())
-    limit = "--max-new-tokens=9"
-    assert asked == [["--reasoning=off", limit], ["--reasoning=low", limit]] * 2
+    off, low = ({"reasoning": [mode], "max_new_tokens": 9} for mode in ("off", "low"))
+    assert asked == [off, low] * 2
     report = SuiteReport.model_validate_json((out / "suite.json").read_text())
     assert [(r.model, r.reasoning, r.status) for r in report.entries] == [
         ("a/m", "off", "done"),
@@ -343,7 +343,7 @@ def test_a_mode_that_a_model_has_not_is_a_row_and_the_others_are_resumed(tmp_pat
     assert report.exit_status == 3
     again = run_suite(plan, "it", known(out), command, Watcher())
     assert [r.status for r in again.entries] == ["skipped"] * 3 + ["failed"]
-    assert asked[4:] == [["--reasoning=low", limit]]
+    assert asked[4:] == [low]
     assert len(results_in(out)) == 3
 
 

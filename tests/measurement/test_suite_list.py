@@ -23,12 +23,12 @@ from energyscore.cli import run as run_module
 from energyscore.cli.suite import _settings
 from energyscore.cli.suite_view import Outlook, describe_plan, show_plan
 from energyscore.measurement.environment import describe
+from energyscore.measurement.options import RunOptions, read_options
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.estimate import Estimate, estimate, needed_bytes
 from energyscore.measurement.suite.key import key_of, work_of
 from energyscore.measurement.suite.listing import Listing, parse_yaml, read_listing
 from energyscore.measurement.suite.official import parse_csv
-from energyscore.measurement.suite.options import RunOptions, read_options
 from energyscore.measurement.suite.plan import make_plan, select
 from energyscore.measurement.suite.report import hidden_by, make_record
 from energyscore.measurement.suite.runner import by_key, find_result, record_before, run_suite
@@ -62,11 +62,13 @@ def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
         ("line 4, entries[0]", "text_classification", "builtin:gpt2", "A"),
         ("line 10, entries[1]", "reasoning", "org/b", None),
     ]
-    assert entries[0].options.arguments() == ["--queries=10", "--repeats=3", "--gpu=1"]
-    assert entries[4].options.arguments() == [
-        *("--quick", "--queries=10", "--reasoning=high", "--reasoning=off", "--max-new-tokens=9"),
-        *("--repeats=auto", "--half-width=2.0", "--gpu=GPU-x", "--gpu=2"),
-    ]
+    assert entries[0].options.given() == {
+        **{"quick": False, "queries": 10, "repeats": 3, "half_width": None, "gpu": ["1"]},
+    }
+    assert entries[4].options.given() == {
+        **{"quick": True, "queries": 10, "reasoning": ["high", "off"], "max_new_tokens": 9},
+        **{"repeats": "auto", "half_width": 2.0, "gpu": ["GPU-x", "2"]},
+    }
 
 
 @pytest.mark.parametrize(
@@ -257,7 +259,9 @@ def test_every_option_of_a_list_is_one_of_run():
 
 def test_settings_of_the_command_line_are_read_as_those_of_a_list():
     options = _settings(["quick=true", "batch-size=4", "device=cpu", "repeats=auto"])
-    assert options.arguments() == ["--quick", "--batch-size=4", "--repeats=auto", "--device=cpu"]
+    assert options.given() == {
+        **{"quick": True, "batch_size": 4, "device": "cpu", "repeats": "auto"},
+    }
     for wrong, said in {
         "quick": "no OPTION=VALUE",
         "quik=true": "'quik'. Did you mean 'quick'?",
@@ -270,7 +274,7 @@ def test_settings_of_the_command_line_are_read_as_those_of_a_list():
 
 def plan_of(*entries, ours=True, override=None, work_of=work_of):
     def key(task, model, options):
-        return f"{task.spec.id} {model.label} {options.arguments()}"
+        return f"{task.spec.id} {model.label} {options.given()}"
 
     def work(task, model, options):
         return work_of(task, model, options, online=False)
@@ -296,11 +300,12 @@ def test_of_entries_that_ask_for_the_same_the_first_stays():
     again = dataclasses.replace(entry(), place="line 9")
     plan = plan_of(entry(), entry("org/b"), again, entry(options=quick), ours=False)
     assert [p.key for p in plan] == [
-        "text_generation org/a []", "text_generation org/b []", "text_generation org/a ['--quick']"
+        "text_generation org/a {}", "text_generation org/b {}",
+        "text_generation org/a {'quick': True}",
     ]  # fmt: skip
     assert [p.repeated for p in plan] == [("line 9",), (), ()]
     overridden = plan_of(entry(), entry(options=RunOptions(quick=False)), override=quick)
-    assert [p.key for p in overridden] == ["text_generation org/a ['--quick']"]
+    assert [p.key for p in overridden] == ["text_generation org/a {'quick': True}"]
     with pytest.raises(UsageError, match=r"it: line 9: org/a, text_generation: entries\[0\] asks"):
         plan_of(entry(), again)
 
@@ -437,10 +442,10 @@ def test_each_mode_is_a_measurement_of_its_own():
         ("org/b (reasoning default)", "default"),
     ]
     assert len({p.key for p in plan}) == 3
-    assert [p.entry.options.arguments() for p in plan] == [
-        ["--reasoning=off", "--max-new-tokens=99"],
-        ["--reasoning=high", "--max-new-tokens=99"],
-        ["--reasoning=default"],
+    assert [p.entry.options.given() for p in plan] == [
+        {"reasoning": ["off"], "max_new_tokens": 99},
+        {"reasoning": ["high"], "max_new_tokens": 99},
+        {"reasoning": ["default"]},
     ]
     assert [record_before(p, {}, fresh=True).reasoning for p in plan] == [
         "off",
@@ -452,13 +457,12 @@ def test_each_mode_is_a_measurement_of_its_own():
 def test_modes_and_limits_of_defaults_are_for_tasks_that_have_them():
     unsaid = entry(**reasoning("high", said=False, max_new_tokens=9))
     (plain,) = plan_of(unsaid, override=read_options({"reasoning": "low"}, "it"))
-    assert (plain.mode, plain.label, plain.entry.options.arguments()) == (None, "org/a", [])
+    assert (plain.mode, plain.label, plain.entry.options.given()) == (None, "org/a", {})
     (overridden,) = plan_of(
         entry(task="reasoning", **reasoning("high", max_new_tokens=9)),
         override=read_options({"reasoning": "low", "max_new_tokens": 5}, "it"),
     )
-    arguments = overridden.entry.options.arguments()
-    assert arguments == ["--reasoning=low", "--max-new-tokens=5"]
+    assert overridden.entry.options.given() == {"reasoning": ["low"], "max_new_tokens": 5}
 
 
 def test_an_entry_that_says_a_mode_itself_needs_a_task_that_has_it():
@@ -884,17 +888,18 @@ def test_run_all_is_every_task_with_its_own_models(tmp_path, monkeypatch):
 
     def run(*words):
         app(["run", "--all", *words, "--out", str(tmp_path)], standalone_mode=False)
-        return suite_run._command(tmp_path, None, fresh=False)(seen["plan"][0])
+        job = json.loads(suite_run._command(tmp_path, None, fresh=False)(seen["plan"][0])[-1])
+        return job["options"]
 
-    command = run("--quick", "--repeats", "2", "--device", "cpu", "--idle", "0", "--gpu", "1")
+    asked = run("--quick", "--repeats", "2", "--device", "cpu", "--idle", "0", "--gpu", "1")
     assert {(planned.task_name, planned.entry.model) for planned in seen["plan"]} == {
         (name, model) for name, task in load_tasks().items() for model in task.spec.default_models
     }
-    few = {"--quick", "--queries=6", "--repeats=2", "--device=cpu", "--idle=0.0", "--gpu=1"}
-    assert few <= set(command)
-    assert "--queries=9" in run("--quick", "--queries", "9")
-    assert not [word for word in run("--repeats", "auto") if word.startswith("--queries")]
-    assert "--repeats=auto" in run("--repeats", "auto")
+    few = {"quick": True, "queries": 6, "repeats": 2, "device": "cpu", "idle": 0, "gpu": ["1"]}
+    assert few.items() <= asked.items()
+    assert run("--quick", "--queries", "9")["queries"] == 9
+    assert "queries" not in run("--repeats", "auto")
+    assert run("--repeats", "auto")["repeats"] == "auto"
     run("--reasoning", "off", "--reasoning", "on", "--max-new-tokens", "9")
     modes = [(p.task_name, p.mode) for p in seen["plan"] if p.mode]
     assert modes == [("reasoning", "off"), ("reasoning", "on")]
@@ -905,8 +910,9 @@ def test_run_all_is_every_task_with_its_own_models(tmp_path, monkeypatch):
 def test_the_gpus_that_the_driver_lists_are_part_of_the_machine(simulate):
     simulation = simulate(gpu("GPU-a"), gpu("GPU-b"))
     code = (
-        "from energyscore.cli.suite_run import _machine\n"
-        "print(*(one.uuid for one in _machine().gpus), _machine().driver)"
+        "from energyscore.measurement.metering import describe_machine\n"
+        "machine = describe_machine()\n"
+        "print(*(one.uuid for one in machine.gpus), machine.driver)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

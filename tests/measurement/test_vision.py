@@ -223,7 +223,7 @@ def test_decoding_and_resizing_are_in_the_preprocess_phase(backend, monkeypatch)
     clock = SimpleNamespace(monotonic_ns=lambda: now_ns, monotonic=lambda: now_ns / 1e9)
     monkeypatch.setattr(work, "time", clock)
     queries = ({"image": JPEG},) * 4
-    measured = measure_run(
+    measured, _ = measure_run(
         plan_of(Workload(queries, "4", None, False, 4), backend), backend, [], 0, Silent()
     )
     assert list(measured.phases) == ["preprocess", "forward"]

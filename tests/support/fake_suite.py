@@ -5,9 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+from energyscore.measurement.options import RunOptions
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.listing import Listing
-from energyscore.measurement.suite.options import RunOptions
 from energyscore.measurement.suite.plan import make_plan
 from energyscore.protocol.task import load_tasks
 from energyscore.results.result import result_to_json

@@ -22,9 +22,10 @@ from energyscore import __version__
 from energyscore.base.errors import ResultError
 from energyscore.judge.rating import rate
 from energyscore.measurement import assemble, benchmark, warmup, work
-from energyscore.measurement.assemble import Subject, identity
+from energyscore.measurement.assemble import Setup, identity
 from energyscore.measurement.backend import Batch, BatchOutput
 from energyscore.measurement.meter import Measurement, Reading, Window
+from energyscore.measurement.metering import Metering
 from energyscore.measurement.meters.nvml import record_of
 from energyscore.measurement.meters.nvml_reading import Circumstances, Trace, evaluate
 from energyscore.measurement.work import Plan
@@ -203,11 +204,9 @@ def measure(
         energyscore=__version__, selftest=None,
     )  # fmt: skip
     facts = ModelFacts("a" * 40, "Net", 10**9, "float16", None, None, "pretrained", 1024)
-    subject = Subject(
-        task, parse_model(model), facts, plan, device, uuids, "model" if on_gpu else None, uuids,
-        False, machine_part, ("nvml",),
-    )  # fmt: skip
-    journal = Journal(out, identity(subject))
+    metering = Metering(uuids, "model" if on_gpu else None, [meter], occupied=uuids)
+    setup = Setup(task, parse_model(model), facts, plan, device, metering, machine_part)
+    journal = Journal(out, identity(setup))
     finished = journal.load()
 
     def on_run(run, raw):
@@ -221,8 +220,7 @@ def measure(
             plan, Backend(machine, decode_s, lone_w, len(finished)), [meter], finished=finished,
             on_run=on_run, observer=silent,
         )  # fmt: skip
-        idle = Idle(seconds=30.0, without_model_w={}, with_model_w=dict(measured.idle_w))
-        result = assemble.assemble(subject, measured.runs, measured.warmup, idle, [])
+        result = assemble.assemble(setup, measured, {}, [])
     path = save_result(out, result, journal.load_raws())
     journal.discard()
     return path

@@ -3,43 +3,34 @@
 See `regression` for the model. Pure.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
-from energyscore.measurement.phases.ticks import Array, Shape, Signals, TickData
+from energyscore.measurement.phases.fit import Fit, Free, beside
+from energyscore.measurement.phases.ticks import Array, TickData
 
 BLOCK_S = 1.0
 """Residuals this far apart count as independent."""
 
 _FEW_BLOCKS = 10
 _DRAWS = 400
-_STEPS = {"lag_s": 2e-4, "window": 0.02, "tau_s": 2e-4}
 
 
-def find_influence(
-    work: Signals,
-    data: TickData,
-    design: Array,
-    shape: Shape,
-    free: tuple[str, ...],
-    powers: Array,
-    residuals: Array,
-) -> Array:
+def find_influence(fit: Fit, free: Free) -> Array:
     """Shape (phases, ticks): joules by which a watt more in a tick would change each phase.
 
     Through the powers and through the shape that was searched for alike.
     """
+    work, data, shape, design = fit.work, fit.data, fit.shape, fit.design
     columns = [design]
     for name in free:
         up, down, width = beside(shape, name)
         if name != "lag_s" and getattr(shape, name) in (0.0, 1.0):
             continue  # at its bound it is not estimated
-        change = (work.design(data, up) - work.design(data, down)) @ powers / width
+        change = (work.design(data, up) - work.design(data, down)) @ fit.powers / width
         columns.append(change[:, None])
     jacobian = np.concatenate(columns, axis=1)
     ticks, parameters = jacobian.shape
-    sigma2 = float(residuals @ residuals) / max(1, ticks - parameters)
+    sigma2 = fit.rss / max(1, ticks - parameters)
     # What the data leave open is only known to be of the usual size: a power of the order of
     # the mean, a lag of 50 ms.
     usual = np.full(parameters, 0.05)
@@ -51,16 +42,7 @@ def find_influence(
     return np.asarray(gradient @ inverse @ jacobian.T)
 
 
-def find_covariance(
-    work: Signals,
-    data: TickData,
-    design: Array,
-    shape: Shape,
-    powers: Array,
-    to_total: Array,
-    influence: Array,
-    residuals: Array,
-) -> tuple[Array, bool]:
+def find_covariance(fit: Fit, to_total: Array, influence: Array) -> tuple[Array, bool]:
     """Covariance of the phases' energies, and whether the block bootstrap was needed.
 
     A counter that integrates all of the time has the energy that was really used: a residual in
@@ -68,15 +50,16 @@ def find_covariance(
     open whose it is. Where the counter samples a part of the time only, every residual is an
     error.
     """
+    work, data, residuals = fit.work, fit.data, fit.residuals
     ticks = len(residuals)
     squares = residuals**2 * ticks / max(1, ticks - work.phases - 3)
-    if shape.window < 1.0:
+    if fit.shape.window < 1.0:
         plain = (influence * squares) @ influence.T
         errors = influence * residuals
     else:
         # Whose a mixed tick's residual is: power varies in proportion to itself, so a part
         # of it varies by the square of its energy there.
-        shares = (design[:, : work.phases] * powers[: work.phases]) ** 2
+        shares = (fit.design[:, : work.phases] * fit.powers[: work.phases]) ** 2
         shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
         plain = np.zeros((work.phases, work.phases))
         errors = np.zeros_like(influence)
@@ -86,20 +69,12 @@ def find_covariance(
             errors += own * (residuals * shares[:, phase])
     if not _autocorrelated(residuals, data):
         return plain, False
-    drawn, blocks_of = _bootstrap(errors, design[:, : work.phases], data)
+    drawn, blocks_of = _bootstrap(errors, fit.design[:, : work.phases], data)
     # A phase that lies in a few blocks only hardly varies between draws.
     rare = blocks_of < _FEW_BLOCKS
     widen = np.sqrt(np.maximum(1.0, np.diag(plain) / np.maximum(np.diag(drawn), 1e-300)))
     widen[~rare] = 1.0
     return drawn * np.outer(widen, widen), True
-
-
-def beside(shape: Shape, name: str) -> tuple[Shape, Shape, float]:
-    """Two shapes around one, that differ in one parameter, and by how much they do."""
-    step = _STEPS[name]
-    up = replace(shape, **{name: getattr(shape, name) + step}).bounded()
-    down = replace(shape, **{name: getattr(shape, name) - step}).bounded()
-    return up, down, getattr(up, name) - getattr(down, name)
 
 
 def _autocorrelated(residuals: Array, data: TickData) -> bool:

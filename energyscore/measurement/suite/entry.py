@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from energyscore.measurement.suite.options import RunOptions
+from energyscore.measurement.options import RunOptions
 
 
 @dataclass(frozen=True)

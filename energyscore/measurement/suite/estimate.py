@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE
-from energyscore.measurement.suite.options import RunOptions
+from energyscore.measurement.options import RunOptions
 from energyscore.measurement.suite.plan import Planned
-from energyscore.measurement.warmup import IDLE_S, LONE_PHASE_S, WARMUP_BLOCK_S
+from energyscore.measurement.warmup import LONE_PHASE_S, WARMUP_BLOCK_S
 from energyscore.protocol.task import TaskSpec
 from energyscore.results.conformance import MIN_WINDOW_S
 from energyscore.results.result import Result
@@ -63,8 +63,7 @@ def _duration(
     spec: TaskSpec, options: RunOptions, earlier: Iterable[Result], *, on_gpu: bool
 ) -> Estimate:
     generation = options.generation(spec)
-    idle_s = 0.0 if options.quick else IDLE_S
-    idle_s = (options.idle if options.idle is not None else idle_s) if on_gpu else 0.0
+    idle_s = options.idle_s if on_gpu else 0.0
     runs = options.runs(spec)
     work = (options.quick, options.queries or spec.queries, options.batch_size or spec.batch_size)
     here = [result for result in earlier if (result.protocol.device == "cuda") == on_gpu]

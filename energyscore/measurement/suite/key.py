@@ -13,7 +13,7 @@ from typing import Any
 
 from energyscore.base.errors import DatasetError
 from energyscore.base.files import is_file, model_files
-from energyscore.measurement.suite.options import RunOptions
+from energyscore.measurement.options import RunOptions
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile
 from energyscore.protocol.workload import BUNDLED, OFFICIAL, load_workload, locate, named_files

@@ -21,9 +21,9 @@ from pydantic import Field
 
 from energyscore.base.errors import UsageError
 from energyscore.base.yaml_text import read_form
+from energyscore.measurement.options import OneOrMore, RunOptions, Strict
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.official import parse_csv
-from energyscore.measurement.suite.options import OneOrMore, RunOptions, Strict
 
 _EXAMPLE = "Such as: entries: [{task: text_generation, model: org/name}]"
 

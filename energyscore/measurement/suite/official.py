@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from energyscore.base.errors import UsageError, did_you_mean
+from energyscore.measurement.options import RunOptions
 from energyscore.measurement.suite.entry import Entry
-from energyscore.measurement.suite.options import RunOptions
 from energyscore.measurement.suite.states import BLANK, mode_of_row
 
 MODEL, PRIORITY, CLASS, TASK = "Models to Add", "Priority (1=hi)", "Class", "Task"

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from energyscore.base.errors import EnergyScoreError, UsageError
+from energyscore.measurement.options import RunOptions
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.listing import Listing
-from energyscore.measurement.suite.options import RunOptions
-from energyscore.protocol import bundled
 from energyscore.protocol.grid import find_grid
-from energyscore.protocol.model import ModelSpec, parse_model
+from energyscore.protocol.model import ModelSpec
+from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.task import Mode, TaskFile, find_task
 from energyscore.results.store import result_folder
 
@@ -121,8 +121,8 @@ def make_plan(
             raise UsageError(f"{listing.source}: {entry.place}: {problem}.")
         for found in _plan_entry(replace(entry, options=options), tasks, key_of):
             planned = replace(found, blocked="failed" if listing.ours else "unsupported")
-            asked = (planned.label, *planned.entry.options.arguments())
-            same = planned.key or (planned.task_name, planned.problem, asked)
+            asked = planned.entry.options.model_dump_json(exclude_unset=True)
+            same = planned.key or (planned.task_name, planned.problem, planned.label, asked)
             if same not in plan:
                 plan[same] = planned
                 continue
@@ -174,7 +174,8 @@ def _plan_entry(entry: Entry, tasks: Mapping[str, TaskFile], key_of: KeyOf) -> I
         yield Planned(entry, None, None, "", entry.problem or str(error))
         return
     if task.spec.has_modes:
-        for options in entry.options.by_mode().values():
+        for mode in dict.fromkeys(entry.options.reasoning or [DEFAULT]):
+            options = RunOptions(reasoning=[mode]).over(entry.options)
             yield _plan_one(replace(entry, options=options), task, key_of)
         return
     alien = [name for name in _OF_MODES if getattr(entry.options, name) is not None]
@@ -189,16 +190,7 @@ def _plan_entry(entry: Entry, tasks: Mapping[str, TaskFile], key_of: KeyOf) -> I
 def _plan_one(entry: Entry, task: TaskFile, key_of: KeyOf) -> Planned:
     options, model = entry.options, None
     try:
-        model = parse_model(
-            entry.model,
-            revision=options.revision,
-            random_weights=options.random_weights,
-            dtype=options.dtype,
-            trust_remote_code=options.trust_remote_code,
-            allow_pickle=options.allow_pickle,
-        )
-        if model.source == "builtin":
-            bundled.find_architecture(model.id, task.spec.modality)
+        model = options.model_spec(entry.model, task.spec)
         if options.country is not None:
             find_grid(options.country)
         key = "" if entry.problem else key_of(task, model, options)

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 
 from energyscore.base.errors import ResultError
 from energyscore.base.writing import locked, write_atomically
-from energyscore.measurement.suite.child import Ended, run_child
+from energyscore.measurement.child import Ended, run_child
 from energyscore.measurement.suite.plan import Planned
 from energyscore.measurement.suite.report import (
     BAD,
@@ -34,7 +34,7 @@ ByKey: TypeAlias = Mapping[str, Sequence[tuple[str, Result]]]
 """Results by the key of the entry that asked for them, each with its file in the folder."""
 
 
-class Observer(Protocol):
+class SuiteObserver(Protocol):
     """Whoever shows progress."""
 
     def begin(self, number: int, planned: Planned, left_s: float | None) -> None:
@@ -52,7 +52,7 @@ def run_suite(
     source: str,
     known: KnownResults,
     command: Command,
-    observer: Observer,
+    observer: SuiteObserver,
     on_result: Callable[[], None] = lambda: None,
     *,
     fresh: bool = False,
@@ -166,7 +166,7 @@ def _measure(
     planned: Planned,
     known: KnownResults,
     command: Command,
-    observer: Observer,
+    observer: SuiteObserver,
     timeout_s: float | None,
     lock: int,
 ) -> tuple[Ended, Record]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import PurePath
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from energyscore.base.units import format_number
 from energyscore.judge.footprint import describe_site
@@ -21,8 +21,9 @@ from energyscore.judge.modes import multiples_of, tokens_of
 from energyscore.judge.rating import RatedResult, Report, told_apart
 from energyscore.publish import wording
 from energyscore.publish.label import label_svg, label_title
-from energyscore.publish.page import detail
-from energyscore.publish.page.index import Listed, sections_of
+from energyscore.publish.page.cohorts import Listed
+from energyscore.publish.page.detail import hub_address, phases_of, run_figures, warnings_of
+from energyscore.publish.page.index import sections_of
 from energyscore.publish.page.names import page_names
 from energyscore.publish.page.plots import strips_of
 from energyscore.results.result import result_to_json
@@ -31,7 +32,7 @@ FOLDER = "results"
 """Where the pages of single results lie, with their labels and files."""
 
 TITLE = "Energy of AI models"
-
+RAW_ENDING = ".raw.jsonl.gz"
 
 # Characters that HTML forbids, and those that turn around what stands beside them.
 _UNSHOWN = re.compile(
@@ -39,30 +40,15 @@ _UNSHOWN = re.compile(
     r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 
-_PARTS = (
-    *("task", "model", "workload", "protocol", "environment", "idle", "score", "runs"),
-    *("conformance", "official", "created_at", "valid", "hardware", "raw"),
+_TEXTS = (
+    *(wording.task_title, wording.task_name, wording.name, wording.second, wording.duration),
+    *(wording.short_count, wording.megabytes, wording.known, wording.with_decimals),
+    *(wording.plus_minus, wording.kind, wording.what, wording.how, wording.interval),
+    *(wording.decimals, wording.figure, wording.margin, wording.why_no_energy, wording.tokens),
+    *(wording.derived, wording.chances, wording.relative_to, wording.is_pale),
+    *(tokens_of, label_title, hub_address, warnings_of, phases_of, run_figures),
 )
-"""What the page of a result has by name."""
-
-_FILTERS = {
-    "number": format_number,
-    "tokens_of": tokens_of,
-    "label_title": label_title,
-    **{
-        text.__name__: text
-        for text in (
-            *(wording.task_title, wording.task_name, wording.name, wording.second),
-            *(wording.duration, wording.short_count, wording.megabytes, wording.known),
-            *(wording.with_decimals, wording.plus_minus, wording.kind, wording.what, wording.how),
-            *(wording.interval, wording.decimals, wording.figure, wording.margin),
-            *(wording.why_no_energy, wording.tokens, wording.derived, wording.chances),
-            *(wording.relative_to, wording.is_pale),
-        )
-    },
-}
-
-RAW_ENDING = ".raw.jsonl.gz"
+"""What templates may ask for, as filters."""
 
 
 def to_page(
@@ -93,41 +79,30 @@ def to_page(
         files[f"{path}.json"] = result_to_json(entry.result).encode()
         raw, why_no_raw = _raw(entry, (raws or {}).get(entry.file), files)
         files |= raw
-        figures = detail.run_figures(entry)
-        files[f"{path}.html"] = _rendered(
-            pages.get_template("result.html"),
-            **{part: getattr(entry.result, part) for part in _PARTS},
+        page = pages.get_template("result.html").render(
             root="../",
             entry=entry,
-            rating=entry.rating,
             name=name,
             multiple=multiple,
-            hub=detail.hub_address(entry.result),
-            warnings=detail.warnings_of(entry.result),
-            table=detail.phases_of(entry.result),
-            figures=figures,
-            strips=strips_of(entry, figures),
+            strips=strips_of(entry, run_figures(entry)),
             file=PurePath(entry.file).name or f"{name}.json",
             why_no_raw=why_no_raw,
             others=[one for one in by_model[_model(entry)] if one[1] != name],
         )
+        files[f"{path}.html"] = page.encode()
     listed = [
         Listed(entry, f"{FOLDER}/{name}.html", multiple)
         for entry, name, multiple in zip(entries, names, multiples, strict=True)
     ]
     sites = [describe_site(entry.footprint) for entry in entries if entry.footprint]
-    files["index.html"] = _rendered(
-        pages.get_template("index.html"),
+    index = pages.get_template("index.html").render(
         sections=sections_of(listed),
         entries=entries,
         newest=max((entry.result.created_at[:10] for entry in entries), default=""),
         derived=list(dict.fromkeys(line for site in sites for line in site)),
     )
+    files["index.html"] = index.encode()
     return files
-
-
-def _rendered(template: Template, **context: object) -> bytes:
-    return template.render(context).encode()
 
 
 def _raw(
@@ -175,7 +150,7 @@ def _templates(title: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    pages.filters |= _FILTERS
+    pages.filters |= {text.__name__: text for text in _TEXTS} | {"number": format_number}
     pages.globals |= {
         "kinds": wording.KINDS,
         "title": title,

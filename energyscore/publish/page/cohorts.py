@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from energyscore.base.units import format_number
 from energyscore.judge.comparability import cohort_key
+from energyscore.judge.modes import Multiple
 from energyscore.judge.rating import RatedResult
 from energyscore.judge.stars import BANDS
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
@@ -25,6 +26,25 @@ _ELSEWHERE = "Stars in a cohort are relative to the comparable results here."
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A result that is listed in the index.
+
+    Attributes:
+        entry: the result.
+        href: the address of its page.
+        multiple: its energy as a multiple of a lower mode of reasoning.
+        id: its place in the index; empty until it has one.
+        mark: its figure and the ends of its interval on the table's axis, in px; None: no axis.
+    """
+
+    entry: RatedResult
+    href: str
+    multiple: Multiple | None
+    id: str = ""
+    mark: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Cohort:
     """Comparable results; else such as compare to nothing, and then `comparable` is false.
 
@@ -32,42 +52,44 @@ class Cohort:
         title: what they share that others of the task do not.
         about: in one line what their stars are relative to; empty where none has any.
         comparable: whether their energies may be compared.
-        entries: the results, in the order that they were given in.
+        rows: the results, in the order that they were given in.
     """
 
     title: str
     about: str
     comparable: bool
-    entries: list[RatedResult]
+    rows: list[Listed]
 
 
-def cohorts_of(entries: Sequence[RatedResult]) -> list[Cohort]:
+def cohorts_of(rows: Sequence[Listed]) -> list[Cohort]:
     """The cohorts of one task and size class, measured ones first, the largest before others."""
     # A cohort with a member that a reference rates stands with all that this reference rates.
     references: dict[Hashable, Hashable] = {
-        cohort_key(entry.result): ("reference", entry.rating.scale)
-        for entry in entries
-        if entry.rating.kind == "reference"
+        cohort_key(row.entry.result): ("reference", row.entry.rating.scale)
+        for row in rows
+        if row.entry.rating.kind == "reference"
     }
-    found: dict[Hashable, list[RatedResult]] = {}
-    for entry in entries:
-        key = cohort_key(entry.result)
-        found.setdefault(references.get(key, key), []).append(entry)
-    sets, alone = [], set()
+    found: dict[Hashable, list[Listed]] = {}
+    for row in rows:
+        key = cohort_key(row.entry.result)
+        found.setdefault(references.get(key, key), []).append(row)
+    sets: list[list[Listed]] = []
+    alone: dict[int, str] = {}
     for members in found.values():
-        rated = any(entry.rating.stars for entry in members)
-        if wording.kind(members[0]) != "none" and (rated or len(members) > 1):
+        kind = wording.kind(members[0].entry)
+        rated = any(row.entry.rating.stars for row in members)
+        if kind != "none" and (rated or len(members) > 1):
             sets.append(members)
         else:
-            alone |= {id(entry) for entry in members}
-    sets.sort(key=lambda members: (_ORDER.index(wording.kind(members[0])), -len(members)))
+            alone |= {id(row): _ALONE[kind] for row in members}
+    sets.sort(key=lambda members: (_ORDER.index(wording.kind(members[0].entry)), -len(members)))
+    entries = [[row.entry for row in members] for members in sets]
     cohorts = [
-        Cohort(title, _about(members), True, members)
-        for title, members in zip(_titles(sets), sets, strict=True)
+        Cohort(title, _about(of), True, members)
+        for title, of, members in zip(_titles(entries), entries, sets, strict=True)
     ]
-    left = [entry for entry in entries if id(entry) in alone]
     for title in dict.fromkeys(_ALONE.values()):
-        members = [entry for entry in left if _ALONE[wording.kind(entry)] == title]
+        members = [row for row in rows if alone.get(id(row)) == title]
         cohorts += [Cohort(title, "", False, members)] if members else []
     return cohorts
 

@@ -1,36 +1,16 @@
 """What the index shows: a section for each task and size class, with a table and a plot. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
-from energyscore.judge.modes import Multiple
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import wording
-from energyscore.publish.page.cohorts import Cohort, cohorts_of
+from energyscore.publish.page.cohorts import Cohort, Listed, cohorts_of
 from energyscore.publish.page.names import slug, unique
 from energyscore.publish.page.plots import Axis, Plot, log_axis, plots_of
 
 _RAIL, _EDGE = 120, 6  # px of the mark in a table's row
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A result in a table.
-
-    Attributes:
-        entry: the result.
-        href: the address of its page.
-        multiple: its energy as a multiple of a lower mode of reasoning.
-        id: its place in the index.
-        mark: its figure and the ends of its interval on the table's axis, in px; None: no axis.
-    """
-
-    entry: RatedResult
-    href: str
-    multiple: Multiple | None
-    id: str = ""
-    mark: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +49,9 @@ def sections_of(listed: Sequence[Listed]) -> list[Section]:
         title = wording.task_title(task) + (f", class {size}" if size else "")
         # No slug has an underscore: what is named after a section has, and nothing else is.
         name = unique(f"task-{slug(title)}", [section.id for section in sections])
-        part = {id(one.entry): one for one in group}
-        cohorts = cohorts_of([one.entry for one in part.values()])
         tables = [
-            _table(f"{name}_{number}", cohort, [part[id(entry)] for entry in cohort.entries])
-            for number, cohort in enumerate(cohorts, start=1)
+            _table(f"{name}_{number}", cohort)
+            for number, cohort in enumerate(cohorts_of(list(group)), start=1)
         ]
         sections.append(Section(name, title, tables))
     return sections
@@ -84,13 +62,13 @@ def _task_and_class(listed: Listed) -> tuple[str, str]:
     return result.task.id, result.model.model_class or ""
 
 
-def _table(name: str, cohort: Cohort, listed: Sequence[Listed]) -> CohortTable:
-    figures = [_figures(one.entry) for one in listed]
+def _table(name: str, cohort: Cohort) -> CohortTable:
+    figures = [_figures(row.entry) for row in cohort.rows]
     several = cohort.comparable and sum(map(bool, figures)) > 1
     axis = log_axis(chain.from_iterable(figures), _EDGE, _RAIL - _EDGE) if several else None
     rows = [
-        Listed(one.entry, one.href, one.multiple, f"{name}_{place}", _mark(own, axis))
-        for place, (one, own) in enumerate(zip(listed, figures, strict=True), start=1)
+        replace(row, id=f"{name}_{place}", mark=_mark(own, axis))
+        for place, (row, own) in enumerate(zip(cohort.rows, figures, strict=True), start=1)
     ]
     return CohortTable(name, cohort, rows, axis, plots_of(rows) if several else [])
 

@@ -6,10 +6,11 @@ Only places in px are made here; what is written beside them is up to the templa
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import wording
+from energyscore.publish.page.cohorts import Listed
 from energyscore.publish.typesetting import ELLIPSIS, plain, text_width
 
 _FARTHEST = 30.0  # decades from 1: no figure that means anything lies beyond
@@ -100,18 +101,10 @@ FRAMES = (
 )
 
 
-class Plotted(Protocol):
-    """A row of a table that has a place in the plot."""
-
-    @property
-    def entry(self) -> RatedResult:
-        """Its result."""
-
-
 class Point(NamedTuple):
     """One result: its place, and the ends of its interval."""
 
-    row: Plotted
+    row: Listed
     x: float
     y: float
     low: float | None
@@ -121,7 +114,7 @@ class Point(NamedTuple):
 class Name(NamedTuple):
     """A model's name beside its point."""
 
-    row: Plotted
+    row: Listed
     text: str
     x: float
     y: float
@@ -145,13 +138,13 @@ class Plot(NamedTuple):
     up: list[Tick]
 
 
-def plots_of(rows: Sequence[Plotted]) -> list[Plot]:
+def plots_of(rows: Sequence[Listed]) -> list[Plot]:
     """The plot of results, wide and narrow; none for fewer than two that can be shown."""
     shown = [row for row in rows if row.entry.rating.energy_wh and row.entry.result.valid]
     return [_plot(shown, frame) for frame in FRAMES] if len(shown) > 1 else []
 
 
-def _plot(rows: Sequence[Plotted], frame: Frame) -> Plot:
+def _plot(rows: Sequence[Listed], frame: Frame) -> Plot:
     sizes = log_axis([_size(row) for row in rows], frame.left, frame.right)
     reach = [wh for row in rows for wh in (row.entry.rating.energy_wh, _high(row)) if wh]
     energies = log_axis(reach, frame.bottom, frame.top)
@@ -165,16 +158,16 @@ def _plot(rows: Sequence[Plotted], frame: Frame) -> Plot:
     )
 
 
-def _size(row: Plotted) -> float:
+def _size(row: Listed) -> float:
     return row.entry.result.model.parameters
 
 
-def _high(row: Plotted) -> float | None:
+def _high(row: Listed) -> float | None:
     interval = wording.interval(row.entry)
     return interval[1] if interval else None
 
 
-def _point(row: Plotted, sizes: Axis, energies: Axis) -> Point:
+def _point(row: Listed, sizes: Axis, energies: Axis) -> Point:
     interval = wording.interval(row.entry)
     low, high = (round(energies.at(end), 1) for end in interval) if interval else (None, None)
     y = energies.at(row.entry.rating.energy_wh or 0.0)
@@ -186,18 +179,12 @@ def _across(sizes: Axis, frame: Frame) -> list[Tick]:
     ticks: list[Tick] = []
     end = 0.0
     for one in sizes.ticks(frame.ticks):
-        tick = Tick(round(sizes.at(one), 1), _round(wording.short_count(round(one))))
+        tick = Tick(round(sizes.at(one), 1), wording.short_count(round(one), exact=True))
         half = text_width(tick.text, _FONT) / 2 + 3
         if tick.at - half >= end:
             ticks.append(tick)
             end = tick.at + half
     return ticks
-
-
-def _round(count: str) -> str:
-    """`1 B` for `1.00 B`."""
-    number, _, unit = count.partition(" ")
-    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}".strip()
 
 
 class _Box(NamedTuple):

@@ -6,6 +6,7 @@ by the child's end, or by the time limit, and by nothing else.
 
 import contextlib
 import ctypes
+import json
 import os
 import select
 import signal
@@ -14,6 +15,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+from energyscore.measurement.options import Job
 
 GRACE_S = 30.0
 """How long a process that was asked to end may take to write down what it has."""
@@ -98,6 +101,12 @@ def python() -> list[str]:
     Where the working directory is no place to import from here, it is none there either.
     """
     return [sys.executable, *([] if {"", os.getcwd()} & set(sys.path) else ["-P"])]
+
+
+def job_command(job: Job) -> list[str]:
+    """The command that does a job in a process of its own (`energyscore.measurement.__main__`)."""
+    text = json.dumps(job.model_dump(exclude_unset=True), default=str)
+    return [*python(), "-m", "energyscore.measurement", text]
 
 
 def run_child(

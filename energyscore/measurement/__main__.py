@@ -1,0 +1,38 @@
+"""One job in a process of its own: `python -m energyscore.measurement JOB`, a job as JSON.
+
+Its progress and its errors are lines on stderr, its results files, and its exit status is that of
+`energyscore run`.
+"""
+
+import json
+import os
+import sys
+
+from energyscore.base.errors import UNEXPECTED, EnergyScoreError, describe_crash
+from energyscore.measurement.observer import LineObserver
+from energyscore.measurement.options import Job
+from energyscore.measurement.session import Interrupted, run_session
+
+
+def main(text: str) -> int:
+    """Do the job and give the exit status."""
+    # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    observer = LineObserver()
+    try:
+        # Not strict: JSON has neither paths nor tuples.
+        job = Job.model_validate(json.loads(text), strict=False)
+        return run_session(job, observer).exit_status
+    except EnergyScoreError as error:
+        observer.fail(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        observer.fail("interrupted.")
+        return Interrupted.exit_code
+    except Exception as error:  # noqa: BLE001 - reported in one line, as the command line does
+        observer.fail(describe_crash(error))
+        return UNEXPECTED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

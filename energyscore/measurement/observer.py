@@ -1,0 +1,93 @@
+"""Who is told of a measurement's progress: the protocols, and an observer that prints lines."""
+
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+from energyscore.base.text import terminal_text
+from energyscore.base.units import format_duration
+
+
+class Observer(Protocol):
+    """Whoever shows progress. Called a few times a second at most."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A new stage begins; `total` queries are to come, or an unknown number."""
+
+    def advance(self, done: int) -> None:
+        """So many queries of the stage are done."""
+
+
+class SessionObserver(Observer, Protocol):
+    """Whoever shows what a session does."""
+
+    def model(self, label: str, task: str, place: str) -> None:
+        """A new model begins."""
+
+    def estimate(
+        self, runs: int, seconds_a_run: float, longest_s: float | None, *, at_most: bool
+    ) -> None:
+        """How long the measured part will take."""
+
+    def say(self, message: str) -> None:
+        """A line for people."""
+
+    def warn(self, message: str) -> None:
+        """A line that people should not overlook."""
+
+    def fail(self, message: str) -> None:
+        """What went wrong with one model while others go on."""
+
+
+def print_line(text: str) -> None:
+    """Print a line to stderr, harmless for terminals and logs whatever is in it."""
+    print(terminal_text(text), file=sys.stderr, flush=True)
+
+
+class LineObserver:
+    """Gives every event but single queries as one line of text."""
+
+    def __init__(self, write: Callable[[str], None] = print_line, prefix: str = "") -> None:
+        """Give the lines to `write`; stages begin with `prefix`."""
+        self._write, self._prefix = write, prefix
+
+    def model(self, label: str, task: str, place: str) -> None:
+        """A new model begins: stages are shown with its name."""
+        self._prefix = f"{place} {label}, {task}".lstrip()
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A new stage begins."""
+        self.say(f"{self._prefix}: {name}")
+
+    def advance(self, done: int) -> None:
+        """Not shown: lines have no bar."""
+
+    def estimate(
+        self, runs: int, seconds_a_run: float, longest_s: float | None, *, at_most: bool
+    ) -> None:
+        """How long the measured part will take."""
+        self.say(describe_estimate(runs, seconds_a_run, longest_s, at_most=at_most))
+
+    def say(self, message: str) -> None:
+        """A line for people."""
+        self._write(message)
+
+    def warn(self, message: str) -> None:
+        """A line that people should not overlook."""
+        self._write(f"caution: {message}")
+
+    def fail(self, message: str) -> None:
+        """What went wrong with one model while others go on."""
+        self._write(f"error: {message}")
+
+
+def describe_estimate(
+    runs: int, seconds_a_run: float, longest_s: float | None = None, *, at_most: bool = False
+) -> str:
+    """How long the measured part will take, and how long if every answer uses its full budget."""
+    plural, bound = "" if runs == 1 else "s", "up to " if at_most else ""
+    about = "at most" if at_most else "about"
+    line = f"{bound}{runs} run{plural} to measure, {about} {format_duration(runs * seconds_a_run)}"
+    if longest_s is None or longest_s < 1.01 * seconds_a_run:
+        return line
+    return f"{line}; {format_duration(runs * longest_s)} if every answer uses its full budget"

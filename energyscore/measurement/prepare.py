@@ -1,0 +1,207 @@
+"""What is found out before the first model is loaded: everything that can be wrong by then."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from energyscore.base.errors import (
+    DatasetError,
+    EnergyScoreError,
+    ModelError,
+    UnsupportedError,
+    UsageError,
+)
+from energyscore.base.files import local_path
+from energyscore.measurement.backend import Device
+from energyscore.measurement.imports import uncollected
+from energyscore.measurement.metering import (
+    count_gpu_processes,
+    measure_idle_gpus,
+    plan_metering,
+)
+from energyscore.measurement.modes import Question, why_not
+from energyscore.measurement.observer import SessionObserver
+from energyscore.measurement.options import Job, RunOptions
+from energyscore.measurement.placement import check_spread
+from energyscore.protocol import hub
+from energyscore.protocol.grid import find_grid
+from energyscore.protocol.model import ModelSpec
+from energyscore.protocol.task import Generation, Mode, TaskFile, find_task, load_tasks
+from energyscore.protocol.workload import BUNDLED, OFFICIAL, Workload, load_workload
+from energyscore.results import store
+from energyscore.results.parts import Domain
+from energyscore.results.result import Caution
+
+
+@dataclass(frozen=True)
+class SessionEntry:
+    """One model at one task, its queries, and how it generates text."""
+
+    task: TaskFile
+    model: ModelSpec
+    workload: Workload
+    cautions: tuple[Caution, ...]
+    generation: Generation | None
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode to reason in; None where the task has none."""
+        return self.generation.reasoning if self.generation else None
+
+    @property
+    def label(self) -> str:
+        """The model for people, with its mode of reasoning."""
+        return f"{self.model.label}, reasoning {self.mode}" if self.mode else self.model.label
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is to be measured, and on what.
+
+    Attributes:
+        entries: the models at their tasks.
+        failures: what was found to be impossible, beside the entries.
+        device: where models work.
+        before: compute processes on each GPU before this process used any.
+        idle_w: power of each GPU before this process used it.
+        country: whose electricity CO2 is wanted for.
+    """
+
+    entries: list[SessionEntry]
+    failures: list[EnergyScoreError]
+    device: Device
+    before: Mapping[str, int] | None
+    idle_w: Mapping[Domain, float]
+    country: str | None
+
+
+def prepare(job: Job, observer: SessionObserver) -> Prepared:
+    """Check the options, load the queries and choose the device, before any model is loaded.
+
+    Raises:
+        EnergyScoreError: when something named does not exist or does not fit.
+    """
+    options = job.options
+    known = load_tasks(job.task_path)
+    tasks = [find_task(name, known) for name in dict.fromkeys(job.tasks)]
+    for task in tasks:
+        check_spread(task.spec, options.spread)
+    pairs = [
+        (task, options.model_spec(name, task.spec))
+        for task in tasks
+        for name in dict.fromkeys(job.models or task.spec.default_models)
+    ]
+    generations = {task.spec.id: options.generations(task.spec) for task in tasks}
+    country = find_grid(options.country).country if options.country else None
+    store.check_writable(job.out)
+    online = _needs_hub(options, [model for _, model in pairs]) and _reach_hub(observer)
+    if not online:
+        hub.stay_offline()
+    workloads: dict[tuple[str, str], Workload] = {}
+    entries = []
+    for task, model in pairs:
+        source, cautions = _choose_dataset(options, model, online=online)
+        place = (task.spec.id, source)
+        if place not in workloads:
+            workloads[place] = _load_queries(task, source, options, observer)
+        entries += [
+            SessionEntry(task, model, workloads[place], cautions, generation)
+            for generation in generations[task.spec.id]
+        ]
+    entries, failures = _refuse_modes(entries, observer)
+    device = choose_device(options)
+    before = count_gpu_processes() if device == "cuda" else None
+    # What cannot be metered is found out before the first model is loaded.
+    named = plan_metering(device, options.gpu or ()).uuids
+    idle_w: dict[Domain, float] = {}
+    if options.idle_s > 0 and (named or device == "cuda"):
+        observer.say(f"Metering the idle GPU for {options.idle_s:.0f} s ...")
+        idle_w = measure_idle_gpus(named, options.idle_s)
+    return Prepared(entries, failures, device, before, idle_w, country)
+
+
+def choose_device(options: RunOptions) -> Device:
+    """The device that was asked for; by default a GPU where torch sees one.
+
+    Raises:
+        UnsupportedError: when torch sees no GPU although one was asked for.
+        UsageError: when a model is to be spread over GPUs, and works on the processor.
+    """
+    if options.device != "cpu":
+        with uncollected():
+            import torch
+
+        if torch.cuda.is_available():
+            return "cuda"
+        if options.device == "cuda":
+            raise UnsupportedError(
+                "--device cuda: torch sees no NVIDIA GPU here.",
+                "`energyscore doctor` says why; --device cpu works everywhere.",
+            )
+    if options.spread:
+        raise UsageError(
+            f"--spread {options.spread} is for GPUs, and models work on the processor here.",
+            "Leave it out; `energyscore doctor` says why there is no GPU.",
+        )
+    return "cpu"
+
+
+def _needs_hub(options: RunOptions, models: Iterable[ModelSpec]) -> bool:
+    path = local_path(options.dataset) if options.dataset else None
+    remote_data = options.dataset not in (None, BUNDLED) and not (path and path.exists())
+    return remote_data or any(model.source == "hub" for model in models)
+
+
+def _reach_hub(observer: SessionObserver) -> bool:
+    observer.say(f"Asking {hub.endpoint()} ...")
+    if hub.is_reachable():
+        return True
+    observer.warn(
+        "the hub cannot be reached (or HF_HUB_OFFLINE is set); only what is in the local "
+        "cache can be used."
+    )
+    return False
+
+
+def _choose_dataset(
+    options: RunOptions, model: ModelSpec, *, online: bool
+) -> tuple[str, tuple[Caution, ...]]:
+    """The dataset that was named; by default the official one for models of the hub."""
+    if options.dataset is not None:
+        return options.dataset, ()
+    if model.source != "hub":
+        return BUNDLED, ()
+    if online:
+        return OFFICIAL, ()
+    message = "the official dataset needs the hub; the bundled sample was used"
+    return BUNDLED, (Caution(code="bundled_sample", message=message),)
+
+
+def _load_queries(
+    task: TaskFile, source: str, options: RunOptions, observer: SessionObserver
+) -> Workload:
+    wanted = options.queries or task.spec.queries
+    workload = load_workload(task, source, wanted)
+    if len(workload.queries) < wanted:
+        have = f"{workload.dataset} holds {len(workload.queries)} queries, not {wanted}"
+        if options.strict:
+            raise DatasetError(f"{have}.", "Lower --queries or leave out --strict.")
+        observer.warn(f"{have}; those are used.")
+    return workload
+
+
+def _refuse_modes(
+    entries: Sequence[SessionEntry], observer: SessionObserver
+) -> tuple[list[SessionEntry], list[EnergyScoreError]]:
+    """Leave out the entries whose models lack the mode, and say so.
+
+    Raises:
+        ModelError: when none is left.
+    """
+    problems = why_not([Question(one.task.spec, one.model, one.mode) for one in entries])
+    if all(problems):
+        raise ModelError(" ".join(dict.fromkeys(problems)))
+    failures = [ModelError(problem) for problem in problems if problem]
+    for failure in failures:
+        observer.fail(str(failure))
+    left = zip(entries, problems, strict=True)
+    return [entry for entry, problem in left if not problem], list(failures)
