@@ -1,4 +1,4 @@
-"""`energyscore baseline`: results that later ones are held against."""
+"""`energyscore baseline`: results that later ones are compared with."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,8 +42,8 @@ def save(
     """
     from energyscore.base.errors import UnsupportedError
     from energyscore.base.text import terminal_text
-    from energyscore.cli.console import message_console
     from energyscore.cli.latest import latest
+    from energyscore.cli.shared import say_note
     from energyscore.judge.baseline import current_commit, save_baselines
     from energyscore.results.names import label_of
     from energyscore.results.store import load_results
@@ -54,19 +54,14 @@ def save(
     for result, one in zip(results, saved, strict=True):
         name = terminal_text(f"{result.task.id}, {label_of(result)}")
         if one.path is None:
-            said = f"{name}: no baseline: {terminal_text(one.reason)}"
-            message_console().print(f"caution: {said}", soft_wrap=True, markup=False)
-        else:
-            done = "replaced" if one.replaced else "saved"
-            print(f"{name}: {done} {one.path}{_change(one.before, result)}")
-            if one.before and one.before.created_at > result.created_at:
-                said = f"{name}: what is replaced was measured later than what replaces it"
-                message_console().print(f"caution: {said}", soft_wrap=True, markup=False)
-            if result.score.runs < 2:
-                said = (
-                    f"{name}: one run has no interval; what is compared with it stays inconclusive"
-                )
-                message_console().print(f"caution: {said}", soft_wrap=True, markup=False)
+            say_note(f"{name}: no baseline: {terminal_text(one.reason)}")
+            continue
+        done = "replaced" if one.replaced else "saved"
+        print(f"{name}: {done} {one.path}{_change(one.before, result)}")
+        if one.before and one.before.created_at > result.created_at:
+            say_note(f"{name}: what is replaced was measured later than what replaces it")
+        if result.score.runs < 2:
+            say_note(f"{name}: one run has no interval, so comparisons with it are inconclusive")
     if not any(one.path for one in saved):
         raise UnsupportedError("None of the results can be a baseline.", "See the reasons above.")
 

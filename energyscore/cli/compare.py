@@ -96,8 +96,8 @@ def compare(
 
 def _show(comparison: "Comparison") -> None:
     from energyscore.base.text import terminal_text
-    from energyscore.cli.console import data_console, show_table
-    from energyscore.publish.comparison import cells_of, notes_on
+    from energyscore.cli.console import show_notes, show_table
+    from energyscore.publish.comparison import cells_of, notes_of
 
     columns = (
         *("model", "phase", "before, Wh", "after, Wh", "ratio", "95% interval", "p"),
@@ -113,8 +113,4 @@ def _show(comparison: "Comparison") -> None:
         ]
         title = f"{terminal_text(task)}: energy per 1,000 queries, ratio after / before"
         show_table(title, columns, rows)
-    notes = [note for pair in comparison.pairs for note in notes_on(pair)]
-    notes += [f"only before: {name}" for name in comparison.only_before]
-    notes += [f"only after: {name}" for name in comparison.only_after]
-    for note in notes:
-        data_console().print(f"  {terminal_text(note)}", style="dim", soft_wrap=True, markup=False)
+    show_notes(notes_of(comparison))

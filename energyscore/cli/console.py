@@ -72,6 +72,12 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
     data_console().print(table)
 
 
+def show_notes(notes: Iterable[str]) -> None:
+    """Print the lines that stand under a table on stdout."""
+    for note in notes:
+        data_console().print(f"  {terminal_text(note)}", style="dim", soft_wrap=True, markup=False)
+
+
 def show_report(report: Report) -> None:
     """Print the star table, one table a task, and under it what must be known to read it.
 

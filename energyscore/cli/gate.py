@@ -1,9 +1,10 @@
-"""`energyscore gate`: energy held to limits, for CI. Needs neither a GPU nor torch."""
+"""`energyscore gate`: results checked against limits, for CI. Needs neither a GPU nor torch."""
 
 import os
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from energyscore.judge.policy import Policy
     from energyscore.judge.rating import RatedResult
 
-LIMITS, OUTPUT = "Limits", "Output"
+_limit = partial(typer.Option, rich_help_panel="Limits", show_default=False)
+_output = partial(typer.Option, rich_help_panel="Output", show_default=False)
 
 
 class GateFormat(StrEnum):
@@ -40,79 +42,51 @@ class Inconclusive(StrEnum):
 def gate(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(
-            metavar="RESULT",
-            help="Results, or folders of them.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="RESULT", help="Results, or folders of them.", show_default=False),
     ] = None,
     policy: Annotated[
         Path | None,
-        typer.Option(
+        _limit(
             metavar="FILE",
-            help="Rules for tasks and models (YAML). Default: energy-gate.yaml, where it is there "
+            help="Rules for tasks and models (YAML). Default: energy-gate.yaml if it exists "
             "and no limit is given here.",
-            show_default=False,
-            rich_help_panel=LIMITS,
         ),
     ] = None,
     limits: Annotated[
         list[str] | None,
-        typer.Option(
+        _limit(
             "--max",
             metavar="FIGURE<=LIMIT",
             help="The most of a figure: gpu_wh_per_1k_queries<=2.5 in Wh, or <=+5% of the "
             "baseline. Repeatable.",
-            rich_help_panel=LIMITS,
         ),
     ] = None,
-    min_stars: Annotated[
-        int | None,
-        typer.Option(min=1, max=5, help="The least stars.", rich_help_panel=LIMITS),
-    ] = None,
+    min_stars: Annotated[int | None, _limit(min=1, max=5, help="The least stars.")] = None,
     baseline: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR|FILE",
-            help="What relative limits are relative to: baselines or results.",
-            show_default=False,
-            rich_help_panel=LIMITS,
+        _limit(
+            metavar="DIR|FILE", help="What relative limits are relative to: baselines or results."
         ),
     ] = None,
     max_regression: Annotated[
         str | None,
-        typer.Option(
+        _limit(
             metavar="5%",
             help="How much more GPU energy than the baseline: short for "
             "--max 'gpu_wh_per_1k_queries<=+5%'.",
-            show_default=False,
-            rich_help_panel=LIMITS,
         ),
     ] = None,
     on_inconclusive: Annotated[
-        Inconclusive | None,
-        typer.Option(
-            help="What becomes of checks that cannot be told. Default: warn.",
-            show_default=False,
-            rich_help_panel=LIMITS,
-        ),
+        Inconclusive | None, _limit(help="What inconclusive checks count as. Default: warn.")
     ] = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option(
+        _limit(
             metavar="DIFFERENCE",
             help="Take a baseline in spite of this difference, such as gpu. Repeatable.",
-            rich_help_panel=LIMITS,
         ),
     ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            help="What stars are relative to, as for `rate`.",
-            show_default=False,
-            rich_help_panel=LIMITS,
-        ),
-    ] = None,
+    scale: Annotated[str | None, _limit(help="What stars are relative to, as for `rate`.")] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Check older results of the same measurement too.")
     ] = False,
@@ -124,54 +98,29 @@ def gate(
         ),
     ] = False,
     form: Annotated[
-        GateFormat, typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT)
+        GateFormat, typer.Option("--format", help="What stdout gets.", rich_help_panel="Output")
     ] = GateFormat.table,
     json_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--json",
-            metavar="FILE",
-            help="Write the JSON too.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
+        Path | None, _output("--json", metavar="FILE", help="Write the JSON too.")
     ] = None,
     junit_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--junit",
-            metavar="FILE",
-            help="Write JUnit XML too.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
+        Path | None, _output("--junit", metavar="FILE", help="Write JUnit XML too.")
     ] = None,
     markdown_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--markdown",
-            metavar="FILE",
-            help="Write the Markdown too.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
+        Path | None, _output("--markdown", metavar="FILE", help="Write the Markdown too.")
     ] = None,
     benchmark_file: Annotated[
         Path | None,
-        typer.Option(
-            "--benchmark",
-            metavar="FILE",
-            help="Write the array of github-action-benchmark too.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
+        _output(
+            "--benchmark", metavar="FILE", help="Write the array of github-action-benchmark too."
         ),
     ] = None,
 ) -> None:
-    """Hold results to limits: absolute, relative to a baseline, or in stars.
+    """Check results against limits: absolute, relative to a baseline, or in stars.
 
-    A limit is broken, or kept, when the whole 95% interval says so; else it cannot be told, which
-    is an outcome of its own, and the gate says how many repeats would decide. A figure that was
-    not measured never passes. On GitHub the summary of the job and annotations are written too.
+    A limit is kept or broken when the whole 95% interval says so. Otherwise the check is
+    inconclusive, and the gate says how many repeats would decide it. A figure that was not
+    measured never passes. On GitHub, the gate also writes the job summary and annotations.
 
     Exit status, as the verdict: 0 pass, 1 fail, 2 wrong usage or input, 3 invalid: something
     could not be checked.
@@ -184,25 +133,17 @@ def gate(
       energyscore gate --check-policy --policy energy-gate.yaml
     """
     from energyscore.base.errors import UsageError
-    from energyscore.base.text import json_text
     from energyscore.base.writing import write_atomically
     from energyscore.judge.gate import run_gate
     from energyscore.judge.policy import DEFAULT_POLICY, rule_of_options, with_options
     from energyscore.judge.rating import rate
     from energyscore.judge.sources import load_rated
     from energyscore.protocol.task import load_tasks
-    from energyscore.publish.gate_benchmark import to_benchmark
     from energyscore.publish.gate_files import check_reports, remove_reports
-    from energyscore.publish.gate_junit import to_junit
-    from energyscore.publish.gate_markdown import to_markdown
 
-    options = {
-        "json": json_file,
-        "junit": junit_file,
-        "markdown": markdown_file,
-        "benchmark": benchmark_file,
-    }
-    files = {name: file for name, file in options.items() if file is not None}
+    names = ("json", "junit", "markdown", "benchmark")
+    options = zip(names, (json_file, junit_file, markdown_file, benchmark_file), strict=True)
+    files = {name: file for name, file in options if file is not None}
     named = {f"--{name}": file for name, file in files.items()}
     given = [*(paths or ()), policy or DEFAULT_POLICY]
     check_reports(named, given if baseline is None else [*given, baseline])
@@ -231,12 +172,7 @@ def gate(
     results = load_rated(paths, whole.scale, every=every, baselines=False, note=cautions.append)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     verdict = run_gate(results, known, whole, now, load_tasks(), cautions)
-    outputs = {
-        "json": (json_text(verdict.model_dump_json(indent=2)) + "\n").encode(),
-        "junit": to_junit(verdict),
-        "markdown": to_markdown(verdict),
-        "benchmark": to_benchmark(results),
-    }
+    outputs = _reports(verdict, results)
     for name, file in files.items():
         write_atomically(file, outputs[name])
     if form is GateFormat.table:
@@ -248,8 +184,22 @@ def gate(
     raise typer.Exit(verdict.exit_code)
 
 
+def _reports(verdict: "GateVerdict", results: "Sequence[RatedResult]") -> dict[str, bytes]:
+    from energyscore.base.text import json_text
+    from energyscore.publish.gate_benchmark import to_benchmark
+    from energyscore.publish.gate_junit import to_junit
+    from energyscore.publish.gate_markdown import to_markdown
+
+    return {
+        "json": (json_text(verdict.model_dump_json(indent=2)) + "\n").encode(),
+        "junit": to_junit(verdict),
+        "markdown": to_markdown(verdict),
+        "benchmark": to_benchmark(results),
+    }
+
+
 def _read_policy(path: Path | None, *, given: bool) -> "Policy":
-    """The policy that was named, or the one that lies here where nothing else says what holds."""
+    """The policy that was named; without one and without limits, the default file."""
     from energyscore.judge.policy import DEFAULT_POLICY, Policy
     from energyscore.judge.policy_file import read_policy
 
@@ -290,7 +240,7 @@ def _tell_github(verdict: "GateVerdict") -> None:
 
 def _show(verdict: "GateVerdict") -> None:
     from energyscore.base.text import terminal_text
-    from energyscore.cli.console import data_console, show_table
+    from energyscore.cli.console import data_console, show_notes, show_table
 
     rows = [
         [
@@ -304,7 +254,6 @@ def _show(verdict: "GateVerdict") -> None:
     ]
     if rows:
         show_table("", ("outcome", "task", "model", "threshold", "why"), rows)
-    for note in verdict.remarks:
-        data_console().print(f"  {terminal_text(note)}", style="dim", soft_wrap=True, markup=False)
+    show_notes(verdict.remarks)
     line = f"verdict: {verdict.line} (exit {verdict.exit_code})"
     data_console().print(line, soft_wrap=True, markup=False)

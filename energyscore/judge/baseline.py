@@ -1,9 +1,9 @@
-"""Baselines: results that later ones are held against, kept with the commit they were made at.
+"""Baselines: results that later ones are compared with, kept with the commit they were made at.
 
 <folder>/<hardware>/<task>_<model>_<conditions>.json    one baseline
 
 The name is the same for the same measurement under the same conditions on the same hardware: saving
-again replaces it, and what it was before is in the history of the project that keeps the folder.
+again replaces it. The project that keeps the folder has the older ones in its history.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from pydantic import Field, ValidationError
 from energyscore.base.errors import ResultError, did_you_mean, first_problem
 from energyscore.base.files import is_file
 from energyscore.base.writing import write_atomically
-from energyscore.judge.comparability import conditions_of, hardware_of
+from energyscore.judge.comparability import Condition, conditions_of, hardware_of
 from energyscore.judge.headline import headline_of
 from energyscore.judge.rating import why_unratable
 from energyscore.results.consistency import contradiction
@@ -31,7 +31,6 @@ from energyscore.results.folder import kind_of, load_files
 from energyscore.results.result import Part, Result, unique_keys
 from energyscore.results.store import UNSOUND
 
-DEFAULT_FOLDER = Path("energy-baseline")
 MOST_BYTES = 2**27
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 _GIT_TIMEOUT_S = 30
@@ -46,7 +45,7 @@ class Commit(Part):
 
 
 class Baseline(Part):
-    """A result that later ones are held against."""
+    """A result that later ones are compared with."""
 
     kind: Literal["baseline"] = "baseline"
     schema_version: Literal[1] = 1
@@ -164,12 +163,11 @@ def find_baseline(name: str, folder: Path) -> tuple[Path, Baseline]:
     if is_file(Path(name)):
         return Path(name), load_baseline(Path(name))
     known = find_baselines(folder)
-    # In file names `/` and `_` are written `-`; `_` stands between their parts.
-    written = tuple({name, *("_".join(_safe(part, 60) for part in ends) for ends in _split(name))})
+    start = _UNSAFE.sub("-", name)
     found = (
         [entry for entry in known if entry[0].stem == name]
         or [entry for entry in known if name in (entry[1].result.model.id, entry[1].result.task.id)]
-        or [entry for entry in known if entry[0].stem.startswith(written)]
+        or [entry for entry in known if _UNSAFE.sub("-", entry[0].stem).startswith(start)]
     )
     if len(found) == 1:
         return found[0]
@@ -183,35 +181,29 @@ def find_baseline(name: str, folder: Path) -> tuple[Path, Baseline]:
 
 
 def unlike_conditions(results: Sequence[Result]) -> list[str]:
-    """Of each result the conditions by which it differs from one that would look the same.
+    """Of each result the conditions by which it differs from others that would look the same.
 
     Those look the same that share task, model, mode and the hardware's name.
     """
-    groups: dict[tuple[str, ...], list[Result]] = {}
-    for one in results:
-        groups.setdefault(_looks(one), []).append(one)
-    return [_unlike(one, groups[_looks(one)]) for one in results]
+    looks = [(one.hardware, one.task.id, one.model.id, one.mode) for one in results]
+    known = [{**conditions_of(one), "revision": (one.model.revision,)} for one in results]
+    values: dict[object, set[Condition]] = {}
+    for look, conditions in zip(looks, known, strict=True):
+        for name, condition in conditions.items():
+            values.setdefault((look, name), set()).add(condition)
+    return [
+        ", ".join(
+            f"{name} {_shown(condition)}"
+            for name, condition in conditions.items()
+            if len(values[look, name]) > 1
+        )
+        for look, conditions in zip(looks, known, strict=True)
+    ]
 
 
-def _looks(one: Result) -> tuple[str, ...]:
-    return one.hardware, one.task.id, one.model.id, one.mode or ""
-
-
-def _unlike(result: Result, others: Sequence[Result]) -> str:
-    known = [{**conditions_of(one), "revision": (one.model.revision,)} for one in others]
-    mine = {**conditions_of(result), "revision": (result.model.revision,)}
-    said = []
-    for name, parts in mine.items():
-        if any(other.get(name) != parts for other in known):
-            shown = " ".join(part.removeprefix("sha256:")[:16] for part in parts if part)
-            said.append(f"{name} {shown or 'unknown'}")
-    return ", ".join(said)
-
-
-def _split(name: str) -> list[list[str]]:
-    """A name, and its parts in two at each `_`: `text_generation_org-model` has three."""
-    cuts = [place for place, letter in enumerate(name) if letter == "_"]
-    return [[name], *([name[:place], name[place + 1 :]] for place in cuts)]
+def _shown(condition: Condition) -> str:
+    parts = (part.removeprefix("sha256:")[:16] for part in condition if part)
+    return " ".join(parts) or "unknown"
 
 
 def current_commit(folder: Path | None = None) -> tuple[Commit | None, str]:

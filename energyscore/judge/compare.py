@@ -25,7 +25,7 @@ from energyscore.judge.comparability import (
 from energyscore.judge.effect import compare_samples
 from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure, figure_of
 from energyscore.judge.rating import RatedResult, why_unratable
-from energyscore.results.result import Part
+from energyscore.results.result import Part, schema_of
 
 _MIXED = "measured in one, estimated in the other"
 
@@ -300,8 +300,4 @@ def _name(one: RatedResult) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of what `compare --format json` prints."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "energyscore-comparison-1",
-        **Comparison.model_json_schema(mode="serialization"),
-    }
+    return schema_of(Comparison, "energyscore-comparison-1")

@@ -23,7 +23,7 @@ from energyscore.judge.gate_checks import (
 )
 from energyscore.judge.policy import OnInconclusive, Policy, PolicyRule
 from energyscore.judge.rating import RatedResult
-from energyscore.results.result import Part
+from energyscore.results.result import Part, schema_of
 
 _INCONCLUSIVE: dict[OnInconclusive, CountsAs] = {
     "pass": "pass",
@@ -172,11 +172,7 @@ def _told_apart(checks: Sequence[GateCheck]) -> list[GateCheck]:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of what `gate --format json` prints."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "energyscore-gate-1",
-        **GateVerdict.model_json_schema(mode="serialization"),
-    }
+    return schema_of(GateVerdict, "energyscore-gate-1")
 
 
 def _verdict(

@@ -18,7 +18,7 @@ Stars come with the probability of each, from what is known of the figure's unce
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -54,12 +54,7 @@ class _Range:
     high_wh: float
     error: Uncertainty | None
     size: int | None = None
-
-
-@dataclass(frozen=True)
-class _Cohort:
-    models: int
-    range: _Range
+    models: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,15 +64,14 @@ class Rating:
     Attributes:
         headline: the figure that is rated; None when no energy is known.
         departures: the points in which the result departs from the reference's protocol.
-        stars: 1 to 5, or None.
         kind: what the stars are relative to.
         scale: its name: a reference, or `cohort of N`.
         cohort_size: how many results are in the cohort; None for a reference, and without stars.
         no_stars: why there are no stars, as a code; None when there are.
-        reason: the same in words; empty when there are stars.
+        reason: the same in words.
         probabilities: the chance of 1, 2, 3, 4 and 5 stars, which sum to 1, or None.
         uncertainty_wh: their standard uncertainty, in Wh per 1,000 queries.
-        probability_reason: why there are no probabilities; empty when there are.
+        probability_reason: why there are no probabilities.
     """
 
     headline: Headline | None
@@ -113,8 +107,6 @@ class RatedResult:
     """A result with its rating.
 
     Attributes:
-        result: the result.
-        rating: its stars, and what they stand on.
         file: the file it is kept in; empty when in none.
         footprint: its CO2 and cost, where they were asked for.
         called: its model's name in this view, where another model has the same name.
@@ -179,15 +171,14 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     """
     reference = load_scale(DEFAULT_SCALE if scale in (None, COHORT) else scale)
     cohorts = _cohorts(results, reference.uncertainty)
-    if scale == COHORT:
-        return [_rate_in_cohort(result, cohorts, ()) for result in results]
     ratings = []
     for result in results:
-        departures = departures_from(result, reference)
-        if not departures or scale is not None:
-            ratings.append(_rate_by_reference(result, reference, departures))
+        departures = () if scale == COHORT else departures_from(result, reference)
+        if scale == COHORT or (scale is None and departures):
+            found = _in_cohort(result, cohorts)
         else:
-            ratings.append(_rate_in_cohort(result, cohorts, departures))
+            found = _by_reference(result, reference, departures)
+        ratings.append(_rating(result, found, departures))
     return ratings
 
 
@@ -257,79 +248,73 @@ def why_not_of_model(result: Result) -> str:
     return ""
 
 
-def _rate_by_reference(
+def _by_reference(
     result: Result, reference: Scale, departures: tuple[Departure, ...]
-) -> Rating:
+) -> _Range | tuple[NoStars, str]:
+    """The bands of a reference for a result, or why it has no stars."""
     if departures:
         points = "; ".join(map(str, departures))
-        reason = f"not comparable to {reference.name}: {points}"
-        return _without_stars(result, "departs", reason, departures)
-    headline = headline_of(result)
+        return "departs", f"not comparable to {reference.name}: {points}"
     code, reason = _unratable(result)
     if code is not None:
-        return _without_stars(result, code, reason)
-    if headline is None or headline.basis != "gpu":
-        return _without_stars(result, "no_energy", result.score.reason)
+        return code, reason
+    if result.score.gpu_wh_per_1k_queries is None:
+        return "no_energy", result.score.reason
     band = reference.band(result.task.scale_task, result.model.model_class)
     assert band is not None  # `departures_from` would have named its absence
     low, high = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
-    scale = _Range("reference", reference.name, low, high, reference.uncertainty)
-    return _with_stars(headline, scale, ())
+    return _Range("reference", reference.name, low, high, reference.uncertainty)
 
 
-def _cohorts(
-    results: Sequence[Result], error: Uncertainty | None
-) -> dict[tuple[object, ...] | None, _Cohort]:
+def _in_cohort(result: Result, cohorts: Mapping[object, _Range]) -> _Range | tuple[NoStars, str]:
+    """The range of the cohort of a result, or why it has no stars."""
+    code, reason = _unratable(result)
+    if code is not None:
+        return code, reason
+    cohort = cohorts.get(cohort_key(result))
+    if cohort is None:
+        return "no_energy", "no energy was measured"
+    if cohort.models == 1:
+        return "too_few_models", "stars are relative: at least two comparable models are needed"
+    if cohort.low_wh == cohort.high_wh:
+        return "no_spread", "stars are relative: all comparable results have the same energy"
+    return cohort
+
+
+def _cohorts(results: Sequence[Result], error: Uncertainty | None) -> dict[object, _Range]:
     """The cohorts by what their members share; `error` where their GPUs are not the same."""
-    alike: dict[tuple[object, ...] | None, list[tuple[Result, float]]] = {}
+    alike: dict[object, list[tuple[Result, float]]] = {}
     for result in results:
         headline = headline_of(result)
         if headline is not None and not why_unratable(result):
             alike.setdefault(cohort_key(result), []).append((result, headline.energy_wh))
     cohorts = {}
     for key, members in alike.items():
-        models = len({(result.model.id, result.model.revision) for result, _ in members})
+        figures = [energy_wh for _, energy_wh in members]
         # Counter and integrated power of one GPU err differently.
-        one_place = (
-            len({(frozenset(r.protocol.metered_gpus), r.score.method) for r, _ in members}) == 1
-        )
-        figures = [energy for _, energy in members]
-        cohorts[key] = _Cohort(
-            models,
-            _Range(
-                "cohort",
-                f"cohort of {len(members)}",
-                min(figures),
-                max(figures),
-                _REPEATABILITY_ONLY if one_place else error,
-                len(members),
-            ),
+        places = {(frozenset(r.protocol.metered_gpus), r.score.method) for r, _ in members}
+        cohorts[key] = _Range(
+            "cohort",
+            f"cohort of {len(members)}",
+            min(figures),
+            max(figures),
+            _REPEATABILITY_ONLY if len(places) == 1 else error,
+            len(members),
+            len({(result.model.id, result.model.revision) for result, _ in members}),
         )
     return cohorts
 
 
-def _rate_in_cohort(
-    result: Result,
-    cohorts: dict[tuple[object, ...] | None, _Cohort],
-    departures: tuple[Departure, ...],
+def _rating(
+    result: Result, scale: _Range | tuple[NoStars, str], departures: tuple[Departure, ...]
 ) -> Rating:
-    code, reason = _unratable(result)
-    if code is not None:
-        return _without_stars(result, code, reason, departures)
     headline = headline_of(result)
-    if headline is None:
-        return _without_stars(result, "no_energy", "no energy was measured", departures)
-    cohort = cohorts[cohort_key(result)]
-    if cohort.models < 2:
-        reason = "stars are relative: at least two comparable models are needed"
-        return _without_stars(result, "too_few_models", reason, departures)
-    if cohort.range.low_wh == cohort.range.high_wh:
-        reason = "stars are relative: all comparable results have the same energy"
-        return _without_stars(result, "no_spread", reason, departures)
-    return _with_stars(headline, cohort.range, departures)
-
-
-def _with_stars(headline: Headline, scale: _Range, departures: tuple[Departure, ...]) -> Rating:
+    if not isinstance(scale, _Range):
+        code, reason = scale
+        return Rating(
+            headline, departures, no_stars=code, reason=reason, probability_reason="no stars"
+        )
+    assert headline is not None
     energy_wh, runs = headline.energy_wh, headline.runs
     low, high = scale.low_wh, scale.high_wh
     probabilities = uncertainty_wh = None
@@ -358,18 +343,6 @@ def _with_stars(headline: Headline, scale: _Range, departures: tuple[Departure, 
         probabilities=probabilities,
         uncertainty_wh=uncertainty_wh,
         probability_reason=reason,
-    )
-
-
-def _without_stars(
-    result: Result, code: NoStars, reason: str, departures: tuple[Departure, ...] = ()
-) -> Rating:
-    return Rating(
-        headline_of(result),
-        departures,
-        no_stars=code,
-        reason=reason,
-        probability_reason="no stars",
     )
 
 

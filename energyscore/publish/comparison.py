@@ -15,10 +15,15 @@ def to_markdown(comparison: Comparison) -> bytes:
     """Energy before and after, in Wh per 1,000 queries."""
     text = "## Energy compared\n\nWh per 1,000 queries; ratio is after / before.\n\n" + _HEAD
     text += "".join(_row(pair, row) for pair in comparison.pairs for row in pair.rows)
+    notes = "".join(f"\n- {markdown_text(note)}" for note in notes_of(comparison))
+    return f"{text}{notes}\n".encode()
+
+
+def notes_of(comparison: Comparison) -> list[str]:
+    """What must be known to read the whole comparison, in lines for people."""
     notes = [note for pair in comparison.pairs for note in notes_on(pair)]
     notes += [f"only before: {name}" for name in comparison.only_before]
-    notes += [f"only after: {name}" for name in comparison.only_after]
-    return (text + "".join(f"\n- {markdown_text(note)}" for note in notes) + "\n").encode()
+    return notes + [f"only after: {name}" for name in comparison.only_after]
 
 
 def notes_on(pair: Pair) -> list[str]:

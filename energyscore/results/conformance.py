@@ -1,7 +1,8 @@
-"""In which points a result holds the official protocol, and in which it departs from it."""
+"""The points of the official protocol: which of them a result holds, and where it departs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import TaskSpec
@@ -26,6 +27,10 @@ class Departure:
         return f"{self.name}: {self.actual} {how} {self.required}"
 
 
+_Point: TypeAlias = tuple[str, str, str, bool]
+"""Name, required, actual, and whether it holds."""
+
+
 def check_conformance(
     task: TaskSpec,
     facts: ModelFacts,
@@ -35,84 +40,79 @@ def check_conformance(
     environment: EnvironmentPart,
     runs: Sequence[Run],
 ) -> list[Check]:
-    """Each point of the official protocol: official is what holds them all."""
-    gpus = [gpu.name for gpu in environment.gpus] if protocol.metered_gpus else []
-    on_gpu = protocol.device == "cuda" and protocol.gpus_chosen_by == "model"
-    official_gpu = bool(gpus) and all(is_gpu(name, OFFICIAL_GPU) for name in gpus)
-    max_gpus = max_gpus_of(task, model_class)
-    precision = facts.quantization or facts.dtype
-    shortest_s = min(run.duration_s for run in runs)
-    methods = {run.methods.get(f"gpu:{uuid}") for run in runs for uuid in protocol.metered_gpus}
-    dataset_revision = (workload.revision or "")[:12]
-    generation = workload.generation or {}
-    shared = sum(any(one.code == "contention" for one in run.notices) for run in runs)
+    """Each point of the official protocol: a result that holds them all is official."""
     points = [
-        ("hardware", OFFICIAL_GPU, ", ".join(gpus) or environment.cpu or "no GPU", official_gpu),
-        ("device", "model on the metered GPUs", protocol.device, on_gpu),
-        (
-            "gpus",
-            ("1" if max_gpus == 1 else f"1 to {max_gpus}") if max_gpus else "1 or more",
-            str(len(gpus)),
-            bool(gpus) and (max_gpus is None or len(gpus) <= max_gpus),
-        ),
-        (
-            "exclusive use",
-            "no other process on the GPUs",
-            f"others in {shared} of {len(runs)} runs" if shared else "none was seen",
-            not shared,
-        ),
-        (
-            "dataset",
-            task.dataset.id,
-            f"{workload.dataset} {dataset_revision}".strip(),
-            workload.official,
-        ),
-        ("queries", str(task.queries), str(workload.queries), workload.queries == task.queries),
-        (
-            "batch size",
-            str(task.batch_size),
-            str(workload.batch_size),
-            workload.batch_size == task.batch_size,
-        ),
-        ("repeats", f"{task.repeats} or more", str(len(runs)), len(runs) >= task.repeats),
-        (
-            "precision",
-            " or ".join(task.precision),
-            precision,
-            facts.quantization is not None or facts.dtype in task.precision,
-        ),
-        ("weights", "pretrained", facts.weights, facts.weights == "pretrained"),
-        (
-            "window",
-            f"{MIN_WINDOW_S:.0f} s a run",
-            f"{shortest_s:.1f} s",
-            shortest_s >= MIN_WINDOW_S,
-        ),
-        ("warm-up", "until steady, or two minutes", _warmup(protocol), not protocol.quick),
-        (
-            "GPU energy",
-            "counter",
-            " and ".join(sorted(str(method) for method in methods)) or "no GPU was metered",
-            methods == {"counter"},
-        ),
+        *_hardware(task, model_class, protocol, environment, runs),
+        *_work(task, facts, workload, runs),
+        *_measuring(protocol, runs),
+        *_generation(task, workload, runs),
     ]
+    return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in points]
+
+
+def _hardware(
+    task: TaskSpec,
+    model_class: str | None,
+    protocol: ProtocolPart,
+    environment: EnvironmentPart,
+    runs: Sequence[Run],
+) -> Iterator[_Point]:
+    gpus = [gpu.name for gpu in environment.gpus] if protocol.metered_gpus else []
+    official = bool(gpus) and all(is_gpu(name, OFFICIAL_GPU) for name in gpus)
+    yield "hardware", OFFICIAL_GPU, ", ".join(gpus) or environment.cpu or "no GPU", official
+    on_gpu = protocol.device == "cuda" and protocol.gpus_chosen_by == "model"
+    yield "device", "model on the metered GPUs", protocol.device, on_gpu
+    most = max_gpus_of(task, model_class)
+    allowed = ("1" if most == 1 else f"1 to {most}") if most else "1 or more"
+    yield "gpus", allowed, str(len(gpus)), bool(gpus) and (most is None or len(gpus) <= most)
+    shared = sum(any(one.code == "contention" for one in run.notices) for run in runs)
+    seen = f"others in {shared} of {len(runs)} runs" if shared else "none was seen"
+    yield "exclusive use", "no other process on the GPUs", seen, not shared
+
+
+def _work(
+    task: TaskSpec, facts: ModelFacts, workload: WorkloadPart, runs: Sequence[Run]
+) -> Iterator[_Point]:
+    dataset = f"{workload.dataset} {(workload.revision or '')[:12]}".strip()
+    yield "dataset", task.dataset.id, dataset, workload.official
+    for name, required, actual in (
+        ("queries", task.queries, workload.queries),
+        ("batch size", task.batch_size, workload.batch_size),
+    ):
+        yield name, str(required), str(actual), actual == required
+    yield "repeats", f"{task.repeats} or more", str(len(runs)), len(runs) >= task.repeats
+    precise = facts.quantization is not None or facts.dtype in task.precision
+    yield "precision", " or ".join(task.precision), facts.quantization or facts.dtype, precise
+    yield "weights", "pretrained", facts.weights, facts.weights == "pretrained"
+
+
+def _measuring(protocol: ProtocolPart, runs: Sequence[Run]) -> Iterator[_Point]:
+    shortest_s = min(run.duration_s for run in runs)
+    long_enough = shortest_s >= MIN_WINDOW_S
+    yield "window", f"{MIN_WINDOW_S:.0f} s a run", f"{shortest_s:.1f} s", long_enough
+    yield "warm-up", "until steady, or two minutes", _warmup(protocol), not protocol.quick
+    methods = {run.methods.get(f"gpu:{uuid}") for run in runs for uuid in protocol.metered_gpus}
+    metered = " and ".join(sorted(str(method) for method in methods)) or "no GPU was metered"
+    yield "GPU energy", "counter", metered, methods == {"counter"}
+
+
+def _generation(task: TaskSpec, workload: WorkloadPart, runs: Sequence[Run]) -> Iterator[_Point]:
+    generation = workload.generation or {}
     # Of a task that some models do in one forward pass, only the others generate.
     in_one_pass = "forward" in task.phases and workload.generation is None
     if task.generation is not None and not in_one_pass:
         wanted = task.generation.recorded()
         # Models are compared in each of their modes: none is more official than another.
-        same = generation == wanted | {
-            name: mode for name, mode in generation.items() if name == "reasoning"
-        } and not output_lengths(runs, workload)
+        mode = {name: one for name, one in generation.items() if name == "reasoning"}
+        same = generation == wanted | mode and not output_lengths(runs, workload)
         made = sum(run.output_tokens for run in runs) / sum(run.queries for run in runs)
         actual = f"{made:.1f} tokens on average"
         if generation.get("max_new_tokens") != wanted["max_new_tokens"]:
             actual = f"at most {generation.get('max_new_tokens')} tokens, {actual}"
-        points.append(("generation", _lengths(wanted), actual, same))
+        yield "generation", _lengths(wanted), actual, same
     if task.diffusion is not None:
         steps = task.diffusion.model_dump()
-        points.append(("generation", _steps(steps), _steps(generation), generation == steps))
-    return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in points]
+        yield "generation", _steps(steps), _steps(generation), generation == steps
 
 
 def max_gpus_of(task: TaskSpec, model_class: str | None) -> int | None:

@@ -197,11 +197,15 @@ def result_to_json(result: Result) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of result files."""
-    schema = Result.model_json_schema(mode="serialization")
+    return schema_of(Result, f"energyscore-result-{SCHEMA_VERSION}")
+
+
+def schema_of(model: type[Part], name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what a model writes."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"energyscore-result-{SCHEMA_VERSION}",
-        **schema,
+        "$id": name,
+        **model.model_json_schema(mode="serialization"),
     }
 
 
