@@ -13,23 +13,15 @@ from energyscore.results.result import Result
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Why something may not stand in a table.
-
-    Attributes:
-        reason: in words; with departures, what it is not comparable to.
-        departures: the points in which it departs from that.
-    """
+    """Why something may not stand in a table; with departures, what it is not comparable to."""
 
     reason: str
     departures: tuple[Departure, ...] = ()
 
     def __str__(self) -> str:
         """The whole reason for people."""
-        return self.said(self.departures)
-
-    def said(self, points: Sequence[object]) -> str:
-        """The reason with the departures put in these words."""
-        return f"{self.reason}: {'; '.join(map(str, points))}" if points else self.reason
+        points = "; ".join(map(str, self.departures))
+        return f"{self.reason}: {points}" if points else self.reason
 
 
 def why_left_out(
@@ -48,31 +40,18 @@ def why_left_out(
         official_protocol: whether it must be comparable to official rows; without it, and
             without a scale, to the main cohort among the results.
     """
-    reasons = [_why_no_figure(result) for result in results]
-    main: list[Result] = []
-    if scale is None and not official_protocol:
-        main = _main_cohort([r for r, why in zip(results, reasons, strict=True) if why is None])
-    return [
-        why or _not_comparable(result, reference, scale, main, official_protocol=official_protocol)
-        for result, why in zip(results, reasons, strict=True)
-    ]
-
-
-def _not_comparable(
-    result: Result,
-    reference: Scale,
-    scale: Scale | None,
-    cohort: Sequence[Result],
-    *,
-    official_protocol: bool,
-) -> LeftOut | None:
-    if scale is None and not official_protocol:
-        name, points = f"the {len(cohort)} results of the table", _cohort_departures(result, cohort)
-    else:
-        name, points = "official rows", official_departures(result, reference)
-        if scale is not None and (not official_protocol or not points):
-            name, points = scale.name, departures_from(result, scale)
-    return LeftOut(f"not comparable to {name}", points) if points else None
+    found = [_why_no_figure(result) for result in results]
+    main = _main_cohort([one for one, why in zip(results, found, strict=True) if why is None])
+    for place, result in enumerate(results):
+        if scale is None and not official_protocol:
+            name, points = f"the {len(main)} results of the table", _cohort_departures(result, main)
+        else:
+            name, points = "official rows", official_departures(result, reference)
+            if scale is not None and (not official_protocol or not points):
+                name, points = scale.name, departures_from(result, scale)
+        if points and found[place] is None:
+            found[place] = LeftOut(f"not comparable to {name}", points)
+    return found
 
 
 def official_departures(result: Result, reference: Scale) -> tuple[Departure, ...]:
@@ -129,36 +108,27 @@ def _main_cohort(results: Sequence[Result]) -> list[Result]:
 
 
 def _cohort_departures(result: Result, cohort: Sequence[Result]) -> tuple[Departure, ...]:
-    own, theirs = cohort_of(result), cohort_of(cohort[0])
+    own, theirs = cohort_of(result), cohort_of(cohort[0]) if cohort else None
     if own is None or theirs is None:
         return ()
-    names = [name for name, condition in own.items() if condition != theirs[name]]
     mine, of_table = _shown(result), _shown(cohort[0])
     return tuple(
         Departure(name, mine.get(name, "another"), of_table.get(name, "that of the table"))
-        for name in names
+        for name, condition in own.items()
+        if condition != theirs[name]
     )
 
 
 def _shown(result: Result) -> dict[str, str]:
     """The conditions of a cohort that can be shown in a few words."""
+    headline = headline_of(result)
+    on_gpu = headline is not None and headline.basis == "gpu"
+    limits_w = sorted({gpu.power_limit_w for gpu in result.environment.gpus if gpu.power_limit_w})
+    limit = f" limited to {' and '.join(f'{w:g} W' for w in limits_w)}" if limits_w else ""
     return {
         "precision": result.model.dtype,
         "batch size": str(result.workload.batch_size),
         "device": result.protocol.device,
-        "hardware": _hardware(result),
-        "meter": _metered(result),
+        "hardware": result.hardware + limit,
+        "meter": "GPU" if on_gpu or headline is None else f"system, {headline.method}",
     }
-
-
-def _hardware(result: Result) -> str:
-    limits_w = {gpu.power_limit_w for gpu in result.environment.gpus if gpu.power_limit_w}
-    limit = f" limited to {' and '.join(f'{w:g} W' for w in sorted(limits_w))}" if limits_w else ""
-    return result.hardware + limit
-
-
-def _metered(result: Result) -> str:
-    headline = headline_of(result)
-    if headline is None:
-        return "nothing"
-    return "GPU" if headline.basis == "gpu" else f"system, {headline.method}"

@@ -11,7 +11,6 @@ import math
 import re
 import unicodedata
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from energyscore.base.errors import MeterError, UsageError
 from energyscore.base.units import WH_PER_KWH, format_number
@@ -28,15 +27,10 @@ _CHEAP = 0.01  # below it, the cost of 1,000 queries is also told for a million
 
 @dataclass(frozen=True)
 class Site:
-    """Where the energy would be drawn; None where something was not given.
+    """Where the energy would be drawn: grid, building and price; None where none was given.
 
-    Attributes:
-        country: ISO 3166 alpha-3 code of the grid; None leaves out CO2.
-        grid_g_per_kwh: grams of CO2 equivalent per kWh of it.
-        grid_source: the table and year of that.
-        pue: power usage effectiveness of the building, at least 1.
-        price_per_kwh: None leaves out cost.
-        currency: of the price; None where only the number was given.
+    Without a country there is no CO2, without a price no cost. `pue` is the power usage
+    effectiveness of the building.
     """
 
     country: str | None = None
@@ -46,21 +40,21 @@ class Site:
     price_per_kwh: float | None = None
     currency: str | None = None
 
-    def co2_g(self, energy_wh: Any) -> Any:
-        """Grams of CO2 of an energy in Wh, or of an array of them; None without a grid."""
-        return self._drawn(energy_wh, self.grid_g_per_kwh)
-
-    def cost(self, energy_wh: Any) -> Any:
-        """Cost of an energy in Wh, or of an array of them; None without a price."""
-        return self._drawn(energy_wh, self.price_per_kwh)
-
     def on(self, grid: Grid) -> "Site":
         """The same place on this grid."""
         return replace(
             self, country=grid.country, grid_g_per_kwh=grid.g_per_kwh, grid_source=grid.source
         )
 
-    def _drawn(self, energy_wh: Any, per_kwh: float | None) -> Any:
+    def co2_g(self, energy_wh: float | None) -> float | None:
+        """Grams of CO2 of an energy in Wh; None without a grid or an energy."""
+        return self._drawn(energy_wh, self.grid_g_per_kwh)
+
+    def cost(self, energy_wh: float | None) -> float | None:
+        """Cost of an energy in Wh; None without a price or an energy."""
+        return self._drawn(energy_wh, self.price_per_kwh)
+
+    def _drawn(self, energy_wh: float | None, per_kwh: float | None) -> float | None:
         if energy_wh is None or per_kwh is None:
             return None
         return energy_wh / WH_PER_KWH * self.pue * per_kwh
@@ -68,11 +62,7 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint(Site):
-    """Operational CO2 and cost of 1,000 queries of one result, and the site they stand on.
-
-    A figure is None where the energy, the grid or the price is not known; `reason` says which
-    energy or grid, and why.
-    """
+    """CO2 and cost of 1,000 queries of one result at a site; `reason` says what is not known."""
 
     gpu_co2_g_per_1k_queries: float | None
     system_co2_g_per_1k_queries: float | None
@@ -82,12 +72,7 @@ class Footprint(Site):
 
 
 def make_site(grid: Grid | None, pue: float | None = None, price: str | None = None) -> Site | None:
-    """The site that the options describe; None when they describe none.
-
-    Args:
-        grid: of `--country`.
-        pue: of `--pue`.
-        price: of `--price`: a number, with or without a currency after it.
+    """The site of `--country`, `--pue` and `--price`; None when none was given.
 
     Raises:
         UsageError: when one of them makes no sense.
@@ -97,15 +82,15 @@ def make_site(grid: Grid | None, pue: float | None = None, price: str | None = N
             f"--pue {pue:g}: a building takes at least the energy of its machines.",
             f"Give a number from 1 to {MOST_PUE:g}, such as 1.2.",
         )
-    if pue is not None and grid is None and price is None:
+    if grid is None and price is None:
+        if pue is None:
+            return None
         raise UsageError(
             "--pue changes CO2 and cost only, and neither was asked for.",
             "Add --country or --price.",
         )
-    if grid is None and price is None:
-        return None
     per_kwh, currency = (None, None) if price is None else _price(price)
-    site = Site(pue=1.0 if pue is None else pue, price_per_kwh=per_kwh, currency=currency)
+    site = Site(pue=pue or 1.0, price_per_kwh=per_kwh, currency=currency)
     return site if grid is None else site.on(grid)
 
 
@@ -115,13 +100,14 @@ def footprint_of(result: Result, site: Site | None = None) -> Footprint | None:
     Without a grid of the site's, it is that of the country that the result was measured for: with
     the intensity that an old result recorded, else with today's.
     """
-    missing: list[str] = []
+    grid, why = None, ""
     if site is None or site.country is None:
-        grid = _recorded_grid(result.emissions, missing)
-        if site is None and grid is None and not missing:
+        grid, why = _recorded_grid(result.emissions)
+        if site is None and grid is None and not why:
             return None
         site = site or Site()
-        site = site if grid is None else site.on(grid)
+    site = site.on(grid) if grid else site
+    missing = [why] if why else []
     score = result.score
     gpu_wh, system_wh = score.gpu_wh_per_1k_queries, score.system_wh_per_1k_queries
     if gpu_wh is None:
@@ -138,17 +124,16 @@ def footprint_of(result: Result, site: Site | None = None) -> Footprint | None:
     )
 
 
-def _recorded_grid(recorded: Emissions, missing: list[str]) -> Grid | None:
-    """The grid of the country in a result; None without a country, or where the table lacks it."""
+def _recorded_grid(recorded: Emissions) -> tuple[Grid | None, str]:
+    """The grid of the country in a result, or why it is not known."""
     if recorded.country is None:
-        return None
+        return None, ""
     if recorded.intensity_g_per_kwh is not None:
-        return Grid(recorded.country, recorded.intensity_g_per_kwh, recorded.source or "")
+        return Grid(recorded.country, recorded.intensity_g_per_kwh, recorded.source or ""), ""
     try:
-        return find_grid(recorded.country)
+        return find_grid(recorded.country), ""
     except (UsageError, MeterError) as error:
-        missing.append(f"CO2: {error.message}")
-        return None
+        return None, f"CO2: {error.message}"
 
 
 def format_co2(co2_g: float) -> str:

@@ -9,7 +9,7 @@ them, so an official file alone keeps every one of its published stars.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from energyscore.base.text import one_line
@@ -29,6 +29,9 @@ from energyscore.protocol.scales import Scale
 from energyscore.results.names import tell_apart
 from energyscore.results.result import Result
 
+_Key: TypeAlias = tuple[str, str, str]
+"""Task, size class and mode of reasoning; empty where there is none."""
+
 Status: TypeAlias = Literal["ranked", "unrated", "duplicate", "left_out"]
 
 
@@ -36,21 +39,9 @@ Status: TypeAlias = Literal["ranked", "unrated", "duplicate", "left_out"]
 class BoardRow:
     """One model in a table, or a row that was set aside; None where something is not known.
 
-    The fields down to `reason` are those of the JSON and CSV, in their order.
-
-    Attributes:
-        status: what became of the row.
-        basis: what was metered.
-        official: whether it was measured as official rows are.
-        cautions: messages of the result.
-        source: where it is from.
-        file: the file's path as it was given.
-        line: the line in an official file.
-        reason: why it is not ranked; empty where it is.
-        kwh_per_1k_queries: as in the official file.
-        reference_stars: of an official result by the bands of the reference.
-        left_out: why it may not stand in the table.
-        replaced_by: the row of the same model that stands there instead.
+    The fields down to `reason` are those of the JSON and CSV, in their order; `reason` says why a
+    row is not ranked. `reference_stars` are those of an official result by the bands of the
+    reference, and `replaced_by` is the row of the same model that stands in the table instead.
     """
 
     model: str
@@ -84,18 +75,10 @@ class BoardRow:
 
 @dataclass(frozen=True)
 class BoardTable:
-    """One task, size class and mode of reasoning.
+    """One task, size class and mode of reasoning; None where the task, or a file, has none.
 
-    Attributes:
-        task: the task.
-        model_class: size class; None where the task has none.
-        reasoning: mode of reasoning; None where the task has none, or a file does not say.
-        relative_to: what the stars are relative to: a scale's name, or `cohort of N`.
-        kind: which of the two.
-        low_wh: the least energy of it, in Wh per 1,000 queries; None without a range.
-        high_wh: the greatest.
-        rows: in the order of the sources, with those that were set aside.
-        reference: the name of the reference that `reference_stars` stand on.
+    Stars are `relative_to` a scale by its name, or a `cohort of N`, from `low_wh` to `high_wh`.
+    `rows` come in the order of the sources, with those that were set aside.
     """
 
     task: str
@@ -126,25 +109,6 @@ class Leaderboard:
     site: Site | None = None
 
 
-@dataclass
-class _Sources:
-    """What one table is made of, each with its file."""
-
-    official: list[tuple[str, PublishedRow]] = field(default_factory=list)
-    results: list[tuple[str, Result]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Builder:
-    """How tables are made; the fields are the arguments of `build`."""
-
-    reference: Scale
-    scale: Scale | None
-    every: bool
-    official_only: bool
-    site: Site
-
-
 def build(
     results: Iterable[tuple[str, Result]],
     published: Iterable[Published],
@@ -166,29 +130,108 @@ def build(
         official_only: leave out what was not measured as official rows are.
         site: where the energy would be drawn.
     """
-    sources: dict[tuple[str, str, str], _Sources] = {}
-    for table in published:
-        for row in table.rows:
-            key = (table.task, row.model_class, "")
-            sources.setdefault(key, _Sources()).official.append((table.file, row))
-    for file, result in results:
-        key = (result.task.id, result.model.model_class or "", result.mode or "")
-        sources.setdefault(key, _Sources()).results.append((file, result))
-    how = _Builder(reference, scale, every, official_only, site or Site())
-    return Leaderboard([_table(key, sources[key], how) for key in sorted(sources)], site)
-
-
-def _table(key: tuple[str, str, str], sources: _Sources, how: _Builder) -> BoardTable:
-    task, size, mode = key[0], key[1] or None, key[2] or None
+    how = _Rules(reference, scale, every, official_only, site or Site())
+    official: dict[_Key, list[BoardRow]] = {}
+    for file in published:
+        for row in file.rows:
+            key = (file.task, row.model_class, "")
+            official.setdefault(key, []).append(_official_row(file, row, how))
+    ours: dict[_Key, list[tuple[str, Result]]] = {}
     # In this order a later row of a model replaces an earlier one: results replace official rows.
-    sources.results.sort(key=lambda entry: entry[1].created_at)
-    rows = [*_official_rows(sources, how, task, size), *_result_rows(sources, how)]
+    for path, result in sorted(results, key=lambda entry: entry[1].created_at):
+        key = (result.task.id, result.model.model_class or "", result.mode or "")
+        ours.setdefault(key, []).append((path, result))
+    tables = []
+    for key in sorted({*official, *ours}):
+        rows = official.get(key, [])
+        by_protocol = official_only or (scale is None and bool(rows))
+        rows += _result_rows(ours.get(key, []), how, official_protocol=by_protocol)
+        tables.append(_table(key, rows, how))
+    return Leaderboard(tables, site)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """How tables are made; the fields are the arguments of `build`."""
+
+    reference: Scale
+    scale: Scale | None
+    every: bool
+    official_only: bool
+    site: Site
+
+
+def _official_row(file: Published, row: PublishedRow, how: _Rules) -> BoardRow:
+    left_out = None
+    if how.scale is not None:
+        size = row.model_class or None
+        left_out = why_official_left_out(how.reference, how.scale, file.task, size)
+    return BoardRow(
+        model=row.model,
+        status="left_out" if left_out else "ranked",
+        published_stars=row.stars,
+        wh_per_1k_queries=row.energy_wh,
+        basis="gpu",
+        estimated=False,
+        hardware=how.reference.gpu,
+        official=True,
+        co2_g_per_1k_queries=how.site.co2_g(row.energy_wh),
+        cost_per_1k_queries=how.site.cost(row.energy_wh),
+        source="official",
+        file=file.file,
+        line=row.line,
+        reason=str(left_out or ""),
+        kwh_per_1k_queries=row.energy_kwh,
+        left_out=left_out,
+    )
+
+
+def _result_rows(
+    entries: Sequence[tuple[str, Result]], how: _Rules, *, official_protocol: bool
+) -> Iterator[BoardRow]:
+    results = [result for _, result in entries]
+    reasons = why_left_out(results, how.reference, how.scale, official_protocol=official_protocol)
+    names = _names(results, every=how.every)
+    for (file, result), left_out, name in zip(entries, reasons, names, strict=True):
+        headline = headline_of(result)
+        energy_wh = headline.energy_wh if headline else None
+        on_gpu = headline is not None and headline.basis == "gpu"
+        official = on_gpu and not official_departures(result, how.reference)
+        low, high = (headline.ci95 if headline else None) or (None, None)
+        yield BoardRow(
+            model=name,
+            revision=result.model.revision,
+            status="left_out" if left_out else "ranked",
+            wh_per_1k_queries=energy_wh,
+            ci95_low=low,
+            ci95_high=high,
+            basis=headline.basis if headline else None,
+            estimated=headline.estimated if headline else None,
+            method=headline.method if headline else None,
+            runs=result.score.runs,
+            hardware=result.hardware,
+            date=result.created_at,
+            official=official,
+            co2_g_per_1k_queries=how.site.co2_g(energy_wh),
+            cost_per_1k_queries=how.site.cost(energy_wh),
+            cautions=tuple(caution.message for caution in result.cautions),
+            source="result",
+            file=file,
+            reason=str(left_out or ""),
+            kwh_per_1k_queries=energy_wh / WH_PER_KWH if energy_wh else None,
+            reference_stars=_stars_alone(result, energy_wh, how.reference) if official else None,
+            left_out=left_out,
+        )
+
+
+def _table(key: _Key, rows: Sequence[BoardRow], how: _Rules) -> BoardTable:
+    task, size, mode = key[0], key[1] or None, key[2] or None
     if not how.every:
         rows = _without_duplicates(rows)
-    band = how.scale.band(task, size) if how.scale else None
     ranked = [row for row in rows if row.status == "ranked"]
     figures = [row.wh_per_1k_queries for row in ranked if row.wh_per_1k_queries is not None]
     low, high = (min(figures), max(figures)) if figures else (None, None)
+    band = how.scale.band(task, size) if how.scale else None
     if band is not None:
         low, high = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
     why = _why_no_stars(ranked, same=low == high) if band is None else ""
@@ -223,71 +266,6 @@ def _rated(row: BoardRow, low: float | None, high: float | None, why: str) -> Bo
     return replace(row, stars=stars_for(energy_wh, low, high))
 
 
-def _official_rows(
-    sources: _Sources, how: _Builder, task: str, size: str | None
-) -> Iterator[BoardRow]:
-    left_out = None
-    if how.scale is not None:
-        left_out = why_official_left_out(how.reference, how.scale, task, size)
-    for file, row in sources.official:
-        yield BoardRow(
-            model=row.model,
-            status="left_out" if left_out else "ranked",
-            published_stars=row.stars,
-            wh_per_1k_queries=row.energy_wh,
-            basis="gpu",
-            estimated=False,
-            hardware=how.reference.gpu,
-            official=True,
-            co2_g_per_1k_queries=how.site.co2_g(row.energy_wh),
-            cost_per_1k_queries=how.site.cost(row.energy_wh),
-            source="official",
-            file=file,
-            line=row.line,
-            reason=str(left_out or ""),
-            kwh_per_1k_queries=row.energy_kwh,
-            left_out=left_out,
-        )
-
-
-def _result_rows(sources: _Sources, how: _Builder) -> Iterator[BoardRow]:
-    results = [result for _, result in sources.results]
-    by_protocol = how.official_only or (how.scale is None and bool(sources.official))
-    reasons = why_left_out(results, how.reference, how.scale, official_protocol=by_protocol)
-    names = _names(results, every=how.every)
-    for (file, result), left_out, name in zip(sources.results, reasons, names, strict=True):
-        headline = headline_of(result)
-        energy_wh = headline.energy_wh if headline else None
-        low, high = (headline.ci95 if headline else None) or (None, None)
-        official = bool(
-            headline and headline.basis == "gpu" and not official_departures(result, how.reference)
-        )
-        yield BoardRow(
-            model=name,
-            revision=result.model.revision,
-            status="left_out" if left_out else "ranked",
-            wh_per_1k_queries=energy_wh,
-            ci95_low=low,
-            ci95_high=high,
-            basis=headline.basis if headline else None,
-            estimated=headline.estimated if headline else None,
-            method=headline.method if headline else None,
-            runs=result.score.runs,
-            hardware=result.hardware,
-            date=result.created_at,
-            official=official,
-            co2_g_per_1k_queries=how.site.co2_g(energy_wh),
-            cost_per_1k_queries=how.site.cost(energy_wh),
-            cautions=tuple(caution.message for caution in result.cautions),
-            source="result",
-            file=file,
-            reason=str(left_out or ""),
-            kwh_per_1k_queries=energy_wh / WH_PER_KWH if energy_wh else None,
-            reference_stars=_stars_alone(result, energy_wh, how.reference) if official else None,
-            left_out=left_out,
-        )
-
-
 def _stars_alone(result: Result, energy_wh: float | None, reference: Scale) -> int | None:
     """The stars of an official result by the bands of the reference."""
     band = reference.band(result.task.scale_task, result.model.model_class)
@@ -315,22 +293,16 @@ def _without_duplicates(rows: Sequence[BoardRow]) -> list[BoardRow]:
 
     With a row of an official file all rows of the model in that file stay.
     """
-    kept = {row.model: row for row in rows if row.status == "ranked"}
-    return [
-        row
-        if row.status != "ranked" or _stay_together(row, kept[row.model])
-        else replace(
-            row,
-            status="duplicate",
-            reason=_why_replaced(row, kept[row.model]),
-            replaced_by=kept[row.model],
-        )
-        for row in rows
-    ]
-
-
-def _stay_together(row: BoardRow, kept: BoardRow) -> bool:
-    return row is kept or (row.source == kept.source == "official" and row.file == kept.file)
+    last = {row.model: row for row in rows if row.status == "ranked"}
+    found = []
+    for row in rows:
+        kept = last.get(row.model, row)
+        together = kept.source == row.source == "official" and kept.file == row.file
+        if row.status == "ranked" and row is not kept and not together:
+            reason = _why_replaced(row, kept)
+            row = replace(row, status="duplicate", reason=reason, replaced_by=kept)
+        found.append(row)
+    return found
 
 
 def _why_replaced(row: BoardRow, kept: BoardRow) -> str:

@@ -3,7 +3,7 @@
 import math
 import re
 import statistics
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +27,9 @@ _FACTOR = 100  # further off than any model is; Wh taken for kWh are 1,000 times
 
 @dataclass(frozen=True)
 class Sources:
-    """What was found.
+    """What was found: results, official leaderboards, and the files of the latter, resolved.
 
-    Attributes:
-        results: results with their files.
-        published: official leaderboards.
-        files: the files of the latter, resolved.
-        notes: what was passed over and why, and what is doubtful, in lines for people.
+    `notes` say what is not read and why, and what is doubtful, in lines for people.
     """
 
     results: Sequence[tuple[Path, Result]]
@@ -52,37 +48,34 @@ def find_sources(
     """Read results (JSON) and official leaderboards (CSV) from files and folders.
 
     Args:
-        paths: files, and folders that are searched all the way down. A CSV that lies in a folder
-            and is no official leaderboard, or was written by an earlier call, is passed over; one
-            that is named is read.
+        paths: files and folders. A CSV in a folder is left out where it is no official leaderboard
+            or an earlier call wrote it; one that is named is read.
         task: the only task that is taken, and that of the CSVs whose names are none; None takes
             all, and a CSV's task from its name.
         reference: the tasks of its bands may be named, beside the bundled ones.
         leave_out: a folder whose CSVs are not read: where the leaderboard is written to.
-        skip: is told of a result in a folder that cannot be read and is left out; None: an error.
+        skip: as `load_results` has it.
 
     Raises:
-        ResultError: when a path does not exist, a folder holds neither, a file is wrong, or
-            nothing is left.
+        ResultError: when a path does not exist, holds neither, or is wrong, or nothing is left.
     """
     known = _known_classes(reference)
     wanted = None if task is None else task_name(task)
-    aside = _PassedOver()
+    aside: dict[str, dict[Path, str]] = {}  # what is not read, by the reason
     skip = skip and _once(skip)
     results: list[Path] = []
     tables: dict[Path, Path] = {}
     for path in paths:
         if is_dir(path):
-            found = result_files(path, skip)
-            csvs = list(_csvs_in(path, known, wanted, leave_out, aside, skip))
-            if not found and not csvs:
-                said = " ".join(aside.notes())
+            inside = _tables_in(path, known, wanted, leave_out, aside, skip)
+            if not inside and not result_files(path, skip):
+                notes = " ".join(_not_read(aside))
                 raise ResultError(
-                    f"The folder {path} holds neither results nor official leaderboards. {said}",
+                    f"The folder {path} holds neither results nor official leaderboards. {notes}",
                     "`energyscore run` writes results; an official leaderboard is one CSV a task.",
                 )
-            results += [path] if found else []
-            tables |= {real_path(file): file for file in csvs}
+            tables |= inside
+            results.append(path)
         elif not is_file(path):
             raise ResultError(
                 f"{path} does not exist.", "Name a result, an official CSV, or a folder of them."
@@ -91,23 +84,19 @@ def find_sources(
             tables[real_path(path)] = path
         else:
             results.append(path)
-    loaded = load_results(results, skip)
+    loaded = load_results(results, skip, may_be_empty=True)
     if task is not None and wanted not in {*known, *(result.task.id for _, result in loaded)}:
         raise ResultError(f"--task: unknown task {task!r}.", did_you_mean(str(wanted), known))
-    of_task = {file: task_of(file, known, wanted) for file in tables.values()}
-    everything = bool(loaded or tables)
-    published = [
-        read_published(file, name, known.get(name, ()))
-        for file, name in of_task.items()
-        if wanted in (None, name)
-    ]
-    loaded = [(file, result) for file, result in loaded if wanted in (None, result.task.id)]
-    if not everything:
+    if not loaded and not tables:
         raise ResultError("None of the results can be read.", UNREADABLE)
+    of_task = {file: task_of(file, known, wanted) for file in tables.values()}
+    read = [file for file, name in of_task.items() if wanted in (None, name)]
+    published = [read_published(file, of_task[file], known.get(of_task[file], ())) for file in read]
+    loaded = [(file, result) for file, result in loaded if wanted in (None, result.task.id)]
     if not loaded and not published:
         raise ResultError(f"Nothing here is of the task {wanted}.", "Leave --task out.")
     doubts = (note for table in published for note in _doubts(table, reference))
-    return Sources(loaded, published, list(tables), [*aside.notes(tables), *doubts])
+    return Sources(loaded, published, list(tables), [*_not_read(aside, tables), *doubts])
 
 
 def task_of(path: Path, known: Collection[str], given: str | None = None) -> str:
@@ -132,50 +121,48 @@ def task_name(text: str) -> str:
     return re.sub(r"[\s-]+", "_", text.strip()).lower()
 
 
-class _PassedOver:
-    """The CSVs in folders that are not read, by the reason."""
-
-    def __init__(self) -> None:
-        self._files: dict[str, dict[Path, str]] = {}
-
-    def add(self, why: str, file: Path) -> None:
-        self._files.setdefault(why, {})[file.resolve()] = shown_path(file)
-
-    def notes(self, read: Collection[Path] = ()) -> list[str]:
-        """A line a reason; without what was read after all, as it was named too."""
-        lines = []
-        for why, found in self._files.items():
-            names = [name for place, name in found.items() if place not in read]
-            if not names:
-                continue
-            more = len(names) - _MOST_NAMES
-            listed = ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
-            lines.append(f"not read: {listed}: {why}.")
-        return lines
-
-
-def _csvs_in(
+def _tables_in(
     folder: Path,
     known: Collection[str],
     task: str | None,
     leave_out: Path | None,
-    aside: _PassedOver,
+    aside: dict[str, dict[Path, str]],
     skip: Skip | None,
-) -> Iterator[Path]:
-    """The official leaderboards in a folder, all the way down."""
+) -> dict[Path, Path]:
+    """The official leaderboards in a folder, all the way down; the other CSVs go `aside`."""
+    tables = {}
     for file in visible_files(folder, "*.csv", skip):
-        if leave_out is not None and leave_out in real_path(file).parents:
+        real = real_path(file)
+        if is_our_table(file) or (leave_out is not None and leave_out in real.parents):
             continue
-        if is_our_table(file):
-            continue
-        if not is_published(file):
-            aside.add("without the columns of an official leaderboard", file)
-        elif file.parent != folder and is_as_written(file, BOARD):
-            aside.add("`energyscore leaderboard` wrote it; to read it all the same, name it", file)
-        elif task is None and task_name(file.stem) not in known:
-            aside.add("the name is no task's; rename it, or name the task with --task", file)
+        if why := _why_not_read(file, folder, known, task):
+            aside.setdefault(why, {})[real] = shown_path(file)
         else:
-            yield file
+            tables[real] = file
+    return tables
+
+
+def _why_not_read(file: Path, folder: Path, known: Collection[str], task: str | None) -> str:
+    """Why a CSV in a folder is no source; empty where it is."""
+    if not is_published(file):
+        return "without the columns of an official leaderboard"
+    if file.parent != folder and is_as_written(file, BOARD):
+        return "`energyscore leaderboard` wrote it; to read it all the same, name it"
+    if task is None and task_name(file.stem) not in known:
+        return "the name is no task's; rename it, or name the task with --task"
+    return ""
+
+
+def _not_read(aside: Mapping[str, Mapping[Path, str]], read: Collection[Path] = ()) -> list[str]:
+    """A line a reason; without what was read after all, as it was named too."""
+    lines = []
+    for why, found in aside.items():
+        names = [name for place, name in found.items() if place not in read]
+        if names:
+            more = len(names) - _MOST_NAMES
+            listed = ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
+            lines.append(f"not read: {listed}: {why}.")
+    return lines
 
 
 def _once(skip: Skip) -> Skip:
@@ -211,14 +198,13 @@ def _doubts(table: Published, reference: Scale) -> Iterator[str]:
         band = reference.band(table.task, size or None)
         if band is None:
             continue
-        usual = math.sqrt(band.min_wh_per_1k_queries * band.max_wh_per_1k_queries)
-        middle = statistics.median(energies_wh)
-        if not 1 / _FACTOR < middle / usual < _FACTOR:
-            of_class = f" of class {size}" if size else ""
+        low_wh, high_wh = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
+        usual_wh, middle_wh = math.sqrt(low_wh * high_wh), statistics.median(energies_wh)
+        if not 1 / _FACTOR < middle_wh / usual_wh < _FACTOR:
+            side = "over" if middle_wh > usual_wh else "under"
             yield (
-                f"caution: {table.file}: half of its models{of_class} take "
-                f"{'over' if middle > usual else 'under'} {format_wh(middle)}, where those of "
-                f"{reference.name} take {format_wh(band.min_wh_per_1k_queries)} to "
-                f"{format_wh(band.max_wh_per_1k_queries)}: are the figures in kWh per 1,000 "
+                f"caution: {table.file}: half of its models{f' of class {size}' if size else ''} "
+                f"take {side} {format_wh(middle_wh)}, where those of {reference.name} take "
+                f"{format_wh(low_wh)} to {format_wh(high_wh)}: are the figures in kWh per 1,000 "
                 "queries?"
             )
