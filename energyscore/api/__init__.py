@@ -4,35 +4,16 @@ Light to import; what measures is imported when something is measured.
 """
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, overload
 
-from energyscore.api.arguments import (
-    alone,
-    check_device,
-    check_flags,
-    check_text,
-    gpu_names,
-    read_count,
-    read_options,
-    read_path,
-    read_queries,
-    read_runs,
-    read_seconds,
-    refuse,
-)
 from energyscore.api.measurement import Figure, Measurement
 from energyscore.base.errors import ResultError, UsageError
 
 __all__ = ["Figure", "Measurement", "load", "load_all", "measure"]
 
 Device = Literal["auto", "cpu", "cuda"]
-
-REPEATS = 3
-MIN_WINDOW_S, QUICK_WINDOW_S = 10.0, 1.0
-"""Of a function: a counter that is updated every 100 ms tells 10 s to one percent."""
 
 
 @overload
@@ -149,62 +130,34 @@ def measure(
         >>> assert measured.require_gpu_ci95()[1] <= 2.5  # the whole interval, as the gate judges
         >>> energyscore.measure("openai-community/gpt2", task="text_generation", quick=True).result
     """
-    check_flags(quick=quick, allow_shared=allow_shared, progress=progress)
-    named = gpu_names(gpus)
-    check_device(device, named)
+    from energyscore.api.arguments import read_arguments
+
+    arguments = read_arguments(
+        task=task,
+        repeats=repeats,
+        min_window_s=min_window_s,
+        quick=quick,
+        batch_size=batch_size,
+        device=device,
+        gpus=gpus,
+        idle_s=idle_s,
+        allow_shared=allow_shared,
+        name=name,
+        options=options,
+        progress=progress,
+    )
     if isinstance(work, str | os.PathLike):
-        refuse("a model", min_window_s=min_window_s, name=name)
-        if task is None:
-            raise UsageError(
-                f"{os.fspath(work)!r} is the name of a model, and no task is named.",
-                "Add task='text_generation', or another that `energyscore tasks` lists.",
-            )
-        check_text("task", task)
-        said = {
-            "repeats": repeats,
-            "batch_size": batch_size,
-            "idle": idle_s,
-            "gpu": list(named) or None,
-            "quick": quick or None,
-            "allow_shared": allow_shared or None,
-            "device": device,
-            **read_options(options),
-        }
         from energyscore.api.models import measure_model
 
-        with alone():
-            return measure_model(
-                os.fspath(work),
-                task,
-                queries if queries is None or isinstance(queries, int) else read_queries(queries),
-                {option: value for option, value in said.items() if value is not None},
-                _print_line if progress else lambda line: None,
-            )
+        return measure_model(os.fspath(work), queries, arguments)
     if not callable(work):
         raise UsageError(
             f"work is of type {type(work).__name__}: neither a function nor a model's name.",
             "Give something that can be called with a query, or a hub id, folder or builtin:NAME.",
         )
-    refuse("a function", task=task, options=options)
-    check_text("name", name)
-    from energyscore.api.calls import Settings, measure_calls
+    from energyscore.api.calls import measure_calls
 
-    settings = Settings(
-        repeats=read_runs(repeats, 1 if quick else REPEATS),
-        min_window_s=read_seconds(
-            "min_window_s", min_window_s, QUICK_WINDOW_S if quick else MIN_WINDOW_S
-        ),
-        quick=quick,
-        batch_size=None if batch_size is None else read_count("batch_size", batch_size, 1),
-        device=device,
-        gpus=named,
-        idle_s=read_seconds("idle_s", idle_s, 0.0),
-        allow_shared=allow_shared,
-    )
-    contents = read_queries(queries)
-    name = name or getattr(work, "__qualname__", None) or type(work).__name__
-    with alone():
-        return measure_calls(work, contents, name, settings, _Progress(name, shown=progress))
+    return measure_calls(work, queries, arguments)
 
 
 def load(path: str | os.PathLike[str]) -> Measurement:
@@ -223,6 +176,7 @@ def load(path: str | os.PathLike[str]) -> Measurement:
     Example:
         >>> assert energyscore.load("result.json").require_gpu_wh_per_1k_queries() <= 2.5
     """
+    from energyscore.api.arguments import read_path
     from energyscore.api.measurement import of_result
     from energyscore.base.files import is_dir
     from energyscore.judge.baseline import is_baseline, load_baseline
@@ -254,12 +208,12 @@ def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Mea
         >>> for measured in energyscore.load_all("results"):
         ...     assert measured.require_system_ci95()[1] <= 20, measured
     """
+    from energyscore.api.arguments import read_path
     from energyscore.api.measurement import of_result
     from energyscore.results.latest import latest_only, newer_invalid, say_newer_invalid
     from energyscore.results.result import Caution
     from energyscore.results.store import load_results
 
-    check_flags(every=every)
     loaded = load_results([read_path("folder", folder)])
     if every:
         return [of_result(result) for _, result in loaded]
@@ -273,24 +227,3 @@ def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Mea
             measured = replace(measured, cautions=(*measured.cautions, caution))
         found.append(measured)
     return found
-
-
-class _Progress:
-    """An observer that prints each stage on stderr, or nothing."""
-
-    def __init__(self, name: str, *, shown: bool) -> None:
-        """Show the stages of what is called `name`."""
-        self._name, self._shown = name, shown
-
-    def stage(self, name: str, total: int | None) -> None:
-        """A line a stage."""
-        if self._shown:
-            print(f"{self._name}: {name}", file=sys.stderr)
-
-    def advance(self, done: int) -> None:
-        """Nothing: lines have no bar."""
-
-
-def _print_line(line: str) -> None:
-    if not line.startswith("Results: "):  # they are read, and the folder is gone
-        print(line, file=sys.stderr)

@@ -1,18 +1,76 @@
-"""What `energyscore.measure` and `load` are given, checked: whatever is wrong is a UsageError."""
+"""The arguments of `energyscore.measure` and `load`, checked: whatever is wrong is a UsageError."""
 
-import math
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from energyscore.base.errors import UsageError, did_you_mean
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-DEVICES = ("auto", "cpu", "cuda")
+from energyscore.base.errors import UsageError, worded
+from energyscore.measurement.options import Count, DeviceName, Strict
 
 _measuring = threading.Lock()
+
+
+def _names(value: object) -> object:
+    """GPUs by index or UUID; a single one needs no list."""
+    several = [value] if isinstance(value, str | int) else value
+    if isinstance(several, Iterable):
+        return tuple(str(one) if type(one) is int else one for one in several)
+    return several
+
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Arguments(Strict):
+    """How something is measured; see `energyscore.measure`. None: its default."""
+
+    task: str | None
+    repeats: Count | Literal["auto"] | None
+    min_window_s: Seconds | None
+    quick: bool
+    batch_size: Count | None
+    device: DeviceName
+    gpus: Annotated[tuple[str, ...], BeforeValidator(_names)]
+    idle_s: Seconds | None
+    allow_shared: bool
+    name: str | None
+    options: Mapping[str, Any] | None
+    progress: bool
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> "Arguments":
+        if self.device == "cpu" and self.gpus:
+            raise ValueError(
+                f"device='cpu' meters no GPU, and gpus names {self.gpus[0]}; leave one of them out"
+            )
+        return self
+
+    def refuse(self, what: str, *names: str) -> None:
+        """Refuse arguments that are for the other kind of work."""
+        for name in names:
+            if getattr(self, name) is not None:
+                other = "a function" if what == "a model" else "a model"
+                raise UsageError(f"{name} is for {other}, and this is {what}.", "Leave it out.")
+
+
+def read_arguments(**given: object) -> Arguments:
+    """The arguments of `measure`.
+
+    Raises:
+        UsageError: naming the argument and what is wrong with it.
+    """
+    try:
+        return Arguments.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if not first["loc"]:
+            raise UsageError(f"{first['msg'].removeprefix('Value error, ')}.") from error
+        raise UsageError(f"{first['loc'][0]}: {worded(first)}.") from error
 
 
 @contextmanager
@@ -34,50 +92,6 @@ def alone() -> Iterator[None]:
         _measuring.release()
 
 
-def check_device(device: object, gpus: Sequence[str]) -> None:
-    """Refuse a device that is unknown, or that contradicts the GPUs that are named."""
-    if device not in DEVICES:
-        near = did_you_mean(str(device), DEVICES)
-        raise UsageError(
-            f"device={device!r} is unknown.", "Did you mean 'cuda'?" if device == "gpu" else near
-        )
-    if device == "cpu" and gpus:
-        raise UsageError(
-            f"device='cpu' meters no GPU, and gpus names {gpus[0]}.", "Leave one of them out."
-        )
-
-
-def gpu_names(gpus: object) -> tuple[str, ...]:
-    """The GPUs by index or UUID; a single one needs no list."""
-    several = (gpus,) if isinstance(gpus, str | int) else gpus
-    if isinstance(several, Iterable):
-        names = tuple(several)
-        if all(isinstance(one, str | int) and not isinstance(one, bool) for one in names):
-            return tuple(str(one) for one in names)
-    raise UsageError(f"gpus={gpus!r} names no GPUs.", "Give indices or UUIDs, such as gpus=[0].")
-
-
-def refuse(what: str, **given: object) -> None:
-    """Refuse arguments that are for the other kind of work."""
-    wrong = [name for name, value in given.items() if value is not None]
-    if wrong:
-        other = "a function" if what == "a model" else "a model"
-        raise UsageError(f"{wrong[0]} is for {other}, and this is {what}.", "Leave it out.")
-
-
-def check_flags(**given: object) -> None:
-    """Refuse what is neither True nor False: a text such as `no` would count as True."""
-    for name, value in given.items():
-        if not isinstance(value, bool):
-            raise UsageError(f"{name}={value!r} is neither True nor False.")
-
-
-def check_text(name: str, value: object) -> None:
-    """Refuse what is no text, where something is given."""
-    if value is not None and not isinstance(value, str):
-        raise UsageError(f"{name}={value!r} is no text.")
-
-
 def read_queries(queries: object) -> list[Any]:
     """The queries as a list, at least one."""
     if isinstance(queries, str | bytes | Mapping) or not isinstance(queries, Iterable):
@@ -89,46 +103,6 @@ def read_queries(queries: object) -> list[Any]:
     if not contents:
         raise UsageError("queries is empty: there is nothing to measure.", "Give at least one.")
     return contents
-
-
-def read_runs(repeats: object, default: int) -> int:
-    """How many runs of a function."""
-    if repeats == "auto":
-        raise UsageError(
-            "repeats='auto' is for models only, and this is a function.",
-            "Give the number of runs, such as repeats=5.",
-        )
-    return read_count("repeats", repeats, default)
-
-
-def read_count(name: str, value: object, default: int) -> int:
-    """A whole number from 1 on."""
-    if value is None:
-        return default
-    if type(value) is not int or value < 1:
-        raise UsageError(f"{name}={value!r} is no whole number from 1 on.")
-    return value
-
-
-def read_seconds(name: str, value: object, default: float) -> float:
-    """A number of seconds from 0 on."""
-    if value is None:
-        return default
-    if not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise UsageError(f"{name}={value!r} is no number of seconds from 0 on.")
-    return float(value)
-
-
-def read_options(options: object) -> dict[str, object]:
-    """Options of `energyscore run` by their names."""
-    if options is None:
-        return {}
-    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
-        raise UsageError(
-            f"options={options!r} is no mapping from names to values.",
-            'Such as {"dtype": "bfloat16"}.',
-        )
-    return dict(options)
 
 
 def read_path(name: str, value: object) -> Path:

@@ -7,11 +7,11 @@ import itertools
 import reprlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from energyscore.api.arguments import Arguments, alone, read_queries
 from energyscore.api.measurement import Measurement, measurement_of
-from energyscore.base.errors import MeterError, UnsupportedError, WorkError
+from energyscore.base.errors import MeterError, UnsupportedError, UsageError, WorkError
 from energyscore.measurement.assemble import protocol_of
 from energyscore.measurement.backend import Batch, BatchOutput, Device, EnterPhase
 from energyscore.measurement.benchmark import Repeats, run_benchmark
@@ -21,7 +21,7 @@ from energyscore.measurement.metering import (
     open_metering,
     plan_metering,
 )
-from energyscore.measurement.observer import Observer
+from energyscore.measurement.observer import LineObserver, print_line
 from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.workload import Query, Workload
 from energyscore.results.checks import find_invalid_reasons, find_run_cautions
@@ -29,6 +29,10 @@ from energyscore.results.result import Caution, Idle, Run
 from energyscore.results.score import score_runs
 
 CALL = "call"
+REPEATS = 3
+MIN_WINDOW_S, QUICK_WINDOW_S = 10.0, 1.0
+"""Of a function: a counter that is updated every 100 ms tells 10 s to one percent."""
+
 SHORT_S = 1.0
 
 NO_TORCH_GPU = (
@@ -38,20 +42,6 @@ NO_TORCH_GPU = (
 NOT_ASKED = "no GPU was metered: device='cpu' was asked for"
 LAZY = (Iterator, Awaitable, AsyncIterator)
 IN_A_LOOP = "Where an event loop runs already: await asyncio.to_thread(energyscore.measure, ...)."
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a function is measured; see `energyscore.measure`."""
-
-    repeats: int
-    min_window_s: float
-    quick: bool
-    batch_size: int | None
-    device: Literal["auto", "cpu", "cuda"]
-    gpus: tuple[str, ...]
-    idle_s: float
-    allow_shared: bool
 
 
 class Calls:
@@ -121,37 +111,48 @@ class Calls:
 
 
 def measure_calls(
-    work: Callable[[Any], object],
-    queries: Sequence[Any],
-    name: str,
-    settings: Settings,
-    observer: Observer,
+    work: Callable[[Any], object], queries: object, arguments: Arguments
 ) -> Measurement:
     """Measure a function.
 
     Args:
         work: the function.
         queries: what it is called with.
-        name: its name.
-        settings: how it is measured.
-        observer: shows progress.
+        arguments: how it is measured.
 
     Raises:
+        UsageError: when there are no queries, or an argument is for models only.
         WorkError: when the function fails.
         MeterError: when a GPU that was named cannot be metered.
         UnsupportedError: when a GPU was asked for and none is used.
     """
-    calls = Calls(work, name, batched=settings.batch_size is not None)
+    arguments.refuse("a function", "task", "options")
+    if arguments.repeats == "auto":
+        raise UsageError(
+            "repeats='auto' is for models only, and this is a function.",
+            "Give the number of runs, such as repeats=5.",
+        )
+    contents = read_queries(queries)
+    name = arguments.name or getattr(work, "__qualname__", None) or type(work).__name__
+    with alone():
+        return _measure(work, contents, name, arguments)
+
+
+def _measure(
+    work: Callable[[Any], object], queries: Sequence[Any], name: str, arguments: Arguments
+) -> Measurement:
+    observer = LineObserver(print_line if arguments.progress else lambda text: None, name)
+    calls = Calls(work, name, batched=arguments.batch_size is not None)
     numbered = tuple({"number": place, "query": one} for place, one in enumerate(queries, start=1))
-    metering = _plan_metering(settings)
-    before, others = _gpus_in_use(), count_gpu_processes() if settings.device != "cpu" else {}
+    metering = _plan_metering(arguments)
+    before, others = _gpus_in_use(), count_gpu_processes() if arguments.device != "cpu" else {}
     others = {uuid: count - (uuid in before) for uuid, count in others.items()}
     try:
         # Once unmetered: what fails does so now, and what it loads lies on its GPU from here on.
-        calls.run(calls.prepare(numbered[: settings.batch_size or 1]), lambda phase: None)
+        calls.run(calls.prepare(numbered[: arguments.batch_size or 1]), lambda phase: None)
         calls.synchronize()
-        no_gpu = _open(metering, settings, others)
-        plan = _plan(numbered, name, settings, metering)
+        no_gpu = _open(metering, arguments, others)
+        plan = _plan(numbered, name, arguments, metering)
         measured = run_benchmark(
             plan,
             calls,
@@ -162,7 +163,7 @@ def measure_calls(
             on_idle=metering.set_idle,
             thermometer=metering.temperature_c,
         )
-        if not settings.gpus and settings.device != "cpu":
+        if not arguments.gpus and arguments.device != "cpu":
             # A GPU that came into use later was not metered, and that makes it invalid.
             metering.occupied = tuple(dict.fromkeys((*metering.occupied, *_gpus_in_use())))
     finally:
@@ -170,10 +171,10 @@ def measure_calls(
     return _assemble(name, plan, metering, measured, no_gpu)
 
 
-def _plan_metering(settings: Settings) -> Metering:
-    device = "cpu" if settings.device == "cpu" else "cuda"
+def _plan_metering(arguments: Arguments) -> Metering:
+    device = "cpu" if arguments.device == "cpu" else "cuda"
     try:
-        return plan_metering(device, settings.gpus, shared=settings.allow_shared)
+        return plan_metering(device, arguments.gpus, shared=arguments.allow_shared)
     except MeterError as error:
         message = error.message.replace("--gpu ", "gpus: ")  # as the command line calls them
         raise MeterError(message, error.remedy) from error
@@ -188,35 +189,38 @@ def _gpus_in_use() -> tuple[str, ...]:
     return tuple(device_uuid(index) for index in devices_in_use())
 
 
-def _open(metering: Metering, settings: Settings, others: dict[str, int]) -> str:
+def _open(metering: Metering, arguments: Arguments, others: dict[str, int]) -> str:
     """Open the meters for the GPUs that are in use or were named; why there are none, if so."""
     in_use = _gpus_in_use()
     if set(metering.uuids) <= set(in_use):
         metering.before = others
     # Else others do the work, such as a server: who is there now is not foreign to it.
-    occupied = () if settings.gpus or settings.device == "cpu" else in_use
+    occupied = () if arguments.gpus or arguments.device == "cpu" else in_use
     no_gpu = ""
     if not metering.uuids and not occupied:
-        no_gpu = NOT_ASKED if settings.device == "cpu" else "; ".join(metering.failures)
+        no_gpu = NOT_ASKED if arguments.device == "cpu" else "; ".join(metering.failures)
         no_gpu = no_gpu.rstrip(".") or NO_TORCH_GPU
-        if settings.device == "cuda":
+        if arguments.device == "cuda":
             raise UnsupportedError(f"device='cuda': {no_gpu}.", "`energyscore doctor` says more.")
         metering.failures.clear()  # nothing failed that was needed
     open_metering(metering, occupied)
     return no_gpu
 
 
-def _plan(numbered: tuple[Query, ...], name: str, settings: Settings, metering: Metering) -> Plan:
+def _plan(numbered: tuple[Query, ...], name: str, arguments: Arguments, metering: Metering) -> Plan:
+    asked = None if arguments.repeats == "auto" else arguments.repeats
+    repeats = asked or (1 if arguments.quick else REPEATS)
+    window_s = QUICK_WINDOW_S if arguments.quick else MIN_WINDOW_S
     return Plan(
         workload=Workload(numbered, name, None, False, len(numbered)),
         phases=Calls.phases,
-        batch_size=settings.batch_size or 1,
-        repeats=settings.repeats,
+        batch_size=arguments.batch_size or 1,
+        repeats=repeats,
         seed=SEED,
-        quick=settings.quick,
-        min_window_s=settings.min_window_s,
+        quick=arguments.quick,
+        min_window_s=window_s if arguments.min_window_s is None else arguments.min_window_s,
         absent=metering.absent,
-        idle_s=settings.idle_s if metering.measures else 0.0,
+        idle_s=(arguments.idle_s or 0.0) if metering.measures else 0.0,
     )
 
 

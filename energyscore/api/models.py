@@ -10,9 +10,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from energyscore.api.arguments import Arguments, alone, read_queries
 from energyscore.api.measurement import Measurement, of_result
 from energyscore.base.errors import DatasetError, UnsupportedError, UsageError
 from energyscore.measurement.child import job_command, run_child
+from energyscore.measurement.observer import print_line
 from energyscore.measurement.options import Job, RunOptions, read_options
 from energyscore.protocol.task import TaskSpec, find_task, load_tasks
 from energyscore.results.folder import result_files
@@ -30,44 +32,64 @@ NO_OPTIONS = {
 
 INTERRUPTED = (130, -signal.SIGINT)
 
-Rows = Sequence[str | Mapping[str, object]]
 
-
-def measure_model(
-    model: str,
-    task: str,
-    queries: Rows | int | None,
-    options: Mapping[str, object],
-    on_line: Callable[[str], None],
-) -> Measurement:
+def measure_model(model: str, queries: object, arguments: Arguments) -> Measurement:
     """Measure a model at a task as the command line does.
 
     Args:
         model: hub id, folder, or `builtin:NAME`.
-        task: the task's name.
         queries: the queries, or how many of the task's; None: as many as the task says.
-        options: options of `energyscore run` by their names with `_` for `-`.
-        on_line: told of the progress, line by line.
+        arguments: how it is measured.
 
     Raises:
         UsageError: when something named does not exist or does not fit.
         UnsupportedError: when this machine cannot measure it, or the process did not survive it.
     """
-    _check_options(options, queries)
-    spec = find_task(task, load_tasks()).spec
-    if isinstance(queries, int):
-        options = {**options, "queries": queries}
-    asked = read_options(options, "energyscore.measure")
+    arguments.refuse("a model", "min_window_s", "name")
+    if arguments.task is None:
+        raise UsageError(
+            f"{model!r} is the name of a model, and no task is named.",
+            "Add task='text_generation', or another that `energyscore tasks` lists.",
+        )
+    count = queries if isinstance(queries, int) else None
+    rows = None if queries is None or count is not None else read_queries(queries)
+    _check_options(arguments.options or {}, rows=rows is not None, counted=count is not None)
+    spec = find_task(arguments.task, load_tasks()).spec
+    given = {
+        "queries": count,
+        "repeats": arguments.repeats,
+        "batch_size": arguments.batch_size,
+        "idle": arguments.idle_s,
+        "gpu": list(arguments.gpus) or None,
+        "quick": arguments.quick or None,
+        "allow_shared": arguments.allow_shared or None,
+        "device": arguments.device,
+        **(arguments.options or {}),
+    }
+    asked = read_options(
+        {name: value for name, value in given.items() if value is not None}, "energyscore.measure"
+    )
     if asked.reasoning is not None and len(asked.reasoning) > 1:
         raise UsageError("reasoning: name one mode; each is a measurement of its own.")
     if problem := asked.problem():
         raise UsageError(f"energyscore.measure: {problem}.")
     asked.model_spec(model, spec)  # what is wrong with its name is said before a process starts
+    with alone():
+        return _measure(model, spec, rows, asked, print_line if arguments.progress else _ignore)
+
+
+def _measure(
+    model: str,
+    spec: TaskSpec,
+    rows: Sequence[object] | None,
+    asked: RunOptions,
+    on_line: Callable[[str], None],
+) -> Measurement:
     with tempfile.TemporaryDirectory(prefix="energyscore-") as folder:
         out = Path(folder, "results")
-        if queries is not None and not isinstance(queries, int):
-            rows = _write_rows(Path(folder, GIVEN), queries, spec)
-            asked = RunOptions(dataset=str(rows), queries=len(queries)).over(asked)
+        if rows is not None:
+            dataset = _write_rows(Path(folder, GIVEN), rows, spec)
+            asked = RunOptions(dataset=str(dataset), queries=len(rows)).over(asked)
         job = Job(tasks=(spec.id,), models=(model,), options=asked, out=out)
         ended = run_child(job_command(job), on_line)
         if ended.interrupted or ended.exit_code in INTERRUPTED:
@@ -80,26 +102,28 @@ def measure_model(
         return of_result(load_result(found[0]))
 
 
-def _check_options(options: Mapping[str, object], queries: Rows | int | None) -> None:
+def _ignore(line: str) -> None:
+    pass
+
+
+def _check_options(options: Mapping[str, object], *, rows: bool, counted: bool) -> None:
     for name in options:
         if name in NO_OPTIONS:
             raise UsageError(
                 f"{name!r} is not an option here: {NO_OPTIONS[name]}.", "Leave it out."
             )
-    # How many can be asked of a dataset that is named; queries themselves are the dataset.
-    said = ("queries",) if isinstance(queries, int) else ("queries", "dataset")
-    for name in () if queries is None else said:
-        if name in options:
+        # A count can be asked of a dataset that is named; queries themselves are the dataset.
+        if (name == "queries" and (rows or counted)) or (name == "dataset" and rows):
             raise UsageError(
                 f"Both queries and options={{{name!r}: ...}} say what is asked.", "Leave one out."
             )
 
 
-def _write_rows(path: Path, queries: Rows, spec: TaskSpec) -> Path:
+def _write_rows(path: Path, rows: Sequence[object], spec: TaskSpec) -> Path:
     """Write the queries as a dataset of the task."""
     fields = list(spec.dataset.columns)
-    rows = []
-    for number, query in enumerate(queries, start=1):
+    lines = []
+    for number, query in enumerate(rows, start=1):
         if isinstance(query, str):
             if len(fields) > 1:
                 raise DatasetError(
@@ -111,13 +135,13 @@ def _write_rows(path: Path, queries: Rows, spec: TaskSpec) -> Path:
             kind = type(query).__name__
             raise DatasetError(f"query {number} is of type {kind}, neither a text nor a mapping.")
         try:
-            rows.append(json.dumps({name: _cell(spec, name, query[name]) for name in query}))
+            lines.append(json.dumps({name: _cell(spec, name, query[name]) for name in query}))
         except TypeError as error:
             raise DatasetError(
                 f"query {number} holds what is no text: {error}.",
                 "Pictures and recordings are named by the paths of their files.",
             ) from error
-    path.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    path.write_text("".join(f"{row}\n" for row in lines), encoding="utf-8")
     return path
 
 

@@ -45,6 +45,13 @@ def _modes(value: object) -> object:
     return [one.strip().lower() if isinstance(one, str) else one for one in words]
 
 
+def _device(value: object) -> object:
+    if isinstance(value, str) and value.lower() == "gpu":  # one letter from cpu, which is not meant
+        raise ValueError("it must be 'auto', 'cuda' or 'cpu'; did you mean 'cuda'?")
+    return value
+
+
+DeviceName = Annotated[Literal["auto", "cuda", "cpu"], BeforeValidator(_device)]
 OneOrMore = Annotated[list[Text], Field(min_length=1), BeforeValidator(_several)]
 
 
@@ -68,7 +75,7 @@ class RunOptions(Strict):
     repeats: Annotated[int | Literal["auto"] | None, BeforeValidator(_repeats)] = None
     half_width: Annotated[float, Field(ge=0.01, le=50)] | None = None
     idle: Annotated[float, Field(ge=0, le=3600)] | None = None
-    device: Literal["auto", "cuda", "cpu"] = "auto"
+    device: DeviceName = "auto"
     gpu: Annotated[list[Text] | None, BeforeValidator(_several)] = None
     spread: Count | None = None
     dtype: Dtype = "auto"
