@@ -46,6 +46,19 @@ def is_dir(path: Path) -> bool:
         return False
 
 
+def read_file(path: Path, most_bytes: int = -1) -> bytes:
+    """What is in a file, or the beginning of it.
+
+    Raises:
+        ResultError: when it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(most_bytes)
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
+
+
 def real_path(path: Path) -> Path:
     """`Path.resolve`; of links in a circle a path that cannot be opened."""
     return Path(os.path.realpath(path))

@@ -1,24 +1,23 @@
 """`energyscore bundle`: results as a submission, in one zip."""
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.base.files import real_path
+from energyscore.base.errors import ResultError, UsageError, sentence
+from energyscore.base.files import read_file, real_path
+from energyscore.cli.shared import Paths
 
 if TYPE_CHECKING:
+    from energyscore.publish.bundle import Submitted
     from energyscore.results.result import Result
 
 
 def bundle(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="PATH", help="Result files, or folders of them.", show_default=False
-        ),
-    ],
+    paths: Paths,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE.zip", help="Where to write it.")
     ] = Path("submission.zip"),
@@ -53,22 +52,15 @@ def bundle(
 
       energyscore bundle results --attest --allow-unofficial -o submission.zip
     """
-    from energyscore.base.errors import UsageError
     from energyscore.base.writing import write_atomically
     from energyscore.cli.console import message_console
-    from energyscore.judge import rating
-    from energyscore.protocol.scales import DEFAULT_SCALE
-    from energyscore.protocol.task import load_tasks
     from energyscore.publish import wording
-    from energyscore.publish.bundle import (
-        MOST_BYTES,
-        MOST_RESULTS,
-        Submitted,
-        to_bundle,
-        why_not_official,
-    )
+    from energyscore.publish.bundle import MOST_BYTES, MOST_RESULTS, to_bundle
     from energyscore.results.latest import set_aside, without_copies
     from energyscore.results.store import load_results
+
+    def say(text: str) -> None:
+        message_console().print(text, soft_wrap=True, markup=False)
 
     _check_place(out, force=force)
     loaded = without_copies(load_results(paths))
@@ -78,20 +70,7 @@ def bundle(
             "most.",
             "Make several of fewer results.",
         )
-    others = [result for _, result in set_aside(loaded)]
-    stars = rating.rate([result for _, result in loaded], DEFAULT_SCALE)
-    tasks = load_tasks()
-    entries = []
-    for (path, result), rated in zip(loaded, stars, strict=True):
-        points = why_not_official(result, tasks)
-        if points and not allow_unofficial:
-            raise UsageError(
-                f"{path} is not official: {', '.join(points)}.",
-                "Leave it out, or add --allow-unofficial: the submission then says so.",
-            )
-        content = _read(path)
-        raw = None if result.raw is None else _read_raw(path, result)
-        entries.append(Submitted(result, content, raw, rated, points))
+    entries = _entries(loaded, allow_unofficial=allow_unofficial)
     data = to_bundle(entries)
     if len(data) > MOST_BYTES:
         raise UsageError(
@@ -99,32 +78,21 @@ def bundle(
             "Make several of fewer results.",
         )
     _check_acceptable(data)
-    if others:
-        message_console().print(
-            f"note: the submission holds {wording.set_aside(others)} too.",
-            soft_wrap=True,
-            markup=False,
-        )
+    if others := [result for _, result in set_aside(loaded)]:
+        say(f"note: the submission holds {wording.set_aside(others)} too.")
     _attest(given=attest)
     write_atomically(out, data)
-    unofficial = [entry for entry in entries if entry.not_official]
-    note = f", {len(unofficial)} of them not official" if unofficial else ""
-    message_console().print(
+    unofficial = sum(bool(entry.not_official) for entry in entries)
+    note = f", {unofficial} of them not official" if unofficial else ""
+    say(
         f"{len(entries)} result{'s' * (len(entries) != 1)}{note}, {len(data):,} bytes. "
-        f"Check it: energyscore verify {out}",
-        soft_wrap=True,
-        markup=False,
+        f"Check it: energyscore verify {out}"
     )
     print(out)
 
 
 def _check_place(out: Path, *, force: bool) -> None:
-    """Refuse what is no name for a submission, and to replace what is none.
-
-    Raises:
-        UsageError: when either is so.
-    """
-    from energyscore.base.errors import UsageError
+    """Refuse a name that is not a submission's, and to replace another kind of file."""
     from energyscore.publish.bundle import MOST_BYTES
     from energyscore.verify.archive import read_archive
     from energyscore.verify.findings import NotASubmission
@@ -132,31 +100,62 @@ def _check_place(out: Path, *, force: bool) -> None:
 
     if out.suffix.lower() != ".zip":
         raise UsageError(f"{out} does not end in .zip.", "A submission is a zip file.")
+    if not out.exists():
+        return
+    if not out.is_file():
+        raise UsageError(f"{out} is no file.", "Name another one with -o.")
     try:
-        if not out.exists():
-            return
-        if not out.is_file():
-            raise UsageError(f"{out} is no file.", "Name another one with -o.")
-        if force:
-            return
-        with out.open("rb") as file:
-            read_manifest(read_archive(file.read(MOST_BYTES + 1)))
+        if not force:
+            read_manifest(read_archive(read_file(out, MOST_BYTES + 1)))
     except NotASubmission:
         raise UsageError(
             f"{out} is there already, and is no submission.",
             "Name another file with -o, or add --force to replace it.",
         ) from None
-    except OSError as error:
-        raise UsageError(f"{out} cannot be read: {error.strerror}.") from error
+
+
+def _entries(loaded: "list[tuple[Path, Result]]", *, allow_unofficial: bool) -> "list[Submitted]":
+    """The results with their files and stars."""
+    from energyscore.judge.rating import rate
+    from energyscore.protocol.scales import DEFAULT_SCALE
+    from energyscore.protocol.task import load_tasks
+    from energyscore.publish.bundle import Submitted, why_not_official
+
+    tasks, entries = load_tasks(), []
+    ratings = rate([result for _, result in loaded], DEFAULT_SCALE)
+    for (path, result), rating in zip(loaded, ratings, strict=True):
+        points = why_not_official(result, tasks)
+        if points and not allow_unofficial:
+            raise UsageError(
+                f"{path} is not official: {', '.join(points)}.",
+                "Leave it out, or add --allow-unofficial: the submission then says so.",
+            )
+        raw = _read_raw(path, result)
+        entries.append(Submitted(result, read_file(path), raw, rating, points))
+    return entries
+
+
+def _read_raw(path: Path, result: "Result") -> bytes | None:
+    """The raw record beside a result, as it was when the result was written."""
+    if result.raw is None:
+        return None
+    file = real_path(path).parent / result.raw.file
+    if not file.exists():
+        raise ResultError(
+            f"{file} is missing: the raw record that {path.name} names.",
+            "Bundle the folder that `energyscore run` wrote, or put the raw record back.",
+        )
+    data = read_file(file)
+    if hashlib.sha256(data).hexdigest() != result.raw.sha256:
+        raise ResultError(
+            f"{file} is not the raw record that {path.name} was written with.",
+            "Put the original back, or measure again.",
+        )
+    return data
 
 
 def _check_acceptable(data: bytes) -> None:
-    """Have the checker look at it before anybody vouches for it.
-
-    Raises:
-        ResultError: when it would be refused.
-    """
-    from energyscore.base.errors import ResultError, sentence
+    """Have the checker look at it before anybody vouches for it."""
     from energyscore.verify.checker import verify
 
     failed = [one for one in verify(data).findings if one.level == "failed"]
@@ -170,44 +169,8 @@ def _check_acceptable(data: bytes) -> None:
         )
 
 
-def _read(path: Path) -> bytes:
-    from energyscore.base.errors import ResultError
-
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _read_raw(path: Path, result: "Result") -> bytes:
-    """The raw record beside a result, as it was when the result was written."""
-    import hashlib
-
-    from energyscore.base.errors import ResultError
-
-    assert result.raw is not None
-    file = real_path(path).parent / result.raw.file
-    if not file.exists():
-        raise ResultError(
-            f"{file} is missing: the raw record that {path.name} names.",
-            "Bundle the folder that `energyscore run` wrote, or put the raw record back.",
-        )
-    data = _read(file)
-    if hashlib.sha256(data).hexdigest() != result.raw.sha256:
-        raise ResultError(
-            f"{file} is not the raw record that {path.name} was written with.",
-            "Put the original back, or measure again.",
-        )
-    return data
-
-
 def _attest(*, given: bool) -> None:
-    """Have the three attestations given, one by one.
-
-    Raises:
-        UsageError: when one is not, or when nobody is there to be asked.
-    """
-    from energyscore.base.errors import UsageError
+    """Have the three attestations given, one by one."""
     from energyscore.publish.bundle import ATTESTATIONS
 
     if given:

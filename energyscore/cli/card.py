@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.base.errors import InvalidResult, ResultError, UsageError, sentence
-from energyscore.base.files import is_file
-from energyscore.cli.label import AmongOption, ModelOption, Paths, ScaleOption, TaskOption
+from energyscore.base.files import is_file, read_file
+from energyscore.cli.label import AmongOption, ModelOption, ScaleOption, TaskOption
+from energyscore.cli.shared import Paths, say_note
 
 if TYPE_CHECKING:
     from energyscore.judge.rating import RatedResult
@@ -77,7 +78,10 @@ def card(
         raise UsageError(
             f"--write is for Markdown, not for --format {form.value}.", "Redirect stdout instead."
         )
-    _check_name(write)
+    if write and write.suffix.lower() not in _CARD_SUFFIXES and is_file(write):
+        raise UsageError(
+            f"{write} is no model card by its ending.", "A card is Markdown, such as README.md."
+        )
     chosen = choose(paths, among=among or [], model=model, task=task, scale=scale, out=write)
     report = _fit_for_cards(_of_one_model(chosen))
     # All is made before anything is written.
@@ -103,26 +107,10 @@ def card(
         print(path, file=sys.stderr)
 
 
-def _check_name(card: Path | None) -> None:
-    """Refuse to write a card into a file of another kind.
-
-    Raises:
-        UsageError: when its ending says so.
-    """
-    if card is not None and card.suffix.lower() not in _CARD_SUFFIXES and is_file(card):
-        raise UsageError(
-            f"{card} is no model card by its ending.", "A card is Markdown, such as README.md."
-        )
-
-
 def _of_one_model(report: "list[RatedResult]") -> "list[RatedResult]":
     # Folders of one name are several models; revisions of one on the hub are not.
-    names = sorted(
-        {
-            entry.name if entry.result.model.source == "local" else entry.result.model.id
-            for entry in report
-        }
-    )
+    called = [(e.name, e.result.model) for e in report]
+    names = sorted({name if model.source == "local" else model.id for name, model in called})
     if len(names) > 1:
         raise UsageError(
             f"A card is of one model, and here are {len(names)}: {', '.join(names[:5])}"
@@ -133,11 +121,7 @@ def _of_one_model(report: "list[RatedResult]") -> "list[RatedResult]":
 
 
 def _fit_for_cards(report: "list[RatedResult]") -> "list[RatedResult]":
-    """Those that have a figure and may be published; the others are named on stderr.
-
-    Raises:
-        InvalidResult: when none is left.
-    """
+    """Those that have a figure and may be published; the others are named on stderr."""
     from energyscore.judge.rating import why_not_of_model
 
     fit, reasons = [], []
@@ -156,51 +140,35 @@ def _fit_for_cards(report: "list[RatedResult]") -> "list[RatedResult]":
 
 
 def _eval_results(folder: Path, report: "list[RatedResult]") -> dict[Path, bytes]:
-    """The files for `.eval_results`; results that cannot go there are named on stderr.
-
-    Raises:
-        UsageError: when none can.
-    """
+    """The files for `.eval_results`; results that cannot go there are named on stderr."""
     from energyscore.publish.eval_results import eval_result_name, to_eval_results, why_not
 
+    fit = [entry for entry in report if not why_not(entry)]
     reasons = [f"{entry.file}: {why}" for entry in report if (why := why_not(entry))]
-    if len(reasons) == len(report):
+    if not fit:
         raise UsageError(
             f"No result can go into .eval_results: {'; '.join(reasons)}.",
             "It takes measured GPU energy of a model's own weights on a dataset of the hub.",
         )
     _say("left out of .eval_results", reasons)
-    return {
-        folder / ".eval_results" / eval_result_name(entry): to_eval_results(entry)
-        for entry in report
-        if not why_not(entry)
-    }
+    folder = folder / ".eval_results"
+    return {folder / eval_result_name(entry): to_eval_results(entry) for entry in fit}
 
 
 def _say(what: str, reasons: list[str]) -> None:
-    from energyscore.cli.console import ProgressObserver
-
     for reason in reasons:
-        ProgressObserver().warn(sentence(f"{what}: {reason}"))
+        say_note(sentence(f"{what}: {reason}"))
 
 
 def _read(path: Path) -> tuple[str, int]:
-    """The card as it is, with its line ends, and its permissions; empty where there is none.
-
-    Raises:
-        ResultError: when it is there and cannot be read.
-    """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        return "", 0o644  # a pipe or a device: nothing is in it, and reading would wait for it
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return file.read(), path.stat().st_mode & 0o777
-    except FileNotFoundError:
+    """The card with its line ends, and its permissions; empty where there is none."""
+    # A pipe or a device is not read: nothing is in it, and reading would wait for it.
+    if not path.exists() or not (path.is_file() or path.is_dir()):
         return "", 0o644
+    try:
+        return read_file(path).decode(), path.stat().st_mode & 0o777
     except UnicodeDecodeError as error:
         raise ResultError(
             f"{path} is not UTF-8: {error.reason} at byte {error.start}.",
             "Save it as UTF-8; nothing was written.",
         ) from error
-    except OSError as error:
-        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error

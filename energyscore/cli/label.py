@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from energyscore.base.errors import InvalidResult, UsageError, did_you_mean
+from energyscore.cli.shared import Paths
 
-Paths = Annotated[
-    list[Path],
-    typer.Argument(metavar="PATH", help="Result files, or folders of them.", show_default=False),
-]
+_FORMS = ("svg", "png", "pdf")
+
 AmongOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -78,7 +77,9 @@ def label(
     from energyscore.judge.rating import why_not_of_model
     from energyscore.publish.label import label_pdf, label_png, label_svg, label_title
 
-    form = _form(out)
+    form = "svg" if out is None else out.suffix.lower().lstrip(".")
+    if form not in _FORMS:
+        raise UsageError(f"{out} has none of the endings of labels.", did_you_mean(form, _FORMS))
     if zoom != 1 and form != "png":
         raise UsageError("--zoom is for PNG only.", "SVG and PDF are sharp at any size.")
     report = choose(paths, among=among or [], model=model, task=task, scale=scale, out=out)
@@ -109,11 +110,3 @@ def label(
         content = label_pdf(entry, link) if form == "pdf" else label_svg(entry, link).encode()
     write_atomically(out, content)
     print(f"{out}: {label_title(entry)}")
-
-
-def _form(out: Path | None) -> str:
-    forms = ("svg", "png", "pdf")
-    form = "svg" if out is None else out.suffix.lower().lstrip(".")
-    if form not in forms:
-        raise UsageError(f"{out} has none of the endings of labels.", did_you_mean(form, forms))
-    return form

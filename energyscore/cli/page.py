@@ -9,7 +9,7 @@ import typer
 
 from energyscore.base.errors import ResultError
 from energyscore.base.files import real_path
-from energyscore.cli.shared import Every, load_shown
+from energyscore.cli.shared import Every, Paths, load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 if TYPE_CHECKING:
@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 
 def page(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="PATH", help="Result files, or folders of them.", show_default=False
-        ),
-    ],
+    paths: Paths,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The folder to write.", show_default=False)
     ],

@@ -2,13 +2,12 @@
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from energyscore.cli.latest import latest
-from energyscore.cli.shared import Every, load_shown
+from energyscore.cli.shared import Every, Paths, load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 
@@ -21,12 +20,7 @@ class RateFormat(StrEnum):
 
 
 def rate(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="PATH", help="Result files, or folders of them.", show_default=False
-        ),
-    ],
+    paths: Paths,
     scale: Annotated[
         str | None,
         typer.Option(

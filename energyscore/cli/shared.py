@@ -19,6 +19,10 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for results.", rich_hel
 FormatOption = Annotated[
     Format, typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT)
 ]
+Paths = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH", help="Result files, or folders of them.", show_default=False),
+]
 Every = Annotated[
     bool,
     typer.Option(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from energyscore.base.errors import UsageError
+from energyscore.base.files import is_file, read_file
 from energyscore.cli.choices import Format
 
 if TYPE_CHECKING:
@@ -33,25 +35,14 @@ def verify(
     from energyscore.verify.checker import verify as examine
     from energyscore.verify.findings import verdict_to_json
 
-    verdict = examine(_read(file, MOST_BYTES + 1), strict=strict)
+    if not is_file(file):
+        raise UsageError(f"{file} is not a file.", "Name the zip that `energyscore bundle` wrote.")
+    verdict = examine(read_file(file, MOST_BYTES + 1), strict=strict)
     if form is Format.json:
         sys.stdout.write(verdict_to_json(verdict))
     else:
         _show(file, verdict)
     raise typer.Exit(verdict.exit_code)
-
-
-def _read(file: Path, most: int) -> bytes:
-    from energyscore.base.errors import UsageError
-    from energyscore.base.files import is_file
-
-    if not is_file(file):
-        raise UsageError(f"{file} is not a file.", "Name the zip that `energyscore bundle` wrote.")
-    try:
-        with file.open("rb") as opened:
-            return opened.read(most)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def _show(file: Path, verdict: "Verification") -> None:

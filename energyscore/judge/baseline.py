@@ -21,7 +21,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from energyscore.base.errors import ResultError, did_you_mean, first_problem
-from energyscore.base.files import is_file
+from energyscore.base.files import is_file, read_file
 from energyscore.base.writing import write_atomically
 from energyscore.judge.comparability import Condition, conditions_of, hardware_of
 from energyscore.judge.headline import headline_of
@@ -127,12 +127,9 @@ def load_baseline(path: Path) -> Baseline:
     Raises:
         ResultError: when it cannot be read or is none; the message names the field.
     """
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ResultError(f"{path} is too large for a baseline.")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
+    data = read_file(path, MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ResultError(f"{path} is too large for a baseline.")
     try:
         baseline = Baseline.model_validate_json(data)
         json.loads(data, object_pairs_hook=unique_keys)
