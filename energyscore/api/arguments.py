@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from energyscore.base.errors import UsageError, worded
-from energyscore.measurement.options import Count, DeviceName, Strict
+from energyscore.base.form import Strict
+from energyscore.measurement.options import Count, DeviceName
 
 _measuring = threading.Lock()
 

@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from energyscore.base.errors import UsageError, did_you_mean, sentence
+from energyscore.base.form import Strict, Text
 from energyscore.judge.comparability import PAIRED_BY, check_allowed
 from energyscore.judge.figures import GPU, METRICS
 from energyscore.results.result import Result
@@ -68,23 +69,18 @@ def _regression(value: object) -> object:
     return value if isinstance(value, Limit) else parse_regression(value)
 
 
-Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[list[Text], Field(min_length=1), BeforeValidator(several)]
-
-
-class Strict(BaseModel):
-    """Base of what people write in a policy: no unknown keys, nothing converted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class PolicyRule(Strict):
     """Thresholds, and the results they hold for; names may be patterns with `*`, `?`, `[...]`."""
 
-    task: Texts = ["*"]
-    model: Texts = ["*"]
-    reasoning: Texts = ["*"]
-    max: Annotated[list[Annotated[Limit, BeforeValidator(_limit)]], BeforeValidator(_limits)] = []
+    task: Texts = Field(["*"])
+    model: Texts = Field(["*"])
+    reasoning: Texts = Field(["*"])
+    max: Annotated[list[Annotated[Limit, BeforeValidator(_limit)]], BeforeValidator(_limits)] = (
+        Field([])
+    )
     max_regression: Annotated[Limit | None, BeforeValidator(_regression)] = None
     min_stars: Annotated[int, Field(ge=1, le=5)] = 0  # 0: none; a blank value is an error
     optional: bool = False

@@ -22,13 +22,12 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from energyscore.base.errors import UsageError
+from energyscore.base.form import Strict, Text
 from energyscore.base.yaml_text import read_form
 from energyscore.judge.policy import (
     OnInconclusive,
     Policy,
     PolicyRule,
-    Strict,
-    Text,
     check_allowed_of_gate,
     several,
 )

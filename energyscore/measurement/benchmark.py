@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from energyscore.measurement import meter
 from energyscore.measurement.backend import Worker
-from energyscore.measurement.meter import Measurement, Meter, Reading, Window, is_check, metered
+from energyscore.measurement.meter import Meter, Metered, Reading, Window, is_check, metered
 from energyscore.measurement.observer import Observer
 from energyscore.measurement.phases.split import (
     BLOCK,
@@ -155,7 +154,7 @@ def _to_run(
     work: Work,
     readings: Mapping[Domain, Reading],
     second: SecondSource | None,
-    notices: Sequence[meter.Notice],
+    notices: Sequence[Notice],
     lone: Mapping[Domain, BlockPower],
 ) -> Run:
     splits = {
@@ -188,11 +187,7 @@ def _to_run(
         reasons={d: reading.reason for d, reading in readings.items() if reading.reason},
         facts={d: dict(reading.facts) for d, reading in readings.items() if reading.facts},
         second_source=second,
-        notices=[
-            Notice(code=one.code, message=one.message, invalidates=one.invalidates)
-            for one in notices
-        ]
-        + _block_notices(splits),
+        notices=[*notices, *_block_notices(splits)],
     )
 
 
@@ -211,7 +206,7 @@ def _block_notices(splits: Mapping[Domain, Split]) -> list[Notice]:
 
 
 def _merge(
-    measurements: Mapping[str, Measurement],
+    measurements: Mapping[str, Metered],
 ) -> tuple[dict[Domain, Reading], SecondSource | None]:
     """One reading a domain: a measured one before an estimate, an estimate before none.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from energyscore.results.parts import Domain, Method
+from energyscore.results.parts import Domain, Method, Notice
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,15 @@ class UpdatePeriod:
     updates: int
 
 
-@dataclass(frozen=True)
-class Notice:
+def notice(code: str, message: str, invalidates: bool = False) -> Notice:
     """Something about a measurement that whoever reads its figure must know.
 
-    Attributes:
+    Args:
         code: what it is, for programs (`counter_frozen`, `thermal_slowdown`, ...).
         message: the same for people, with the figures.
         invalidates: whether the measurement may not be rated because of it.
     """
-
-    code: str
-    message: str
-    invalidates: bool = False
+    return Notice(code=code, message=message, invalidates=invalidates)
 
 
 @dataclass(frozen=True)
@@ -112,7 +108,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class Metered:
     """What one meter measured in one window, domain by domain."""
 
     readings: Mapping[Domain, Reading]
@@ -135,7 +131,7 @@ class Meter(Protocol):
     def start(self) -> object:
         """Begin a window."""
 
-    def stop(self, token: object) -> Measurement:
+    def stop(self, token: object) -> Metered:
         """End the window that `start` began."""
 
     def close(self) -> None:
@@ -143,20 +139,20 @@ class Meter(Protocol):
 
 
 @contextlib.contextmanager
-def metered(meters: Sequence[Meter]) -> Iterator[dict[str, Measurement]]:
+def metered(meters: Sequence[Meter]) -> Iterator[dict[str, Metered]]:
     """A window on all meters: gives the dict that holds their measurements when it has ended.
 
     They are started in order and stopped in reverse, on exceptions too: a second meter that fails
     at its start releases the first, and work that failed leaves no window open.
     """
-    measurements: dict[str, Measurement] = {}
+    measurements: dict[str, Metered] = {}
     with contextlib.ExitStack() as stack:
         for meter in meters:
             stack.callback(_stop, meter, meter.start(), measurements)
         yield measurements
 
 
-def _stop(meter: Meter, token: object, into: dict[str, Measurement]) -> None:
+def _stop(meter: Meter, token: object, into: dict[str, Metered]) -> None:
     into[meter.name] = meter.stop(token)
 
 

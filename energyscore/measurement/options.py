@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from energyscore.base.errors import UsageError, explain_form
+from energyscore.base.form import Strict, Text
 from energyscore.measurement.warmup import IDLE_S
 from energyscore.protocol import bundled
 from energyscore.protocol.model import Dtype, ModelSpec, parse_model
@@ -16,7 +17,6 @@ from energyscore.protocol.task import Generation, Mode, TaskSpec
 MOST_REPEATS = 30
 AUTO_HALF_WIDTH_PERCENT = 1.0
 
-Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -53,12 +53,6 @@ def _device(value: object) -> object:
 
 DeviceName = Annotated[Literal["auto", "cuda", "cpu"], BeforeValidator(_device)]
 OneOrMore = Annotated[list[Text], Field(min_length=1), BeforeValidator(_several)]
-
-
-class Strict(BaseModel):
-    """Base of what people write: no unknown keys, no conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class RunOptions(Strict):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from energyscore.base.stats import is_steady
 from energyscore.measurement.backend import CutInputs, Worker
-from energyscore.measurement.meter import Measurement, Meter, Reading, is_check, metered
+from energyscore.measurement.meter import Meter, Metered, Reading, is_check, metered
 from energyscore.measurement.observer import Observer
 from energyscore.measurement.phases.split import BlockPower
 from energyscore.measurement.work import Plan, Work
@@ -66,7 +66,7 @@ def measure_idle(meters: Sequence[Meter], seconds: float) -> dict[Domain, float]
     }
 
 
-def watch_idle(meters: Sequence[Meter], seconds: float) -> tuple[Mapping[str, Measurement], float]:
+def watch_idle(meters: Sequence[Meter], seconds: float) -> tuple[Mapping[str, Metered], float]:
     """Meter while nothing is done: the measurements by meter, and how many seconds it was."""
     with metered(meters) as measurements:
         start = time.monotonic()
@@ -142,7 +142,7 @@ def measure_lone_phase(
 
 
 def _block_powers(
-    phase: str, measurements: Sequence[Measurement], duration_s: float
+    phase: str, measurements: Sequence[Metered], duration_s: float
 ) -> dict[Domain, BlockPower]:
     powers: dict[Domain, BlockPower] = {}
     if any(notice.invalidates for one in measurements for notice in one.notices):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from energyscore.base.errors import TaskError, did_you_mean
 from energyscore.base.files import is_dir, is_file
+from energyscore.base.form import Strict
 from energyscore.base.yaml_text import read_form
 
 Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
@@ -29,11 +30,7 @@ PROMPT_ROOM = 512
 """Tokens of a context that are kept for the prompt, whatever an answer may have."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Dataset(_Strict):
+class Dataset(Strict):
     """The official dataset: where it is, and which column holds what.
 
     Attributes:
@@ -48,7 +45,7 @@ class Dataset(_Strict):
     revision: Annotated[str, Field(min_length=1)] = "main"
     split: Annotated[str, Field(min_length=1)] = "train"
     columns: Annotated[dict[str, str], Field(min_length=1)]
-    kinds: dict[str, Kind] = {}
+    kinds: dict[str, Kind] = Field({})
 
     @model_validator(mode="after")
     def _known_fields(self) -> "Dataset":
@@ -61,7 +58,7 @@ class Dataset(_Strict):
         return self.kinds.get(field, "text")
 
 
-class SampleFile(_Strict):
+class SampleFile(Strict):
     """The small sample that ships with the task: a JSON Lines file beside the task's YAML.
 
     Cells of images and audio name files, relative to its folder.
@@ -70,7 +67,7 @@ class SampleFile(_Strict):
     file: Annotated[str, Field(pattern=r"^[\w./-]+\.jsonl$")]
 
 
-class Generation(_Strict):
+class Generation(Strict):
     """How text is generated. With `min_new_tokens` = `max_new_tokens` the length is forced.
 
     Attributes:
@@ -115,14 +112,14 @@ class Generation(_Strict):
         return self.model_dump(exclude_none=True, exclude={"usual_max_new_tokens"})
 
 
-class Diffusion(_Strict):
+class Diffusion(Strict):
     """How images are made: steps as the pipeline's `num_inference_steps` counts them."""
 
     steps: Count
     images: Count
 
 
-class ModelClass(_Strict):
+class ModelClass(Strict):
     """A size class; models are rated within theirs. `max_parameters_b` null: no upper bound."""
 
     name: Annotated[str, Field(pattern=r"^[A-Z]$")]
@@ -130,7 +127,7 @@ class ModelClass(_Strict):
     max_gpus: Count | None = 1
 
 
-class TaskSpec(_Strict):
+class TaskSpec(Strict):
     """One task, as its YAML file defines it.
 
     Attributes:
@@ -160,7 +157,7 @@ class TaskSpec(_Strict):
     generation: Generation | None = None
     diffusion: Diffusion | None = None
     phases: Annotated[list[Phase], Field(min_length=1)]
-    classes: list[ModelClass] = []
+    classes: list[ModelClass] = Field([])
     default_models: Annotated[list[str], Field(min_length=1)]
     scale_task: Name
 

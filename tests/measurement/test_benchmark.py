@@ -9,7 +9,7 @@ from energyscore.base.errors import MeterError, ModelError
 from energyscore.measurement import warmup, work
 from energyscore.measurement.backend import Batch, BatchOutput, CutInputs
 from energyscore.measurement.benchmark import measure_run, run_benchmark
-from energyscore.measurement.meter import Measurement, Notice, Reading, Ticks
+from energyscore.measurement.meter import Metered, Reading, Ticks, notice
 from energyscore.measurement.warmup import warm_up
 from energyscore.measurement.work import Plan
 from energyscore.protocol.task import Generation
@@ -81,7 +81,7 @@ class FakeBackend:
 class FakeMeter:
     def __init__(self, name, log, readings=None, *, notices=(), fail=None):
         self.name, self.log, self.fail = name, log, fail
-        self.measurement = Measurement(readings or {}, tuple(notices))
+        self.measurement = Metered(readings or {}, tuple(notices))
         self.started = 0
 
     def start(self):
@@ -496,12 +496,12 @@ def test_another_tools_gpu_figure_is_kept_apart(clock):
 
 def test_notices_and_facts_of_all_meters_reach_the_run(clock):
     meters = [
-        FakeMeter("a", [], {"cpu": estimate(1.0)}, notices=[Notice("one", "first")]),
+        FakeMeter("a", [], {"cpu": estimate(1.0)}, notices=[notice("one", "first")]),
         FakeMeter(
             "b",
             [],
             {"gpu:x": counter(1.0, facts={"period": 100.0})},
-            notices=[Notice("two", "second", True)],
+            notices=[notice("two", "second", True)],
         ),
     ]
     run = measure(clock, *meters)

@@ -10,12 +10,12 @@ import pytest
 
 from energyscore.base.errors import UsageError
 from energyscore.measurement.environment import processor_name
-from energyscore.measurement.meter import Measurement
+from energyscore.measurement.meter import Metered
 from energyscore.measurement.meters.codecarbon import GPU_CHECK, CodeCarbonMeter
 from energyscore.protocol.grid import find_grid
 
 
-def measure() -> tuple[Measurement, float, float]:
+def measure() -> tuple[Metered, float, float]:
     """A window, the time that it lasted at least, and at most."""
     meter = CodeCarbonMeter()
     meter.open()
@@ -150,7 +150,7 @@ def test_a_tracker_that_never_came_to_be_does_not_open(folder):
         CodeCarbonMeter().open()
 
 
-def with_tracker(stop_task) -> Measurement:
+def with_tracker(stop_task) -> Metered:
     """What the meter says with a tracker that ends its windows so."""
     meter = CodeCarbonMeter((0,))
     meter._tracker = SimpleNamespace(start_task=lambda name: None, stop_task=stop_task)

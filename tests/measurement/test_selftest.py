@@ -11,7 +11,7 @@ from support.results import make_result
 from energyscore.base.errors import ResultError
 from energyscore.measurement.doctor import diagnose_selftest
 from energyscore.measurement.environment import describe
-from energyscore.measurement.meter import Notice, Reading, UpdatePeriod
+from energyscore.measurement.meter import Reading, UpdatePeriod, notice
 from energyscore.measurement.meters.nvml_reading import update_period
 from energyscore.measurement.selftest import judge, judge_gpu
 from energyscore.measurement.selftest.judge import Observed, verdict
@@ -115,7 +115,7 @@ def test_idle_power_that_cannot_be_read_is_null_with_its_reason():
     assert check.status == CANNOT
     assert check.figures["power_w"] is None
     assert "reads as zero" in check.message
-    gone = Notice("gpu_lost", "the GPU was lost", invalidates=True)
+    gone = notice("gpu_lost", "the GPU was lost", invalidates=True)
     check = judge_gpu.judge_idle(GPU, Observed(lost.reading, 10.0, (gone,)))
     assert outcome(check) == INVALID
 
@@ -202,8 +202,8 @@ def test_the_conditions_under_load():
 
 
 def test_notices_of_the_meter_become_cautions_or_spoil():
-    cap = Notice("power_cap", "it ran into its power limit")
-    heat = Notice("thermal_slowdown", "it was slowed down by heat", invalidates=True)
+    cap = notice("power_cap", "it ran into its power limit")
+    heat = notice("thermal_slowdown", "it was slowed down by heat", invalidates=True)
     capped = judge_gpu.judge_conditions(GPU, [window(notices=[cap]), window(notices=[cap])])
     assert outcome(capped) == CAUTION
     assert capped.message.count("power limit") == 1, "said once, not once a repeat"
@@ -280,8 +280,8 @@ def test_clocks(change, wanted):
 
 
 def test_standstill_spoils_and_a_clock_that_was_set_does_not():
-    suspended = Notice("suspended", "the process stood still for 4.0 s", invalidates=True)
-    jump = Notice("clock_jump", "the time of day was set")
+    suspended = notice("suspended", "the process stood still for 4.0 s", invalidates=True)
+    jump = notice("clock_jump", "the time of day was set")
     assert outcome(judge.judge_continuity([], 9.0)) == OK
     assert outcome(judge.judge_continuity([jump], 9.0)) == CAUTION
     stopped = judge.judge_continuity([suspended, jump], 9.0)

@@ -24,7 +24,7 @@ from energyscore.judge.rating import rate
 from energyscore.measurement import assemble, benchmark, warmup, work
 from energyscore.measurement.assemble import Setup, identity
 from energyscore.measurement.backend import Batch, BatchOutput
-from energyscore.measurement.meter import Measurement, Reading, Window
+from energyscore.measurement.meter import Metered, Reading, Window
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.meters.nvml import record_of
 from energyscore.measurement.meters.nvml_reading import Circumstances, Trace, evaluate
@@ -103,7 +103,7 @@ class Meter:
         )
         reading, notices = evaluate(window, trace, self.about)
         record = record_of(window, trace)
-        return Measurement({DOMAIN: replace(reading, record=record)}, notices)
+        return Metered({DOMAIN: replace(reading, record=record)}, notices)
 
 
 class Estimator:
@@ -120,7 +120,7 @@ class Estimator:
     def stop(self, token):
         seconds = (self.machine.now_ns - token) / 1e9
         powers = {"cpu": 61.5, "ram": 12.0}
-        return Measurement({name: Reading(w * seconds, "estimated") for name, w in powers.items()})
+        return Metered({name: Reading(w * seconds, "estimated") for name, w in powers.items()})
 
 
 class Backend:

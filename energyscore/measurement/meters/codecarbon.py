@@ -16,7 +16,7 @@ from typing import Any
 from energyscore.base.errors import MeterError
 from energyscore.base.units import JOULES_PER_KWH
 from energyscore.measurement.environment import processor_name
-from energyscore.measurement.meter import Measurement, Notice, Reading
+from energyscore.measurement.meter import Metered, Reading, notice
 from energyscore.measurement.meters.nvml_device import NvmlError
 
 _MOST_TIMERS = 5
@@ -147,7 +147,7 @@ class CodeCarbonMeter:
             self._start_error = f"{type(error).__name__}: {error}"
         return token
 
-    def stop(self, token: object) -> Measurement:
+    def stop(self, token: object) -> Metered:
         """End the window."""
         if self._start_error:
             return _nothing(_FAILED + self._start_error)
@@ -158,7 +158,7 @@ class CodeCarbonMeter:
             return _nothing(f"{_FAILED}{type(error).__name__}: {error}")
         if data is None:
             return _nothing("CodeCarbon gave no figures")
-        return Measurement(
+        return Metered(
             {
                 "cpu": _reading(data.cpu_energy, "CodeCarbon gave no processor energy"),
                 "ram": _reading(data.ram_energy, "CodeCarbon gave no memory energy"),
@@ -244,6 +244,6 @@ def _reading(energy_kwh: float | None, reason: str) -> Reading:
     return Reading(float(energy_kwh) * JOULES_PER_KWH, "estimated")
 
 
-def _nothing(reason: str) -> Measurement:
+def _nothing(reason: str) -> Metered:
     readings = {domain: Reading(None, None, reason) for domain in ("cpu", "ram", GPU_CHECK)}
-    return Measurement(readings, (Notice("codecarbon_failed", reason),))
+    return Metered(readings, (notice("codecarbon_failed", reason),))

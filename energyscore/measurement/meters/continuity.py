@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from energyscore.base.errors import MeterError
-from energyscore.measurement.meter import Measurement, Notice
+from energyscore.measurement.meter import Metered, notice
+from energyscore.results.parts import Notice
 
 CLOCK_JUMP_S = 1.0
 CLOCK_RATE = 500e-6
@@ -85,7 +86,7 @@ def judge(start: Instant, end: Instant, gaps_s: Sequence[float]) -> tuple[Notice
     notices = []
     if slept_s > SLEPT_S:
         message = f"the machine slept for {slept_s:.1f} s during the window"
-        notices.append(Notice("suspended", message, invalidates=True))
+        notices.append(notice("suspended", message, invalidates=True))
     # One long stop, or many short ones that add up.
     if max(gaps_s, default=0.0) > STILL_S or sum(gaps_s) > STILL_SHARE * max(monotonic_s, 10.0):
         message = (
@@ -93,7 +94,7 @@ def judge(start: Instant, end: Instant, gaps_s: Sequence[float]) -> tuple[Notice
             + (f", the longest of {len(gaps_s)} times" if len(gaps_s) > 1 else "")
             + ": it was stopped, its container was frozen, or it got no processor"
         )
-        notices.append(Notice("suspended", message, invalidates=True))
+        notices.append(notice("suspended", message, invalidates=True))
     # Against the clock that counts the machine's sleep: UTC goes on in it, and is not set by it.
     jump_s = wall_s - boot_s
     if abs(jump_s) > CLOCK_JUMP_S + CLOCK_RATE * boot_s:
@@ -102,7 +103,7 @@ def judge(start: Instant, end: Instant, gaps_s: Sequence[float]) -> tuple[Notice
             f"the machine's time of day was set {way} by {abs(jump_s):.1f} s during the window: "
             "time stamps are wrong, durations are not"
         )
-        notices.append(Notice("clock_jump", message))
+        notices.append(notice("clock_jump", message))
     return tuple(notices)
 
 
@@ -139,14 +140,14 @@ class ContinuityMeter:
         token.thread.start()
         return token
 
-    def stop(self, token: object) -> Measurement:
+    def stop(self, token: object) -> Metered:
         """End the window."""
         assert isinstance(token, _Token)
         assert token.thread is not None
         token.halt.set()
         token.thread.join()
         token.heartbeat.beat()  # a gap may end with the window
-        return Measurement({}, judge(token.start, self._clocks(), token.heartbeat.gaps_s))
+        return Metered({}, judge(token.start, self._clocks(), token.heartbeat.gaps_s))
 
     def close(self) -> None:
         """Nothing is held."""

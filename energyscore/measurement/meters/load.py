@@ -6,7 +6,7 @@ import time
 import psutil
 
 from energyscore.base.errors import MeterError
-from energyscore.measurement.meter import Measurement, Notice
+from energyscore.measurement.meter import Metered, notice
 
 BUSY = 0.10
 """Other processes using more of the processor than this are worth a caution."""
@@ -35,14 +35,14 @@ class LoadMeter:
         own_s = sum(os.times()[:4])  # with the child processes that have ended
         return time.monotonic(), busy_s, own_s
 
-    def stop(self, token: object) -> Measurement:
+    def stop(self, token: object) -> Metered:
         """End the window."""
         assert isinstance(token, tuple)
         share = self.others_share(token)
         if share is None or share <= BUSY:
-            return Measurement({})
+            return Metered({})
         message = f"other processes used {share:.0%} of the processor meanwhile"
-        return Measurement({}, (Notice("busy_machine", message),))
+        return Metered({}, (notice("busy_machine", message),))
 
     def others_share(self, token: tuple[float, float, float]) -> float | None:
         """The share of the whole processor that other processes used since `start`.

@@ -14,12 +14,12 @@ import pynvml
 
 from energyscore.base.errors import MeterError
 from energyscore.measurement.meter import (
-    Measurement,
+    Metered,
     MeterRecord,
-    Notice,
     Reading,
     UpdatePeriod,
     Window,
+    notice,
 )
 from energyscore.measurement.meters import nvml_recorder as recorder
 from energyscore.measurement.meters.nvml_device import (
@@ -35,7 +35,7 @@ from energyscore.measurement.meters.nvml_reading import (
     evaluate,
     update_period,
 )
-from energyscore.results.parts import Domain
+from energyscore.results.parts import Domain, Notice
 
 _GPU_IS_LOST = 15
 _ANSWER_S = 20.0
@@ -126,7 +126,7 @@ class NvmlMeter:
         start_ns = time.monotonic_ns()
         return _Token(start_ns, [_Counter.read(device) for device in self._devices], recording)
 
-    def stop(self, token: object) -> Measurement:
+    def stop(self, token: object) -> Metered:
         """End the window."""
         assert isinstance(token, _Token)
         ends = [_Counter.read(device) for device in self._devices]
@@ -148,8 +148,8 @@ class NvmlMeter:
         if not recorded:
             self._end_recorder()
             message = "the process that watches the GPUs was lost: others may have used them"
-            notices.append(Notice("recorder_failed", message, invalidates=True))
-        return Measurement(readings, tuple(notices))
+            notices.append(notice("recorder_failed", message, invalidates=True))
+        return Metered(readings, tuple(notices))
 
     def temperature_c(self) -> float | None:
         """The hottest GPU's temperature now, in degrees Celsius."""

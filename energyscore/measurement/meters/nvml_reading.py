@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from energyscore.base.stats import are_apart
-from energyscore.measurement.meter import Notice, Reading, Ticks, UpdatePeriod, Window
+from energyscore.measurement.meter import Reading, Ticks, UpdatePeriod, Window, notice
+from energyscore.results.parts import Notice
 from energyscore.results.plausibility import CLOCKS_APART
 
 STALL_S = 1.0
@@ -106,7 +107,7 @@ def evaluate(
             notices += _disagreement(energy_j, power_j, window, trace, label)
         elif trace.power or trace.average_power:
             message = f"the energy counter of {label} is not checked by its power: {power_reason}"
-            notices.append(Notice("counter_unchecked", message))
+            notices.append(notice("counter_unchecked", message))
         notices += _too_short(window, trace, label)
     else:
         assert distrust is not None
@@ -121,15 +122,15 @@ def evaluate(
 def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | None:
     if trace.start_mj is None or trace.end_mj is None:
         why = trace.counter_error or "it could not be read"
-        return Notice("counter_unsupported", f"{label} has no energy counter ({why})")
+        return notice("counter_unsupported", f"{label} has no energy counter ({why})")
     values = [mj for _, mj in trace.counter]
     if trace.end_mj < trace.start_mj or any(b < a for a, b in itertools.pairwise(values)):
-        return Notice(
+        return notice(
             "counter_reset",
             f"the energy counter of {label} went backwards (driver reload or GPU reset)",
         )
     if jump := _jump(trace):
-        return Notice("counter_jumped", f"the energy counter of {label} {jump}")
+        return notice("counter_jumped", f"the energy counter of {label} {jump}")
     if not trace.counter and trace.end_mj > trace.start_mj:
         return None  # nobody watched in between; it moved
     # Changes within the window only: the first record is the state at its beginning.
@@ -137,7 +138,7 @@ def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | 
     edges = [window.start_ns, *times, window.end_ns]
     longest_s = max(b - a for a, b in itertools.pairwise(edges)) / 1e9
     if longest_s > STALL_S or trace.end_mj == trace.start_mj:
-        return Notice(
+        return notice(
             "counter_frozen",
             f"the energy counter of {label} stood still for {longest_s:.1f} s of work",
         )
@@ -221,23 +222,23 @@ def _circumstance_notices(trace: Trace, about: Circumstances) -> Iterator[Notice
     label, bits = about.label, trace.event_reasons
     if about.mig or about.vgpu:
         kind = "split into MIG instances" if about.mig else "a virtual GPU"
-        yield Notice("mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", True)
+        yield notice("mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", True)
     others = (trace.max_processes or 0) - about.own_processes
     if others > 0:
         message = f"{others} other process(es) computed on {label} meanwhile"
-        yield Notice("contention", message, invalidates=not about.shared)
+        yield notice("contention", message, invalidates=not about.shared)
     if bits & _THERMAL:
-        yield Notice("thermal_slowdown", f"{label} was slowed down by heat", True)
+        yield notice("thermal_slowdown", f"{label} was slowed down by heat", True)
     if bits & _POWER_BRAKE:
-        yield Notice("power_brake", f"the power brake slowed {label} down", True)
+        yield notice("power_brake", f"the power brake slowed {label} down", True)
     if bits & _POWER_CAP:
-        yield Notice("power_cap", f"{label} ran into its power limit")
+        yield notice("power_cap", f"{label} ran into its power limit")
     if len(trace.power_limits_w) > 1:
         limits = ", ".join(f"{limit_w:g} W" for limit_w in sorted(trace.power_limits_w))
         message = f"the power limit of {label} changed during the window: {limits}"
-        yield Notice("power_limit_changed", message, True)
+        yield notice("power_limit_changed", message, True)
     if trace.lost:
-        yield Notice("gpu_lost", f"{label} was lost during the window", True)
+        yield notice("gpu_lost", f"{label} was lost during the window", True)
 
 
 def _disagreement(
@@ -248,7 +249,7 @@ def _disagreement(
     long_enough = period_ms is not None and window.duration_s * 1e3 > 50 * period_ms
     if trace.power and long_enough and abs(power_j / counter_j - 1) > DISAGREEMENT:
         message = f"the counter says {counter_j:.1f} J, integrated power {power_j:.1f} J"
-        yield Notice("counter_power_disagree", f"{label}: {message}")
+        yield notice("counter_power_disagree", f"{label}: {message}")
 
 
 def _too_short(window: Window, trace: Trace, label: str) -> Iterator[Notice]:
@@ -257,7 +258,7 @@ def _too_short(window: Window, trace: Trace, label: str) -> Iterator[Notice]:
     share = 1.0 if period_ms is None else period_ms / 1e3 / window.duration_s
     if trace.counter and share > QUANTISATION:
         bound = f"up to {share:.0%}" if period_ms else "an unknown part"
-        yield Notice(
+        yield notice(
             "short_window",
             f"{label}: a window of {window.duration_s:.2f} s is short for the counter's updates; "
             f"{bound} of its energy may be missing",
@@ -277,7 +278,7 @@ def _clocks_changed(window: Window, trace: Trace, label: str) -> Iterator[Notice
     first_mhz = statistics.median(clocks[:third])
     last_mhz = statistics.median(clocks[-third:])
     if are_apart((first_mhz, last_mhz), CLOCKS_APART):
-        yield Notice(
+        yield notice(
             "clocks_changed",
             f"the SM clock of {label} went from {first_mhz:.0f} MHz in the window's first third "
             f"to {last_mhz:.0f} MHz in its last",
@@ -302,13 +303,13 @@ def _out_of_bounds(
         limit_w * _LIMIT_TOLERANCE * (window.duration_s + period_s)
     ):
         message = f"{label}: {mean_w:.0f} W on average is more than its limit of {limit_w:.0f} W"
-        yield Notice("impossible_power", message, True)
+        yield notice("impossible_power", message, True)
     elif idle_w is not None:
         if energy_j < IDLE_TOLERANCE * idle_w * surely_s:
             message = f"{mean_w:.1f} W on average is less than the {idle_w:.1f} W of its idling"
-            yield Notice("implausible_power", f"{label}: {message}", True)
+            yield notice("implausible_power", f"{label}: {message}", True)
     elif limit_w is not None and energy_j < LEAST_SHARE_OF_LIMIT * limit_w * surely_s:
-        yield Notice(
+        yield notice(
             "implausible_power",
             f"{label}: {mean_w:.1f} W on average is under {LEAST_SHARE_OF_LIMIT:.0%} of its limit "
             f"of {limit_w:.0f} W, less than such a GPU takes when it does nothing",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energyscore.base.errors import MeterError
-from energyscore.measurement.meter import Measurement, Reading
+from energyscore.measurement.meter import Metered, Reading
 from energyscore.results.parts import Domain
 
 POWERCAP = Path("/sys/class/powercap")
@@ -104,14 +104,14 @@ class RaplMeter:
                 self._running, self._failure = [], f"RAPL could not be read: {error}"
             return self._running
 
-    def stop(self, token: object) -> Measurement:
+    def stop(self, token: object) -> Metered:
         """End the window."""
         with self._lock:
             self._update()
             running, self._running = self._running, []
         domains = dict.fromkeys(zone.domain for zone in self._zones)
         if self._failure:
-            return Measurement({d: Reading(None, None, self._failure) for d in domains})
+            return Metered({d: Reading(None, None, self._failure) for d in domains})
         readings = {}
         for domain in domains:
             total_uj = sum(one.total_uj for one in running if one.zone.domain == domain)
@@ -120,7 +120,7 @@ class RaplMeter:
                 if total_uj > 0
                 else Reading(None, None, "the RAPL counter did not move")
             )
-        return Measurement(readings)
+        return Metered(readings)
 
     def close(self) -> None:
         """Stop watching."""

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from energyscore.base.errors import EnergyScoreError, MeterError
-from energyscore.measurement.meter import Measurement, metered
+from energyscore.measurement.meter import Metered, metered
 from energyscore.measurement.meters import nvml, nvml_device
 from energyscore.measurement.meters.nvml_device import GpuFacts, NvmlSession
 from energyscore.measurement.selftest import judge_gpu
@@ -70,7 +70,7 @@ def check_before_load(
 
 
 def observe(
-    measurement: Measurement,
+    measurement: Metered,
     facts: GpuFacts,
     duration_s: float,
     operations: int = 0,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from energyscore.base.errors import EnergyScoreError
 from energyscore.base.stats import find_drift
-from energyscore.measurement.meter import Notice, Reading
+from energyscore.measurement.meter import Reading
 from energyscore.measurement.selftest.report import Figures, SelfTestCheck
-from energyscore.results.parts import Domain
+from energyscore.results.parts import Domain, Notice
 
 TIME_VARIATION = 0.02
 OTHERS_SHARE = 0.10

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from energyscore.base.errors import EnergyScoreError, MeterError
 from energyscore.measurement import environment
-from energyscore.measurement.meter import Measurement, Meter, metered
+from energyscore.measurement.meter import Meter, Metered, metered
 from energyscore.measurement.meters import rapl
 from energyscore.measurement.meters.continuity import ContinuityMeter
 from energyscore.measurement.meters.load import LoadMeter
@@ -176,7 +176,7 @@ def _opened(meter: M) -> M | None:
     return meter
 
 
-def _rapl_of(measurements: Mapping[str, Measurement], seconds: float) -> dict[Domain, Observed]:
+def _rapl_of(measurements: Mapping[str, Metered], seconds: float) -> dict[Domain, Observed]:
     measurement = measurements.get(rapl.RaplMeter.name)
     readings = {} if measurement is None else measurement.readings
     return {domain: Observed(reading, seconds) for domain, reading in readings.items()}

@@ -20,8 +20,9 @@ from typing import Annotated
 from pydantic import Field
 
 from energyscore.base.errors import UsageError
+from energyscore.base.form import Strict
 from energyscore.base.yaml_text import read_form
-from energyscore.measurement.options import OneOrMore, RunOptions, Strict
+from energyscore.measurement.options import OneOrMore, RunOptions
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.official import parse_csv
 
