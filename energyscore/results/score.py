@@ -3,7 +3,6 @@
 import math
 import statistics as std
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, summarize
@@ -20,29 +19,12 @@ NEGLIGIBLE = 0.02
 NO_GPU = "no GPU was metered: the work ran on the processor"
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What the runs give: the headline, and why it is not there.
+def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str], idle: Idle | None = None) -> Score:
+    """The score of a result.
 
-    Attributes:
-        gpu: Wh per 1,000 queries of the metered GPUs.
-        method: how that was measured; None without it.
-        reason: why there is none; empty where there is.
-        system: of GPUs, processor and memory.
-        system_method: whether a part of that is an estimate; None without it.
-        system_reason: why there is none; empty where there is.
+    GPU energy is the sum over the metered GPUs, and null as soon as one of them has none in
+    one run. The system figure adds the processor (`cpu`) and memory (`dram`, else `ram`).
     """
-
-    gpu: Summary | None
-    method: Method | None
-    reason: str
-    system: Summary | None
-    system_method: SystemMethod | None
-    system_reason: str
-
-
-def figures_over(runs: Sequence[Run], metered_gpus: Sequence[str]) -> Figures:
-    """The mean over the runs of what `score_runs` scores, and how it was measured."""
     domains = [f"gpu:{uuid}" for uuid in metered_gpus]
     gpu, reason = _summary(runs, domains) if domains else (None, NO_GPU)
     methods = {run.methods.get(domain) for run in runs for domain in domains}
@@ -51,40 +33,21 @@ def figures_over(runs: Sequence[Run], metered_gpus: Sequence[str]) -> Figures:
     system, system_reason = _summary(runs, parts)
     estimated = any(run.methods.get(part) == "estimated" for run in runs for part in parts)
     system_method: SystemMethod = "estimated" if estimated else "measured"
-    return Figures(
-        gpu,
-        method if gpu else None,
-        reason,
-        system,
-        system_method if system else None,
-        system_reason,
-    )
-
-
-def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str], idle: Idle | None = None) -> Score:
-    """The score of a result.
-
-    GPU energy is the sum over the metered GPUs, and null as soon as one of them has none in
-    one run. The system figure adds the processor (`cpu`) and memory (`dram`, else `ram`).
-    """
-    domains = [f"gpu:{uuid}" for uuid in metered_gpus]
-    found = figures_over(runs, metered_gpus)
-    gpu, system = found.gpu, found.system
     return Score(
         gpu_wh_per_1k_queries=gpu.mean if gpu else None,
         ci95=gpu.ci95 if gpu else None,
         systematic=NVML_SYSTEMATIC if gpu else None,
-        method=found.method,
-        reason=found.reason,
+        method=method if gpu else None,
+        reason=reason,
         std=gpu.std if gpu else None,
         runs=len(runs),
         phases={name: _phase(runs, domains, name) for name in runs[0].phases},
-        **_net(runs, domains, idle, found.reason),
+        **_net(runs, domains, idle, reason),
         system_wh_per_1k_queries=system.mean if system else None,
         system_ci95=system.ci95 if system else None,
         system_std=system.std if system else None,
-        system_method=found.system_method,
-        system_reason=found.system_reason,
+        system_method=system_method if system else None,
+        system_reason=system_reason,
     )
 
 

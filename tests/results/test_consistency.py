@@ -53,22 +53,32 @@ FORGED = {
     "no method": (put("runs", 2, "methods", "gpu:GPU-0", value=None), r"runs\.2\.methods"),
     "another task": (
         put("task", "id", value="asr"),
-        r"task\.id: it is asr, and text_generation by",
+        r"task\.id: it is asr, but text_generation follows",
     ),
     "a better score": (
         put("score", "gpu_wh_per_1k_queries", value=0.001),
-        r"score\.gpu_wh_per_1k_queries: it is 0\.001, of the runs 1\.45",
+        r"score\.gpu_wh_per_1k_queries: it is 0\.001, but 1\.45 follows",
     ),
-    "a score hidden": (put("score", "gpu_wh_per_1k_queries", value=None), r"of the runs 1\.45"),
+    "a score hidden": (
+        put("score", "gpu_wh_per_1k_queries", value=None),
+        r"it is null, but 1\.45 follows",
+    ),
     "no method of the score": (put("score", "method", value=None), r"score\.method: it is null"),
-    "another method": (put("score", "method", value="power_integral"), r"by the runs counter"),
+    "another method": (put("score", "method", value="power_integral"), r"but counter follows"),
     "an interval elsewhere": (put("score", "ci95", value=[0.1, 0.2]), r"score\.ci95: it is \[0\.1"),
     "an endless interval": (put("score", "ci95", value=[1e308, -1e308]), r"score\.ci95"),
-    "a narrow interval": (put("score", "ci95", value=[1.44, 1.46]), r"of the runs \[1\.23"),
+    "a narrow interval": (put("score", "ci95", value=[1.44, 1.46]), r"but \[1\.23.* follows"),
     "no interval": (put("score", "ci95", value=None), r"score\.ci95: it is null"),
+    "energy of a phase": (
+        put("score", "phases", "forward", "gpu_wh_per_1k_queries", value=0.5),
+        r"score\.phases\.forward\.gpu_wh_per_1k_queries: it is 0\.5, but 1\.45 follows",
+    ),
     "a small spread": (put("score", "std", value=0.01), r"score\.std: it is 0\.01"),
     "valid in spite of a notice": (notice, r"valid: it is true, but it was hot"),
-    "valid in spite of reasons": (put("invalid_reasons", value=["hot"]), "says: hot"),
+    "valid in spite of reasons": (
+        put("invalid_reasons", value=["hot"]),
+        "valid: it is true, but hot",
+    ),
     "a GPU that was not metered": (
         put("protocol", "occupied_gpus", value=["GPU-0", "GPU-1"]),
         "GPU-1, which was not metered",
@@ -76,9 +86,15 @@ FORGED = {
     "another size class": (put("model", "model_class", value="C"), r"model\.model_class: it is C"),
     "no points at all": (put("conformance", value=[]), "official: it is true"),
     "a point that does not hold": (put("conformance", 0, "ok", value=False), "official"),
-    "fewer queries": (put("workload", "queries", value=10), "queries is said to hold, and is 10"),
-    "another GPU": (put("environment", "gpus", 0, "name", value="NVIDIA L4"), "hardware is said"),
-    "one run": (short, "repeats is said to hold, and is 1 where 10"),
+    "fewer queries": (
+        put("workload", "queries", value=10),
+        r"conformance\.queries: it is true, but false",
+    ),
+    "another GPU": (
+        put("environment", "gpus", 0, "name", value="NVIDIA L4"),
+        r"conformance\.hardware: it is true",
+    ),
+    "one run": (short, r"conformance\.repeats: it is true, but false"),
     "a number of queries beyond floats": (put("runs", 0, "queries", value=10**400), "runs: "),
 }
 
@@ -100,12 +116,14 @@ def test_points_left_out_are_missing():
     forged = content()
     forged["conformance"] = [one for one in forged["conformance"] if one["name"] != "repeats"]
     found = contradiction(parse_result(json.dumps(forged), ""))
-    assert found.startswith("conformance: repeats is missing")
+    assert found.startswith("conformance.repeats: it is missing, but true")
 
 
 def test_an_empty_conformance_holds_nothing():
     forged = content() | {"conformance": [], "official": False}
-    assert "hardware is missing" in contradiction(parse_result(json.dumps(forged), ""))
+    assert "conformance.hardware: it is missing" in contradiction(
+        parse_result(json.dumps(forged), "")
+    )
     forged["task"]["digest"] = "0" * 64
     assert "no point" in contradiction(parse_result(json.dumps(forged), ""))
 
@@ -140,7 +158,7 @@ def test_an_estimate_that_calls_itself_measured_is_named():
     result = make_result(runs=[make_cpu_run(n) for n in range(2)], gpu=None)
     score = result.score.model_copy(update={"system_method": "measured"})
     assert contradiction(result.model_copy(update={"score": score})) == (
-        "score.system_method: it is measured, by the runs estimated"
+        "score.system_method: it is measured, but estimated follows from the rest"
     )
 
 
@@ -153,7 +171,7 @@ def test_in_a_folder_it_is_left_out_and_the_rest_is_read(tmp_path):
     loaded = load_results([tmp_path], told.append)
     assert [path.name for path, _ in loaded] == ["good.json"]
     assert [error.message.split(":")[0] for error in told] == [str(tmp_path / "bad.json")]
-    with pytest.raises(ResultError, match="of the runs"):
+    with pytest.raises(ResultError, match=r"1\.45 follows"):
         load_results([tmp_path / "bad.json"], told.append)
 
 
