@@ -210,8 +210,13 @@ def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Mea
     """
     from energyscore.api.arguments import read_path
     from energyscore.api.measurement import of_result
-    from energyscore.results.latest import latest_only, newer_invalid, say_newer_invalid
-    from energyscore.results.result import Caution
+    from energyscore.results.latest import (
+        NEWER_INVALID,
+        latest_only,
+        newer_invalid,
+        say_newer_invalid,
+    )
+    from energyscore.results.parts import Caution
     from energyscore.results.store import load_results
 
     loaded = load_results([read_path("folder", folder)])
@@ -223,7 +228,7 @@ def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Mea
         measured = of_result(result)
         if result.identity in invalid:
             message = say_newer_invalid(*invalid[result.identity], path)
-            caution = Caution(code="newer_invalid", message=message)
+            caution = Caution(code=NEWER_INVALID, message=message)
             measured = replace(measured, cautions=(*measured.cautions, caution))
         found.append(measured)
     return found

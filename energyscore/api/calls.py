@@ -25,7 +25,7 @@ from energyscore.measurement.observer import LineObserver, print_line
 from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.workload import Query, Workload
 from energyscore.results.checks import find_invalid_reasons, find_run_cautions
-from energyscore.results.result import Caution, Idle, Run
+from energyscore.results.parts import Caution, Idle, Run
 from energyscore.results.score import score_runs
 
 CALL = "call"

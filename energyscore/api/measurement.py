@@ -12,7 +12,8 @@ from energyscore.base.errors import InvalidResult, NotMeasuredError
 from energyscore.base.units import format_duration, format_wh
 
 if TYPE_CHECKING:
-    from energyscore.results.result import Caution, Result, Run, Score
+    from energyscore.results.parts import Caution, Run, Score
+    from energyscore.results.result import Result
 
 FigureMethod = Literal["counter", "power_integral", "rapl", "estimated", "measured"]
 

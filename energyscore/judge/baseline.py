@@ -28,7 +28,8 @@ from energyscore.judge.headline import headline_of
 from energyscore.judge.rating import why_unratable
 from energyscore.results.consistency import contradiction
 from energyscore.results.folder import kind_of, load_files
-from energyscore.results.result import Part, Result, unique_keys
+from energyscore.results.parts import Part
+from energyscore.results.result import Result, unique_keys
 from energyscore.results.store import UNSOUND
 
 MOST_BYTES = 2**27

@@ -21,7 +21,8 @@ from pydantic import Field
 from energyscore.base.errors import UsageError, did_you_mean
 from energyscore.judge.headline import headline_of
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
-from energyscore.results.result import Part, Result
+from energyscore.results.parts import Part
+from energyscore.results.result import Result
 
 Condition: TypeAlias = tuple[str | None, ...]
 """A condition in parts, coarse to fine; a part that is not known is None."""

@@ -25,7 +25,7 @@ from energyscore.judge.comparability import (
 from energyscore.judge.effect import compare_samples
 from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure, figure_of
 from energyscore.judge.rating import RatedResult, why_unratable
-from energyscore.results.result import Part, schema_of
+from energyscore.results.parts import Part, schema_of
 
 _MIXED = "measured in one, estimated in the other"
 

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from energyscore.base.errors import MeterError, UsageError
 from energyscore.base.units import WH_PER_KWH, format_number
 from energyscore.protocol.grid import Grid, find_grid
-from energyscore.results.result import Emissions, Result
+from energyscore.results.parts import Emissions
+from energyscore.results.result import Result
 
 MOST_PUE = 10.0
 _PRICE = re.compile(r"(\d+\.?\d*|\.\d+)\s*(.*)", re.ASCII)

@@ -23,7 +23,7 @@ from energyscore.judge.gate_checks import (
 )
 from energyscore.judge.policy import OnInconclusive, Policy, PolicyRule
 from energyscore.judge.rating import RatedResult
-from energyscore.results.result import Part, schema_of
+from energyscore.results.parts import Part, schema_of
 
 _INCONCLUSIVE: dict[OnInconclusive, CountsAs] = {
     "pass": "pass",

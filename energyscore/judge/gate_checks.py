@@ -34,7 +34,7 @@ from energyscore.judge.effect import (
 from energyscore.judge.figures import UNIT, figure_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult, why_unratable
-from energyscore.results.result import Part
+from energyscore.results.parts import Part
 
 Outcome = Literal["pass", "fail", "inconclusive", "invalid", "unsupported"]
 CountsAs = Literal["pass", "warning", "failure", "error"]

@@ -16,19 +16,19 @@ from energyscore.protocol.model import ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
 from energyscore.results import checks
 from energyscore.results.conformance import check_conformance, max_gpus_of
-from energyscore.results.parts import Domain
-from energyscore.results.result import (
+from energyscore.results.parts import (
     Caution,
+    Domain,
     EnvironmentPart,
     Idle,
     InputsCut,
     ModelPart,
     ProtocolPart,
-    Result,
     Run,
     TaskPart,
     WorkloadPart,
 )
+from energyscore.results.result import Result
 from energyscore.results.score import emissions_for, score_runs
 
 

@@ -30,9 +30,8 @@ from energyscore.measurement.warmup import (
     warm_up,
 )
 from energyscore.measurement.work import Plan, Work
-from energyscore.results.parts import Domain
+from energyscore.results.parts import Domain, Notice, PhasePart, Run, SecondSource
 from energyscore.results.raw import RawRun
-from energyscore.results.result import Notice, PhasePart, Run, SecondSource
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from energyscore.base.version import __version__
-from energyscore.results.result import EnvironmentPart, GpuPart
+from energyscore.results.parts import EnvironmentPart, GpuPart
 
 PACKAGES = (
     "accelerate",

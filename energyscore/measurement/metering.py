@@ -10,8 +10,7 @@ from energyscore.base.lookup import resolve
 from energyscore.measurement import catalog, environment
 from energyscore.measurement.meter import Meter
 from energyscore.measurement.warmup import measure_idle
-from energyscore.results.parts import Domain
-from energyscore.results.result import Caution, EnvironmentPart, GpuPart
+from energyscore.results.parts import Caution, Domain, EnvironmentPart, GpuPart
 
 if TYPE_CHECKING:
     from energyscore.measurement.meters.nvml import NvmlMeter

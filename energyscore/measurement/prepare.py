@@ -28,8 +28,7 @@ from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import Generation, Mode, TaskFile, find_task, load_tasks
 from energyscore.protocol.workload import BUNDLED, OFFICIAL, Workload, load_workload
 from energyscore.results import store
-from energyscore.results.parts import Domain
-from energyscore.results.result import Caution
+from energyscore.results.parts import Caution, Domain
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.model import ModelFacts
 from energyscore.results import store
 from energyscore.results.conformance import MIN_WINDOW_S
-from energyscore.results.result import Caution, Result
+from energyscore.results.parts import Caution
+from energyscore.results.result import Result
 from energyscore.results.score import is_precise
 
 

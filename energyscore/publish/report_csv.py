@@ -8,7 +8,8 @@ from energyscore.base.text import csv_table
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
 from energyscore.judge.rating import RatedResult, Rating, Report
 from energyscore.protocol.task import Phase
-from energyscore.results.result import Result, Score
+from energyscore.results.parts import Score
+from energyscore.results.result import Result
 
 CSV_VERSION = 1
 """Raised when a column is added, moved or changes its meaning."""

@@ -18,7 +18,8 @@ from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Rating
 from energyscore.publish.typesetting import plain
 from energyscore.results.names import label_of
-from energyscore.results.result import PhaseScore, Result
+from energyscore.results.parts import PhaseScore
+from energyscore.results.result import Result
 
 Kind: TypeAlias = Literal["gpu", "system", "estimated", "none"]
 

@@ -5,13 +5,8 @@ from collections.abc import Sequence
 
 from energyscore.base.stats import are_apart, find_drift, find_outliers, summarize
 from energyscore.protocol.model import ModelFacts
+from energyscore.results.parts import Caution, ProtocolPart, Run, WorkloadPart
 from energyscore.results.plausibility import CLOCKS_APART, find_implausibly_low
-from energyscore.results.result import (
-    Caution,
-    ProtocolPart,
-    Run,
-    WorkloadPart,
-)
 from energyscore.results.score import figures_of, is_precise
 
 SECOND_SOURCE_DISAGREEMENT = 0.05

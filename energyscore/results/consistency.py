@@ -14,7 +14,8 @@ from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import TaskSpec, load_tasks
 from energyscore.results.checks import find_invalid_reasons
 from energyscore.results.conformance import check_conformance
-from energyscore.results.result import RULES_VERSION, ModelPart, Result
+from energyscore.results.parts import ModelPart
+from energyscore.results.result import RULES_VERSION, Result
 from energyscore.results.score import score_runs
 
 _ROUNDING = 1e-6

@@ -11,6 +11,9 @@ from energyscore.results.result import Result
 
 K = TypeVar("K")
 
+NEWER_INVALID = "newer_invalid"
+"""The code of a caution that is no result's own: a newer result of the measurement is invalid."""
+
 
 def latest_only(loaded: Iterable[tuple[K, Result]]) -> list[tuple[K, Result]]:
     """The newest valid result of each identity, else the newest, in order of first occurrence."""

@@ -6,7 +6,8 @@ again from the result that it checked and compares.
 
 from collections.abc import Iterator
 
-from energyscore.results.result import Result, Run
+from energyscore.results.parts import Run
+from energyscore.results.result import Result
 
 
 def to_log(result: Result) -> str:

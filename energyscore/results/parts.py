@@ -6,7 +6,7 @@ ever 0 because it is unknown.
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -46,6 +46,15 @@ class Part(BaseModel):
     """Base of all parts: frozen, nothing unknown in it, no NaN and no Infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def schema_of(model: type[Part], name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what a model writes."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": name,
+        **model.model_json_schema(mode="serialization"),
+    }
 
 
 class TaskPart(Part):

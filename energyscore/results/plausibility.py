@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from energyscore.protocol.model import ModelFacts
-from energyscore.results.result import Caution, ProtocolPart, Run
+from energyscore.results.parts import Caution, ProtocolPart, Run
 
 CLOCKS_APART = 0.05
 """SM clocks further apart than this share are unlike: the same work takes another energy."""

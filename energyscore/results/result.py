@@ -16,58 +16,19 @@ from energyscore.results.parts import (
     Check,
     Emissions,
     EnvironmentPart,
-    GpuPart,
     Idle,
-    InputsCut,
     ModelPart,
-    NonNegative,
-    Notice,
     Part,
-    PhasePart,
-    PhaseScore,
-    Positive,
     PositiveCount,
     ProtocolPart,
     RawPart,
     Run,
     Score,
-    SecondSource,
-    SystemMethod,
     TaskPart,
     Time,
     WorkloadPart,
+    schema_of,
 )
-
-__all__ = [
-    "RULES_VERSION",
-    "SCHEMA_VERSION",
-    "Caution",
-    "Check",
-    "Emissions",
-    "EnvironmentPart",
-    "GpuPart",
-    "Idle",
-    "InputsCut",
-    "ModelPart",
-    "NonNegative",
-    "Notice",
-    "Part",
-    "PhasePart",
-    "PhaseScore",
-    "Positive",
-    "ProtocolPart",
-    "RawPart",
-    "Result",
-    "Run",
-    "Score",
-    "SecondSource",
-    "SystemMethod",
-    "TaskPart",
-    "WorkloadPart",
-    "json_schema",
-    "parse_result",
-    "result_to_json",
-]
 
 SCHEMA_VERSION = 2
 
@@ -198,15 +159,6 @@ def result_to_json(result: Result) -> str:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of result files."""
     return schema_of(Result, f"energyscore-result-{SCHEMA_VERSION}")
-
-
-def schema_of(model: type[Part], name: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of what a model writes."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": name,
-        **model.model_json_schema(mode="serialization"),
-    }
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from typing import Any
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, summarize
 from energyscore.base.units import wh_per_1k_queries
-from energyscore.results.parts import Method
-from energyscore.results.result import Emissions, Idle, PhaseScore, Run, Score, SystemMethod
+from energyscore.results.parts import Emissions, Idle, Method, PhaseScore, Run, Score, SystemMethod
 
 NVML_SYSTEMATIC = 0.05
 """Relative error of NVML's readings on recent GPUs (arXiv 2312.02741)."""

@@ -22,8 +22,9 @@ from energyscore.base.files import Skip
 from energyscore.base.writing import locked, sync_folder, write_atomically
 from energyscore.results.consistency import contradiction
 from energyscore.results.folder import Kind, load_files
+from energyscore.results.parts import RawPart, Run
 from energyscore.results.raw import RawRun, raw_of
-from energyscore.results.result import RawPart, Result, Run, parse_result, result_to_json
+from energyscore.results.result import Result, parse_result, result_to_json
 
 UNSOUND = "Restore the file as it was, or measure again."
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self
 
-from energyscore.results.result import Result, Run
+from energyscore.results.parts import Run
+from energyscore.results.result import Result
 from energyscore.verify.findings import is_number
 from energyscore.verify.manifest import ListedResult
 from energyscore.verify.raw_record import RawDomain, RawRecord, RawRun

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from energyscore.results.result import Run
+from energyscore.results.parts import Run
 from energyscore.verify.examined import ExaminedResult, ExaminedRun, RecordedGpu
 from energyscore.verify.findings import (
     NOT_APPLICABLE,

@@ -18,7 +18,8 @@ from energyscore.judge.rating import RatedResult, rate
 from energyscore.judge.sources import load_rated
 from energyscore.publish.comparison import to_markdown
 from energyscore.publish.report_csv import to_csv
-from energyscore.results.result import PhasePart, result_to_json
+from energyscore.results.parts import PhasePart
+from energyscore.results.result import result_to_json
 
 EARLIER = "2025-12-01T00:00:00Z"
 LATER = "2026-02-01T00:00:00Z"

@@ -22,7 +22,7 @@ from energyscore.publish.leaderboard_fields import FIELDS
 from energyscore.publish.leaderboard_json import to_json
 from energyscore.publish.leaderboard_notes import notes_of, notes_on_written
 from energyscore.publish.official_csv import to_official
-from energyscore.results.result import Caution
+from energyscore.results.parts import Caution
 from energyscore.results.store import save_result
 
 REFERENCE = load_scale(DEFAULT_SCALE)

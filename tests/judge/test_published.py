@@ -6,7 +6,7 @@ import pytest
 from support.commands import ROOT
 from support.results import UUID, make_result, make_run
 
-from energyscore.results.result import SecondSource
+from energyscore.results.parts import SecondSource
 
 sys.path.append(str(ROOT / "bench"))
 from published import PUBLISHED_WH, rank_correlation, report, write_queries

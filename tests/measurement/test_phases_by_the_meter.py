@@ -8,7 +8,7 @@ import sys
 import pytest
 from support.commands import environment, gpu
 
-from energyscore.results.result import Run
+from energyscore.results.parts import Run
 
 # Prefill 31.5 ms at 600 W, decode 73.5 ms at 200 W, kept in step with the driver's wave.
 PERIOD_S, DUTY, WATTS = 0.105, 0.3, {"prefill": 600.0, "decode": 200.0}

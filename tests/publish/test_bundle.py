@@ -18,7 +18,8 @@ from energyscore.base.errors import UsageError
 from energyscore.cli import bundle as command
 from energyscore.judge.rating import rate
 from energyscore.publish.bundle import ATTESTATIONS, MOST_RESULTS, Submitted, to_bundle
-from energyscore.results.result import RawPart, result_to_json
+from energyscore.results.parts import RawPart
+from energyscore.results.result import result_to_json
 from energyscore.results.store import load_result
 from energyscore.verify.archive import read_archive
 from energyscore.verify.manifest import read_manifest

@@ -8,7 +8,8 @@ from support.results import make_cpu_run, make_result, make_run
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.report_csv import to_csv
 from energyscore.publish.report_json import to_json
-from energyscore.results.result import Caution, Result
+from energyscore.results.parts import Caution
+from energyscore.results.result import Result
 
 HEADER = (
     "csv_version,task,task_version,model,revision,model_class,parameters,dtype,quantization,"

@@ -3,7 +3,7 @@
 import pytest
 
 from energyscore.publish.wording import decimals_for, phase_margin, with_decimals
-from energyscore.results.result import PhaseScore
+from energyscore.results.parts import PhaseScore
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from support.results import UUID, make_cpu_run, make_result, make_run
 
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.notes import notes_on
-from energyscore.results.result import Caution, Idle, PhasePart
+from energyscore.results.parts import Caution, Idle, PhasePart
 
 GPU = f"gpu:{UUID}"
 

@@ -20,7 +20,8 @@ from energyscore.publish.page import to_page
 from energyscore.publish.page.names import page_names
 from energyscore.publish.page.plots import log_axis
 from energyscore.publish.wording import short_count
-from energyscore.results.result import Notice, RawPart, parse_result, result_to_json
+from energyscore.results.parts import Notice, RawPart
+from energyscore.results.result import parse_result, result_to_json
 
 
 @pytest.fixture(scope="module")

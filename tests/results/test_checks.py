@@ -7,7 +7,7 @@ from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import load_tasks
 from energyscore.results.checks import find_cautions, find_invalid_reasons
 from energyscore.results.conformance import check_conformance, max_gpus_of
-from energyscore.results.result import InputsCut, Notice, SecondSource
+from energyscore.results.parts import InputsCut, Notice, SecondSource
 
 OFFICIAL = make_result()
 FACTS = ModelFacts(None, "Net", 10**9, "float16", None, None, "pretrained", 1024)

@@ -6,7 +6,8 @@ import pytest
 from support.results import make_result, make_run
 
 from energyscore.results.names import tell_apart
-from energyscore.results.result import Caution, result_to_json
+from energyscore.results.parts import Caution
+from energyscore.results.result import result_to_json
 
 ONE, TWO = f"sha256:{'1a2b3c4d' * 2}", f"sha256:{'99887766' * 2}"
 

@@ -6,15 +6,8 @@ import pytest
 from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import ResultError
-from energyscore.results.result import (
-    SCHEMA_VERSION,
-    Notice,
-    PhasePart,
-    SecondSource,
-    json_schema,
-    parse_result,
-    result_to_json,
-)
+from energyscore.results.parts import Notice, PhasePart, SecondSource
+from energyscore.results.result import SCHEMA_VERSION, json_schema, parse_result, result_to_json
 
 WHERE = "results/x.json"
 

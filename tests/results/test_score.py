@@ -1,7 +1,7 @@
 import pytest
 from support.results import UUID, make_cpu_run, make_run
 
-from energyscore.results.result import Idle, PhasePart
+from energyscore.results.parts import Idle, PhasePart
 from energyscore.results.score import NO_GPU, emissions_for, is_precise, score_runs
 
 GPU = f"gpu:{UUID}"

@@ -3,7 +3,7 @@
 from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import load_tasks
 from energyscore.results.conformance import check_conformance
-from energyscore.results.result import (
+from energyscore.results.parts import (
     Emissions,
     EnvironmentPart,
     GpuPart,
@@ -12,11 +12,11 @@ from energyscore.results.result import (
     ModelPart,
     PhasePart,
     ProtocolPart,
-    Result,
     Run,
     TaskPart,
     WorkloadPart,
 )
+from energyscore.results.result import Result
 from energyscore.results.score import score_runs
 
 UUID = "GPU-0"

@@ -4,7 +4,7 @@ import hashlib
 from html.parser import HTMLParser
 
 from energyscore.judge.rating import RatedResult, rate
-from energyscore.results.result import Caution, PhasePart
+from energyscore.results.parts import Caution, PhasePart
 from support.results import UUID, make_cpu_run, make_result, make_run
 
 HOSTILE = (

@@ -35,8 +35,9 @@ from energyscore.protocol.task import load_tasks
 from energyscore.protocol.workload import Workload
 from energyscore.publish.bundle import Submitted, to_bundle, why_not_official
 from energyscore.results.log import to_log
+from energyscore.results.parts import EnvironmentPart, GpuPart, Idle, Run
 from energyscore.results.raw import subject_of
-from energyscore.results.result import EnvironmentPart, GpuPart, Idle, Run, parse_result
+from energyscore.results.result import parse_result
 from energyscore.results.score import score_runs
 from energyscore.results.store import Journal, load_result, save_result
 

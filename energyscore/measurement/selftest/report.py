@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from energyscore.base.errors import ResultError, first_problem
 from energyscore.base.writing import write_atomically
-from energyscore.results.result import EnvironmentPart, NonNegative, Part
+from energyscore.results.parts import EnvironmentPart, NonNegative, Part
 from energyscore.results.store import check_writable
 
 FILE_NAME = "selftest.json"

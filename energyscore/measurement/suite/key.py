@@ -17,7 +17,7 @@ from energyscore.measurement.options import RunOptions
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile
 from energyscore.protocol.workload import BUNDLED, OFFICIAL, load_workload, locate, named_files
-from energyscore.results.result import EnvironmentPart
+from energyscore.results.parts import EnvironmentPart
 
 LARGE_BYTES = 64 * 2**20
 

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from energyscore.base.version import __version__
 from energyscore.measurement.suite.plan import Planned
-from energyscore.results.result import NonNegative, Part, Positive, Result
+from energyscore.results.parts import NonNegative, Part, Positive
+from energyscore.results.result import Result
 
 FILE_NAME = "suite.json"
 
