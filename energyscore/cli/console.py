@@ -60,6 +60,11 @@ def _console(*, stderr: bool) -> Console:
     return _HarmlessConsole(stderr=stderr, width=wide, highlight=False, emoji=False)
 
 
+def say(text: str) -> None:
+    """Print a line for people to stderr, as it stands."""
+    message_console().print(text, soft_wrap=True, markup=False)
+
+
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a plain table to stdout."""
     table = Table(

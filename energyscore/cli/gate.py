@@ -221,7 +221,7 @@ def _say_sound(policy: "Policy", baselines: "Sequence[RatedResult]") -> None:
 
 def _tell_github(verdict: "GateVerdict") -> None:
     """The job's summary, and an annotation on stderr for each check that does not pass."""
-    from energyscore.cli.console import message_console
+    from energyscore.cli.console import say
     from energyscore.publish.gate_annotations import to_annotations
     from energyscore.publish.gate_markdown import to_markdown
 
@@ -231,7 +231,7 @@ def _tell_github(verdict: "GateVerdict") -> None:
                 file.write(to_markdown(verdict) + b"\n")
         except OSError as error:
             said = f"caution: {summary} cannot be written: {error.strerror}."
-            message_console().print(said, soft_wrap=True, markup=False)
+            say(said)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         sys.stdout.flush()
         sys.stderr.write(to_annotations(verdict).decode())

@@ -27,7 +27,7 @@ def say_set_aside(
     Of each identity a newer result that is invalid is a caution; the others are one note.
     """
     from energyscore.base.files import shown_path
-    from energyscore.cli.console import message_console
+    from energyscore.cli.console import say
     from energyscore.cli.shared import say_note
     from energyscore.publish import wording
     from energyscore.results.latest import latest_only, newer_invalid, say_newer_invalid, set_aside
@@ -43,6 +43,4 @@ def say_set_aside(
         if result.identity not in invalid or result != invalid[result.identity][1]
     ]
     if others:
-        message_console().print(
-            f"note: set aside: {wording.set_aside(others)}; {remedy}", soft_wrap=True, markup=False
-        )
+        say(f"note: set aside: {wording.set_aside(others)}; {remedy}")

@@ -167,7 +167,7 @@ def _is_invalid(sources: "Sources") -> bool:
 
 
 def _say(lines: "Iterable[str]") -> None:
-    from energyscore.cli.console import message_console
+    from energyscore.cli.console import say
 
     for line in lines:
-        message_console().print(line, soft_wrap=True, markup=False)
+        say(line)

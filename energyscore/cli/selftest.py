@@ -44,7 +44,7 @@ def selftest(
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     from energyscore.base.lookup import resolve
-    from energyscore.cli.console import message_console
+    from energyscore.cli.console import message_console, say
     from energyscore.measurement import catalog
     from energyscore.measurement.imports import uncollected
     from energyscore.measurement.selftest.plan import QUICK, SelfTestPlan
@@ -55,27 +55,22 @@ def selftest(
     gpus, no_gpu = _find_gpus(tuple(gpu or ()))
     plan = QUICK if quick else SelfTestPlan()
     count = len(gpus.facts) if gpus else 0
-    console = message_console()
-
-    def tell(text: str) -> None:
-        console.print(text, soft_wrap=True, markup=False)
-
-    tell(
+    say(
         f"Self-test of {count or 'no'} GPU{'' if count == 1 else 's'} and the processor, at most "
         f"about {_about(plan.seconds(count))}. Leave the machine alone meanwhile."
     )
     with uncollected():
         loads = resolve(catalog.LOADS, "matmul")
-    report = run_selftest(plan, gpus, no_gpu, loads(), tell)
+    report = run_selftest(plan, gpus, no_gpu, loads(), say)
     path = save_selftest(out, report)
     if form is Format.json:
         print(selftest_to_json(report), end="")
     else:
         _show(report)
-    tell(f"Self-test {report.id[:12]}: {path}.")
+    say(f"Self-test {report.id[:12]}: {path}.")
     if report.invalidating:
         names = ", ".join(dict.fromkeys(check.name for check in report.invalidating))
-        console.print(f"[bold red]Measurements made here would be invalid:[/] {names}.")
+        message_console().print(f"[bold red]Measurements made here would be invalid:[/] {names}.")
         raise typer.Exit(3)
 
 

@@ -134,15 +134,11 @@ def suite(
 
 
 def _mention_repeated(plan: Sequence["Planned"]) -> None:
-    from energyscore.cli.console import message_console
+    from energyscore.cli.shared import say_note
 
     for planned in plan:
         for place in planned.repeated:
-            message_console().print(
-                f"[yellow]caution:[/] {place} asks for the same as {planned.entry.place}; "
-                "it counts once.",
-                soft_wrap=True,
-            )
+            say_note(f"{place} asks for the same as {planned.entry.place}; it counts once.")
 
 
 def _settings(texts: Sequence[str] | None) -> "RunOptions":

@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.markup import escape
-
 from energyscore.cli.choices import Format
-from energyscore.cli.console import message_console
-from energyscore.cli.shared import say_skipped
+from energyscore.cli.console import say
+from energyscore.cli.shared import say_note, say_skipped
 from energyscore.cli.suite_view import (
     Outlook,
     SuiteProgress,
@@ -88,7 +86,7 @@ def measure(
     plan = _with_modes_checked(plan, by_key(known), fresh=fresh, online=hub.is_reachable)
     for one in plan:
         if one.problem:
-            _warn(f"{one.entry.place}: {one.label}, {one.task_name}: {one.problem}")
+            say_note(f"{one.entry.place}: {one.label}, {one.task_name}: {one.problem}")
     command = _command(out, task_path, fresh=fresh)
     with SuiteProgress(len(plan)) as progress:
         report = run_suite(
@@ -100,7 +98,7 @@ def measure(
     else:
         show_summary(report)
     for hidden, shown in hidden_by(report.entries):
-        _warn(
+        say_note(
             f"{plan[hidden].entry.place} and {plan[shown].entry.place} came to the same "
             "measurement; tables show the newer result only. Leave one of both out."
         )
@@ -108,11 +106,7 @@ def measure(
     if fresh:
         go_on = "without --fresh the same command measures what has no result yet"
     go_on = f"Interrupted; {go_on}. " if report.interrupted else ""
-    message_console().print(
-        f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}{_country_of(plan)}",
-        soft_wrap=True,
-        markup=False,
-    )
+    say(f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}{_country_of(plan)}")
     return report.exit_status
 
 
@@ -138,17 +132,13 @@ def _with_modes_checked(
     asked = {place: one for place, one in asked.items() if one.is_open and is_open(plan[place])}
     if not asked:
         return list(plan)
-    message_console().print("Checking the reasoning modes that models have ...", markup=False)
+    say("Checking the reasoning modes that models have ...")
     answers = why_not_elsewhere(list(asked.values()), online=online())
     problems = dict(zip(asked, answers, strict=True))
     return [
         replace(one, problem=problems[place], key="") if problems.get(place) else one
         for place, one in enumerate(plan)
     ]
-
-
-def _warn(text: str) -> None:
-    message_console().print(f"[yellow]caution:[/] {escape(text)}", soft_wrap=True)
 
 
 def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Planned], list[str]]:
@@ -201,7 +191,7 @@ def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) ->
         outlooks.append(Outlook(record, time_needed, size_of(planned)))
     if form is Format.table:
         show_plan(outlooks)
-        message_console().print(describe_plan(outlooks), soft_wrap=True, markup=False)
+        say(describe_plan(outlooks))
         return
     content = [
         one.record.model_dump(mode="json")
