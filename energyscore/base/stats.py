@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MIN_REPEATS_TO_JUDGE = 5
-"""Of fewer values neither a trend nor an outlier can be told."""
+"""Fewer values show neither a trend nor an outlier."""
 
 NOTEWORTHY = 0.01
-"""Trends and outliers of a smaller share are not worth a word, however certain."""
+"""Trends and outliers of a smaller share are not reported, however certain."""
 
 DRIFT_P_VALUE = 0.01
 OUTLIER_Z_SCORE = 3.5
@@ -97,7 +97,7 @@ def find_drift(values: Sequence[float]) -> Drift | None:
     """A trend over the repeats in their order, by the least-squares line.
 
     It takes five repeats, a slope that chance gives in under 1 of 100 cases (two-sided t test),
-    and a change of over 1% of the mean: a trend that matters less is none worth telling.
+    and a change of over 1% of the mean: a smaller trend is not worth a caution.
     """
     count = len(values)
     if count < MIN_REPEATS_TO_JUDGE:

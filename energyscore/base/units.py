@@ -3,17 +3,11 @@
 JOULES_PER_WH = 3600.0
 WH_PER_KWH = 1000.0
 JOULES_PER_KWH = JOULES_PER_WH * WH_PER_KWH
-NS_PER_S = 1_000_000_000
 
 
 def joules_to_wh(energy_j: float) -> float:
     """Convert joules to watt-hours (exactly 3,600 J each)."""
     return energy_j / JOULES_PER_WH
-
-
-def wh_to_joules(energy_wh: float) -> float:
-    """Convert watt-hours to joules."""
-    return energy_wh * JOULES_PER_WH
 
 
 def wh_per_1k_queries(energy_j: float, queries: int) -> float:

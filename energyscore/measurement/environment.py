@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 from energyscore.base.version import __version__
@@ -27,7 +28,7 @@ def describe(
 ) -> EnvironmentPart:
     """Describe this machine; GPUs, driver and CUDA are what the meter found out.
 
-    No self-test is cited: whoever knows of one adds it.
+    It cites no self-test; `with_selftest` adds it.
     """
     return EnvironmentPart(
         os=f"{platform.system()} {platform.release()}",
@@ -48,10 +49,8 @@ def installed_packages() -> dict[str, str]:
     """Versions of the packages that take part, without importing them."""
     found = {}
     for name in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 

@@ -22,7 +22,7 @@ def record_run(
     """The raw record of one run.
 
     The window is from before the first meter was started to after the last was stopped; `lone` is
-    one phase by itself, which the split may have used.
+    one phase done alone, which the split may have used.
     """
     begin_ns = window.start_ns
     return {
@@ -78,7 +78,7 @@ def _within(window: Window, readings: Sequence[tuple[int, float]]) -> Sequence[t
 
 
 def _lone(block: BlockPower | None) -> dict[str, Any] | None:
-    """The stretch of one phase by itself: its energy is the counter's difference."""
+    """The stretch of one phase done alone: its energy is the counter's difference."""
     if block is None or block.counter_mj is None:
         return None
     return {

@@ -1,7 +1,7 @@
 """Which model is measured: from the hub, a local folder, or a bundled architecture."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +40,7 @@ class ModelSpec:
     dtype: Dtype = "auto"
     trust_remote_code: bool = False
     allow_pickle: bool = False
-    seed: int = field(default=0)
+    seed: int = 0
 
     @property
     def label(self) -> str:
@@ -101,7 +101,7 @@ def parse_model(
     or `~`, is a local folder; anything else is an id on the hub.
 
     Raises:
-        ModelError: when it is none of these, or a local folder holds no model.
+        ModelError: when it is neither, or a local folder holds no model.
     """
     if not text:
         raise ModelError("--model is empty.", "Give a hub id, a folder or builtin:NAME.")
@@ -113,12 +113,15 @@ def parse_model(
             )
         name = text.removeprefix(BUILTIN_PREFIX)
         return ModelSpec("builtin", name, random_weights=True, dtype=dtype)
-    options = {
-        "random_weights": random_weights,
-        "dtype": dtype,
-        "trust_remote_code": trust_remote_code,
-        "allow_pickle": allow_pickle,
-    }
+    asked = ModelSpec(
+        source="hub",
+        id=text,
+        revision=revision,
+        random_weights=random_weights,
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+    )
     path = local_path(text)
     if text[0] in "./~" or (path is not None and path.is_dir()):
         path = _check_folder(path, text)
@@ -126,13 +129,13 @@ def parse_model(
             raise ModelError(f"--revision {revision} does not go with the folder {text}.")
         resolved = real_path(path)
         name = re.sub(r"[^\w.-]", "_", resolved.name) or "model"
-        return ModelSpec("local", name, resolved, **options)  # type: ignore[arg-type]
+        return replace(asked, source="local", id=name, path=resolved)
     if not _HUB_ID.fullmatch(text) or ".." in text:
         raise ModelError(
             f"{text!r} is neither a hub id (org/name), nor a folder, nor builtin:NAME.",
             "`energyscore models` lists the bundled architectures.",
         )
-    return ModelSpec("hub", text, revision=revision, **options)  # type: ignore[arg-type]
+    return asked
 
 
 def _check_folder(path: Path | None, text: str) -> Path:

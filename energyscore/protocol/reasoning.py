@@ -71,7 +71,7 @@ PLAIN = Family("no chat template", {"off": Switch()}, None, "nothing that could 
 """Models without a chat template: they go on with a text, and are not asked for anything."""
 
 UNKNOWN = Family("unknown family", {}, None, "no entry of the table fits")
-"""Models with a chat template that may think, but nobody knows how it is switched."""
+"""Models with a chat template that may think; how it is switched is unknown."""
 
 
 @functools.cache

@@ -50,7 +50,7 @@ class Dataset(Strict):
     @model_validator(mode="after")
     def _known_fields(self) -> "Dataset":
         if unknown := sorted(set(self.kinds) - set(self.columns)):
-            raise ValueError(f"kinds: {unknown[0]} is none of the columns' fields")
+            raise ValueError(f"kinds: {unknown[0]} is not a field of columns")
         return self
 
     def kind_of(self, field: str) -> Kind:
@@ -164,7 +164,7 @@ class TaskSpec(Strict):
     @model_validator(mode="after")
     def _coherent(self) -> "TaskSpec":
         if len(set(self.phases)) != len(self.phases):
-            raise ValueError("phases: each may stand there once")
+            raise ValueError("phases: each may be named once")
         if ("decode" in self.phases) != (self.generation is not None):
             raise ValueError("generation: is needed with a decode phase, and only with one")
         if ("call" in self.phases) != (self.diffusion is not None):
@@ -276,7 +276,7 @@ def find_task(name: str, tasks: dict[str, TaskFile]) -> TaskFile:
     """The task of that name.
 
     Raises:
-        TaskError: with the nearest names, when there is none.
+        TaskError: with the nearest names, when it is unknown.
     """
     if name in tasks:
         return tasks[name]

@@ -68,20 +68,19 @@ def load_workload(task: TaskFile, source: str, count: int) -> Workload:
     """
     spec = task.spec
     path = locate(task, source)
-    if source == BUNDLED:
-        assert path is not None
-        queries = _to_queries(read_jsonl(path), spec, path, count, plain=True)
-        return Workload(queries, f"bundled:{spec.id}", None, False, count)
-    if path is not None and path.is_file():
-        queries = _to_queries(read_file(path), spec, path, count)
-        return Workload(queries, path.name, None, False, count)
+    if path is not None and (source == BUNDLED or path.is_file()):
+        plain = source == BUNDLED
+        rows = read_jsonl(path) if plain else read_file(path)
+        queries = _to_queries(rows, spec, path, count, path.parent, plain=plain)
+        name = f"bundled:{spec.id}" if plain else path.name
+        return Workload(queries, name, None, False, count)
     if path is not None:
-        queries = _to_queries(read_folder(path, spec.dataset), spec, path, count, beside=path)
+        queries = _to_queries(read_folder(path, spec.dataset), spec, path, count, path)
         return Workload(queries, real_path(path).name, None, False, count)
     dataset = spec.dataset.id if source == OFFICIAL else source
     revision = spec.dataset.revision if dataset == spec.dataset.id else "main"
     rows, commit = read_hub(dataset, revision, spec.dataset)
-    queries = _to_queries(rows, spec, Path(dataset), count)
+    queries = _to_queries(rows, spec, Path(dataset), count, Path(dataset).parent)
     return Workload(queries, dataset, commit, dataset == spec.dataset.id, count)
 
 
@@ -141,15 +140,9 @@ def _cells(
 
 
 def _to_queries(
-    rows: Rows,
-    spec: TaskSpec,
-    where: Path,
-    count: int,
-    *,
-    plain: bool = False,
-    beside: Path | None = None,
+    rows: Rows, spec: TaskSpec, where: Path, count: int, folder: Path, *, plain: bool = False
 ) -> tuple[Query, ...]:
-    """The first rows as queries, each cell checked; they name files in the folder `beside`."""
+    """The first rows as queries, each cell checked; paths in them are relative to `folder`."""
     queries: list[Query] = []
     for cells in _cells(rows, spec, where, count, plain=plain):
         query: dict[str, str | bytes] = {}
@@ -158,7 +151,7 @@ def _to_queries(
             if kind == "text":
                 query[field] = _text(cell, place)
                 continue
-            query[field] = content = _bytes(cell, place, beside or where.parent)
+            query[field] = content = _bytes(cell, place, folder)
             if kind == "audio":
                 from energyscore.protocol.recordings import check_recording
 
@@ -209,7 +202,7 @@ def _unreadable(file: object, place: str, error: Exception) -> DatasetError:
 
 
 def _content_digest(content: Any) -> str:
-    """What stands for bytes in a fingerprint."""
+    """The digest of bytes, in place of them in a fingerprint."""
     if not isinstance(content, bytes):
         raise TypeError(f"a query holds {type(content).__name__}")
     return hashlib.sha256(content).hexdigest()

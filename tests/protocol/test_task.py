@@ -48,7 +48,7 @@ def test_the_bundled_tasks_follow_the_official_protocol():
         ({"dataset": {"id": "x/y", "columns": {}}}, "dataset.columns: it is empty"),
         ({"dataset": {"id": "no-slash", "columns": {"text": "text"}}}, "dataset.id: it must match"),
         ({"phases": ["preprocess", "prefil"]}, "phases[1]: it must be"),
-        ({"phases": ["preprocess", "preprocess", "decode"]}, "phases: each may stand there once"),
+        ({"phases": ["preprocess", "preprocess", "decode"]}, "phases: each may be named once"),
         ({"generation": None}, "generation: is needed with a decode phase"),
         ({"generation": {"max_new_tokens": 5, "min_new_tokens": 6}}, "is larger than"),
         ({"diffusion": {"steps": 30, "images": 1}}, "diffusion: is needed with a call phase"),

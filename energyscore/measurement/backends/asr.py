@@ -24,7 +24,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 from energyscore.base.errors import DatasetError, ModelError
 from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, EnterPhase
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
-from energyscore.measurement.backends.generation import GeneratingBackend
+from energyscore.measurement.backends.generation import GeneratingBackend, first_of
 from energyscore.measurement.backends.loading import Blueprint
 from energyscore.measurement.backends.processors import load_processor
 from energyscore.protocol.task import TaskSpec
@@ -166,9 +166,8 @@ class ByDecoder(GeneratingBackend, AudioBackend):
 
     def _special_tokens(self) -> tuple[int | None, Any]:
         config, settings = self.model.config, self.model.generation_config
-        end = settings.eos_token_id if settings.eos_token_id is not None else config.eos_token_id
-        pad = settings.pad_token_id if settings.pad_token_id is not None else config.pad_token_id
-        return pad, end
+        pad = first_of(settings.pad_token_id, config.pad_token_id)
+        return pad, first_of(settings.eos_token_id, config.eos_token_id)
 
     def _features(self, queries: Sequence[Query]) -> tuple[dict[str, Any], list[int]]:
         inputs, samples = super()._features(queries)
@@ -212,7 +211,7 @@ def complete_whisper(settings: Any, config: Any) -> None:
     """Give a Whisper the special tokens that it begins to write with, where it names none.
 
     Models built from a configuration alone and early fine-tuned ones lack them. They lie where
-    the vocabulary's size says. No language is told: as in the reference method, a multilingual
+    the vocabulary's size says. No language is given: as in the reference method, a multilingual
     Whisper finds it out itself, by one more pass of its encoder and a step of its decoder.
     """
     size = config.vocab_size

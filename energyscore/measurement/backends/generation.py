@@ -1,4 +1,4 @@
-"""Generation by the library's own `generate`, told apart into prefill and decode."""
+"""Generation by the library's own `generate`, split into prefill and decode."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -44,8 +44,8 @@ class Generator:
         """Set up generation; `eos_token_id`, one id or several, ends a sequence."""
         self._model = model
         self._ends = frozenset(eos_token_id if isinstance(eos_token_id, list) else [eos_token_id])
-        # `generate` takes what is not said from the models' own, so theirs become plain as well;
-        # some hand the work on to a part of theirs, which has its own.
+        # `generate` takes missing settings from the model's own, so those become plain as well;
+        # some models pass the work on to a part that has settings of its own.
         for part in model.modules():
             if isinstance(getattr(part, "generation_config", None), GenerationConfig):
                 part.generation_config = GenerationConfig(**_needed(part.generation_config))
@@ -128,6 +128,11 @@ _PLAIN = {
 """Greedy generation."""
 
 
+def first_of(*values: Any) -> Any:
+    """The first of these that is not None."""
+    return next((value for value in values if value is not None), None)
+
+
 def _needed(settings: GenerationConfig) -> dict[str, Any]:
     """What a model needs of its own settings: its special tokens, and what it may not write.
 
@@ -147,12 +152,9 @@ def _set_decoder_start(model: Any) -> None:
     if settings.decoder_start_token_id is not None or not config.is_encoder_decoder:
         return
     text = config.get_text_config(decoder=True)
-    named = (
-        getattr(part, name, None)
-        for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id")
-        for part in (config, text)
-    )
-    settings.decoder_start_token_id = next((one for one in named if one is not None), 0)
+    names = ("decoder_start_token_id", "bos_token_id", "pad_token_id")
+    named = (getattr(part, name, None) for name in names for part in (config, text))
+    settings.decoder_start_token_id = first_of(*named, 0)
 
 
 _KEPT = (

@@ -7,7 +7,7 @@ from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
 from energyscore.base.errors import ModelError
 from energyscore.measurement.backend import Batch
-from energyscore.measurement.backends.generation import GeneratingBackend
+from energyscore.measurement.backends.generation import GeneratingBackend, first_of
 from energyscore.measurement.backends.loading import Blueprint
 from energyscore.measurement.backends.processors import load_processor
 from energyscore.measurement.backends.vision import decode_image
@@ -44,9 +44,9 @@ class ImageCaptioning(GeneratingBackend):
             config.image_token_index = text.vocab_size - 1
         # BLIP's decoder ends with its separator, and says so to `generate` itself.
         separator = text.sep_token_id if config.model_type == "blip" else None
-        end = _first(separator, settings.eos_token_id, text.eos_token_id)
+        end = first_of(separator, settings.eos_token_id, text.eos_token_id)
         first_end = end[0] if isinstance(end, list) else end
-        return _first(settings.pad_token_id, text.pad_token_id, first_end), end
+        return first_of(settings.pad_token_id, text.pad_token_id, first_end), end
 
     def _prepare(self, queries: Sequence[Query]) -> Batch:
         images = [decode_image(query["image"]) for query in queries]
@@ -55,8 +55,3 @@ class ImageCaptioning(GeneratingBackend):
 
 
 _FAMILIES = ("blip", "blip-2", "git", "pix2struct", "vision-encoder-decoder")
-
-
-def _first(*values: Any) -> Any:
-    """The first that is not None."""
-    return next((value for value in values if value is not None), None)

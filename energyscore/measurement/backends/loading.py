@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import transformers
@@ -24,6 +24,9 @@ from energyscore.measurement.backends.spreading import check_nothing_left_out, s
 from energyscore.protocol.bundled import Architecture, find_architecture
 from energyscore.protocol.model import ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
+
+Place: TypeAlias = str | dict[str, int]
+"""The device of a model, or the GPU of each of its parts."""
 
 SPECIAL_TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 """Those of the bundled tokenizer."""
@@ -72,7 +75,7 @@ def read_blueprint(
 
 
 def quieten() -> None:
-    """Keep the library's own words off the screen, and its progress off what is no screen."""
+    """Silence the library's messages, and its progress bars where there is no terminal."""
     transformers.logging.set_verbosity_error()
     if not sys.stderr.isatty():
         transformers.logging.disable_progress_bar()
@@ -89,14 +92,14 @@ def load_weights(
         ModelError: when weights are missing that the task's work needs.
         UnsupportedError: when the GPUs do not hold them.
     """
-    spec, config = blueprint.spec, blueprint.config
-    dtype = choose_dtype(spec, blueprint.task, blueprint.device, config)
+    spec = blueprint.spec
+    dtype = choose_dtype(spec, blueprint.task, blueprint.device, blueprint.config)
     place, model_class = _choose_place(blueprint, auto_class, dtype)
     if spec.random_weights:
         torch.manual_seed(spec.seed)
-        model = _random(model_class, config, dtype, place, trusted=spec.trust_remote_code)
+        model = _random(blueprint, model_class, dtype, place)
     else:
-        model = _pretrained(spec, auto_class, config, dtype, place, unused_weights)
+        model = _pretrained(blueprint, auto_class, dtype, place, unused_weights)
     model = model.eval()
     if isinstance(place, dict):
         tensors = (*model.parameters(), *model.buffers())
@@ -123,10 +126,8 @@ def choose_dtype(spec: ModelSpec, task: TaskSpec, device: str, config: Any) -> t
     return dtype
 
 
-def _choose_place(
-    blueprint: Blueprint, auto_class: Any, dtype: torch.dtype
-) -> tuple[str | dict[str, int], Any]:
-    """The device for a model, or the GPU of each of its parts, and the class that builds it."""
+def _choose_place(blueprint: Blueprint, auto_class: Any, dtype: torch.dtype) -> tuple[Place, Any]:
+    """Where a model goes, and the class that builds it."""
     if blueprint.device == "cpu" or blueprint.gpus is None:
         return blueprint.device, auto_class
     spec, config = blueprint.spec, blueprint.config
@@ -150,18 +151,12 @@ def _choose_place(
     return sketch.divide(limits), type(sketch.module)
 
 
-def _random(
-    model_class: Any,
-    config: Any,
-    dtype: torch.dtype,
-    place: str | dict[str, int],
-    *,
-    trusted: bool,
-) -> Any:
+def _random(blueprint: Blueprint, model_class: Any, dtype: torch.dtype, place: Place) -> Any:
     """A model with random weights, built where it will work: a CPU would take minutes.
 
     Over several GPUs it is loaded from an empty checkpoint: the library makes what is missing.
     """
+    config, trusted = blueprint.config, blueprint.spec.trust_remote_code
     if isinstance(place, dict):
         return model_class.from_pretrained(
             None, config=config, state_dict={}, dtype=dtype, device_map=place
@@ -171,19 +166,12 @@ def _random(
 
 
 def _pretrained(
-    spec: ModelSpec,
-    auto_class: Any,
-    config: Any,
-    dtype: torch.dtype,
-    place: str | dict[str, int],
-    unused_weights: tuple[str, ...],
+    blueprint: Blueprint, auto_class: Any, dtype: torch.dtype, place: Place, unused: tuple[str, ...]
 ) -> Any:
-    options: dict[str, Any] = {}
-    if getattr(config, "quantization_config", None) is None:
-        options["dtype"] = dtype
-        if isinstance(place, dict):
-            options["device_map"] = place
-    else:
+    spec, config = blueprint.spec, blueprint.config
+    quantized = getattr(config, "quantization_config", None) is not None
+    options: dict[str, Any] = {} if quantized else {"dtype": dtype}
+    if quantized or isinstance(place, dict):
         options["device_map"] = place if isinstance(place, dict) else {"": place}
     model, info = auto_class.from_pretrained(
         spec.location,
@@ -194,11 +182,7 @@ def _pretrained(
         output_loading_info=True,
         **options,
     )
-    missing = [
-        key
-        for key in sorted(str(key) for key in info["missing_keys"])
-        if not key.startswith(unused_weights or ("\0",))
-    ]
+    missing = [key for key in sorted(map(str, info["missing_keys"])) if not key.startswith(unused)]
     missing += [str(key) for key in info.get("mismatched_keys") or ()]
     refuse_missing(
         f"The model {spec.label} lacks weights for {auto_class.__name__}",
@@ -275,7 +259,7 @@ def _as_dict(config: Any) -> Mapping[str, Any]:
 
 
 def count_experts(config: Mapping[str, Any]) -> int | None:
-    """Experts of a layer by a configuration, its parts' included; None where there are none.
+    """Experts of a layer by a configuration and its parts; None for dense models.
 
     Families name it `num_local_experts`, `num_experts`, `n_routed_experts`, `moe_num_experts`;
     dense members of such families say null, 0 or 1.

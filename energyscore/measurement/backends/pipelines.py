@@ -40,7 +40,7 @@ def load_pipeline(spec: ModelSpec, task: TaskSpec, device: str) -> tuple[Any, Mo
     """A pipeline on its device, quiet and ready to be called, and what it is.
 
     It is kept as it ships: its scheduler, its guidance, and where it has a safety checker, that
-    too. All of it is the work that whoever uses the model pays for.
+    too. Users of the model pay for all of that work.
     """
     quieten()
     diffusers.logging.set_verbosity_error()

@@ -14,7 +14,7 @@ from energyscore.protocol.workload import Query
 class TextToText(GeneratingBackend, TextBackend):
     """Models that encode a text and write another.
 
-    Models of the T5 family are told by `prompt` what to do; others do one task only, and get
+    Models of the T5 family do many tasks, and `prompt` says which; others do one, and get
     `plain_prompt`. The query's fields are put in.
     """
 
@@ -41,4 +41,4 @@ def writes_text(config: Any, head: str) -> bool:
 
 
 _TOLD_BY_PROMPT = ("t5", "mt5", "umt5", "longt5", "switch_transformers")
-"""Families that do many tasks and are told which by words before the text."""
+"""Families that do many tasks: words before the text say which."""

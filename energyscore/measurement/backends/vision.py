@@ -1,4 +1,4 @@
-"""What the image backends share: decoding, processing, batches of images of unlike size."""
+"""What the image backends share: decoding, processing, batches of images of different sizes."""
 
 import hashlib
 import importlib.util
@@ -45,7 +45,7 @@ _DECODING_ERRORS = (
     struct.error,
     Image.DecompressionBombError,
 )
-"""What Pillow's decoders raise on files that are none, or are broken."""
+"""What Pillow's decoders raise on broken files and on files that are no images."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class ImageGroup:
 class VisionBackend(TransformersBackend):
     """A backend for images; a modality adds its Auto class and `_values`.
 
-    Where processing leaves the images of a batch in unlike sizes, they are padded for models
-    that are told by a mask what is padding (the DETR family). Others would take the padding for
-    a part of the image: they get the images of each size by themselves.
+    If the processed images of a batch differ in size, they are padded for models that take a mask
+    of the padding (the DETR family). Other models would take the padding for a part of the image:
+    they get the images of each size separately.
     """
 
     prepare_ahead = 64  # until the first batch has shown how large prepared images are

@@ -9,7 +9,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -136,7 +136,7 @@ class CodeCarbonMeter:
             raise ValueError(probe["ram"].reason)
 
     def start(self) -> str:
-        """Begin a window; what fails here is told at its end."""
+        """Begin a window; a failure is reported at its end."""
         self._windows += 1
         token = f"window-{self._windows}"
         self._start_error = ""
@@ -202,39 +202,36 @@ def _unwarned() -> "warnings.catch_warnings[None]":
 
 
 @contextmanager
-def _blind_to_gpus() -> Iterator[None]:
-    """Have CodeCarbon find no GPUs: it asks for all of the machine, and fails if one does."""
-    from codecarbon.core import gpu
-
-    names = [name for name in ("is_nvidia_system", "is_rocm_system") if hasattr(gpu, name)]
-    asked = {name: getattr(gpu, name) for name in names}
-    for name in names:
-        setattr(gpu, name, lambda: False)
+def _replaced(owner: Any, **functions: Any) -> Iterator[None]:
+    """Put functions in place of a module's own, those that it has."""
+    own = {name: getattr(owner, name) for name in functions if hasattr(owner, name)}
+    for name in own:
+        setattr(owner, name, functions[name])
     try:
         yield
     finally:
-        for name, ask in asked.items():
-            setattr(gpu, name, ask)
+        for name, function in own.items():
+            setattr(owner, name, function)
 
 
-@contextmanager
-def _told_the_processor() -> Iterator[None]:
+def _blind_to_gpus() -> AbstractContextManager[None]:
+    """Have CodeCarbon find no GPUs: it asks for all of the machine, and fails if one does."""
+    from codecarbon.core import gpu
+
+    return _replaced(gpu, is_nvidia_system=lambda: False, is_rocm_system=lambda: False)
+
+
+def _told_the_processor() -> AbstractContextManager[None]:
     """Spare CodeCarbon the search for the processor's name: two processes and over a second.
 
     It asks py-cpuinfo, which measures the clock rate as well and takes the name from the kernel.
     """
     name = processor_name()
     if name is None or find_spec("cpuinfo") is None:
-        yield
-        return
+        return nullcontext()
     import cpuinfo
 
-    ask = cpuinfo.get_cpu_info
-    cpuinfo.get_cpu_info = lambda: {"brand_raw": name}
-    try:
-        yield
-    finally:
-        cpuinfo.get_cpu_info = ask
+    return _replaced(cpuinfo, get_cpu_info=lambda: {"brand_raw": name})
 
 
 def _reading(energy_kwh: float | None, reason: str) -> Reading:

@@ -1,9 +1,9 @@
-"""Whether time went on as it should: clocks that were set, and a process that stood still."""
+"""Whether the clocks were set, the machine slept, or the process stood still in a window."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from energyscore.base.errors import MeterError
 from energyscore.measurement.meter import Metered, notice
@@ -16,10 +16,10 @@ CLOCK_RATE = 500e-6
 SLEPT_S = 0.5
 BEAT_S = 0.2
 LATE_S = 0.6
-"""A thread that is to wake every 0.2 s, and does not for so long, was not let run..."""
+"""A thread that should wake every 0.2 s and does not for this long was stopped..."""
 
 STILL_S, STILL_SHARE = 2.0, 0.05
-"""... which spoils a window once it was that long, or that share of the window in all."""
+"""... which invalidates a window if a stop was this long, or all were this share of it."""
 
 BUSY = 0.5
 """A worker that computed for this share of a gap was not stopped in it."""
@@ -52,10 +52,10 @@ class Heartbeat:
 
     The beats come from a Python thread, which waits for the interpreter's lock. Code in C that
     keeps the lock for seconds (a long call of a library) would look as if the process had been
-    stopped, and spoil a good measurement. So a gap counts only if the thread that does the work
+    stopped, and invalidate a good measurement. So a gap counts only if the working thread
     was not computing meanwhile: a stopped, frozen or starved one uses no processor time. Of the
-    two errors the rarer is left: a library that waits for seconds, without computing, with the
-    lock in its hand; torch and the tokenizers release it.
+    two errors the rarer is left: a library that waits for seconds without computing and keeps the
+    lock; torch and the tokenizers release it.
     """
 
     def __init__(self, now_ns: Callable[[], int], worker_cpu_ns: Callable[[], int]) -> None:
@@ -74,7 +74,7 @@ class Heartbeat:
 
 
 def judge(start: Instant, end: Instant, gaps_s: Sequence[float]) -> tuple[Notice, ...]:
-    """What must be said of a window between two instants and the gaps in it.
+    """Notices about a window between two instants, with the gaps in it.
 
     Only UTC being set is harmless to the figures: they stand on the monotonic clock. Energy that
     was metered while the work stood still is not the work's.
@@ -107,16 +107,20 @@ def judge(start: Instant, end: Instant, gaps_s: Sequence[float]) -> tuple[Notice
     return tuple(notices)
 
 
-@dataclass
-class _Token:
-    start: Instant
-    heartbeat: Heartbeat
-    halt: threading.Event = field(default_factory=threading.Event)
-    thread: threading.Thread | None = None
+class _Watch(threading.Thread):
+    """A window: when it began, and the beats in it of a thread of its own."""
+
+    def __init__(self, start: Instant, heartbeat: Heartbeat) -> None:
+        super().__init__(daemon=True)
+        self.begin, self.heartbeat, self.halt = start, heartbeat, threading.Event()
+
+    def run(self) -> None:
+        while not self.halt.wait(BEAT_S):
+            self.heartbeat.beat()
 
 
 class ContinuityMeter:
-    """Meters no energy: its measurement only says when time did not go on as it should."""
+    """Meters no energy: gives notices of sleep, standstill and clocks that were set."""
 
     name = "continuity"
 
@@ -131,28 +135,21 @@ class ContinuityMeter:
         except (AttributeError, OSError) as error:
             raise MeterError("This system does not tell how long it slept.") from error
 
-    def start(self) -> _Token:
+    def start(self) -> _Watch:
         """Begin a window of the calling thread's work."""
         worker = time.pthread_getcpuclockid(threading.get_ident())
         heartbeat = Heartbeat(time.monotonic_ns, lambda: time.clock_gettime_ns(worker))
-        token = _Token(self._clocks(), heartbeat)
-        token.thread = threading.Thread(target=_keep_beating, args=(token,), daemon=True)
-        token.thread.start()
-        return token
+        watch = _Watch(self._clocks(), heartbeat)
+        watch.start()
+        return watch
 
     def stop(self, token: object) -> Metered:
         """End the window."""
-        assert isinstance(token, _Token)
-        assert token.thread is not None
+        assert isinstance(token, _Watch)
         token.halt.set()
-        token.thread.join()
+        token.join()
         token.heartbeat.beat()  # a gap may end with the window
-        return Metered({}, judge(token.start, self._clocks(), token.heartbeat.gaps_s))
+        return Metered({}, judge(token.begin, self._clocks(), token.heartbeat.gaps_s))
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def _keep_beating(token: _Token) -> None:
-    while not token.halt.wait(BEAT_S):
-        token.heartbeat.beat()

@@ -13,7 +13,7 @@ BUSY = 0.10
 
 
 class LoadMeter:
-    """Meters no energy: its measurement only says when other processes were busy."""
+    """Meters no energy: gives a notice when other processes were busy."""
 
     name = "load"
 

@@ -87,7 +87,7 @@ class NvmlMeter:
             before: compute processes on each before this process used it. One more since is
                 this process itself, all others are foreign. Without it, whoever is there when
                 the meter is opened does the work (a server), and only newcomers are foreign.
-            shared: whether foreign processes are allowed: told of, but spoiling nothing.
+            shared: whether foreign processes are allowed: a caution, not invalid.
         """
         self._uuids = tuple(uuids)
         self._before = before
@@ -98,8 +98,8 @@ class NvmlMeter:
         self._process: subprocess.Popen[bytes] | None = None
         self.facts: tuple[GpuFacts, ...] = ()
         self.idle_power_w: Mapping[str, float] = {}
-        """Watts that a GPU (by UUID) takes when idle, set by whoever measured them; a window in
-        which one seems to have taken less is not believed."""
+        """Watts that a GPU (by UUID) takes when idle, if they were measured; a window in which
+        it seems to take less is invalid."""
 
     def open(self) -> None:
         """Open the GPUs and start the recorder; call it once the model is loaded."""

@@ -22,7 +22,7 @@ _GPU_SCOPE = 0
 GPU_REMEDY = "Reset the GPU (nvidia-smi --gpu-reset) or restart the machine."
 
 NvmlError = pynvml.NVMLError
-"""What others that use NVML in this process let through, too."""
+"""The error that CodeCarbon, which also uses NVML, lets through."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,9 @@ class NvmlSession:
                     f"--gpu {name}: NVML cannot read this GPU: {silent[int(name)]}.", GPU_REMEDY
                 )
             count = len(by_index) + len(silent)
+            there = "is only 1 GPU" if count == 1 else f"are only {count} GPUs"
             raise MeterError(
-                f"--gpu {name}: there is only {count} GPU here, and the first is 0."
-                if count == 1
-                else f"--gpu {name}: there are only {count} GPUs here, and the first is 0.",
+                f"--gpu {name}: there {there} here, and the first is 0.",
                 "`energyscore doctor` lists them.",
             )
         matches = [uuid for uuid in uuids if uuid.lower().startswith(name.lower())]
@@ -248,8 +247,8 @@ def read_event_reasons(device: Any) -> int | None:
 def count_processes(device: Any) -> int | None:
     """How many processes compute on a GPU.
 
-    They are counted, not named: inside a container NVML shows the host's process ids, so ours
-    cannot be told from others by its id.
+    They are counted, not named: inside a container NVML shows the host's process ids, so our own
+    id is not among them.
     """
     processes = optional(pynvml.nvmlDeviceGetComputeRunningProcesses, device)
     return None if processes is None else len(processes)
@@ -266,9 +265,8 @@ def _is_vgpu(device: Any) -> bool | None:
 
 
 def _flag(value: Any) -> bool | None:
-    if value is None:
-        return None
-    return bool(value[0]) if isinstance(value, list | tuple) else bool(value)
+    value = value[0] if isinstance(value, list | tuple) else value
+    return None if value is None else bool(value)
 
 
 def _text(value: Any) -> str | None:

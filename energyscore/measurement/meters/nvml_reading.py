@@ -1,4 +1,4 @@
-"""From a window's raw NVML records to joules, the method behind them, and what must be said.
+"""From a window's raw NVML records to joules, the method behind them, and notices.
 
 Pure. The counter's difference where it can be trusted, else integrated power, else None: never 0.
 """
@@ -29,7 +29,7 @@ IDLE_TOLERANCE = 0.9
 """Work cannot take less power than doing nothing; what idling takes is known to about this."""
 
 LEAST_SHARE_OF_LIMIT = 0.01
-"""GPUs idle at 3% of their power limit and more: what reads below this is no power of theirs."""
+"""GPUs idle at 3% of their power limit and more: a lower reading is implausible."""
 
 # Bits of nvmlDeviceGetCurrentClocksEventReasons (NVML reference).
 _POWER_CAP, _THERMAL, _POWER_BRAKE = 0x04, 0x20 | 0x40, 0x80
@@ -74,7 +74,7 @@ class Trace:
 class Circumstances:
     """What is known of a GPU apart from the window.
 
-    `own_processes` compute processes on it belong to the work; others spoil nothing if `shared`.
+    `own_processes` compute processes on it belong to the work; others are allowed if `shared`.
     `idle_power_w` is what it took before the work began, None if that was not measured.
     """
 
@@ -132,7 +132,7 @@ def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | 
     if jump := _jump(trace):
         return notice("counter_jumped", f"the energy counter of {label} {jump}")
     if not trace.counter and trace.end_mj > trace.start_mj:
-        return None  # nobody watched in between; it moved
+        return None  # not watched in between, but it moved
     # Changes within the window only: the first record is the state at its beginning.
     times = [t for t, _ in trace.counter[1:] if window.start_ns <= t <= window.end_ns]
     edges = [window.start_ns, *times, window.end_ns]

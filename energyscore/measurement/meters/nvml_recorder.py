@@ -54,7 +54,7 @@ class Recorder:
     renew it every 20 to 100 ms), or 20 ms where no device has a counter, the rest about four
     times a second. Where that takes more processor time than allowed, it rests from the counters
     now and then: the updates meanwhile are not in the records, and neither is the value found
-    after a rest, as nobody knows since when it stood there.
+    after a rest, because the time of its update is unknown.
     """
 
     def __init__(
@@ -98,16 +98,16 @@ class Recorder:
                 next_ns = self._rest(now_ns, next_ns)
             quiet = next_ns - now_ns > _QUIET_NS
             if power.due(now_ns, quiet):
-                self._sample(self._poll_power)
+                self._poll_power()
             if status.due(now_ns, quiet):
-                self._sample(self._poll_status)
+                self._poll_status()
             wake_ns = min(next_ns, power.latest_ns, status.latest_ns)
             if wait(max(0, wake_ns - time.monotonic_ns()) / 1e9):
                 break
         for place in list(self._schedules):
             self._read_counter(place)
-        self._sample(self._poll_power)
-        self._sample(self._poll_status)
+        self._poll_power()
+        self._poll_status()
         self._account(time.monotonic_ns())
 
     def _account(self, now_ns: int) -> None:
@@ -152,26 +152,22 @@ class Recorder:
         self._resting.discard(place)
         self._schedules[place].looked(now_ns, changed)
 
-    def _sample(self, poll: Callable[[int, object], None]) -> None:
+    def _poll_power(self) -> None:
         for place, device in enumerate(self._devices):
-            poll(place, device)
-
-    def _poll_power(self, place: int, device: object) -> None:
-        power = nvml.read_instant_power_w(device)
-        kind = POWER_W
-        if power is None:
-            power, kind = nvml.read_average_power_w(device), AVERAGE_POWER_W
-        if power is not None:
+            power, kind = nvml.read_instant_power_w(device), POWER_W
+            if power is None:
+                power, kind = nvml.read_average_power_w(device), AVERAGE_POWER_W
             self._add(time.monotonic_ns(), place, kind, power)
 
-    def _poll_status(self, place: int, device: object) -> None:
-        for kind, read in _STATUS:
-            value = read(device)
-            if value is not None:
+    def _poll_status(self) -> None:
+        for place, device in enumerate(self._devices):
+            for kind, read in _STATUS:
+                value = read(device)
                 self._add(time.monotonic_ns(), place, kind, value)
 
-    def _add(self, t_ns: int, place: int, kind: int, value: float) -> None:
-        self.records += RECORD.pack(t_ns, place, kind, value)
+    def _add(self, t_ns: int, place: int, kind: int, value: float | None) -> None:
+        if value is not None:
+            self.records += RECORD.pack(t_ns, place, kind, value)
 
 
 class Commands:

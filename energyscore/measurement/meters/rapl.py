@@ -34,7 +34,7 @@ def find_zones(root: Path = POWERCAP) -> list[Zone]:
     """The readable package zones and their dram subzones.
 
     Raises:
-        MeterError: when there are none, or they may not be read; the remedy says how to allow it.
+        MeterError: when none exist, or they may not be read; the remedy says how to allow it.
     """
     zones: list[Zone] = []
     try:

@@ -41,7 +41,7 @@ class TickSchedule:
     While its updates are unknown or irregular, every 2 ms. Once they have been regular for some
     gaps, shortly before the next one is expected, to see that it has not come yet, then when it
     is expected, and every 1 ms until it comes. Where all have been punctual, only every fifth is
-    looked for beforehand. One that comes outside its time is a surprise: all is learned anew.
+    looked for beforehand. After one that comes outside its time, everything is learned again.
     After early ones, which may have been noted late, it takes more gaps each time.
 
     Attributes:
@@ -61,7 +61,7 @@ class TickSchedule:
 
     @property
     def period_ns(self) -> float | None:
-        """The learned time between updates; None while there is none."""
+        """The learned time between updates; None until it is learned."""
         return None if self._train is None else self._train.period_ns
 
     def looked(self, now_ns: int, changed: bool) -> None:
@@ -110,7 +110,7 @@ class TickSchedule:
         self._brackets.append(bracket)
         if self._known_ns is not None:
             self._train = _Train([bracket], self._known_ns)
-            self._known_ns = None  # if it is not so any more, all is learned anew
+            self._known_ns = None  # if it has changed, all is learned again
         elif len(self._brackets) > self._needed:
             train = _Train(self._brackets)
             if train.guard_ns <= _WORTH * train.period_ns:

@@ -1,9 +1,9 @@
 """Other ways in which power may go with the phases: where one explains more, the fit is in doubt.
 
-The regression takes the power within a phase as even, or as linear in the phase's length. Were it
-not, it would explain the rest by a lag or a response that is none, and be wrong with confidence.
-So its rivals are tried: power that is other at the beginning or at the end of a phase, that goes
-with the length of the phase before, or not linearly with its own. Pure.
+The regression takes the power within a phase as even, or as linear in the phase's length. If it is
+not, a wrong lag or response explains the rest, and the figures are wrong with confidence. So rivals
+are tried: power that differs at the beginning or the end of a phase, that depends on the length of
+the phase before, or not linearly on its own. Pure.
 """
 
 from collections.abc import Iterator, Sequence

@@ -78,7 +78,7 @@ class Split:
 
 
 def split_energy(times: PhaseTimes, reading: Reading, block: BlockPower | None = None) -> Split:
-    """Split a window's energy among its phases; `block` is one phase's power by itself."""
+    """Split a window's energy among its phases; `block` is the power of one phase done alone."""
     durations_s = times.durations_s()
     total_j = reading.energy_j
     if total_j is None:
@@ -125,10 +125,9 @@ def _by_ticks(
     se_j: dict[str, float | None] = dict(fit.se_j)
     if fit.doubt:
         facts["doubt"] = fit.doubt
-    without_block = block is None or block.power_w <= 0 or not durations_s.get(block.phase)
-    if fit.doubt and without_block:
-        return _unknown(times.names, fit.doubt, facts)
     if block is None or block.power_w <= 0 or not durations_s.get(block.phase):
+        if fit.doubt:
+            return _unknown(times.names, fit.doubt, facts)
         return Split(energy_j, se_j, REGRESSION, facts=facts)
     found_j = fit.energy_j[block.phase]
     alone_j = block.power_w * durations_s[block.phase]

@@ -112,7 +112,7 @@ def check_under_load(
     try:
         load = loads.gpu(uuid)
         try:
-            meter.open()  # now: the load's own process on the GPU is told from others
+            meter.open()  # now: so the load's own process is not counted as foreign
             if idle is not None and idle.power_w is not None:
                 meter.idle_power_w = {uuid: idle.power_w}
             return _Loaded(facts, load, meter, plan, tell).checks()
@@ -169,8 +169,8 @@ class _Loaded:
                 time.sleep(wave.half_s)
             seconds = time.monotonic() - start
         window = observe(measurements[self.meter.name], self.facts, seconds)
-        # Power is sampled some ten times a second: of faster waves it may miss what the counter
-        # has, and the two cannot be told apart.
+        # Power is sampled some 25 times a second: of faster waves it may miss what the counter
+        # has, so a difference proves nothing.
         return judge_gpu.judge_agreement(
             wave.name,
             subject,

@@ -47,7 +47,7 @@ def find_architecture(name: str, task: str | None = None) -> Architecture:
     """The architecture of that name (upper or lower case), fit for the task.
 
     Raises:
-        ModelError: when there is none, with the nearest names; or it cannot do the task, with
+        ModelError: when it is unknown, with the nearest names; or it cannot do the task, with
             those that can.
     """
     known = architectures()
