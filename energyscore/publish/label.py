@@ -7,26 +7,31 @@ stars it says why; a result that is invalid shows no energy either. The same res
 same bytes.
 """
 
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
 from energyscore.base.units import format_number
 from energyscore.judge.rating import RatedResult
-from energyscore.publish import svg, wording
-from energyscore.publish.typesetting import Step, fit, plain, text_width
+from energyscore.publish import wording
+from energyscore.publish.typesetting import Fitted, Step, fit, plain, text_width
 from energyscore.results.result import Result
 
-WIDTH, HEIGHT, MARGIN = 260, 364, 16
-
-_GREEN, _WHITE = "#1f8a3b", "#ffffff"
-_EMPTY = (_WHITE, "#b9c4bb")
-_FAINT = "#bfe0c8"  # of stars that stand on an estimate, or among two models
-_CAUTION, _CAUTION_GROUND = "#8a4b00", "#fff3dc"
-_INNER = WIDTH - 2 * MARGIN
-_ROOM = _INNER - 2  # for texts: in a PNG, widths of characters are rounded
-_VALUES = 78  # where the values of the rows begin
+_LEFT, _RIGHT, _VALUES = 16, 244, 78  # the margins, and where the values of the rows begin
+_ROOM = _RIGHT - _LEFT - 2  # for texts: in a PNG, widths of characters are rounded
 _NAME_STEPS = (
     *(Step(20, 1), Step(18, 1), Step(16, 1), Step(14, 1), Step(16, 2), Step(14, 2), Step(13, 2)),
     Step(12, 3),
 )
 _VALUE_STEPS = (Step(11, 1), Step(10, 1), Step(10, 2), Step(9, 2))
+_CORNERS = [
+    (math.sin(turn * math.pi / 5) * reach, math.cos(turn * math.pi / 5) * reach)
+    for turn, reach in enumerate((1, 0.45) * 5)
+]
+"""Of a star of five points, one of them up."""
 
 
 def label_svg(entry: RatedResult, link: str | None = None) -> str:
@@ -37,15 +42,40 @@ def label_svg(entry: RatedResult, link: str | None = None) -> str:
         link: the address to show; None shows the model's page, if it has one on the hub.
     """
     link = _link(entry) if link is None else link
-    parts = [
-        svg.box(0.5, 0.5, WIDTH - 1, HEIGHT - 1, 10, _WHITE, svg.INK),
-        *_head(entry),
-        *_rows(entry.result),
-        *_figure(entry),
-        *_verdict(entry),
-        *_foot(link),
-    ]
-    return svg.document(WIDTH, HEIGHT, label_title(entry), _description(entry, link), parts)
+    result, rating = entry.result, entry.rating
+    version = f"energyscore {result.environment.energyscore}"
+    given = f"{rating.stars} of 5, {wording.relative_to(rating)}"
+    address = link.removeprefix("https://").removeprefix("http://")
+    return _template().render(
+        title=label_title(entry),
+        description=_description(entry, link),
+        version=fit(version, _ROOM / 2, (Step(9, 1),)),
+        name=fit(entry.name, _ROOM, _NAME_STEPS, bold=True),
+        rows=_rows(result),
+        basis=_basis(entry),
+        flags=list(_flags(_cautions(entry))),
+        stars=rating.stars,
+        pale=wording.is_pale(rating),
+        corners=_CORNERS,
+        reason=fit(rating.reason, _ROOM, (Step(9, 3),), prose=True),
+        given=fit(given, _ROOM, (Step(10, 1), Step(9, 2)), bold=True),
+        address=fit(address, _ROOM, (Step(9, 1), Step(8, 1))),
+        **_figure(entry),
+    )
+
+
+@functools.cache
+def _template() -> Template:
+    templates = Environment(
+        loader=PackageLoader("energyscore.publish"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    # Two decimals at most: written alike on every machine.
+    templates.filters["px"] = lambda length: f"{length:.2f}".rstrip("0").rstrip(".")
+    return templates.get_template("label.svg")
 
 
 def label_png(entry: RatedResult, link: str | None = None, *, zoom: int = 1) -> bytes:
@@ -81,72 +111,43 @@ def _link(entry: RatedResult) -> str:
     return f"https://huggingface.co/{plain(model.id)}" if model.source == "hub" else ""
 
 
-def _head(entry: RatedResult) -> list[str]:
-    version = fit(f"energyscore {entry.result.environment.energyscore}", _ROOM / 2, (Step(9, 1),))
-    name = fit(entry.name, _ROOM, _NAME_STEPS, bold=True)
-    lead = name.size_px * 1.2
-    # One line or three: the name stands in the middle of its room of 52 px.
-    first = 68 - lead * (len(name.lines) - 1) / 2 + name.size_px * 0.36
-    return [
-        svg.text(MARGIN, 28, "Energy label", 11, bold=True),
-        svg.text(WIDTH - MARGIN, 28, version.lines[0], 9, anchor="end"),
-        svg.rule(MARGIN, 38.5, _INNER),
-        *svg.block(MARGIN, first, name, lead, bold=True),
-        svg.rule(MARGIN, 97.5, _INNER),
-    ]
-
-
-def _rows(result: Result) -> list[str]:
-    rows = {
+def _rows(result: Result) -> list[tuple[float, str, Fitted]]:
+    """The rows under the name: the height of each, what it is, and its value."""
+    values = {
         "Task": wording.task_name(result),
         "Scored": wording.month(result),
         "Hardware": result.hardware,
     }
-    width = _ROOM + MARGIN - _VALUES
-    fits = {name: fit(value, width, _VALUE_STEPS, bold=True) for name, value in rows.items()}
+    width = _ROOM + _LEFT - _VALUES
+    fits = {name: fit(value, width, _VALUE_STEPS, bold=True) for name, value in values.items()}
     space = (56 - 11.5 * sum(len(fitted.lines) for fitted in fits.values())) / 3
-    parts, y = [], 115.0
+    rows, y = [], 115.0
     for name, fitted in fits.items():
-        parts.append(svg.text(MARGIN, y, name, 10))
-        parts += svg.block(_VALUES, y, fitted, 11.5, bold=True)
+        rows.append((y, name, fitted))
         y += 11.5 * len(fitted.lines) + space
-    return [*parts, svg.rule(MARGIN, 178.5, _INNER)]
+    return rows
 
 
-def _figure(entry: RatedResult) -> list[str]:
+def _figure(entry: RatedResult) -> dict[str, Any]:
+    """The energy, or the word that stands for it."""
     energy_wh = entry.rating.energy_wh
-    parts = [svg.text(MARGIN, 193, _basis(entry), 10)]
     if energy_wh is None or not entry.result.valid:
-        word = "not measured" if energy_wh is None else "invalid"
-        parts.append(svg.text(MARGIN, 221, word, 22, bold=True))
-    else:
-        figure = format_number(energy_wh)
-        size = fit(figure, 132, (Step(32, 1), Step(26, 1), Step(20, 1)), bold=True).size_px
-        unit_x = MARGIN + text_width(figure, size, bold=True) + 6
-        parts += [
-            svg.text(MARGIN, 224, figure, size, bold=True),
-            svg.text(unit_x, 213, "Wh per", 10),
-            svg.text(unit_x, 224, "1k queries", 10),
-            svg.text(MARGIN, 238, _interval(entry), 9),
-        ]
-    return parts + _flags(_cautions(entry))
+        return {"missing": "not measured" if energy_wh is None else "invalid"}
+    figure = fit(format_number(energy_wh), 132, (Step(32, 1), Step(26, 1), Step(20, 1)), bold=True)
+    width = text_width(figure.lines[0], figure.size_px, bold=True)
+    unit_x, interval = _LEFT + width + 6, _interval(entry)
+    return {"missing": "", "figure": figure, "unit_x": unit_x, "interval": interval}
 
 
-def _flags(names: list[str]) -> list[str]:
-    """Words in boxes, in as many rows as they take."""
-    parts = []
-    x, y = float(MARGIN), 243.0
+def _flags(names: list[str]) -> Iterator[tuple[float, float, float, str]]:
+    """Words in boxes, in as many rows as they take: left, top, width."""
+    x, y = float(_LEFT), 243.0
     for name in names:
         width = text_width(name, 9, bold=True) + 10
-        if x + width > WIDTH - MARGIN:
-            x, y = float(MARGIN), y + 18
-        middle = x + width / 2
-        parts += [
-            svg.box(x, y, width, 15, 3, _CAUTION_GROUND, _CAUTION),
-            svg.text(middle, y + 10.8, name, 9, bold=True, fill=_CAUTION, anchor="middle"),
-        ]
+        if x + width > _RIGHT:
+            x, y = float(_LEFT), y + 18
+        yield x, y, width, name
         x += width + 5
-    return parts
 
 
 def _basis(entry: RatedResult) -> str:
@@ -158,33 +159,6 @@ def _interval(entry: RatedResult) -> str:
     if wording.interval(entry) is None:
         return wording.margin(entry)
     return f"± {wording.share(entry)} (95 % interval of {entry.result.score.runs} runs)"
-
-
-def _verdict(entry: RatedResult) -> list[str]:
-    rating = entry.rating
-    if rating.stars is None:
-        # Five empty stars would look like a rating of none.
-        reason = fit(rating.reason, _ROOM, (Step(9, 3),), prose=True)
-        return [
-            svg.text(MARGIN, 294, "No stars", 14, bold=True),
-            *svg.block(MARGIN, 307, reason, 11),
-        ]
-    full = (_FAINT if wording.is_pale(rating) else _GREEN, _GREEN)
-    text = f"{rating.stars} of 5, {wording.relative_to(rating)}"
-    return [
-        *(
-            svg.star(MARGIN + 17 + 48.5 * n, 298, 16, *(full if n < rating.stars else _EMPTY))
-            for n in range(5)
-        ),
-        *svg.block(
-            MARGIN, 327, fit(text, _ROOM, (Step(10, 1), Step(9, 2)), bold=True), 10, bold=True
-        ),
-    ]
-
-
-def _foot(link: str) -> list[str]:
-    shown = link.removeprefix("https://").removeprefix("http://")
-    return svg.block(MARGIN, 348, fit(shown, _ROOM, (Step(9, 1), Step(8, 1))), 0) if shown else []
 
 
 def _cautions(entry: RatedResult) -> list[str]:

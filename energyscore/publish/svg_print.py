@@ -1,4 +1,4 @@
-"""Our SVGs as PNG, by resvg, and as PDF, by ReportLab, in the typeface that ReportLab brings.
+"""Our SVG as PNG, by resvg, and as PDF, by ReportLab, in the typeface that ReportLab brings.
 
 Bitstream Vera Sans is the typeface whose widths texts are fitted by. No fonts of the machine are
 asked, so the same SVG gives the same bytes.
