@@ -2,13 +2,14 @@
 
 import os
 import sys
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from energyscore.base.stamps import utc_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,7 +171,7 @@ def gate(
         raise UsageError("No result is named.", "Name results, or folders of them.")
     cautions: list[str] = []
     results = load_rated(paths, whole.scale, every=every, baselines=False, note=cautions.append)
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = utc_stamp()
     verdict = run_gate(results, known, whole, now, load_tasks(), cautions)
     outputs = _reports(verdict, results)
     for name, file in files.items():

@@ -14,7 +14,6 @@ import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from energyscore.base.errors import ResultError, did_you_mean, first_problem
 from energyscore.base.files import is_file, read_file
+from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import write_atomically
 from energyscore.judge.comparability import Condition, conditions_of, hardware_of
 from energyscore.judge.headline import headline_of
@@ -75,7 +75,7 @@ def save_baselines(
     Raises:
         ResultError: when a file cannot be written.
     """
-    saved_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    saved_at = utc_stamp()
     found = []
     for result in results:
         reason = why_unratable(result)

@@ -1,11 +1,9 @@
 """The result of a measurement, put together from what was measured and what was known."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
+from energyscore.base.stamps import digest_of, utc_stamp
 from energyscore.base.version import __version__
 from energyscore.measurement.backend import CutInputs, Device
 from energyscore.measurement.benchmark import Repeats
@@ -80,8 +78,7 @@ def identity(setup: Setup) -> str:
         "machine": setup.environment.model_dump(mode="json", exclude={"selftest"}),
         "version": __version__,
     }
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return digest_of(content)
 
 
 def protocol_of(plan: Plan, metering: Metering, warmup: Warmup, device: Device) -> ProtocolPart:
@@ -137,7 +134,7 @@ def assemble(
     invalid_reasons = checks.find_invalid_reasons(runs, protocol)
     conformance = check_conformance(task, facts, size, workload, protocol, setup.environment, runs)
     return Result(
-        created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created_at=utc_stamp(),
         identity=identity(setup),
         request=setup.request,
         task=TaskPart(

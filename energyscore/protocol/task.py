@@ -1,8 +1,6 @@
 """A task: a standardized definition of work, read strictly from one YAML file and versioned."""
 
 import functools
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +10,7 @@ from pydantic import Field, model_validator
 from energyscore.base.errors import TaskError, did_you_mean
 from energyscore.base.files import is_dir, is_file
 from energyscore.base.form import Strict
+from energyscore.base.stamps import digest_of
 from energyscore.base.yaml_text import read_form
 
 Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
@@ -178,8 +177,7 @@ class TaskSpec(Strict):
     def digest(self) -> str:
         """SHA-256 over everything in the task that decides what is measured (not its prose)."""
         content = self.model_dump(exclude={"title", "description", "default_models"})
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return digest_of(content)
 
     @property
     def has_modes(self) -> bool:

@@ -3,7 +3,6 @@
 import difflib
 import hashlib
 import itertools
-import json
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, TypeAlias
 
 from energyscore.base.errors import DatasetError
 from energyscore.base.files import is_dir, is_file, local_path, real_path
+from energyscore.base.stamps import digest_of
 from energyscore.protocol.rows import FILE_KINDS, Rows, read_file, read_folder, read_hub, read_jsonl
 from energyscore.protocol.task import TaskFile, TaskSpec
 
@@ -41,10 +41,7 @@ class Workload:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the queries: two workloads with the same one are the same work."""
-        canonical = json.dumps(
-            self.queries, sort_keys=True, separators=(",", ":"), default=_content_digest
-        )
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return digest_of(self.queries, _content_digest)
 
     def shuffled(self, seed: int) -> list[Query]:
         """The queries in a seeded random order.

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from energyscore.base.stamps import utc_stamp
 from energyscore.judge.rating import RatedResult, Report
 from energyscore.publish import wording
 from energyscore.publish.card import dataset_of, energy_wh, facts_of
@@ -132,7 +133,7 @@ def _moment(created_at: str) -> str:
     except ValueError:
         moment = datetime.fromtimestamp(0, UTC)
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc_stamp(moment)
 
 
 def _digest(report: Report) -> str:

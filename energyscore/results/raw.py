@@ -10,11 +10,11 @@ difference from the one before.
 """
 
 import gzip
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from energyscore.base.stamps import digest_of
 from energyscore.results.result import Result
 
 RAW_VERSION = 1
@@ -33,8 +33,7 @@ def subject_of(result: Result) -> str:
         "settings": [work.seed, work.generation, protocol.quick, protocol.min_window_s],
         "device": [protocol.device, protocol.metered_gpus, protocol.occupied_gpus],
     }
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return digest_of(content)
 
 
 def raw_of(result: Result, raws: Mapping[int, RawRun]) -> bytes:

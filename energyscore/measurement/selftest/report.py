@@ -1,7 +1,5 @@
 """The self-test's report, `selftest.json` beside the results: its schema, and what it covers."""
 
-import hashlib
-import json
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field, ValidationError, model_validator
 
 from energyscore.base.errors import ResultError, first_problem
+from energyscore.base.stamps import digest_of, utc_stamp
 from energyscore.base.writing import write_atomically
 from energyscore.results.parts import EnvironmentPart, NonNegative, Part
 from energyscore.results.store import check_writable
@@ -89,7 +88,7 @@ def make_selftest(
     """A self-test of these checks, with its id."""
     draft = SelfTest.model_construct(
         id="",
-        created_at=(now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created_at=utc_stamp(now),
         quick=quick,
         duration_s=round(duration_s, 1),
         environment=environment,
@@ -178,5 +177,4 @@ def with_selftest(
 
 def _digest(selftest: SelfTest) -> str:
     content = selftest.model_dump(mode="json", exclude={"id"})
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return digest_of(content)

@@ -13,6 +13,7 @@ from typing import Any
 
 from energyscore.base.errors import DatasetError
 from energyscore.base.files import is_file, model_files
+from energyscore.base.stamps import digest_of
 from energyscore.measurement.options import RunOptions
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile
@@ -57,8 +58,7 @@ def key_of(
         "machine": machine.model_dump(mode="json", exclude={"selftest"}),
         "visible_gpus": visible_gpus,
     }
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return digest_of(content)
 
 
 def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bool) -> str:

@@ -1,11 +1,11 @@
 """What became of a suite's entries: the schema of `suite.json`, and the exit status. Pure."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import Field
 
+from energyscore.base.stamps import utc_stamp
 from energyscore.base.version import __version__
 from energyscore.measurement.suite.plan import Planned
 from energyscore.results.parts import NonNegative, Part, Positive
@@ -63,7 +63,7 @@ def make_report(
 ) -> SuiteReport:
     """The report as of now."""
     return SuiteReport(
-        updated_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        updated_at=utc_stamp(),
         source=source,
         interrupted=interrupted,
         entries=list(records),

@@ -1,0 +1,22 @@
+"""What records are stamped with: the time in UTC, and the digest of a content."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+
+def utc_stamp(moment: datetime | None = None) -> str:
+    """A moment, by default now, as `2026-01-31T12:00:00Z`."""
+    return (moment or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def digest_of(content: object, default: Callable[[object], object] | None = None) -> str:
+    """SHA-256 of canonical JSON: sorted keys, no spaces.
+
+    Args:
+        content: what JSON can hold.
+        default: makes it of what JSON cannot hold.
+    """
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=default)
+    return hashlib.sha256(canonical.encode()).hexdigest()
