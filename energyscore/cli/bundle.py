@@ -42,7 +42,7 @@ def bundle(
         bool, typer.Option("--force", help="Replace a file that is no submission.")
     ] = False,
 ) -> None:
-    """Put results together as a submission: with raw records, logs, hashes and attestations.
+    """Bundle results into a submission (ZIP with raw data, logs, checksums and attestations).
 
     All measurements in PATHS are taken, older and invalid ones too: nothing is selected. What
     `energyscore verify` would not accept, with code of its own, is not written.

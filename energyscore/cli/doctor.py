@@ -16,7 +16,7 @@ def doctor(
     out: Out = RESULTS,
     form: FormatOption = Format.table,
 ) -> None:
-    """Say what can be measured on this machine, and how to mend what cannot.
+    """Show what this machine can measure and how to fix what it cannot.
 
     Example:
       energyscore doctor

@@ -69,7 +69,7 @@ def leaderboard(
         ),
     ] = None,
 ) -> None:
-    """Rank results of yours and official leaderboards together.
+    """Rank your results together with official leaderboards.
 
     An official leaderboard is one CSV a task: model,total_gpu_energy,energy_score[,class], in kWh
     per 1,000 queries. Results join its rows where they hold its protocol on its hardware; without

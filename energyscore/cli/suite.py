@@ -1,17 +1,17 @@
 """`energyscore suite`: many models from a list, each measured in a process of its own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energyscore.cli.choices import Format
-from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
+from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath, say_note
 
 if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
-    from energyscore.measurement.suite.plan import Planned
 
 CHOOSING = "Which entries"
 
@@ -89,16 +89,17 @@ def suite(
     out: Out = RESULTS,
     form: FormatOption = Format.table,
 ) -> None:
-    """Measure every model of a list, each in a process of its own: one that crashes stops no other.
+    """Measure the models of a list, each in its own process, so that a crash stops no other.
 
-    The list is a YAML file with `entries`, each a `task`, a `model` and any option of `run`, and
-    `defaults` for all; or a batch list of the AI Energy Score (CSV), in which text generation with
-    reasoning on is the task reasoning. Paths are relative to the working directory.
+    The list is a YAML file: `entries`, each with a `task`, a `model` and any option of `run`, and
+    `defaults` for all of them. Or it is a batch list of the AI Energy Score (CSV): there, text
+    generation with reasoning on is the task reasoning. Paths are relative to the working directory.
 
-    Interrupted or killed, the same command goes on where it was: an entry is finished once there
-    is a valid result of what it asks for, on this machine. An entry that cannot be measured, for a
-    missing folder say, stops no other. OUT/suite.json tells what became of each. Exit status: 0 all
-    are measured, 2 the list is wrong, 3 something failed or is invalid.
+    After an interruption the same command goes on: an entry is finished once there is a valid
+    result of what it asks for, on this machine. An entry that cannot be measured, for example
+    because its folder is missing, stops no other. OUT/suite.json holds the status of each entry.
+
+    Exit status: 0 all are measured, 2 the list is wrong, 3 something failed or is invalid.
 
     Examples:
       energyscore suite models.yaml --dry-run
@@ -109,17 +110,19 @@ def suite(
     """
     from energyscore.base.errors import UsageError
     from energyscore.cli.suite_run import measure, plan_of, preview
-    from energyscore.measurement.suite.listing import Listing, read_listing
+    from energyscore.measurement.suite.listing import read_listing
     from energyscore.measurement.suite.plan import select
     from energyscore.protocol.task import find_task, load_tasks
 
     whole = read_listing(listing)
     known = load_tasks(task_path)
     wanted = {find_task(name, known).spec.id for name in task or ()}
-    chosen = select(whole.entries, only or (), size or ())
-    plan = plan_of(Listing(whole.source, tuple(chosen), whole.ours), _settings(setting), task_path)
+    chosen = replace(whole, entries=tuple(select(whole.entries, only or (), size or ())))
+    plan = plan_of(chosen, _settings(setting), task_path)
     plan = [planned for planned in plan if not wanted or planned.task_name in wanted]
-    _mention_repeated(plan)
+    for planned in plan:
+        for place in planned.repeated:
+            say_note(f"{place} asks for the same as {planned.entry.place}; it counts once.")
     if not plan:
         message = f"The list {listing} has no entry of --only, --class and --task."
         raise UsageError(message, "Without them --dry-run shows all that it has.")
@@ -131,14 +134,6 @@ def suite(
         plan, whole.source, out, form, task_path, limit_s, fresh=fresh, stop=not keep_going
     )
     raise typer.Exit(status)
-
-
-def _mention_repeated(plan: Sequence["Planned"]) -> None:
-    from energyscore.cli.shared import say_note
-
-    for planned in plan:
-        for place in planned.repeated:
-            say_note(f"{place} asks for the same as {planned.entry.place}; it counts once.")
 
 
 def _settings(texts: Sequence[str] | None) -> "RunOptions":

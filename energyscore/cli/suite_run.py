@@ -1,5 +1,6 @@
 """How the command line runs a suite: the plan of this machine, its preview, its measurement."""
 
+import functools
 import json
 import os
 import sys
@@ -29,8 +30,7 @@ from energyscore.measurement.suite.plan import Planned, make_plan
 from energyscore.measurement.suite.report import FILE_NAME, hidden_by, report_to_json
 from energyscore.measurement.suite.runner import ByKey, by_key, record_before, run_suite
 from energyscore.protocol import hub
-from energyscore.protocol.model import ModelSpec
-from energyscore.protocol.task import TaskFile, load_tasks
+from energyscore.protocol.task import load_tasks
 from energyscore.publish.results_folder import ResultsFolder
 from energyscore.results.result import Result
 from energyscore.results.store import KnownResults, check_writable
@@ -57,15 +57,14 @@ def _list_everything(options: RunOptions, task_path: Path | None) -> Listing:
 
 def plan_of(listing: Listing, override: RunOptions, task_path: Path | None) -> list[Planned]:
     """What the list comes to on this machine, now."""
-    machine, online = describe_machine(), hub.is_reachable()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-
-    def key(task: TaskFile, model: ModelSpec, options: RunOptions) -> str:
-        return key_of(task, model, options, machine, online=online, visible_gpus=visible)
-
-    def work(task: TaskFile, model: ModelSpec, options: RunOptions) -> str:
-        return work_of(task, model, options, online=online)
-
+    online = hub.is_reachable()
+    key = functools.partial(
+        key_of,
+        machine=describe_machine(),
+        online=online,
+        visible_gpus=os.environ.get("CUDA_VISIBLE_DEVICES"),
+    )
+    work = functools.partial(work_of, online=online)
     return make_plan(listing, load_tasks(task_path), override, key, work)
 
 
@@ -125,11 +124,11 @@ def _with_modes_checked(
         return record_before(planned, finished, fresh=fresh).status == "pending"
 
     asked = {
-        place: Question(one.task.spec, one.model, one.mode)
+        place: question
         for place, one in enumerate(plan)
         if one.task and one.model and one.mode
+        if (question := Question(one.task.spec, one.model, one.mode)).is_open and is_open(one)
     }
-    asked = {place: one for place, one in asked.items() if one.is_open and is_open(plan[place])}
     if not asked:
         return list(plan)
     say("Checking the reasoning modes that models have ...")

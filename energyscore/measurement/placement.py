@@ -70,13 +70,6 @@ class Candidate:
     max_gpus: int | None
 
 
-@dataclass(frozen=True)
-class Placement:
-    """The GPUs of a model: bytes of weights that each may hold, by torch's index."""
-
-    limits: dict[int, int]
-
-
 def working_bytes(
     *,
     layers: int,
@@ -120,7 +113,7 @@ def check_spread(task: TaskSpec, spread: int | None) -> None:
         )
 
 
-def place(model: Candidate, gpus: Sequence[GpuRoom], spread: int | None = None) -> Placement:
+def place(model: Candidate, gpus: Sequence[GpuRoom], spread: int | None = None) -> dict[int, int]:
     """The first of the smallest sets of GPUs that hold a model and its work.
 
     Where none does by the estimate of the work, but the weights alone fit, it is tried: the
@@ -130,6 +123,9 @@ def place(model: Candidate, gpus: Sequence[GpuRoom], spread: int | None = None) 
         model: what to place.
         gpus: those that torch sees, in its order.
         spread: exactly so many; None: as few as hold it.
+
+    Returns:
+        Bytes of weights that each chosen GPU may hold, by torch's index.
 
     Raises:
         UsageError: when the model's class does not allow so many.
@@ -149,15 +145,15 @@ def place(model: Candidate, gpus: Sequence[GpuRoom], spread: int | None = None) 
     for count in range(spread or 1, most + 1):
         for chosen in itertools.combinations(gpus if count == 1 else wide, count):
             if _holds(chosen, need):
-                return _placement(chosen, need.working_bytes // count)
+                return _limits(chosen, need.working_bytes // count)
     chosen = _largest(wide, most)
     if len(chosen) > 1 and need.weights_bytes <= sum(map(_usable, chosen)):
-        return _placement(chosen, 0)
+        return _limits(chosen, 0)
     if most == 1 or len(chosen) < 2:
         # One GPU is refused only for what cannot be: here the reserve is not kept.
         chosen = _largest(gpus, 1)
         if need.weights_bytes <= chosen[0].free_bytes:
-            return Placement({chosen[0].index: chosen[0].free_bytes})
+            return {chosen[0].index: chosen[0].free_bytes}
     raise _too_large(model, chosen, len(gpus))
 
 
@@ -200,8 +196,8 @@ def _holds(chosen: Sequence[GpuRoom], need: MemoryNeed) -> bool:
     return need.weights_bytes + need.working_bytes + lost <= room
 
 
-def _placement(chosen: Sequence[GpuRoom], working_each: int) -> Placement:
-    return Placement({gpu.index: max(0, _usable(gpu) - working_each) for gpu in chosen})
+def _limits(chosen: Sequence[GpuRoom], working_each: int) -> dict[int, int]:
+    return {gpu.index: max(0, _usable(gpu) - working_each) for gpu in chosen}
 
 
 def _too_large(model: Candidate, chosen: Sequence[GpuRoom], visible: int) -> UnsupportedError:

@@ -33,7 +33,7 @@ def model(weights_gb, *, piece_gb=1.7, working_gb=3.0, max_gpus=None, **change):
 
 
 def chosen(*arguments, **options):
-    return tuple(place(*arguments, **options).limits)
+    return tuple(place(*arguments, **options))
 
 
 @pytest.mark.parametrize(
@@ -66,16 +66,16 @@ def test_no_smaller_set_would_have_held_it():
             assert need.weights_bytes > sum(gpu.free_bytes - RESERVE_BYTES for gpu in gpus)
             continue
         free = {gpu.index: gpu.free_bytes for gpu in gpus}
-        assert sum(placement.limits.values()) >= need.weights_bytes
-        assert all(limit <= free[index] for index, limit in placement.limits.items())
-        for fewer in itertools.combinations(gpus, len(placement.limits) - 1):
+        assert sum(placement.values()) >= need.weights_bytes
+        assert all(limit <= free[index] for index, limit in placement.items())
+        for fewer in itertools.combinations(gpus, len(placement) - 1):
             room = sum(gpu.free_bytes - RESERVE_BYTES for gpu in fewer)
             lost = 0 if len(fewer) == 1 else (len(fewer) + 1) * need.piece_bytes
             assert room < need.weights_bytes + need.working_bytes + lost
 
 
 def test_each_gpu_keeps_room_for_its_share_of_the_work():
-    limits = place(model(141, working_gb=6), rooms(94, 94)).limits
+    limits = place(model(141, working_gb=6), rooms(94, 94))
     assert limits == {0: 94 * GB - RESERVE_BYTES - 3 * GB, 1: 94 * GB - RESERVE_BYTES - 3 * GB}
 
 

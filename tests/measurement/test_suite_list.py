@@ -602,7 +602,7 @@ class TestKeys:
             """The key, and what the workload says of the same files."""
             options = read_options({"dataset": str(data), "queries": queries}, "it")
             where = {"online": True, "visible_gpus": None}
-            key = key_of(task, parse_model("a/b"), options, self.machine, **where)
+            key = key_of(task, parse_model("a/b"), options, machine=self.machine, **where)
             return key, load_workload(task, str(data), queries).fingerprint
 
         for one in ("a.png", "b.png"):

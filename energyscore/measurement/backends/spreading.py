@@ -80,7 +80,7 @@ class Sketch:
             rule=f"class {size}" if size else f"task {task.id}",
             max_gpus=max_gpus_of(task, size),
         )
-        return place(candidate, _rooms(gpus), gpus.spread).limits
+        return place(candidate, _rooms(gpus), gpus.spread)
 
     def divide(self, limits: Mapping[int, int]) -> dict[str, int]:
         """Which part goes to which GPU: accelerate's device map, evenly if possible.

@@ -27,8 +27,8 @@ def key_of(
     task: TaskFile,
     model: ModelSpec,
     options: RunOptions,
-    machine: EnvironmentPart,
     *,
+    machine: EnvironmentPart,
     online: bool,
     visible_gpus: str | None,
 ) -> str:
