@@ -2,8 +2,8 @@
 
     python .github/gate_requirements.py
 
-The packages stand in pyproject.toml ([tool.energyscore] light); what they need, and the versions, are
-those of the environment that runs this, which is the one the tests ran in.
+The packages stand in pyproject.toml ([tool.energyscore] light); what they need, and the versions,
+are those of the environment that runs this, which is the one the tests ran in.
 """
 
 import re
@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "gate-requirements.txt"
 HEAD = """\
-# What `rate`, `compare`, `gate`, `leaderboard`, `page`, `label`, `card` and `verify` need: no torch.
+# What the commands need that measure nothing (rate, gate, leaderboard, page, ...): no torch.
 #   pip install -r gate-requirements.txt && pip install --no-deps energyscore
 # Made by `python .github/gate_requirements.py`.
 """

@@ -23,18 +23,23 @@ def wh_per_1k_queries(energy_j: float, queries: int) -> float:
 
 def format_wh(energy_wh: float) -> str:
     """Show watt-hours with three significant digits in the unit that fits (never 0.000)."""
-    for factor, unit in ((1e-3, "kWh"), (1.0, "Wh"), (1e3, "mWh")):
-        if abs(energy_wh) * factor >= 1 or unit == "mWh":
-            return f"{_three_digits(energy_wh * factor)} {unit}"
-    raise AssertionError("unreachable: the last unit always fits")
+    return _in_unit(energy_wh, (1e-3, "kWh"), (1.0, "Wh"), (1e3, "mWh"))
+
+
+def format_grams(mass_g: float) -> str:
+    """Show grams with three significant digits in the unit that fits."""
+    return _in_unit(mass_g, (1e-3, "kg"), (1.0, "g"), (1e3, "mg"))
+
+
+def _in_unit(value: float, *units: tuple[float, str]) -> str:
+    """The value in the first unit that gives at least 1, else in the last."""
+    fits = (unit for unit in units if abs(value) * unit[0] >= 1)
+    factor, name = next(fits, units[-1])
+    return f"{format_number(value * factor)} {name}"
 
 
 def format_number(value: float) -> str:
     """Show a number with three significant digits, without an exponent where it can be read."""
-    return _three_digits(value)
-
-
-def _three_digits(value: float) -> str:
     if value == 0:
         return "0"
     if abs(value) >= 1e7 or abs(value) < 1e-4:

@@ -6,9 +6,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from energyscore.base.text import one_line
-from energyscore.base.units import format_number, format_wh
+from energyscore.base.units import format_grams, format_number, format_wh
 from energyscore.cli.console import data_console
-from energyscore.judge.footprint import Site, describe_site, format_co2, format_cost
+from energyscore.judge.footprint import Site, describe_sites, format_cost
 from energyscore.judge.leaderboard import BoardRow, BoardTable, Leaderboard
 from energyscore.publish.leaderboard_notes import MOST_ROWS, notes_of, title_of
 from energyscore.publish.table import margin_heading, stars_text
@@ -25,7 +25,7 @@ def show_leaderboard(board: Leaderboard) -> None:
         for note in notes_of(table):
             console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
         console.print()
-    for line in describe_site(board.site) if board.site else ():
+    for line in describe_sites([board.site]):
         console.print(escape(line), style="dim", soft_wrap=True)
 
 
@@ -50,7 +50,7 @@ def _grid(table: BoardTable, site: Site) -> Table:
     derived: list[Callable[[BoardRow], str]] = []
     if site.country is not None:
         grid.add_column("CO2 /\n1,000 queries", justify="right", no_wrap=True)
-        derived.append(lambda row: format_co2(row.co2_g_per_1k_queries or 0))
+        derived.append(lambda row: format_grams(row.co2_g_per_1k_queries or 0))
     if site.price_per_kwh is not None:
         grid.add_column("cost /\n1,000 queries", justify="right", no_wrap=True)
         derived.append(lambda row: format_cost(row.cost_per_1k_queries or 0, site.currency))

@@ -10,6 +10,7 @@ metered. PUE is what the building takes for each kWh of its machines; 1 where no
 import math
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from energyscore.base.errors import MeterError, UsageError
@@ -137,14 +138,6 @@ def _recorded_grid(recorded: Emissions) -> tuple[Grid | None, str]:
         return None, f"CO2: {error.message}"
 
 
-def format_co2(co2_g: float) -> str:
-    """Grams with three significant digits, in the unit that fits."""
-    for factor, unit in ((1e-3, "kg"), (1.0, "g"), (1e3, "mg")):
-        if co2_g * factor >= 1 or unit == "mg":
-            return f"{format_number(co2_g * factor)} {unit}"
-    raise AssertionError("unreachable: the last unit always fits")
-
-
 def format_cost(cost_per_1k: float, currency: str | None) -> str:
     """The cost of 1,000 queries; where that is next to nothing, of a million too."""
     unit = f" {currency}" if currency else ""
@@ -162,21 +155,25 @@ def _plain(amount: float) -> str:
     return f"{amount:.{2 - math.floor(math.log10(amount))}f}"
 
 
-def describe_site(site: Site) -> list[str]:
-    """What CO2 and cost stand on, in lines for people."""
-    factor = f"the energy shown x PUE {site.pue:g}"
-    lines = []
-    if site.grid_g_per_kwh is not None:
-        lines.append(
-            f"CO2: {factor} x {format_number(site.grid_g_per_kwh)} g/kWh ({site.country}; "
-            f"{site.grid_source}). Operational only: the making of the hardware is not in it."
-        )
-    if site.price_per_kwh is not None:
-        currency = f" {site.currency}" if site.currency else ""
-        lines.append(f"cost of 1,000 queries: {factor} x {site.price_per_kwh:g}{currency}/kWh.")
+def describe_sites(sites: Iterable[Site | None]) -> list[str]:
+    """What CO2 and cost stand on, in lines for people; nothing where nobody asked for them."""
+    lines: dict[str, None] = {}
+    for site in sites:
+        if site is not None and site.grid_g_per_kwh is not None:
+            lines[
+                f"CO2: the energy shown x PUE {site.pue:g} x {format_number(site.grid_g_per_kwh)} "
+                f"g/kWh ({site.country}; {site.grid_source}). Operational only: the making of the "
+                "hardware is not in it."
+            ] = None
+        if site is not None and site.price_per_kwh is not None:
+            currency = f" {site.currency}" if site.currency else ""
+            lines[
+                f"cost of 1,000 queries: the energy shown x PUE {site.pue:g} x "
+                f"{site.price_per_kwh:g}{currency}/kWh."
+            ] = None
     if lines:
-        lines.append("CO2 and cost are derived, and no part of the score or the stars.")
-    return lines
+        lines["CO2 and cost are derived, and no part of the score or the stars."] = None
+    return list(lines)
 
 
 def _price(text: str) -> tuple[float, str | None]:

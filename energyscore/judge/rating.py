@@ -138,20 +138,12 @@ class RatedResult:
     @property
     def co2_g_per_1k_queries(self) -> float | None:
         """Grams of CO2 of the headline; None where it or the grid is missing."""
-        if self.footprint is None or self.rating.basis is None:
-            return None
-        if self.rating.basis == "gpu":
-            return self.footprint.gpu_co2_g_per_1k_queries
-        return self.footprint.system_co2_g_per_1k_queries
+        return self.footprint.co2_g(self.rating.energy_wh) if self.footprint else None
 
     @property
     def cost_per_1k_queries(self) -> float | None:
         """Cost of the headline; None where it or the price is missing."""
-        if self.footprint is None or self.rating.basis is None:
-            return None
-        if self.rating.basis == "gpu":
-            return self.footprint.gpu_cost_per_1k_queries
-        return self.footprint.system_cost_per_1k_queries
+        return self.footprint.cost(self.rating.energy_wh) if self.footprint else None
 
 
 Report: TypeAlias = Sequence[RatedResult]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from energyscore.base.errors import sentence
 from energyscore.base.units import format_number
-from energyscore.judge.footprint import describe_site
+from energyscore.judge.footprint import describe_sites
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import wording
 from energyscore.results.conformance import Departure
@@ -34,8 +34,7 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     if any(entry.rating.cohort_size == 2 for entry in entries):
         notes.append(SMALL_COHORT)
     notes += _departures(entries)
-    sites = [describe_site(entry.footprint) for entry in entries if entry.footprint]
-    notes += dict.fromkeys(line for site in sites for line in site)
+    notes += describe_sites(entry.footprint for entry in entries)
     cautions = [(entry.label, [one.message for one in entry.result.cautions]) for entry in entries]
     brief = [(entry.label, [BRIEF] if _is_brief(entry) else []) for entry in entries]
     return [*notes, *caution_notes(cautions), *caution_notes(brief)]

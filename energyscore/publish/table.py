@@ -11,8 +11,8 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from energyscore.base.text import one_line
-from energyscore.base.units import format_number, format_wh
-from energyscore.judge.footprint import format_co2, format_cost
+from energyscore.base.units import format_grams, format_number, format_wh
+from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import wording
@@ -215,7 +215,7 @@ def _relative_to(entry: RatedResult) -> str:
 
 
 def _co2(entries: Sequence[RatedResult]) -> list[str]:
-    return _if_any([entry.co2_g_per_1k_queries for entry in entries], format_co2)
+    return _if_any([entry.co2_g_per_1k_queries for entry in entries], format_grams)
 
 
 def _cost(entries: Sequence[RatedResult]) -> list[str]:

@@ -11,8 +11,8 @@ from typing import Literal, TypeAlias
 
 from energyscore.base.stats import t_quantile
 from energyscore.base.text import terminal_text
-from energyscore.base.units import format_duration, format_number, format_wh
-from energyscore.judge.footprint import format_co2, format_cost
+from energyscore.base.units import format_duration, format_grams, format_number, format_wh
+from energyscore.judge.footprint import format_cost
 from energyscore.judge.headline import headline_of
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Rating
@@ -272,7 +272,7 @@ def phase_margin(phase: PhaseScore, runs: int) -> float | None:
 def derived(entry: RatedResult) -> dict[str, str]:
     """CO2 and cost of 1,000 queries, where they were asked for and the energy is known."""
     co2_g, cost, site = entry.co2_g_per_1k_queries, entry.cost_per_1k_queries, entry.footprint
-    found = {} if co2_g is None else {"CO2": format_co2(co2_g)}
+    found = {} if co2_g is None else {"CO2": format_grams(co2_g)}
     if cost is not None and site is not None:
         found["Cost"] = format_cost(cost, site.currency).replace("\n", ", ")
     return found

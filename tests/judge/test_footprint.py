@@ -12,8 +12,9 @@ from support.commands import environment
 from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import UsageError
+from energyscore.base.units import format_grams
 from energyscore.cli.console import show_report
-from energyscore.judge.footprint import footprint_of, format_co2, format_cost, make_site
+from energyscore.judge.footprint import footprint_of, format_cost, make_site
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.protocol import grid
 from energyscore.protocol.grid import Grid, find_grid
@@ -201,7 +202,7 @@ def test_people_see_what_they_stand_on(capsys):
 
 
 def test_small_figures_are_never_shown_as_zero():
-    assert [format_co2(g) for g in (1234.0, 1.0, 0.0021)] == ["1.23 kg", "1.00 g", "2.10 mg"]
+    assert [format_grams(g) for g in (1234.0, 1.0, 0.0021)] == ["1.23 kg", "1.00 g", "2.10 mg"]
     assert format_cost(0.5, "EUR") == "0.500 EUR"
     assert format_cost(0.000002, None) == "0.00000200\n0.00200 a million"
     assert format_cost(2.7e-05, "EUR") == "0.0000270 EUR\n0.0270 EUR a million"

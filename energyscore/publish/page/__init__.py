@@ -16,7 +16,7 @@ from pathlib import PurePath
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from energyscore.base.units import format_number
-from energyscore.judge.footprint import describe_site
+from energyscore.judge.footprint import describe_sites
 from energyscore.judge.modes import multiples_of, tokens_of
 from energyscore.judge.rating import RatedResult, Report, told_apart
 from energyscore.publish import wording
@@ -94,12 +94,11 @@ def to_page(
         Listed(entry, f"{FOLDER}/{name}.html", multiple)
         for entry, name, multiple in zip(entries, names, multiples, strict=True)
     ]
-    sites = [describe_site(entry.footprint) for entry in entries if entry.footprint]
     index = pages.get_template("index.html").render(
         sections=sections_of(listed),
         entries=entries,
         newest=max((entry.result.created_at[:10] for entry in entries), default=""),
-        derived=list(dict.fromkeys(line for site in sites for line in site)),
+        derived=describe_sites(entry.footprint for entry in entries),
     )
     files["index.html"] = index.encode()
     return files
