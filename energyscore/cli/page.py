@@ -79,7 +79,7 @@ def page(
 
 
 def _raws(report: "Sequence[RatedResult]") -> dict[str, bytes]:
-    """The raw records beside the results, by the result's file; one that cannot be read is none."""
+    """The raw records beside the results, by the result's file, as far as they can be read."""
     raws = {}
     for entry in report:
         if entry.result.raw is not None:

@@ -16,7 +16,7 @@ ESTIMATED = (
     "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by a meter. "
     "In effect it follows time; it is not GPU energy."
 )
-BRIEF = "a run was measured for less than 1 s: starting and metering weigh in; take more queries"
+BRIEF = "a run lasted less than 1 s, so starting and metering distort it; use more queries"
 _BRIEF_S = 1.0
 _MOST_VALUES = 4
 _MOST_MODELS = 10
@@ -29,7 +29,8 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
         notes.append(ESTIMATED)
     if any(entry.rating.basis == "gpu" and wording.interval(entry) for entry in entries):
         notes.append(
-            f"the interval is that of repeats; NVML itself errs by some {NVML_SYSTEMATIC:.0%} more."
+            f"the interval covers the spread of the runs; NVML's own error of about "
+            f"{NVML_SYSTEMATIC:.0%} comes on top."
         )
     if any(entry.rating.cohort_size == 2 for entry in entries):
         notes.append(SMALL_COHORT)
@@ -41,7 +42,7 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
 
 
 def caution_notes(cautions: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """One line for each caution, with the models that it is of unless it is of all.
+    """One line for each caution, with the models that have it unless all do.
 
     Args:
         cautions: the model and the messages of each row.

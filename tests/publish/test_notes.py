@@ -80,7 +80,7 @@ def test_the_stars_of_two_models_are_said_to_tell_little_and_those_of_three_are_
 def test_a_window_of_less_than_a_second_is_a_caution():
     notes = notes_on([*of_models("a", "b"), *of_models("c", seconds=0.9)])
     assert [note for note in notes if "less than 1 s" in note] == [
-        "caution: a run was measured for less than 1 s: starting and metering weigh in; take more "
+        "caution: a run lasted less than 1 s, so starting and metering distort it; use more "
         "queries (c)."
     ]
     unmeasured = make_result(runs=[make_run(joules=None, seconds=0.5)])

@@ -1,7 +1,7 @@
 """Rated results as a static site: an index of all, and a page for each.
 
 Every page is whole by itself: styles and script stand in it, nothing is asked of any server, and
-it works from a disk. What results say of themselves (names above all) is written by others: the
+it works from a disk. Names and other texts in results are written by others: the
 templates escape all of it, and a content security policy lets nothing run but the script that is
 ours. The same results give the same bytes.
 """

@@ -1,4 +1,4 @@
-"""Names of files and of places in a page, made from names that others gave: safe and unique."""
+"""Safe and unique names of files and of places in a page, made from names that others gave."""
 
 import hashlib
 import re
