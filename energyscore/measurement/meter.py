@@ -27,12 +27,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Ticks:
-    """Readings of an accumulating counter at the moments it changed.
-
-    Attributes:
-        t_ns: monotonic times, increasing.
-        energy_j: the counter's value from that time on, in joules.
-    """
+    """When an accumulating counter changed (monotonic clock), and its value from then on."""
 
     t_ns: tuple[int, ...]
     energy_j: tuple[float, ...]
@@ -43,9 +38,7 @@ class MeterRecord:
     """What a meter read in a window, as it was read, so that its figure can be computed again.
 
     Attributes:
-        window: the window.
-        start_mj: the counter at its beginning in millijoules, None where it could not be read.
-        end_mj: the counter at its end.
+        start_mj: the counter at its beginning, None where it could not be read.
         counter: (monotonic ns, mJ) at each change; the first is the state at the beginning.
         power: (monotonic ns, W) samples of power.
         power_source: what they are: `instant` or the driver's `average`; None without samples.
@@ -61,13 +54,7 @@ class MeterRecord:
 
 @dataclass(frozen=True)
 class UpdatePeriod:
-    """The time between changes of a counter.
-
-    Attributes:
-        median_ms: its median.
-        iqr_ms: its interquartile range: half of all gaps lie within so much of each other.
-        updates: how many gaps were seen.
-    """
+    """The time between changes of a counter: median and interquartile range of so many gaps."""
 
     median_ms: float
     iqr_ms: float
@@ -75,13 +62,7 @@ class UpdatePeriod:
 
 
 def notice(code: str, message: str, invalidates: bool = False) -> Notice:
-    """Something about a measurement that whoever reads its figure must know.
-
-    Args:
-        code: what it is, for programs (`counter_frozen`, `thermal_slowdown`, ...).
-        message: the same for people, with the figures.
-        invalidates: whether the measurement may not be rated because of it.
-    """
+    """A notice about a measurement: its code for programs, its message for people."""
     return Notice(code=code, message=message, invalidates=invalidates)
 
 
@@ -90,12 +71,9 @@ class Reading:
     """What one meter measured of one domain in one window.
 
     Attributes:
-        energy_j: joules, or None when they could not be measured.
-        method: how they were obtained; None with `energy_j` None.
-        reason: why there are none; empty when there are.
+        energy_j: joules, or None with a reason when they could not be measured.
         ticks: counter readings within the window, where the source has them.
-        facts: figures about the measurement (update period, mean power, temperature, ...),
-            numbers, texts or None.
+        facts: figures about the measurement (update period, mean power, temperature, ...).
         record: what it was computed from, where the source has more than the one figure.
     """
 
