@@ -90,7 +90,7 @@ def read_yaml(text: str) -> YamlText:
     """Read a text.
 
     Raises:
-        YamlError: when it is not YAML, or a key is there twice.
+        YamlError: when it is not YAML, or has a duplicate key.
     """
     reader = YAML(typ="safe", pure=True)
     reader.Constructor = _Constructor

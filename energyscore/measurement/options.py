@@ -37,7 +37,7 @@ def _several(value: object) -> object:
 
 
 def _modes(value: object) -> object:
-    """One or several; YAML reads `on` and `off` as true and false."""
+    """One or several; `true` and `false` stand for `on` and `off`."""
     several = _several(value)
     if not isinstance(several, list):
         return several

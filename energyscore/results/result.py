@@ -162,16 +162,16 @@ def json_schema() -> dict[str, Any]:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON, in which a key stands once: of two, readers would take one or the other.
+    """A JSON object without duplicate keys: of two, readers would take one or the other.
 
     Raises:
-        ValueError: naming the key that stands there twice.
+        ValueError: naming the duplicate key.
     """
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = Counter(name for name, _ in pairs)
         twice = next(name for name, count in counts.items() if count > 1)
-        raise ValueError(f"the key {twice[:40]!r} stands there twice")
+        raise ValueError(f"duplicate key {twice[:40]!r}")
     return found
 
 

@@ -221,7 +221,7 @@ def test_a_row_that_contradicts_itself_or_cannot_be_obeyed_has_no_mode(state, te
             "The file's columns are: model, task. A list of the AI",
         ),
         ("Model to Add,Task\na/b,text_gen", "Did you mean 'Model to Add'?"),
-        ("Models to Add,Task,Task\na,b,c", "the column 'Task' stands there twice"),
+        ("Models to Add,Task,Task\na,b,c", "duplicate column 'Task'"),
         ("Models to Add,Task,Piority (1=hi)\na,b,1", "unknown column 'Piority (1=hi)'"),
         ("Models to Add,Task,Priority (1=hi)\na,b,hi", "line 2: Priority (1=hi): 'hi'"),
         ("Models to Add,Task,Class\na,b,huge", "line 2: Class: 'HUGE'"),

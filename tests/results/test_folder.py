@@ -153,11 +153,11 @@ def test_a_named_file_that_is_set_aside_is_told(tmp_path):
     assert len(said) == 1
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path):
+def test_a_duplicate_key_is_refused(tmp_path):
     (saved,) = save_baselines(tmp_path, [make_result()], None, "no git")
     (tmp_path / "a.json").write_text(TEXT)
     for path, load in ((tmp_path / "a.json", load_results), (saved.path, load_rated)):
         twice = path.read_text().replace('"valid": true', '"valid": false, "valid": true', 1)
         path.write_text(twice)
-        with pytest.raises(ResultError, match="the key 'valid' stands there twice"):
+        with pytest.raises(ResultError, match="duplicate key 'valid'"):
             load([path])

@@ -75,7 +75,7 @@ def _places(header: Sequence[str], where: str) -> dict[str, int]:
     for place, title in enumerate(header):
         name = known.get(_plain(title))
         if name in places:
-            raise UsageError(f"{where}: the column {name!r} stands there twice.", "Remove one.")
+            raise UsageError(f"{where}: duplicate column {name!r}.", "Remove one.")
         if name is not None:
             places[name] = place
     for name in (MODEL, TASK):
