@@ -5,8 +5,10 @@ import csv
 import pytest
 from support.results import make_result
 
+from energyscore.protocol.grid import find_grid
 from energyscore.publish.results_folder import ResultsFolder
 from energyscore.results import store
+from energyscore.results.score import emissions_for
 from energyscore.results.store import KnownResults, save_result
 
 
@@ -73,3 +75,16 @@ def test_each_file_is_read_once_and_again_only_where_it_changed(tmp_path, monkey
 def test_an_empty_folder_gives_an_empty_table(tmp_path):
     ResultsFolder(KnownResults(tmp_path / "new", fail)).write_csv()
     assert rows(tmp_path / "new") == []
+
+
+def test_the_table_has_the_co2_of_the_country_that_was_asked_for(tmp_path):
+    result = make_result()
+    emissions = emissions_for("FRA")
+    save_result(tmp_path, result.model_copy(update={"emissions": emissions}))
+    ResultsFolder(KnownResults(tmp_path, fail)).write_csv()
+    with (tmp_path / "results.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    grid = find_grid("FRA")
+    assert (row["country"], row["grid_source"]) == ("FRA", grid.source)
+    kwh = result.score.gpu_wh_per_1k_queries / 1000
+    assert float(row["gpu_co2_g_per_1k_queries"]) == pytest.approx(kwh * grid.g_per_kwh)
