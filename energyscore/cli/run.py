@@ -1,5 +1,6 @@
 """`energyscore run`: measure models, rate them, export the results."""
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 LOADING = "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
 
+loading = functools.partial(typer.Option, rich_help_panel=LOADING, show_default=False)
+measuring = functools.partial(typer.Option, rich_help_panel=MEASURING, show_default=False)
+showing = functools.partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
+
 
 def run(
     context: typer.Context,
@@ -31,208 +36,154 @@ def run(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(
+        measuring(
             metavar="ID|DIR|builtin:NAME",
             help="A model: its hub id, a local folder, or a bundled architecture. Repeatable. "
             "Default: the task's bundled models.",
-            rich_help_panel=MEASURING,
         ),
     ] = None,
     random_weights: Annotated[
         bool,
-        typer.Option(
+        loading(
             "--random-weights",
             help="Take the model's configuration only, with random weights: nothing large is "
             "downloaded, and the energy is that of the architecture.",
-            rich_help_panel=LOADING,
         ),
     ] = False,
     revision: Annotated[
-        str | None,
-        typer.Option(
-            help="Branch, tag or commit of the model on the hub.",
-            show_default=False,
-            rich_help_panel=LOADING,
-        ),
+        str | None, loading(help="Branch, tag or commit of the model on the hub.")
     ] = None,
     device: Annotated[
-        DeviceChoice, typer.Option(help="Where the model works.", rich_help_panel=MEASURING)
+        DeviceChoice, measuring(help="Where the model works.", show_default=True)
     ] = DeviceChoice.auto,
     gpu: Annotated[
         list[str] | None,
-        typer.Option(
+        measuring(
             metavar="UUID|INDEX",
             help="Meter this GPU (NVML's index or UUID) instead of those that the model "
             "occupies. Repeatable.",
-            rich_help_panel=MEASURING,
         ),
     ] = None,
     spread: Annotated[
         int | None,
-        typer.Option(
+        loading(
             metavar="N",
             min=1,
             help="Divide the model over exactly N GPUs; only for classes that may use several (C). "
             "Default: over as few as hold it, and over one in all other classes.",
-            show_default=False,
-            rich_help_panel=LOADING,
         ),
     ] = None,
     dtype: Annotated[
         DtypeChoice,
-        typer.Option(help="Precision; auto: as the task's protocol says.", rich_help_panel=LOADING),
+        loading(help="Precision; auto: as the task's protocol says.", show_default=True),
     ] = DtypeChoice.auto,
     batch_size: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Queries at once. Default: the task's.",
-            show_default=False,
-            rich_help_panel=MEASURING,
-        ),
+        int | None, measuring(min=1, help="Queries at once. Default: the task's.")
     ] = None,
     queries: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Queries of one pass. Default: the task's.",
-            show_default=False,
-            rich_help_panel=MEASURING,
-        ),
+        int | None, measuring(min=1, help="Queries of one pass. Default: the task's.")
     ] = None,
     reasoning: Annotated[
         list[ReasoningMode] | None,
-        typer.Option(
+        measuring(
             help="A mode to reason in, for the task reasoning: each is a result of its own. "
-            "Repeatable. Default: default, what the model does unasked.",
-            show_default=False,
-            rich_help_panel=MEASURING,
+            "Repeatable. Default: default, what the model does unasked."
         ),
     ] = None,
     max_new_tokens: Annotated[
         int | None,
-        typer.Option(
+        measuring(
             metavar="N",
             min=1,
             help="The most tokens of an answer, for the task reasoning. Default: the task's "
             "usual ones, 64 with --quick.",
-            show_default=False,
-            rich_help_panel=MEASURING,
         ),
     ] = None,
     repeats: Annotated[
         Any,
-        typer.Option(
+        measuring(
             parser=parse_repeats,
             metavar="N|auto",
             help="Runs to measure; auto: at least 5 and at most 30, until the interval is as "
             "narrow as --half-width says. Default: the task's, 1 with --quick.",
-            show_default=False,
-            rich_help_panel=MEASURING,
         ),
     ] = None,
     half_width: Annotated[
         float | None,
-        typer.Option(
+        measuring(
             metavar="PERCENT",
             min=0.01,
             max=50,
             help="With --repeats auto: half the width of the score's 95% interval, in percent of "
             "the score. Default: 1.",
-            show_default=False,
-            rich_help_panel=MEASURING,
         ),
     ] = None,
     idle: Annotated[
         float | None,
-        typer.Option(
+        measuring(
             metavar="SECONDS",
             min=0,
             max=3600,
             help="How long to meter the idle GPU, without and with the model. Default: 30, 0 with "
             "--quick.",
-            show_default=False,
-            rich_help_panel=MEASURING,
         ),
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option(
+        measuring(
             metavar="FILE|DIR|HUB_ID|bundled|official",
             help="The queries: a file (csv, json, jsonl, parquet) or folder with the task's "
             "columns, a hub dataset, the task's official one, or the bundled sample. Default: "
             "official for hub models where the hub can be reached, else bundled.",
-            show_default=False,
-            rich_help_panel=MEASURING,
         ),
     ] = None,
     task_path: TaskPath = None,
     country: Annotated[
         str | None,
-        typer.Option(
-            metavar="ISO3",
-            help="Also give CO2 on this country's grid, such as FRA.",
-            show_default=False,
-            rich_help_panel=OUTPUT,
-        ),
+        showing(metavar="ISO3", help="Also give CO2 on this country's grid, such as FRA."),
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option(
+        measuring(
             "--quick",
             help="A short fixed warm-up, one run, no minimum window, short answers in reasoning "
             "(64 tokens): valid, but not comparable to the reference.",
-            rich_help_panel=MEASURING,
         ),
     ] = False,
     strict: Annotated[
         bool,
-        typer.Option(
+        measuring(
             "--strict",
             help="Refuse a dataset with fewer queries than asked for, instead of a caution.",
-            rich_help_panel=MEASURING,
         ),
     ] = False,
     allow_shared: Annotated[
         bool,
-        typer.Option(
+        measuring(
             "--allow-shared",
             help="Keep a result although other processes used the GPU: valid with a caution, and "
             "never rated.",
-            rich_help_panel=MEASURING,
         ),
     ] = False,
     fresh: Annotated[
-        bool,
-        typer.Option(
-            "--fresh",
-            help="Forget the finished runs of an interrupted measurement.",
-            rich_help_panel=MEASURING,
-        ),
+        bool, measuring("--fresh", help="Forget the finished runs of an interrupted measurement.")
     ] = False,
     allow_pickle: Annotated[
         bool,
-        typer.Option(
+        loading(
             "--allow-pickle",
             help="Load pickled weights where there are no safetensors. They can run code.",
-            rich_help_panel=LOADING,
         ),
     ] = False,
     trust_remote_code: Annotated[
-        bool,
-        typer.Option(
-            "--trust-remote-code",
-            help="Run code from the model's repository.",
-            rich_help_panel=LOADING,
-        ),
+        bool, loading("--trust-remote-code", help="Run code from the model's repository.")
     ] = False,
     everything: Annotated[
         bool,
-        typer.Option(
+        measuring(
             "--all",
             help="Every task with its bundled models, each in a process of its own, as "
             "`energyscore suite` does. With --quick 6 queries each, unless --queries says more.",
-            rich_help_panel=MEASURING,
         ),
     ] = False,
     out: Out = RESULTS,

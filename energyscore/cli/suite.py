@@ -1,5 +1,6 @@
 """`energyscore suite`: many models from a list, each measured in a process of its own."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 CHOOSING = "Which entries"
 
+choosing = functools.partial(typer.Option, rich_help_panel=CHOOSING, show_default=False)
+measuring = functools.partial(typer.Option, rich_help_panel=MEASURING, show_default=False)
+showing = functools.partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
+
 
 def suite(
     listing: Annotated[
@@ -23,67 +28,49 @@ def suite(
     ],
     only: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="GLOB",
-            help="Models whose names fit, such as 'google/*'. Repeatable.",
-            rich_help_panel=CHOOSING,
-        ),
+        choosing(metavar="GLOB", help="Models whose names fit, such as 'google/*'. Repeatable."),
     ] = None,
     size: Annotated[
         list[str] | None,
-        typer.Option(
-            "--class",
-            metavar="A",
-            help="Entries of which the list says this class. Repeatable.",
-            rich_help_panel=CHOOSING,
+        choosing(
+            "--class", metavar="A", help="Entries of which the list says this class. Repeatable."
         ),
     ] = None,
     task: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TASK", help="This task. Repeatable.", rich_help_panel=CHOOSING),
+        list[str] | None, choosing(metavar="TASK", help="This task. Repeatable.")
     ] = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option(
+        measuring(
             "--set",
             metavar="OPTION=VALUE",
             help="A run option for every entry, such as quick=true or device=cpu; it wins over "
             "the list's. Repeatable.",
-            rich_help_panel=MEASURING,
         ),
     ] = None,
     task_path: TaskPath = None,
     timeout: Annotated[
         float | None,
-        typer.Option(
-            metavar="MINUTES",
-            min=0.01,
-            help="End an entry that takes longer. Default: none is.",
-            show_default=False,
-            rich_help_panel=MEASURING,
+        measuring(
+            metavar="MINUTES", min=0.01, help="End an entry that takes longer. Default: none is."
         ),
     ] = None,
     keep_going: Annotated[
         bool,
-        typer.Option(
+        measuring(
             "--keep-going/--stop-on-failure",
             help="Whether the rest is measured once an entry failed or is invalid.",
-            rich_help_panel=MEASURING,
         ),
     ] = True,
     fresh: Annotated[
-        bool,
-        typer.Option(
-            "--fresh", help="Measure finished entries once more.", rich_help_panel=MEASURING
-        ),
+        bool, measuring("--fresh", help="Measure finished entries once more.")
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option(
+        showing(
             "--dry-run",
             help="Show what would be measured, how long it takes and how much is downloaded, "
             "where that is known.",
-            rich_help_panel=OUTPUT,
         ),
     ] = False,
     out: Out = RESULTS,
