@@ -34,16 +34,7 @@ from energyscore.results.score import emissions_for, score_runs
 class Setup:
     """What is measured, where, and by which meters: known before the first run.
 
-    Attributes:
-        task: the task.
-        model: the model as it was asked for.
-        facts: the model as it was loaded.
-        plan: the queries and the protocol.
-        device: where the model works.
-        metering: the opened meters.
-        environment: the machine.
-        country: whose electricity CO2 is wanted for; None: nobody asked.
-        request: key of the entry of a suite that asked for it.
+    `request` is the key of the suite's entry that asked for it, `country` whose CO2 was asked for.
     """
 
     task: TaskSpec
@@ -178,15 +169,6 @@ def _workload_part(setup: Setup, run: Run, cut: CutInputs | None) -> WorkloadPar
 
 
 def _model_part(spec: ModelSpec, facts: ModelFacts, size: str | None) -> ModelPart:
-    return ModelPart(
-        id=spec.label,
-        source=spec.source,
-        revision=facts.revision,
-        architecture=facts.architecture,
-        parameters=facts.parameters,
-        dtype=facts.dtype,
-        quantization=facts.quantization,
-        quantization_bits=facts.quantization_bits,
-        weights=facts.weights,
-        model_class=size,
-    )
+    known = asdict(facts)
+    del known["context_length"]
+    return ModelPart(id=spec.label, source=spec.source, model_class=size, **known)

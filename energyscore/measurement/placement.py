@@ -36,31 +36,16 @@ class GpuRoom:
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """What a model takes of GPU memory.
-
-    Attributes:
-        weights_bytes: its parameters and buffers.
-        piece_bytes: the largest part of it that must stay on one GPU (a layer).
-        working_bytes: an estimate of what its work takes beside them.
-    """
+    """What a model takes of GPU memory; a piece (a layer) must stay on one GPU."""
 
     weights_bytes: int
     piece_bytes: int
-    working_bytes: int
+    working_bytes: int  # an estimate
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that wants GPUs.
-
-    Attributes:
-        label: its name for people.
-        dtype: what it computes in, such as `float16`.
-        quantized: whether its weights are smaller than that.
-        need: what it takes.
-        rule: whose limit `max_gpus` is, such as `class A`.
-        max_gpus: how many GPUs it may be spread over, None for any number.
-    """
+    """A model that wants GPUs. `rule` (such as `class A`) sets `max_gpus`; None: any number."""
 
     label: str
     dtype: str
@@ -90,8 +75,8 @@ def working_bytes(
         vocabulary: logits of a token.
         value_bytes: bytes of a number.
         batch: queries at once.
-        new_tokens: tokens that are generated.
-        context_length: longest input in tokens, where it is known.
+        new_tokens: tokens to generate.
+        context_length: longest input in tokens, if known.
     """
     prompt = min(PROMPT_TOKENS, context_length or PROMPT_TOKENS)
     cache = layers * cached_values * (prompt + new_tokens)

@@ -56,13 +56,7 @@ class SessionEntry:
 class Prepared:
     """What is to be measured, and on what.
 
-    Attributes:
-        entries: the models at their tasks.
-        failures: what was found to be impossible, beside the entries.
-        device: where models work.
-        before: compute processes on each GPU before this process used any.
-        idle_w: power of each GPU before this process used it.
-        country: whose electricity CO2 is wanted for.
+    `before` and `idle_w` are each GPU's compute processes and power before this process used it.
     """
 
     entries: list[SessionEntry]
