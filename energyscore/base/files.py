@@ -108,47 +108,26 @@ def visible_files(folder: Path, pattern: str, skip: Skip | None = None) -> list[
     Raises:
         ResultError: when a folder cannot be read and `skip` is None.
     """
-    seen: set[tuple[int, int]] = set()
-    later, found = [folder], []
-    while later:
-        # Links come after what lies there itself: a file is known by its own path.
-        for here, names in _walk(later.pop(0), seen, later, skip):
-            found += [here / name for name in names if fnmatchcase(name.lower(), pattern)]
-    return sorted(file for file in found if is_file(file))
 
-
-def _walk(
-    folder: Path, seen: set[tuple[int, int]], links: list[Path], skip: Skip | None
-) -> Iterator[tuple[Path, list[str]]]:
-    """The folders below one, without hidden and linked ones, each with the names of its files."""
-    try:
-        status = folder.stat()
-        if (place := (status.st_dev, status.st_ino)) in seen:
-            return
-        seen.add(place)
-        with os.scandir(folder) as listed:
-            entries = [entry for entry in listed if not entry.name.startswith(".")]
-    except FileNotFoundError:
-        return  # it went meanwhile
-    except OSError as error:
-        refused = ResultError(f"The folder {folder} cannot be read: {error.strerror}.")
+    def refuse(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):
+            return  # removed meanwhile
+        refused = ResultError(f"The folder {error.filename} cannot be read: {error.strerror}.")
         if skip is None:
             raise refused from error
         skip(refused)
-        return
-    below = [entry.name for entry in entries if _is_folder(entry)]
-    yield folder, [entry.name for entry in entries if entry.name not in below]
-    for entry in sorted(entries, key=lambda one: one.name):
-        if entry.name not in below:
-            continue
-        if entry.is_symlink():
-            links.append(folder / entry.name)
-        else:
-            yield from _walk(folder / entry.name, seen, links, skip)
 
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a link in a circle
+    seen: set[str] = set()
+    later, found = [folder], []
+    while later:
+        # Links come after what lies there itself: a file is known by its own path.
+        for top, folders, names in os.walk(later.pop(0), onerror=refuse):
+            here, place = Path(top), os.path.realpath(top)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            if place in seen:
+                folders.clear()
+                continue
+            seen.add(place)
+            later += [here / name for name in folders if (here / name).is_symlink()]
+            found += [here / name for name in names if fnmatchcase(name.lower(), pattern)]
+    return sorted(file for file in found if not file.name.startswith(".") and is_file(file))

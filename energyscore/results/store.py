@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from energyscore.base.errors import ResultError
-from energyscore.base.files import Skip
+from energyscore.base.files import Skip, read_file
 from energyscore.base.writing import locked, sync_folder, write_atomically
 from energyscore.results.consistency import contradiction
 from energyscore.results.folder import Kind, load_files
@@ -126,11 +126,7 @@ def load_result(path: Path) -> Result:
     Raises:
         ResultError: when it cannot be read, is not a result, or contradicts itself.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
-    result = parse_result(data, str(path))
+    result = parse_result(read_file(path), str(path))
     if wrong := contradiction(result):
         raise ResultError(f"{path}: {wrong}.", UNSOUND)
     return result

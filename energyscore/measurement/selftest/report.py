@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field, ValidationError, model_validator
 
 from energyscore.base.errors import ResultError, first_problem
+from energyscore.base.files import read_file
 from energyscore.base.stamps import digest_of, utc_stamp
 from energyscore.base.writing import write_atomically
 from energyscore.results.parts import EnvironmentPart, NonNegative, Part
@@ -148,12 +149,9 @@ def load_selftest(out: Path) -> SelfTest | None:
     path = out / FILE_NAME
     if not path.is_file():
         return None
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ResultError(f"{path} is too large for a self-test.")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
+    data = read_file(path, MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ResultError(f"{path} is too large for a self-test.")
     return parse_selftest(data, str(path))
 
 
