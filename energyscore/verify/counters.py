@@ -43,7 +43,7 @@ def check_raw_record(it: ExaminedResult) -> Finds:
     seen: dict[tuple[int, ...], int] = {}
     for one in raw.runs:
         first = seen.setdefault(first_lengths_us(one), one.index)
-        if first != one.index and len(one.edges_s) > FEW:
+        if first != one.index and len(one.phases.edges_s) > FEW:
             yield f"run {first + 1} and run {one.index + 1} are one recording"
 
 
@@ -60,18 +60,18 @@ def check_raw_run(place: RecordedRun) -> Finds:
 
 def check_durations(place: RecordedRun) -> Finds:
     """The run and its phases last as long as their recorded times say."""
-    run, times, entries = place.run, place.raw.phase_s(), place.raw.entries()
+    run, lengths_s = place.run, place.raw.phases.lengths_s
     # Each time is rounded to a microsecond.
-    yield Derived("the duration", run.duration_s, place.raw.duration_s, _TRUNCATED_S)
-    yield Derived("the list of phases", sorted(run.phases), sorted(times))
-    for name in run.phases.keys() & times.keys():
-        within = _TRUNCATED_S * (1 + entries[name])
-        yield Derived(f"the time of {name}", run.phases[name].duration_s, times[name], within)
+    yield Derived("the duration", run.duration_s, place.raw.phases.duration_s, _TRUNCATED_S)
+    yield Derived("the list of phases", sorted(run.phases), sorted(lengths_s))
+    for name in run.phases.keys() & lengths_s.keys():
+        found_s, within = sum(lengths_s[name]), _TRUNCATED_S * (1 + len(lengths_s[name]))
+        yield Derived(f"the time of {name}", run.phases[name].duration_s, found_s, within)
 
 
 def check_metering(place: RecordedRun) -> Finds:
     """The metering lasts while the work is done, and little longer."""
-    edges_s, end_s = place.raw.edges_s, place.raw.end_s
+    edges_s, end_s = place.raw.phases.edges_s, place.raw.end_s
     if not 0 <= edges_s[0] <= edges_s[-1] <= end_s:
         yield "the work is not within the time of its metering"
     elif end_s - edges_s[-1] > _STOPPING_S:
@@ -80,10 +80,10 @@ def check_metering(place: RecordedRun) -> Finds:
 
 def check_window(gpu: RecordedGpu) -> Finds:
     """The meter's window holds all the work and little else."""
-    (start_s, end_s), edges_s = gpu.window_s, gpu.raw.edges_s
+    (start_s, end_s), edges_s = gpu.window_s, gpu.raw.phases.edges_s
     if not 0 <= start_s <= edges_s[0] <= edges_s[-1] <= end_s <= gpu.raw.end_s:
         yield "the meter's window does not hold the work"
-    elif end_s - start_s > 1.1 * gpu.raw.duration_s + 2:
+    elif end_s - start_s > 1.1 * gpu.raw.phases.duration_s + 2:
         yield "the window is much longer than the work"
     stated = gpu.facts.get("window_s")
     if stated is not None or gpu.energy_j is not None:  # nothing is stated of a lost GPU
@@ -214,4 +214,4 @@ def check_counter_steps(gpu: RecordedGpu) -> Finds:
 
 def first_lengths_us(raw: RawRun) -> tuple[int, ...]:
     """The first intervals of a run: no two runs have them alike to the microsecond."""
-    return tuple(round(1e6 * (b - a)) for a, b in pairwise(raw.edges_s[: FEW + 1]))
+    return tuple(round(1e6 * (b - a)) for a, b in pairwise(raw.phases.edges_s[: FEW + 1]))

@@ -225,7 +225,7 @@ def check_phase_energy(gpu: RecordedGpu) -> Finds:
     if gpu.domain not in gpu.run.phase_methods:
         yield NOT_APPLICABLE
         return
-    if total_j is None or set(gpu.raw.names) != set(phases):
+    if total_j is None or set(gpu.raw.phases.names) != set(phases):
         return
     energies = _phase_energies(gpu, total_j)
     if isinstance(energies, str):
@@ -245,7 +245,7 @@ def _phase_energies(gpu: RecordedGpu, total_j: float) -> dict[str, float] | str:
 
     method = gpu.run.phase_methods[gpu.domain]
     if method == "single_phase":
-        times = gpu.raw.phase_s()
+        times = {name: sum(s) for name, s in gpu.raw.phases.lengths_s.items()}
         if sum(duration_s > 0 for duration_s in times.values()) != 1:
             return "there is more than one phase"
         return {name: total_j if duration_s > 0 else 0.0 for name, duration_s in times.items()}
@@ -262,10 +262,12 @@ def _phase_energies(gpu: RecordedGpu, total_j: float) -> dict[str, float] | str:
     ):
         return "the facts about the split are missing or impossible"
     lag_ms, window, response_ms = (float(value) for value, _ in numbers)
-    energies = phase_energies(gpu.raw, gpu.found, total_j, lag_ms / 1e3, window, response_ms / 1e3)
+    energies = phase_energies(
+        gpu.raw.phases, gpu.found, total_j, lag_ms / 1e3, window, response_ms / 1e3
+    )
     if method == "tick_regression" or isinstance(energies, str):
         return energies
-    return with_lone_phase(gpu.raw, gpu.found, energies, total_j)
+    return with_lone_phase(gpu.raw.phases, gpu.found, energies, total_j)
 
 
 def check_time_shares(place: ExaminedRun) -> Finds:

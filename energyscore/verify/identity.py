@@ -102,7 +102,7 @@ class Recordings:
 
 def _marks(raw: RawRun) -> Iterator[tuple[object, ...]]:
     """What no two runs have alike: their first intervals, and where a GPU's counter stood."""
-    if len(raw.edges_s) > FEW:
+    if len(raw.phases.edges_s) > FEW:
         yield first_lengths_us(raw)
     for domain, found in raw.domains.items():
         start_j, end_j = found.counter_j

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from energyscore.base.errors import first_problem
 from energyscore.verify.findings import Finds, NotASubmission
-from energyscore.verify.strict_json import BadJson, parse_strict
+from energyscore.verify.strict_json import BadJson, StrictModel, parse_strict
 
 MANIFEST = "manifest.json"
 BUNDLE_VERSION = 1
@@ -16,11 +16,7 @@ BUNDLE_VERSION = 1
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class ListedFile(_Strict):
+class ListedFile(StrictModel):
     """A file as the manifest lists it."""
 
     path: str
@@ -28,7 +24,7 @@ class ListedFile(_Strict):
     sha256: _Sha256
 
 
-class ListedResult(_Strict):
+class ListedResult(StrictModel):
     """A result as the manifest lists it, with what is claimed of it."""
 
     folder: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -39,7 +35,7 @@ class ListedResult(_Strict):
     scale: str | None
 
 
-class Manifest(_Strict):
+class Manifest(StrictModel):
     """What a submission holds, and what its submitter attests."""
 
     kind: Literal["submission"]

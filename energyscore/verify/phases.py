@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from energyscore.verify.raw_record import RawDomain, RawRun
+from energyscore.verify.raw_record import RawDomain, RawPhases
 
 Array = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ _LEAST_STEPS = 30
 
 
 def phase_energies(
-    run: RawRun, domain: RawDomain, total_j: float, lag_s: float, window: float, tau_s: float
+    run: RawPhases, domain: RawDomain, total_j: float, lag_s: float, window: float, tau_s: float
 ) -> dict[str, float] | str:
     """Joules of each phase, summing to the total; or why they cannot be computed.
 
@@ -64,13 +64,13 @@ def phase_energies(
 
 
 def with_lone_phase(
-    run: RawRun, domain: RawDomain, energies: Mapping[str, float], total_j: float
+    run: RawPhases, domain: RawDomain, energies: Mapping[str, float], total_j: float
 ) -> dict[str, float] | str:
     """The same with one phase's power from that phase alone, and the others sharing the rest."""
     lone = domain.lone
     if lone is None or lone.phase not in energies:
         return "the stretch of one phase alone is not in the raw record"
-    alone_j = lone.energy_j / lone.duration_s * run.phase_s()[lone.phase]
+    alone_j = lone.power_w * sum(run.lengths_s[lone.phase])
     rest_j = total_j - energies[lone.phase]
     if rest_j <= 0:
         return "one phase took all of it"

@@ -96,7 +96,7 @@ def check_batches(place: RecordedRun) -> Finds:
     batches = run.passes * -(-workload.queries // size)
     done = {
         name: batches_of(lengths_s, share if name == "decode" else 0.0)
-        for name, lengths_s in place.raw.lengths_s().items()
+        for name, lengths_s in place.raw.phases.lengths_s.items()
         if name != "preprocess" and any(lengths_s)
     }
     few = {name: count for name, count in done.items() if count < batches}

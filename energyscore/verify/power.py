@@ -54,7 +54,7 @@ def check_integral(gpu: RecordedGpu) -> Finds:
     integral_j = float(watts @ (until - since)) if len(watts) else None
     longest_s = float((until - since).max()) if len(watts) else STALL_S
     if gpu.facts:
-        yield Derived("power_source", gpu.facts.get("power_source"), gpu.found.power_source)
+        yield Derived("power_source", gpu.facts.get("power_source"), gpu.found.power.source)
     stated = gpu.facts.get("power_integral_j")
     if stated is None:
         if gpu.found.method == "power_integral":
@@ -91,7 +91,7 @@ def check_against_counter(gpu: RecordedGpu) -> Finds:
     if abs(compared.share) > APART + compared.edge:
         told = any(notice.code == "counter_power_disagree" for notice in gpu.run.notices)
         # The runner tells of it where it has so many updates, and only for instant power.
-        must_tell = gpu.found.power_source == "instant" and len(gpu.found.ticks.t_s) > _MANY
+        must_tell = gpu.found.power.source == "instant" and len(gpu.found.ticks.t_s) > _MANY
         message = f"counter and integrated power are {compared.share:+.1%} apart"
         yield Problem(message, "failed" if official or (must_tell and not told) else "warning")
 
@@ -128,7 +128,7 @@ def _compared(gpu: RecordedGpu) -> Compared | None:
     if covered_s <= 0:
         return Compared(None, 0.0, 1.0)
     covered = covered_s / window_s if window_s > 0 else 0.0
-    edge_s = _LAG_S.get(found.power_source or "", 1.0) + 2 * (found.period_s or STALL_S)
+    edge_s = _LAG_S.get(found.power.source or "", 1.0) + 2 * (found.period_s or STALL_S)
     if covered < 1 - _SLACK_S:
         energy_j *= covered
         if len(found.ticks.t_s) > 1:

@@ -1,22 +1,22 @@
 """Reads the raw record of a result: phases' times, the counter's updates, power samples.
 
-Written anew from the description of the format. All times here are seconds from the beginning of
-the run's metering.
+Written anew from the description of the format. What is whole microseconds, millijoules and
+milliwatts in the file is seconds, joules and watts here; times count from the beginning of the
+run's metering.
 """
 
 from array import array
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 from statistics import median
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, model_validator
 
 from energyscore.base.errors import first_problem
-from energyscore.verify.strict_json import BadJson, parse_strict, unzip_strict
+from energyscore.verify.strict_json import BadJson, StrictModel, parse_strict, unzip_strict
 
 MOST_READINGS = 8_000_000
 """Numbers of a run: some eleven hours of a counter that is updated every 20 ms."""
@@ -46,18 +46,25 @@ def _whole_numbers(value: Any) -> list[int]:
     return value
 
 
+def _series(unit: float) -> PlainValidator:
+    """A series of which the file has the first value and each change, in such parts of a unit."""
+    return PlainValidator(
+        lambda value: array("d", (n / unit for n in accumulate(_whole_numbers(value))))
+    )
+
+
+_Seconds = Annotated[Sequence[float], _series(1e6)]
+_Thousandths = Annotated[Sequence[float], _series(1e3)]
+_Indexes = Annotated[Sequence[int], PlainValidator(lambda value: array("q", _whole_numbers(value)))]
 _Number = Annotated[int, Field(ge=-_MOST, le=_MOST)]
-_Numbers = Annotated[list[int], PlainValidator(_whole_numbers)]
 _Whole = Annotated[int, Field(ge=0, le=_MOST)]
+_Positive = Annotated[int, Field(gt=0, le=_MOST)]
 _Pair = Annotated[tuple[_Number, _Number], Field(strict=False)]  # JSON has lists only
 _Edges = Annotated[tuple[_Number | None, _Number | None], Field(strict=False)]
+_NoneIsEmpty = BeforeValidator(lambda value: {} if value is None else value)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class _Header(_Strict):
+class _Header(StrictModel):
     kind: Literal["raw"]
     raw_version: Literal[1]
     identity: str
@@ -65,140 +72,38 @@ class _Header(_Strict):
     runs: _Whole
 
 
-class _Phases(_Strict):
+class RawPhases(StrictModel):
+    """The phases of a run: for each interval the index of its phase, and when it began."""
+
     names: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=MOST_PHASES)]
-    entered: _Numbers
-    starts_us: _Numbers
+    entered: _Indexes
+    starts_s: _Seconds = Field(alias="starts_us")
     end_us: _Number
 
-
-class _Ticks(_Strict):
-    t_us: _Numbers
-    mj: _Numbers
-
-
-class _Power(_Strict):
-    source: Literal["instant", "average"] | None
-    t_us: _Numbers
-    mw: _Numbers
-
-
-class _Lone(_Strict):
-    phase: str
-    duration_us: Annotated[int, Field(gt=0, le=_MOST)]
-    counter_mj: _Pair
-    se_w: float
-
-
-class _Domain(_Strict):
-    method: str | None
-    energy_j: float | None
-    reason: str
-    ticks: _Ticks | None
-    ticks_reason: str = ""
-    window_us: _Pair | None = None
-    counter_mj: _Edges = (None, None)
-    power: _Power | None = None
-    lone: _Lone | None = None
-
-
-class _Run(_Strict):
-    index: _Whole
-    begin_us: _Whole
-    end_us: Annotated[int, Field(gt=0, le=_MOST)]
-    phases: _Phases
-    domains: dict[str, _Domain]
-
-
-@dataclass(frozen=True)
-class Series:
-    """Values at moments: seconds, and joules or watts."""
-
-    t_s: Sequence[float] = ()
-    values: Sequence[float] = ()
-
-
-@dataclass(frozen=True)
-class Lone:
-    """One phase by itself: how long, the counter's rise in joules, and where it was at the end."""
-
-    phase: str
-    duration_s: float
-    energy_j: float
-    end_j: float
-    se_w: float
-
-
-@dataclass(frozen=True)
-class RawDomain:
-    """What was recorded of one domain.
-
-    Attributes:
-        method: how its energy was found.
-        energy_j: that energy.
-        window_s: the meter's window, None where the source has one figure only.
-        counter_j: the counter at the window's edges.
-        ticks: its updates; the first is what it showed before.
-        power: samples of power.
-        power_source: what they are, `instant` or `average`; None without samples.
-        lone: one phase by itself.
-    """
-
-    method: str | None
-    energy_j: float | None
-    window_s: tuple[float, float] | None
-    counter_j: tuple[float | None, float | None]
-    ticks: Series
-    power: Series
-    power_source: str | None
-    lone: Lone | None
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if not self.entered or len(self.entered) != len(self.starts_s):
+            raise ValueError("phases and their times are not as many")
+        if len(self.entered) > MOST_INTERVALS:
+            raise ValueError(f"phases were entered over {MOST_INTERVALS:,} times")
+        known = min(self.entered) >= 0 and max(self.entered) < len(self.names)
+        if not known or len(set(self.names)) < len(self.names):
+            raise ValueError("the phases are not those that it names")
+        if any(b < a for a, b in pairwise(self.edges_s)):
+            raise ValueError("the times of the phases go backwards")
+        return self
 
     @cached_property
-    def period_s(self) -> float | None:
-        """Seconds from one update of the counter to the next; None where there are too few."""
-        gaps_s = [b - a for a, b in pairwise(self.ticks.t_s[1:])]
-        return median(gaps_s) if len(gaps_s) >= 4 else None
-
-
-@dataclass(frozen=True)
-class RawRun:
-    """What was recorded of one run.
-
-    Attributes:
-        index: which run.
-        begin_s: when its metering began, on the machine's monotonic clock.
-        end_s: when it ended, after `begin_s`.
-        names: the phases.
-        entered: for each interval the index of its phase.
-        edges_s: the intervals' beginnings, and the end of the last.
-        domains: by name.
-    """
-
-    index: int
-    begin_s: float
-    end_s: float
-    names: Sequence[str]
-    entered: Sequence[int]
-    edges_s: Sequence[float]
-    domains: dict[str, RawDomain]
+    def edges_s(self) -> Sequence[float]:
+        """The intervals' beginnings, and the end of the last."""
+        return array("d", [*self.starts_s, self.end_us / 1e6])
 
     @property
     def duration_s(self) -> float:
         """From the first phase's beginning to the last one's end."""
         return self.edges_s[-1] - self.edges_s[0]
 
-    def phase_s(self) -> dict[str, float]:
-        """The time of each phase."""
-        totals = [0.0] * len(self.names)
-        for phase, (since_s, until_s) in zip(self.entered, pairwise(self.edges_s), strict=True):
-            totals[phase] += until_s - since_s
-        return dict(zip(self.names, totals, strict=True))
-
-    def entries(self) -> dict[str, int]:
-        """How often each phase was entered."""
-        count = Counter(self.entered)
-        return {name: count[place] for place, name in enumerate(self.names)}
-
+    @cached_property
     def lengths_s(self) -> dict[str, list[float]]:
         """How long each phase lasted, each time that it was entered."""
         found: list[list[float]] = [[] for _ in self.names]
@@ -207,15 +112,102 @@ class RawRun:
         return dict(zip(self.names, found, strict=True))
 
 
+class Series(StrictModel):
+    """Values at moments: joules of a counter, or watts; the first update is the state before."""
+
+    t_s: _Seconds = Field((), alias="t_us")
+    values: _Thousandths = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.t_s) != len(self.values):
+            raise ValueError("a series has not as many times as values")
+        return self
+
+
+class RawTicks(Series):
+    """The counter's updates."""
+
+    values: _Thousandths = Field((), alias="mj")
+
+
+class RawPower(Series):
+    """Samples of power, of the one kind or the other."""
+
+    source: Literal["instant", "average"] | None = None
+    values: _Thousandths = Field((), alias="mw")
+
+
+class Lone(StrictModel):
+    """One phase by itself: how long, and where the counter was before and after."""
+
+    phase: str
+    duration_us: _Positive
+    counter_mj: _Pair
+    se_w: float
+
+    @property
+    def power_w(self) -> float:
+        """Its mean power."""
+        return (self.counter_mj[1] - self.counter_mj[0]) / 1e3 / (self.duration_us / 1e6)
+
+
+class RawDomain(StrictModel):
+    """What was recorded of one domain: the meter's window, and the counter at its edges."""
+
+    method: str | None
+    energy_j: float | None
+    reason: str
+    ticks: Annotated[RawTicks, _NoneIsEmpty]
+    ticks_reason: str = ""
+    window_us: _Pair | None = None
+    counter_mj: _Edges = (None, None)
+    power: Annotated[RawPower, _NoneIsEmpty] = RawPower()
+    lone: Lone | None = None
+
+    @property
+    def window_s(self) -> tuple[float, float] | None:
+        """The meter's window; None where the source has one figure only."""
+        return (
+            None if self.window_us is None else (self.window_us[0] / 1e6, self.window_us[1] / 1e6)
+        )
+
+    @property
+    def counter_j(self) -> tuple[float | None, float | None]:
+        """The counter at the window's edges."""
+        start, end = self.counter_mj
+        return None if start is None else start / 1e3, None if end is None else end / 1e3
+
+    @cached_property
+    def period_s(self) -> float | None:
+        """Seconds from one update of the counter to the next; None where there are too few."""
+        gaps_s = [b - a for a, b in pairwise(self.ticks.t_s[1:])]
+        return median(gaps_s) if len(gaps_s) >= 4 else None
+
+
+class RawRun(StrictModel):
+    """What was recorded of one run; it begins on the machine's monotonic clock."""
+
+    index: _Whole
+    begin_us: _Whole
+    end_us: _Positive
+    phases: RawPhases
+    domains: dict[str, RawDomain]
+
+    @property
+    def begin_s(self) -> float:
+        """When its metering began."""
+        return self.begin_us / 1e6
+
+    @property
+    def end_s(self) -> float:
+        """When it ended, after `begin_s`."""
+        return self.end_us / 1e6
+
+
 @dataclass(frozen=True)
 class RawRecord:
-    """The raw record of a measurement.
-
-    Attributes:
-        identity: of the measurement.
-        subject: SHA-256 of what was measured, as the result names it.
-        runs: what was recorded.
-    """
+    """The raw record of a measurement; `subject` is the SHA-256 of what was measured."""
 
     identity: str
     subject: str
@@ -226,19 +218,19 @@ def read_raw(data: bytes) -> RawRecord:
     """The raw record in a file's bytes.
 
     Raises:
-        BadJson: when it is none; the message says where it is wrong.
+        BadJson: when it is not one; the message says where it is wrong.
     """
     content = unzip_strict(data)
     if content.count(b",") > MOST_NUMBERS:
         raise BadJson(f"it holds over {MOST_NUMBERS:,} numbers")
-    lines = content.split(b"\n")
-    if lines.pop() != b"":
+    first, *lines = content.split(b"\n")
+    if not lines or lines.pop() != b"":
         raise BadJson("its last line has no end")
+    if len(lines) > MOST_RUNS:
+        raise BadJson(f"it holds over {MOST_RUNS} runs")
     try:
-        if len(lines) > MOST_RUNS + 1:
-            raise BadJson(f"it holds over {MOST_RUNS} runs")
-        header = _Header.model_validate(parse_strict(lines[0] if lines else b""))
-        runs = [_run(_Run.model_validate(_parsed(line))) for line in lines[1:]]
+        header = _Header.model_validate(parse_strict(first))
+        runs = [RawRun.model_validate(_parsed(line)) for line in lines]
     except ValidationError as error:
         raise BadJson(first_problem(error)) from error
     if header.runs != len(runs):
@@ -252,64 +244,3 @@ def _parsed(line: bytes) -> Any:
     if line.count(b'"') > 2 * MOST_TEXTS or line.count(b"[") + line.count(b"{") > MOST_TEXTS:
         raise BadJson(f"a run holds over {MOST_TEXTS:,} names, lists or mappings")
     return parse_strict(line, most_bytes=_MOST_LINE, whole_numbers_too=False)
-
-
-def _run(run: _Run) -> RawRun:
-    phases = run.phases
-    if not phases.entered or len(phases.entered) != len(phases.starts_us):
-        raise BadJson(f"run {run.index + 1}: its phases and their times are not as many")
-    if len(phases.entered) > MOST_INTERVALS:
-        raise BadJson(f"run {run.index + 1}: its phases were entered over {MOST_INTERVALS:,} times")
-    if (
-        min(phases.entered) < 0
-        or max(phases.entered) >= len(phases.names)
-        or len(set(phases.names)) < len(phases.names)
-    ):
-        raise BadJson(f"run {run.index + 1}: its phases are not those that it names")
-    edges_us = [*accumulate(phases.starts_us), phases.end_us]
-    if any(b < a for a, b in pairwise(edges_us)):
-        raise BadJson(f"run {run.index + 1}: the times of its phases go backwards")
-    return RawRun(
-        index=run.index,
-        begin_s=run.begin_us / 1e6,
-        end_s=run.end_us / 1e6,
-        names=phases.names,
-        entered=array("i", phases.entered),
-        edges_s=array("d", (t_us / 1e6 for t_us in edges_us)),
-        domains={name: _domain(name, domain) for name, domain in run.domains.items()},
-    )
-
-
-def _domain(name: str, domain: _Domain) -> RawDomain:
-    ticks, power, window = domain.ticks, domain.power, domain.window_us
-    start_mj, end_mj = domain.counter_mj
-    return RawDomain(
-        method=domain.method,
-        energy_j=domain.energy_j,
-        window_s=None if window is None else (window[0] / 1e6, window[1] / 1e6),
-        counter_j=(
-            None if start_mj is None else start_mj / 1e3,
-            None if end_mj is None else end_mj / 1e3,
-        ),
-        ticks=Series() if ticks is None else _series(name, ticks.t_us, ticks.mj),
-        power=Series() if power is None else _series(name, power.t_us, power.mw),
-        power_source=None if power is None else power.source,
-        lone=_lone(domain.lone),
-    )
-
-
-def _series(name: str, t_us: list[int], thousandths: list[int]) -> Series:
-    if len(t_us) != len(thousandths):
-        raise BadJson(f"{name}: a series has not as many times as values")
-    return Series(
-        array("d", (t / 1e6 for t in accumulate(t_us))),
-        array("d", (value / 1e3 for value in accumulate(thousandths))),
-    )
-
-
-def _lone(lone: _Lone | None) -> Lone | None:
-    if lone is None:
-        return None
-    start_mj, end_mj = lone.counter_mj
-    duration_s, energy_j = lone.duration_us / 1e6, (end_mj - start_mj) / 1e3
-    return Lone(lone.phase, duration_s, energy_j, end_mj / 1e3, lone.se_w)

@@ -6,6 +6,8 @@ import zlib
 from collections import Counter
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 MOST_DEPTH = 20
 MOST_BYTES = 4 * 2**20
 """Of a text, unless told otherwise: what is parsed takes many times as much memory."""
@@ -19,6 +21,12 @@ MOST_KEYS = 500_000
 """Of a text: each takes far more memory than a number does."""
 _FREE = 2**20
 """A text this small may be compressed as well as it can be."""
+
+
+class StrictModel(BaseModel):
+    """Base of what a file of a stranger may hold: nothing unknown, of the exact types, frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class BadJson(ValueError):

@@ -43,14 +43,15 @@ def recorded():
 def test_what_is_recorded_can_be_read_again():
     run = read_raw(raw_to_bytes("x", "s", [recorded()])).runs[0]
     assert run.begin_s == BEGIN_NS // US / 1e6
-    assert run.phase_s() == pytest.approx({"prefill": 0.0035, "decode": 8.9945})
-    assert list(run.edges_s) == [0.002, 0.005, 0.009, 0.0095, 9.0]
+    times = {name: sum(lengths_s) for name, lengths_s in run.phases.lengths_s.items()}
+    assert times == pytest.approx({"prefill": 0.0035, "decode": 8.9945})
+    assert list(run.phases.edges_s) == [0.002, 0.005, 0.009, 0.0095, 9.0]
     gpu = run.domains["gpu:0"]
     assert (gpu.window_s, gpu.counter_j) == ((0.001, 9.5), (0.1, 7.0))
     # Within the window, and the last before it: the state at its beginning.
     assert (list(gpu.ticks.t_s), list(gpu.ticks.values)) == ([0.0009, 0.1, 9.4], [0.1, 0.12, 7.0])
     assert list(gpu.power.values) == [10.0, 12.0, 700.0]
-    assert (gpu.lone.duration_s, gpu.lone.energy_j) == (20.25, 8100.0)
+    assert (gpu.lone.duration_us, gpu.lone.counter_mj) == (20_250_000, (5, 8_100_005))
 
 
 def test_a_source_without_updates_says_so():
