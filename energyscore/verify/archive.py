@@ -14,12 +14,8 @@ from collections.abc import Mapping, Sequence
 
 from energyscore.verify.findings import NotASubmission
 
-MOST_BYTES = 256 * 2**20
-"""Of the zip, and so of all that is in it."""
-
-MOST_ENTRIES = 6001
-"""The manifest, and up to six files for each of 1,000 results."""
-
+MOST_BYTES = 256 * 2**20  # Of the zip, and so of all that is in it
+MOST_ENTRIES = 6001  # The manifest, and up to six files for each of 1,000 results
 _MOST_NAME = 200
 _END = struct.Struct("<4s6xHI4xH")  # entries, bytes of the directory, bytes of a comment
 _ZIP64_MARK, _ZIP64_BYTES = b"PK\x06\x07", 20
@@ -42,10 +38,8 @@ def read_archive(data: bytes) -> dict[str, bytes]:
             entries = archive.infolist()
             _check_entries(entries, len(data))
             files = {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, RuntimeError, ValueError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, struct.error, RuntimeError, ValueError, EOFError, OSError) as error:
         raise _bad(f"it is damaged: {error}") from error
-    except struct.error as error:
-        raise _bad("it is damaged") from error
     if _rewritten(files) != data:
         raise _bad(f"its bytes differ from what energyscore writes for these files; {_REMEDY}")
     return files

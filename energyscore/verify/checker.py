@@ -1,23 +1,18 @@
 """Checks a submission: every check by its name, the verdict at the end."""
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, get_type_hints
 
 from energyscore.base.errors import ResultError
 from energyscore.results.result import Result, parse_result
 from energyscore.verify import contradictions as against
 from energyscore.verify import counters, figures, identity, plausible, power, protocol, times
 from energyscore.verify.archive import read_archive
-from energyscore.verify.examined import (
-    ExaminedResult,
-    ExaminedRun,
-    MeteredGpu,
-    RecordedGpu,
-    RecordedRun,
-)
+from energyscore.verify.examined import ExaminedResult
 from energyscore.verify.findings import (
     NOT_APPLICABLE,
     CheckOutcome,
@@ -40,76 +35,63 @@ from energyscore.verify.raw_record import RawRecord, read_raw
 from energyscore.verify.rules import NEWEST, OLDEST, load_rules
 from energyscore.verify.strict_json import BadJson, parse_strict
 
-MOST_FINDINGS = 20
-"""Of one check on one result; a file can be wrong in a million places."""
+MOST_FINDINGS = 20  # Of one check on one result; a file can be wrong in a million places
 
 
-Place = type[ExaminedResult] | type[ExaminedRun]
-
-CHECKS: Mapping[str, Sequence[tuple[Place, Callable[[Any], Finds]]]] = {
-    "identity": [(ExaminedResult, identity.check_identity)],
-    "task": [(ExaminedResult, identity.check_task)],
-    "model": [(ExaminedResult, identity.check_model)],
-    "hardware": [(ExaminedResult, identity.check_hardware)],
-    "runs": [(ExaminedResult, plausible.check_runs)],
-    "domains": [(ExaminedRun, plausible.check_domains)],
-    "queries": [(ExaminedRun, plausible.check_queries), (RecordedRun, plausible.check_batches)],
-    "dates": [(ExaminedResult, times.check_dates)],
-    "raw runs": [
-        (ExaminedResult, counters.check_raw_record),
-        (RecordedRun, counters.check_raw_run),
-    ],
-    "durations": [(RecordedRun, counters.check_durations)],
-    "windows": [(RecordedRun, counters.check_metering), (RecordedGpu, counters.check_window)],
-    "clock": [(ExaminedResult, times.check_clock)],
-    "gaps": [(ExaminedResult, times.check_gaps)],
-    "counter rises": [(RecordedGpu, counters.check_order)],
-    "counter updates": [(RecordedGpu, counters.check_updates_in_window)],
-    "counter energy": [
-        (RecordedGpu, counters.check_counter_energy),
-        (RecordedGpu, counters.check_updates_add_up),
-    ],
-    "counter steps": [(RecordedGpu, counters.check_counter_steps)],
-    "counter from run to run": [(ExaminedResult, counters.check_counter_between_runs)],
-    "power samples": [
-        (RecordedGpu, power.check_integral),
-        (RecordedGpu, power.check_against_counter),
-        (ExaminedResult, power.check_all_runs),
-    ],
-    "power": [(ExaminedResult, plausible.check_limits), (MeteredGpu, plausible.check_power)],
-    "weights": [(ExaminedResult, plausible.check_weights)],
-    "warm-up": [(ExaminedResult, plausible.check_warmup)],
-    "notices": [(ExaminedResult, plausible.check_notices)],
-    "validity": [(ExaminedResult, plausible.check_validity)],
+CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
+    "identity": [identity.check_identity],
+    "task": [identity.check_task],
+    "model": [identity.check_model],
+    "hardware": [identity.check_hardware],
+    "runs": [plausible.check_runs],
+    "domains": [plausible.check_domains],
+    "queries": [plausible.check_queries, plausible.check_batches],
+    "dates": [times.check_dates],
+    "raw runs": [counters.check_raw_record, counters.check_raw_run],
+    "durations": [counters.check_durations],
+    "windows": [counters.check_metering, counters.check_window],
+    "clock": [times.check_clock],
+    "gaps": [times.check_gaps],
+    "counter rises": [counters.check_order],
+    "counter updates": [counters.check_updates_in_window],
+    "counter energy": [counters.check_counter_energy, counters.check_updates_add_up],
+    "counter steps": [counters.check_counter_steps],
+    "counter from run to run": [counters.check_counter_between_runs],
+    "power samples": [power.check_integral, power.check_against_counter, power.check_all_runs],
+    "power": [plausible.check_limits, plausible.check_power],
+    "weights": [plausible.check_weights],
+    "warm-up": [plausible.check_warmup],
+    "notices": [plausible.check_noticed, plausible.check_cautions],
+    "validity": [plausible.check_validity],
     "contradictions": [
-        (ExaminedResult, against.check_model),
-        (ExaminedResult, against.check_gpus),
-        (ExaminedResult, against.check_work),
-        (ExaminedResult, against.check_second_source),
-        (ExaminedResult, against.check_codes),
-        (ExaminedRun, against.check_methods),
-        (ExaminedRun, against.check_consequences),
-        (ExaminedRun, against.check_short_window),
-        (MeteredGpu, against.check_facts),
-        (MeteredGpu, against.check_limit),
+        against.check_model,
+        against.check_gpus,
+        against.check_work,
+        against.check_second_source,
+        against.check_codes,
+        against.check_methods,
+        against.check_consequences,
+        against.check_short_window,
+        against.check_facts,
+        against.check_limit,
     ],
-    "phase sums": [(ExaminedRun, figures.check_phase_sums)],
-    "phase energy": [(RecordedGpu, figures.check_phase_energy)],
-    "time shares": [(ExaminedRun, figures.check_time_shares)],
-    "score": [(ExaminedResult, figures.check_score)],
-    "interval": [(ExaminedResult, figures.check_interval)],
-    "phase scores": [(ExaminedResult, figures.check_phase_scores)],
-    "system score": [(ExaminedResult, figures.check_system_score)],
-    "net score": [(ExaminedResult, figures.check_net_score)],
-    "emissions": [(ExaminedResult, figures.check_emissions)],
-    "conformance": [(ExaminedResult, protocol.check_conformance)],
-    "official": [(ExaminedResult, protocol.check_official)],
-    "stars": [(ExaminedResult, protocol.check_stars)],
-    "official files": [(ExaminedResult, protocol.check_official_files)],
-    "other files": [(ExaminedResult, protocol.check_other_files)],
-    "log": [(ExaminedResult, protocol.check_log)],
+    "phase sums": [figures.check_phase_sums],
+    "phase energy": [figures.check_phase_energy],
+    "time shares": [figures.check_time_shares],
+    "score": [figures.check_score],
+    "interval": [figures.check_interval],
+    "phase scores": [figures.check_phase_scores],
+    "system score": [figures.check_system_score],
+    "net score": [figures.check_net_score],
+    "emissions": [figures.check_emissions],
+    "conformance": [protocol.check_conformance],
+    "official": [protocol.check_official],
+    "stars": [protocol.check_stars],
+    "official files": [protocol.check_official_files],
+    "other files": [protocol.check_other_files],
+    "log": [protocol.check_log],
 }
-"""The checks of one result, by name and in order: what is looked at where."""
+"""The checks of one result, by name and in order. A check's argument is the place it looks at."""
 
 
 def verify(data: bytes, *, now: datetime | None = None, strict: bool = False) -> Verification:
@@ -144,9 +126,9 @@ def _outcomes(data: bytes, now: datetime) -> Iterator[CheckOutcome]:
     if rules is not None:
         yield from _judged("attestations", "", check_attestations(manifest, rules.attestations))
     yield from _judged("duplicates", "", _check_duplicates(manifest))
-    recordings = identity.Recordings()
+    seen: dict[identity.Marks, tuple[str, identity.Marks]] = {}
     for listed in manifest.results:
-        yield from _check_result(manifest, listed, files, now, recordings)
+        yield from _check_result(manifest, listed, files, now, seen)
 
 
 def _check_result(
@@ -154,7 +136,7 @@ def _check_result(
     listed: ListedResult,
     files: Mapping[str, bytes],
     now: datetime,
-    recordings: identity.Recordings,
+    seen: dict[identity.Marks, tuple[str, identity.Marks]],
 ) -> Iterator[CheckOutcome]:
     """All checks of one result; where it or its raw record cannot be read, no others follow."""
     folder = listed.folder
@@ -181,7 +163,7 @@ def _check_result(
     if rules is None:
         return
     it = ExaminedResult(result, raw, listed, rules, own, now)
-    yield from _judged("recordings", folder, recordings.check(it))
+    yield from _judged("recordings", folder, identity.check_recordings(it, seen))
     for name in CHECKS:
         yield from _judged(name, folder, _found(name, it))
 
@@ -203,8 +185,8 @@ def _raw_of(result: Result, files: Mapping[str, bytes]) -> RawRecord | None:
 def _found(name: str, it: ExaminedResult) -> Iterator[Problem]:
     """What a check finds at all its places; not applicable where it has nothing to look at."""
     applies = False
-    for kind, find in CHECKS[name]:
-        for place in kind.each(it):
+    for find in CHECKS[name]:
+        for place in _kind_of(find).each(it):
             found = list(map(problem_of, find(place)))
             applies |= NOT_APPLICABLE not in found
             for problem in found:
@@ -213,6 +195,12 @@ def _found(name: str, it: ExaminedResult) -> Iterator[Problem]:
                     yield Problem(where + problem.message, problem.level)
     if not applies:
         yield NOT_APPLICABLE
+
+
+@functools.cache
+def _kind_of(find: Callable[[Any], Finds]) -> Any:
+    """The class of places that a check looks at, from its annotation."""
+    return next(iter(get_type_hints(find).values()))
 
 
 def _judged(check: str, where: str, found: Finds) -> Iterator[CheckOutcome]:

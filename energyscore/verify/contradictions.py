@@ -2,12 +2,10 @@
 
 import re
 
-from energyscore.verify.examined import ExaminedResult, ExaminedRun, MeteredGpu, RecordedGpu
+from energyscore.verify.examined import ExaminedResult, ExaminedRun, MeteredGpu, RecordedRun
 from energyscore.verify.findings import Derived, Finds, Problem, agree, is_number
 
-SECOND_APART = 0.05
-"""A second source of GPU energy that differs by more is told of..."""
-
+SECOND_APART = 0.05  # a second source that differs by more needs a caution
 _SECOND_SLACK = 0.002
 _SHORT_SHARE = 0.008  # the runner tells of a window at a period of 1% of it
 _WARMUP_S = 9.9  # the first of its blocks fills 10 s
@@ -112,16 +110,16 @@ def check_consequences(place: ExaminedRun) -> Finds:
             yield f"{notice.code}, which spoils a run and is said not to"
 
 
-def check_short_window(place: ExaminedRun) -> Finds:
+def check_short_window(place: RecordedRun) -> Finds:
     """A window is short for the counter's updates where these are far apart."""
     if not any(notice.code == "short_window" for notice in place.run.notices):
         return
     shares = []
-    for gpu in RecordedGpu.each(place.it):
-        if gpu.run.index == place.run.index:
-            start_s, end_s = gpu.window_s
-            known = gpu.found.period_s is not None and end_s > start_s
-            shares.append((gpu.found.period_s or 0.0) / (end_s - start_s) if known else 1.0)
+    for domain in place.it.gpu_domains:
+        found = place.raw.domains.get(domain)
+        if found is not None and found.window_s is not None:
+            lasted_s = found.window_s[1] - found.window_s[0]
+            shares.append(found.period_s / lasted_s if found.period_s and lasted_s > 0 else 1.0)
     if shares and max(shares) < _SHORT_SHARE:
         yield "short_window, and updates came often enough"
 
@@ -151,8 +149,7 @@ def check_facts(gpu: MeteredGpu) -> Finds:
 
 def check_limit(gpu: MeteredGpu) -> Finds:
     """The limit of the run is the machine's, and one that a GPU can have."""
-    gpus = {f"gpu:{one.uuid}": one.power_limit_w for one in gpu.it.result.environment.gpus}
-    machine_w, limit_w = gpus.get(gpu.domain), gpu.facts.get("power_limit_w")
+    machine_w, limit_w = gpu.machine_w, gpu.facts.get("power_limit_w")
     official = gpu.it.listed.official
     if is_number(limit_w) and not 0 < limit_w <= gpu.it.rules.most_gpu_power_w:
         yield f"no GPU has a limit of {limit_w:g} W"

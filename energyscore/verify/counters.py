@@ -6,15 +6,9 @@ from energyscore.verify.examined import ExaminedResult, RecordedGpu, RecordedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Level, Problem
 from energyscore.verify.raw_record import RawRun
 
-COUNTED_J = 0.0015
-"""Energies are differences of whole millijoules."""
-
-STALL_S = 1.0
-"""A counter that stands still for longer is not one to believe."""
-
-FEW = 20
-"""So many lengths of a run's intervals are its own."""
-
+COUNTED_J = 0.0015  # Energies are differences of whole millijoules
+STALL_S = 1.0  # a counter that stands still for longer is not trusted
+FEW = 20  # interval lengths by which a run is known again
 READ_S = 0.05
 """The counters of all GPUs are read one after the other within this time of the window's edges."""
 

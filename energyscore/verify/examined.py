@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from energyscore.results.parts import Run
 from energyscore.results.result import Result
@@ -73,20 +73,16 @@ class ExaminedResult:
 
 @dataclass(frozen=True)
 class ExaminedRun:
-    """A run."""
+    """A run; `where` names the place for people."""
 
     it: ExaminedResult
     run: Run
+    where: str
 
     @classmethod
-    def each(cls, it: ExaminedResult) -> Iterator[Self]:
-        """Every such place of a result."""
-        yield from (cls(it, run) for run in it.result.runs)
-
-    @property
-    def where(self) -> str:
-        """The place for people."""
-        return name_of(self.run)
+    def each(cls, it: ExaminedResult) -> Iterator["ExaminedRun"]:
+        """Every run of a result."""
+        yield from (ExaminedRun(it, run, f"run {run.index + 1}") for run in it.result.runs)
 
 
 @dataclass(frozen=True)
@@ -96,70 +92,51 @@ class RecordedRun(ExaminedRun):
     raw: RawRun
 
     @classmethod
-    def each(cls, it: ExaminedResult) -> Iterator[Self]:
-        """Every such place of a result."""
+    def each(cls, it: ExaminedResult) -> Iterator["RecordedRun"]:
+        """Every such run of a result."""
         recorded = {one.index: one for one in it.raw.runs} if it.raw else {}
-        for run in it.result.runs:
-            if run.index in recorded:
-                yield cls(it, run, recorded[run.index])
+        for place in ExaminedRun.each(it):
+            if place.run.index in recorded:
+                yield RecordedRun(**vars(place), raw=recorded[place.run.index])
 
 
 @dataclass(frozen=True)
 class MeteredGpu(ExaminedRun):
-    """A metered GPU in a run."""
+    """A metered GPU in a run: its energy, what is said of it, and its limits."""
 
     domain: str
+    energy_j: float | None
+    facts: Mapping[str, float | int | str | None]
+    limit_w: float | None  # as the run states it
+    machine_w: float | None  # as the environment states it
 
     @classmethod
-    def each(cls, it: ExaminedResult) -> Iterator[Self]:
-        """Every such place of a result."""
-        yield from (cls(it, run, domain) for run in it.result.runs for domain in it.gpu_domains)
-
-    @property
-    def where(self) -> str:
-        """The place for people."""
-        return f"{name_of(self.run)}: {self.domain[:60]}"
-
-    @property
-    def energy_j(self) -> float | None:
-        """Its energy in the run."""
-        return self.run.energy_j.get(self.domain)
-
-    @property
-    def facts(self) -> Mapping[str, float | int | str | None]:
-        """What the result says of it in the run."""
-        return self.run.facts.get(self.domain, {})
-
-    @property
-    def limit_w(self) -> float | None:
-        """Its power limit, as stated."""
-        stated = self.facts.get("power_limit_w")
-        return stated if is_number(stated) and stated > 0 else None
+    def each(cls, it: ExaminedResult) -> Iterator["MeteredGpu"]:
+        """Every such GPU in every run."""
+        machine_w = {f"gpu:{gpu.uuid}": gpu.power_limit_w for gpu in it.result.environment.gpus}
+        for run in it.result.runs:
+            for domain in it.gpu_domains:
+                energy_j, facts = run.energy_j.get(domain), run.facts.get(domain, {})
+                stated, where = facts.get("power_limit_w"), f"run {run.index + 1}: {domain[:60]}"
+                limit_w = stated if is_number(stated) and stated > 0 else None
+                limits = (limit_w, machine_w.get(domain))
+                yield MeteredGpu(it, run, where, domain, energy_j, facts, *limits)
 
 
 @dataclass(frozen=True)
 class RecordedGpu(MeteredGpu):
-    """A metered GPU in a run, whose counter or power was recorded."""
+    """A metered GPU in a run, whose counter or power was recorded in a window."""
 
     raw: RawRun
     found: RawDomain
+    window_s: tuple[float, float]
 
     @classmethod
-    def each(cls, it: ExaminedResult) -> Iterator[Self]:
-        """Every such place of a result."""
-        for place in RecordedRun.each(it):
-            for domain in it.gpu_domains:
-                found = place.raw.domains.get(domain)
-                if found is not None and found.window_s is not None:
-                    yield cls(it, place.run, domain, place.raw, found)
-
-    @property
-    def window_s(self) -> tuple[float, float]:
-        """When its metering began and ended."""
-        assert self.found.window_s is not None
-        return self.found.window_s
-
-
-def name_of(run: Run) -> str:
-    """A run for people."""
-    return f"run {run.index + 1}"
+    def each(cls, it: ExaminedResult) -> Iterator["RecordedGpu"]:
+        """Every such GPU in every run."""
+        recorded = {place.run.index: place.raw for place in RecordedRun.each(it)}
+        for gpu in MeteredGpu.each(it):
+            raw = recorded.get(gpu.run.index)
+            found = raw.domains.get(gpu.domain) if raw else None
+            if raw and found and found.window_s is not None:
+                yield RecordedGpu(**vars(gpu), raw=raw, found=found, window_s=found.window_s)

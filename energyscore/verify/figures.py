@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from energyscore.results.parts import Run
 from energyscore.verify.examined import ExaminedResult, ExaminedRun, RecordedGpu
 from energyscore.verify.findings import (
     NOT_APPLICABLE,
@@ -19,37 +18,25 @@ from energyscore.verify.rules import grid_of
 PHASE_SHARE = 0.002
 """Phases derived anew may differ by this share of the run's energy, or by one standard error..."""
 
-MOST_SHARE = 0.01
-"""... but never by more than this share."""
-
-FEWEST_JUDGED = 5
-"""Of fewer runs the spread itself is hardly known."""
-
+MOST_SHARE = 0.01  # ... but never by more than this share
+FEWEST_JUDGED = 5  # runs from which the spread is known well enough
 _J_PER_WH = 3600.0
 _SPLITS = ("tick_regression", "phase_block", "time_share", "single_phase")
 _MEASURED = {"counter", "power_integral"}
-_MOST_FACTS = {"lag_ms": 1000, "window_share": 1, "response_ms": 2000}
 
 _STUDENT = (
     12.706204736, 4.30265273, 3.182446305, 2.776445105, 2.570581836, 2.446911851, 2.364624252,
     2.306004135, 2.262157163, 2.228138852, 2.20098516, 2.17881283, 2.160368656, 2.144786688,
     2.131449546, 2.119905299, 2.109815578, 2.10092204, 2.093024054, 2.085963447,
 )  # fmt: skip
-_NORMAL = 1.959963984540054
+_STUDENT_SERIES = (1.959963985, 2.37227123, 2.822498616, 2.55584968, 1.589534053)
 
 
 def student_975(degrees: int) -> float:
-    """The 97.5% point of Student's t: a table, and its expansion in 1/degrees (to 1e-7)."""
+    """The 97.5% point of Student's t: a table, and its series in 1/degrees (to 1e-7)."""
     if degrees <= len(_STUDENT):
         return _STUDENT[degrees - 1]
-    z, n = _NORMAL, degrees
-    return (
-        z
-        + (z**3 + z) / (4 * n)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
-        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * n**4)
-    )
+    return sum(term / float(degrees) ** power for power, term in enumerate(_STUDENT_SERIES))
 
 
 class Spread(NamedTuple):
@@ -61,10 +48,10 @@ class Spread(NamedTuple):
     half: float | None = None
 
     @property
-    def interval(self) -> tuple[float | None, float | None]:
-        """The bounds of the 95% t interval."""
+    def interval(self) -> tuple[float, float] | None:
+        """The 95% t interval."""
         if self.mean is None or self.half is None:
-            return None, None
+            return None
         return self.mean - self.half, self.mean + self.half
 
     @property
@@ -87,40 +74,35 @@ def spread_of(figures: Sequence[float] | None) -> Spread:
 
 def check_score(it: ExaminedResult) -> Finds:
     """The GPU score is the mean of the runs, its method theirs."""
-    score, mean = it.result.score, spread_of(_gpu_figures(it)).mean
-    yield Derived("the GPU score", score.gpu_wh_per_1k_queries, mean)
-    if mean is None:
-        yield Derived("the score's method", score.method, None)
-        yield Derived("the meter's systematic error", score.systematic, None)
-        if not score.reason:
-            yield "there is no GPU score, and no reason for that"
-        return
-    yield Derived("the meter's systematic error", score.systematic, it.rules.systematic, 0)
+    score, mean = it.result.score, spread_of(_figures(it, it.gpu_domains)).mean
     methods = {run.methods.get(domain) for run in it.result.runs for domain in it.gpu_domains}
-    if not methods <= _MEASURED:
-        yield f"a GPU score cannot be by {sorted(map(str, methods - _MEASURED))}"
     by = "counter" if methods == {"counter"} else "power_integral"
-    yield Derived("the score's method", score.method, by)
+    known = mean is not None
+    yield Derived("the GPU score", score.gpu_wh_per_1k_queries, mean)
+    yield Derived("its method", score.method, by if known else None)
+    yield Derived("its systematic error", score.systematic, it.rules.systematic if known else None)
+    if not known and not score.reason:
+        yield "there is no GPU score, and no reason for that"
+    if known and not methods <= _MEASURED:
+        yield f"a GPU score cannot be by {sorted(map(str, methods - _MEASURED))}"
 
 
 def check_interval(it: ExaminedResult) -> Finds:
     """Standard deviation and 95% t interval are those of the runs."""
     score = it.result.score
-    for what, figures, std, ci95 in (
-        ("GPU score", _gpu_figures(it), score.std, score.ci95),
-        ("system score", _system_figures(it), score.system_std, score.system_ci95),
+    for what, domains, std, ci95 in (
+        ("GPU score", it.gpu_domains, score.std, score.ci95),
+        ("system score", _system(it), score.system_std, score.system_ci95),
     ):
-        spread = spread_of(figures)
+        spread = spread_of(_figures(it, domains))
         within = ROUNDING * (spread.mean or 0.0)
         yield Derived(f"the {what}'s standard deviation", std, spread.std, within)
-        bounds = zip(("lower", "upper"), ci95 or (None, None), spread.interval, strict=True)
-        for end, stated, found in bounds:
-            yield Derived(f"the {what}'s {end} bound", stated, found, spread.slack)
+        yield Derived(f"the {what}'s interval", ci95, spread.interval, spread.slack)
 
 
 def half_width(it: ExaminedResult) -> float | None:
     """Half of the interval as a share of the mean; None with few runs."""
-    spread = spread_of(_figures(it.result.runs, it.gpu_domains or ["cpu", _memory(it)]))
+    spread = spread_of(_figures(it, it.gpu_domains or ["cpu", _memory(it)]))
     if len(it.result.runs) < FEWEST_JUDGED or not spread.mean or spread.half is None:
         return None
     return spread.half / spread.mean
@@ -128,7 +110,7 @@ def half_width(it: ExaminedResult) -> float | None:
 
 def check_system_score(it: ExaminedResult) -> Finds:
     """The system score is the sum of GPUs, processor and memory, and says what is estimated."""
-    score, mean = it.result.score, spread_of(_system_figures(it)).mean
+    score, mean = it.result.score, spread_of(_figures(it, _system(it))).mean
     yield Derived("the system score", score.system_wh_per_1k_queries, mean)
     if mean is not None:
         methods = [run.methods.get(part) for run in it.result.runs for part in _system(it)]
@@ -139,7 +121,7 @@ def check_system_score(it: ExaminedResult) -> Finds:
 def check_net_score(it: ExaminedResult) -> Finds:
     """The energy net of idling follows from the idle power."""
     result = it.result
-    score, figures = result.score, _gpu_figures(it)
+    score, figures = result.score, _figures(it, it.gpu_domains)
     if score.net_gpu_wh_per_1k_queries is None:
         if score.net_of is not None or not score.net_reason:
             yield "there is no net score, and no reason for that"
@@ -173,7 +155,7 @@ def check_emissions(it: ExaminedResult) -> Finds:
     if intensity is None:
         yield NOT_APPLICABLE
         return
-    listed, source = grid_of(it.rules.version, emissions.country or "")
+    listed, source = grid_of(it.rules.rules_version, emissions.country or "")
     if listed is not None and emissions.source == source:
         yield Derived(f"the grid intensity of {country}", intensity, listed, 0)
     else:
@@ -210,7 +192,7 @@ def check_phase_scores(it: ExaminedResult) -> Finds:
         yield NOT_APPLICABLE
     yield Derived("the list of phases", sorted(phases), sorted(runs[0].phases))
     for name, phase in phases.items():
-        spread = spread_of(_figures(runs, it.gpu_domains, name))
+        spread = spread_of(_figures(it, it.gpu_domains, name))
         yield Derived(f"the score of {name}", phase.gpu_wh_per_1k_queries, spread.mean)
         if spread.mean is None and (phase.se is not None or not phase.reason):
             yield f"{name}: without a score there is an error, or no reason is given"
@@ -234,9 +216,8 @@ def check_phase_energy(gpu: RecordedGpu) -> Finds:
     for name, part in phases.items():
         error = part.se_j.get(gpu.domain) or 0.0
         within = max(PHASE_SHARE, min(error / total_j, MOST_SHARE)) * total_j
-        yield Derived(
-            f"the energy of {name}", part.energy_j.get(gpu.domain), energies.get(name, 0.0), within
-        )
+        stated, found = part.energy_j.get(gpu.domain), energies.get(name, 0.0)
+        yield Derived(f"the energy of {name}", stated, found, within)
 
 
 def _phase_energies(gpu: RecordedGpu, total_j: float) -> dict[str, float] | str:
@@ -252,22 +233,18 @@ def _phase_energies(gpu: RecordedGpu, total_j: float) -> dict[str, float] | str:
     if method not in ("tick_regression", "phase_block"):
         return f"{method[:40]!r} is no way to split what a counter showed"
     facts = gpu.run.phase_facts.get(gpu.domain, {})
-    numbers = [
-        (value, most) for name, most in _MOST_FACTS.items() if is_number(value := facts.get(name))
-    ]
-    if (
-        len(numbers) < 3
-        or not all(0 <= value <= most for value, most in numbers)
-        or not numbers[1][0]
+    lag_ms, window, response_ms = map(facts.get, ("lag_ms", "window_share", "response_ms"))
+    if not (
+        (is_number(lag_ms) and 0 <= lag_ms <= 1000)
+        and (is_number(window) and 0 < window <= 1)
+        and (is_number(response_ms) and 0 <= response_ms <= 2000)
     ):
         return "the facts about the split are missing or impossible"
-    lag_ms, window, response_ms = (float(value) for value, _ in numbers)
-    energies = phase_energies(
-        gpu.raw.phases, gpu.found, total_j, lag_ms / 1e3, window, response_ms / 1e3
-    )
+    phases, lag_s, tau_s = gpu.raw.phases, lag_ms / 1e3, response_ms / 1e3
+    energies = phase_energies(phases, gpu.found, total_j, lag_s, window, tau_s)
     if method == "tick_regression" or isinstance(energies, str):
         return energies
-    return with_lone_phase(gpu.raw.phases, gpu.found, energies, total_j)
+    return with_lone_phase(phases, gpu.found, energies, total_j)
 
 
 def check_time_shares(place: ExaminedRun) -> Finds:
@@ -298,23 +275,15 @@ def _system(it: ExaminedResult) -> list[str]:
     return [*it.gpu_domains, "cpu", _memory(it)]
 
 
-def _gpu_figures(it: ExaminedResult) -> list[float] | None:
-    return _figures(it.result.runs, it.gpu_domains)
-
-
-def _system_figures(it: ExaminedResult) -> list[float] | None:
-    return _figures(it.result.runs, _system(it))
-
-
-def _figures(runs: Sequence[Run], domains: Sequence[str], phase: str = "") -> list[float] | None:
+def _figures(it: ExaminedResult, domains: Sequence[str], phase: str = "") -> list[float] | None:
     """Wh per 1,000 queries of each run; None where one of them does not know one part."""
     figures = []
-    for run in runs:
-        if phase and phase not in run.phases:
+    for run in it.result.runs:
+        if not domains or (phase and phase not in run.phases):
             return None
         energies = run.phases[phase].energy_j if phase else run.energy_j
         known = [value for domain in domains if (value := energies.get(domain)) is not None]
-        if len(known) < len(domains) or not domains:
+        if len(known) < len(domains):
             return None
         figures.append(math.fsum(known) / _J_PER_WH * 1000 / run.queries)
     return figures

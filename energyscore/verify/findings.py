@@ -8,8 +8,7 @@ from typing import Literal, NamedTuple, TypeGuard
 Level = Literal["ok", "not applicable", "warning", "failed"]
 """Not applicable: there was nothing to check, which counts neither for nor against."""
 
-ROUNDING = 1e-6
-"""Sums of the same numbers in another order differ by less than this share."""
+ROUNDING = 1e-6  # Sums of the same numbers in another order differ by less than this share
 
 
 class Problem(NamedTuple):
@@ -19,8 +18,7 @@ class Problem(NamedTuple):
     level: Level = "failed"
 
 
-NOT_APPLICABLE = Problem("", "not applicable")
-"""A check finds this where there is nothing to check."""
+NOT_APPLICABLE = Problem("", "not applicable")  # there is nothing to check
 
 
 class Derived(NamedTuple):
@@ -55,6 +53,8 @@ def problem_of(found: Found) -> Problem | None:
 
 def agree(one: object, other: object, within: float | None = None) -> bool:
     """Whether two values are the same, numbers but for rounding; None equals None only."""
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return all(agree(a, b, within) for a, b in zip(one, other, strict=True))
     if not (is_number(one) and is_number(other)):
         return one == other
     allowed = ROUNDING * max(abs(one), abs(other), 1e-12) if within is None else within

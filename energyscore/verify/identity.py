@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 from energyscore.results.result import Result
 from energyscore.verify.counters import FEW, first_lengths_us
-from energyscore.verify.examined import ExaminedResult, RecordedRun, name_of
+from energyscore.verify.examined import ExaminedResult, ExaminedRun, RecordedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem
 from energyscore.verify.raw_record import RawRun
+
+Marks = tuple[object, ...]
 
 _PLAIN = re.compile(r"[A-Za-z0-9.]")
 _MOST = 80
@@ -24,7 +26,7 @@ def check_task(it: ExaminedResult) -> Finds:
     if task is None:
         yield Problem(
             f"{result.task.id} (version {result.task.version}) is not a task of the rules "
-            f"{it.rules.version}: its protocol cannot be checked",
+            f"{it.rules.rules_version}: its protocol cannot be checked",
             "warning",
         )
         return
@@ -47,9 +49,8 @@ def check_model(it: ExaminedResult) -> Finds:
     if (model.source == "builtin") != model.id.startswith("builtin:"):
         yield f"the model {model.id[:80]!r} cannot come from {model.source!r}"
     elif model.source == "builtin":
-        yield Derived(
-            f"{model.id[:80]}: parameters", model.parameters, it.rules.builtin.get(model.id)
-        )
+        parameters = it.rules.builtin.get(model.id)
+        yield Derived(f"{model.id[:80]}: parameters", model.parameters, parameters)
         yield Derived(f"{model.id[:80]}: weights", model.weights, "random")
 
 
@@ -72,35 +73,29 @@ def check_hardware(it: ExaminedResult) -> Finds:
         yield "a GPU is metered twice"
     if (protocol.gpus_chosen_by is None) != (not protocol.metered_gpus):
         yield "GPUs were metered and nobody chose them, or the reverse"
-    for run in it.result.runs:
-        found = sorted(domain for domain in run.energy_j if domain.startswith("gpu:"))
-        yield Derived(f"{name_of(run)}: the list of GPUs", found, sorted(it.gpu_domains))
+    for place in ExaminedRun.each(it):
+        found = sorted(domain for domain in place.run.energy_j if domain.startswith("gpu:"))
+        yield Derived(f"{place.where}: the list of GPUs", found, sorted(it.gpu_domains))
 
 
-class Recordings:
-    """The recordings of the results so far: each was made once, of one model on one task."""
+def check_recordings(it: ExaminedResult, seen: dict[Marks, tuple[str, Marks]]) -> Finds:
+    """No run was recorded in another measurement, by the marks `seen` in the results so far.
 
-    def __init__(self) -> None:
-        """None yet."""
-        self._seen: dict[tuple[object, ...], tuple[str, tuple[object, ...]]] = {}
-
-    def check(self, it: ExaminedResult) -> Finds:
-        """No run was recorded in another measurement; the same one twice is another check's."""
-        folder, result = it.listed.folder, it.result
-        subject = (
-            result.identity, result.model, result.task, result.workload, result.protocol.device,
-        )  # fmt: skip
-        if it.raw is None:
-            yield NOT_APPLICABLE
-        for place in RecordedRun.each(it):
-            for mark in _marks(place.raw):
-                other, of_what = self._seen.setdefault(mark, (folder, subject))
-                if of_what != subject:
-                    yield f"{place.where} was recorded in {other}, of another measurement"
-                    break
+    The same measurement twice is another check's.
+    """
+    result = it.result
+    of_what = (result.identity, result.model, result.task, result.workload, result.protocol.device)
+    if it.raw is None:
+        yield NOT_APPLICABLE
+    for place in RecordedRun.each(it):
+        for mark in _marks(place.raw):
+            other, what = seen.setdefault(mark, (it.listed.folder, of_what))
+            if what != of_what:
+                yield f"{place.where} was recorded in {other}, of another measurement"
+                break
 
 
-def _marks(raw: RawRun) -> Iterator[tuple[object, ...]]:
+def _marks(raw: RawRun) -> Iterator[Marks]:
     """What no two runs have alike: their first intervals, and where a GPU's counter stood."""
     if len(raw.phases.edges_s) > FEW:
         yield first_lengths_us(raw)

@@ -23,15 +23,10 @@ _LEAST_STEPS = 30
 def phase_energies(
     run: RawPhases, domain: RawDomain, total_j: float, lag_s: float, window: float, tau_s: float
 ) -> dict[str, float] | str:
-    """Joules of each phase, summing to the total; or why they cannot be computed.
+    """Joules of each phase, summing to the total of the window; or why they cannot be computed.
 
-    Args:
-        run: the phases' times.
-        domain: the counter's updates.
-        total_j: joules of the whole window.
-        lag_s: how long an update lags behind the work.
-        window: the share of the time since the update before that one shows.
-        tau_s: time constant of the response, 0 for none.
+    An update shows the mean power of the last `window` of the time since the update before it,
+    `lag_s` late, as a response of the time constant `tau_s` (0: none) shows it.
     """
     edges = np.asarray(run.edges_s)
     lengths = np.diff(edges)

@@ -8,7 +8,6 @@ from energyscore.verify.examined import (
     ExaminedRun,
     MeteredGpu,
     RecordedRun,
-    name_of,
 )
 from energyscore.verify.figures import half_width
 from energyscore.verify.findings import (
@@ -20,12 +19,8 @@ from energyscore.verify.findings import (
     is_number,
 )
 
-LIMIT_SHARE = 1.05
-"""Power limits are held to about this, over a window."""
-
-IDLE_SHARE = 0.9
-"""Work cannot take less than idling; what idling takes is known to about this."""
-
+LIMIT_SHARE = 1.05  # mean power over a window stays below this share of the limit
+IDLE_SHARE = 0.9  # work takes more than this share of what idling takes
 LEAST_BATCH_S = 10e-6
 """Starting one program on a GPU and waiting for its end takes longer; a processor's, too."""
 
@@ -124,12 +119,8 @@ def check_power(gpu: MeteredGpu) -> Finds:
     if energy_j is None or not result.valid:
         yield NOT_APPLICABLE
         return
-    machine = [
-        one.power_limit_w for one in result.environment.gpus if gpu.domain == f"gpu:{one.uuid}"
-    ]
-    limits = [
-        limit for limit in (gpu.facts.get("power_limit_w"), *machine[-1:]) if is_number(limit)
-    ]
+    stated_w = (gpu.facts.get("power_limit_w"), gpu.machine_w)
+    limits = [limit_w for limit_w in stated_w if is_number(limit_w)]
     period_ms = gpu.facts.get("update_period_ms")
     period_s = period_ms / 1e3 if is_number(period_ms) else 0.1
     if not 0 <= period_s <= 1:
@@ -156,12 +147,12 @@ def check_weights(it: ExaminedResult) -> Finds:
     if size is None or model.parameters * size < _LEAST_WEIGHTS or it.has("implausibly_low"):
         return
     step_j = model.parameters * size * it.rules.least_j_per_byte
-    for run in it.result.runs:
-        energy_j = sum(it.gpu_energy_j(run))
-        floor_j = run.output_tokens / it.result.workload.batch_size * step_j
+    for place in ExaminedRun.each(it):
+        energy_j = sum(it.gpu_energy_j(place.run))
+        floor_j = place.run.output_tokens / it.result.workload.batch_size * step_j
         if 0 < energy_j < floor_j:
             yield Problem(
-                f"{name_of(run)}: {energy_j:.1f} J are less than reading the weights takes "
+                f"{place.where}: {energy_j:.1f} J are less than reading the weights takes "
                 f"({floor_j:.1f} J), unless only a part of them is read",
                 "warning",
             )
@@ -195,26 +186,29 @@ def check_validity(it: ExaminedResult) -> Finds:
         yield f"it says that it is valid, but {reason}"
 
 
-def check_notices(it: ExaminedResult) -> Finds:
+def check_noticed(place: ExaminedRun) -> Finds:
     """Every notice of a run is among the cautions, and every fact that asks for one has it."""
-    result, told = it.result, {caution.code for caution in it.result.cautions}
-    for run in result.runs:
-        codes = {notice.code for notice in run.notices}
-        for code in sorted(codes - told):
-            yield f"{name_of(run)}: {code} was noticed, and is not among the cautions"
-        for domain in it.gpu_domains:
-            reasons = run.facts.get(domain, {}).get("clocks_event_reasons")
-            bits = reasons if isinstance(reasons, int) else 0
-            if bits & _SLOWED and not codes & {"thermal_slowdown", "power_brake"}:
-                yield f"{name_of(run)}: {domain} was slowed down, and no notice says so"
-            if bits & _CAPPED and "power_cap" not in codes:
-                yield f"{name_of(run)}: {domain} ran into its limit, and no notice says so"
+    codes = {notice.code for notice in place.run.notices}
+    for code in sorted(code for code in codes if not place.it.has(code)):
+        yield f"{code} was noticed, and is not among the cautions"
+    for domain in place.it.gpu_domains:
+        reasons = place.run.facts.get(domain, {}).get("clocks_event_reasons")
+        bits = reasons if isinstance(reasons, int) else 0
+        if bits & _SLOWED and not codes & {"thermal_slowdown", "power_brake"}:
+            yield f"{domain} was slowed down, and no notice says so"
+        if bits & _CAPPED and "power_cap" not in codes:
+            yield f"{domain} ran into its limit, and no notice says so"
+
+
+def check_cautions(it: ExaminedResult) -> Finds:
+    """The cautions that follow from the result are there, and no others of these."""
+    protocol = it.result.protocol
     for code, present in (
-        ("random_weights", result.model.weights == "random"),
-        ("warmup_unsteady", result.protocol.warmup_steady is False),
-        ("gpu_not_of_model", result.protocol.device == "cpu" and bool(it.gpu_domains)),
+        ("random_weights", it.result.model.weights == "random"),
+        ("warmup_unsteady", protocol.warmup_steady is False),
+        ("gpu_not_of_model", protocol.device == "cpu" and bool(it.gpu_domains)),
     ):
-        if present != (code in told):
+        if present != it.has(code):
             yield f"the caution {code} is missing, or has no ground"
 
 
@@ -241,13 +235,13 @@ def _is_forced(it: ExaminedResult) -> bool:
 
 def _spoilers(it: ExaminedResult) -> Iterator[str]:
     """Why the result cannot be valid."""
-    result, protocol = it.result, it.result.protocol
+    protocol = it.result.protocol
     limits: dict[str, set[float]] = defaultdict(set)
-    for run in result.runs:
-        for notice in run.notices:
-            named = notice.code in it.rules.invalidating
-            if notice.invalidates or named or (notice.code == "contention" and not protocol.shared):
-                yield f"{name_of(run)}: {notice.message}"
+    spoiling = {*it.rules.invalidating, *(() if protocol.shared else ("contention",))}
+    for place in ExaminedRun.each(it):
+        for notice in place.run.notices:
+            if notice.invalidates or notice.code in spoiling:
+                yield f"{place.where}: {notice.message}"
     for gpu in MeteredGpu.each(it):
         limit_w = gpu.facts.get("power_limit_w")
         if gpu.energy_j is None:

@@ -1,6 +1,6 @@
 """Power samples against the counter: two readings of one GPU that must tell of the same energy."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,21 +9,15 @@ from energyscore.verify.examined import ExaminedResult, RecordedGpu
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Level, Problem, is_number
 from energyscore.verify.raw_record import RawDomain
 
-STALL_S = 1.0
-"""Between samples further apart than this, power is not known."""
-
+STALL_S = 1.0  # Between samples further apart than this, power is not known
 POWER_SHARE = 0.001
 """Power samples are kept in whole milliwatts and microseconds: an integral moves by less."""
 
 APART = 0.06
 """Counter and power of one window may differ by this: GPUs sample their power in part only."""
 
-ALL_APART = 0.03
-"""Where all runs differ alike, by this: chance does not explain it."""
-
-LEAST_COVERED = 0.9
-"""The share of a window in which an official result's power must be known."""
-
+ALL_APART = 0.03  # Where all runs differ alike, by this: chance does not explain it
+LEAST_COVERED = 0.9  # The share of a window in which an official result's power must be known
 _LAG_S = {"instant": 0.1, "average": 1.0}
 _MANY = 60
 _FEW_RUNS = 3
@@ -33,19 +27,12 @@ _SURELY = 0.9
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Power against the counter, over the time in which power is known.
+class Compared(NamedTuple):
+    """Power against the counter, over the time in which power is known."""
 
-    Attributes:
-        share: how much more energy power tells of than the counter; None: nothing to compare.
-        covered: the share of the window in which power is known.
-        edge: what both may miss at the edges of that time, as a share.
-    """
-
-    share: float | None
-    covered: float
-    edge: float
+    share: float | None  # how much more energy power tells of; None: nothing to compare
+    covered: float  # the share of the window in which power is known
+    edge: float  # what both may miss at the edges of that time, as a share
 
 
 def check_integral(gpu: RecordedGpu) -> Finds:

@@ -21,13 +21,9 @@ from energyscore.verify.strict_json import BadJson, StrictModel, parse_strict, u
 MOST_READINGS = 8_000_000
 """Numbers of a run: some eleven hours of a counter that is updated every 20 ms."""
 
-MOST_NUMBERS = 40_000_000
-"""Of all runs: three days of work, with a hundred readings a second."""
-
+MOST_NUMBERS = 40_000_000  # Of all runs: three days of work, with a hundred readings a second
 MOST_RUNS = 1000
-MOST_INTERVALS = 1_000_000
-"""Times that the phases of a run are entered."""
-
+MOST_INTERVALS = 1_000_000  # Times that the phases of a run are entered
 MOST_PHASES = 12
 MOST_TEXTS = 10_000
 """Names and other texts of a run, and likewise its lists and mappings: there are some dozens of a

@@ -2,15 +2,15 @@
 
 import functools
 import json
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any
+
+from energyscore.verify.strict_json import StrictModel
 
 OLDEST, NEWEST = 1, 1
 
 
-@dataclass(frozen=True)
-class SizeClass:
+class SizeClass(StrictModel):
     """A size class of a task."""
 
     name: str
@@ -18,8 +18,7 @@ class SizeClass:
     max_gpus: int | None
 
 
-@dataclass(frozen=True)
-class TaskRules:
+class TaskRules(StrictModel):
     """What the protocol asks of one task."""
 
     version: int
@@ -55,15 +54,14 @@ class TaskRules:
         return 1
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(StrictModel):
     """One version of the rules, see `rules-1.json`.
 
     `notices` are the codes of what meters notice in a run, `cautions` those of what is only told of
     a whole result; `counted_inputs` the tasks whose input has tokens.
     """
 
-    version: int
+    rules_version: int
     gpu: str
     most_power_w: float
     most_gpu_power_w: float
@@ -91,12 +89,7 @@ def load_rules(version: int) -> Rules | None:
     """The rules of that version, None where they are unknown here."""
     if not OLDEST <= version <= NEWEST:
         return None
-    content = _data(f"verify/rules-{version}.json")
-    tasks = {
-        name: TaskRules(**{**task, "classes": [SizeClass(**one) for one in task["classes"]]})
-        for name, task in content.pop("tasks").items()
-    }
-    return Rules(version=content.pop("rules_version"), tasks=tasks, **content)
+    return Rules.model_validate(_data(f"verify/rules-{version}.json"))
 
 
 @functools.cache

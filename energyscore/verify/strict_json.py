@@ -1,26 +1,23 @@
 """JSON from strangers: no key twice, no NaN or Infinity, no number out of all measure."""
 
 import json
-import math
 import zlib
-from collections import Counter
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+from energyscore.results.result import unique_keys
 
 MOST_DEPTH = 20
 MOST_BYTES = 4 * 2**20
 """Of a text, unless told otherwise: what is parsed takes many times as much memory."""
 
 MOST_UNZIPPED = 256 * 2**20
-MOST_RATIO = 50
-"""Bytes out for each byte in; recorded numbers are compressed 3 to 10 times."""
-
+MOST_RATIO = 50  # Bytes out for each byte in; recorded numbers are compressed 3 to 10 times
 MOST_NUMBER = 1e18
-MOST_KEYS = 500_000
-"""Of a text: each takes far more memory than a number does."""
-_FREE = 2**20
-"""A text this small may be compressed as well as it can be."""
+MOST_KEYS = 500_000  # Of a text: each takes far more memory than a number does
+_FREE = 2**20  # A text this small may be compressed as well as it can be
 
 
 class StrictModel(BaseModel):
@@ -56,10 +53,10 @@ def parse_strict(
     try:
         return json.loads(
             data.decode("utf-8"),
-            object_pairs_hook=_object,
+            object_pairs_hook=unique_keys,
             parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int if whole_numbers_too else None,
+            parse_float=partial(_number, float),
+            parse_int=partial(_number, int) if whole_numbers_too else None,
         )
     except BadJson:
         raise
@@ -99,26 +96,11 @@ def _depth(data: bytes) -> int:
     return most
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise BadJson(f"the key {twice[:50]!r} is there twice")
-    return found
-
-
 def _constant(name: str) -> Any:
     raise BadJson(f"{name} is not a JSON number")
 
 
-def _float(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value) or abs(value) > MOST_NUMBER:
+def _number(kind: type[int] | type[float], text: str) -> float:
+    if not abs(float(text)) <= MOST_NUMBER:
         raise BadJson(f"the number {text[:30]} is out of all measure")
-    return value
-
-
-def _int(text: str) -> int:
-    if len(text) > 19 or abs(int(text)) > MOST_NUMBER:
-        raise BadJson(f"the number {text[:30]} is out of all measure")
-    return int(text)
+    return kind(text)

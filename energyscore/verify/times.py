@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from energyscore.verify.examined import ExaminedResult, RecordedGpu, RecordedRun, name_of
+from energyscore.verify.examined import ExaminedResult, ExaminedRun, RecordedGpu, RecordedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Finds, Level, Problem
 
 _SLACK_S = 3.0
@@ -23,11 +23,12 @@ def check_dates(it: ExaminedResult) -> Finds:
         return
     if written > it.now + timedelta(days=1):
         yield f"it was written in the future ({result.created_at})"
-    for run, (began, after) in zip(result.runs, pairwise([*known, written]), strict=True):
-        if after < began + timedelta(seconds=run.duration_s - _SLACK_S):
-            what = "the next run began" if run.index + 1 < len(known) else "it was written"
+    runs = ExaminedRun.each(it)
+    for place, (began, after) in zip(runs, pairwise([*known, written]), strict=True):
+        if after < began + timedelta(seconds=place.run.duration_s - _SLACK_S):
+            what = "it was written" if after is written else "the next run began"
             level: Level = "warning" if it.has("clock_jump") else "failed"
-            yield Problem(f"{what} before {name_of(run)} had ended, by the dates", level)
+            yield Problem(f"{what} before {place.where} had ended, by the dates", level)
 
 
 def check_clock(it: ExaminedResult) -> Finds:
