@@ -1,17 +1,24 @@
 """What people see of a leaderboard: one table a task and size class, and notes under it."""
 
-from collections.abc import Callable
-
 from rich.markup import escape
-from rich.table import Table
 
 from energyscore.base.text import one_line
-from energyscore.base.units import format_grams, format_number, format_wh
+from energyscore.base.units import format_grams, format_wh
 from energyscore.cli.console import data_console
 from energyscore.judge.footprint import Site, describe_sites, format_cost
 from energyscore.judge.leaderboard import BoardRow, BoardTable, Leaderboard
 from energyscore.publish.leaderboard_notes import MOST_ROWS, notes_of, title_of
-from energyscore.publish.table import margin_heading, stars_text
+from energyscore.publish.table import (
+    CO2,
+    COST,
+    ENERGY,
+    METERED,
+    Column,
+    columns_table,
+    margin_heading,
+    stars_text,
+)
+from energyscore.publish.wording import KINDS, percent
 
 
 def show_leaderboard(board: Leaderboard) -> None:
@@ -19,7 +26,8 @@ def show_leaderboard(board: Leaderboard) -> None:
     console = data_console()
     for table in board.tables:
         if table.ranking():
-            console.print(_grid(table, board.site or Site()))
+            columns = _columns(table, board.site or Site())
+            console.print(columns_table(title_of(table), columns))
         else:
             console.print(f"[bold]{escape(title_of(table))}[/]: nothing can stand in this table")
         for note in notes_of(table):
@@ -29,50 +37,36 @@ def show_leaderboard(board: Leaderboard) -> None:
         console.print(escape(line), style="dim", soft_wrap=True)
 
 
-def _grid(table: BoardTable, site: Site) -> Table:
-    rows = table.ranking()
-    title = escape(title_of(table))
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    grid.add_column("#", justify="right")
-    grid.add_column("model", overflow="fold")
-    figures: list[tuple[str, Callable[[BoardRow], str]]] = [
-        ("energy /\n1,000 queries", lambda row: format_wh(row.wh_per_1k_queries or 0)),
-        (margin_heading(), _half_width),
-        ("stars", lambda row: stars_text(row.stars, estimated=bool(row.estimated))),
+def _columns(table: BoardTable, site: Site) -> list[Column]:
+    rows = table.ranking()[:MOST_ROWS]
+    columns = [
+        Column("#", [str(place) for place in range(1, len(rows) + 1)]),
+        Column("model", [one_line(row.model) for row in rows], folds=True),
+        Column(ENERGY, [format_wh(row.wh_per_1k_queries or 0) for row in rows]),
+        Column(margin_heading(), [_half_width(row) for row in rows]),
+        Column("stars", [stars_text(row.stars, estimated=bool(row.estimated)) for row in rows]),
     ]
-    if any(row.source == "official" for row in rows):
-        figures.append(("published", lambda row: str(row.published_stars or "")))
-    for name, _ in figures:
-        right = name not in ("stars", "published")
-        grid.add_column(name, justify="right" if right else "left", no_wrap=True)
-    grid.add_column("what was metered", overflow="fold")
-    grid.add_column("from")
-    derived: list[Callable[[BoardRow], str]] = []
+    if any(row.source == "official" for row in table.ranking()):
+        columns.append(Column("published", [str(row.published_stars or "") for row in rows]))
+    columns += [
+        Column(METERED, [one_line(_metered(row)) for row in rows], folds=True),
+        Column("from", ["published" if row.date is None else row.date[:10] for row in rows]),
+    ]
     if site.country is not None:
-        grid.add_column("CO2 /\n1,000 queries", justify="right", no_wrap=True)
-        derived.append(lambda row: format_grams(row.co2_g_per_1k_queries or 0))
+        grams = [format_grams(row.co2_g_per_1k_queries or 0) for row in rows]
+        columns.append(Column(CO2, grams))
     if site.price_per_kwh is not None:
-        grid.add_column("cost /\n1,000 queries", justify="right", no_wrap=True)
-        derived.append(lambda row: format_cost(row.cost_per_1k_queries or 0, site.currency))
-    for place, row in enumerate(rows[:MOST_ROWS], start=1):
-        grid.add_row(
-            str(place),
-            escape(one_line(row.model)),
-            *(text(row) for _, text in figures),
-            escape(one_line(_metered(row))),
-            "published" if row.date is None else escape(one_line(row.date[:10])),
-            *(escape(text(row)) for text in derived),
-        )
-    return grid
+        costs = [format_cost(row.cost_per_1k_queries or 0, site.currency) for row in rows]
+        columns.append(Column(COST, costs))
+    return columns
 
 
 def _half_width(row: BoardRow) -> str:
     if row.ci95_low is None or row.ci95_high is None or not row.wh_per_1k_queries:
         return "unknown" if row.source == "official" else "one run"
-    return f"{format_number((row.ci95_high - row.ci95_low) / 2 / row.wh_per_1k_queries * 100)} %"
+    return percent((row.ci95_high - row.ci95_low) / 2 / row.wh_per_1k_queries)
 
 
 def _metered(row: BoardRow) -> str:
-    if row.basis == "gpu":
-        return f"GPU, {row.hardware}"
-    return f"CPU and RAM, {'estimated' if row.estimated else 'measured'}, {row.hardware}"
+    system = KINDS["estimated" if row.estimated else "system"]
+    return f"{'GPU' if row.basis == 'gpu' else system}, {row.hardware}"

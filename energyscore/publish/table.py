@@ -19,18 +19,19 @@ from energyscore.publish import wording
 
 _ENDLESS = 10_000
 _LEAST = 8  # columns that a model's name gets however narrow it is
-_METERED, _RELATIVE, _CHANCE = "what was metered", "relative to", "chance"
-_ENERGY, _MODES = "energy /\n1,000 queries", "energy against,\ntokens / query"
+METERED, _RELATIVE, _CHANCE = "what was metered", "relative to", "chance"
+ENERGY, _MODES = "energy /\n1,000 queries", "energy against,\ntokens / query"
 _MODES_SHORT = "against,\ntokens"
-_CO2, _COST = "CO2 /\n1,000 queries", "cost /\n1,000 queries"
-_RIGHT = (_ENERGY, _MODES, _MODES_SHORT, _CO2, _COST, "± 95%", "+- 95%")
+CO2, COST = "CO2 /\n1,000 queries", "cost /\n1,000 queries"
+_RIGHT = ("#", ENERGY, _MODES, _MODES_SHORT, CO2, COST, "± 95%", "+- 95%")
 
 
-class _Column(NamedTuple):
-    """A column; cells are plain text, but for the stars, which are markup."""
+class Column(NamedTuple):
+    """A column; its cells are plain text, but for the stars, which are markup."""
 
     name: str
     cells: Sequence[str]
+    folds: bool = False
 
 
 def star_table(
@@ -43,34 +44,34 @@ def star_table(
     """
     ranked = sorted(entries, key=lambda entry: entry.rating.energy_wh or float("inf"))
     columns = _columns(ranked)
-    wide = _table(task, columns)
+    wide = columns_table(task, columns)
     if _width(wide, console) <= console.width:
         return wide, []
     shared = [
         column
         for column in columns
-        if column.name in (_METERED, _RELATIVE) and len(set(column.cells)) == 1
+        if column.name in (METERED, _RELATIVE) and len(set(column.cells)) == 1
     ]
     notes = [f"{column.name}: {column.cells[0]}." for column in shared]
     columns = [
-        _Column(name, [cell.replace(", ", ",\n") for cell in cells] if name == _CHANCE else cells)
-        for name, cells in columns
+        Column(name, [cell.replace(", ", ",\n") for cell in cells] if name == _CHANCE else cells)
+        for name, cells, _ in columns
         if name not in [column.name for column in shared]
     ]
-    table = _table(task, columns)
+    table = columns_table(task, columns)
     if _width(table, console) <= console.width:
         return table, notes
     names, figures = _stacked(columns)
-    left = console.width - _width(_table("", figures), console) - 1
+    left = console.width - _width(columns_table("", figures), console) - 1
     folded = [
         "\n".join(fold(line, max(_LEAST, left)) for line in cell.split("\n"))
         for cell in names.cells
     ]
-    return _table(task, [_Column("model", folded), *figures]), notes
+    return columns_table(task, [Column("model", folded), *figures]), notes
 
 
-def _table(title: str, columns: Sequence[_Column]) -> Table:
-    """A table without lines."""
+def columns_table(title: str, columns: Sequence[Column]) -> Table:
+    """Columns beside each other, without lines; only those that fold may be narrowed."""
     table = Table(
         title=escape(one_line(title)) or None,
         title_justify="left",
@@ -80,7 +81,12 @@ def _table(title: str, columns: Sequence[_Column]) -> Table:
     )
     for column in columns:
         justify = "right" if column.name in _RIGHT else "left"
-        table.add_column(column.name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column(
+            column.name,
+            justify=justify,  # type: ignore[arg-type]
+            no_wrap=not column.folds,
+            overflow="fold" if column.folds else "ellipsis",
+        )
     markup = [column.name == "stars" for column in columns]
     for row in zip(*(column.cells for column in columns), strict=True):
         cells = zip(row, markup, strict=True)
@@ -116,45 +122,45 @@ def stars_text(given: int | None, *, estimated: bool) -> str:
     return f"[{style}]{text[:5]}[/]{text[5:]}"
 
 
-def _columns(entries: Sequence[RatedResult]) -> list[_Column]:
+def _columns(entries: Sequence[RatedResult]) -> list[Column]:
     """Every figure in a column of its own; columns in which nothing stands are left out."""
     star = "★" if _shows("★") else "*"
     ratings = [entry.rating for entry in entries]
     columns = [
-        _Column("model", [_model(entry) for entry in entries]),
-        _Column("class", [one_line(entry.result.model.model_class or "") for entry in entries]),
-        _Column(_ENERGY, [_energy(entry) for entry in entries]),
-        _Column(margin_heading(), [wording.share(entry) for entry in entries]),
-        _Column(_MODES, _modes(entries)),
-        _Column(_METERED, [wording.metered(entry) for entry in entries]),
-        _Column("stars", [stars_text(one.stars, estimated=one.estimated) for one in ratings]),
-        _Column(_CHANCE, [_two_a_line(wording.chances(one, star)) for one in ratings]),
-        _Column(_RELATIVE, [one_line(_relative_to(entry)) for entry in entries]),
-        _Column(_CO2, _co2(entries)),
-        _Column(_COST, _cost(entries)),
+        Column("model", [_model(entry) for entry in entries]),
+        Column("class", [one_line(entry.result.model.model_class or "") for entry in entries]),
+        Column(ENERGY, [_energy(entry) for entry in entries]),
+        Column(margin_heading(), [wording.share(entry) for entry in entries]),
+        Column(_MODES, _modes(entries)),
+        Column(METERED, [wording.metered(entry) for entry in entries]),
+        Column("stars", [stars_text(one.stars, estimated=one.estimated) for one in ratings]),
+        Column(_CHANCE, [_two_a_line(wording.chances(one, star)) for one in ratings]),
+        Column(_RELATIVE, [one_line(_relative_to(entry)) for entry in entries]),
+        Column(CO2, _co2(entries)),
+        Column(COST, _cost(entries)),
     ]
-    kept = ("model", _ENERGY, margin_heading(), "stars")
+    kept = ("model", ENERGY, margin_heading(), "stars")
     return [column for column in columns if column.name in kept or any(column.cells)]
 
 
-def _stacked(columns: Sequence[_Column]) -> tuple[_Column, list[_Column]]:
+def _stacked(columns: Sequence[Column]) -> tuple[Column, list[Column]]:
     """Figures of a kind above each other, and each model with what it does not share."""
     cells = {column.name: column.cells for column in columns}
     margin = margin_heading()
     sign = margin.partition(" ")[0]
     cells[margin] = [f"{sign} {cell}" if "%" in cell else cell for cell in cells[margin]]
     cells["stars"] = [cell.replace(" ", "\n") for cell in cells["stars"]]
-    if _CO2 in cells:
-        cells[_CO2] = [f"{cell} CO2" for cell in cells[_CO2]]
+    if CO2 in cells:
+        cells[CO2] = [f"{cell} CO2" for cell in cells[CO2]]
 
-    def above(*names: str) -> _Column:
+    def above(*names: str) -> Column:
         rows = zip(*(cells[name] for name in names if name in cells), strict=True)
-        return _Column(names[0], ["\n".join(filter(None, row)) for row in rows])
+        return Column(names[0], ["\n".join(filter(None, row)) for row in rows])
 
-    figures = [above(_ENERGY, margin, _CO2, _COST), above("stars", _CHANCE)]
+    figures = [above(ENERGY, margin, CO2, COST), above("stars", _CHANCE)]
     figures[:0] = [above("class")] if "class" in cells else []
-    figures[-1:-1] = [_Column(_MODES_SHORT, cells[_MODES])] if _MODES in cells else []
-    return above("model", _METERED, _RELATIVE), figures
+    figures[-1:-1] = [Column(_MODES_SHORT, cells[_MODES])] if _MODES in cells else []
+    return above("model", METERED, _RELATIVE), figures
 
 
 def _width(table: Table, console: Console) -> int:
