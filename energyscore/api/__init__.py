@@ -71,58 +71,56 @@ def measure(
 ) -> Measurement:
     """Measure the energy that a function, or a model at a task, needs for 1,000 queries.
 
-    **A function** is called with each query, once unmetered, then to warm up, then over and over
-    in each metered run, every time in another order. What it gives back is dropped. What torch
-    has begun on GPUs is waited for; any other work must be done when it returns. Metered are the
-    GPUs on which torch holds memory in this process, whatever for; `gpus` names others, such as
-    that of a server which the function asks. Processor and memory are those of the whole machine.
-    An async function `f` is measured as `lambda query: asyncio.run(f(query))`; where an event loop
-    runs already, by `await asyncio.to_thread(energyscore.measure, ...)`.
+    **A function** is called with each query: once unmetered, then to warm up, then over and over
+    in each metered run, every time in another order. Its output is dropped. Work that torch began
+    on a GPU is waited for; any other work must be done when the function returns. Metered are the
+    GPUs on which torch holds memory in this process; `gpus` names others, such as those of a server
+    that the function asks. Processor and memory are those of the whole machine. Measure an async
+    function `f` as `lambda query: asyncio.run(f(query))`; inside an event loop, call
+    `await asyncio.to_thread(energyscore.measure, ...)`.
 
-    **A model** is measured at a task exactly as `energyscore run` does it, in a process of its own,
-    and the whole result is in `result`.
+    **A model** is measured at a task exactly as `energyscore run` does it, in a process of its own.
+    The whole result is in `result`.
 
-    Nothing is printed and no file is left behind: for files there is `energyscore run --out`. It
-    does not matter whether the calling module is guarded by `if __name__ == "__main__"`. One thing
-    is measured at a time in a process: each of two would be charged with the energy of both.
+    Nothing is printed and no file is left behind; `energyscore run --out` writes files. One process
+    measures one thing at a time: each of two would be charged with the energy of both.
 
     Args:
         work: a function, a bound method, a Hugging Face pipeline, anything that can be called; or
             the name of a model: hub id, folder, or `builtin:NAME`.
-        queries: what the function is called with; a generator is read to its end first. Of a model
-            texts, mappings by the task's fields, or how many queries of the task's dataset.
-        task: the task that a model is measured at (`energyscore tasks` lists them).
-        repeats: how many runs. Default: 3 of a function, of a model as many as the task says; 1
-            with `quick`. `auto`, of a model: until the interval is narrow enough.
+        queries: what the function is called with; a generator is read to its end first. For a
+            model: texts, mappings by the task's fields, or how many queries of the task's dataset.
+        task: the task of a model (`energyscore tasks` lists them).
+        repeats: how many runs. Default: 3 of a function, the task's number for a model, 1 with
+            `quick`. For models also `auto`: until the interval is narrow enough.
         min_window_s: seconds that each run of a function lasts at least, over as many passes as
-            that takes. Default: 10, 1 with `quick`. Not for models: theirs are the protocol's.
+            that takes. Default: 10, 1 with `quick`. Not for models: the protocol sets theirs.
         quick: warm up with three batches, instead of until pace and temperature are steady (30 s
-            to 2 min), and measure one short run, unless told otherwise.
+            to 2 min), and measure one short run by default.
         batch_size: call the function with lists of up to so many queries. Default: with one query,
-            not in a list. Of a model: the task's.
-        device: `cpu` meters no GPU, and goes without `gpus`; `cuda` is an error where no GPU is
-            used.
+            not in a list. For a model: the task's.
+        device: `cpu` meters no GPU and excludes `gpus`; `cuda` is an error if no GPU is used.
         gpus: the GPUs to meter (NVML's index or UUID). Default: those that the work occupies.
-        idle_s: seconds to meter idling before, for the net figure. Default: 0 of a function; of a
-            model 30, 0 with `quick`.
+        idle_s: seconds to meter idling before, for the net figure. Default: 0 for a function, 30
+            for a model, 0 with `quick`.
         allow_shared: keep a measurement valid although other processes used the GPUs.
         name: what to call the function. Default: its own name.
-        options: of a model: more options of `energyscore run`, by their names with `_` for `-`,
+        options: for a model: more options of `energyscore run`, by their names with `_` for `-`,
             such as `{"dtype": "bfloat16", "reasoning": "off"}`; not those that write files.
-        progress: show on stderr what is being done.
+        progress: show the progress on stderr.
 
     Returns:
         The figures with their intervals, methods, or reasons why there are none; and whether the
         measurement is valid. A figure that was not measured is None, never 0.
 
     Raises:
-        UsageError: wrong arguments (no queries, an unknown option, a number out of range), or this
-            process is measuring already. A TaskError, ModelError or DatasetError is one, too.
-        WorkError: the function raised; its own exception is the `__cause__`.
+        UsageError: an argument is wrong, or this process is measuring already. TaskError,
+            ModelError and DatasetError are UsageErrors, too.
+        WorkError: the function raised; its exception is the `__cause__`.
         MeterError: a GPU that was named cannot be metered.
         UnsupportedError: this machine cannot do what was asked.
 
-    All of them are EnergyScoreErrors, and names of `energyscore`. Ctrl-C stays a KeyboardInterrupt.
+    All of them are EnergyScoreErrors and names of `energyscore`. Ctrl-C stays a KeyboardInterrupt.
     However it ends, no process and no thread of it is left.
 
     Example:

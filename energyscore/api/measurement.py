@@ -107,47 +107,34 @@ class Measurement:
         return self.system.wh_per_1k_queries
 
     def require_gpu_wh_per_1k_queries(self) -> float:
-        """GPU energy of 1,000 queries in Wh, to assert on.
-
-        Returns:
-            The figure; always measured, never an estimate.
+        """GPU energy of 1,000 queries in Wh, to assert on; measured, never an estimate.
 
         Raises:
-            NotMeasuredError: when there is none; the message says why.
-            InvalidResult: when the measurement is invalid; the message says why.
-
-        Example:
-            >>> assert energyscore.load("result.json").require_gpu_wh_per_1k_queries() <= 2.5
+            NotMeasuredError: it was not measured; the message says why.
+            InvalidResult: the measurement is invalid; the message says why.
         """
         return self._require(self.gpu, "GPU energy")
 
     def require_system_wh_per_1k_queries(self) -> float:
         """Energy of metered GPUs, processor and memory for 1,000 queries in Wh, to assert on.
 
-        Returns:
-            The figure; `system.estimated` says whether it is an estimate, which follows the time
-            that the work takes and how busy the machine is.
+        `system.estimated` says whether it is an estimate, which follows the time that the work
+        takes and how busy the machine is.
 
         Raises:
-            NotMeasuredError: when there is none; the message says why.
-            InvalidResult: when the measurement is invalid; the message says why.
-
-        Example:
-            >>> assert energyscore.load("result.json").require_system_wh_per_1k_queries() <= 20
+            NotMeasuredError: it was not measured; the message says why.
+            InvalidResult: the measurement is invalid; the message says why.
         """
         return self._require(self.system, "energy of the system")
 
     def require_gpu_ci95(self) -> tuple[float, float]:
         """Bounds of the 95% interval of the GPU energy, in Wh of 1,000 queries, to assert on.
 
-        As `energyscore gate` does: within a limit is what lies below it with its upper bound.
+        `energyscore gate` compares the upper bound with a limit. A single run has no interval.
 
         Raises:
-            NotMeasuredError: when there is none, as of a single run; the message says why.
-            InvalidResult: when the measurement is invalid; the message says why.
-
-        Example:
-            >>> assert energyscore.load("result.json").require_gpu_ci95()[1] <= 2.5
+            NotMeasuredError: it was not measured; the message says why.
+            InvalidResult: the measurement is invalid; the message says why.
         """
         return self._require_ci95(self.gpu, "GPU energy")
 
@@ -155,8 +142,8 @@ class Measurement:
         """Bounds of the 95% interval of the system's energy, in Wh of 1,000 queries, to assert on.
 
         Raises:
-            NotMeasuredError: when there is none, as of a single run; the message says why.
-            InvalidResult: when the measurement is invalid; the message says why.
+            NotMeasuredError: it was not measured; the message says why.
+            InvalidResult: the measurement is invalid; the message says why.
         """
         return self._require_ci95(self.system, "energy of the system")
 
@@ -210,18 +197,7 @@ def measurement_of(
     no_gpu: str = "",
     result: "Result | None" = None,
 ) -> Measurement:
-    """Put a measurement together.
-
-    Args:
-        name: what was measured.
-        score: its score.
-        runs: its runs.
-        metered_gpus: UUIDs.
-        invalid_reasons: what spoiled it.
-        cautions: what must be known of it.
-        no_gpu: why no GPU was metered, where the score's own reason says too little.
-        result: the whole of it, where there is one.
-    """
+    """Put a measurement together; `no_gpu` says why no GPU was metered, better than the score."""
     reasons = tuple(invalid_reasons)
     return Measurement(
         name=name,

@@ -17,13 +17,7 @@ EnterPhase: TypeAlias = Callable[[str], None]
 
 @dataclass(frozen=True)
 class CutInputs:
-    """Queries that a model does not take whole, and what it takes of one at most.
-
-    Attributes:
-        queries: how many are cut.
-        limit: the most that it takes of one.
-        unit: what `limit` counts.
-    """
+    """How many queries a model does not take whole, and the most that it takes of one."""
 
     queries: int
     limit: float
@@ -32,15 +26,9 @@ class CutInputs:
 
 @dataclass(frozen=True)
 class Batch:
-    """Queries made ready for the model, on its device.
+    """Queries made ready for the model; tokens are without padding."""
 
-    Attributes:
-        inputs: what the model takes; only the backend looks inside.
-        queries: how many queries it holds.
-        input_tokens: their tokens, without padding.
-    """
-
-    inputs: Any
+    inputs: Any  # only the backend looks inside
     queries: int
     input_tokens: int
 

@@ -33,9 +33,7 @@ class Ended:
 
     Attributes:
         exit_code: its status; negative: the signal that ended it.
-        seconds: how long it ran.
-        error: the last line in which it named an error, empty where it named none.
-        last_line: the last line it wrote, empty where it wrote none.
+        error: the last line in which it named an error; empty if none.
         timed_out: whether it was ended because it took too long.
         interrupted: whether it was ended by Ctrl-C here.
     """

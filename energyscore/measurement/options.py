@@ -201,16 +201,10 @@ def read_options(content: Mapping[str, object], where: str) -> RunOptions:
 
 
 class Job(Strict):
-    """What one process measures.
+    """What one process measures: models (none: each task's own) at tasks, into a folder.
 
-    Attributes:
-        tasks: the tasks' names.
-        models: the models' names; empty: each task's own.
-        options: how they are measured.
-        out: folder of the results.
-        task_path: a folder of task files besides ours.
-        fresh: forget the finished runs of an interrupted measurement.
-        request: key of the entry of a suite that asks for it.
+    With `fresh` the finished runs of an interrupted measurement are forgotten. `request` is the key
+    of the suite's entry that asks for it.
     """
 
     tasks: tuple[str, ...]

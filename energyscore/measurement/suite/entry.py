@@ -11,12 +11,8 @@ class Entry:
 
     Attributes:
         place: where it stands in the list, for people.
-        task: the task's name as the list has it.
-        model: a hub id, a folder, or `builtin:NAME`.
-        model_class: the class that the list says, if any.
-        options: how it is measured.
-        said: the options that the entry says itself; a task must have what they are about.
-        problem: why it cannot be measured, empty where nothing is known against it.
+        said: the options that the entry gives itself; they must fit its task.
+        problem: why it cannot be measured; empty where nothing is known against it.
     """
 
     place: str

@@ -24,15 +24,12 @@ KeyOf = Callable[[TaskFile, ModelSpec, RunOptions], str]
 
 @dataclass(frozen=True)
 class Planned:
-    """One measurement of the plan.
+    """One measurement of the plan; task and model are None where there is none of that name.
 
     Attributes:
-        entry: what the list says.
-        task: the task; None where there is none of that name.
-        model: the model; None where the name can be no model's.
-        key: what was asked for, see `suite.key`; empty where it cannot be measured.
+        key: SHA-256 of what was asked for (`suite.key`); empty where it cannot be measured.
         problem: why it cannot be measured; empty where it can.
-        blocked: what becomes of it where it cannot.
+        blocked: the status that a problem leads to.
         repeated: where else the list asks for the same.
     """
 
