@@ -170,5 +170,5 @@ def _workload_part(setup: Setup, run: Run, cut: CutInputs | None) -> WorkloadPar
 
 def _model_part(spec: ModelSpec, facts: ModelFacts, size: str | None) -> ModelPart:
     known = asdict(facts)
-    del known["context_length"]
+    del known["context_length"], known["experts"]
     return ModelPart(id=spec.label, source=spec.source, model_class=size, **known)

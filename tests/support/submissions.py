@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from energyscore import __version__
+from energyscore.base import stamps
 from energyscore.base.errors import ResultError
 from energyscore.judge.rating import rate
 from energyscore.measurement import assemble, benchmark, warmup, work
@@ -171,7 +172,7 @@ def simulated_time(machine):
     with pytest.MonkeyPatch.context() as patch:
         for module in (work, warmup, benchmark):
             patch.setattr(module, "time", clock)
-        for module in (benchmark, assemble):
+        for module in (benchmark, stamps):
             patch.setattr(module, "datetime", SimpleNamespace(now=machine.moment))
         yield
 

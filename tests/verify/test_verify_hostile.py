@@ -169,7 +169,7 @@ MANIFESTS = {
         lambda text: text.replace(b'"bundle_version": 1', b'"x": ' + b"9" * 10**5), "out of all",
     ),
     "a key twice": (
-        lambda text: text.replace(b'"kind"', b'"kind": "submission", "kind"'), "twice",
+        lambda text: text.replace(b'"kind"', b'"kind": "submission", "kind"'), "duplicate key",
     ),
     "bytes": (lambda text: b"\xff\xfe" + text, "is not valid JSON"),
     "another kind": (edit(kind="selftest"), "kind"),
@@ -284,7 +284,7 @@ def test_runs_of_too_many_numbers_or_intervals_are_refused(monkeypatch):
 def test_a_key_that_is_there_twice_among_many_is_found_at_once():
     """Looking for each among all others would take an hour."""
     keys = ",".join(f'"{n:x}":0' for n in range(300_000))
-    with pytest.raises(BadJson, match=r"'493df' .* twice"):
+    with pytest.raises(BadJson, match="duplicate key '493df'"):
         parse_strict(f'{{{keys},"493df":0}}'.encode())
 
 
