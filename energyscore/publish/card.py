@@ -56,7 +56,7 @@ def _index_entry(entry: RatedResult) -> dict[str, Any]:
         "value": rating.stars,
         "name": plain(f"Energy stars of 5{how} ({rating.scale})"),
     }
-    dataset, task = plain(result.workload.dataset), result.task.id
+    dataset, task = result.workload.dataset, result.task.id
     return {
         "task": {
             "type": _TASKS.get(task, task.replace("_", "-")),
@@ -136,7 +136,7 @@ def facts_of(entry: RatedResult) -> dict[str, Any]:
         "quick": True if result.protocol.quick else None,
         "energyscore": result.environment.energyscore,
     }
-    return {name: plain(v) if isinstance(v, str) else v for name, v in facts.items()}
+    return _visible(facts)
 
 
 def dataset_of(result: Result) -> str | None:
@@ -155,8 +155,12 @@ def energy_wh(entry: RatedResult) -> float:
     return _rounded(entry.rating.energy_wh)
 
 
+def _visible(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: plain(v) if isinstance(v, str) else v for name, v in facts.items()}
+
+
 def _known(facts: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in facts.items() if value is not None}
+    return {name: value for name, value in _visible(facts).items() if value is not None}
 
 
 def _cells(entry: RatedResult) -> dict[str, str]:

@@ -11,7 +11,8 @@ from support.commands import energyscore
 from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.judge.rating import RatedResult, rate
-from energyscore.publish.card import card_section, model_index, to_card_json
+from energyscore.publish.card import card_figures, card_section, model_index, to_card_json
+from energyscore.publish.card_merge import merge_card
 from energyscore.publish.eval_results import eval_result_name, to_eval_results, why_not
 from energyscore.publish.spdx import to_spdx
 from energyscore.results.result import result_to_json
@@ -122,6 +123,20 @@ def test_a_name_breaks_no_table(name):
     (row,) = [line for line in section.splitlines() if " Wh ±" in line]
     assert len(re.findall(r"(?<!\\)\|", row)) == 9
     assert "<!--" not in section
+
+
+def test_no_text_of_a_result_turns_the_writing_around():
+    turning = "a\u202eb"
+    result = measured(f"org/{turning}", gpu=turning)
+    parts = {
+        "workload": result.workload.model_copy(update={"revision": turning, "dataset": turning}),
+        "model": result.model.model_copy(update={"revision": turning, "dtype": turning}),
+    }
+    entries = report(result.model_copy(update=parts))
+    card, _ = merge_card("", card_figures(entries), "it")
+    assert "a b" in card
+    for text in (card, to_spdx(entries).decode(), to_card_json(entries).decode()):
+        assert "\u202e" not in text
 
 
 def test_eval_results_are_as_the_hub_reads_them():
