@@ -12,11 +12,11 @@ from support.vision_families import save_model
 from energyscore.base.errors import DatasetError
 from energyscore.base.lookup import resolve
 from energyscore.measurement import work
+from energyscore.measurement.backends.image_classification import ImageClassification
 from energyscore.measurement.backends.loading import read_blueprint
 from energyscore.measurement.backends.vision import (
     PREPARED_BYTES,
     decode_image,
-    load_image_processor,
 )
 from energyscore.measurement.benchmark import measure_run
 from energyscore.measurement.catalog import BACKENDS
@@ -262,7 +262,9 @@ def test_before_anything_is_known_few_batches_are_prepared():
 )
 def test_bundled_architectures_get_images_of_the_published_size(name, shape):
     task = TASKS[find_architecture(name).tasks[0]].spec
-    processor = load_image_processor(read_blueprint(parse_model(f"builtin:{name}"), task, "cpu"))
+    backend = ImageClassification()
+    backend._load_processor(read_blueprint(parse_model(f"builtin:{name}"), task, "cpu"))
+    processor = backend._processor
     photo = PHOTO.resize((640, 480))
     pixels = processor(images=photo, return_tensors="pt")["pixel_values"]
     assert pixels.shape == (1, 3, *shape)

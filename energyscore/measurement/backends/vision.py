@@ -76,7 +76,11 @@ class VisionBackend(TransformersBackend):
 
     def _load_processor(self, blueprint: Blueprint) -> None:
         _check_timm(blueprint)
-        self._processor = load_image_processor(blueprint)
+        # On Pillow, whether or not torchvision is installed: preprocessing is measured, and should
+        # be the same work everywhere.
+        self._processor = load_processor(
+            blueprint, AutoImageProcessor, "image_processor", backend="pil"
+        )
 
     def _set_up(self, task: TaskSpec) -> None:
         self._takes_mask = "pixel_mask" in inspect.signature(self.model.forward).parameters
@@ -169,17 +173,8 @@ def decode_image(content: bytes) -> Image.Image:
         raise DatasetError(
             f"An image of the dataset ({len(content):,} bytes, SHA-256 {digest}...) cannot be "
             f"decoded: {reason}.",
-            "Remove it, or save it anew as JPEG, PNG or WebP.",
+            "Remove it, or save it again as JPEG, PNG or WebP.",
         ) from error
-
-
-def load_image_processor(blueprint: Blueprint) -> Any:
-    """The model's image processor, on Pillow.
-
-    Always on Pillow, whether or not torchvision is installed: what preprocessing costs is
-    measured, and is to be the same work everywhere.
-    """
-    return load_processor(blueprint, AutoImageProcessor, "image_processor", backend="pil")
 
 
 def _check_timm(blueprint: Blueprint) -> None:
