@@ -58,7 +58,7 @@ class Baseline(Part):
 
 @dataclass(frozen=True)
 class Saved:
-    """What became of a result that was to be a baseline: its file, or why it is none."""
+    """What became of a result that was to be a baseline: its file, or why there is none."""
 
     path: Path | None
     replaced: bool
@@ -70,11 +70,7 @@ class Saved:
 def save_baselines(
     folder: Path, results: Sequence[Result], commit: Commit | None, commit_reason: str
 ) -> list[Saved]:
-    """Keep results as baselines; one that is invalid or has no energy is none.
-
-    Raises:
-        ResultError: when a file cannot be written.
-    """
+    """Keep results as baselines, except those that are invalid or have no energy."""
     saved_at = utc_stamp()
     found = []
     for result in results:
@@ -144,11 +140,7 @@ def load_baseline(path: Path) -> Baseline:
 
 
 def find_baselines(folder: Path) -> list[tuple[Path, Baseline]]:
-    """The baselines of a folder, by hardware, task and model.
-
-    Raises:
-        ResultError: when the folder does not exist, holds none, or one of them is broken.
-    """
+    """The baselines of a folder, by hardware, task and model; a broken one is an error."""
     return load_files([folder], {"baseline": load_baseline})
 
 

@@ -127,11 +127,7 @@ def hardware_of(known: dict[str, Condition]) -> tuple[Condition, ...]:
 
 
 def check_allowed(names: Iterable[str]) -> frozenset[str]:
-    """Names of conditions, checked.
-
-    Raises:
-        UsageError: when one is unknown, with the nearest ones.
-    """
+    """Names of conditions; an unknown one is refused, with the nearest ones."""
     allowed = frozenset(names)
     for name in sorted(allowed - set(CONDITIONS)):
         raise UsageError(f"Unknown difference {name!r}.", did_you_mean(name, CONDITIONS))

@@ -98,9 +98,9 @@ def run_gate(
         results: what is checked.
         baselines: what relative limits are relative to.
         policy: the rules.
-        created_at: the verdict's time, UTC, ISO 8601.
-        tasks: names of tasks that are known, to find a misspelt one in a rule that nothing fits.
-        cautions: what is to be known of the files that were read.
+        created_at: the time of the verdict, UTC, ISO 8601.
+        tasks: the known tasks, to find a misspelt one in a rule that no result fits.
+        cautions: about the files that were read.
     """
     checks: list[GateCheck] = []
     known = by_key(baselines)
@@ -154,20 +154,22 @@ def _misspelt(rule: PolicyRule, tasks: Collection[str], results: Sequence[RatedR
 
 def _told_apart(checks: Sequence[GateCheck]) -> list[GateCheck]:
     """Checks that look the same named by the time of their results, or by their files."""
-    alike: dict[tuple[object, ...], list[GateCheck]] = {}
+
+    def look(check: GateCheck) -> tuple[object, ...]:
+        return check.task, check.subject, check.threshold
+
+    times: dict[object, dict[str | None, str | None]] = {}
     for check in checks:
-        alike.setdefault((check.task, check.subject, check.threshold), []).append(check)
-    found = []
-    for check in checks:
-        group = alike[check.task, check.subject, check.threshold]
-        files = {one.source for one in group}
-        times = {one.source: one.created_at for one in group}
-        apart = ""
-        if len(files) > 1:
-            dated = len(set(times.values())) == len(files) and all(times.values())
-            apart = (check.created_at if dated else check.source) or ""
-        found.append(check.model_copy(update={"apart": apart}))
-    return found
+        times.setdefault(look(check), {})[check.source] = check.created_at
+    dated = {key: len(set(of.values())) == len(of) for key, of in times.items()}
+    return [
+        check.model_copy(
+            update={"apart": (check.created_at if dated[look(check)] else check.source) or ""}
+        )
+        if len(times[look(check)]) > 1
+        else check
+        for check in checks
+    ]
 
 
 def json_schema() -> dict[str, Any]:

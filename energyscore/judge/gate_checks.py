@@ -108,13 +108,7 @@ class GateCheck(Part):
 
 
 def check_presence(place: str, scope: str, hint: str = "") -> GateCheck:
-    """The check of a rule, or of a name in it, that no result fits.
-
-    Args:
-        place: where the rule stands.
-        scope: what no result fits, for people.
-        hint: what may be wrong with it.
-    """
+    """The check of a rule, or of a name in it, that no result fits; `hint`: what may be wrong."""
     return GateCheck(
         rule=place,
         kind="presence",
@@ -140,14 +134,9 @@ def check_limit(
     baselines: Sequence[RatedResult],
     allow: frozenset[str],
 ) -> GateCheck:
-    """A limit on energy, absolute or relative to the most comparable baseline.
+    """A limit on energy, absolute or relative to the most comparable of its baselines.
 
-    Args:
-        place: where the rule stands.
-        one: the result.
-        limit: the limit.
-        baselines: the baselines of its task, model and reasoning mode.
-        allow: the conditions in which a baseline may differ.
+    `place` is where the rule stands, `allow` the conditions in which a baseline may differ.
     """
     figure = figure_of(one.result, limit.metric)
     summary = figure.summary

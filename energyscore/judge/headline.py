@@ -40,25 +40,12 @@ class Headline:
 
 def headline_of(result: Result) -> Headline | None:
     """The headline of a result; None when no energy was measured or estimated."""
-    score = result.score
-    if score.gpu_wh_per_1k_queries is not None:
-        return Headline(
-            score.gpu_wh_per_1k_queries,
-            score.std,
-            score.ci95,
-            score.runs,
-            "gpu",
-            False,
-            str(score.method),
-        )
-    if score.system_wh_per_1k_queries is not None:
-        return Headline(
-            score.system_wh_per_1k_queries,
-            score.system_std,
-            score.system_ci95,
-            score.runs,
-            "system",
-            score.system_method == "estimated",
-            str(score.system_method),
-        )
-    return None
+    score, runs = result.score, result.score.runs
+    gpu_wh, system_wh = score.gpu_wh_per_1k_queries, score.system_wh_per_1k_queries
+    if gpu_wh is not None:
+        return Headline(gpu_wh, score.std, score.ci95, runs, "gpu", False, str(score.method))
+    if system_wh is None:
+        return None
+    method = str(score.system_method)
+    spread = score.system_std, score.system_ci95
+    return Headline(system_wh, *spread, runs, "system", method == "estimated", method)

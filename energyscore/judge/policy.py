@@ -180,11 +180,7 @@ def parse_limit(text: str) -> Limit:
 
 
 def parse_regression(text: object) -> Limit:
-    """Read how much more than the baseline is allowed, such as `5%`.
-
-    Raises:
-        ValueError: when it is no percentage.
-    """
+    """Read how much more than the baseline is allowed, such as `5%`; a ValueError if it is not."""
     percent = _PERCENT.fullmatch(text.strip()) if isinstance(text, str) else None
     if percent is None:
         raise ValueError("expected a percentage such as 5%")
@@ -193,11 +189,7 @@ def parse_regression(text: object) -> Limit:
 
 
 def check_allowed_of_gate(names: Iterable[str]) -> frozenset[str]:
-    """Names of differences in spite of which a baseline is taken, checked.
-
-    Raises:
-        UsageError: when one is unknown, or is what a result's baseline is found by.
-    """
+    """The differences in spite of which a baseline is taken; those it is found by are refused."""
     allowed = check_allowed(names)
     for name in PAIRED_BY:
         if name in allowed:
@@ -212,23 +204,15 @@ def check_allowed_of_gate(names: Iterable[str]) -> frozenset[str]:
 def rule_of_options(
     limits: Sequence[str], min_stars: int | None, max_regression: str | None
 ) -> PolicyRule | None:
-    """The rule that options make, for any result; None where none was given.
-
-    Raises:
-        UsageError: naming the option and what is wrong with it.
-    """
-    parsed = [_option("--max", text, parse_limit) for text in limits]
-    regression = None
+    """The rule that the options make, for any result; None if no limit was given."""
+    given: dict[str, Any] = {}
+    if limits:
+        given["max"] = [_option("--max", text, parse_limit) for text in limits]
     if max_regression is not None:
-        regression = _option("--max-regression", max_regression, parse_regression)
-    if not parsed and regression is None and min_stars is None:
-        return None
-    given: dict[str, Any] = {"max": parsed}
-    if regression is not None:
-        given["max_regression"] = regression
+        given["max_regression"] = _option("--max-regression", max_regression, parse_regression)
     if min_stars is not None:
         given["min_stars"] = min_stars
-    return PolicyRule(**given)
+    return PolicyRule(**given) if given else None
 
 
 def _option(name: str, text: str, parse: Callable[[str], Limit]) -> Limit:
@@ -247,11 +231,7 @@ def with_options(
     baseline: Path | None,
     allow: Sequence[str],
 ) -> Policy:
-    """The same policy with what options say: they win, their rule and `allow` are added.
-
-    Raises:
-        UsageError: when nothing is to be checked, or a baseline is needed and none is named.
-    """
+    """The policy with the options: they win, and their rule and `allow` are added."""
     whole = replace(
         policy,
         rules=(*policy.rules, *([("options", rule)] if rule else [])),
