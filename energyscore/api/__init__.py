@@ -208,25 +208,22 @@ def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Mea
     """
     from energyscore.api.arguments import read_path
     from energyscore.api.measurement import of_result
-    from energyscore.results.latest import (
-        NEWER_INVALID,
-        latest_only,
-        newer_invalid,
-        say_newer_invalid,
-    )
+    from energyscore.results.latest import NEWER_INVALID, latest_only, set_aside
     from energyscore.results.parts import Caution
     from energyscore.results.store import load_results
 
     loaded = load_results([read_path("folder", folder)])
     if every:
         return [of_result(result) for _, result in loaded]
-    invalid = newer_invalid(loaded)
+    cautions = {
+        one.result.identity: Caution(code=NEWER_INVALID, message=one.caution)
+        for one in set_aside(loaded)
+        if one.newer_invalid
+    }
     found = []
-    for path, result in sorted(latest_only(loaded), key=lambda entry: entry[0]):
+    for _, result in sorted(latest_only(loaded), key=lambda entry: entry[0]):
         measured = of_result(result)
-        if result.identity in invalid:
-            message = say_newer_invalid(*invalid[result.identity], path)
-            caution = Caution(code=NEWER_INVALID, message=message)
+        if caution := cautions.get(result.identity):
             measured = replace(measured, cautions=(*measured.cautions, caution))
         found.append(measured)
     return found

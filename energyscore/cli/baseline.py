@@ -42,8 +42,7 @@ def save(
     """
     from energyscore.base.errors import UnsupportedError
     from energyscore.base.text import terminal_text
-    from energyscore.cli.latest import latest
-    from energyscore.cli.shared import say_note
+    from energyscore.cli.shared import latest, say_note
     from energyscore.judge.baseline import current_commit, save_baselines
     from energyscore.results.names import label_of
     from energyscore.results.store import load_results

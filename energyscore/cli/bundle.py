@@ -78,7 +78,7 @@ def bundle(
             "Make several of fewer results.",
         )
     _check_acceptable(data)
-    if others := [result for _, result in set_aside(loaded)]:
+    if others := [one.result for one in set_aside(loaded)]:
         say(f"note: the submission holds {wording.set_aside(others)} too.")
     _attest(given=attest)
     write_atomically(out, data)

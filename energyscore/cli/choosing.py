@@ -6,8 +6,7 @@ from pathlib import Path
 from energyscore.base.errors import UsageError, did_you_mean
 from energyscore.base.files import shown_path
 from energyscore.base.writing import check_outputs
-from energyscore.cli.latest import say_set_aside
-from energyscore.cli.shared import load_shown
+from energyscore.cli.shared import load_shown, say_set_aside
 from energyscore.judge.rating import RatedResult
 
 
@@ -45,7 +44,8 @@ def choose(
     report = _only(report, "model", model, lambda entry: (entry.name, entry.result.model.id))
     report = _only(report, "task", task, lambda entry: (entry.result.task.id,))
     chosen = {entry.result.identity for entry in report}
-    say_set_aside(loaded, "to take one, name its file.", chosen)
+    of_chosen = [entry for entry in loaded if entry[1].identity in chosen]
+    say_set_aside(of_chosen, "to take one, name its file.")
     return report
 
 

@@ -9,7 +9,7 @@ import typer
 
 from energyscore.base.errors import ResultError
 from energyscore.base.files import real_path
-from energyscore.cli.shared import Every, Paths, load_shown
+from energyscore.cli.shared import Every, Paths, latest, load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ def page(
       energyscore page results more-results -o site --country FRA
     """
     from energyscore.base.writing import write_files
-    from energyscore.cli.latest import latest
     from energyscore.judge.rating import rate_files
     from energyscore.publish.page import to_page
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energyscore.cli.latest import latest
-from energyscore.cli.shared import Every, Paths, load_shown
+from energyscore.cli.shared import Every, Paths, latest, load_shown
 from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
 
 

@@ -1,6 +1,6 @@
 """Options that several commands have, declared once. Light: `--help` imports it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,6 +51,33 @@ def load_shown(paths: Iterable[Path]) -> "list[tuple[Path, Result]]":
     if not loaded:
         raise ResultError("None of the results can be read.", UNREADABLE)
     return loaded
+
+
+def latest(
+    loaded: "Sequence[tuple[Path, Result]]", remedy: str = "--all shows all."
+) -> "list[tuple[Path, Result]]":
+    """The latest result of each measurement with its file; the others are named on stderr."""
+    from energyscore.results.latest import latest_only
+
+    say_set_aside(loaded, remedy)
+    return latest_only(loaded)
+
+
+def say_set_aside(loaded: "Iterable[tuple[Path, Result]]", remedy: str) -> None:
+    """Name what `latest_only` leaves out: a newer invalid result in a caution, others in a note."""
+    from energyscore.base.files import shown_path
+    from energyscore.cli.console import say
+    from energyscore.publish import wording
+    from energyscore.results.latest import set_aside
+
+    others = []
+    for one in set_aside((shown_path(path), result) for path, result in loaded):
+        if one.newer_invalid:
+            say_note(one.caution)
+        else:
+            others.append(one.result)
+    if others:
+        say(f"note: set aside: {wording.set_aside(others)}; {remedy}")
 
 
 def say_note(text: str) -> None:

@@ -1,13 +1,13 @@
 """What `gate` and `compare` read: results and baselines in files and folders, rated together."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from energyscore.judge.baseline import Baseline, load_baseline
 from energyscore.judge.rating import RatedResult, rate_files
 from energyscore.results.folder import Kind, load_files
-from energyscore.results.latest import latest_only, newer_invalid, say_newer_invalid, set_aside
+from energyscore.results.latest import latest_only, set_aside
 from energyscore.results.result import Result
 from energyscore.results.store import load_result
 
@@ -48,24 +48,10 @@ def load_rated(
         else:
             loaded.append((file, one))
     kept = loaded if every else latest_only(loaded)
-    if len(kept) < len(loaded):
-        _tell_set_aside(paths, loaded, kept, note)
+    for aside in [] if every else set_aside(loaded):
+        if aside.newer_invalid:
+            note(aside.caution)
+        elif aside.key in paths:
+            note(f"{aside.key} is set aside: {aside.used} is the same measurement, made later")
     rated = rate_files(kept, scale)
     return [replace(entry, commit=commits.get(entry.file)) for entry in rated]
-
-
-def _tell_set_aside(
-    named: Collection[Path],
-    loaded: list[tuple[Path, Result]],
-    kept: list[tuple[Path, Result]],
-    note: Callable[[str], None],
-) -> None:
-    used = {result.identity: file for file, result in kept}
-    invalid = newer_invalid(loaded)
-    for file, result in invalid.values():
-        note(say_newer_invalid(file, result, used[result.identity]))
-    for file, result in set_aside(loaded):
-        if file in named and result not in [one for _, one in invalid.values()]:
-            note(
-                f"{file} is set aside: {used[result.identity]} is the same measurement, made later"
-            )

@@ -20,7 +20,7 @@ def find_cautions(
     facts: ModelFacts,
     max_gpus: int | None,
 ) -> list[Caution]:
-    """Everything that whoever reads the figure must know.
+    """All cautions of a result.
 
     Args:
         runs: what was measured.
@@ -54,7 +54,7 @@ def find_cautions(
 
 
 def find_run_cautions(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
-    """What of it the runs alone tell, whatever the work was."""
+    """Cautions that depend only on the runs."""
     cautions = _from_notices(runs)
     if protocol.warmup_steady is False:
         message = f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up"

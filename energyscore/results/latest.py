@@ -5,7 +5,8 @@ Results come in pairs with whatever belongs to them, such as their file.
 """
 
 from collections.abc import Iterable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from energyscore.results.result import Result
 
@@ -37,31 +38,33 @@ def without_copies(loaded: Iterable[tuple[K, Result]]) -> list[tuple[K, Result]]
     return found
 
 
-def set_aside(loaded: Iterable[tuple[K, Result]]) -> list[tuple[K, Result]]:
+@dataclass(frozen=True)
+class Aside(Generic[K]):
+    """A result that is left out, and what belongs to the one that counts in its place."""
+
+    key: K
+    result: Result
+    used: K
+    newer_invalid: bool
+
+    @property
+    def caution(self) -> str:
+        """What to say where it is newer and invalid."""
+        reasons = "; ".join(self.result.invalid_reasons) or "its file does not say why"
+        return f"{self.key} is newer and invalid ({reasons}); {self.used} is used"
+
+
+def set_aside(loaded: Iterable[tuple[K, Result]]) -> list[Aside[K]]:
     """What `latest_only` leaves out, except copies."""
     loaded = list(loaded)
     kept = latest_only(loaded)
-    return without_copies([*kept, *loaded])[len(kept) :]
-
-
-def newer_invalid(loaded: Iterable[tuple[K, Result]]) -> dict[str, tuple[K, Result]]:
-    """By identity the newest invalid result that is newer than the valid one that counts."""
-    loaded = list(loaded)
-    kept = {result.identity: result for _, result in latest_only(loaded)}
-    newer = (
-        entry
-        for entry in loaded
-        if kept[entry[1].identity].valid
-        and not entry[1].valid
-        and entry[1].created_at > kept[entry[1].identity].created_at
-    )
-    return {entry[1].identity: entry for entry in latest_only(newer)}
-
-
-def say_newer_invalid(file: object, result: Result, used: object) -> str:
-    """The caution about a newer invalid result, for people."""
-    reasons = "; ".join(result.invalid_reasons) or "its file does not say why"
-    return f"{file} is newer and invalid ({reasons}); {used} is used"
+    used = {result.identity: (key, result) for key, result in kept}
+    others = []
+    for key, result in without_copies([*kept, *loaded])[len(kept) :]:
+        key_used, counts = used[result.identity]
+        newer = result.created_at > counts.created_at
+        others.append(Aside(key, result, key_used, counts.valid and not result.valid and newer))
+    return others
 
 
 def _rank(result: Result) -> tuple[bool, str]:

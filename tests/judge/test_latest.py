@@ -96,7 +96,8 @@ def test_a_newer_one_that_is_invalid_is_set_aside_and_called_so():
     good = measured("org/m", 4.0)
     bad = measured("org/m", 6.0, NEW, invalid=["it was stopped"])
     assert latest_only([(1, good), (2, bad)]) == [(1, good)]
-    assert set_aside([(1, bad), (2, good)]) == [(1, bad)]
+    (aside,) = set_aside([(1, bad), (2, good)])
+    assert (aside.key, aside.result, aside.used, aside.newer_invalid) == (1, bad, 2, True)
     assert described([bad]) == (
         "1 invalid measurement of the same model and setting (org/m, 2026-03-02 03:04: invalid)"
     )
@@ -105,7 +106,7 @@ def test_a_newer_one_that_is_invalid_is_set_aside_and_called_so():
 
 def test_many_are_grouped():
     many = [(wh, measured("org/m", wh, f"2026-01-{wh:02}T00:00:00Z")) for wh in range(1, 10)]
-    others = [result for _, result in set_aside(many)]
+    others = [one.result for one in set_aside(many)]
     assert len(others) == 8
     said = described(others)
     assert said.startswith("8 older measurements")
