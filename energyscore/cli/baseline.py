@@ -9,6 +9,7 @@ from energyscore.cli.choices import Format
 from energyscore.cli.command import Command
 
 if TYPE_CHECKING:
+    from energyscore.judge.baseline import Baseline
     from energyscore.results.result import Result
 
 baseline_app = typer.Typer(
@@ -82,30 +83,11 @@ def list_(
     from energyscore.base.text import terminal_text
     from energyscore.cli.console import show_table
     from energyscore.judge.baseline import find_baselines, unlike_conditions
-    from energyscore.judge.comparability import conditions_of
     from energyscore.results.names import label_of
 
     found = find_baselines(folder)
     if form is Format.json:
-        rows = [
-            {
-                "name": path.stem,
-                "file": str(path),
-                "hardware": one.result.hardware,
-                "task": one.result.task.id,
-                "model": label_of(one.result),
-                "gpu_wh_per_1k_queries": one.result.score.gpu_wh_per_1k_queries,
-                "system_wh_per_1k_queries": one.result.score.system_wh_per_1k_queries,
-                "system_method": one.result.score.system_method,
-                "runs": one.result.score.runs,
-                "measured_at": one.result.created_at,
-                "saved_at": one.saved_at,
-                "commit": one.commit.model_dump() if one.commit else None,
-                "revision": one.result.model.revision,
-                "conditions": conditions_of(one.result),
-            }
-            for path, one in found
-        ]
+        rows = [_as_json(path, one) for path, one in found]
         print(json.dumps(rows, indent=2))
         return
 
@@ -129,6 +111,29 @@ def list_(
             for (path, one), points in zip(found, unlike, strict=True)
         ],
     )
+
+
+def _as_json(path: Path, baseline: "Baseline") -> dict[str, object]:
+    from energyscore.judge.comparability import conditions_of
+    from energyscore.results.names import label_of
+
+    result, score = baseline.result, baseline.result.score
+    return {
+        "name": path.stem,
+        "file": str(path),
+        "hardware": result.hardware,
+        "task": result.task.id,
+        "model": label_of(result),
+        "gpu_wh_per_1k_queries": score.gpu_wh_per_1k_queries,
+        "system_wh_per_1k_queries": score.system_wh_per_1k_queries,
+        "system_method": score.system_method,
+        "runs": score.runs,
+        "measured_at": result.created_at,
+        "saved_at": baseline.saved_at,
+        "commit": baseline.commit.model_dump() if baseline.commit else None,
+        "revision": result.model.revision,
+        "conditions": conditions_of(result),
+    }
 
 
 def _energy(result: "Result") -> str:
