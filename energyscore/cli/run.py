@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 LOADING = "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
 
-loading = functools.partial(typer.Option, rich_help_panel=LOADING, show_default=False)
-measuring = functools.partial(typer.Option, rich_help_panel=MEASURING, show_default=False)
-showing = functools.partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
+_loading = functools.partial(typer.Option, rich_help_panel=LOADING, show_default=False)
+_measuring = functools.partial(typer.Option, rich_help_panel=MEASURING, show_default=False)
+_showing = functools.partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
 
 
 def run(
@@ -36,7 +36,7 @@ def run(
     ] = None,
     model: Annotated[
         list[str] | None,
-        measuring(
+        _measuring(
             metavar="ID|DIR|builtin:NAME",
             help="A model: its hub id, a local folder, or a bundled architecture. Repeatable. "
             "Default: the task's bundled models.",
@@ -44,21 +44,21 @@ def run(
     ] = None,
     random_weights: Annotated[
         bool,
-        loading(
+        _loading(
             "--random-weights",
             help="Take the model's configuration only, with random weights: nothing large is "
             "downloaded, and the energy is that of the architecture.",
         ),
     ] = False,
     revision: Annotated[
-        str | None, loading(help="Branch, tag or commit of the model on the hub.")
+        str | None, _loading(help="Branch, tag or commit of the model on the hub.")
     ] = None,
     device: Annotated[
-        DeviceChoice, measuring(help="Where the model works.", show_default=True)
+        DeviceChoice, _measuring(help="Where the model works.", show_default=True)
     ] = DeviceChoice.auto,
     gpu: Annotated[
         list[str] | None,
-        measuring(
+        _measuring(
             metavar="UUID|INDEX",
             help="Meter this GPU (NVML's index or UUID) instead of those that the model "
             "occupies. Repeatable.",
@@ -66,7 +66,7 @@ def run(
     ] = None,
     spread: Annotated[
         int | None,
-        loading(
+        _loading(
             metavar="N",
             min=1,
             help="Divide the model over exactly N GPUs; only for classes that may use several (C). "
@@ -75,24 +75,24 @@ def run(
     ] = None,
     dtype: Annotated[
         DtypeChoice,
-        loading(help="Precision; auto: as the task's protocol says.", show_default=True),
+        _loading(help="Precision; auto: as the task's protocol says.", show_default=True),
     ] = DtypeChoice.auto,
     batch_size: Annotated[
-        int | None, measuring(min=1, help="Queries at once. Default: the task's.")
+        int | None, _measuring(min=1, help="Queries at once. Default: the task's.")
     ] = None,
     queries: Annotated[
-        int | None, measuring(min=1, help="Queries of one pass. Default: the task's.")
+        int | None, _measuring(min=1, help="Queries of one pass. Default: the task's.")
     ] = None,
     reasoning: Annotated[
         list[ReasoningMode] | None,
-        measuring(
+        _measuring(
             help="A mode to reason in, for the task reasoning: each is a result of its own. "
             "Repeatable. Default: default, what the model does unasked."
         ),
     ] = None,
     max_new_tokens: Annotated[
         int | None,
-        measuring(
+        _measuring(
             metavar="N",
             min=1,
             help="The most tokens of an answer, for the task reasoning. Default: the task's "
@@ -101,7 +101,7 @@ def run(
     ] = None,
     repeats: Annotated[
         Any,
-        measuring(
+        _measuring(
             parser=parse_repeats,
             metavar="N|auto",
             help="Runs to measure; auto: at least 5 and at most 30, until the interval is as "
@@ -110,7 +110,7 @@ def run(
     ] = None,
     half_width: Annotated[
         float | None,
-        measuring(
+        _measuring(
             metavar="PERCENT",
             min=0.01,
             max=50,
@@ -120,7 +120,7 @@ def run(
     ] = None,
     idle: Annotated[
         float | None,
-        measuring(
+        _measuring(
             metavar="SECONDS",
             min=0,
             max=3600,
@@ -130,7 +130,7 @@ def run(
     ] = None,
     dataset: Annotated[
         str | None,
-        measuring(
+        _measuring(
             metavar="FILE|DIR|HUB_ID|bundled|official",
             help="The queries: a file (csv, json, jsonl, parquet) or folder with the task's "
             "columns, a hub dataset, the task's official one, or the bundled sample. Default: "
@@ -140,11 +140,11 @@ def run(
     task_path: TaskPath = None,
     country: Annotated[
         str | None,
-        showing(metavar="ISO3", help="Also give CO2 on this country's grid, such as FRA."),
+        _showing(metavar="ISO3", help="Also give CO2 on this country's grid, such as FRA."),
     ] = None,
     quick: Annotated[
         bool,
-        measuring(
+        _measuring(
             "--quick",
             help="A short fixed warm-up, one run, no minimum window, short answers in reasoning "
             "(64 tokens): valid, but not comparable to the reference.",
@@ -152,35 +152,35 @@ def run(
     ] = False,
     strict: Annotated[
         bool,
-        measuring(
+        _measuring(
             "--strict",
             help="Refuse a dataset with fewer queries than asked for, instead of a caution.",
         ),
     ] = False,
     allow_shared: Annotated[
         bool,
-        measuring(
+        _measuring(
             "--allow-shared",
             help="Keep a result although other processes used the GPU: valid with a caution, and "
             "never rated.",
         ),
     ] = False,
     fresh: Annotated[
-        bool, measuring("--fresh", help="Forget the finished runs of an interrupted measurement.")
+        bool, _measuring("--fresh", help="Forget the finished runs of an interrupted measurement.")
     ] = False,
     allow_pickle: Annotated[
         bool,
-        loading(
+        _loading(
             "--allow-pickle",
             help="Load pickled weights where there are no safetensors. They can run code.",
         ),
     ] = False,
     trust_remote_code: Annotated[
-        bool, loading("--trust-remote-code", help="Run code from the model's repository.")
+        bool, _loading("--trust-remote-code", help="Run code from the model's repository.")
     ] = False,
     everything: Annotated[
         bool,
-        measuring(
+        _measuring(
             "--all",
             help="Every task with its bundled models, each in a process of its own, as "
             "`energyscore suite` does. With --quick 6 queries each, unless --queries says more.",

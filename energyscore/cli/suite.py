@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 CHOOSING = "Which entries"
 
-choosing = functools.partial(typer.Option, rich_help_panel=CHOOSING, show_default=False)
-measuring = functools.partial(typer.Option, rich_help_panel=MEASURING, show_default=False)
-showing = functools.partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
+_choosing = functools.partial(typer.Option, rich_help_panel=CHOOSING, show_default=False)
+_measuring = functools.partial(typer.Option, rich_help_panel=MEASURING, show_default=False)
+_showing = functools.partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
 
 
 def suite(
@@ -28,20 +28,20 @@ def suite(
     ],
     only: Annotated[
         list[str] | None,
-        choosing(metavar="GLOB", help="Models whose names fit, such as 'google/*'. Repeatable."),
+        _choosing(metavar="GLOB", help="Models whose names fit, such as 'google/*'. Repeatable."),
     ] = None,
     size: Annotated[
         list[str] | None,
-        choosing(
+        _choosing(
             "--class", metavar="A", help="Entries of which the list says this class. Repeatable."
         ),
     ] = None,
     task: Annotated[
-        list[str] | None, choosing(metavar="TASK", help="This task. Repeatable.")
+        list[str] | None, _choosing(metavar="TASK", help="This task. Repeatable.")
     ] = None,
     setting: Annotated[
         list[str] | None,
-        measuring(
+        _measuring(
             "--set",
             metavar="OPTION=VALUE",
             help="A run option for every entry, such as quick=true or device=cpu; it wins over "
@@ -51,23 +51,23 @@ def suite(
     task_path: TaskPath = None,
     timeout: Annotated[
         float | None,
-        measuring(
+        _measuring(
             metavar="MINUTES", min=0.01, help="End an entry that takes longer. Default: none is."
         ),
     ] = None,
     keep_going: Annotated[
         bool,
-        measuring(
+        _measuring(
             "--keep-going/--stop-on-failure",
             help="Whether the rest is measured once an entry failed or is invalid.",
         ),
     ] = True,
     fresh: Annotated[
-        bool, measuring("--fresh", help="Measure finished entries once more.")
+        bool, _measuring("--fresh", help="Measure finished entries once more.")
     ] = False,
     dry_run: Annotated[
         bool,
-        showing(
+        _showing(
             "--dry-run",
             help="Show what would be measured, how long it takes and how much is downloaded, "
             "where that is known.",

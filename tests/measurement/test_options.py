@@ -1,0 +1,76 @@
+"""One form of a run's options, and the process that does a job."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+from support.commands import environment
+
+from energyscore.cli.app import app
+from energyscore.cli.run import options_of
+from energyscore.measurement.child import job_command
+from energyscore.measurement.options import Job, RunOptions, read_options
+
+WORDS = {
+    ("--quick", "--device", "cpu", "--idle", "0"): {"quick": True, "device": "cpu", "idle": 0.0},
+    ("--repeats", "AUTO", "--half-width", "2"): {"repeats": "auto", "half_width": 2.0},
+    ("--repeats", "7", "--gpu", "1", "--gpu", "GPU-x"): {"repeats": 7, "gpu": ["1", "GPU-x"]},
+    ("--reasoning", "off", "--max-new-tokens", "9"): {"reasoning": "off", "max_new_tokens": 9},
+    ("--dtype", "float16", "--dataset", "a.csv", "--random-weights", "--country", "FRA"): {
+        **{"dtype": "float16", "dataset": "a.csv", "random_weights": True, "country": "FRA"},
+    },
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_the_command_line_fills_the_form_of_lists_and_python(words):
+    command = typer.main.get_command(app).commands["run"]
+    with command.make_context("run", list(words)) as context:
+        assert options_of(context.params) == read_options(WORDS[words], "it")
+
+
+def test_options_win_over_defaults_by_being_given():
+    defaults = RunOptions(quick=True, queries=6, repeats=3)
+    own = RunOptions(queries=None, repeats="auto")
+    both = own.over(defaults)
+    assert both.given() == {"quick": True, "queries": None, "repeats": "auto"}
+    assert both.without(["quick", "queries"]).given() == {"repeats": "auto"}
+    assert (both.target_half_width, RunOptions(repeats=3).target_half_width) == (0.01, None)
+
+
+JOB = Job(
+    tasks=("text_generation",),
+    models=("org/a",),
+    options=RunOptions(quick=True, gpu=["0"], half_width=None),
+    out=Path("folder/\udcff"),
+    request="a" * 64,
+)
+
+
+def test_a_job_is_the_same_in_its_process():
+    text = job_command(JOB)[-1]
+    assert text.isascii()
+    arrived = Job.model_validate(json.loads(text), strict=False)
+    assert arrived == JOB
+    assert arrived.options.given() == JOB.options.given()
+
+
+def done(text):
+    command = [*job_command(JOB)[:-1], text]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment(), check=False, timeout=300
+    )
+
+
+def test_a_job_that_cannot_be_done_says_why_in_one_line(tmp_path):
+    wrong = {"tasks": ["text_generatoin"], "out": str(tmp_path)}
+    ended = done(json.dumps(wrong))
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: ")
+    assert "Did you mean 'text_generation'" in ended.stderr
+    assert (ended.stderr.count("\n"), ended.stdout) == (1, "")
+    broken = done("{")
+    assert (broken.returncode, broken.stderr.count("\n")) == (70, 1)
+    assert "failed unexpectedly: JSONDecodeError" in broken.stderr
