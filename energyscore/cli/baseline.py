@@ -35,8 +35,8 @@ def save(
 ) -> None:
     """Keep results as baselines; one of the same measurement on the same hardware is replaced.
 
-    The commit is that of the working directory's git repository. Invalid results, and results
-    without energy, become none. Exit status 3 when none of the results can be one.
+    The commit is that of the working directory's git repository. Invalid results and results
+    without energy are left out. Exit status 3 when no result can be a baseline.
 
     Examples:
       energyscore baseline save results
@@ -73,7 +73,7 @@ def list_(
 ) -> None:
     """List baselines: hardware, task, model, energy, commit and time.
 
-    Where two would look the same, the conditions are shown in which they differ.
+    If two would look the same, the conditions in which they differ are shown too.
 
     Example:
       energyscore baseline list

@@ -24,7 +24,7 @@ from typing import Literal
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, t_quantile, two_sided_p
 
 Decision = Literal["within", "beyond", "open"]
-"""Whether a figure keeps to a limit: surely, surely not, or it cannot be told."""
+"""Whether a figure keeps to a limit: within it, beyond it, or open (inconclusive)."""
 
 CONFIDENCE = 0.975
 POWER = 0.80

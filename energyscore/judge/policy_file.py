@@ -1,6 +1,6 @@
-"""What a gate holds measurements to: the YAML file that says so.
+"""The policy of a gate: its YAML file.
 
-on_inconclusive: warn          # or pass, or fail: what becomes of 'cannot tell'
+on_inconclusive: warn          # or pass, or fail: what inconclusive checks count as
 baseline: energy-baseline      # folder or file, relative to this file's; for whatever is relative
 allow: [power_limit]           # conditions in which a baseline may differ
 scale: aienergyscore-2025-02   # what stars are relative to, as for `rate`

@@ -2,7 +2,7 @@
 
 Stars are relative. They are given against a dated reference only when the result was measured
 on the reference's hardware by its protocol; otherwise against the cohort of comparable results
-at hand, and said to be so. Estimated energy is rated among estimates only.
+at hand, which the rating names. Estimated energy is rated among estimates only.
 
 Stars come with the probability of each, from what is known of the figure's uncertainty u:
 
