@@ -1,4 +1,4 @@
-"""Paths as people write them: any text may come, and not every text can be a path."""
+"""Paths that people give, which may be any text, and what is found there."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ _WEIGHT_SUFFIXES = frozenset(
 
 
 def local_path(text: str) -> Path | None:
-    """A path as people write it, or None when it can be none on this machine."""
+    """A path as people write it; None if it cannot be a path on this machine."""
     try:
         path = Path(text).expanduser()
         path.exists()  # a name that is too long, or holds a NUL, shows here
@@ -31,7 +31,7 @@ def local_path(text: str) -> Path | None:
 
 
 def is_file(path: Path) -> bool:
-    """`Path.is_file`, False for a name that can be no file's."""
+    """`Path.is_file`; False for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -39,7 +39,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_dir(path: Path) -> bool:
-    """`Path.is_dir`, False for a name that can be no folder's."""
+    """`Path.is_dir`; False for a name that no folder can have."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -60,7 +60,7 @@ def read_file(path: Path, most_bytes: int = -1) -> bytes:
 
 
 def real_path(path: Path) -> Path:
-    """`Path.resolve`; of links in a circle a path that cannot be opened."""
+    """`Path.resolve`; for links in a circle a path that cannot be opened."""
     return Path(os.path.realpath(path))
 
 
@@ -80,10 +80,6 @@ def model_files(folder: Path, *, weights: bool = True) -> Iterator[Path]:
 
     All but hidden ones, texts and pictures about the model, and results measured into it: a
     processor's settings or a word list decide as much as the weights do.
-
-    Args:
-        folder: the model's folder.
-        weights: whether the weights are among them.
     """
     for file in sorted(folder.rglob("*")):
         parts, name, suffix = file.relative_to(folder).parts, file.name.lower(), file.suffix.lower()
@@ -96,14 +92,10 @@ def model_files(folder: Path, *, weights: bool = True) -> Iterator[Path]:
 
 
 def visible_files(folder: Path, pattern: str, skip: Skip | None = None) -> list[Path]:
-    """The files in a folder, all the way down, that are not hidden, sorted.
+    """The files in a folder, all the way down, that are not hidden and fit a pattern, sorted.
 
-    Linked folders are followed, each folder once; a pattern holds in either case.
-
-    Args:
-        folder: the folder.
-        pattern: of the names, such as `*.json`.
-        skip: is told of a folder that cannot be read and is left out; None: an error.
+    Linked folders are followed, each folder once; `*.json` fits `A.JSON` too. `skip` is told of a
+    folder that cannot be read and is left out.
 
     Raises:
         ResultError: when a folder cannot be read and `skip` is None.

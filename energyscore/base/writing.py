@@ -28,13 +28,8 @@ _VERSION = 1
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write a file so that readers see the old content or the new one, never a part.
 
-    What a link names is replaced, not the link. What is no file (a pipe, a device) is written into
-    and stays what it is.
-
-    Args:
-        path: the file; folders on the way are made.
-        content: all of it.
-        mode: its permissions.
+    What a link names is replaced, not the link. A pipe or a device is written into and stays what
+    it is. Missing folders are made.
 
     Raises:
         ResultError: when it cannot be written.
@@ -59,10 +54,8 @@ def check_outputs(
 ) -> None:
     """Refuse files to write that would lose something, before anything is written.
 
-    Args:
-        outputs: the files by the option that names them.
-        inputs: what is read: files, and folders.
-        is_ours: whether a file in one of these folders may be replaced: it is an earlier output.
+    `outputs` are files by the option that names them. In folders of `inputs` only a file that
+    `is_ours`, an earlier output, may be replaced.
 
     Raises:
         UsageError: naming the option, the file and what is wrong with it.
@@ -117,16 +110,15 @@ def write_files(
     Each file is replaced as a whole. Killed at any time, a repeated call goes on.
 
     Args:
-        folder: it is made where it is missing.
-        files: content by path: names of ASCII letters, digits, `.`, `_` and `-`, in one folder
-            further down at most, whose name is in lower case.
-        kind: what the folder is, a word; it names the manifest.
-        remedy: what to do where something that is not ours is in the way.
-        alone: the folder is of this kind only: one that holds other files is refused, and files
-            of an earlier call that are not written again are removed. Otherwise both stay, and
-            the manifest is hidden.
-        force: replace and remove files that were changed or are not ours, and write into a folder
-            that is not ours. What is neither written nor in the manifest stays even then.
+        folder: it is made if it is missing.
+        files: content by path: ASCII names, at most one folder down, whose name is in lower case.
+        kind: a word for what the folder is; it names the manifest.
+        remedy: what to do about a file in the way that is not ours.
+        alone: the folder is for this kind only: other files in it are refused, and files of an
+            earlier call that are not written again are removed. Otherwise both stay, and the
+            manifest is hidden.
+        force: replace and remove what was changed or is not ours. Files that are neither written
+            nor in the manifest stay.
 
     Raises:
         UsageError: when something that is not ours is in the way, and `force` is false.

@@ -20,16 +20,7 @@ def find_cautions(
     facts: ModelFacts,
     max_gpus: int | None,
 ) -> list[Caution]:
-    """All cautions of a result.
-
-    Args:
-        runs: what was measured.
-        protocol: how.
-        workload: the work of one pass.
-        wanted_queries: queries that were asked for.
-        facts: the model.
-        max_gpus: how many GPUs the model's class allows, None for any number.
-    """
+    """All cautions of a result; its model's class allows `max_gpus`, None for any number."""
     cautions = find_run_cautions(runs, protocol)
     if protocol.device == "cpu" and protocol.metered_gpus:
         message = "the work ran on the processor; the GPUs named with --gpu were metered as asked"

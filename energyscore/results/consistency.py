@@ -1,8 +1,8 @@
 """Whether a result agrees with itself: what follows from its runs is derived again. Pure.
 
-Results come from others, and one of their fields is as easily edited as another. What is found here
-is no proof of anything, only what no measurement can have written; `energyscore verify` goes down
-to the raw records.
+Results come from others, and every field is easily edited. Agreement proves nothing; a
+contradiction is something that no measurement can have written. `energyscore verify` goes down to
+the raw records.
 """
 
 import functools

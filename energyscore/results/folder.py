@@ -1,7 +1,8 @@
-"""What lies in a folder of results: nothing is passed over because it could not be read.
+"""The one loader of results and baselines, from files and folders.
 
-A file is known by the keys at its top, wherever they stand in it; one that is no JSON might be
-anything, a result that was cut off among it, and counts as broken. Files of other programs pass.
+Nothing is left out silently because it could not be read: a file that is not JSON might be a result
+that was cut off, and counts as broken. A file's kind is told by its keys; files of other programs
+are ignored.
 """
 
 import json
