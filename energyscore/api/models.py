@@ -17,8 +17,7 @@ from energyscore.measurement.child import job_command, run_child
 from energyscore.measurement.observer import print_line
 from energyscore.measurement.options import Job, RunOptions, read_options
 from energyscore.protocol.task import TaskSpec, find_task, load_tasks
-from energyscore.results.folder import result_files
-from energyscore.results.store import load_result
+from energyscore.results.store import load_results
 
 GIVEN = "queries given to energyscore.measure.jsonl"
 """The file of queries that were given: results call their dataset so."""
@@ -94,12 +93,12 @@ def _measure(
         ended = run_child(job_command(job), on_line)
         if ended.interrupted or ended.exit_code in INTERRUPTED:
             raise KeyboardInterrupt
-        found = result_files(out) if out.is_dir() else []
+        found = load_results([out], may_be_empty=True)
         if not found:
             # The exit status tells whose fault it is: 2 wrong input, 3 what cannot be done here.
             wrong = UsageError if ended.exit_code == UsageError.exit_code else UnsupportedError
             raise wrong(f"{model} was not measured: {ended.reason}")
-        return of_result(load_result(found[0]))
+        return of_result(found[0][1])
 
 
 def _ignore(line: str) -> None:

@@ -10,7 +10,6 @@ from energyscore.base.writing import locked, write_atomically
 from energyscore.judge.rating import RatedResult, rate_files
 from energyscore.publish.formats import EXPORTERS
 from energyscore.results.latest import latest_only
-from energyscore.results.result import Result
 from energyscore.results.store import CSV_NAME, KnownResults
 
 
@@ -28,10 +27,13 @@ class ResultsFolder:
             own: files that count for their measurement, whatever else there is of it: a clock set
                 back, or an invalid repeat, must not hide what was made just now.
         """
-        everything = self._known.load()
-        made = {result.identity: (path, result) for path, result in _of(own, everything)}
-        latest = [made.get(entry[1].identity, entry) for entry in latest_only(everything)]
-        return rate_files(latest)
+        everything, places = self._known.load(), {real_path(path) for path in own}
+        made = {
+            result.identity: (path, result)
+            for path, result in everything
+            if places and real_path(path) in places
+        }
+        return rate_files([made.get(entry[1].identity, entry) for entry in latest_only(everything)])
 
     def rated_own(self, own: Collection[Path]) -> list[RatedResult]:
         """The results in `own`, rated among all comparable ones in the folder."""
@@ -47,8 +49,3 @@ class ResultsFolder:
             ]
             content: bytes = resolve(EXPORTERS, "csv")(report)
             write_atomically(self._out / CSV_NAME, content)
-
-
-def _of(own: Collection[Path], loaded: list[tuple[Path, Result]]) -> list[tuple[Path, Result]]:
-    places = {real_path(path) for path in own}
-    return [entry for entry in loaded if real_path(entry[0]) in places] if places else []
