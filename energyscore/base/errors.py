@@ -129,11 +129,11 @@ def sentence(text: str) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A remedy for a wrong name: the nearest known ones, or all of them when none is near."""
-    options = sorted(known)
+    options = {option.lower(): option for option in sorted(known)}
     near = difflib.get_close_matches(name.lower(), options, n=3, cutoff=0.6)
     if near:
-        return f"Did you mean {' or '.join(repr(option) for option in near)}?"
-    return f"Known: {', '.join(options)}." if options else ""
+        return f"Did you mean {' or '.join(repr(options[one]) for one in near)}?"
+    return f"Known: {', '.join(options.values())}." if options else ""
 
 
 def first_problem(error: "ValidationError") -> str:

@@ -53,14 +53,14 @@ def find_grid(country: str) -> Grid:
 
 
 def _nearest(country: str, table: _Countries) -> str:
-    """The codes that were meant: by the country's name, else those that look alike."""
+    """The code that was meant: by the country's name, else those that look alike."""
     for code, entry in table.items():
         if country and str(entry.get("country_name")).lower() == country.lower():
             return f"Did you mean {code!r}?"
-    remedy = did_you_mean(country, {code.lower() for code in table})
-    if not remedy.startswith("Did"):
-        return "Give the three-letter ISO code, such as FRA, DEU or USA."
-    return remedy.upper().replace("DID YOU MEAN", "Did you mean").replace(" OR ", " or ")
+    remedy = did_you_mean(country, table)
+    if remedy.startswith("Did"):
+        return remedy
+    return "Give the three-letter ISO code, such as FRA, DEU or USA."
 
 
 @functools.cache
