@@ -30,15 +30,10 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class YamlError(ValueError):
-    """A text that is not YAML.
-
-    Attributes:
-        problem: what is wrong.
-        line: where, counted from 1; None if unknown.
-    """
+    """A text that is not YAML: the problem, and its line, counted from 1 (None if unknown)."""
 
     def __init__(self, error: Exception) -> None:
-        """Take the problem and its line from what the parser raised."""
+        """Take both from what the parser raised."""
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = str(getattr(error, "problem", None) or error)
         if problem.startswith("but "):  # the second half of a sentence

@@ -53,39 +53,23 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.]+")
 
 @dataclass(frozen=True)
 class Submitted:
-    """One result of a submission.
-
-    Attributes:
-        result: the result.
-        content: its file's bytes.
-        raw: its raw record's bytes, None where it has none.
-        rating: its stars against the default reference; only an official result carries them.
-        not_official: the points that keep it from being official, see `why_not_official`.
-    """
+    """One result of a submission; only an official one carries its stars."""
 
     result: Result
-    content: bytes
-    raw: bytes | None
-    rating: Rating
-    not_official: tuple[str, ...]
+    content: bytes  # of its file
+    raw: bytes | None  # its raw record
+    rating: Rating  # against the default reference
+    not_official: tuple[str, ...]  # see `why_not_official`
 
 
 def why_not_official(result: Result, tasks: Mapping[str, TaskFile]) -> tuple[str, ...]:
-    """The names of the points that keep a result from being an official one; none: it is.
-
-    Args:
-        result: the result.
-        tasks: the tasks that come with energyscore: a task of one's own is none of them.
-    """
+    """The points that keep a result from being official; `tasks` are those of energyscore."""
     task = tasks.get(result.task.id)
     points = [
         ("validity", result.valid),
         ("raw record", result.raw is not None),
         ("task", task is not None and task.spec.digest == result.task.digest),
-        (
-            "counter and power",
-            all(caution.code != "counter_power_disagree" for caution in result.cautions),
-        ),
+        ("counter and power", all(c.code != "counter_power_disagree" for c in result.cautions)),
         *((check.name, check.ok) for check in result.conformance),
     ]
     return tuple(name for name, ok in points if not ok)
@@ -137,9 +121,7 @@ def _files(entry: Submitted) -> dict[str, bytes]:
     if total_wh is not None and result.valid:
         # The official tool rounds to 0.01 Wh; small models would come out as 0.
         files["GPU_ENERGY_WH.txt"] = f"{total_wh!r}\n".encode()
-        phases = {
-            f"{name}_wh": phase.gpu_wh_per_1k_queries for name, phase in result.score.phases.items()
-        }
+        phases = {f"{n}_wh": p.gpu_wh_per_1k_queries for n, p in result.score.phases.items()}
         files["GPU_ENERGY_SUMMARY.json"] = _json({"units": "Wh", "total": total_wh} | phases)
     return files
 

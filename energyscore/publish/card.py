@@ -145,13 +145,8 @@ def dataset_of(result: Result) -> str | None:
 
 
 def energy_wh(entry: RatedResult) -> float:
-    """The figure with six significant digits, which is more than any meter knows.
-
-    Raises:
-        ValueError: when there is none; such results stand in no card.
-    """
-    if entry.rating.energy_wh is None:
-        raise ValueError("no energy was measured")
+    """The figure with six significant digits, which is more than any meter knows."""
+    assert entry.rating.energy_wh is not None  # others stand in no card
     return _rounded(entry.rating.energy_wh)
 
 

@@ -29,12 +29,8 @@ def merge_front(
 ) -> str | None:
     """The front matter with what the plan asks for; None where that would change something else.
 
-    Args:
-        front: the front matter, without the lines around it.
-        data: what it says.
-        plan: what its `model-index` is to be.
-        model: the id of the model whose results go in.
-        end: the line end.
+    `front` stands without the lines around it and says `data`; `end` is its line end. The results
+    of the plan are those of `model`.
     """
     wanted = {**data, "model-index": plan.index}
     # Between our markers others may have written; and the hub's own writer takes the markers out.

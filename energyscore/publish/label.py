@@ -79,22 +79,14 @@ def _template() -> Template:
 
 
 def label_png(entry: RatedResult, link: str | None = None, *, zoom: int = 1) -> bytes:
-    """The label as a PNG of 260 x 364 pixels, times `zoom`.
-
-    Raises:
-        UsageError: when what it is drawn with is not installed, or has not all the characters.
-    """
+    """The label as a PNG of 260 x 364 pixels, times `zoom`; see `svg_print` for what it raises."""
     from energyscore.publish.svg_print import to_png
 
     return to_png(label_svg(entry, link), zoom)
 
 
 def label_pdf(entry: RatedResult, link: str | None = None) -> bytes:
-    """The label as a PDF of one page, 195 x 273 pt (260 x 364 px at 96 a inch).
-
-    Raises:
-        UsageError: when what it is drawn with is not installed, or has not all the characters.
-    """
+    """The label as a PDF of one page, 195 x 273 pt (260 x 364 px at 96 an inch)."""
     from energyscore.publish.svg_print import to_pdf
 
     return to_pdf(label_svg(entry, link), _link(entry) if link is None else link)
@@ -118,11 +110,13 @@ def _rows(result: Result) -> list[tuple[float, str, Fitted]]:
         "Scored": wording.month(result),
         "Hardware": result.hardware,
     }
-    width = _ROOM + _LEFT - _VALUES
-    fits = {name: fit(value, width, _VALUE_STEPS, bold=True) for name, value in values.items()}
-    space = (56 - 11.5 * sum(len(fitted.lines) for fitted in fits.values())) / 3
+    fits = [
+        (name, fit(value, _ROOM + _LEFT - _VALUES, _VALUE_STEPS, bold=True))
+        for name, value in values.items()
+    ]
+    space = (56 - 11.5 * sum(len(fitted.lines) for _, fitted in fits)) / 3
     rows, y = [], 115.0
-    for name, fitted in fits.items():
+    for name, fitted in fits:
         rows.append((y, name, fitted))
         y += 11.5 * len(fitted.lines) + space
     return rows

@@ -18,11 +18,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 
 def to_png(svg: str, zoom: int = 1) -> bytes:
-    """The SVG in pixels, `zoom` of them a px; with its title and description.
-
-    Raises:
-        UsageError: when what it takes is not installed, or the typeface lacks a character.
-    """
+    """The SVG in pixels, `zoom` of them a px; with its title and description."""
     root = _checked(svg)
     import resvg_py
     from PIL import Image
@@ -44,11 +40,7 @@ def to_png(svg: str, zoom: int = 1) -> bytes:
 
 
 def to_pdf(svg: str, link: str) -> bytes:
-    """The SVG as a PDF of one page, its texts as text; `link` lies under its last line.
-
-    Raises:
-        UsageError: when what it takes is not installed, or the typeface lacks a character.
-    """
+    """The SVG as a PDF of one page, its texts as text; `link` lies under its last line."""
     root = _checked(svg)
     from reportlab.pdfgen.canvas import Canvas
 
@@ -82,7 +74,7 @@ def _print(canvas: Any, part: ET.Element, page: int) -> None:
     canvas.setLineWidth(float(part.get("stroke-width", 1)))
     kind = part.tag.removeprefix(_SVG)
     if kind == "text":
-        canvas.setFont(_register(_is_bold(part)), length("font-size"))
+        canvas.setFont(_FONTS[_is_bold(part)][0], length("font-size"))
         draw = {
             "start": canvas.drawString,
             "middle": canvas.drawCentredString,
@@ -106,7 +98,11 @@ def _print(canvas: Any, part: ET.Element, page: int) -> None:
 
 
 def _checked(svg: str) -> ET.Element:
-    """The SVG's root; what would be drawn as empty boxes is refused."""
+    """The SVG's root.
+
+    Raises:
+        UsageError: when a library is missing, or the typeface lacks a character.
+    """
     root = ET.fromstring(svg)
     for part in root.iter(f"{_SVG}text"):
         known, words = _characters(_is_bold(part)), part.text or ""
@@ -126,20 +122,14 @@ def _is_bold(part: ET.Element) -> bool:
 
 @functools.cache
 def _characters(bold: bool) -> frozenset[int]:
-    from reportlab.pdfbase.pdfmetrics import getFont
-
-    return frozenset(getFont(_register(bold)).face.charToGlyph)
-
-
-@functools.cache
-def _register(bold: bool) -> str:
+    """The characters of a typeface, which is known to ReportLab from then on."""
     folder = _font_folder()
-    from reportlab.pdfbase.pdfmetrics import registerFont
+    from reportlab.pdfbase.pdfmetrics import getFont, registerFont
     from reportlab.pdfbase.ttfonts import TTFont
 
     name, file = _FONTS[bold]
     registerFont(TTFont(name, str(folder / file)))
-    return name
+    return frozenset(getFont(name).face.charToGlyph)
 
 
 def _font_folder() -> Path:

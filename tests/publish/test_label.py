@@ -318,7 +318,6 @@ def test_the_same_result_gives_the_same_bytes():
 @pytest.mark.parametrize("library", ["reportlab", "resvg_py"])
 def test_without_a_library_svg_still_works_and_png_says_what_to_do(monkeypatch, library):
     monkeypatch.setitem(__import__("sys").modules, library, None)
-    svg_print._register.cache_clear()
     svg_print._characters.cache_clear()
     entry = entry_of(measured())
     assert label.label_svg(entry)
