@@ -77,7 +77,7 @@ class SuiteProgress(Bar):
         """What became of an entry."""
         self._place = f"[{number}/{self._total}]"
         reason = f": {record.reason}" if record.reason else ""
-        self._print(f"{_name(record)}, {record.task}: {record.status}{reason}")
+        self._print(f"{record.label}, {record.task}: {record.status}{reason}")
         if self._progress is not None:
             self._progress.update(self._task, completed=number, refresh=True)
 
@@ -99,7 +99,7 @@ def show_summary(report: SuiteReport) -> None:
         ("model", "task", "class", "status", "energy / 1,000 queries", "took", "reason"),
         [
             (
-                _name(record),
+                record.label,
                 record.task,
                 record.model_class or "",
                 record.status,
@@ -119,7 +119,7 @@ def show_plan(outlooks: Sequence[Outlook]) -> None:
         ("model", "task", "class", "status", "time, loading apart", "size on the hub", ""),
         [
             (
-                _name(one.record),
+                one.record.label,
                 one.record.task,
                 one.record.model_class or "",
                 one.record.status,
@@ -149,12 +149,6 @@ def describe_plan(outlooks: Sequence[Outlook]) -> str:
     if any(one.answer_tokens for one in pending):
         text += ". Answers that reason may be long: --set max_new_tokens=N limits them"
     return f"{text}."
-
-
-def _name(record: Record) -> str:
-    if record.reasoning is None:
-        return record.model
-    return f"{record.model} (reasoning {record.reasoning})"
 
 
 def _energy(record: Record) -> str:

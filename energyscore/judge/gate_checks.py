@@ -34,6 +34,7 @@ from energyscore.judge.effect import (
 from energyscore.judge.figures import UNIT, figure_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult, why_unratable
+from energyscore.results.names import with_mode
 from energyscore.results.parts import Part
 
 Outcome = Literal["pass", "fail", "inconclusive", "invalid", "unsupported"]
@@ -93,8 +94,8 @@ class GateCheck(Part):
         """What is checked, for people."""
         if self.model is None:
             return "no result"
-        mode = "" if self.reasoning is None else f" (reasoning {self.reasoning})"
-        return f"{self.model}{mode}{f' ({self.apart})' if self.apart else ''}"
+        name = with_mode(self.model, self.reasoning)
+        return f"{name} ({self.apart})" if self.apart else name
 
     @property
     def said(self) -> str:

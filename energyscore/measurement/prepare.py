@@ -28,6 +28,7 @@ from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import Generation, Mode, TaskFile, find_task, load_tasks
 from energyscore.protocol.workload import BUNDLED, OFFICIAL, Workload, load_workload
 from energyscore.results import store
+from energyscore.results.names import with_mode
 from energyscore.results.parts import Caution, Domain
 
 
@@ -49,7 +50,7 @@ class SessionEntry:
     @property
     def label(self) -> str:
         """The model for people, with its mode of reasoning."""
-        return f"{self.model.label}, reasoning {self.mode}" if self.mode else self.model.label
+        return with_mode(self.model.label, self.mode)
 
 
 @dataclass(frozen=True)

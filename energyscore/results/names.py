@@ -7,10 +7,14 @@ from energyscore.results.result import Result
 _LENGTHS = (8, 16, 32, 64)
 
 
-def label_of(result: Result, name: str = "") -> str:
-    """The model for people, with its mode where it was asked for one; `name`: as it is called."""
-    mode, name = result.mode, name or result.model.id
+def with_mode(name: str, mode: str | None) -> str:
+    """A model for people, with the mode of reasoning that it was asked for, if any."""
     return name if mode is None else f"{name} (reasoning {mode})"
+
+
+def label_of(result: Result, name: str = "") -> str:
+    """The model of a result for people, with its mode; `name`: what it is called there."""
+    return with_mode(name or result.model.id, result.mode)
 
 
 def tell_apart(models: Sequence[tuple[str, str | None]]) -> list[str]:

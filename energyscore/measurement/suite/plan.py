@@ -14,6 +14,7 @@ from energyscore.protocol.grid import find_grid
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.task import Mode, TaskFile, find_task
+from energyscore.results.names import with_mode
 from energyscore.results.store import result_folder
 
 _OF_MODES = ("reasoning", "max_new_tokens")
@@ -50,7 +51,7 @@ class Planned:
     @property
     def label(self) -> str:
         """The model, with its mode where the task has modes."""
-        return self.model_name + (f" (reasoning {self.mode})" if self.mode else "")
+        return with_mode(self.model_name, self.mode)
 
     @property
     def task_name(self) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field
 from energyscore.base.stamps import utc_stamp
 from energyscore.base.version import __version__
 from energyscore.measurement.suite.plan import Planned
+from energyscore.results.names import with_mode
 from energyscore.results.parts import NonNegative, Part, Positive
 from energyscore.results.result import Result
 
@@ -37,6 +38,11 @@ class Record(Part):
     wh_per_1k_queries: Positive | None
     basis: Literal["gpu", "system"] | None = Field(description="what the figure is the energy of")
     estimated: bool = Field(description="whether it is an estimate and no meter's figure")
+
+    @property
+    def label(self) -> str:
+        """The model, with its mode of reasoning."""
+        return with_mode(self.model, self.reasoning)
 
 
 class SuiteReport(Part):
