@@ -1,7 +1,6 @@
 """Generation by the library's own `generate`, split into prefill and decode."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
 from energyscore.measurement.backends.base import TransformersBackend
-from energyscore.protocol.task import Generation, TaskSpec
+from energyscore.protocol.task import TaskSpec
 
 
 class _EnterDecode(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped here
@@ -31,91 +30,59 @@ class _EnterDecode(LogitsProcessor):  # type: ignore[misc]  # transformers is un
         return scores
 
 
-class Generator:
+class GeneratingBackend(TransformersBackend):
     """Greedy generation of as many tokens as the task says.
 
-    Decoder-only models read the prompt in `prefill`; encoder-decoder models encode it there, and
-    make the first step of the decoder.
+    `prefill` makes the first token, `decode` the others. Decoder-only models read the prompt in
+    `prefill`; encoder-decoder models encode it there, and make the first step of the decoder.
     """
-
-    def __init__(
-        self, model: Any, wanted: Generation, pad_token_id: int | None, eos_token_id: Any
-    ) -> None:
-        """Set up generation; `eos_token_id`, one id or several, ends a sequence."""
-        self._model = model
-        self._ends = frozenset(eos_token_id if isinstance(eos_token_id, list) else [eos_token_id])
-        # `generate` takes missing settings from the model's own, so those become plain as well;
-        # some models pass the work on to a part that has settings of its own.
-        for part in model.modules():
-            if isinstance(getattr(part, "generation_config", None), GenerationConfig):
-                part.generation_config = GenerationConfig(**_needed(part.generation_config))
-        settings = {
-            **_needed(model.generation_config),
-            **_PLAIN,
-            "pad_token_id": pad_token_id,
-            "eos_token_id": eos_token_id,
-        }
-        new = {"max_new_tokens": wanted.max_new_tokens, "min_new_tokens": wanted.min_new_tokens}
-        self._config = GenerationConfig(**settings | new)
-        # One token is made of the prompt's own logits: prefill, and no step of decode.
-        self._prefill_only = GenerationConfig(**settings, max_new_tokens=1, min_new_tokens=1)
-        self._enter_decode = _EnterDecode()
-        self._processors = LogitsProcessorList([self._enter_decode])
-
-    def run(self, inputs: Mapping[str, Any], enter: EnterPhase) -> BatchOutput:
-        """Generate for a batch; `enter` is called at the beginning of prefill and of decode."""
-        enter("prefill")
-        self._enter_decode.enter = enter
-        output = self._model.generate(
-            **inputs, generation_config=self._config, logits_processor=self._processors
-        )
-        made = output[:, self._enter_decode.prompt_tokens :].tolist()
-        return BatchOutput(sum(_tokens_until_end(row, self._ends) for row in made), made)
-
-    def answers(self, output: BatchOutput) -> list[list[int]]:
-        """Each query's tokens, without those that only pad the batch."""
-        return [row[: _tokens_until_end(row, self._ends)] for row in output.values]
-
-    def was_cut(self, answer: list[int]) -> bool:
-        """Whether an answer was ended by the limit, and not by the model."""
-        return not answer or answer[-1] not in self._ends
-
-    def prefill(self, inputs: Mapping[str, Any]) -> None:
-        """Prefill alone."""
-        self._model.generate(**inputs, generation_config=self._prefill_only)
-
-
-class GeneratingBackend(TransformersBackend):
-    """A backend whose models generate: `prefill` makes the first token, `decode` the others."""
 
     phases = ("preprocess", "prefill", "decode")
     lone_phase = "prefill"
 
-    def __init__(self) -> None:
-        """Start without a model."""
-        super().__init__()
-        self._generator: Any = None  # it holds the model too
-
-    def close(self) -> None:
-        """Free the model's memory."""
-        self._generator = None
-        super().close()
-
     def _set_up(self, task: TaskSpec) -> None:
         assert task.generation is not None
         _set_decoder_start(self.model)
-        self._generator = Generator(self.model, task.generation, *self._special_tokens())
+        pad, end = self._special_tokens()
+        self._ends = frozenset(end if isinstance(end, list) else [end])
+        # `generate` takes missing settings from the model's own, so those become plain as well;
+        # some models pass the work on to a part that has settings of its own.
+        for part in self.model.modules():
+            if isinstance(getattr(part, "generation_config", None), GenerationConfig):
+                part.generation_config = GenerationConfig(**_needed(part.generation_config))
+        tokens = {"pad_token_id": pad, "eos_token_id": end}
+        settings = _needed(self.model.generation_config) | _PLAIN | tokens
+        most, least = task.generation.max_new_tokens, task.generation.min_new_tokens
+        self._config = GenerationConfig(**settings, max_new_tokens=most, min_new_tokens=least)
+        # One token is made of the prompt's own logits: prefill, and no step of decode.
+        self._prefill_only = GenerationConfig(**settings, max_new_tokens=1, min_new_tokens=1)
+        self._enter_decode = _EnterDecode()
 
     @abstractmethod
     def _special_tokens(self) -> tuple[int | None, Any]:
         """The token that pads a batch, and the token or tokens that end a sequence."""
 
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
-        output: BatchOutput = self._generator.run(batch.inputs, enter)
-        return output
+        enter("prefill")
+        self._enter_decode.enter = enter
+        output = self.model.generate(
+            **batch.inputs,
+            generation_config=self._config,
+            logits_processor=LogitsProcessorList([self._enter_decode]),
+        )
+        made = output[:, self._enter_decode.prompt_tokens :].tolist()
+        return BatchOutput(sum(_tokens_until_end(row, self._ends) for row in made), made)
 
     def _work_lone(self, batch: Batch) -> None:
-        self._generator.prefill(batch.inputs)
+        self.model.generate(**batch.inputs, generation_config=self._prefill_only)
+
+    def _answers(self, output: BatchOutput) -> list[list[int]]:
+        """Each query's tokens, without those that only pad the batch."""
+        return [row[: _tokens_until_end(row, self._ends)] for row in output.values]
+
+    def _was_cut(self, answer: list[int]) -> bool:
+        """Whether an answer was ended by the limit, and not by the model."""
+        return not answer or answer[-1] not in self._ends
 
 
 _PLAIN = {

@@ -60,11 +60,11 @@ class Reasoning(TextGeneration):
 
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
         output = super()._work(batch, enter)
-        answers = self._generator.answers(output)
+        answers = self._answers(output)
         counter = self._counter
         return replace(
             output,
             values=answers,
             thinking_tokens=None if counter is None else sum(map(counter.count, answers)),
-            answers_cut=sum(map(self._generator.was_cut, answers)),
+            answers_cut=sum(map(self._was_cut, answers)),
         )

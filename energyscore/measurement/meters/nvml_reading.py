@@ -42,18 +42,13 @@ class Trace:
     """What was recorded of one GPU in one window; times in monotonic ns.
 
     Attributes:
-        start_mj: the counter when the window began, None when it could not be read.
-        end_mj: the counter when it ended.
         counter_error: why the counter could not be read, in NVML's words.
         lost: whether the GPU fell off the bus.
         counter: (time, mJ) whenever the counter changed.
         power: (time, W) samples of instantaneous power.
         average_power: (time, W) samples of the driver's average, where there is no other.
         event_reasons: all bits seen of why clocks were held down.
-        max_temperature_c: highest temperature.
         sm_clocks_mhz: (time, MHz) samples of the SM clock.
-        power_limits_w: power limits seen.
-        max_processes: most compute processes seen at once.
     """
 
     start_mj: int | None = None
