@@ -76,11 +76,7 @@ class AudioBackend(TransformersBackend):
     """What both kinds of speech models share: recordings become features on the device."""
 
     prepare_ahead = 128  # the features of a recording take about a megabyte
-
-    def __init__(self) -> None:
-        """Start without a model."""
-        super().__init__()
-        self._extractor: Any = None
+    _extractor: Any = None
 
     def _load_processor(self, blueprint: Blueprint) -> None:
         self._extractor = load_processor(blueprint, AutoFeatureExtractor, "feature_extractor")

@@ -29,12 +29,9 @@ class ModelBackend(ABC):
     phases: tuple[str, ...] = ("preprocess", "forward")
     lone_phase: str | None = None
     inference_mode: ClassVar[bool] = True
-
-    def __init__(self) -> None:
-        """Start without a model."""
-        self.model: Any = None
-        self._device = "cpu"
-        self._gpus: tuple[int, ...] = ()
+    model: Any = None
+    _device = "cpu"
+    _gpus: tuple[int, ...] = ()
 
     @abstractmethod
     def load(
@@ -140,14 +137,12 @@ class ByModel(ABC):
     generating the label, speech by an encoder with CTC or by an encoder and a decoder.
     """
 
+    _chosen: TransformersBackend | None = None
+
     @staticmethod
     @abstractmethod
     def choose(config: Any) -> type[TransformersBackend]:
         """The backend for models of that configuration."""
-
-    def __init__(self) -> None:
-        """Not chosen yet."""
-        self._chosen: TransformersBackend | None = None
 
     def load(
         self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None

@@ -19,11 +19,7 @@ class ImageCaptioning(GeneratingBackend):
 
     prepare_ahead = 128  # a prepared image takes one to six megabytes
     auto_class = AutoModelForImageTextToText
-
-    def __init__(self) -> None:
-        """Start without a model."""
-        super().__init__()
-        self._processor: Any = None
+    _processor: Any = None
 
     def _load_processor(self, blueprint: Blueprint) -> None:
         family = blueprint.config.model_type

@@ -30,13 +30,8 @@ class ImageGeneration(ModelBackend):
 
     phases = ("preprocess", "call")
     inference_mode = False  # pipelines turn gradients off themselves
-
-    def __init__(self) -> None:
-        """Start without a model."""
-        super().__init__()
-        self._tokenizer: Any = None
-        self._images = 1
-        self._settings: dict[str, int] = {}
+    _tokenizer: Any = None
+    _images = 1
 
     def load(
         self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None

@@ -59,9 +59,7 @@ def read_blueprint(
         special = SPECIAL_TOKENS if architecture.special_tokens else {}
         config = AutoConfig.for_model(settings.pop("model_type"), **special | settings)
         return Blueprint(spec, task, device, config, architecture, gpus)
-    config = AutoConfig.from_pretrained(
-        spec.location, revision=spec.revision, trust_remote_code=spec.trust_remote_code
-    )
+    config = read_published(spec, AutoConfig)
     if spec.source == "hub":
         # The file that was just loaded lies in the cache in a folder named by its commit; the
         # rest is loaded from that same commit, whatever happens to the branch meanwhile.
@@ -72,6 +70,16 @@ def read_blueprint(
         # It tells of weights that are not loaded: random ones are made in the dtype.
         del config.quantization_config
     return Blueprint(spec, task, device, config, gpus=gpus)
+
+
+def read_published(spec: ModelSpec, auto_class: Any, **options: Any) -> Any:
+    """What an Auto class makes of a model's files, at the revision that was asked for."""
+    return auto_class.from_pretrained(
+        spec.location,
+        revision=spec.revision,
+        trust_remote_code=spec.trust_remote_code,
+        **options,
+    )
 
 
 def quieten() -> None:
@@ -173,11 +181,10 @@ def _pretrained(
     options: dict[str, Any] = {} if quantized else {"dtype": dtype}
     if quantized or isinstance(place, dict):
         options["device_map"] = place if isinstance(place, dict) else {"": place}
-    model, info = auto_class.from_pretrained(
-        spec.location,
+    model, info = read_published(
+        spec,
+        auto_class,
         config=config,
-        revision=spec.revision,
-        trust_remote_code=spec.trust_remote_code,
         use_safetensors=None if spec.allow_pickle else True,
         output_loading_info=True,
         **options,

@@ -14,7 +14,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from energyscore.base.errors import ModelError
-from energyscore.measurement.backends.loading import Blueprint
+from energyscore.measurement.backends.loading import Blueprint, read_published
 from energyscore.protocol.bundled import tokenizer_path
 from energyscore.protocol.model import ModelSpec
 
@@ -50,12 +50,7 @@ def load_tokenizer(blueprint: Blueprint, *, padding_side: str, framed: bool) -> 
         )
     spec = blueprint.spec
     with _named_if_missing(spec, "tokenizer", _VOCABULARIES):
-        tokenizer = AutoTokenizer.from_pretrained(
-            spec.location,
-            padding_side=padding_side,
-            revision=spec.revision,
-            trust_remote_code=spec.trust_remote_code,
-        )
+        tokenizer = read_published(spec, AutoTokenizer, padding_side=padding_side)
         if not _knows_words(tokenizer):
             raise ValueError(f"the tokenizer of {spec.label} knows no words")
     if tokenizer.pad_token is None:
@@ -127,12 +122,7 @@ def load_processor(blueprint: Blueprint, auto_class: Any, kind: str, **options: 
             raise ModelError(f"The bundled architecture {spec.label} has no {kind}.")
         return getattr(transformers, settings.pop("class"))(**settings)
     with _named_if_missing(spec, "processor", _PROCESSORS):
-        return auto_class.from_pretrained(
-            spec.location,
-            revision=spec.revision,
-            trust_remote_code=spec.trust_remote_code,
-            **options,
-        )
+        return read_published(spec, auto_class, **options)
 
 
 def context_length(blueprint: Blueprint, tokenizer: Any = None) -> int | None:

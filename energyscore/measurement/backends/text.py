@@ -16,12 +16,8 @@ class TextBackend(TransformersBackend):
 
     prepare_ahead = 4096  # a prepared text is a few kilobytes
     padding_side: ClassVar[str] = "right"
-
-    def __init__(self) -> None:
-        """Start without a model."""
-        super().__init__()
-        self._tokenizer: Any = None
-        self._max_tokens: int | None = None
+    _tokenizer: Any = None
+    _max_tokens: int | None = None
 
     def _load_processor(self, blueprint: Blueprint) -> None:
         self._tokenizer = load_tokenizer(

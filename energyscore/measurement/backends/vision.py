@@ -66,13 +66,9 @@ class VisionBackend(TransformersBackend):
     """
 
     prepare_ahead = 64  # until the first batch has shown how large prepared images are
-
-    def __init__(self) -> None:
-        """Start without a model."""
-        super().__init__()
-        self._processor: Any = None
-        self._takes_mask = False
-        self._largest_bytes = 1
+    _processor: Any = None
+    _takes_mask = False
+    _largest_bytes = 1
 
     def _load_processor(self, blueprint: Blueprint) -> None:
         _check_timm(blueprint)
