@@ -11,7 +11,7 @@ from energyscore.base.errors import ResultError, did_you_mean
 from energyscore.base.files import Skip, is_dir, is_file, real_path, shown_path, visible_files
 from energyscore.base.units import format_wh
 from energyscore.base.writing import is_as_written
-from energyscore.judge.official import Published, is_our_table, is_published, read_published
+from energyscore.judge.official import Published, kind_of_csv, read_published
 from energyscore.protocol.scales import Scale
 from energyscore.protocol.task import load_tasks
 from energyscore.results.folder import UNREADABLE, result_files
@@ -133,7 +133,7 @@ def _tables_in(
     tables = {}
     for file in visible_files(folder, "*.csv", skip):
         real = real_path(file)
-        if is_our_table(file) or (leave_out is not None and leave_out in real.parents):
+        if kind_of_csv(file) == "ours" or (leave_out is not None and leave_out in real.parents):
             continue
         if why := _why_not_read(file, folder, known, task):
             aside.setdefault(why, {})[real] = shown_path(file)
@@ -144,7 +144,7 @@ def _tables_in(
 
 def _why_not_read(file: Path, folder: Path, known: Collection[str], task: str | None) -> str:
     """Why a CSV in a folder is no source; empty where it is."""
-    if not is_published(file):
+    if kind_of_csv(file) == "other":
         return "without the columns of an official leaderboard"
     if file.parent != folder and is_as_written(file, BOARD):
         return "`energyscore leaderboard` wrote it; to read it all the same, name it"

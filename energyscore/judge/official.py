@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from energyscore.base.errors import ResultError, did_you_mean
 from energyscore.base.files import shown_path
@@ -64,25 +64,18 @@ class Published:
     unused: tuple[str, ...]
 
 
-def is_published(path: Path) -> bool:
-    """Whether a CSV in a folder has an official leaderboard's columns: others may lie there too."""
-    names = _names_in(path)
-    return names.issuperset(COLUMNS) and names.isdisjoint(_OURS)
-
-
-def is_our_table(path: Path) -> bool:
-    """Whether a CSV is a table of ours that is made from results, and no source of any."""
-    return not _names_in(path).isdisjoint(_OURS)
-
-
-def _names_in(path: Path) -> set[str]:
+def kind_of_csv(path: Path) -> Literal["official", "ours", "other"]:
+    """What a CSV in a folder is, by its header: an official leaderboard, or a table of ours."""
     try:
         with path.open("rb") as file:
             lines = file.read(4096).decode("utf-8-sig", errors="replace").splitlines()
     except OSError:
-        return set()
+        return "other"
     head = next((line for line in lines if line.strip(" \t,")), "")
-    return {name.strip().strip('"').lower() for name in head.split(",")}
+    names = {name.strip().strip('"').lower() for name in head.split(",")}
+    if not names.isdisjoint(_OURS):
+        return "ours"
+    return "official" if names.issuperset(COLUMNS) else "other"
 
 
 def read_published(path: Path, task: str, classes: Sequence[str] = ()) -> Published:

@@ -5,7 +5,7 @@ import pytest
 from energyscore.base.errors import ResultError
 from energyscore.judge import official
 from energyscore.judge.leaderboard_sources import task_name, task_of
-from energyscore.judge.official import is_our_table, is_published, read_published
+from energyscore.judge.official import kind_of_csv, read_published
 
 HEADER = "model,total_gpu_energy,energy_score"
 SIZES = ("A", "B", "C")
@@ -156,21 +156,21 @@ def test_a_name_that_is_no_task_is_told_what_it_may_mean(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("head", "official", "ours"),
+    ("head", "kind"),
     [
-        (f"{HEADER}\n", True, False),
-        ('\ufeff,"Energy_Score", MODEL ,TOTAL_GPU_ENERGY,class\r\n', True, False),
-        ("model,total_gpu_energy\n", False, False),
-        (f"csv_version,{HEADER}", False, True),
-        (f"leaderboard_version,{HEADER}", False, True),
-        ("a,b\n", False, False),
-        ("", False, False),
+        (f"{HEADER}\n", "official"),
+        ('\ufeff,"Energy_Score", MODEL ,TOTAL_GPU_ENERGY,class\r\n', "official"),
+        ("model,total_gpu_energy\n", "other"),
+        (f"csv_version,{HEADER}", "ours"),
+        (f"leaderboard_version,{HEADER}", "ours"),
+        ("a,b\n", "other"),
+        ("", "other"),
     ],
 )
-def test_in_a_folder_only_official_files_are_taken_for_one(tmp_path, head, official, ours):
+def test_in_a_folder_only_official_files_are_taken_for_one(tmp_path, head, kind):
     path = tmp_path / "x.csv"
     path.write_text(head, encoding="utf-8")
-    assert (is_published(path), is_our_table(path)) == (official, ours)
+    assert kind_of_csv(path) == kind
 
 
 def test_a_newcomer_has_no_stars_yet(tmp_path):
@@ -181,7 +181,7 @@ def test_a_newcomer_has_no_stars_yet(tmp_path):
 def test_blank_lines_may_come_before_the_header(tmp_path):
     table = read(tmp_path, f"\n  \n{HEADER}\norg/a,1,5\n")
     assert rows_of(table) == [("org/a", 1.0, 5, "", 4)]
-    assert is_published(tmp_path / "asr.csv")
+    assert kind_of_csv(tmp_path / "asr.csv") == "official"
     with pytest.raises(ResultError, match="line 3: no column energy_score"):
         read(tmp_path, "\n\nmodel,total_gpu_energy\norg/a,1\n")
 
