@@ -1,7 +1,14 @@
-"""Figures and the digits that their margins allow."""
+"""Results in words: digits that margins allow, and one name for one thing."""
 
 import pytest
+from support.results import make_cpu_run, make_result
+from support.tables import row_of, table_of
 
+from energyscore.judge.rating import RatedResult, rate
+from energyscore.publish import wording
+from energyscore.publish.card import card_section
+from energyscore.publish.label import label_svg
+from energyscore.publish.page import to_page
 from energyscore.publish.wording import decimals_for, phase_margin, with_decimals
 from energyscore.results.parts import PhaseScore
 
@@ -38,3 +45,29 @@ def test_the_margin_of_a_phase_is_students_over_runs_and_of_one_run_the_splits_e
     assert over_ten == pytest.approx(0.2262, abs=1e-4)
     assert of_one == 0.1
     assert phase_margin(phase.model_copy(update={"se": None}), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0.0, "0.00 %"),
+        (0.00001, "< 0.01 %"),
+        (0.0062, "0.62 %"),
+        (0.0657, "6.6 %"),
+        (0.104, "10 %"),
+    ],
+)
+def test_a_share_has_the_two_digits_that_a_margin_knows(share, shown):
+    assert wording.percent(share) == shown
+
+
+def test_what_was_metered_is_called_the_same_in_table_page_label_and_card():
+    results = [make_result(f"org/{n}", [make_cpu_run(joules=600.0 + n)], gpu=None) for n in (1, 2)]
+    report = [RatedResult(r, rating) for r, rating in zip(results, rate(results), strict=True)]
+    said = "CPU and RAM, estimated"
+    assert wording.metered(report[0]) == said
+    assert said in row_of("org/1", table_of(*results))
+    assert said in label_svg(report[0])
+    assert said in card_section(report)
+    page = to_page(report)["index.html"].decode()
+    assert f'data-key="{said}"' in page
