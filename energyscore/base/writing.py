@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -250,14 +251,14 @@ def _is_stream(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait: bool = False, busy: str = "") -> Iterator[int]:
+def locked(path: Path, *, wait_s: float = 0.0, busy: str = "") -> Iterator[int]:
     """Hold a lock file. The lock is the kernel's and ends with the process, killed or not.
 
     Yields:
         The lock file's descriptor: processes that inherit it hold the lock along.
 
     Raises:
-        ResultError: when another process holds it and `wait` is false.
+        ResultError: when another process still holds it after `wait_s`.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -265,10 +266,17 @@ def locked(path: Path, *, wait: bool = False, busy: str = "") -> Iterator[int]:
     except OSError as error:
         raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError as error:
-            raise ResultError(busy, "Wait for it, or choose another --out.") from error
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise ResultError(busy, "Wait for it, or choose another --out.") from error
+            except OSError as error:
+                raise ResultError(f"{path} cannot be locked: {error.strerror}.") from error
+            time.sleep(0.05)
         # The file stays: were it removed, one process could hold the old file's lock and
         # another the new one's.
         yield file.fileno()

@@ -1,5 +1,6 @@
 """The folder of results as `run` leaves it: rated together, and one table beside the files."""
 
+import math
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ class ResultsFolder:
 
     def write_csv(self) -> None:
         """Write the table of all results."""
-        with locked(self._out / ".results.lock", wait=True):
+        with locked(self._out / ".results.lock", wait_s=math.inf):
             report = [
                 replace(entry, file=str(Path(entry.file).relative_to(self._out)))
                 for entry in self.rated()

@@ -5,13 +5,10 @@ atomic write. So an entry is finished when there is a valid result with its key,
 killed when; `suite.json` only reports.
 """
 
-import contextlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from energyscore.base.errors import ResultError
 from energyscore.base.writing import locked, write_atomically
 from energyscore.measurement.child import Ended, run_child
 from energyscore.measurement.suite.plan import Planned
@@ -76,8 +73,9 @@ def run_suite(
         ResultError: when another suite works in the folder, or it cannot be written.
     """
     out = known.folder
-    with contextlib.ExitStack() as stack:
-        lock = _only_suite(out, stack)
+    busy = f"Another suite is measuring into {out}."
+    # The process of a killed suite may take a while to end.
+    with locked(out / ".suite.lock", wait_s=LOCK_WAIT_S, busy=busy) as lock:
         finished = by_key(known)
         records = [record_before(planned, finished, fresh=fresh) for planned in plan]
         interrupted = False
@@ -102,19 +100,6 @@ def run_suite(
         report = make_report(source, records, interrupted=interrupted)
         _write(out, report)
         return report
-
-
-def _only_suite(out: Path, stack: contextlib.ExitStack) -> int:
-    """Lock the folder for this suite. The process of a killed suite may take a while to end."""
-    busy = f"Another suite is measuring into {out}."
-    deadline = time.monotonic() + LOCK_WAIT_S
-    while True:
-        try:
-            return stack.enter_context(locked(out / ".suite.lock", busy=busy))
-        except ResultError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)
 
 
 def by_key(known: KnownResults) -> ByKey:
