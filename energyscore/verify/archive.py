@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from energyscore.verify.findings import NotASubmission
 
-MOST_BYTES = 256 * 2**20  # Of the zip, and so of all that is in it
+MOST_BYTES = 256 * 2**20  # of the zip, and so of all its content
 MOST_ENTRIES = 6001  # The manifest, and up to six files for each of 1,000 results
 _MOST_NAME = 200
 _END = struct.Struct("<4s6xHI4xH")  # entries, bytes of the directory, bytes of a comment

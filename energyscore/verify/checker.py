@@ -35,7 +35,7 @@ from energyscore.verify.raw_record import RawRecord, read_raw
 from energyscore.verify.rules import NEWEST, OLDEST, load_rules
 from energyscore.verify.strict_json import BadJson, parse_strict
 
-MOST_FINDINGS = 20  # Of one check on one result; a file can be wrong in a million places
+MOST_FINDINGS = 20  # of one check on one result, as a file can have a million faults
 
 
 CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
@@ -99,7 +99,7 @@ def verify(data: bytes, *, now: datetime | None = None, strict: bool = False) ->
 
     Args:
         data: the zip.
-        now: the time of the examination; now unless told otherwise.
+        now: the time of the examination; by default the current time.
         strict: whether warnings count as failures.
     """
     findings: list[CheckOutcome] = []

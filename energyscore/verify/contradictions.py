@@ -1,4 +1,4 @@
-"""What cannot be true of a result at once, whatever its runs took."""
+"""Fields of a result that contradict each other, whatever the energies are."""
 
 import re
 
@@ -35,10 +35,10 @@ def check_gpus(it: ExaminedResult) -> Finds:
     """MIG instances spoil a result, and GPUs chosen by the model are those that it occupies."""
     protocol = it.result.protocol
     if it.result.valid and any(gpu.mig for gpu in it.result.environment.gpus):
-        yield "a GPU is split into MIG instances, and the result is said to be valid"
+        yield "the result is valid although a GPU is split into MIG instances"
     unused = set(protocol.metered_gpus) - set(protocol.occupied_gpus)
     if protocol.gpus_chosen_by == "model" and unused:
-        yield "the model chose the GPUs that were metered, and does not occupy them"
+        yield "the model chose the metered GPUs but does not occupy them"
 
 
 def check_work(it: ExaminedResult) -> Finds:
@@ -51,13 +51,13 @@ def check_work(it: ExaminedResult) -> Finds:
         "call" in phases and task.diffusion is not None
     )
     if phases and (result.workload.generation is not None) != generates:
-        yield "how answers were made is told without a phase for it, or the reverse"
+        yield "there are generation settings without a phase of generation, or the reverse"
     if phases and "decode" not in phases and any(run.output_tokens for run in result.runs):
-        yield "tokens were generated, and no phase is there for it"
+        yield "tokens were generated, but there is no phase of generation"
     if result.task.id in it.rules.counted_inputs and not result.workload.input_tokens:
-        yield "texts were read, and they had no tokens"
+        yield "the input is text, but has no tokens"
     if protocol.warmup_steady is None and not (protocol.quick or it.has("resumed")):
-        yield "a full warm-up, and nothing tells whether the pace was steady"
+        yield "after a full warm-up it is not recorded whether the pace was steady"
     few = protocol.warmup_queries == 0 or protocol.warmup_s < _WARMUP_S
     if it.listed.official and protocol.warmup_steady and few:
         done = f"{protocol.warmup_queries} queries in {protocol.warmup_s:.0f} s"
@@ -65,7 +65,7 @@ def check_work(it: ExaminedResult) -> Finds:
 
 
 def check_second_source(it: ExaminedResult) -> Finds:
-    """Another tool that says something else is told of."""
+    """If a second source disagrees, the result has a caution."""
     ours_j = theirs_j = 0.0
     for run in it.result.runs:
         known, second = it.gpu_energy_j(run), run.second_source
@@ -75,11 +75,11 @@ def check_second_source(it: ExaminedResult) -> Finds:
         return
     if not agree(theirs_j, ours_j, (SECOND_APART + _SECOND_SLACK) * ours_j):
         energies = f"{theirs_j:.0f} J of GPU energy, the meter {ours_j:.0f} J"
-        yield f"a second source says {energies}, and no caution tells of it"
+        yield f"a second source measured {energies}, and there is no caution"
 
 
 def check_codes(it: ExaminedResult) -> Finds:
-    """Notices and cautions are those of the rules: another word would pass by every check."""
+    """Notices and cautions are those of the rules; no check would look for another word."""
     notices = {notice.code for run in it.result.runs for notice in run.notices}
     cautions = {caution.code for caution in it.result.cautions}
     for code in sorted(notices - set(it.rules.notices)):
@@ -89,7 +89,7 @@ def check_codes(it: ExaminedResult) -> Finds:
 
 
 def check_methods(place: ExaminedRun) -> Finds:
-    """Energy is measured in a way that there is for its domain."""
+    """Each domain has a method by which it can be measured."""
     for domain, method in place.run.methods.items():
         known = _GPU_METHODS if domain.startswith("gpu:") else _MEASURED.get(domain)
         if method is not None and method not in (known or {"rapl", "estimated"}):
@@ -97,17 +97,17 @@ def check_methods(place: ExaminedRun) -> Finds:
 
 
 def check_consequences(place: ExaminedRun) -> Finds:
-    """What was noticed in a run has its consequence."""
+    """A notice has its consequence: other methods, or an invalid run."""
     it, run = place.it, place.run
     codes = {notice.code for notice in run.notices}
     methods = {run.methods.get(domain) for domain in it.gpu_domains}
     if codes & _DISTRUSTED and methods == {"counter"}:
-        yield f"{min(codes & _DISTRUSTED)}, and energy by the counter all the same"
+        yield f"{min(codes & _DISTRUSTED)} was noticed, but energy is by the counter"
     idle_w = it.result.idle.with_model_w
     strict = it.listed.official or idle_w.keys() >= set(it.gpu_domains)
     for notice in run.notices:
         if notice.code in _BELIEVED and not notice.invalidates and strict and idle_w:
-            yield f"{notice.code}, which spoils a run and is said not to"
+            yield f"{notice.code} does not invalidate the run, but it must"
 
 
 def check_short_window(place: RecordedRun) -> Finds:
@@ -121,7 +121,7 @@ def check_short_window(place: RecordedRun) -> Finds:
             lasted_s = found.window_s[1] - found.window_s[0]
             shares.append(found.period_s / lasted_s if found.period_s and lasted_s > 0 else 1.0)
     if shares and max(shares) < _SHORT_SHARE:
-        yield "short_window, and updates came often enough"
+        yield "short_window was noticed, but updates came often enough"
 
 
 def check_facts(gpu: MeteredGpu) -> Finds:
@@ -141,10 +141,10 @@ def check_facts(gpu: MeteredGpu) -> Finds:
     if "max_processes" not in facts:
         yield "max_processes is missing"
     elif processes is None:
-        yield Problem("nobody counted the processes on it", "warning")
+        yield Problem("the number of processes on it is unknown", "warning")
     contended = any(notice.code == "contention" for notice in gpu.run.notices)
     if is_number(processes) and processes > 1 and not contended:
-        yield f"{processes} processes were on it, and no notice tells of others"
+        yield f"{processes} processes were on it, but there is no notice of contention"
 
 
 def check_limit(gpu: MeteredGpu) -> Finds:

@@ -26,7 +26,7 @@ def check_raw_record(it: ExaminedResult) -> Finds:
     """The raw record is of this measurement, and of all its runs."""
     raw = it.raw
     if raw is None:
-        yield Problem("there is no raw record: nothing can be derived anew", "warning")
+        yield Problem("there is no raw record, so nothing can be recomputed", "warning")
         return
     yield Derived("the raw record's measurement", raw.identity, it.result.identity)
     yield Derived(
@@ -69,7 +69,7 @@ def check_metering(place: RecordedRun) -> Finds:
     if not 0 <= edges_s[0] <= edges_s[-1] <= end_s:
         yield "the work is not within the time of its metering"
     elif end_s - edges_s[-1] > _STOPPING_S:
-        yield "the metering went on for long after the work"
+        yield "the metering went on long after the work"
 
 
 def check_window(gpu: RecordedGpu) -> Finds:
@@ -116,7 +116,7 @@ def check_counter_energy(gpu: RecordedGpu) -> Finds:
     if gpu.found.method != "counter":
         return
     if start_j is None or end_j is None or gpu.energy_j is None:
-        yield "its energy is by a counter that was not read"
+        yield "its energy is by the counter, but the counter was not read"
     else:
         yield Derived("the energy by the counter", gpu.energy_j, end_j - start_j, COUNTED_J)
 
@@ -151,7 +151,7 @@ def check_counter_between_runs(it: ExaminedResult) -> Finds:
     places = list(RecordedGpu.each(it))
     if len({gpu.run.index for gpu in places}) < 2:
         yield NOT_APPLICABLE
-    # Between a measurement and its going on, the machine may have been started anew.
+    # The machine may have been restarted before a measurement was resumed.
     level: Level = "warning" if it.has("resumed") else "failed"
     for gpu in places:
         before = last.get(gpu.domain)

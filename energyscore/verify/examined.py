@@ -1,4 +1,4 @@
-"""One result under examination, and the places in it that a check looks at one by one."""
+"""A result under examination, and its parts that checks look at one by one."""
 
 import hashlib
 import json
@@ -102,7 +102,7 @@ class RecordedRun(ExaminedRun):
 
 @dataclass(frozen=True)
 class MeteredGpu(ExaminedRun):
-    """A metered GPU in a run: its energy, what is said of it, and its limits."""
+    """A metered GPU in a run: its energy, facts and limits."""
 
     domain: str
     energy_j: float | None

@@ -1,4 +1,4 @@
-"""Score, intervals and phases, derived anew from the runs and their raw records."""
+"""Score, intervals and phases, recomputed from the runs and their raw records."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from energyscore.verify.findings import (
 from energyscore.verify.rules import grid_of
 
 PHASE_SHARE = 0.002
-"""Phases derived anew may differ by this share of the run's energy, or by one standard error..."""
+"""Recomputed phases may differ by this share of the run's energy, or by one standard error..."""
 
 MOST_SHARE = 0.01  # ... but never by more than this share
 FEWEST_JUDGED = 5  # runs from which the spread is known well enough
@@ -82,7 +82,7 @@ def check_score(it: ExaminedResult) -> Finds:
     yield Derived("its method", score.method, by if known else None)
     yield Derived("its systematic error", score.systematic, it.rules.systematic if known else None)
     if not known and not score.reason:
-        yield "there is no GPU score, and no reason for that"
+        yield "there is no GPU score and no reason for it"
     if known and not methods <= _MEASURED:
         yield f"a GPU score cannot be by {sorted(map(str, methods - _MEASURED))}"
 
@@ -109,7 +109,7 @@ def half_width(it: ExaminedResult) -> float | None:
 
 
 def check_system_score(it: ExaminedResult) -> Finds:
-    """The system score is the sum of GPUs, processor and memory, and says what is estimated."""
+    """The system score is the sum of GPUs, processor and memory, measured or estimated."""
     score, mean = it.result.score, spread_of(_figures(it, _system(it))).mean
     yield Derived("the system score", score.system_wh_per_1k_queries, mean)
     if mean is not None:
@@ -124,7 +124,7 @@ def check_net_score(it: ExaminedResult) -> Finds:
     score, figures = result.score, _figures(it, it.gpu_domains)
     if score.net_gpu_wh_per_1k_queries is None:
         if score.net_of is not None or not score.net_reason:
-            yield "there is no net score, and no reason for that"
+            yield "there is no net score and no reason for it"
         return
     idle = result.idle
     idle_w = idle.with_model_w if score.net_of == "idle_with_model" else idle.without_model_w
@@ -160,7 +160,7 @@ def check_emissions(it: ExaminedResult) -> Finds:
         yield Derived(f"the grid intensity of {country}", intensity, listed, 0)
     else:
         yield Problem(
-            f"{intensity:g} g/kWh of {country} are not derived anew: the source "
+            f"{intensity:g} g/kWh of {country} cannot be checked: the source "
             f"{(emissions.source or '')[:80]!r} is not the rules' table ({source})",
             "warning",
         )
@@ -176,11 +176,11 @@ def check_phase_sums(place: ExaminedRun) -> Finds:
         parts = [part.energy_j.get(domain) for part in run.phases.values()]
         known = [part for part in parts if part is not None]
         if known and (len(known) < len(parts) or energy_j is None):
-            yield f"{domain}: some phases are known, some are not"
+            yield f"{domain}: only some phases have energy"
         elif known:
             yield Derived(f"{domain}: the energy", energy_j, sum(known))
         elif not run.phase_reasons.get(domain):
-            yield f"{domain}: no phases, and no reason for that"
+            yield f"{domain}: its phases have no energy, and there is no reason for it"
         if any(part < 0 for part in known):
             yield f"{domain}: a phase has negative energy"
 
@@ -195,7 +195,7 @@ def check_phase_scores(it: ExaminedResult) -> Finds:
         spread = spread_of(_figures(it, it.gpu_domains, name))
         yield Derived(f"the score of {name}", phase.gpu_wh_per_1k_queries, spread.mean)
         if spread.mean is None and (phase.se is not None or not phase.reason):
-            yield f"{name}: without a score there is an error, or no reason is given"
+            yield f"{name}: there is no score, but an error or no reason"
         elif spread.error is not None:
             within = ROUNDING * max(spread.mean or 0.0, spread.error)
             yield Derived(f"the standard error of {name}", phase.se, spread.error, within)
@@ -231,7 +231,7 @@ def _phase_energies(gpu: RecordedGpu, total_j: float) -> dict[str, float] | str:
             return "there is more than one phase"
         return {name: total_j if duration_s > 0 else 0.0 for name, duration_s in times.items()}
     if method not in ("tick_regression", "phase_block"):
-        return f"{method[:40]!r} is no way to split what a counter showed"
+        return f"{method[:40]!r} is not a way to split the counter's energy"
     facts = gpu.run.phase_facts.get(gpu.domain, {})
     lag_ms, window, response_ms = map(facts.get, ("lag_ms", "window_share", "response_ms"))
     if not (
@@ -256,7 +256,7 @@ def check_time_shares(place: ExaminedRun) -> Finds:
     for domain, method in run.phase_methods.items():
         energy_j = run.energy_j.get(domain)
         if method not in _SPLITS or domain not in run.energy_j:
-            yield f"{method[:40]!r} is no way to split {domain[:60]}"
+            yield f"{method[:40]!r} is not a way to split {domain[:60]}"
         if method != "time_share" or energy_j is None or whole_s <= 0:
             continue
         if run.methods.get(domain) not in ("rapl", "estimated"):

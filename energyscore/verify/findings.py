@@ -22,7 +22,7 @@ NOT_APPLICABLE = Problem("", "not applicable")  # there is nothing to check
 
 
 class Derived(NamedTuple):
-    """A value that is stated, and the same value derived anew.
+    """A value that is stated, and the same value recomputed.
 
     Two numbers may differ by `within`; unless that is given, by rounding.
     """
@@ -47,8 +47,8 @@ def problem_of(found: Found) -> Problem | None:
     name, stated, derived, within = found
     if agree(stated, derived, within):
         return None
-    margin = f", give or take {within:.3g}" if within else ""
-    return Problem(f"{name} is {_shown(stated)}; derived anew it is {_shown(derived)}{margin}")
+    margin = f" (± {within:.3g})" if within else ""
+    return Problem(f"{name} is {_shown(stated)}; recomputed: {_shown(derived)}{margin}")
 
 
 def agree(one: object, other: object, within: float | None = None) -> bool:

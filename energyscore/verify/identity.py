@@ -72,7 +72,7 @@ def check_hardware(it: ExaminedResult) -> Finds:
     if len(set(protocol.metered_gpus)) < len(protocol.metered_gpus):
         yield "a GPU is metered twice"
     if (protocol.gpus_chosen_by is None) != (not protocol.metered_gpus):
-        yield "GPUs were metered and nobody chose them, or the reverse"
+        yield "it is not recorded who chose the GPUs, or there are none"
     for place in ExaminedRun.each(it):
         found = sorted(domain for domain in place.run.energy_j if domain.startswith("gpu:"))
         yield Derived(f"{place.where}: the list of GPUs", found, sorted(it.gpu_domains))

@@ -51,7 +51,7 @@ def read_manifest(files: Mapping[str, bytes]) -> Manifest:
     """The manifest of a submission.
 
     Raises:
-        NotASubmission: when there is none, or it is not as it must be.
+        NotASubmission: when it is missing or wrong.
     """
     if MANIFEST not in files:
         raise NotASubmission("manifest", f"there is no {MANIFEST} in it")

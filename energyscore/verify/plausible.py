@@ -1,4 +1,4 @@
-"""Whether a result can be: its runs, their power, and what was noticed."""
+"""Whether a result is plausible: its runs, their power, and what was noticed."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ def check_runs(it: ExaminedResult) -> Finds:
 
 
 def check_domains(place: ExaminedRun) -> Finds:
-    """What is said by domain is said of those that were metered; an absence has its reason."""
+    """Figures are of metered domains only, and a missing energy has its reason."""
     run = place.run
     known, phases = run.energy_j.keys(), run.phases.values()
     whole = [run.methods.keys(), *(part.energy_j.keys() for part in phases)]
@@ -57,12 +57,12 @@ def check_domains(place: ExaminedRun) -> Finds:
     some = [run.reasons.keys(), run.facts.keys(), run.phase_methods.keys()]
     some += [run.phase_reasons.keys(), run.phase_facts.keys()]
     if any(names != known for names in whole) or any(not names <= known for names in some):
-        yield "it has figures of domains without energy, or lacks some of a domain"
+        yield "it has figures of a domain without energy, or lacks figures of a domain"
     for domain, energy_j in run.energy_j.items():
         if (energy_j is None) != (run.methods.get(domain) is None):
             yield f"{domain}: an energy without a method, or the reverse"
         if energy_j is None and not run.reasons.get(domain):
-            yield f"{domain}: there is no energy, and no reason for that"
+            yield f"{domain}: there is no energy and no reason for it"
 
 
 def check_queries(place: ExaminedRun) -> Finds:
@@ -76,9 +76,9 @@ def check_queries(place: ExaminedRun) -> Finds:
         one_pass = run.output_tokens // run.passes
         yield Derived("the output tokens of one pass", workload.output_tokens, one_pass)
     if (run.thinking_tokens or 0) > run.output_tokens:
-        yield f"{run.thinking_tokens} of {run.output_tokens} tokens are said to be thinking"
+        yield f"{run.thinking_tokens} of {run.output_tokens} tokens cannot be thinking"
     if (run.answers_cut or 0) > run.queries:
-        yield f"{run.answers_cut} of {run.queries} answers are said to be cut"
+        yield f"{run.answers_cut} of {run.queries} answers cannot be cut"
 
 
 def check_batches(place: RecordedRun) -> Finds:
@@ -95,7 +95,7 @@ def check_batches(place: RecordedRun) -> Finds:
         if name != "preprocess" and any(lengths_s)
     }
     few = {name: count for name, count in done.items() if count < batches}
-    # Of a task of somebody's own it is not known whether each batch has each phase.
+    # It is unknown whether each batch of a custom task has each phase.
     if few and (place.it.task is not None or few == done):
         name = min(few, key=lambda name: few[name])
         yield f"{run.queries} queries take {batches} batches; {name} was done {few[name]} times"
@@ -160,14 +160,14 @@ def check_weights(it: ExaminedResult) -> Finds:
 
 
 def check_warmup(it: ExaminedResult) -> Finds:
-    """Until the pace was steady, or for as long as the rules ask; a quick one looks at nothing."""
+    """A full warm-up lasts until the pace is steady, or as long as the rules ask."""
     protocol, most_s = it.result.protocol, it.rules.most_warmup_s
     steady, lasted_s = protocol.warmup_steady, protocol.warmup_s
     if protocol.quick:
         if steady is not None:
-            yield "a quick warm-up is said to be steady or not, which is not looked at"
+            yield "a quick warm-up cannot tell whether the pace is steady"
     elif steady is None:
-        yield Problem("nothing tells whether the pace was steady", "warning")
+        yield Problem("it is not recorded whether the pace was steady", "warning")
     elif not steady and lasted_s < most_s:
         yield f"the warm-up ended after {lasted_s:.0f} s, neither steady nor after {most_s:.0f} s"
     elif not steady:
@@ -178,12 +178,12 @@ def check_validity(it: ExaminedResult) -> Finds:
     """What spoils a measurement makes it invalid, with that reason."""
     result = it.result
     if result.valid != (not result.invalid_reasons):
-        yield "it is valid with reasons against it, or invalid without one"
+        yield "it is valid with reasons against it, or invalid without a reason"
     if not result.valid:
         yield Problem(f"it is invalid: {result.invalid_reasons[:1]}; it has no stars", "warning")
     reason = next(_spoilers(it), None)
     if result.valid and reason is not None:
-        yield f"it says that it is valid, but {reason}"
+        yield f"it is marked as valid, but {reason}"
 
 
 def check_noticed(place: ExaminedRun) -> Finds:
@@ -209,14 +209,14 @@ def check_cautions(it: ExaminedResult) -> Finds:
         ("gpu_not_of_model", protocol.device == "cpu" and bool(it.gpu_domains)),
     ):
         if present != it.has(code):
-            yield f"the caution {code} is missing, or has no ground"
+            yield f"the caution {code} is missing, or is there without cause"
 
 
 def batches_of(lengths_s: Sequence[float], share: float) -> int:
     """How many batches went through a phase, given how long it lasted each time.
 
-    What lasts no time is none, nor what takes less than that share of what is usual; usual is what
-    half of all time was spent in.
+    A stretch that takes less than `share` of the usual time is not a batch. Half of all time was
+    spent in stretches of the usual time or longer.
     """
     usual_s, spent_s, half_s = 0.0, 0.0, sum(lengths_s) / 2
     for usual_s in sorted(lengths_s, reverse=True):

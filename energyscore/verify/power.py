@@ -45,9 +45,9 @@ def check_integral(gpu: RecordedGpu) -> Finds:
     stated = gpu.facts.get("power_integral_j")
     if stated is None:
         if gpu.found.method == "power_integral":
-            yield "energy by integrated power, but no integral is stated"
+            yield "the energy is by integrated power, but power_integral_j is missing"
         elif gpu.found.method == "counter" and integral_j and longest_s < _SURELY * STALL_S:
-            yield "power was read all the time, and no integral is stated"
+            yield "power was read all the time, but power_integral_j is missing"
         return
     if not is_number(stated):
         yield f"the integrated power {str(stated)[:40]!r} is not a number"
@@ -56,7 +56,7 @@ def check_integral(gpu: RecordedGpu) -> Finds:
     if gpu.found.method == "power_integral":
         yield Derived("the energy by integrated power", gpu.energy_j, stated)
     if longest_s > STALL_S + _SLACK_S:
-        yield f"power was not read for {longest_s:.1f} s, and is integrated all the same"
+        yield f"power was integrated although it was not read for {longest_s:.1f} s"
 
 
 def check_against_counter(gpu: RecordedGpu) -> Finds:
@@ -67,7 +67,7 @@ def check_against_counter(gpu: RecordedGpu) -> Finds:
     if compared is None:
         return
     if compared.share is None:
-        yield Problem("no power samples stand beside the counter", strict)
+        yield Problem("the counter has no power samples beside it", strict)
         return
     if compared.covered < 1 - _SLACK_S:
         yield Problem(

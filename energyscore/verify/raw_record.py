@@ -1,6 +1,6 @@
 """Reads the raw record of a result: phases' times, the counter's updates, power samples.
 
-Written anew from the description of the format. What is whole microseconds, millijoules and
+Written from the description of the format alone. What is whole microseconds, millijoules and
 milliwatts in the file is seconds, joules and watts here; times count from the beginning of the
 run's metering.
 """
@@ -38,7 +38,7 @@ def _whole_numbers(value: Any) -> list[int]:
     if type(value) is not list or not set(map(type, value)) <= {int}:
         raise ValueError("it must be a list of whole numbers")
     if value and (min(value) < -_MOST or max(value) > _MOST):
-        raise ValueError("a number in it is out of all measure")
+        raise ValueError("a number in it is out of range")
     return value
 
 

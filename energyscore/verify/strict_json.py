@@ -1,4 +1,4 @@
-"""JSON from strangers: no key twice, no NaN or Infinity, no number out of all measure."""
+"""JSON from strangers: no key twice, no NaN or Infinity, no number out of range."""
 
 import json
 import zlib
@@ -11,7 +11,7 @@ from energyscore.results.result import unique_keys
 
 MOST_DEPTH = 20
 MOST_BYTES = 4 * 2**20
-"""Of a text, unless told otherwise: what is parsed takes many times as much memory."""
+"""Of a text, by default: what is parsed takes many times as much memory."""
 
 MOST_UNZIPPED = 256 * 2**20
 MOST_RATIO = 50  # Bytes out for each byte in; recorded numbers are compressed 3 to 10 times
@@ -42,7 +42,7 @@ def parse_strict(
             are very many, whoever asks does that faster.
 
     Raises:
-        BadJson: when it is none, or holds what no file of ours does.
+        BadJson: when it is not JSON, or holds what our files never do.
     """
     if len(data) > most_bytes:
         raise BadJson(f"it has {len(data):,} bytes; the limit is {most_bytes:,}")
@@ -68,14 +68,14 @@ def unzip_strict(data: bytes) -> bytes:
     """The content of a gzip file of one member.
 
     Raises:
-        BadJson: when it is none, is damaged, or unpacks to more than is allowed.
+        BadJson: when it is not gzip, is damaged, or unpacks to more than is allowed.
     """
     most = min(MOST_UNZIPPED, max(_FREE, MOST_RATIO * len(data)))
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
         content = unpacker.decompress(data, most + 1)
     except zlib.error as error:
-        raise BadJson(f"it is no sound gzip file: {error}") from error
+        raise BadJson(f"it is not a valid gzip file: {error}") from error
     if len(content) > most:
         raise BadJson(f"it unpacks to over {most:,} bytes: it may be a bomb")
     if not unpacker.eof or unpacker.unused_data:
@@ -102,5 +102,5 @@ def _constant(name: str) -> Any:
 
 def _number(kind: type[int] | type[float], text: str) -> float:
     if not abs(float(text)) <= MOST_NUMBER:
-        raise BadJson(f"the number {text[:30]} is out of all measure")
+        raise BadJson(f"the number {text[:30]} is out of range")
     return kind(text)

@@ -1,4 +1,4 @@
-"""Whether dates and clocks tell of one measurement that was made in one go and is whole."""
+"""Whether dates and clocks show one whole measurement, made in one go."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ def check_dates(it: ExaminedResult) -> Finds:
     written = moment(result.created_at)
     known = [time for run in result.runs if (time := moment(run.started_at)) is not None]
     if written is None or len(known) < len(result.runs):
-        yield "a time is not one in UTC, by ISO 8601"
+        yield "a time is not in UTC by ISO 8601"
         return
     if written > it.now + timedelta(days=1):
         yield f"it was written in the future ({result.created_at})"
@@ -78,7 +78,7 @@ def _before_the_first(it: ExaminedResult) -> Finds:
             continue
         rise_j, mean_w = start_j - lone.counter_mj[1] / 1e3, gpu.energy_j / gpu.run.duration_s
         if rise_j > max(gpu.energy_j / 2, _SHORT_GAP_S * mean_w):
-            message = f"{gpu.where}: {rise_j:.0f} J were taken since what was done before"
+            message = f"{gpu.where}: {rise_j:.0f} J were used since one phase was metered alone"
             yield Problem(f"{message}: {_LEFT_OUT}", "warning")
         elif rise_j < 0 and gpu.found.method == "counter" and not it.has("resumed"):
             yield f"{gpu.where}: the counter is below what it was before"
@@ -96,7 +96,7 @@ def _after_the_last(it: ExaminedResult, usual_s: float) -> Finds:
 
 
 def moment(text: str) -> datetime | None:
-    """A time in UTC, None for a text that is none."""
+    """A time in UTC; None if the text is not one."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

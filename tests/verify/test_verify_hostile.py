@@ -164,9 +164,9 @@ MANIFESTS = {
     "brackets in a text": (edit(kind="[" * 50), "kind"),
     "not a number": (lambda text: text.replace(b'"bundle_version": 1', b'"x": NaN'), "NaN"),
     "no end": (lambda text: text.replace(b'"bundle_version": 1', b'"x": -Infinity'), "Infinity"),
-    "1e999": (lambda text: text.replace(b'"bundle_version": 1', b'"x": 1e999'), "out of all"),
+    "1e999": (lambda text: text.replace(b'"bundle_version": 1', b'"x": 1e999'), "out of range"),
     "a long number": (
-        lambda text: text.replace(b'"bundle_version": 1', b'"x": ' + b"9" * 10**5), "out of all",
+        lambda text: text.replace(b'"bundle_version": 1', b'"x": ' + b"9" * 10**5), "out of range",
     ),
     "a key twice": (
         lambda text: text.replace(b'"kind"', b'"kind": "submission", "kind"'), "duplicate key",
@@ -255,7 +255,7 @@ def phases(names=("a",), entered=(0,)):
         ({"phases": phases(entered=[0.5] * 5000)}, "whole numbers"),
         ({"phases": phases(entered=[True])}, "whole numbers"),
         ({"phases": phases() | {"end_us": 2**61}}, "phases.end_us"),
-        ({"phases": phases() | {"starts_us": [2**61]}}, "out of all measure"),
+        ({"phases": phases() | {"starts_us": [2**61]}}, "out of range"),
         ({f"k{n}": 0 for n in range(20_000)}, "over 10,000 names"),
         ({"domains": {"d": [[]] * 10_000}}, "over 10,000 names"),
     ],
