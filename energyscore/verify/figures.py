@@ -5,14 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from energyscore.verify.examined import ExaminedResult, ExaminedRun, RecordedGpu
-from energyscore.verify.findings import (
-    NOT_APPLICABLE,
-    ROUNDING,
-    Derived,
-    Finds,
-    Problem,
-    is_number,
-)
+from energyscore.verify.findings import NOT_APPLICABLE, ROUNDING, Derived, Finds, Problem, is_number
 from energyscore.verify.rules import grid_of
 
 PHASE_SHARE = 0.002

@@ -3,21 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from energyscore.verify.examined import (
-    ExaminedResult,
-    ExaminedRun,
-    MeteredGpu,
-    RecordedRun,
-)
+from energyscore.verify.examined import ExaminedResult, ExaminedRun, MeteredGpu, RecordedRun
 from energyscore.verify.figures import half_width
-from energyscore.verify.findings import (
-    NOT_APPLICABLE,
-    ROUNDING,
-    Derived,
-    Finds,
-    Problem,
-    is_number,
-)
+from energyscore.verify.findings import NOT_APPLICABLE, ROUNDING, Derived, Finds, Problem, is_number
 
 LIMIT_SHARE = 1.05  # mean power over a window stays below this share of the limit
 IDLE_SHARE = 0.9  # work takes more than this share of what idling takes
