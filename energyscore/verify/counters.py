@@ -46,7 +46,7 @@ def check_raw_run(place: RecordedRun) -> Finds:
     run, domains = place.run, place.raw.domains
     yield Derived("the list of domains", sorted(run.energy_j), sorted(domains))
     for domain, found in domains.items():
-        yield Derived(f"{domain}: the energy", run.energy_j.get(domain), found.energy_j)
+        yield Derived(f"{domain}: the energy (J)", run.energy_j.get(domain), found.energy_j)
         yield Derived(f"{domain}: the method", run.methods.get(domain), found.method)
         if found.window_s is None and found.method in ("counter", "power_integral"):
             yield f"{domain}: the raw record has no readings"
@@ -56,11 +56,11 @@ def check_durations(place: RecordedRun) -> Finds:
     """The run and its phases last as long as their recorded times say."""
     run, lengths_s = place.run, place.raw.phases.lengths_s
     # Each time is rounded to a microsecond.
-    yield Derived("the duration", run.duration_s, place.raw.phases.duration_s, _TRUNCATED_S)
+    yield Derived("the duration (s)", run.duration_s, place.raw.phases.duration_s, _TRUNCATED_S)
     yield Derived("the list of phases", sorted(run.phases), sorted(lengths_s))
     for name in run.phases.keys() & lengths_s.keys():
         found_s, within = sum(lengths_s[name]), _TRUNCATED_S * (1 + len(lengths_s[name]))
-        yield Derived(f"the time of {name}", run.phases[name].duration_s, found_s, within)
+        yield Derived(f"the time of {name} (s)", run.phases[name].duration_s, found_s, within)
 
 
 def check_metering(place: RecordedRun) -> Finds:
@@ -118,7 +118,7 @@ def check_counter_energy(gpu: RecordedGpu) -> Finds:
     if start_j is None or end_j is None or gpu.energy_j is None:
         yield "its energy is by the counter, but the counter was not read"
     else:
-        yield Derived("the energy by the counter", gpu.energy_j, end_j - start_j, COUNTED_J)
+        yield Derived("the energy by the counter (J)", gpu.energy_j, end_j - start_j, COUNTED_J)
 
 
 def check_updates_add_up(gpu: RecordedGpu) -> Finds:

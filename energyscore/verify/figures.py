@@ -71,7 +71,7 @@ def check_score(it: ExaminedResult) -> Finds:
     methods = {run.methods.get(domain) for run in it.result.runs for domain in it.gpu_domains}
     by = "counter" if methods == {"counter"} else "power_integral"
     known = mean is not None
-    yield Derived("the GPU score", score.gpu_wh_per_1k_queries, mean)
+    yield Derived("the GPU score (Wh)", score.gpu_wh_per_1k_queries, mean)
     yield Derived("its method", score.method, by if known else None)
     yield Derived("its systematic error", score.systematic, it.rules.systematic if known else None)
     if not known and not score.reason:
@@ -104,7 +104,7 @@ def half_width(it: ExaminedResult) -> float | None:
 def check_system_score(it: ExaminedResult) -> Finds:
     """The system score is the sum of GPUs, processor and memory, measured or estimated."""
     score, mean = it.result.score, spread_of(_figures(it, _system(it))).mean
-    yield Derived("the system score", score.system_wh_per_1k_queries, mean)
+    yield Derived("the system score (Wh)", score.system_wh_per_1k_queries, mean)
     if mean is not None:
         methods = [run.methods.get(part) for run in it.result.runs for part in _system(it)]
         by = "estimated" if "estimated" in methods else "measured"
@@ -130,7 +130,9 @@ def check_net_score(it: ExaminedResult) -> Finds:
         for figure, run in zip(figures, result.runs, strict=True)
     ]
     within = spread_of(figures).slack
-    yield Derived("the net score", score.net_gpu_wh_per_1k_queries, spread_of(net).mean, within)
+    yield Derived(
+        "the net score (Wh)", score.net_gpu_wh_per_1k_queries, spread_of(net).mean, within
+    )
 
 
 def check_emissions(it: ExaminedResult) -> Finds:
@@ -144,7 +146,7 @@ def check_emissions(it: ExaminedResult) -> Finds:
         found = None
         if intensity is not None and energy_wh is not None:
             found = energy_wh / 1000 * intensity
-        yield Derived(f"CO2 of the {what} in g", grams, found)
+        yield Derived(f"the CO2 of the {what} (g)", grams, found)
     if intensity is None:
         yield NOT_APPLICABLE
         return
@@ -171,7 +173,7 @@ def check_phase_sums(place: ExaminedRun) -> Finds:
         if known and (len(known) < len(parts) or energy_j is None):
             yield f"{domain}: only some phases have energy"
         elif known:
-            yield Derived(f"{domain}: the energy", energy_j, sum(known))
+            yield Derived(f"{domain}: the energy (J)", energy_j, sum(known))
         elif not run.phase_reasons.get(domain):
             yield f"{domain}: its phases have no energy, and there is no reason for it"
         if any(part < 0 for part in known):
@@ -186,7 +188,7 @@ def check_phase_scores(it: ExaminedResult) -> Finds:
     yield Derived("the list of phases", sorted(phases), sorted(runs[0].phases))
     for name, phase in phases.items():
         spread = spread_of(_figures(it, it.gpu_domains, name))
-        yield Derived(f"the score of {name}", phase.gpu_wh_per_1k_queries, spread.mean)
+        yield Derived(f"the score of {name} (Wh)", phase.gpu_wh_per_1k_queries, spread.mean)
         if spread.mean is None and (phase.se is not None or not phase.reason):
             yield f"{name}: there is no score, but an error or no reason"
         elif spread.error is not None:
@@ -210,7 +212,7 @@ def check_phase_energy(gpu: RecordedGpu) -> Finds:
         error = part.se_j.get(gpu.domain) or 0.0
         within = max(PHASE_SHARE, min(error / total_j, MOST_SHARE)) * total_j
         stated, found = part.energy_j.get(gpu.domain), energies.get(name, 0.0)
-        yield Derived(f"the energy of {name}", stated, found, within)
+        yield Derived(f"the energy of {name} (J)", stated, found, within)
 
 
 def _phase_energies(gpu: RecordedGpu, total_j: float) -> dict[str, float] | str:
@@ -256,7 +258,7 @@ def check_time_shares(place: ExaminedRun) -> Finds:
             yield f"{domain}: only estimates and RAPL are split by time"
         for name, part in run.phases.items():
             share_j = energy_j * part.duration_s / whole_s
-            yield Derived(f"{domain}: the energy of {name}", part.energy_j.get(domain), share_j)
+            yield Derived(f"{domain}: the energy of {name} (J)", part.energy_j.get(domain), share_j)
 
 
 def _memory(it: ExaminedResult) -> str:

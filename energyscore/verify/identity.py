@@ -68,7 +68,7 @@ def check_hardware(it: ExaminedResult) -> Finds:
     """The metered GPUs are those of the environment, and the runs have their energies."""
     protocol, gpus = it.result.protocol, it.result.environment.gpus
     described = sorted(gpu.uuid for gpu in gpus)
-    yield Derived("the list of metered GPUs", sorted(protocol.metered_gpus), described)
+    yield Derived("the list of GPUs in the environment", described, sorted(protocol.metered_gpus))
     if len(set(protocol.metered_gpus)) < len(protocol.metered_gpus):
         yield "a GPU is metered twice"
     if (protocol.gpus_chosen_by is None) != (not protocol.metered_gpus):

@@ -52,9 +52,9 @@ def check_integral(gpu: RecordedGpu) -> Finds:
     if not is_number(stated):
         yield f"the integrated power {str(stated)[:40]!r} is not a number"
         return
-    yield Derived("the integrated power in J", stated, integral_j, POWER_SHARE * abs(stated))
+    yield Derived("power_integral_j", stated, integral_j, POWER_SHARE * abs(stated))
     if gpu.found.method == "power_integral":
-        yield Derived("the energy by integrated power", gpu.energy_j, stated)
+        yield Derived("the energy by integrated power (J)", gpu.energy_j, stated)
     if longest_s > STALL_S + _SLACK_S:
         yield f"power was integrated although it was not read for {longest_s:.1f} s"
 

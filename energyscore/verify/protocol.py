@@ -99,7 +99,8 @@ def check_log(it: ExaminedResult) -> Finds:
     wanted = to_log(it.result).encode().split(b"\n")
     for number, (line, own) in enumerate(zip_longest(there, wanted), start=1):
         if line != own:
-            yield f"line {number} is {line!r:.150}; by the result it is {own!r:.150}"
+            said, right = ((part or b"").decode(errors="replace")[:150] for part in (line, own))
+            yield f"line {number} is {said!r}; by the result it is {right!r}"
             return
 
 
