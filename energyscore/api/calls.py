@@ -56,7 +56,7 @@ class Calls:
         self._work, self._name, self._batched = work, name, batched
 
     def cut_inputs(self, queries: Sequence[Query]) -> None:
-        """Nobody knows: the function sees them whole."""
+        """Unknown for functions."""
 
     def prepare(self, queries: Sequence[Query]) -> Batch:
         """Nothing but taking the queries."""

@@ -66,9 +66,9 @@ def run_benchmark(
         finished: runs measured before, which are not measured again.
         on_run: called with each run, and the raw record of it, as soon as it is finished.
         observer: shows progress.
-        on_warm: called after the warm-up with the number of runs to come, at most, the seconds
-            that each will take at its pace, and the seconds should every answer be as long as it
-            may be (None where their length is forced).
+        on_warm: called after the warm-up with the most runs to come, the seconds of each at the
+            pace of the warm-up, and its seconds if every answer uses its full budget (None where
+            the length is forced).
         on_idle: called with the power of each domain while the loaded model does nothing.
         enough: told all runs so far, says whether no more are needed.
         thermometer: reads the GPUs' temperature, for the warm-up.

@@ -1,4 +1,4 @@
-"""Who is told of a measurement's progress: the protocols, and an observer that prints lines."""
+"""Observers of a measurement's progress: the protocols, and one that prints lines."""
 
 import sys
 from collections.abc import Callable

@@ -19,7 +19,7 @@ PROGRESS_EVERY_S = 0.5
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is decided before the model is loaded.
+    """Everything that is decided before the first run.
 
     Attributes:
         workload: the queries.

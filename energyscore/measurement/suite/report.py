@@ -1,4 +1,4 @@
-"""What became of a suite's entries: the schema of `suite.json`, and the exit status. Pure."""
+"""The status of a suite's entries: the schema of `suite.json`, and the exit status. Pure."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -19,7 +19,7 @@ BAD: frozenset[Status] = frozenset({"invalid", "failed", "unsupported"})
 
 
 class Record(Part):
-    """One entry, and what became of it."""
+    """One entry and its status."""
 
     task: str
     model: str
@@ -46,7 +46,7 @@ class Record(Part):
 
 
 class SuiteReport(Part):
-    """A list, and what became of each of its entries."""
+    """A list, and the status of each of its entries."""
 
     kind: Literal["suite"] = "suite"
     schema_version: Literal[1] = 1
