@@ -20,6 +20,18 @@ _WEIGHT_SUFFIXES = frozenset(
 )
 
 
+def once(skip: Skip) -> Skip:
+    """The same, told of each error once."""
+    told: set[str] = set()
+
+    def tell(error: ResultError) -> None:
+        if error.message not in told:
+            told.add(error.message)
+            skip(error)
+
+    return tell
+
+
 def local_path(text: str) -> Path | None:
     """A path as people write it; None if it cannot be a path on this machine."""
     try:

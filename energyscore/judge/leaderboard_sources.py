@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energyscore.base.errors import ResultError, did_you_mean
-from energyscore.base.files import Skip, is_dir, is_file, real_path, shown_path, visible_files
+from energyscore.base.files import Skip, is_dir, is_file, once, real_path, shown_path, visible_files
 from energyscore.base.units import format_wh
 from energyscore.base.writing import is_as_written
 from energyscore.judge.official import Published, kind_of_csv, read_published
@@ -62,7 +62,7 @@ def find_sources(
     known = _known_classes(reference)
     wanted = None if task is None else task_name(task)
     aside: dict[str, dict[Path, str]] = {}  # what is not read, by the reason
-    skip = skip and _once(skip)
+    skip = skip and once(skip)
     results: list[Path] = []
     tables: dict[Path, Path] = {}
     for path in paths:
@@ -163,18 +163,6 @@ def _not_read(aside: Mapping[str, Mapping[Path, str]], read: Collection[Path] = 
             listed = ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
             lines.append(f"not read: {listed}: {why}.")
     return lines
-
-
-def _once(skip: Skip) -> Skip:
-    """The same, told of each error once: a folder is looked through for results and for CSVs."""
-    said: set[str] = set()
-
-    def tell(error: ResultError) -> None:
-        if error.message not in said:
-            said.add(error.message)
-            skip(error)
-
-    return tell
 
 
 def _known_classes(reference: Scale) -> dict[str, list[str]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from energyscore.base.errors import ResultError
-from energyscore.base.files import Skip, read_file
+from energyscore.base.files import Skip, once, read_file
 from energyscore.base.writing import locked, sync_folder, write_atomically
 from energyscore.results.consistency import contradiction
 from energyscore.results.folder import Kind, load_files
@@ -90,14 +90,13 @@ class KnownResults:
     def __init__(self, folder: Path, skip: Skip) -> None:
         """Name the folder; `skip` is told once of each file that is left out, and why."""
         self.folder = folder
-        self._skip = skip
-        self._told: set[str] = set()
+        self._skip = once(skip)
         self._known: dict[Path, tuple[tuple[int, ...], Result]] = {}
 
     def load(self, below: Path | None = None) -> list[tuple[Path, Result]]:
         """What is in the folder now, or in one below it, sorted; none where there is no folder."""
         readers: dict[Kind, Callable[[Path], Result]] = {"result": self._read}
-        return load_files([below or self.folder], readers, self._tell, may_be_empty=True)
+        return load_files([below or self.folder], readers, self._skip, may_be_empty=True)
 
     def changed_ns(self, path: Path) -> int:
         """When a file that was read had been written last, in ns."""
@@ -113,11 +112,6 @@ class KnownResults:
         if known is None or known[0] != stamp:
             known = self._known[path] = stamp, load_result(path)
         return known[1]
-
-    def _tell(self, error: ResultError) -> None:
-        if error.message not in self._told:
-            self._told.add(error.message)
-            self._skip(error)
 
 
 def load_result(path: Path) -> Result:
