@@ -113,6 +113,8 @@ def upgrade(content: Any) -> Any:
     version = content.get("schema_version") if isinstance(content, dict) else None
     if type(version) is not int or version != 1:
         return content
+    if "kind" in content:
+        raise ValueError("a result of schema version 1 has no `kind`")
     runs = content.get("runs")
     if isinstance(runs, list):
         names = {"cut_queries": "answers_cut"}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.commands import ROOT
 
+from energyscore.base.errors import ResultError
 from energyscore.judge.baseline import find_baselines
 from energyscore.results.names import label_of
 from energyscore.results.result import SCHEMA_VERSION, parse_result, result_to_json
@@ -55,6 +56,14 @@ def test_old_results_are_upgraded_and_written_as_the_newest_schema(old):
         assert list(json.loads(text))[:2] == ["kind", "schema_version"]
         assert json.loads(text)["schema_version"] == SCHEMA_VERSION
         assert parse_result(text, "new") == result
+
+
+def test_a_result_of_schema_2_is_refused_as_schema_1(old):
+    """Else a changed version would not be noticed in a submission."""
+    file = next((old / "results").rglob("*_reasoning-off_*.json"))
+    new = json.loads(result_to_json(parse_result(file.read_bytes(), "old")))
+    with pytest.raises(ResultError, match="schema version 1 has no `kind`"):
+        parse_result(json.dumps(new | {"schema_version": 1}), "new")
 
 
 def test_rating_old_results_gives_the_same_stars_and_chances(old, command):
