@@ -26,18 +26,41 @@ def pytest_collection_finish():
     gc.enable()
 
 
-LONGEST_FIRST = (
-    *("test_docs", "test_simulated_gpu", "test_regression", "test_bad_input", "test_run"),
-    *("test_selftest_run", "test_backends", "test_whole_way", "test_robustness", "test_suite"),
-    *("test_several_gpus", "test_spreading", "test_verify", "test_page_browser", "test_hub"),
-    *("test_action",),
+SLOW = (
+    *("test_docs", "test_simulated_gpu", "test_regression", "test_sound_families", "test_run"),
+    *("test_bad_input", "test_selftest_run", "test_backends", "test_text_tasks", "test_whole_way"),
+    *(
+        "test_robustness",
+        "test_suite",
+        "test_verify_attacks",
+        "test_verify_fuzz",
+        "test_real_model",
+    ),
+    *("test_reasoning", "test_several_gpus", "test_spreading", "test_verify", "test_page_browser"),
+    *("test_hub", "test_action", "test_diffusion", "test_vision_families", "test_families"),
+    *(
+        "test_image_captioning",
+        "test_asr",
+        "test_phases_by_the_meter",
+        "test_streams",
+        "test_light",
+    ),
+    *("test_vision", "test_inputs_cut"),
 )
+"""Files whose tests load models or start processes, the longest first: marked `slow`."""
 
 
-def pytest_collection_modifyitems(items):
-    """Files that take long go first, so that the workers end together."""
-    place = {name: number for number, name in enumerate(LONGEST_FIRST)}
+def pytest_collection_modifyitems(config, items):
+    """Files that take long go first, so that the workers end together; none runs a GPU unasked."""
+    if "gpu" not in config.getoption("markexpr"):
+        on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+        config.hook.pytest_deselected(items=on_gpu)
+        items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+    place = {name: number for number, name in enumerate(SLOW)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+    for item in items:
+        if item.path.stem in place:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_configure(config):
