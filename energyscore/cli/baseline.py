@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli.choices import Format
 from energyscore.cli.command import Command
+from energyscore.cli.options import Every, Format
 
 if TYPE_CHECKING:
     from energyscore.judge.baseline import Baseline
@@ -29,9 +29,7 @@ def save(
         typer.Argument(metavar="RESULT", help="Results, or folders of them."),
     ],
     folder: Annotated[Path, FOLDER] = DEFAULT,
-    every: Annotated[
-        bool, typer.Option("--all", help="Take older results of the same measurement too.")
-    ] = False,
+    every: Every = False,
 ) -> None:
     """Keep results as baselines; one of the same measurement on the same hardware is replaced.
 
@@ -43,7 +41,8 @@ def save(
     """
     from energyscore.base.errors import UnsupportedError
     from energyscore.base.text import terminal_text
-    from energyscore.cli.shared import latest, say_note
+    from energyscore.cli.console import say_note
+    from energyscore.cli.loading import latest
     from energyscore.judge.baseline import current_commit, save_baselines
     from energyscore.results.names import label_of
     from energyscore.results.store import load_results
@@ -69,7 +68,7 @@ def save(
 @baseline_app.command(name="list", cls=Command)
 def list_(
     folder: Annotated[Path, FOLDER] = DEFAULT,
-    form: Annotated[Format, typer.Option("--format", help="How to show them.")] = Format.table,
+    form: Format = "table",
 ) -> None:
     """List baselines: hardware, task, model, energy, commit and time.
 
@@ -78,17 +77,14 @@ def list_(
     Example:
       energyscore baseline list
     """
-    import json
-
     from energyscore.base.text import terminal_text
-    from energyscore.cli.console import show_table
+    from energyscore.cli.console import show_json, show_table
     from energyscore.judge.baseline import find_baselines, unlike_conditions
     from energyscore.results.names import label_of
 
     found = find_baselines(folder)
-    if form is Format.json:
-        rows = [_as_json(path, one) for path, one in found]
-        print(json.dumps(rows, indent=2))
+    if form == "json":
+        show_json([_as_json(path, one) for path, one in found])
         return
 
     unlike = unlike_conditions([one.result for _, one in found])

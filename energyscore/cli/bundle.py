@@ -9,7 +9,7 @@ import typer
 
 from energyscore.base.errors import ResultError, UsageError, sentence
 from energyscore.base.files import read_file, real_path
-from energyscore.cli.shared import Paths
+from energyscore.cli.options import Paths
 
 if TYPE_CHECKING:
     from energyscore.publish.bundle import Submitted

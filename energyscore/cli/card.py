@@ -1,29 +1,19 @@
 """`energyscore card`: results for a model card. Needs neither a GPU nor torch."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from energyscore.base.errors import InvalidResult, ResultError, UsageError, sentence
 from energyscore.base.files import is_file, read_file
-from energyscore.cli.label import AmongOption, ModelOption, ScaleOption, TaskOption
-from energyscore.cli.shared import Paths, say_note
+from energyscore.cli.options import Among, Model, Paths, Scale, Task
 
 if TYPE_CHECKING:
     from energyscore.judge.rating import RatedResult
 
 _CARD_SUFFIXES = ("", ".md", ".markdown", ".mdx", ".txt")
-
-
-class CardFormat(StrEnum):
-    """How results are written for a model card."""
-
-    markdown = "markdown"
-    json = "json"
-    spdx = "spdx"
 
 
 def card(
@@ -44,18 +34,18 @@ def card(
             show_default=False,
         ),
     ] = None,
-    model: ModelOption = None,
-    task: TaskOption = None,
-    among: AmongOption = None,
-    scale: ScaleOption = None,
+    model: Model = None,
+    task: Task = None,
+    among: Among = None,
+    scale: Scale = None,
     replace: Annotated[
         bool,
         typer.Option("--replace", help="Take figures of another model out of the card."),
     ] = False,
     form: Annotated[
-        CardFormat,
+        Literal["markdown", "json", "spdx"],
         typer.Option("--format", help="What goes to stdout; spdx: SPDX 3.0.1 as JSON-LD."),
-    ] = CardFormat.markdown,
+    ] = "markdown",
 ) -> None:
     """Write results into a model card: `model-index` metadata and a table.
 
@@ -69,27 +59,26 @@ def card(
     """
     from energyscore.base.text import terminal_text
     from energyscore.base.writing import write_atomically
-    from energyscore.cli.choosing import choose
+    from energyscore.cli.console import write_data
+    from energyscore.cli.loading import choose
     from energyscore.publish.card import card_figures, to_card_json
     from energyscore.publish.card_merge import merge_card
     from energyscore.publish.spdx import to_spdx
 
-    if form is not CardFormat.markdown and write is not None:
+    if form != "markdown" and write is not None:
         raise UsageError(
-            f"--write is for Markdown, not for --format {form.value}.", "Redirect stdout instead."
+            f"--write is for Markdown, not for --format {form}.", "Redirect stdout instead."
         )
     if write and write.suffix.lower() not in _CARD_SUFFIXES and is_file(write):
         raise UsageError(
             f"{write} is no model card by its ending.", "A card is Markdown, such as README.md."
         )
-    chosen = choose(paths, among=among or [], model=model, task=task, scale=scale, out=write)
+    chosen = choose(paths, among=among, model=model, task=task, scale=scale, out=write)
     report = _fit_for_cards(_of_one_model(chosen))
     # All is made before anything is written.
     files = _eval_results(eval_results, report) if eval_results is not None else {}
-    if form is not CardFormat.markdown:
-        content = (to_spdx if form is CardFormat.spdx else to_card_json)(report)
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+    if form != "markdown":
+        write_data((to_spdx if form == "spdx" else to_card_json)(report))
     else:
         old, mode = _read(write) if write else ("", 0o644)
         figures = card_figures(report)
@@ -156,6 +145,8 @@ def _eval_results(folder: Path, report: "list[RatedResult]") -> dict[Path, bytes
 
 
 def _say(what: str, reasons: list[str]) -> None:
+    from energyscore.cli.console import say_note
+
     for reason in reasons:
         say_note(sentence(f"{what}: {reason}"))
 

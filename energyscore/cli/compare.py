@@ -1,11 +1,11 @@
 """`energyscore compare`: what changed between two sets of measurements."""
 
-import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from energyscore.cli.options import FORMAT, Every, Scale
 
 if TYPE_CHECKING:
     from energyscore.judge.compare import Comparison
@@ -15,14 +15,6 @@ _LONELY = (
     "Results of one task, model and reasoning mode belong together; to compare two models, name "
     "one result on each side and add --allow model."
 )
-
-
-class CompareFormat(StrEnum):
-    """How a comparison is shown."""
-
-    table = "table"
-    json = "json"
-    markdown = "markdown"
 
 
 def compare(
@@ -37,16 +29,9 @@ def compare(
             help="Compare in spite of this difference, such as power_limit or model. Repeatable.",
         ),
     ] = None,
-    scale: Annotated[
-        str | None,
-        typer.Option(help="What stars are relative to, as for `rate`.", show_default=False),
-    ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Take older results of the same measurement too.")
-    ] = False,
-    form: Annotated[
-        CompareFormat, typer.Option("--format", help="How to show the comparison.")
-    ] = CompareFormat.table,
+    scale: Scale = None,
+    every: Every = False,
+    form: Annotated[Literal["table", "json", "markdown"], FORMAT] = "table",
 ) -> None:
     """Compare energies: ratio with its 95% interval, significance, Wh, percent and stars.
 
@@ -62,7 +47,7 @@ def compare(
       energyscore compare results-a results-b --allow power_limit --format markdown
     """
     from energyscore.base.text import json_text, terminal_text
-    from energyscore.cli.shared import say_note
+    from energyscore.cli.console import say_note, write_data
     from energyscore.judge.comparability import check_allowed
     from energyscore.judge.compare import compare as compare_results
     from energyscore.judge.sources import load_rated
@@ -74,12 +59,12 @@ def compare(
         load_rated([after], scale, every=every, note=say_note),
         allowed,
     )
-    if form is CompareFormat.table:
+    if form == "table":
         _show(comparison)
-    elif form is CompareFormat.json:
-        sys.stdout.write(json_text(comparison.model_dump_json(indent=2)) + "\n")
+    elif form == "json":
+        print(json_text(comparison.model_dump_json(indent=2)))
     else:
-        sys.stdout.buffer.write(to_markdown(comparison))
+        write_data(to_markdown(comparison))
     status = comparison.exit_status
     if status:
         from energyscore.base.errors import UnsupportedError, UsageError

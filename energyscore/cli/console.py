@@ -1,5 +1,6 @@
 """What people see: tables on stdout when they are what was asked for, all else on stderr."""
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from energyscore.base.errors import ResultError
 from energyscore.base.text import one_line, terminal_lines, terminal_text
 from energyscore.judge.rating import Report, told_apart
 from energyscore.measurement.observer import LineObserver
@@ -63,6 +65,17 @@ def _console(*, stderr: bool) -> Console:
 def say(text: str) -> None:
     """Print a line for people to stderr, as it stands."""
     message_console().print(text, soft_wrap=True, markup=False)
+
+
+def write_data(content: bytes) -> None:
+    """Write what an exporter made to stdout."""
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def show_json(content: object) -> None:
+    """Print JSON to stdout."""
+    print(json.dumps(content, indent=2))
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -170,3 +183,13 @@ class ProgressObserver(Bar, LineObserver):
     def fail(self, message: str) -> None:
         """What went wrong with one model while others go on."""
         self._console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+
+
+def say_note(text: str) -> None:
+    """Say in one line on stderr what else there is to know."""
+    ProgressObserver().warn(text)
+
+
+def say_skipped(error: ResultError) -> None:
+    """Name a file that is left out, and why, in one line on stderr."""
+    say_note(f"left out: {error.message}")

@@ -1,12 +1,10 @@
 """`energyscore doctor`: what this machine can measure."""
 
-import json
 import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from energyscore.cli.choices import Format
-from energyscore.cli.shared import RESULTS, FormatOption, Out
+from energyscore.cli.options import RESULTS, Format, Out
 
 if TYPE_CHECKING:
     from energyscore.measurement.doctor import Diagnosis
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
 
 def doctor(
     out: Out = RESULTS,
-    form: FormatOption = Format.table,
+    form: Format = "table",
 ) -> None:
     """Show what this machine can measure and how to fix what it cannot.
 
@@ -22,13 +20,13 @@ def doctor(
       energyscore doctor
     """
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    from energyscore.cli.console import message_console, show_table
+    from energyscore.cli.console import message_console, show_json, show_table
     from energyscore.measurement.doctor import examine
 
     with message_console().status("Looking at this machine ..."):
         found = list(examine(out))
-    if form is Format.json:
-        print(json.dumps([asdict(one) for one in found], indent=2))
+    if form == "json":
+        show_json([asdict(one) for one in found])
     else:
         show_table(
             "",

@@ -2,14 +2,14 @@
 
 import os
 import sys
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from energyscore.base.stamps import utc_stamp
+from energyscore.cli.options import FORMAT, OUTPUT, Every
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,25 +19,7 @@ if TYPE_CHECKING:
     from energyscore.judge.rating import RatedResult
 
 _limit = partial(typer.Option, rich_help_panel="Limits", show_default=False)
-_output = partial(typer.Option, rich_help_panel="Output", show_default=False)
-
-
-class GateFormat(StrEnum):
-    """What stdout gets."""
-
-    table = "table"
-    json = "json"
-    markdown = "markdown"
-    junit = "junit"
-    benchmark = "benchmark"
-
-
-class Inconclusive(StrEnum):
-    """What becomes of 'cannot tell'."""
-
-    as_pass = "pass"
-    warn = "warn"
-    fail = "fail"
+_output = partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
 
 
 def gate(
@@ -78,7 +60,8 @@ def gate(
         ),
     ] = None,
     on_inconclusive: Annotated[
-        Inconclusive | None, _limit(help="What inconclusive checks count as. Default: warn.")
+        Literal["pass", "warn", "fail"] | None,
+        _limit(help="What inconclusive checks count as. Default: warn."),
     ] = None,
     allow: Annotated[
         list[str] | None,
@@ -88,9 +71,7 @@ def gate(
         ),
     ] = None,
     scale: Annotated[str | None, _limit(help="What stars are relative to, as for `rate`.")] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Check older results of the same measurement too.")
-    ] = False,
+    every: Every = False,
     check_policy: Annotated[
         bool,
         typer.Option(
@@ -98,9 +79,7 @@ def gate(
             help="Only check policy, limits, baseline and scale, before anything is measured.",
         ),
     ] = False,
-    form: Annotated[
-        GateFormat, typer.Option("--format", help="What stdout gets.", rich_help_panel="Output")
-    ] = GateFormat.table,
+    form: Annotated[Literal["table", "json", "markdown", "junit", "benchmark"], FORMAT] = "table",
     json_file: Annotated[
         Path | None, _output("--json", metavar="FILE", help="Write the JSON too.")
     ] = None,
@@ -135,6 +114,7 @@ def gate(
     """
     from energyscore.base.errors import UsageError
     from energyscore.base.writing import write_atomically
+    from energyscore.cli.console import write_data
     from energyscore.judge.gate import run_gate
     from energyscore.judge.policy import DEFAULT_POLICY, rule_of_options, with_options
     from energyscore.judge.rating import rate
@@ -153,7 +133,7 @@ def gate(
     whole = with_options(
         _read_policy(policy, given=rule is not None),
         rule,
-        on_inconclusive=on_inconclusive.value if on_inconclusive else None,
+        on_inconclusive=on_inconclusive,
         scale=scale,
         baseline=baseline,
         allow=allow or (),
@@ -176,10 +156,10 @@ def gate(
     outputs = _reports(verdict, results)
     for name, file in files.items():
         write_atomically(file, outputs[name])
-    if form is GateFormat.table:
+    if form == "table":
         _show(verdict)
     else:
-        sys.stdout.buffer.write(outputs[form.value])
+        write_data(outputs[form])
     sys.stdout.flush()
     _tell_github(verdict)
     raise typer.Exit(verdict.exit_code)

@@ -7,30 +7,9 @@ from typing import Annotated
 import typer
 
 from energyscore.base.errors import InvalidResult, UsageError, did_you_mean
-from energyscore.cli.shared import Paths
+from energyscore.cli.options import Among, Model, Paths, Scale, Task
 
 _FORMS = ("svg", "png", "pdf")
-
-AmongOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        help="More results to rate among: stars of a cohort are relative to all results in PATHS "
-        "and here. Repeatable.",
-        show_default=False,
-    ),
-]
-ModelOption = Annotated[
-    str | None,
-    typer.Option("--model", help="The model, where PATHS hold several.", show_default=False),
-]
-TaskOption = Annotated[
-    str | None,
-    typer.Option("--task", help="The task, where the model has several.", show_default=False),
-]
-ScaleOption = Annotated[
-    str | None,
-    typer.Option(help="What stars are relative to; see `energyscore rate`.", show_default=False),
-]
 
 
 def label(
@@ -44,10 +23,10 @@ def label(
             show_default=False,
         ),
     ] = None,
-    model: ModelOption = None,
-    task: TaskOption = None,
-    among: AmongOption = None,
-    scale: ScaleOption = None,
+    model: Model = None,
+    task: Task = None,
+    among: Among = None,
+    scale: Scale = None,
     link: Annotated[
         str | None,
         typer.Option(
@@ -73,7 +52,7 @@ def label(
       energyscore label results/org/model/asr/x.json --among results -o label.png --zoom 3
     """
     from energyscore.base.writing import write_atomically
-    from energyscore.cli.choosing import choose
+    from energyscore.cli.loading import choose
     from energyscore.judge.rating import why_not_of_model
     from energyscore.publish.label import label_pdf, label_png, label_svg, label_title
 
@@ -82,7 +61,7 @@ def label(
         raise UsageError(f"{out} has none of the endings of labels.", did_you_mean(form, _FORMS))
     if zoom != 1 and form != "png":
         raise UsageError("--zoom is for PNG only.", "SVG and PDF are sharp at any size.")
-    report = choose(paths, among=among or [], model=model, task=task, scale=scale, out=out)
+    report = choose(paths, among=among, model=model, task=task, scale=scale, out=out)
     if len(report) > 1:
         names = [f"{e.name} {e.result.task.id} ({e.file})" for e in report[:3]]
         raise UsageError(

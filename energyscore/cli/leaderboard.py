@@ -1,28 +1,16 @@
 """`energyscore leaderboard`: results and official files in one ranking. Needs no GPU, no torch."""
 
-import sys
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from energyscore.cli.shared import say_skipped
-from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
+from energyscore.cli.options import Country, PricePerKwh, Pue, site_of
 
 if TYPE_CHECKING:
     from energyscore.judge.leaderboard import Leaderboard
     from energyscore.judge.leaderboard_sources import Sources
-
-
-class BoardFormat(StrEnum):
-    """How a leaderboard is shown or written."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
-    official = "official"
 
 
 def leaderboard(
@@ -59,9 +47,9 @@ def leaderboard(
     pue: Pue = None,
     price: PricePerKwh = None,
     form: Annotated[
-        BoardFormat,
+        Literal["table", "json", "csv", "official"],
         typer.Option("--format", help="How to show it; 'official' writes one CSV a task to --out."),
-    ] = BoardFormat.table,
+    ] = "table",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -88,13 +76,14 @@ def leaderboard(
     from energyscore.base.errors import UsageError
     from energyscore.base.files import real_path, shown_path
     from energyscore.base.lookup import resolve
+    from energyscore.cli.console import say_skipped, write_data
     from energyscore.judge.leaderboard import build
     from energyscore.judge.leaderboard_sources import find_sources
     from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, load_scale
     from energyscore.publish.formats import LEADERBOARD_EXPORTERS
     from energyscore.results.latest import without_copies
 
-    official = form is BoardFormat.official
+    official = form == "official"
     if out is not None and not official:
         raise UsageError("--out belongs to --format official; the others go to stdout.")
     folder = out or Path("leaderboard")
@@ -118,13 +107,12 @@ def leaderboard(
     )
     if official:
         _write_official(board, folder, sources)
-    elif form is BoardFormat.table:
+    elif form == "table":
         from energyscore.cli.leaderboard_view import show_leaderboard
 
         show_leaderboard(board)
     else:
-        sys.stdout.buffer.write(resolve(LEADERBOARD_EXPORTERS, form.value)(board))
-        sys.stdout.buffer.flush()
+        write_data(resolve(LEADERBOARD_EXPORTERS, form)(board))
     if _is_invalid(sources):
         raise typer.Exit(3)
 

@@ -9,8 +9,7 @@ import typer
 
 from energyscore.base.errors import ResultError
 from energyscore.base.files import real_path
-from energyscore.cli.shared import Every, Paths, latest, load_shown
-from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
+from energyscore.cli.options import Country, Every, Paths, PricePerKwh, Pue, Scale, site_of
 
 if TYPE_CHECKING:
     from energyscore.judge.rating import RatedResult
@@ -22,12 +21,7 @@ def page(
         Path, typer.Option("--out", "-o", help="The folder to write.", show_default=False)
     ],
     title: Annotated[str, typer.Option(help="The heading.")] = "Energy of AI models",
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            help="What stars are relative to; see `energyscore rate`.", show_default=False
-        ),
-    ] = None,
+    scale: Scale = None,
     every: Every = False,
     country: Country = None,
     pue: Pue = None,
@@ -51,6 +45,7 @@ def page(
       energyscore page results more-results -o site --country FRA
     """
     from energyscore.base.writing import write_files
+    from energyscore.cli.loading import latest, load_shown
     from energyscore.judge.rating import rate_files
     from energyscore.publish.page import to_page
 

@@ -1,41 +1,29 @@
 """`energyscore rate`: stars for saved results. Needs neither a GPU nor torch."""
 
-import sys
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from energyscore.cli.shared import Every, Paths, latest, load_shown
-from energyscore.cli.site import Country, PricePerKwh, Pue, site_of
-
-
-class RateFormat(StrEnum):
-    """How ratings are shown."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
+from energyscore.cli.options import (
+    FORMAT,
+    Country,
+    Every,
+    Paths,
+    PricePerKwh,
+    Pue,
+    Scale,
+    site_of,
+)
 
 
 def rate(
     paths: Paths,
-    scale: Annotated[
-        str | None,
-        typer.Option(
-            help="What stars are relative to: 'aienergyscore-2025-02', 'cohort' (the comparable "
-            "results among PATHS), or the JSON file of a scale of your own. Default: the "
-            "reference where a result is comparable to it, else the cohort.",
-            show_default=False,
-        ),
-    ] = None,
+    scale: Scale = None,
     every: Every = False,
     country: Country = None,
     pue: Pue = None,
     price: PricePerKwh = None,
-    form: Annotated[
-        RateFormat, typer.Option("--format", help="How to show the ratings.")
-    ] = RateFormat.table,
+    form: Annotated[Literal["table", "json", "csv"], FORMAT] = "table",
 ) -> None:
     """Rate saved results. Exit status 3 where all of them are invalid.
 
@@ -48,7 +36,8 @@ def rate(
     """
     from energyscore.base.files import shown_path
     from energyscore.base.lookup import resolve
-    from energyscore.cli.console import show_report
+    from energyscore.cli.console import show_report, write_data
+    from energyscore.cli.loading import latest, load_shown
     from energyscore.judge.rating import rate_files
     from energyscore.publish.formats import EXPORTERS
 
@@ -57,10 +46,9 @@ def rate(
     if not every:
         loaded = latest(loaded)
     report = rate_files([(shown_path(path), result) for path, result in loaded], scale, site)
-    if form is RateFormat.table:
+    if form == "table":
         show_report(report)
     else:
-        sys.stdout.buffer.write(resolve(EXPORTERS, form.value)(report))
-        sys.stdout.buffer.flush()
+        write_data(resolve(EXPORTERS, form)(report))
     if not any(result.valid for _, result in loaded):
         raise typer.Exit(3)

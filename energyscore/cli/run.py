@@ -2,20 +2,14 @@
 
 import functools
 import os
-import sys
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from energyscore.cli.choices import (
-    DeviceChoice,
-    DtypeChoice,
-    Format,
-    ReasoningMode,
-    parse_repeats,
-)
-from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath
+from energyscore.cli.options import MEASURING, OUTPUT, RESULTS, Format, Out, TaskPath
 
 if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
@@ -26,6 +20,27 @@ DEMO_QUERIES, DEMO_REPEATS = 6, 3
 _loading = functools.partial(typer.Option, rich_help_panel=LOADING, show_default=False)
 _measuring = functools.partial(typer.Option, rich_help_panel=MEASURING, show_default=False)
 _showing = functools.partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
+
+
+class ReasoningMode(StrEnum):
+    """How models are asked to reason. An enumeration: Typer takes no lists of literals."""
+
+    default = "default"
+    off = "off"
+    low = "low"
+    medium = "medium"
+    high = "high"
+    on = "on"
+
+
+def parse_repeats(text: str) -> int | str:
+    """A number of runs, or `auto`."""
+    text = text.strip().lower()
+    if text == "auto":
+        return text
+    if re.fullmatch("[0-9]{1,7}", text) and 1 <= int(text) <= 10**6:
+        return int(text)
+    raise typer.BadParameter(f"{text!r} is neither a number of runs from 1 on nor auto.")
 
 
 def run(
@@ -54,8 +69,9 @@ def run(
         str | None, _loading(help="Branch, tag or commit of the model on the hub.")
     ] = None,
     device: Annotated[
-        DeviceChoice, _measuring(help="Where the model works.", show_default=True)
-    ] = DeviceChoice.auto,
+        Literal["auto", "cuda", "cpu"],
+        _measuring(help="Where the model works.", show_default=True),
+    ] = "auto",
     gpu: Annotated[
         list[str] | None,
         _measuring(
@@ -74,9 +90,9 @@ def run(
         ),
     ] = None,
     dtype: Annotated[
-        DtypeChoice,
+        Literal["auto", "float32", "float16", "bfloat16"],
         _loading(help="Precision; auto: as the task's protocol says.", show_default=True),
-    ] = DtypeChoice.auto,
+    ] = "auto",
     batch_size: Annotated[
         int | None, _measuring(min=1, help="Queries at once. Default: the task's.")
     ] = None,
@@ -187,7 +203,7 @@ def run(
         ),
     ] = False,
     out: Out = RESULTS,
-    form: FormatOption = Format.table,
+    form: Format = "table",
 ) -> None:
     """Measure the energy of models at tasks, rate it, and export the results.
 
@@ -225,7 +241,7 @@ def run(
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     from energyscore.base.lookup import resolve
-    from energyscore.cli.console import ProgressObserver, show_report
+    from energyscore.cli.console import ProgressObserver, show_report, write_data
     from energyscore.measurement.session import run_session
     from energyscore.publish.formats import EXPORTERS
     from energyscore.publish.results_folder import ResultsFolder
@@ -252,9 +268,8 @@ def run(
         folder = ResultsFolder(known)
         outcome = run_session(job, observer, folder.write_csv)
         report = folder.rated_own([path for path, _ in outcome.results])
-    if form is Format.json:
-        sys.stdout.buffer.write(resolve(EXPORTERS, "json")(report))
-        sys.stdout.buffer.flush()
+    if form == "json":
+        write_data(resolve(EXPORTERS, "json")(report))
     elif report:
         show_report(report)
     if report:
@@ -271,7 +286,6 @@ def options_of(given: Mapping[str, Any]) -> "RunOptions":
         for name in RunOptions.model_fields
         if (value := given[name]) not in (None, [], ()) and value is not False
     }
-    content |= {name: str(content[name]) for name in ("device", "dtype")}
     options = read_options(content, "energyscore run")
     if options.problem():
         raise typer.BadParameter("it is the target of --repeats auto.", param_hint="--half-width")

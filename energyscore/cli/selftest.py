@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli.choices import Format
-from energyscore.cli.shared import RESULTS, FormatOption, Out
+from energyscore.cli.options import RESULTS, Format, Out
 
 if TYPE_CHECKING:
     from energyscore.measurement.selftest.gpu import GpusUnderTest
@@ -26,7 +25,7 @@ def selftest(
         typer.Option("--quick", help="Shorter windows, about 20 s: every figure is less certain."),
     ] = False,
     out: Out = RESULTS,
-    form: FormatOption = Format.table,
+    form: Format = "table",
 ) -> None:
     """Test how far measurements made on this machine can be trusted, in about two minutes.
 
@@ -63,7 +62,7 @@ def selftest(
         loads = resolve(catalog.LOADS, "matmul")
     report = run_selftest(plan, gpus, no_gpu, loads(), say)
     path = save_selftest(out, report)
-    if form is Format.json:
+    if form == "json":
         print(selftest_to_json(report), end="")
     else:
         _show(report)

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energyscore.cli.choices import Format
-from energyscore.cli.shared import FormatOption, TaskPath
+from energyscore.cli.options import Format, TaskPath
 
 
 def tasks(
@@ -15,7 +14,7 @@ def tasks(
         str | None, typer.Argument(metavar="TASK", help="Show one task whole.", show_default=False)
     ] = None,
     task_path: TaskPath = None,
-    form: FormatOption = Format.table,
+    form: Format = "table",
 ) -> None:
     """List the tasks, or show one.
 
@@ -24,7 +23,7 @@ def tasks(
 
       energyscore tasks text_generation --format json
     """
-    from energyscore.cli.console import show_table
+    from energyscore.cli.console import show_json, show_table
     from energyscore.protocol.task import find_task, load_tasks
 
     known = load_tasks(task_path)
@@ -33,8 +32,8 @@ def tasks(
         {**task.spec.model_dump(mode="json"), "digest": task.spec.digest, "file": str(task.path)}
         for task in shown
     ]
-    if form is Format.json:
-        print(json.dumps(content[0] if name else content, indent=2))
+    if form == "json":
+        show_json(content[0] if name else content)
     elif name:
         show_table("", ("key", "value"), [(key, _plain(one)) for key, one in content[0].items()])
     else:
@@ -49,7 +48,7 @@ def tasks(
         )
 
 
-def models(form: FormatOption = Format.table) -> None:
+def models(form: Format = "table") -> None:
     """List the bundled architectures, which are measured without downloading weights.
 
     Examples:
@@ -57,7 +56,7 @@ def models(form: FormatOption = Format.table) -> None:
 
       energyscore run text_generation --model builtin:gpt2 --quick
     """
-    from energyscore.cli.console import show_table
+    from energyscore.cli.console import show_json, show_table
     from energyscore.protocol.bundled import architectures
 
     known = [
@@ -70,8 +69,8 @@ def models(form: FormatOption = Format.table) -> None:
         }
         for one in architectures().values()
     ]
-    if form is Format.json:
-        print(json.dumps(known, indent=2))
+    if form == "json":
+        show_json(known)
         return
     show_table(
         "",

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli.choices import Format
-from energyscore.cli.shared import MEASURING, OUTPUT, RESULTS, FormatOption, Out, TaskPath, say_note
+from energyscore.cli.options import MEASURING, OUTPUT, RESULTS, Format, Out, TaskPath
 
 if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
@@ -74,7 +73,7 @@ def suite(
         ),
     ] = False,
     out: Out = RESULTS,
-    form: FormatOption = Format.table,
+    form: Format = "table",
 ) -> None:
     """Measure the models of a list, each in its own process, so that a crash stops no other.
 
@@ -96,6 +95,7 @@ def suite(
       energyscore suite oct_2025_models.csv --only 'Qwen/*' --set device=cuda --timeout 120
     """
     from energyscore.base.errors import UsageError
+    from energyscore.cli.console import say_note
     from energyscore.cli.suite_run import measure, plan_of, preview
     from energyscore.measurement.suite.listing import read_listing
     from energyscore.measurement.suite.plan import select

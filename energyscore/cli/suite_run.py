@@ -1,16 +1,14 @@
 """How the command line runs a suite: the plan of this machine, its preview, its measurement."""
 
 import functools
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from energyscore.cli.choices import Format
-from energyscore.cli.console import say
-from energyscore.cli.shared import say_note, say_skipped
+from energyscore.cli.console import say, say_note, say_skipped, show_json
+from energyscore.cli.options import TableOrJson
 from energyscore.cli.suite_view import (
     Outlook,
     SuiteProgress,
@@ -37,7 +35,7 @@ from energyscore.results.store import KnownResults, check_writable
 
 
 def run_all(
-    options: RunOptions, out: Path, form: Format, task_path: Path | None, *, fresh: bool
+    options: RunOptions, out: Path, form: TableOrJson, task_path: Path | None, *, fresh: bool
 ) -> int:
     """`energyscore run --all`: every task with its default models; gives the exit status."""
     listing = _list_everything(options, task_path)
@@ -72,7 +70,7 @@ def measure(
     plan: Sequence[Planned],
     source: str,
     out: Path,
-    form: Format,
+    form: TableOrJson,
     task_path: Path | None = None,
     timeout_s: float | None = None,
     *,
@@ -92,7 +90,7 @@ def measure(
             plan, source, known, command, progress, ResultsFolder(known).write_csv,
             fresh=fresh, stop_on_failure=stop, timeout_s=timeout_s,
         )  # fmt: skip
-    if form is Format.json:
+    if form == "json":
         sys.stdout.write(report_to_json(report))
     else:
         show_summary(report)
@@ -158,7 +156,7 @@ def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Pla
     return command
 
 
-def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) -> None:
+def preview(plan: Sequence[Planned], out: Path, form: TableOrJson, *, fresh: bool) -> None:
     """Show what would be done, how long it takes and how much is loaded from the hub."""
     # Nothing is downloaded for it: what lies here is checked.
     known = KnownResults(out, say_skipped)
@@ -188,7 +186,7 @@ def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) ->
         time_needed = estimate(planned, earlier, on_gpu=on_gpu)
         record = record_before(planned, finished, fresh=fresh)
         outlooks.append(Outlook(record, time_needed, size_of(planned)))
-    if form is Format.table:
+    if form == "table":
         show_plan(outlooks)
         say(describe_plan(outlooks))
         return
@@ -203,4 +201,4 @@ def preview(plan: Sequence[Planned], out: Path, form: Format, *, fresh: bool) ->
         }
         for one in outlooks
     ]
-    print(json.dumps({"plan": content}, indent=2))
+    show_json({"plan": content})

@@ -8,7 +8,7 @@ import typer
 
 from energyscore.base.errors import UsageError
 from energyscore.base.files import is_file, read_file
-from energyscore.cli.choices import Format
+from energyscore.cli.options import Format
 
 if TYPE_CHECKING:
     from energyscore.verify.findings import Verification
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="The submission.")],
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
-    form: Annotated[
-        Format, typer.Option("--format", help="How to show the checks.")
-    ] = Format.table,
+    form: Format = "table",
 ) -> None:
     """Check a submission: recompute every figure from its raw data, hold it against the rules.
 
@@ -38,7 +36,7 @@ def verify(
     if not is_file(file):
         raise UsageError(f"{file} is not a file.", "Name the zip that `energyscore bundle` wrote.")
     verdict = examine(read_file(file, MOST_BYTES + 1), strict=strict)
-    if form is Format.json:
+    if form == "json":
         sys.stdout.write(verdict_to_json(verdict))
     else:
         _show(file, verdict)

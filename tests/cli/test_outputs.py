@@ -29,7 +29,7 @@ def result(tmp_path):
         lambda result, folder: gate.gate(
             [result.parent],
             limits=["gpu_wh_per_1k_queries<=9"],
-            form=gate.GateFormat.table,
+            form="table",
             json_file=result,
         ),
     ],
@@ -55,9 +55,7 @@ def test_an_official_leaderboard_is_not_written_over_its_source(result, tmp_path
     text = "model,total_gpu_energy,energy_score,class\norg/x,0.01,5,A\norg/y,0.03,1,A\n"
     source.write_text(text)
     with pytest.raises(UsageError, match="would replace a file that is read"):
-        leaderboard.leaderboard(
-            [source, result], form=leaderboard.BoardFormat.official, out=tmp_path
-        )
+        leaderboard.leaderboard([source, result], form="official", out=tmp_path)
     assert source.read_text() == text
 
 
@@ -69,7 +67,7 @@ def test_an_official_leaderboard_is_not_written_over_its_source(result, tmp_path
         lambda result, loop: page.page([loop], result.parent / "site"),
         lambda result, loop: leaderboard.leaderboard(
             [result, result.parent / "other.json"],
-            form=leaderboard.BoardFormat.official,
+            form="official",
             out=loop,
         ),
         lambda result, loop: leaderboard.leaderboard([loop]),
@@ -82,7 +80,7 @@ def test_an_official_leaderboard_is_not_written_over_its_source(result, tmp_path
         lambda result, loop: gate.gate(
             [result],
             limits=["gpu_wh_per_1k_queries<=9"],
-            form=gate.GateFormat.table,
+            form="table",
             json_file=loop,
         ),
     ],

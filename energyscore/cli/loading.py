@@ -1,23 +1,62 @@
-"""Choosing one model's results among many, rated among all of them."""
+"""Loading the results that a command shows, and saying on stderr which ones it leaves out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from energyscore.base.errors import UsageError, did_you_mean
+from energyscore.base.errors import ResultError, UsageError, did_you_mean
 from energyscore.base.files import shown_path
 from energyscore.base.writing import check_outputs
-from energyscore.cli.shared import load_shown, say_set_aside
-from energyscore.judge.rating import RatedResult
+from energyscore.cli.console import say, say_note, say_skipped
+from energyscore.judge.rating import RatedResult, rate_files
+from energyscore.publish import wording
+from energyscore.results.folder import UNREADABLE
+from energyscore.results.latest import latest_only, set_aside
+from energyscore.results.result import Result
+from energyscore.results.store import load_results
+
+
+def load_shown(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
+    """Results to show: one in a folder that cannot be read is named, and the rest is shown.
+
+    What decides (`gate`, `compare`, `baseline`, `bundle`) does not use this.
+
+    Raises:
+        ResultError: as `load_results`, and when none can be read.
+    """
+    loaded = load_results(paths, say_skipped)
+    if not loaded:
+        raise ResultError("None of the results can be read.", UNREADABLE)
+    return loaded
+
+
+def latest(
+    loaded: Sequence[tuple[Path, Result]], remedy: str = "--all shows all."
+) -> list[tuple[Path, Result]]:
+    """The latest result of each measurement with its file; the others are named on stderr."""
+    say_set_aside(loaded, remedy)
+    return latest_only(loaded)
+
+
+def say_set_aside(loaded: Iterable[tuple[Path, Result]], remedy: str) -> None:
+    """Name what `latest_only` leaves out: a newer invalid result in a caution, others in a note."""
+    others = []
+    for one in set_aside((shown_path(path), result) for path, result in loaded):
+        if one.newer_invalid:
+            say_note(one.caution)
+        else:
+            others.append(one.result)
+    if others:
+        say(f"note: set aside: {wording.set_aside(others)}; {remedy}")
 
 
 def choose(
     paths: Sequence[Path],
     *,
-    among: Sequence[Path] = (),
-    model: str | None = None,
-    task: str | None = None,
-    scale: str | None = None,
-    out: Path | None = None,
+    among: Sequence[Path] | None,
+    model: str | None,
+    task: str | None,
+    scale: str | None,
+    out: Path | None,
 ) -> list[RatedResult]:
     """The latest results of each measurement in `paths`, of one model and task where asked for.
 
@@ -28,9 +67,6 @@ def choose(
             one of the files.
         ResultError: when a path cannot be read.
     """
-    from energyscore.judge.rating import rate_files
-    from energyscore.results.latest import latest_only
-
     loaded = load_shown(paths)
     beside = load_shown(among) if among else []
     if out is not None:

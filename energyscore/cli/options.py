@@ -1,0 +1,100 @@
+"""Options that several commands have, declared once. Light: `--help` imports it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from energyscore.judge.footprint import Site
+
+MEASURING, OUTPUT, _SITE = "Measuring", "Output", "CO2 and cost"
+RESULTS = Path("results")
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for results.", rich_help_panel=OUTPUT)]
+TableOrJson: TypeAlias = Literal["table", "json"]
+FORMAT = typer.Option("--format", help="What stdout gets.", rich_help_panel=OUTPUT)
+Format = Annotated[TableOrJson, FORMAT]
+Paths = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH", help="Result files, or folders of them.", show_default=False),
+]
+Every = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="Take older results of the same measurement too, not only the latest."
+    ),
+]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        help="What stars are relative to: 'aienergyscore-2025-02', 'cohort' (the comparable "
+        "results at hand), or the JSON file of a scale of your own. Default: the reference where "
+        "a result is comparable to it, else the cohort.",
+        show_default=False,
+    ),
+]
+TaskPath = Annotated[
+    Path | None,
+    typer.Option("--task-path", help="A folder of task files of your own.", show_default=False),
+]
+
+# To choose one model's results.
+Among = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="More results to rate among: stars of a cohort are relative to all results in PATHS "
+        "and here. Repeatable.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="The model, where PATHS hold several.", show_default=False),
+]
+Task = Annotated[
+    str | None,
+    typer.Option("--task", help="The task, where the model has several.", show_default=False),
+]
+
+# Where the energy would be drawn: CO2 and cost derive from it.
+Country = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ISO3",
+        help="Give operational CO2 on this country's grid, such as FRA.",
+        show_default=False,
+        rich_help_panel=_SITE,
+    ),
+]
+Pue = Annotated[
+    float | None,
+    typer.Option(
+        metavar="FACTOR",
+        help="Energy of the whole building for each kWh of the machine, such as 1.2. Default: 1.",
+        show_default=False,
+        rich_help_panel=_SITE,
+    ),
+]
+PricePerKwh = Annotated[
+    str | None,
+    typer.Option(
+        metavar="'0.25 EUR'",
+        help="Give the cost of the energy at this price of a kWh; the currency may be left out.",
+        show_default=False,
+        rich_help_panel=_SITE,
+    ),
+]
+
+
+def site_of(country: str | None, pue: float | None, price: str | None) -> "Site | None":
+    """The site that the options describe; None when none was given.
+
+    Raises:
+        UsageError: when one of them makes no sense.
+        MeterError: when the table of countries is not installed.
+    """
+    from energyscore.judge.footprint import make_site
+    from energyscore.protocol.grid import find_grid
+
+    return make_site(None if country is None else find_grid(country), pue, price)
