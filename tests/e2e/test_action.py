@@ -26,10 +26,10 @@ STEPS = ACTION["runs"]["steps"]
 EXAMPLE = ROOT / ".github/examples/energy-gate.yml"
 OWN = ROOT / ".github/workflows/ci.yml"
 NAMED = dict(
-    re.findall(r"```yaml\n# (\S+\.yml)\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    re.findall(r"```yaml\n# (\S+\.yml)\n(.*?)```", (ROOT / "docs/gate.md").read_text(), flags=re.S)
 )
 WORKFLOWS = {
-    "README": yaml.safe_load(NAMED[".github/workflows/energy.yml"]),
+    "docs": yaml.safe_load(NAMED[".github/workflows/energy.yml"]),
     "example": yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")),
     "own": yaml.safe_load(OWN.read_text(encoding="utf-8")),
 }
