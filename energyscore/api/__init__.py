@@ -159,13 +159,7 @@ def measure(
 
 
 def load(path: str | os.PathLike[str]) -> Measurement:
-    """Read one result, or one baseline.
-
-    Args:
-        path: a JSON file that `energyscore run` or `energyscore baseline save` wrote.
-
-    Returns:
-        Its figures, and in `result` all that the file holds.
+    """Read one result, or one baseline: its figures, and in `result` all that the file holds.
 
     Raises:
         ResultError: when there is no such file, or it is no result; the message says where.
@@ -189,14 +183,9 @@ def load(path: str | os.PathLike[str]) -> Measurement:
 def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Measurement]:
     """Read the results in a folder, all the way down: the latest of each measurement.
 
-    Args:
-        folder: where `energyscore run` writes results (`results` unless told otherwise).
-        every: older results of the same measurement too, which newer ones stand for.
-
-    Returns:
-        At least one measurement, by the files' paths. An invalid one counts only where there is no
-        valid one, as in `energyscore gate`; where it is newer, the valid one has the caution
-        `newer_invalid`.
+    They come in the order of their paths. An invalid one counts only where there is no valid one,
+    as in `energyscore gate`; where it is newer, the valid one has the caution `newer_invalid`.
+    With `every`, older results of the same measurement are read too.
 
     Raises:
         ResultError: when there is no such folder, it holds no result, or one of them is broken.

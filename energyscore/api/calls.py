@@ -113,19 +113,7 @@ class Calls:
 def measure_calls(
     work: Callable[[Any], object], queries: object, arguments: Arguments
 ) -> Measurement:
-    """Measure a function.
-
-    Args:
-        work: the function.
-        queries: what it is called with.
-        arguments: how it is measured.
-
-    Raises:
-        UsageError: when there are no queries, or an argument is for models only.
-        WorkError: when the function fails.
-        MeterError: when a GPU that was named cannot be metered.
-        UnsupportedError: when a GPU was asked for and none is used.
-    """
+    """Measure a function; `energyscore.measure` says how, and what it raises."""
     arguments.refuse("a function", "task", "options")
     if arguments.repeats == "auto":
         raise UsageError(
@@ -208,8 +196,8 @@ def _open(metering: Metering, arguments: Arguments, others: dict[str, int]) -> s
 
 
 def _plan(numbered: tuple[Query, ...], name: str, arguments: Arguments, metering: Metering) -> Plan:
-    asked = None if arguments.repeats == "auto" else arguments.repeats
-    repeats = asked or (1 if arguments.quick else REPEATS)
+    repeats = arguments.repeats or (1 if arguments.quick else REPEATS)
+    assert repeats != "auto"  # refused above
     window_s = QUICK_WINDOW_S if arguments.quick else MIN_WINDOW_S
     return Plan(
         workload=Workload(numbered, name, None, False, len(numbered)),
@@ -227,10 +215,8 @@ def _plan(numbered: tuple[Query, ...], name: str, arguments: Arguments, metering
 def _assemble(
     name: str, plan: Plan, metering: Metering, measured: Repeats, no_gpu: str
 ) -> Measurement:
-    runs, idle = (
-        measured.runs,
-        Idle(seconds=plan.idle_s, without_model_w={}, with_model_w=dict(measured.idle_w)),
-    )
+    runs = measured.runs
+    idle = Idle(seconds=plan.idle_s, without_model_w={}, with_model_w=dict(measured.idle_w))
     device: Device = "cuda" if metering.uuids or metering.occupied else "cpu"
     protocol = protocol_of(plan, metering, measured.warmup, device)
     return measurement_of(

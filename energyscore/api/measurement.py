@@ -58,6 +58,9 @@ class Figure:
 class Measurement:
     """The energy of some work, as it was measured.
 
+    Each `require_` method gives a figure to assert on. It raises NotMeasuredError where there is
+    none, and InvalidResult where the measurement is invalid; the message says why.
+
     Example:
         >>> measured = energyscore.load("result.json")
         >>> assert measured.require_gpu_wh_per_1k_queries() <= 2.5
@@ -65,20 +68,16 @@ class Measurement:
         ...     lower_wh, upper_wh = measured.gpu.ci95
 
     Attributes:
-        name: what was measured: a model, or the name of a function.
+        name: a model, or the name of a function.
         gpu: energy of the metered GPUs, all together.
         net_gpu: the same less what these GPUs draw idle in that time, without an interval; only
             where idling was metered. About zero, or negative: the work cannot be told from idling,
             whose draw was metered at another time and varies.
         system: energy of the metered GPUs, if any, and of processor and memory; its `method` says
             whether it is an estimate.
-        metered_gpus: the UUIDs of the GPUs that were metered.
-        runs: how many times the work was measured.
-        queries: how many queries were done in all runs.
-        duration_s: seconds that all runs took.
-        valid: whether nothing spoiled the measurement. Figures of an invalid one can be read, but
-            not required.
-        invalid_reasons: what spoiled it.
+        metered_gpus: UUIDs.
+        queries: of all runs, as `duration_s`.
+        valid: figures of an invalid measurement can be read, but not required.
         cautions: what whoever reads the figures must know, each with a `code` and a `message`.
         result: the whole result, where a model was measured or a file was read.
     """
@@ -107,12 +106,7 @@ class Measurement:
         return self.system.wh_per_1k_queries
 
     def require_gpu_wh_per_1k_queries(self) -> float:
-        """GPU energy of 1,000 queries in Wh, to assert on; measured, never an estimate.
-
-        Raises:
-            NotMeasuredError: it was not measured; the message says why.
-            InvalidResult: the measurement is invalid; the message says why.
-        """
+        """GPU energy of 1,000 queries in Wh, to assert on; measured, never an estimate."""
         return self._require(self.gpu, "GPU energy")
 
     def require_system_wh_per_1k_queries(self) -> float:
@@ -120,10 +114,6 @@ class Measurement:
 
         `system.estimated` says whether it is an estimate, which follows the time that the work
         takes and how busy the machine is.
-
-        Raises:
-            NotMeasuredError: it was not measured; the message says why.
-            InvalidResult: the measurement is invalid; the message says why.
         """
         return self._require(self.system, "energy of the system")
 
@@ -131,30 +121,19 @@ class Measurement:
         """Bounds of the 95% interval of the GPU energy, in Wh of 1,000 queries, to assert on.
 
         `energyscore gate` compares the upper bound with a limit. A single run has no interval.
-
-        Raises:
-            NotMeasuredError: it was not measured; the message says why.
-            InvalidResult: the measurement is invalid; the message says why.
         """
         return self._require_ci95(self.gpu, "GPU energy")
 
     def require_system_ci95(self) -> tuple[float, float]:
-        """Bounds of the 95% interval of the system's energy, in Wh of 1,000 queries, to assert on.
-
-        Raises:
-            NotMeasuredError: it was not measured; the message says why.
-            InvalidResult: the measurement is invalid; the message says why.
-        """
+        """Bounds of the 95% interval of the system's energy, in Wh of 1,000 queries."""
         return self._require_ci95(self.system, "energy of the system")
 
     def _require_ci95(self, figure: Figure, what: str) -> tuple[float, float]:
         self._require(figure, what)
         if figure.ci95 is None:
-            raise NotMeasuredError(
-                f"{self.name}: the {what} has no interval: "
-                + ("one run has no spread." if self.runs == 1 else "its spread is not known."),
-                "Measure with repeats=3 or more.",
-            )
+            why = "one run has no spread" if self.runs == 1 else "its spread is not known"
+            message = f"{self.name}: the {what} has no interval: {why}."
+            raise NotMeasuredError(message, "Measure with repeats=3 or more.")
         return figure.ci95
 
     def _require(self, figure: Figure, what: str) -> float:
@@ -198,22 +177,14 @@ def measurement_of(
     result: "Result | None" = None,
 ) -> Measurement:
     """Put a measurement together; `no_gpu` says why no GPU was metered, better than the score."""
-    reasons = tuple(invalid_reasons)
+    reasons, net_wh = tuple(invalid_reasons), score.net_gpu_wh_per_1k_queries
+    system = score.system_wh_per_1k_queries, score.system_ci95, score.system_method
+    net_method = None if net_wh is None else score.method
     return Measurement(
         name=name,
         gpu=Figure(score.gpu_wh_per_1k_queries, score.ci95, score.method, no_gpu or score.reason),
-        net_gpu=Figure(
-            score.net_gpu_wh_per_1k_queries,
-            None,
-            None if score.net_gpu_wh_per_1k_queries is None else score.method,
-            no_gpu or score.net_reason,
-        ),
-        system=Figure(
-            score.system_wh_per_1k_queries,
-            score.system_ci95,
-            score.system_method,
-            score.system_reason,
-        ),
+        net_gpu=Figure(net_wh, None, net_method, no_gpu or score.net_reason),
+        system=Figure(*system, score.system_reason),
         metered_gpus=tuple(metered_gpus),
         runs=len(runs),
         queries=sum(run.queries for run in runs),

@@ -35,10 +35,7 @@ INTERRUPTED = (130, -signal.SIGINT)
 def measure_model(model: str, queries: object, arguments: Arguments) -> Measurement:
     """Measure a model at a task as the command line does.
 
-    Args:
-        model: hub id, folder, or `builtin:NAME`.
-        queries: the queries, or how many of the task's; None: as many as the task says.
-        arguments: how it is measured.
+    `queries` are its queries, or how many of the task's; None: as many as the task says.
 
     Raises:
         UsageError: when something named does not exist or does not fit.
@@ -74,7 +71,9 @@ def measure_model(model: str, queries: object, arguments: Arguments) -> Measurem
         raise UsageError(f"energyscore.measure: {problem}.")
     asked.model_spec(model, spec)  # what is wrong with its name is said before a process starts
     with alone():
-        return _measure(model, spec, rows, asked, print_line if arguments.progress else _ignore)
+        return _measure(
+            model, spec, rows, asked, print_line if arguments.progress else lambda line: None
+        )
 
 
 def _measure(
@@ -99,10 +98,6 @@ def _measure(
             wrong = UsageError if ended.exit_code == UsageError.exit_code else UnsupportedError
             raise wrong(f"{model} was not measured: {ended.reason}")
         return of_result(found[0][1])
-
-
-def _ignore(line: str) -> None:
-    pass
 
 
 def _check_options(options: Mapping[str, object], *, rows: bool, counted: bool) -> None:

@@ -1,6 +1,5 @@
 """`energyscore gate`: results checked against limits, for CI. Needs neither a GPU nor torch."""
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -12,11 +11,7 @@ from energyscore.base.stamps import utc_stamp
 from energyscore.cli.options import FORMAT, OUTPUT, Every
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from energyscore.judge.gate import GateVerdict
     from energyscore.judge.policy import Policy
-    from energyscore.judge.rating import RatedResult
 
 _limit = partial(typer.Option, rich_help_panel="Limits", show_default=False)
 _output = partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
@@ -115,6 +110,7 @@ def gate(
     from energyscore.base.errors import UsageError
     from energyscore.base.writing import write_atomically
     from energyscore.cli.console import write_data
+    from energyscore.cli.gate_view import reports_of, show_policy, show_verdict, tell_github
     from energyscore.judge.gate import run_gate
     from energyscore.judge.policy import DEFAULT_POLICY, rule_of_options, with_options
     from energyscore.judge.rating import rate
@@ -122,9 +118,13 @@ def gate(
     from energyscore.protocol.task import load_tasks
     from energyscore.publish.gate_files import check_reports, remove_reports
 
-    names = ("json", "junit", "markdown", "benchmark")
-    options = zip(names, (json_file, junit_file, markdown_file, benchmark_file), strict=True)
-    files = {name: file for name, file in options if file is not None}
+    asked = {
+        "json": json_file,
+        "junit": junit_file,
+        "markdown": markdown_file,
+        "benchmark": benchmark_file,
+    }
+    files = {name: file for name, file in asked.items() if file is not None}
     named = {f"--{name}": file for name, file in files.items()}
     given = [*(paths or ()), policy or DEFAULT_POLICY]
     check_reports(named, given if baseline is None else [*given, baseline])
@@ -145,38 +145,23 @@ def gate(
         known = load_rated([whole.baseline], whole.scale, every=True)
     if check_policy:
         rate([], whole.scale)
-        _say_sound(whole, known)
+        show_policy(whole, len(known))
         return
     if not paths:
         raise UsageError("No result is named.", "Name results, or folders of them.")
     cautions: list[str] = []
     results = load_rated(paths, whole.scale, every=every, baselines=False, note=cautions.append)
-    now = utc_stamp()
-    verdict = run_gate(results, known, whole, now, load_tasks(), cautions)
-    outputs = _reports(verdict, results)
+    verdict = run_gate(results, known, whole, utc_stamp(), load_tasks(), cautions)
+    reports = reports_of(verdict, results)
     for name, file in files.items():
-        write_atomically(file, outputs[name])
+        write_atomically(file, reports[name])
     if form == "table":
-        _show(verdict)
+        show_verdict(verdict)
     else:
-        write_data(outputs[form])
+        write_data(reports[form])
     sys.stdout.flush()
-    _tell_github(verdict)
+    tell_github(verdict)
     raise typer.Exit(verdict.exit_code)
-
-
-def _reports(verdict: "GateVerdict", results: "Sequence[RatedResult]") -> dict[str, bytes]:
-    from energyscore.base.text import json_text
-    from energyscore.publish.gate_benchmark import to_benchmark
-    from energyscore.publish.gate_junit import to_junit
-    from energyscore.publish.gate_markdown import to_markdown
-
-    return {
-        "json": (json_text(verdict.model_dump_json(indent=2)) + "\n").encode(),
-        "junit": to_junit(verdict),
-        "markdown": to_markdown(verdict),
-        "benchmark": to_benchmark(results),
-    }
 
 
 def _read_policy(path: Path | None, *, given: bool) -> "Policy":
@@ -187,54 +172,3 @@ def _read_policy(path: Path | None, *, given: bool) -> "Policy":
     if path is not None:
         return read_policy(path)
     return read_policy(DEFAULT_POLICY) if not given and DEFAULT_POLICY.is_file() else Policy()
-
-
-def _say_sound(policy: "Policy", baselines: "Sequence[RatedResult]") -> None:
-    from energyscore.cli.console import data_console
-
-    said = f"{len(policy.rules)} {'rule' if len(policy.rules) == 1 else 'rules'}"
-    if policy.needs_baseline:
-        held = f"{len(baselines)} {'baseline' if len(baselines) == 1 else 'baselines'}"
-        said += f", {held} in {policy.baseline}"
-    line = f"sound: {said}; no result was read."
-    data_console().print(line, soft_wrap=True, markup=False)
-
-
-def _tell_github(verdict: "GateVerdict") -> None:
-    """The job's summary, and an annotation on stderr for each check that does not pass."""
-    from energyscore.cli.console import say
-    from energyscore.publish.gate_annotations import to_annotations
-    from energyscore.publish.gate_markdown import to_markdown
-
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        try:
-            with open(summary, "ab") as file:
-                file.write(to_markdown(verdict) + b"\n")
-        except OSError as error:
-            said = f"caution: {summary} cannot be written: {error.strerror}."
-            say(said)
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        sys.stdout.flush()
-        sys.stderr.write(to_annotations(verdict).decode())
-        sys.stderr.flush()
-
-
-def _show(verdict: "GateVerdict") -> None:
-    from energyscore.base.text import terminal_text
-    from energyscore.cli.console import data_console, show_notes, show_table
-
-    rows = [
-        [
-            check.outcome,
-            terminal_text(check.task or ""),
-            terminal_text(check.subject),
-            terminal_text(check.threshold),
-            terminal_text(check.said),
-        ]
-        for check in verdict.checks
-    ]
-    if rows:
-        show_table("", ("outcome", "task", "model", "threshold", "why"), rows)
-    show_notes(verdict.remarks)
-    line = f"verdict: {verdict.line} (exit {verdict.exit_code})"
-    data_console().print(line, soft_wrap=True, markup=False)

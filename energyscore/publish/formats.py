@@ -9,7 +9,7 @@ EXPORTERS = {
 }
 
 LEADERBOARD_EXPORTERS = {
-    "json": "energyscore.publish.leaderboard_json:to_json",
-    "csv": "energyscore.publish.leaderboard_csv:to_csv",
+    "json": "energyscore.publish.leaderboard_export:to_json",
+    "csv": "energyscore.publish.leaderboard_export:to_csv",
     "official": "energyscore.publish.official_csv:to_official",
 }

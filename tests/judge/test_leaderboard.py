@@ -17,9 +17,7 @@ from energyscore.judge.official import read_published
 from energyscore.judge.stars import stars_for
 from energyscore.protocol.grid import Grid
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
-from energyscore.publish.leaderboard_csv import COLUMNS, to_csv
-from energyscore.publish.leaderboard_fields import FIELDS
-from energyscore.publish.leaderboard_json import to_json
+from energyscore.publish.leaderboard_export import COLUMNS, FIELDS, to_csv, to_json
 from energyscore.publish.leaderboard_notes import notes_of, notes_on_written
 from energyscore.publish.official_csv import to_official
 from energyscore.results.parts import Caution

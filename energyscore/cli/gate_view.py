@@ -1,0 +1,68 @@
+"""What people and machines get of a gate's verdict: a table, reports, and GitHub's summary."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from energyscore.base.text import json_text, terminal_text
+from energyscore.cli.console import data_console, say, show_notes, show_table
+from energyscore.judge.gate import GateVerdict
+from energyscore.judge.policy import Policy
+from energyscore.judge.rating import RatedResult
+from energyscore.publish.gate_annotations import to_annotations
+from energyscore.publish.gate_benchmark import to_benchmark
+from energyscore.publish.gate_junit import to_junit
+from energyscore.publish.gate_markdown import to_markdown
+
+
+def reports_of(verdict: GateVerdict, results: Sequence[RatedResult]) -> dict[str, bytes]:
+    """The verdict in each format that a file or stdout can get."""
+    return {
+        "json": (json_text(verdict.model_dump_json(indent=2)) + "\n").encode(),
+        "junit": to_junit(verdict),
+        "markdown": to_markdown(verdict),
+        "benchmark": to_benchmark(results),
+    }
+
+
+def show_verdict(verdict: GateVerdict) -> None:
+    """Print the checks as a table, with notes and the verdict under it."""
+    rows = [
+        (check.outcome, check.task or "", check.subject, check.threshold, check.said)
+        for check in verdict.checks
+    ]
+    if rows:
+        shown = [[terminal_text(cell) for cell in row] for row in rows]
+        show_table("", ("outcome", "task", "model", "threshold", "why"), shown)
+    show_notes(verdict.remarks)
+    _print(f"verdict: {verdict.line} (exit {verdict.exit_code})")
+
+
+def show_policy(policy: Policy, baselines: int) -> None:
+    """Say that the policy can be used, and how many baselines it has."""
+    said = _counted(len(policy.rules), "rule")
+    if policy.needs_baseline:
+        said += f", {_counted(baselines, 'baseline')} in {policy.baseline}"
+    _print(f"sound: {said}; no result was read.")
+
+
+def tell_github(verdict: GateVerdict) -> None:
+    """Write the job's summary, and an annotation on stderr for each check that does not pass."""
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with open(summary, "ab") as file:
+                file.write(to_markdown(verdict) + b"\n")
+        except OSError as error:
+            say(f"caution: {summary} cannot be written: {error.strerror}.")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        sys.stdout.flush()
+        sys.stderr.write(to_annotations(verdict).decode())
+        sys.stderr.flush()
+
+
+def _print(line: str) -> None:
+    data_console().print(line, soft_wrap=True, markup=False)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
