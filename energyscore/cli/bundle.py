@@ -53,30 +53,18 @@ def bundle(
       energyscore bundle results --attest --allow-unofficial -o submission.zip
     """
     from energyscore.base.writing import write_atomically
-    from energyscore.cli.console import message_console
+    from energyscore.cli.console import say
     from energyscore.publish import wording
     from energyscore.publish.bundle import MOST_BYTES, MOST_RESULTS, to_bundle
     from energyscore.results.latest import set_aside, without_copies
     from energyscore.results.store import load_results
 
-    def say(text: str) -> None:
-        message_console().print(text, soft_wrap=True, markup=False)
-
     _check_place(out, force=force)
     loaded = without_copies(load_results(paths))
-    if len(loaded) > MOST_RESULTS:
-        raise UsageError(
-            f"The submission would hold {len(loaded):,} results; {MOST_RESULTS:,} are read at "
-            "most.",
-            "Make several of fewer results.",
-        )
+    _check_size(len(loaded), MOST_RESULTS, "results")
     entries = _entries(loaded, allow_unofficial=allow_unofficial)
     data = to_bundle(entries)
-    if len(data) > MOST_BYTES:
-        raise UsageError(
-            f"The submission would have {len(data):,} bytes; {MOST_BYTES:,} are read at most.",
-            "Make several of fewer results.",
-        )
+    _check_size(len(data), MOST_BYTES, "bytes")
     _check_acceptable(data)
     if others := [one.result for one in set_aside(loaded)]:
         say(f"note: the submission holds {wording.set_aside(others)} too.")
@@ -89,6 +77,12 @@ def bundle(
         f"Check it: energyscore verify {out}"
     )
     print(out)
+
+
+def _check_size(size: int, most: int, unit: str) -> None:
+    if size > most:
+        message = f"The submission would have {size:,} {unit}; {most:,} are read at most."
+        raise UsageError(message, "Make several of fewer results.")
 
 
 def _check_place(out: Path, *, force: bool) -> None:

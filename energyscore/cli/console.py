@@ -34,15 +34,12 @@ class _HarmlessConsole(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print; a text is one line, whatever is in it."""
-        super().print(*(_on_one_line(one) for one in objects), **options)
+        lines = (one.replace("\n", " ") if isinstance(one, str) else one for one in objects)
+        super().print(*lines, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Every text that is shown comes through here, cells of tables too."""
         return super().render_str(terminal_lines(text), **options)
-
-
-def _on_one_line(content: Any) -> Any:
-    return content.replace("\n", " ") if isinstance(content, str) else content
 
 
 def message_console() -> Console:

@@ -49,7 +49,7 @@ def _columns(table: BoardTable, site: Site) -> list[Column]:
     if any(row.source == "official" for row in table.ranking()):
         columns.append(Column("published", [str(row.published_stars or "") for row in rows]))
     columns += [
-        Column(METERED, [one_line(_metered(row)) for row in rows], folds=True),
+        Column(METERED, [_metered(row) for row in rows], folds=True),
         Column("from", ["published" if row.date is None else row.date[:10] for row in rows]),
     ]
     if site.country is not None:
@@ -69,4 +69,4 @@ def _half_width(row: BoardRow) -> str:
 
 def _metered(row: BoardRow) -> str:
     system = KINDS["estimated" if row.estimated else "system"]
-    return f"{'GPU' if row.basis == 'gpu' else system}, {row.hardware}"
+    return one_line(f"{'GPU' if row.basis == 'gpu' else system}, {row.hardware}")

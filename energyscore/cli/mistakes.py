@@ -9,13 +9,7 @@ from energyscore.base.errors import worded
 
 
 def explain(error: Any, command: Any, words: Sequence[str]) -> str:
-    """One line for a mistake that the parser found.
-
-    Args:
-        error: what the parser raised.
-        command: the whole command line's command.
-        words: what was typed, without the program's name.
-    """
+    """One line for a mistake that the parser found in `words`, which `command` was to parse."""
     cause = error.__cause__
     if hasattr(cause, "errors"):  # pydantic's, by which newer parsers read values
         error.message = f"{_value(cause.errors()[0])}."

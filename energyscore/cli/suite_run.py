@@ -38,19 +38,14 @@ def run_all(
     options: RunOptions, out: Path, form: TableOrJson, task_path: Path | None, *, fresh: bool
 ) -> int:
     """`energyscore run --all`: every task with its default models; gives the exit status."""
-    listing = _list_everything(options, task_path)
-    plan = plan_of(listing, RunOptions(), task_path)
-    return measure(plan, listing.source, out, form, task_path, fresh=fresh)
-
-
-def _list_everything(options: RunOptions, task_path: Path | None) -> Listing:
-    """Every task with its default models, for `energyscore run --all`."""
-    entries = [
+    entries = tuple(
         Entry(f"task {name}", name, model, options=options)
         for name, task in load_tasks(task_path).items()
         for model in task.spec.default_models
-    ]
-    return Listing("all tasks", tuple(entries), ours=True)
+    )
+    listing = Listing("all tasks", entries, ours=True)
+    plan = plan_of(listing, RunOptions(), task_path)
+    return measure(plan, listing.source, out, form, task_path, fresh=fresh)
 
 
 def plan_of(listing: Listing, override: RunOptions, task_path: Path | None) -> list[Planned]:
@@ -84,7 +79,7 @@ def measure(
     for one in plan:
         if one.problem:
             say_note(f"{one.entry.place}: {one.label}, {one.task_name}: {one.problem}")
-    command = _command(out, task_path, fresh=fresh)
+    command = functools.partial(_command, out=out, task_path=task_path, fresh=fresh)
     with SuiteProgress(len(plan)) as progress:
         report = run_suite(
             plan, source, known, command, progress, ResultsFolder(known).write_csv,
@@ -138,22 +133,18 @@ def _with_modes_checked(
     ]
 
 
-def _command(out: Path, task_path: Path | None, *, fresh: bool) -> Callable[[Planned], list[str]]:
+def _command(planned: Planned, *, out: Path, task_path: Path | None, fresh: bool) -> list[str]:
     """The command that measures an entry."""
-
-    def command(planned: Planned) -> list[str]:
-        job = Job(
-            tasks=(planned.task_name,),
-            models=(planned.entry.model,),
-            options=planned.entry.options,
-            out=out,
-            task_path=task_path,
-            fresh=fresh,
-            request=planned.key,
-        )
-        return job_command(job)
-
-    return command
+    job = Job(
+        tasks=(planned.task_name,),
+        models=(planned.entry.model,),
+        options=planned.entry.options,
+        out=out,
+        task_path=task_path,
+        fresh=fresh,
+        request=planned.key,
+    )
+    return job_command(job)
 
 
 def preview(plan: Sequence[Planned], out: Path, form: TableOrJson, *, fresh: bool) -> None:
@@ -164,16 +155,13 @@ def preview(plan: Sequence[Planned], out: Path, form: TableOrJson, *, fresh: boo
     plan = _with_modes_checked(plan, finished, fresh=fresh, online=lambda: False)
     online = hub.is_reachable()
     has_gpu = bool(describe_machine().gpus)
-    sizes: dict[object, dict[str, int] | None] = {}
+    file_sizes = functools.cache(hub.file_sizes)
 
     def size_of(planned: Planned) -> int | None:
         model = planned.model
         if model is None or model.source != "hub":
             return 0
-        asked = (model.id, model.revision)
-        if online and asked not in sizes:
-            sizes[asked] = hub.file_sizes(model.id, model.revision)
-        found = sizes.get(asked)
+        found = file_sizes(model.id, model.revision) if online else None
         return needed_bytes(found, planned) if found else None
 
     by_folder: dict[Path, list[Result]] = {}

@@ -1,6 +1,5 @@
 """What people see of a suite: its progress on stderr, its plan and its end as tables."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -15,22 +14,19 @@ from energyscore.measurement.suite.estimate import Estimate
 from energyscore.measurement.suite.plan import Planned
 from energyscore.measurement.suite.report import Record, SuiteReport
 
-_OWN_PLACE = re.compile(r"^\[1/1\] ")
+_OWN_PLACE = "[1/1] "
+
+
+_ENTRY = ("model", "task", "class", "status")
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """One entry of the plan as `--dry-run` shows it.
-
-    Attributes:
-        record: what is known of it before anything is done.
-        estimate: how long it will take.
-        size_bytes: what of the model's files on the hub is needed; None where not known.
-    """
+    """One entry of the plan as `--dry-run` shows it."""
 
     record: Record
     estimate: Estimate
-    size_bytes: int | None
+    size_bytes: int | None  # of the model's files on the hub; None: not known
 
 
 class SuiteProgress(Bar):
@@ -67,9 +63,9 @@ class SuiteProgress(Bar):
 
     def line(self, text: str) -> None:
         """A line of the entry's process; on a terminal its stages only move the bar's text."""
-        if text.startswith("[1/1] "):
-            text = _OWN_PLACE.sub("", text)
-            self._event(text + (self._left if self._progress else ""))
+        if text.startswith(_OWN_PLACE):
+            left = self._left if self._progress else ""
+            self._event(text.removeprefix(_OWN_PLACE) + left)
         elif self._progress is None or text.startswith(("error:", "caution:")):
             self._print(text)
 
@@ -96,13 +92,10 @@ def show_summary(report: SuiteReport) -> None:
     """What became of every entry, as a table."""
     show_table(
         "",
-        ("model", "task", "class", "status", "energy / 1,000 queries", "took", "reason"),
+        (*_ENTRY, "energy / 1,000 queries", "took", "reason"),
         [
             (
-                record.label,
-                record.task,
-                record.model_class or "",
-                record.status,
+                *_entry(record),
                 _energy(record),
                 "" if record.seconds is None else format_duration(record.seconds),
                 record.reason,
@@ -116,16 +109,15 @@ def show_plan(outlooks: Sequence[Outlook]) -> None:
     """What would be done, as a table."""
     show_table(
         "",
-        ("model", "task", "class", "status", "time, loading apart", "size on the hub", ""),
+        (*_ENTRY, "time, loading apart", "size on the hub", ""),
         [
             (
-                one.record.label,
-                one.record.task,
-                one.record.model_class or "",
-                one.record.status,
-                _time(one) if one.record.status == "pending" else "",
-                _size(one) if one.record.status == "pending" else "",
-                one.record.reason if one.record.status != "pending" else _cost(one.estimate),
+                *_entry(one.record),
+                *(
+                    (_time(one), _size(one), _cost(one.estimate))
+                    if one.record.status == "pending"
+                    else ("", "", one.record.reason)
+                ),
             )
             for one in outlooks
         ],
@@ -149,6 +141,10 @@ def describe_plan(outlooks: Sequence[Outlook]) -> str:
     if any(one.answer_tokens for one in pending):
         text += ". Answers that reason may be long: --set max_new_tokens=N limits them"
     return f"{text}."
+
+
+def _entry(record: Record) -> tuple[str, ...]:
+    return record.label, record.task, record.model_class or "", record.status
 
 
 def _energy(record: Record) -> str:

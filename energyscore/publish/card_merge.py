@@ -44,17 +44,10 @@ class _Card:
 def merge_card(
     card: str, figures: CardFigures, where: str, *, replace: bool = False
 ) -> tuple[str, tuple[str, ...]]:
-    """A card with our results in its `model-index` and our section in its text.
+    """A card with our results in its `model-index` and our section in its text, and remarks on it.
 
-    Args:
-        card: the card as it is; empty for a new one.
-        figures: what goes into it. Results of the same tasks that are in it are replaced.
-        where: the card's name in messages.
-        replace: take out our figures of another model, which are an error otherwise.
-
-    Returns:
-        The new card, and what whoever asked for it should know. Merged into it once more, the same
-        results change nothing.
+    Results of the same tasks that are in it are replaced; with `replace` our figures of another
+    model are taken out. Merged into it once more, the same results change nothing.
 
     Raises:
         UsageError: when the card is broken, holds our figures of another model, or cannot take

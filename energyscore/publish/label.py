@@ -37,9 +37,7 @@ _CORNERS = [
 def label_svg(entry: RatedResult, link: str | None = None) -> str:
     """The label as an SVG that stands alone, and can stand in an HTML page.
 
-    Args:
-        entry: the result and its rating.
-        link: the address to show; None shows the model's page, if it has one on the hub.
+    `link` is the address to show; None shows the model's page, if it has one on the hub.
     """
     link = _link(entry) if link is None else link
     result, rating = entry.result, entry.rating

@@ -42,11 +42,7 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
 
 
 def caution_notes(cautions: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """One line for each caution, with the models that have it unless all do.
-
-    Args:
-        cautions: the model and the messages of each row.
-    """
+    """One line for each caution, with the models that have it unless all rows do."""
     seen: dict[str, list[str]] = {}
     for model, messages in cautions:
         for message in dict.fromkeys(messages):

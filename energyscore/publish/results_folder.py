@@ -24,9 +24,8 @@ class ResultsFolder:
     def rated(self, own: Collection[Path] = ()) -> list[RatedResult]:
         """The latest result of every measurement, each other's cohort.
 
-        Args:
-            own: files that count for their measurement, whatever else there is of it: a clock set
-                back, or an invalid repeat, must not hide what was made just now.
+        The files in `own` count for their measurement, whatever else there is of it: a clock set
+        back, or an invalid repeat, must not hide what was made just now.
         """
         everything, places = self._known.load(), {real_path(path) for path in own}
         made = {

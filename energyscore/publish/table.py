@@ -16,6 +16,7 @@ from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import wording
+from energyscore.results.result import Result
 
 _ENDLESS = 10_000
 _LEAST = 8  # columns that a model's name gets however narrow it is
@@ -136,7 +137,7 @@ def _columns(entries: Sequence[RatedResult]) -> list[Column]:
         Column("stars", [stars_text(one.stars, estimated=one.estimated) for one in ratings]),
         Column(_CHANCE, [_two_a_line(wording.chances(one, star)) for one in ratings]),
         Column(_RELATIVE, [one_line(_relative_to(entry)) for entry in entries]),
-        Column(CO2, _co2(entries)),
+        Column(CO2, _if_any([entry.co2_g_per_1k_queries for entry in entries], format_grams)),
         Column(COST, _cost(entries)),
     ]
     kept = ("model", ENERGY, margin_heading(), "stars")
@@ -192,15 +193,12 @@ def _modes(entries: Sequence[RatedResult]) -> list[str]:
     results = [entry.result for entry in entries]
     if not any(result.mode for result in results):
         return [""] * len(entries)
-    return [
-        _mode(multiple, entry)
-        for multiple, entry in zip(multiples_of(results), entries, strict=True)
-    ]
+    return [*map(_mode, multiples_of(results), results)]
 
 
-def _mode(multiple: Multiple | None, entry: RatedResult) -> str:
+def _mode(multiple: Multiple | None, result: Result) -> str:
     """What a mode takes: so many times another's energy, so many tokens, of them thinking."""
-    tokens = tokens_of(entry.result)
+    tokens = tokens_of(result)
     lines = [f"{format_number(multiple.times)} x {multiple.of}"] if multiple else []
     lines.append(f"{format_number(tokens.output)} tokens")
     if tokens.thinking is not None:
@@ -218,10 +216,6 @@ def _relative_to(entry: RatedResult) -> str:
     if rating.no_stars == "departs":
         return "not comparable, see below"
     return rating.reason if rating.stars is None else str(rating.scale)
-
-
-def _co2(entries: Sequence[RatedResult]) -> list[str]:
-    return _if_any([entry.co2_g_per_1k_queries for entry in entries], format_grams)
 
 
 def _cost(entries: Sequence[RatedResult]) -> list[str]:

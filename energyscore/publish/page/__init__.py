@@ -57,12 +57,8 @@ def to_page(
     """The files of the site: path in it, with `/`, and content. `index.html` is the last.
 
     Each result has a page, its file, and where it is valid its label, under one name; beside them
-    its raw record, under the name that the result gives it.
-
-    Args:
-        report: the results with their ratings.
-        title: the heading.
-        raws: the raw records that are at hand, by the file of their result.
+    its raw record, under the name that the result gives it. `raws` has those that are at hand, by
+    the file of their result.
     """
     entries = sorted(told_apart(report), key=_order)
     multiples = multiples_of([entry.result for entry in entries])

@@ -27,36 +27,22 @@ _ELSEWHERE = "Stars in a cohort are relative to the comparable results here."
 
 @dataclass(frozen=True)
 class Listed:
-    """A result that is listed in the index.
-
-    Attributes:
-        entry: the result.
-        href: the address of its page.
-        multiple: its energy as a multiple of a lower mode of reasoning.
-        id: its place in the index; empty until it has one.
-        mark: its figure and the ends of its interval on the table's axis, in px; None: no axis.
-    """
+    """A result that is listed in the index."""
 
     entry: RatedResult
-    href: str
+    href: str  # of its page
     multiple: Multiple | None
-    id: str = ""
+    id: str = ""  # its place in the index
     mark: tuple[float, float, float] | None = None
+    """The figure between the ends of its interval on the table's axis, in px; None: no axis."""
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Comparable results; else such as compare to nothing, and then `comparable` is false.
+    """Comparable results; else such as compare to nothing, and then `comparable` is false."""
 
-    Attributes:
-        title: what they share that others of the task do not.
-        about: in one line what their stars are relative to; empty where none has any.
-        comparable: whether their energies may be compared.
-        rows: the results, in the order that they were given in.
-    """
-
-    title: str
-    about: str
+    title: str  # what they share that others of the task do not
+    about: str  # in one line what their stars are relative to; empty where none has any
     comparable: bool
     rows: list[Listed]
 

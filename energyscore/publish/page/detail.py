@@ -35,21 +35,13 @@ class PhaseShare(NamedTuple):
 
 @dataclass(frozen=True)
 class PhaseTable:
-    """All phases.
-
-    Attributes:
-        phases: in the order of the work.
-        on_gpu: whether the energies are the GPU's; else those of processor and memory.
-        methods: how they were split.
-        bar: what the bar shows, `energy` or `time`; empty where there is none.
-        reasons: why there are no energies of phases.
-    """
+    """All phases, in the order of the work."""
 
     phases: list[PhaseShare]
-    on_gpu: bool
-    methods: list[str]
-    bar: str
-    reasons: list[str]
+    on_gpu: bool  # whether the energies are the GPU's; else those of processor and memory
+    methods: list[str]  # how they were split
+    bar: str  # what the bar shows, `energy` or `time`; empty where there is none
+    reasons: list[str]  # why there are no energies of phases
 
 
 def hub_address(result: Result) -> str:

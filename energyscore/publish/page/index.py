@@ -39,11 +39,7 @@ class Section:
 
 
 def sections_of(listed: Sequence[Listed]) -> list[Section]:
-    """The sections of the index.
-
-    Args:
-        listed: the results in the order that they have in their tables; ids and marks are made.
-    """
+    """The sections of the index, of results in the order that they have in their tables."""
     sections: list[Section] = []
     for (task, size), group in groupby(sorted(listed, key=_task_and_class), key=_task_and_class):
         title = wording.task_title(task) + (f", class {size}" if size else "")

@@ -62,17 +62,10 @@ class Axis:
 
 
 def log_axis(figures: Iterable[float], start: float, end: float, margin: float = 0.06) -> Axis:
-    """A logarithmic axis that holds all figures above 0, with some room on both sides.
-
-    Args:
-        figures: at least one above 0.
-        start: px of its low end.
-        end: px of its high end.
-        margin: room on each side, as a share of what the figures take.
-    """
+    """A logarithmic axis that holds all figures above 0, of which there is one at least."""
     logs = [_log(figure) for figure in figures if figure > 0]
     low, high = min(logs), max(logs)
-    room = max((high - low) * margin, 0.1)
+    room = max((high - low) * margin, 0.1)  # on each side, in decades
     return Axis(low - room, high + room, start, end, log=True)
 
 
@@ -244,12 +237,7 @@ class Strip(NamedTuple):
 
 
 def strips_of(entry: RatedResult, by_run: Sequence[float | None]) -> list[Strip]:
-    """The runs' figures, wide and narrow; none for fewer than two, or where one is not known.
-
-    Args:
-        entry: the result, whose figure is their mean.
-        by_run: the figures, in Wh per 1,000 queries.
-    """
+    """The runs' figures, wide and narrow; none for fewer than two, or where one is not known."""
     mean, interval = entry.rating.energy_wh, wording.interval(entry)
     figures = [figure for figure in by_run if figure is not None]
     if len(figures) < max(2, len(by_run)) or mean is None:
