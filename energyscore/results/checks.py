@@ -1,15 +1,19 @@
 """Cautions about a result, and the reasons for which it is invalid."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from energyscore.base.stats import are_apart, find_drift, find_outliers, summarize
 from energyscore.protocol.model import ModelFacts
 from energyscore.results.parts import Caution, ProtocolPart, Run, WorkloadPart
-from energyscore.results.plausibility import CLOCKS_APART, find_implausibly_low
+from energyscore.results.plausibility import CLOCKS_APART, why_implausibly_low
 from energyscore.results.score import figures_of, is_precise
 
 SECOND_SOURCE_DISAGREEMENT = 0.05
+
+_Found: TypeAlias = Iterator[tuple[str, str]]
+"""Cautions as code and message."""
 
 
 def find_cautions(
@@ -21,46 +25,18 @@ def find_cautions(
     max_gpus: int | None,
 ) -> list[Caution]:
     """All cautions of a result; its model's class allows `max_gpus`, None for any number."""
-    cautions = find_run_cautions(runs, protocol)
-    if protocol.device == "cpu" and protocol.metered_gpus:
-        message = "the work ran on the processor; the GPUs named with --gpu were metered as asked"
-        cautions.append(Caution(code="gpu_not_of_model", message=message))
-    if workload.queries < wanted_queries:
-        message = f"the dataset has {workload.queries} queries, {wanted_queries} were asked for"
-        cautions.append(Caution(code="fewer_queries", message=message))
-    if facts.weights == "random":
-        message = "weights are random: the energy is the architecture's, the answers mean nothing"
-        cautions.append(Caution(code="random_weights", message=message))
-    gpus = {*protocol.metered_gpus, *protocol.occupied_gpus}
-    if protocol.device == "cuda" and max_gpus is not None and len(gpus) > max_gpus:
-        message = f"{len(gpus)} GPUs were used, where the model's class allows {max_gpus}"
-        cautions.append(Caution(code="several_gpus", message=message))
-    return [
-        *cautions,
-        *output_lengths(runs, workload),
-        *_cut_inputs(workload),
-        *_cut_answers(runs, workload, facts),
-        *find_implausibly_low(runs, protocol, facts, workload.batch_size),
+    found = [
+        *_of_setup(protocol, workload, wanted_queries, facts, max_gpus),
+        *_of_answers(runs, workload, facts),
     ]
+    if message := why_implausibly_low(runs, protocol, facts, workload.batch_size):
+        found.append(("implausibly_low", message))
+    return find_run_cautions(runs, protocol) + _cautions(found)
 
 
 def find_run_cautions(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
     """Cautions that depend only on the runs."""
-    cautions = _from_notices(runs)
-    if protocol.warmup_steady is False:
-        message = f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up"
-        cautions.append(Caution(code="warmup_unsteady", message=message))
-    cautions += [
-        Caution(code="power_limit_changed", message=message)
-        for message in _power_limits_changed(runs, protocol)
-    ]
-    return [
-        *cautions,
-        *_too_wide(runs, protocol),
-        *_clocks_changed(runs, protocol),
-        *_second_source(runs),
-        *_trends(runs, protocol),
-    ]
+    return _cautions([*_noticed(runs), *_of_pace(runs, protocol), *_of_energy(runs, protocol)])
 
 
 def find_invalid_reasons(runs: Sequence[Run], protocol: ProtocolPart) -> list[str]:
@@ -75,63 +51,140 @@ def find_invalid_reasons(runs: Sequence[Run], protocol: ProtocolPart) -> list[st
     ]
     # Runs under unlike limits are not repeats of one another.
     reasons += _power_limits_changed(runs, protocol)
-    for run in runs:
-        for uuid in protocol.metered_gpus:
-            domain = f"gpu:{uuid}"
-            if run.energy_j.get(domain) is None:
-                reasons.append(f"no energy for {domain}: {run.reasons.get(domain, 'unknown')}")
+    reasons += [
+        f"no energy for {domain}: {run.reasons.get(domain, 'unknown')}"
+        for run in runs
+        for domain in protocol.gpu_domains
+        if run.energy_j.get(domain) is None
+    ]
     return list(dict.fromkeys(reasons))
 
 
-def _from_notices(runs: Sequence[Run]) -> list[Caution]:
-    first: dict[str, str] = {}
-    count: dict[str, int] = {}
+def why_output_length(runs: Sequence[Run], workload: WorkloadPart) -> str:
+    """Where the protocol forces a length that was not made by every query; else empty."""
+    generation = workload.generation or {}
+    length = generation.get("max_new_tokens")
+    if not isinstance(length, int) or generation.get("min_new_tokens") != length:
+        return ""
     for run in runs:
-        for notice in run.notices:
-            first.setdefault(notice.code, notice.message)
-            count[notice.code] = count.get(notice.code, 0) + 1
-    return [
-        Caution(
-            code=code,
-            message=message if len(runs) == 1 else f"{message} ({count[code]} of {len(runs)} runs)",
+        if run.output_tokens != run.queries * length:
+            made = run.output_tokens / run.queries
+            return f"{made:.2f} tokens a query were generated instead of {length}"
+    return ""
+
+
+def _cautions(found: Sequence[tuple[str, str]]) -> list[Caution]:
+    return [Caution(code=code, message=message) for code, message in found]
+
+
+def _noticed(runs: Sequence[Run]) -> _Found:
+    """What the meters noticed: the first message of each code, and in how many runs."""
+    notices = [notice for run in runs for notice in run.notices]
+    first: dict[str, str] = {}
+    for notice in notices:
+        first.setdefault(notice.code, notice.message)
+    for code, message in first.items():
+        count = sum(notice.code == code for notice in notices)
+        yield code, message if len(runs) == 1 else f"{message} ({count} of {len(runs)} runs)"
+
+
+def _of_setup(
+    protocol: ProtocolPart,
+    workload: WorkloadPart,
+    wanted_queries: int,
+    facts: ModelFacts,
+    max_gpus: int | None,
+) -> _Found:
+    if protocol.device == "cpu" and protocol.metered_gpus:
+        message = "the work ran on the processor; the GPUs named with --gpu were metered as asked"
+        yield "gpu_not_of_model", message
+    if workload.queries < wanted_queries:
+        message = f"the dataset has {workload.queries} queries, {wanted_queries} were asked for"
+        yield "fewer_queries", message
+    if facts.weights == "random":
+        message = "weights are random: the energy is the architecture's, the answers mean nothing"
+        yield "random_weights", message
+    gpus = {*protocol.metered_gpus, *protocol.occupied_gpus}
+    if protocol.device == "cuda" and max_gpus is not None and len(gpus) > max_gpus:
+        message = f"{len(gpus)} GPUs were used, where the model's class allows {max_gpus}"
+        yield "several_gpus", message
+
+
+def _of_answers(runs: Sequence[Run], workload: WorkloadPart, facts: ModelFacts) -> _Found:
+    """Queries and answers that were cut: their energy is for less than was asked."""
+    if message := why_output_length(runs, workload):
+        yield "output_length", message
+    inputs = workload.inputs_cut
+    if inputs is not None and inputs.queries:
+        unit = "tokens" if inputs.unit == "tokens" else "s"
+        message = (
+            f"{inputs.queries} of {workload.queries} queries were cut to the "
+            f"{inputs.limit:.10g} {unit} that the model has room for"
         )
-        for code, message in first.items()
-    ]
+        yield "inputs_cut", message
+    if cut := sum(run.answers_cut or 0 for run in runs):
+        limit = (workload.generation or {}).get("max_new_tokens")
+        message = (
+            f"{cut} of {sum(run.queries for run in runs)} answers were cut off at {limit} "
+            "tokens: whole ones take more energy"
+        )
+        if facts.weights == "random":
+            message += "; random weights never end one, so that modes hardly differ"
+        yield "answers_cut", message
 
 
-def _per_run(runs: Sequence[Run], uuid: str, fact: str) -> list[float]:
-    """A GPU's fact in every run that has it."""
-    found = [run.facts.get(f"gpu:{uuid}", {}).get(fact) for run in runs]
-    return [float(value) for value in found if isinstance(value, int | float)]
-
-
-def _power_limits_changed(runs: Sequence[Run], protocol: ProtocolPart) -> list[str]:
-    messages = []
+def _of_pace(runs: Sequence[Run], protocol: ProtocolPart) -> _Found:
+    """What was not the same all the time: pace, power limits and clocks."""
+    if protocol.warmup_steady is False:
+        message = f"the pace was not steady after {protocol.warmup_s:.0f} s of warm-up"
+        yield "warmup_unsteady", message
+    for message in _power_limits_changed(runs, protocol):
+        yield "power_limit_changed", message
+    # Repeats until an interval is narrow enough are bounded; here the bound came first.
+    target, figures = protocol.target_half_width, figures_of(runs, protocol.metered_gpus)
+    if target and figures and not is_precise(runs, protocol.metered_gpus, target):
+        half_width = summarize(figures).half_width
+        share = "" if half_width is None else f", only {half_width / statistics.fmean(figures):.1%}"
+        message = f"{len(runs)} runs did not reach a half-width of {target:.1%}{share}"
+        yield "half_width_not_reached", message
     for uuid in protocol.metered_gpus:
-        limits_w = sorted(set(_per_run(runs, uuid, "power_limit_w")))
-        if len(limits_w) > 1:
-            listed = ", ".join(f"{limit_w:g} W" for limit_w in limits_w)
-            messages.append(f"the power limit of {uuid} was not the same in all runs: {listed}")
-    return messages
-
-
-def _clocks_changed(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
-    cautions = []
-    for uuid in protocol.metered_gpus:
-        clocks_mhz = _per_run(runs, uuid, "median_sm_clock_mhz")
+        clocks_mhz = _facts(runs, uuid, "median_sm_clock_mhz")
         if are_apart(clocks_mhz, CLOCKS_APART):
             message = (
                 f"the SM clock of {uuid} was not the same in all runs: their medians go from "
                 f"{min(clocks_mhz):.0f} to {max(clocks_mhz):.0f} MHz"
             )
-            cautions.append(Caution(code="clocks_changed", message=message))
-    return cautions
+            yield "clocks_changed", message
 
 
-def _trends(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
-    """A drift over the runs, and runs that stand out. None is dropped for it."""
+def _power_limits_changed(runs: Sequence[Run], protocol: ProtocolPart) -> Iterator[str]:
+    for uuid in protocol.metered_gpus:
+        limits_w = sorted(set(_facts(runs, uuid, "power_limit_w")))
+        if len(limits_w) > 1:
+            listed = ", ".join(f"{limit_w:g} W" for limit_w in limits_w)
+            yield f"the power limit of {uuid} was not the same in all runs: {listed}"
+
+
+def _facts(runs: Sequence[Run], uuid: str, fact: str) -> list[float]:
+    """A GPU's fact in every run that has it."""
+    found = [run.facts.get(f"gpu:{uuid}", {}).get(fact) for run in runs]
+    return [float(value) for value in found if isinstance(value, int | float)]
+
+
+def _of_energy(runs: Sequence[Run], protocol: ProtocolPart) -> _Found:
+    """A second source that disagrees, a drift, and runs that stand out; none is dropped."""
+    both = [
+        (ours_j, second.gpu_energy_j, second.name)
+        for run in runs
+        if (second := run.second_source) is not None
+        and second.gpu_energy_j is not None
+        and (ours_j := run.total_j([d for d in run.energy_j if d.startswith("gpu:")]))
+    ]
+    ours_j, theirs_j = sum(ours for ours, _, _ in both), sum(theirs for _, theirs, _ in both)
+    if ours_j and abs(theirs_j / ours_j - 1) > SECOND_SOURCE_DISAGREEMENT:
+        message = f"{both[-1][2]} says {theirs_j:.1f} J of GPU energy, the meter {ours_j:.1f} J"
+        yield "second_source_disagrees", message
     figures = figures_of(runs, protocol.metered_gpus)
-    cautions = []
     drift = find_drift(figures)
     if drift is not None:
         way = "rose" if drift.change > 0 else "fell"
@@ -139,80 +192,8 @@ def _trends(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
             f"the energy {way} by {abs(drift.change):.1%} over the {len(runs)} runs "
             f"(p = {drift.p_value:.1g}): they had not settled"
         )
-        cautions.append(Caution(code="drift", message=message))
+        yield "drift", message
     for place in find_outliers(figures):
         off = figures[place] / statistics.median(figures) - 1
         message = f"run {runs[place].index + 1} is {off:+.1%} off the median of {len(runs)} runs"
-        cautions.append(Caution(code="outlier", message=message))
-    return cautions
-
-
-def _too_wide(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
-    """Repeats until an interval is narrow enough are bounded; here the bound came first."""
-    target, figures = protocol.target_half_width, figures_of(runs, protocol.metered_gpus)
-    if target is None or not figures or is_precise(runs, protocol.metered_gpus, target):
-        return []
-    half_width = summarize(figures).half_width
-    reached = "" if half_width is None else f", only {half_width / statistics.fmean(figures):.1%}"
-    message = f"{len(runs)} runs did not reach a half-width of {target:.1%}{reached}"
-    return [Caution(code="half_width_not_reached", message=message)]
-
-
-def _second_source(runs: Sequence[Run]) -> list[Caution]:
-    """CodeCarbon's GPU energy against ours, over all runs."""
-    ours = theirs = 0.0
-    name = ""
-    for run in runs:
-        gpu = [energy for domain, energy in run.energy_j.items() if domain.startswith("gpu:")]
-        second = run.second_source
-        if second is None or second.gpu_energy_j is None or not gpu or None in gpu:
-            continue
-        ours += sum(energy for energy in gpu if energy is not None)
-        theirs += second.gpu_energy_j
-        name = second.name
-    if not ours or abs(theirs / ours - 1) <= SECOND_SOURCE_DISAGREEMENT:
-        return []
-    message = f"{name} says {theirs:.1f} J of GPU energy, the meter {ours:.1f} J"
-    return [Caution(code="second_source_disagrees", message=message)]
-
-
-def output_lengths(runs: Sequence[Run], workload: WorkloadPart) -> list[Caution]:
-    """Where the protocol forces the length, every query must have made exactly that."""
-    generation = workload.generation or {}
-    length = generation.get("max_new_tokens")
-    if not isinstance(length, int) or generation.get("min_new_tokens") != length:
-        return []
-    short = [run for run in runs if run.output_tokens != run.queries * length]
-    if not short:
-        return []
-    made = short[0].output_tokens / short[0].queries
-    message = f"{made:.2f} tokens a query were generated instead of {length}"
-    return [Caution(code="output_length", message=message)]
-
-
-def _cut_inputs(workload: WorkloadPart) -> list[Caution]:
-    """Queries of which the model saw a part only: its energy is for less than was asked."""
-    cut = workload.inputs_cut
-    if cut is None or not cut.queries:
-        return []
-    unit = "tokens" if cut.unit == "tokens" else "s"
-    message = (
-        f"{cut.queries} of {workload.queries} queries were cut to the {cut.limit:.10g} {unit} that "
-        "the model has room for"
-    )
-    return [Caution(code="inputs_cut", message=message)]
-
-
-def _cut_answers(runs: Sequence[Run], workload: WorkloadPart, facts: ModelFacts) -> list[Caution]:
-    """Answers that would have gone on: their energy is that of a part of them."""
-    cut = [run.answers_cut for run in runs if run.answers_cut]
-    if not cut:
-        return []
-    limit = (workload.generation or {}).get("max_new_tokens")
-    message = (
-        f"{sum(cut)} of {sum(run.queries for run in runs)} answers were cut off at {limit} "
-        "tokens: whole ones take more energy"
-    )
-    if facts.weights == "random":
-        message += "; random weights never end one, so that modes hardly differ"
-    return [Caution(code="answers_cut", message=message)]
+        yield "outlier", message

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import TaskSpec
-from energyscore.results.checks import output_lengths
+from energyscore.results.checks import why_output_length
 from energyscore.results.parts import Check, EnvironmentPart, ProtocolPart, Run, WorkloadPart
 
 OFFICIAL_GPU = "H100 80GB"
@@ -91,7 +91,7 @@ def _measuring(protocol: ProtocolPart, runs: Sequence[Run]) -> Iterator[_Point]:
     long_enough = shortest_s >= MIN_WINDOW_S
     yield "window", f"{MIN_WINDOW_S:.0f} s a run", f"{shortest_s:.1f} s", long_enough
     yield "warm-up", "until steady, or two minutes", _warmup(protocol), not protocol.quick
-    methods = {run.methods.get(f"gpu:{uuid}") for run in runs for uuid in protocol.metered_gpus}
+    methods = {run.methods.get(domain) for run in runs for domain in protocol.gpu_domains}
     metered = " and ".join(sorted(str(method) for method in methods)) or "no GPU was metered"
     yield "GPU energy", "counter", metered, methods == {"counter"}
 
@@ -104,7 +104,7 @@ def _generation(task: TaskSpec, workload: WorkloadPart, runs: Sequence[Run]) -> 
         wanted = task.generation.recorded()
         # Models are compared in each of their modes: none is more official than another.
         mode = {name: one for name, one in generation.items() if name == "reasoning"}
-        same = generation == wanted | mode and not output_lengths(runs, workload)
+        same = generation == wanted | mode and not why_output_length(runs, workload)
         made = sum(run.output_tokens for run in runs) / sum(run.queries for run in runs)
         actual = f"{made:.1f} tokens on average"
         if generation.get("max_new_tokens") != wanted["max_new_tokens"]:

@@ -5,6 +5,7 @@ ever 0 because it is unknown.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -129,6 +130,11 @@ class ProtocolPart(Part):
     occupied_gpus: list[str] = Field(description="UUIDs of those that the model occupies")
     shared: bool = Field(description="other processes on the GPU were allowed")
 
+    @property
+    def gpu_domains(self) -> list[Domain]:
+        """The domains of the metered GPUs."""
+        return [f"gpu:{uuid}" for uuid in self.metered_gpus]
+
 
 class GpuPart(Part):
     """One metered GPU, as its driver describes it."""
@@ -223,6 +229,12 @@ class Run(Part):
     facts: dict[Domain, dict[str, float | int | str | None]]
     second_source: SecondSource | None
     notices: list[Notice]
+
+    def total_j(self, domains: Iterable[Domain]) -> float | None:
+        """Energy of these domains together; None where that of one is not known."""
+        found = [self.energy_j.get(domain) for domain in domains]
+        known = [energy_j for energy_j in found if energy_j is not None]
+        return sum(known) if len(known) == len(found) else None
 
 
 class PhaseScore(Part):

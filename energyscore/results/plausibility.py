@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from energyscore.protocol.model import ModelFacts
-from energyscore.results.parts import Caution, ProtocolPart, Run
+from energyscore.results.parts import ProtocolPart, Run
 
 CLOCKS_APART = 0.05
 """SM clocks further apart than this share are unlike: the same work takes another energy."""
@@ -19,34 +19,31 @@ LEAST_WEIGHTS_BYTES = 200e6
 _BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
 
 
-def find_implausibly_low(
+def why_implausibly_low(
     runs: Sequence[Run], protocol: ProtocolPart, facts: ModelFacts, batch_size: int
-) -> list[Caution]:
-    """Runs on GPUs that took less energy than reading the weights for every decoding step.
+) -> str:
+    """The run on GPUs that is furthest below what reading the weights for each step takes.
 
     Each step makes at most one token for each query of a batch, and reads every active weight.
     The floor says nothing of mixtures of experts, whose active weights are not known, nor of
     models that fit into a cache. It leaves a factor of five or so for what is not read in
-    every step (an embedding of which one row is used, an encoder).
+    every step (an embedding of which one row is used, an encoder). Empty where no run is below.
     """
     size = weights_bytes(facts)
     if protocol.device != "cuda" or size is None or size < LEAST_WEIGHTS_BYTES:
-        return []
-    worst: tuple[float, str] | None = None
+        return ""
+    least_share, why = 1.0, ""
     for run in runs:
-        found = [run.energy_j.get(f"gpu:{uuid}") for uuid in protocol.metered_gpus]
-        energies = [energy_j for energy_j in found if energy_j is not None]
-        if not energies or len(energies) < len(found):
-            continue
+        energy_j = run.total_j(protocol.gpu_domains)
         steps = run.output_tokens / batch_size
-        floor_j, energy_j = steps * size * LEAST_J_PER_BYTE, sum(energies)
-        if energy_j < floor_j and (worst is None or energy_j / floor_j < worst[0]):
-            message = (
+        floor_j = steps * size * LEAST_J_PER_BYTE
+        if energy_j and energy_j < floor_j * least_share:
+            least_share = energy_j / floor_j
+            why = (
                 f"{energy_j:.1f} J in run {run.index + 1} cannot be: reading {size / 1e9:.1f} GB "
                 f"of weights {steps:.0f} times takes {floor_j:.1f} J at the very least"
             )
-            worst = (energy_j / floor_j, message)
-    return [Caution(code="implausibly_low", message=worst[1])] if worst else []
+    return why
 
 
 def weights_bytes(facts: ModelFacts) -> float | None:

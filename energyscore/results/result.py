@@ -75,10 +75,8 @@ class Result(Part):
 
     @model_validator(mode="after")
     def _score_stands_on_runs(self) -> "Result":
-        domains = [f"gpu:{uuid}" for uuid in self.protocol.metered_gpus]
-        measured = bool(domains) and all(
-            run.energy_j.get(domain) is not None for run in self.runs for domain in domains
-        )
+        domains = self.protocol.gpu_domains
+        measured = domains and all(run.total_j(domains) is not None for run in self.runs)
         if self.score.gpu_wh_per_1k_queries is not None and not measured:
             raise ValueError("score.gpu_wh_per_1k_queries stands on runs without GPU energy")
         if self.score.runs != len(self.runs):

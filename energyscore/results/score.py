@@ -7,7 +7,7 @@ from typing import Any
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, summarize
 from energyscore.base.units import wh_per_1k_queries
-from energyscore.results.parts import Emissions, Idle, Method, PhaseScore, Run, Score, SystemMethod
+from energyscore.results.parts import Emissions, Idle, Method, PhaseScore, Run, Score
 
 NVML_SYSTEMATIC = 0.05
 """Relative error of NVML's readings on recent GPUs (arXiv 2312.02741)."""
@@ -31,7 +31,6 @@ def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str], idle: Idle | No
     parts = [*domains, "cpu", _memory(runs)]
     system, system_reason = _summary(runs, parts)
     estimated = any(run.methods.get(part) == "estimated" for run in runs for part in parts)
-    system_method: SystemMethod = "estimated" if estimated else "measured"
     return Score(
         gpu_wh_per_1k_queries=gpu.mean if gpu else None,
         ci95=gpu.ci95 if gpu else None,
@@ -41,11 +40,11 @@ def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str], idle: Idle | No
         std=gpu.std if gpu else None,
         runs=len(runs),
         phases={name: _phase(runs, domains, name) for name in runs[0].phases},
-        **_net(runs, domains, idle, reason),
+        **_net(runs, domains, idle, gpu, reason),
         system_wh_per_1k_queries=system.mean if system else None,
         system_ci95=system.ci95 if system else None,
         system_std=system.std if system else None,
-        system_method=system_method if system else None,
+        system_method=("estimated" if estimated else "measured") if system else None,
         system_reason=system_reason,
     )
 
@@ -97,13 +96,11 @@ def _summary(runs: Sequence[Run], domains: Sequence[str]) -> tuple[Summary | Non
 def _figures(runs: Sequence[Run], domains: Sequence[str]) -> tuple[list[float] | None, str]:
     values = []
     for run in runs:
-        total_j = 0.0
-        for domain in domains:
-            energy_j = run.energy_j.get(domain)
-            if energy_j is None:
-                why = run.reasons.get(domain, "no meter covers it")
-                return None, f"run {run.index + 1}: {domain}: {why}"
-            total_j += energy_j
+        total_j = run.total_j(domains)
+        if total_j is None:
+            domain = next(domain for domain in domains if run.energy_j.get(domain) is None)
+            why = run.reasons.get(domain, "no meter covers it")
+            return None, f"run {run.index + 1}: {domain}: {why}"
         values.append(wh_per_1k_queries(total_j, run.queries))
     return values, ""
 
@@ -126,39 +123,35 @@ def _phase(runs: Sequence[Run], domains: Sequence[str], name: str) -> PhaseScore
             variance = math.nan if se_j is None else variance + se_j**2
         figures.append(wh_per_1k_queries(total_j, run.queries))
         errors.append(wh_per_1k_queries(math.sqrt(variance), run.queries))
+    se: float | None = errors[0]
     if len(figures) > 1:
-        se: float | None = std.stdev(figures) / math.sqrt(len(figures))
-    else:
-        se = None if math.isnan(errors[0]) else errors[0]
+        se = std.stdev(figures) / math.sqrt(len(figures))
+    elif math.isnan(errors[0]):
+        se = None
     return PhaseScore(gpu_wh_per_1k_queries=std.fmean(figures), se=se, reason="")
 
 
 def _net(
-    runs: Sequence[Run], domains: Sequence[str], idle: Idle | None, reason: str
+    runs: Sequence[Run],
+    domains: Sequence[str],
+    idle: Idle | None,
+    gross: Summary | None,
+    reason: str,
 ) -> dict[str, Any]:
     """The figure less what the GPUs draw idle: without the model, where that is known."""
-    baselines = idle and {
-        "idle_without_model": idle.without_model_w,
-        "idle_with_model": idle.with_model_w,
+    net_wh, net_of = None, None
+    why = reason or "the idle power was not metered"
+    baselines = {
+        "idle_without_model": idle.without_model_w if idle else {},
+        "idle_with_model": idle.with_model_w if idle else {},
     }
-    for name, baseline in (baselines or {}).items():
-        if reason or not domains or any(domain not in baseline for domain in domains):
-            continue
-        idle_w = sum(baseline[domain] for domain in domains)
-        net_wh = [
-            wh_per_1k_queries(
-                sum(run.energy_j[domain] or 0.0 for domain in domains) - idle_w * run.duration_s,
-                run.queries,
-            )
-            for run in runs
-        ]
-        if std.fmean(net_wh) < -NEGLIGIBLE * sum(_figures(runs, domains)[0] or [0]) / len(runs):
+    known = (name for name, idle_w in baselines.items() if idle_w.keys() >= set(domains))
+    if gross is not None and (name := next(known, None)):
+        idle_w = sum(baselines[name][domain] for domain in domains)
+        drawn = (wh_per_1k_queries(idle_w * run.duration_s, run.queries) for run in runs)
+        net = gross.mean - std.fmean(drawn)
+        if net < -NEGLIGIBLE * gross.mean:
             why = f"idling was metered at {idle_w:.0f} W, more than the work took: it was none"
-            return {"net_gpu_wh_per_1k_queries": None, "net_of": None, "net_reason": why}
-        return {
-            "net_gpu_wh_per_1k_queries": std.fmean(net_wh),
-            "net_of": name,
-            "net_reason": "",
-        }
-    why = reason or (NO_GPU if not domains else "the idle power was not metered")
-    return {"net_gpu_wh_per_1k_queries": None, "net_of": None, "net_reason": why}
+        else:
+            net_wh, net_of, why = net, name, ""
+    return {"net_gpu_wh_per_1k_queries": net_wh, "net_of": net_of, "net_reason": why}
