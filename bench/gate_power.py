@@ -24,7 +24,7 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from energyscore.base.stats import Summary  # noqa: E402
-from energyscore.judge.effect import compare_samples, decide_ratio  # noqa: E402
+from energyscore.judge.effect import compare_samples, decide  # noqa: E402
 
 CVS = (0.005, 0.01, 0.02, 0.05)
 REPEATS = (5, 10)
@@ -46,7 +46,7 @@ def alarms(cv, runs, true_ratio, allowed, seeds):
         generator = random.Random(f"{cv} {runs} {true_ratio} {seed}")
         before = sample_of(generator, 2.0, cv, runs)
         after = sample_of(generator, 2.0 * true_ratio, cv, runs)
-        count += decide_ratio(compare_samples(before, after), allowed) == "beyond"
+        count += decide(compare_samples(before, after).ci95, allowed) == "beyond"
     return count
 
 

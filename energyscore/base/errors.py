@@ -33,12 +33,9 @@ _TWO_STOPS = re.compile(r"(?<=[^\s./])\.\.(?=\s|$)")
 
 
 class EnergyScoreError(Exception):
-    """An error with a remedy.
+    """An error in one line, and what the person can do about it (or an empty string).
 
-    Attributes:
-        message: what is wrong and where, one line.
-        remedy: what the person can do about it, or an empty string.
-        exit_code: the process's exit status when the error reaches the top.
+    `exit_code` is the process's exit status when it reaches the top.
     """
 
     exit_code = 2
@@ -146,10 +143,7 @@ def first_problem(error: "ValidationError") -> str:
 def explain_form(error: "ValidationError", form: "type[BaseModel]", content: object = None) -> str:
     """The first problem of what people wrote by hand: the path of its key, and what is wrong there.
 
-    Args:
-        error: what pydantic found.
-        form: what was to be written.
-        content: what was written: a scalar given for a list gets no index.
+    With the `content` that was written a scalar given for a list gets no index.
     """
     first = error.errors()[0]
     path, here = "", content

@@ -77,7 +77,7 @@ def leaderboard(
     from energyscore.base.files import real_path, shown_path
     from energyscore.base.lookup import resolve
     from energyscore.cli.console import say_skipped, write_data
-    from energyscore.judge.leaderboard import build
+    from energyscore.judge.leaderboard import BoardRules, build
     from energyscore.judge.leaderboard_sources import find_sources
     from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, load_scale
     from energyscore.publish.formats import LEADERBOARD_EXPORTERS
@@ -99,11 +99,7 @@ def leaderboard(
     board = build(
         [(shown_path(path), result) for path, result in without_copies(sources.results)],
         sources.published,
-        reference,
-        bands,
-        every=every,
-        official_only=official,
-        site=site,
+        BoardRules(reference, bands, every, official, site),
     )
     if official:
         _write_official(board, folder, sources)

@@ -36,15 +36,11 @@ _WIDEST = math.log(1e100)
 
 @dataclass(frozen=True)
 class Effect:
-    """How many times the energy before the energy after is.
+    """How two energies compare: `ratio` is after / before, `difference` after - before.
 
-    Attributes:
-        ratio: after / before.
-        ci95: its 95% interval, None where one of the two has a single run, and where the runs
-            spread so much that it has no finite bounds.
-        p_value: two-sided, of a ratio at least as far from 1 by chance; None without an interval.
-        difference: after - before, in the unit of both.
-        difference_ci95: the interval of the ratio, in that unit: (bound - 1) x before.
+    There is no interval, and no two-sided `p_value`, where one of the two has a single run, and
+    where the runs spread so much that it has no finite bounds. `difference_ci95` is the interval of
+    the ratio in the unit of both: (bound - 1) x before.
     """
 
     ratio: float
@@ -63,9 +59,7 @@ class Effect:
 class Needed:
     """How many repeats would decide, in four of five cases, should the figures stay as they are.
 
-    Attributes:
-        runs: so many; None: not even `MOST_REPEATS` would.
-        of: of the later result alone, or of both.
+    They are repeats of the later result, or of both; None where not even `MOST_REPEATS` would.
     """
 
     runs: int | None
@@ -73,32 +67,23 @@ class Needed:
 
 
 def compare_samples(before: Summary, after: Summary, common: float = 0.0) -> Effect:
-    """Compare two energies.
+    """Compare two energies, both above 0.
 
-    Args:
-        before: what is compared with; its mean is above 0.
-        after: what is compared; its mean is above 0.
-        common: standard uncertainty of the ratio that more runs do not show, as a share of it.
+    `common` is the standard uncertainty of the ratio that more runs do not show, as a share of it.
     """
     ratio, difference = after.mean / before.mean, after.mean - before.mean
-    found = _spread(before, after, common)
-    half = math.inf if found is None else t_quantile(CONFIDENCE, found[1]) * found[0]
-    if found is None or not half < _WIDEST:
+    uncertainty, degrees = _spread(before, after, common) or (math.inf, 1.0)
+    half = t_quantile(CONFIDENCE, degrees) * uncertainty
+    if not half < _WIDEST:
         return Effect(ratio, None, None, difference, None)
     low, high = ratio * math.exp(-half), ratio * math.exp(half)
     in_units = ((low - 1) * before.mean, (high - 1) * before.mean)
-    uncertainty, degrees = found
     log_ratio = _log_ratio(before, after)
     if uncertainty == 0:
         p_value = 1.0 if log_ratio == 0 else 0.0
     else:
         p_value = two_sided_p(log_ratio / uncertainty, degrees)
     return Effect(ratio, (low, high), p_value, difference, in_units)
-
-
-def decide_ratio(effect: Effect, allowed: float) -> Decision:
-    """Whether a ratio is at most `allowed` (1.05: 5% more); open without an interval."""
-    return decide(effect.ci95, allowed)
 
 
 def decide_limit(sample: Summary, limit: float) -> Decision:

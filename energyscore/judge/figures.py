@@ -22,13 +22,7 @@ LEAST_WH = 1e-12
 
 @dataclass(frozen=True)
 class EnergyFigure:
-    """One figure of a result.
-
-    Attributes:
-        summary: the energy over the runs in Wh per 1,000 queries; None when there is none.
-        reason: why there is none.
-        estimated: whether it is an estimate and no meter's.
-    """
+    """One figure of a result, or the reason why there is none; `estimated`: by no meter."""
 
     summary: Summary | None
     reason: str = ""

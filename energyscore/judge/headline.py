@@ -12,14 +12,8 @@ Basis = Literal["gpu", "system"]
 class Headline:
     """Energy of 1,000 queries: measured GPU energy, else the energy of processor and memory.
 
-    Attributes:
-        energy_wh: mean over the runs, in Wh per 1,000 queries.
-        std: sample standard deviation over the runs; None for one run.
-        ci95: the 95% t interval of the mean; None for one run.
-        runs: number of runs.
-        basis: what was metered.
-        estimated: whether it is an estimate and no meter's.
-        method: how the joules were obtained.
+    It is the mean over the runs, with its sample standard deviation and 95% t interval (both None
+    for one run). `basis` is what was metered, `estimated` whether no meter did.
     """
 
     energy_wh: float

@@ -109,28 +109,29 @@ class Leaderboard:
     site: Site | None = None
 
 
-def build(
-    results: Iterable[tuple[str, Result]],
-    published: Iterable[Published],
-    reference: Scale,
-    scale: Scale | None = None,
-    *,
-    every: bool = False,
-    official_only: bool = False,
-    site: Site | None = None,
-) -> Leaderboard:
-    """Merge and rate.
+@dataclass(frozen=True)
+class BoardRules:
+    """How tables are made.
 
-    Args:
-        results: results, each with its file.
-        published: official files, in the order in which a later one replaces an earlier one.
+    Attributes:
         reference: what official rows were measured by: hardware and protocol.
         scale: bands to rate by; None cuts them from the merged rows of each table.
         every: keep all rows of a model, also those that a newer or later one replaces.
         official_only: leave out what was not measured as official rows are.
         site: where the energy would be drawn.
     """
-    how = _Rules(reference, scale, every, official_only, site or Site())
+
+    reference: Scale
+    scale: Scale | None = None
+    every: bool = False
+    official_only: bool = False
+    site: Site | None = None
+
+
+def build(
+    results: Iterable[tuple[str, Result]], published: Iterable[Published], how: BoardRules
+) -> Leaderboard:
+    """Merge and rate results, each with its file, and official files, where a later one wins."""
     official: dict[_Key, list[BoardRow]] = {}
     for file in published:
         for row in file.rows:
@@ -144,25 +145,14 @@ def build(
     tables = []
     for key in sorted({*official, *ours}):
         rows = official.get(key, [])
-        by_protocol = official_only or (scale is None and bool(rows))
+        by_protocol = how.official_only or (how.scale is None and bool(rows))
         rows += _result_rows(ours.get(key, []), how, official_protocol=by_protocol)
         tables.append(_table(key, rows, how))
-    return Leaderboard(tables, site)
+    return Leaderboard(tables, how.site)
 
 
-@dataclass(frozen=True)
-class _Rules:
-    """How tables are made; the fields are the arguments of `build`."""
-
-    reference: Scale
-    scale: Scale | None
-    every: bool
-    official_only: bool
-    site: Site
-
-
-def _official_row(file: Published, row: PublishedRow, how: _Rules) -> BoardRow:
-    left_out = None
+def _official_row(file: Published, row: PublishedRow, how: BoardRules) -> BoardRow:
+    left_out, site = None, how.site or Site()
     if how.scale is not None:
         size = row.model_class or None
         left_out = why_official_left_out(how.reference, how.scale, file.task, size)
@@ -175,8 +165,8 @@ def _official_row(file: Published, row: PublishedRow, how: _Rules) -> BoardRow:
         estimated=False,
         hardware=how.reference.gpu,
         official=True,
-        co2_g_per_1k_queries=how.site.co2_g(row.energy_wh),
-        cost_per_1k_queries=how.site.cost(row.energy_wh),
+        co2_g_per_1k_queries=site.co2_g(row.energy_wh),
+        cost_per_1k_queries=site.cost(row.energy_wh),
         source="official",
         file=file.file,
         line=row.line,
@@ -187,11 +177,11 @@ def _official_row(file: Published, row: PublishedRow, how: _Rules) -> BoardRow:
 
 
 def _result_rows(
-    entries: Sequence[tuple[str, Result]], how: _Rules, *, official_protocol: bool
+    entries: Sequence[tuple[str, Result]], how: BoardRules, *, official_protocol: bool
 ) -> Iterator[BoardRow]:
     results = [result for _, result in entries]
     reasons = why_left_out(results, how.reference, how.scale, official_protocol=official_protocol)
-    names = _names(results, every=how.every)
+    names, site = _names(results, every=how.every), how.site or Site()
     for (file, result), left_out, name in zip(entries, reasons, names, strict=True):
         headline = headline_of(result)
         energy_wh = headline.energy_wh if headline else None
@@ -212,8 +202,8 @@ def _result_rows(
             hardware=result.hardware,
             date=result.created_at,
             official=official,
-            co2_g_per_1k_queries=how.site.co2_g(energy_wh),
-            cost_per_1k_queries=how.site.cost(energy_wh),
+            co2_g_per_1k_queries=site.co2_g(energy_wh),
+            cost_per_1k_queries=site.cost(energy_wh),
             cautions=tuple(caution.message for caution in result.cautions),
             source="result",
             file=file,
@@ -224,7 +214,7 @@ def _result_rows(
         )
 
 
-def _table(key: _Key, rows: Sequence[BoardRow], how: _Rules) -> BoardTable:
+def _table(key: _Key, rows: Sequence[BoardRow], how: BoardRules) -> BoardTable:
     task, size, mode = key[0], key[1] or None, key[2] or None
     if not how.every:
         rows = _without_duplicates(rows)
@@ -233,7 +223,7 @@ def _table(key: _Key, rows: Sequence[BoardRow], how: _Rules) -> BoardTable:
     low, high = (min(figures), max(figures)) if figures else (None, None)
     band = how.scale.band(task, size) if how.scale else None
     if band is not None:
-        low, high = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
+        low, high = band.range_wh
     why = _why_no_stars(ranked, same=low == high) if band is None else ""
     return BoardTable(
         task,
@@ -271,7 +261,7 @@ def _stars_alone(result: Result, energy_wh: float | None, reference: Scale) -> i
     band = reference.band(result.task.scale_task, result.model.model_class)
     if band is None or energy_wh is None:
         return None
-    return stars_for(energy_wh, band.min_wh_per_1k_queries, band.max_wh_per_1k_queries)
+    return stars_for(energy_wh, *band.range_wh)
 
 
 def _names(results: Sequence[Result], *, every: bool) -> list[str]:

@@ -186,7 +186,7 @@ def _doubts(table: Published, reference: Scale) -> Iterator[str]:
         band = reference.band(table.task, size or None)
         if band is None:
             continue
-        low_wh, high_wh = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
+        low_wh, high_wh = band.range_wh
         usual_wh, middle_wh = math.sqrt(low_wh * high_wh), statistics.median(energies_wh)
         if not 1 / _FACTOR < middle_wh / usual_wh < _FACTOR:
             side = "over" if middle_wh > usual_wh else "under"

@@ -13,12 +13,7 @@ _ORDER = ("off", "low", "medium", "high", "on", "default")
 
 @dataclass(frozen=True)
 class Multiple:
-    """Energy as a multiple of that of a lower mode.
-
-    Attributes:
-        times: so many times its energy.
-        of: that mode.
-    """
+    """Energy as so many `times` that `of` a lower mode."""
 
     times: float
     of: str

@@ -35,15 +35,9 @@ _OURS = {
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
-    """One line of an official file.
+    """One line of an official file: energy of 1,000 queries, the same decimal figure in both units.
 
-    Attributes:
-        model: its name.
-        energy_kwh: per 1,000 queries, as in the file.
-        energy_wh: the same decimal figure in Wh.
-        stars: as published; None for a newcomer, whose stars are to be computed.
-        model_class: size class; empty where the task has none.
-        line: number of the line.
+    `stars` are as published; None for a newcomer, whose stars are to be computed.
     """
 
     model: str
@@ -79,12 +73,7 @@ def kind_of_csv(path: Path) -> Literal["official", "ours", "other"]:
 
 
 def read_published(path: Path, task: str, classes: Sequence[str] = ()) -> Published:
-    """Read one official file.
-
-    Args:
-        path: the CSV.
-        task: the task that it is of.
-        classes: the task's size classes; none where it has none.
+    """Read one official file of a task with these size classes, if it has any.
 
     Raises:
         ResultError: when it cannot be read, or a line is wrong; it names the file and the line.

@@ -27,13 +27,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?", r
 
 @dataclass(frozen=True)
 class Limit:
-    """A figure may be at most `limit_wh`, or at most `allowed` times the baseline's.
+    """A figure may be at most `limit_wh` per 1,000 queries, or `allowed` times the baseline's.
 
-    Attributes:
-        text: the threshold as it was written.
-        metric: the figure's name.
-        limit_wh: in Wh per 1,000 queries; None: relative.
-        allowed: 1.05 for `+5%`; None: absolute.
+    One of the two is None. `text` is the threshold as it was written.
     """
 
     text: str
@@ -52,24 +48,58 @@ def several(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-def _limit(value: object) -> object:
-    if isinstance(value, Limit):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f"expected FIGURE<=LIMIT, such as {GPU}<=2.5")
-    return parse_limit(value)
+def parse_limit(text: object) -> Limit:
+    """Read a threshold, such as `gpu_wh_per_1k_queries<=2.5` or `gpu_wh_per_1k_queries<=+5%`.
+
+    Raises:
+        ValueError: with what is wrong, and how it is written.
+    """
+    found = _EXPRESSION.fullmatch(text) if isinstance(text, str) else None
+    metric, operator, value = found.groups() if found else ("", None, "")
+    if found is None or not metric or operator is None:
+        raise ValueError(f"expected FIGURE<=LIMIT, such as {GPU}<=2.5 or {GPU}<=+5%")
+    if metric not in METRICS:
+        meant = [name for name in METRICS if name.startswith(f"{metric}_")][:1]
+        hint = f"Did you mean {meant[0]!r}?" if meant else did_you_mean(metric, METRICS)
+        raise ValueError(f"unknown figure {metric!r}. {hint}")
+    if operator not in ("<=", "<"):
+        raise ValueError(f"a limit is the most that is allowed: write <=, not {operator}")
+    percent = _PERCENT.fullmatch(value)
+    if percent and value[0] not in "+-":
+        raise ValueError(f"write +{value} for so much more than the baseline")
+    if percent:
+        return Limit(found[0].strip(), metric, allowed=_allowed(percent[1]))
+    number = float(value) if _NUMBER.fullmatch(value) else math.nan
+    if not 0 < number < 1e15:
+        raise ValueError(
+            f"the limit {value[:40]!r} is neither a number above 0 (Wh per 1,000 queries) "
+            "nor a growth such as +5%"
+        )
+    return Limit(found[0].strip(), metric, limit_wh=number)
 
 
-def _limits(value: object) -> object:
-    """One limit is a list of one: an error in it names no place in a list."""
-    return value if isinstance(value, list) else [_limit(value)]
+def parse_regression(text: object) -> Limit:
+    """Read how much more than the baseline is allowed, such as `5%`; a ValueError if it is not."""
+    percent = _PERCENT.fullmatch(text.strip()) if isinstance(text, str) else None
+    if percent is None:
+        raise ValueError("expected a percentage such as 5%")
+    sign = "" if percent[1][0] in "+-" else "+"
+    return Limit(f"{GPU}<={sign}{percent[1]}%", GPU, allowed=_allowed(percent[1]))
 
 
-def _regression(value: object) -> object:
-    return value if isinstance(value, Limit) else parse_regression(value)
+def _allowed(percent: str) -> float:
+    value = float(percent)
+    if not -100 < value <= 1e6:
+        raise ValueError("a change lies above -100% and up to 1000000%")
+    return 1 + value / 100
+
+
+def _read_by(parse: Callable[[object], Limit]) -> BeforeValidator:
+    return BeforeValidator(lambda value: value if isinstance(value, Limit) else parse(value))
 
 
 Texts = Annotated[list[Text], Field(min_length=1), BeforeValidator(several)]
+Limits = Annotated[list[Annotated[Limit, _read_by(parse_limit)]], BeforeValidator(several)]
 
 
 class PolicyRule(Strict):
@@ -78,10 +108,8 @@ class PolicyRule(Strict):
     task: Texts = Field(["*"])
     model: Texts = Field(["*"])
     reasoning: Texts = Field(["*"])
-    max: Annotated[list[Annotated[Limit, BeforeValidator(_limit)]], BeforeValidator(_limits)] = (
-        Field([])
-    )
-    max_regression: Annotated[Limit | None, BeforeValidator(_regression)] = None
+    max: Limits = Field([])
+    max_regression: Annotated[Limit | None, _read_by(parse_regression)] = None
     min_stars: Annotated[int, Field(ge=1, le=5)] = 0  # 0: none; a blank value is an error
     optional: bool = False
 
@@ -149,45 +177,6 @@ class Policy:
         return any(limit.allowed is not None for _, rule in self.rules for limit in rule.limits)
 
 
-def parse_limit(text: str) -> Limit:
-    """Read a threshold, such as `gpu_wh_per_1k_queries<=2.5` or `gpu_wh_per_1k_queries<=+5%`.
-
-    Raises:
-        ValueError: with what is wrong, and how it is written.
-    """
-    found = _EXPRESSION.fullmatch(text)
-    metric, operator, value = found.groups() if found else ("", None, "")
-    if not metric or operator is None:
-        raise ValueError(f"expected FIGURE<=LIMIT, such as {GPU}<=2.5 or {GPU}<=+5%")
-    if metric not in METRICS:
-        meant = [name for name in METRICS if name.startswith(f"{metric}_")][:1]
-        hint = f"Did you mean {meant[0]!r}?" if meant else did_you_mean(metric, METRICS)
-        raise ValueError(f"unknown figure {metric!r}. {hint}")
-    if operator not in ("<=", "<"):
-        raise ValueError(f"a limit is the most that is allowed: write <=, not {operator}")
-    percent = _PERCENT.fullmatch(value)
-    if percent and value[0] not in "+-":
-        raise ValueError(f"write +{value} for so much more than the baseline")
-    if percent:
-        return Limit(text.strip(), metric, allowed=_allowed(percent[1]))
-    number = float(value) if _NUMBER.fullmatch(value) else math.nan
-    if not 0 < number < 1e15:
-        raise ValueError(
-            f"the limit {value[:40]!r} is neither a number above 0 (Wh per 1,000 queries) "
-            "nor a growth such as +5%"
-        )
-    return Limit(text.strip(), metric, limit_wh=number)
-
-
-def parse_regression(text: object) -> Limit:
-    """Read how much more than the baseline is allowed, such as `5%`; a ValueError if it is not."""
-    percent = _PERCENT.fullmatch(text.strip()) if isinstance(text, str) else None
-    if percent is None:
-        raise ValueError("expected a percentage such as 5%")
-    sign = "" if percent[1][0] in "+-" else "+"
-    return Limit(f"{GPU}<={sign}{percent[1]}%", GPU, allowed=_allowed(percent[1]))
-
-
 def check_allowed_of_gate(names: Iterable[str]) -> frozenset[str]:
     """The differences in spite of which a baseline is taken; those it is found by are refused."""
     allowed = check_allowed(names)
@@ -251,13 +240,6 @@ def with_options(
             "Name one with --baseline; `energyscore baseline save` makes one.",
         )
     return whole
-
-
-def _allowed(percent: str) -> float:
-    value = float(percent)
-    if not -100 < value <= 1e6:
-        raise ValueError("a change lies above -100% and up to 1000000%")
-    return 1 + value / 100
 
 
 def _names_of(result: Result) -> dict[str, str]:

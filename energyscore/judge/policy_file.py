@@ -52,12 +52,7 @@ def read_policy(path: Path) -> Policy:
 
 
 def parse_policy(text: str, where: str, folder: Path = Path()) -> Policy:
-    """A policy from its YAML.
-
-    Args:
-        text: the YAML.
-        where: what it is, for people.
-        folder: what the path of its baseline is relative to.
+    """A policy from its YAML; the path of its baseline is relative to `folder`.
 
     Raises:
         UsageError: naming the key by its path and what is wrong with it.

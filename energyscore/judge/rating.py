@@ -59,19 +59,15 @@ class _Range:
 
 @dataclass(frozen=True)
 class Rating:
-    """The stars of one result, or why it has none.
+    """The stars of one result, or why it has none: `no_stars` as a code, `reason` in words.
 
     Attributes:
         headline: the figure that is rated; None when no energy is known.
         departures: the points in which the result departs from the reference's protocol.
-        kind: what the stars are relative to.
-        scale: its name: a reference, or `cohort of N`.
-        cohort_size: how many results are in the cohort; None for a reference, and without stars.
-        no_stars: why there are no stars, as a code; None when there are.
-        reason: the same in words.
-        probabilities: the chance of 1, 2, 3, 4 and 5 stars, which sum to 1, or None.
+        scale: what the stars are relative to: the name of a reference, or `cohort of N`.
+        cohort_size: that N; None for a reference, and without stars.
+        probabilities: the chance of 1, 2, 3, 4 and 5 stars, which sum to 1; else there is a reason.
         uncertainty_wh: their standard uncertainty, in Wh per 1,000 queries.
-        probability_reason: why there are no probabilities.
     """
 
     headline: Headline | None
@@ -150,16 +146,11 @@ Report: TypeAlias = Sequence[RatedResult]
 
 
 def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
-    """Rate results, each against the scale that fits it.
+    """Rate results, in their order; together they are each other's cohort.
 
-    Args:
-        results: the results; together they are each other's cohort.
-        scale: None rates against the default reference where the result is comparable to it
-            and against the cohort otherwise; `cohort` or the name or file of a reference rates
-            against that only.
-
-    Returns:
-        One rating per result, in the same order.
+    Without a `scale` each is rated against the default reference where it is comparable to it, and
+    against its cohort otherwise; `cohort`, or the name or file of a reference, rates against that
+    only.
     """
     reference = load_scale(DEFAULT_SCALE if scale in (None, COHORT) else scale)
     cohorts = _cohorts(results, reference.uncertainty)
@@ -179,10 +170,7 @@ def rate_files(
 ) -> list[RatedResult]:
     """Rate the results of one view, each with its file, its CO2 and cost, and a name of its own.
 
-    Args:
-        loaded: the results with their files; together they are each other's cohort.
-        scale: what stars are relative to, as for `rate`.
-        site: where the energy would be drawn; None: where the result was measured.
+    The energy would be drawn at `site`; None: where the result was measured.
     """
     loaded = list(loaded)
     results = [result for _, result in loaded]
@@ -254,8 +242,7 @@ def _by_reference(
         return "no_energy", result.score.reason
     band = reference.band(result.task.scale_task, result.model.model_class)
     assert band is not None  # `departures_from` would have named its absence
-    low, high = band.min_wh_per_1k_queries, band.max_wh_per_1k_queries
-    return _Range("reference", reference.name, low, high, reference.uncertainty)
+    return _Range("reference", reference.name, *band.range_wh, reference.uncertainty)
 
 
 def _in_cohort(result: Result, cohorts: Mapping[object, _Range]) -> _Range | tuple[NoStars, str]:

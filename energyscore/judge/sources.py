@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from energyscore.judge.baseline import Baseline, load_baseline
+from energyscore.judge.baseline import load_baseline
 from energyscore.judge.rating import RatedResult, rate_files
 from energyscore.results.folder import Kind, load_files
 from energyscore.results.latest import latest_only, set_aside
@@ -27,26 +27,26 @@ def load_rated(
         scale: what stars are relative to, as for `rate`.
         every: older results of the same measurement too, not only the latest.
         baselines: whether baselines in folders count: what was kept was not measured now.
-        note: is told of a file that was named and is set aside for a later one, and of a newer
-            result that is invalid.
+        note: is told of a named file that a later one replaces, and of a newer invalid result.
 
     Raises:
         ResultError: when a path does not exist, a folder holds nothing, or a file is wrong.
     """
     paths = list(paths)
-    readers: dict[Kind, Callable[[Path], Result | Baseline]] = {
+    commits: dict[str, str] = {}
+
+    def read_baseline(path: Path) -> Result:
+        baseline = load_baseline(path)
+        if baseline.commit is not None:
+            commits[str(path)] = baseline.commit.sha
+        return baseline.result
+
+    readers: dict[Kind, Callable[[Path], Result]] = {
         "result": load_result,
-        "baseline": load_baseline,
+        "baseline": read_baseline,
     }
     wanted: list[Kind] = ["result", "baseline"] if baselines else ["result"]
-    loaded: list[tuple[Path, Result]] = []
-    commits: dict[str, str | None] = {}
-    for file, one in load_files(paths, readers, in_folders=wanted):
-        if isinstance(one, Baseline):
-            commits[str(file)] = None if one.commit is None else one.commit.sha
-            loaded.append((file, one.result))
-        else:
-            loaded.append((file, one))
+    loaded = load_files(paths, readers, in_folders=wanted)
     kept = loaded if every else latest_only(loaded)
     for aside in [] if every else set_aside(loaded):
         if aside.newer_invalid:

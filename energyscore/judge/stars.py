@@ -37,15 +37,8 @@ def star_probabilities(
     `low` and `high` are taken as fixed. In a cohort they are members' own figures and as
     uncertain as the one that is rated, which may be one of them; that is not included.
 
-    Args:
-        energy: the measured figure, in the unit of all others.
-        low: the least energy of the scale.
-        high: the greatest, above `low`.
-        uncertainty: standard deviation u, at least 0; with 0 the star of `stars_for` is certain.
-        degrees: degrees of freedom that u is known by; a fraction counts as the integer below.
-
-    Returns:
-        The chance of 1, 2, 3, 4 and 5 stars; they sum to 1.
+    With an uncertainty u of 0 the star of `stars_for` is certain. `degrees` are those of freedom
+    that u is known by; a fraction counts as the integer below.
     """
     if uncertainty == 0:
         given = stars_for(energy, low, high)

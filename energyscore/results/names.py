@@ -20,12 +20,8 @@ def label_of(result: Result, name: str = "") -> str:
 def tell_apart(models: Sequence[tuple[str, str | None]]) -> list[str]:
     """What each model is called among the others: `ckpt @1a2b3c4d` where `ckpt` would be two.
 
-    Args:
-        models: name and revision (a commit, or the digest of a folder) of each.
-
-    Returns:
-        The names in the same order. A name that is of one revision only stays as it is, and so
-        does one whose revision is not known.
+    Of each the name and the revision (a commit, or the digest of a folder) are given. A name that
+    is of one revision only stays as it is, and so does one whose revision is not known.
     """
     revisions: dict[str, set[str]] = {}
     for name, revision in models:
@@ -43,7 +39,5 @@ def _digest(revision: str | None) -> str:
 
 def _length(digests: Collection[str]) -> int | None:
     """So many characters tell them apart; None: only all of them do."""
-    for length in _LENGTHS:
-        if len({digest[:length] for digest in digests}) == len(digests):
-            return length
-    return None
+    enough = (n for n in _LENGTHS if len({digest[:n] for digest in digests}) == len(digests))
+    return next(enough, None)

@@ -38,19 +38,12 @@ def subject_of(result: Result) -> str:
 
 def raw_of(result: Result, raws: Mapping[int, RawRun]) -> bytes:
     """The file of a result, given the raw records of its runs by index."""
-    return raw_to_bytes(
-        result.identity, subject_of(result), [raws[run.index] for run in result.runs]
-    )
+    runs = [raws[run.index] for run in result.runs]
+    return raw_to_bytes(result.identity, subject_of(result), runs)
 
 
 def raw_to_bytes(identity: str, subject: str, runs: Sequence[RawRun]) -> bytes:
-    """The file of a measurement: the same bytes for the same runs.
-
-    Args:
-        identity: of the measurement.
-        subject: what was measured, see `subject_of`.
-        runs: the raw records of its runs.
-    """
+    """The file of a measurement of `subject_of` a result: the same bytes for the same runs."""
     header = {
         "kind": "raw",
         "raw_version": RAW_VERSION,

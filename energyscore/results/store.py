@@ -59,11 +59,8 @@ def result_folder(out: Path, model_folder: tuple[str, str], task: str) -> Path:
 def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None = None) -> Path:
     """Write a result into its folder and give its path.
 
-    Args:
-        folder: where to.
-        result: the result.
-        raws: the raw records of its runs by index. They are written first, so that a result that
-            names its raw record has it; not at all where one run has none.
+    The raw records of its runs, by index, are written first, so that a result that names its raw
+    record has it; not at all where one run has none.
     """
     stamp, mode = re.sub(r"[-:]", "", result.created_at), result.mode
     name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])

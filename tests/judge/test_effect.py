@@ -11,8 +11,8 @@ from bench import gate_power
 from energyscore.base.stats import Summary
 from energyscore.judge.effect import (
     compare_samples,
+    decide,
     decide_limit,
-    decide_ratio,
     repeats_for_limit,
     repeats_for_ratio,
 )
@@ -53,7 +53,7 @@ def test_one_run_has_no_interval_and_decides_no_regression():
     ):
         effect = compare_samples(one, other)
         assert (effect.ci95, effect.p_value, effect.significant) == (None, None, None)
-        assert decide_ratio(effect, 1.05) == "open"
+        assert decide(effect.ci95, 1.05) == "open"
         assert repeats_for_ratio(one, other, 1.05) is None
 
 
@@ -67,9 +67,9 @@ def test_a_common_uncertainty_widens_the_interval_and_no_repeat_narrows_it():
 def test_runs_without_any_spread_are_decided_exactly():
     same = compare_samples(Summary(2.0, 0.0, 5), Summary(2.0, 0.0, 5))
     assert (same.ci95, same.p_value, same.significant) == ((1.0, 1.0), 1.0, False)
-    assert decide_ratio(same, 1.0) == "within"
+    assert decide(same.ci95, 1.0) == "within"
     more = compare_samples(Summary(2.0, 0.0, 5), Summary(2.5, 0.0, 5))
-    assert (more.p_value, decide_ratio(more, 1.2)) == (0.0, "beyond")
+    assert (more.p_value, decide(more.ci95, 1.2)) == (0.0, "beyond")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_as_many_repeats_as_are_named_decide_in_four_of_five_cases():
         for _ in range(600):
             before = sample_of([generator.gauss(1.0, cv) for _ in range(40)])
             after = sample_of([generator.gauss(ratio, cv * ratio) for _ in range(runs)])
-            decided += decide_ratio(compare_samples(before, after), allowed) != "open"
+            decided += decide(compare_samples(before, after).ci95, allowed) != "open"
         return decided / 600
 
     assert 0.74 < share(needed.runs) < 0.90
@@ -133,7 +133,7 @@ def test_false_alarms_of_unequal_few_runs_are_rare(runs, cvs):
     for _ in range(times):
         before = sample_of([generator.gauss(1.0, cvs[0]) for _ in range(runs[0])])
         after = sample_of([generator.gauss(1.05, 1.05 * cvs[1]) for _ in range(runs[1])])
-        decision = decide_ratio(compare_samples(before, after), 1.05)
+        decision = decide(compare_samples(before, after).ci95, 1.05)
         beyond, within = beyond + (decision == "beyond"), within + (decision == "within")
     most = stats.binom.ppf(0.999, times, 0.025)
     assert beyond <= most
@@ -158,7 +158,7 @@ def test_a_limit_is_not_decided_by_runs_that_spread_beyond_all_bounds():
 def test_what_spreads_beyond_all_bounds_is_not_decided(before, after):
     effect = compare_samples(before, after)
     assert effect.ci95 is None
-    assert decide_ratio(effect, 1.05) == "open"
+    assert decide(effect.ci95, 1.05) == "open"
     assert repeats_for_ratio(before, after, 1.05) is not None
 
 

@@ -12,7 +12,7 @@ from support.results import make_cpu_run, make_result, make_run
 from energyscore.base.errors import ResultError
 from energyscore.cli.leaderboard_view import show_leaderboard
 from energyscore.judge.footprint import make_site
-from energyscore.judge.leaderboard import build
+from energyscore.judge.leaderboard import BoardRules, build
 from energyscore.judge.official import read_published
 from energyscore.judge.stars import stars_for
 from energyscore.protocol.grid import Grid
@@ -53,7 +53,7 @@ def on_l4(model, wh, **change):
 
 
 def made(results=(), tables=(), **options):
-    return build(results, tables, REFERENCE, **options)
+    return build(results, tables, BoardRules(REFERENCE, **options))
 
 
 def only(board):

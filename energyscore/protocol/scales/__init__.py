@@ -30,6 +30,11 @@ class Band(BaseModel):
             raise ValueError("min_wh_per_1k_queries must be below max_wh_per_1k_queries")
         return self
 
+    @property
+    def range_wh(self) -> tuple[float, float]:
+        """The least and the greatest energy of 1,000 queries in Wh."""
+        return self.min_wh_per_1k_queries, self.max_wh_per_1k_queries
+
 
 class Uncertainty(BaseModel):
     """How far a figure may be off for reasons that more runs do not show.
@@ -69,10 +74,8 @@ class Scale(BaseModel):
 
     def band(self, task: str, model_class: str | None) -> Band | None:
         """The band of that task and class, if the reference has it."""
-        for band in self.bands:
-            if band.task == task and band.model_class == model_class:
-                return band
-        return None
+        fits = (b for b in self.bands if (b.task, b.model_class) == (task, model_class))
+        return next(fits, None)
 
 
 def load_scale(name: str) -> Scale:

@@ -148,7 +148,7 @@ def _about_reference(entry: RatedResult) -> str:
         return f"Stars by the bands of {name}."
     band = load_scale(DEFAULT_SCALE).band(result.task.scale_task, result.model.model_class)
     assert band is not None  # it rates the result
-    return f"Stars by {name}: {_bands(band.min_wh_per_1k_queries, band.max_wh_per_1k_queries)}"
+    return f"Stars by {name}: {_bands(*band.range_wh)}"
 
 
 def _bands(low: float, high: float) -> str:
