@@ -21,7 +21,7 @@ from rich.text import Text
 
 from energyscore.base.errors import ResultError
 from energyscore.base.text import one_line, terminal_lines, terminal_text
-from energyscore.judge.rating import Report, told_apart
+from energyscore.judge.rating import Report, in_one_view
 from energyscore.measurement.observer import LineObserver
 from energyscore.publish.notes import notes_on
 from energyscore.publish.table import star_table
@@ -99,7 +99,7 @@ def show_report(report: Report) -> None:
     The tasks stand as `energyscore tasks` lists them.
     """
     console = data_console()
-    report = told_apart(report)
+    report = in_one_view(report)
     for task in sorted({entry.result.task.id for entry in report}):
         entries = [entry for entry in report if entry.result.task.id == task]
         table, shared = star_table(task, entries, console)

@@ -26,6 +26,7 @@ from typing import Literal, TypeAlias
 from energyscore.judge.comparability import cohort_key
 from energyscore.judge.footprint import Footprint, Site, footprint_of
 from energyscore.judge.headline import Basis, Headline, headline_of
+from energyscore.judge.modes import Multiple, multiples_of
 from energyscore.judge.stars import Probabilities, star_probabilities, stars_for
 from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
 from energyscore.results.conformance import Departure, is_gpu
@@ -106,6 +107,7 @@ class RatedResult:
         file: the file it is kept in; empty when in none.
         footprint: its CO2 and cost, where they were asked for.
         called: its model's name in this view, where another model has the same name.
+        multiple: its energy against that of a lower mode of reasoning in this view.
         commit: the commit that a baseline was saved at; None when none is known.
     """
 
@@ -114,6 +116,7 @@ class RatedResult:
     file: str = ""
     footprint: Footprint | None = None
     called: str = ""
+    multiple: Multiple | None = None
     commit: str | None = None
 
     @property
@@ -174,18 +177,20 @@ def rate_files(
     """
     loaded = list(loaded)
     results = [result for _, result in loaded]
-    return told_apart(
+    return in_one_view(
         RatedResult(result, rating, str(file), footprint_of(result, site))
         for (file, result), rating in zip(loaded, rate(results, scale), strict=True)
     )
 
 
-def told_apart(report: Iterable[RatedResult]) -> list[RatedResult]:
-    """The results of one view; models that share a name are called by their revisions."""
+def in_one_view(report: Iterable[RatedResult]) -> list[RatedResult]:
+    """Results that are shown together: names with revisions where needed, modes compared."""
     report = list(report)
-    models = [(entry.result.model.id, entry.result.model.revision) for entry in report]
+    names = tell_apart([(entry.result.model.id, entry.result.model.revision) for entry in report])
+    multiples = multiples_of([entry.result for entry in report])
     return [
-        replace(entry, called=name) for entry, name in zip(report, tell_apart(models), strict=True)
+        replace(entry, called=name, multiple=multiple)
+        for entry, name, multiple in zip(report, names, multiples, strict=True)
     ]
 
 

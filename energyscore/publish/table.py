@@ -13,10 +13,9 @@ from rich.table import Table
 from energyscore.base.text import one_line
 from energyscore.base.units import format_grams, format_number, format_wh
 from energyscore.judge.footprint import format_cost
-from energyscore.judge.modes import Multiple, multiples_of, tokens_of
+from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import wording
-from energyscore.results.result import Result
 
 _ENDLESS = 10_000
 _LEAST = 8  # columns that a model's name gets however narrow it is
@@ -190,15 +189,14 @@ def _energy(entry: RatedResult) -> str:
 
 def _modes(entries: Sequence[RatedResult]) -> list[str]:
     """What the modes take; empty where no model was asked for one."""
-    results = [entry.result for entry in entries]
-    if not any(result.mode for result in results):
+    if not any(entry.result.mode for entry in entries):
         return [""] * len(entries)
-    return [*map(_mode, multiples_of(results), results)]
+    return [_mode(entry) for entry in entries]
 
 
-def _mode(multiple: Multiple | None, result: Result) -> str:
+def _mode(entry: RatedResult) -> str:
     """What a mode takes: so many times another's energy, so many tokens, of them thinking."""
-    tokens = tokens_of(result)
+    tokens, multiple = tokens_of(entry.result), entry.multiple
     lines = [f"{format_number(multiple.times)} x {multiple.of}"] if multiple else []
     lines.append(f"{format_number(tokens.output)} tokens")
     if tokens.thinking is not None:

@@ -10,7 +10,7 @@ from support.tables import row_of, table_of
 
 from energyscore.judge.comparability import cohort_key
 from energyscore.judge.modes import Multiple, multiples_of, tokens_of
-from energyscore.judge.rating import RatedResult, rate
+from energyscore.judge.rating import rate, rate_files
 from energyscore.measurement.observer import describe_estimate
 from energyscore.protocol.task import Mode, load_tasks
 from energyscore.publish.report_csv import to_csv
@@ -93,7 +93,7 @@ def test_the_table_shows_mode_multiple_and_tokens():
 
 def test_the_csv_tells_modes_apart():
     results = [result_of("off", 2.0, thinking=0), result_of("high", 9.0, thinking=7500)]
-    entries = [RatedResult(r, stars) for r, stars in zip(results, rate(results), strict=True)]
+    entries = rate_files([("", result) for result in results])
     first, second = csv.DictReader(io.StringIO(to_csv(entries).decode(), newline=""))
     assert (first["reasoning"], first["max_new_tokens"]) == ("off", "1024")
     assert (first["reasoning_multiple"], first["mean_thinking_tokens"]) == ("", "0.0")

@@ -17,8 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from energyscore.base.units import format_number
 from energyscore.judge.footprint import describe_sites
-from energyscore.judge.modes import multiples_of, tokens_of
-from energyscore.judge.rating import RatedResult, Report, told_apart
+from energyscore.judge.modes import tokens_of
+from energyscore.judge.rating import RatedResult, Report, in_one_view
 from energyscore.publish import wording
 from energyscore.publish.label import label_svg, label_title
 from energyscore.publish.page.cohorts import Listed
@@ -60,15 +60,14 @@ def to_page(
     its raw record, under the name that the result gives it. `raws` has those that are at hand, by
     the file of their result.
     """
-    entries = sorted(told_apart(report), key=_order)
-    multiples = multiples_of([entry.result for entry in entries])
+    entries = sorted(in_one_view(report), key=_order)
     names = page_names([entry.result for entry in entries])
     pages = _templates(title)
     files: dict[str, bytes] = {}
     by_model: dict[str, list[tuple[RatedResult, str]]] = {}
     for entry, name in zip(entries, names, strict=True):
         by_model.setdefault(_model(entry), []).append((entry, name))
-    for entry, name, multiple in zip(entries, names, multiples, strict=True):
+    for entry, name in zip(entries, names, strict=True):
         path = f"{FOLDER}/{name}"
         if entry.result.valid:
             files[f"{path}.svg"] = label_svg(entry).encode()
@@ -79,7 +78,6 @@ def to_page(
             root="../",
             entry=entry,
             name=name,
-            multiple=multiple,
             strips=strips_of(entry, run_figures(entry)),
             file=PurePath(entry.file).name or f"{name}.json",
             why_no_raw=why_no_raw,
@@ -87,8 +85,7 @@ def to_page(
         )
         files[f"{path}.html"] = page.encode()
     listed = [
-        Listed(entry, f"{FOLDER}/{name}.html", multiple)
-        for entry, name, multiple in zip(entries, names, multiples, strict=True)
+        Listed(entry, f"{FOLDER}/{name}.html") for entry, name in zip(entries, names, strict=True)
     ]
     index = pages.get_template("index.html").render(
         sections=sections_of(listed),

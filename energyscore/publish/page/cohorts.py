@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from energyscore.base.units import format_number
 from energyscore.judge.comparability import cohort_key
-from energyscore.judge.modes import Multiple
 from energyscore.judge.rating import RatedResult
 from energyscore.judge.stars import BANDS
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
@@ -31,7 +30,6 @@ class Listed:
 
     entry: RatedResult
     href: str  # of its page
-    multiple: Multiple | None
     id: str = ""  # its place in the index
     mark: tuple[float, float, float] | None = None
     """The figure between the ends of its interval on the table's axis, in px; None: no axis."""
