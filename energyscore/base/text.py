@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -71,6 +72,11 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     return csv_text(value) if isinstance(value, str) else value
+
+
+def json_bytes(content: object) -> bytes:
+    """JSON as we write it: indented, without NaN, with a line end."""
+    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
 
 
 def json_text(text: str) -> str:

@@ -15,13 +15,12 @@ The same results give the same bytes: times, order and modes are fixed, and noth
 
 import hashlib
 import io
-import json
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from energyscore.base.text import json_bytes
 from energyscore.base.version import __version__
 from energyscore.judge.rating import Rating
 from energyscore.protocol.task import TaskFile
@@ -105,14 +104,14 @@ def to_bundle(entries: Sequence[Submitted]) -> bytes:
             for path, data in sorted(files.items())
         ],
     }
-    return _zip({MANIFEST: _json(manifest)} | dict(sorted(files.items())))
+    return _zip({MANIFEST: json_bytes(manifest)} | dict(sorted(files.items())))
 
 
 def _files(entry: Submitted) -> dict[str, bytes]:
     result = entry.result
     files = {
         "result.json": entry.content,
-        "environment.json": _json(result.environment.model_dump(mode="json")),
+        "environment.json": json_bytes(result.environment.model_dump(mode="json")),
         "log.txt": to_log(result).encode(),
     }
     if result.raw is not None and entry.raw is not None:
@@ -122,7 +121,7 @@ def _files(entry: Submitted) -> dict[str, bytes]:
         # The official tool rounds to 0.01 Wh; small models would come out as 0.
         files["GPU_ENERGY_WH.txt"] = f"{total_wh!r}\n".encode()
         phases = {f"{n}_wh": p.gpu_wh_per_1k_queries for n, p in result.score.phases.items()}
-        files["GPU_ENERGY_SUMMARY.json"] = _json({"units": "Wh", "total": total_wh} | phases)
+        files["GPU_ENERGY_SUMMARY.json"] = json_bytes({"units": "Wh", "total": total_wh} | phases)
     return files
 
 
@@ -132,10 +131,6 @@ def _folder(number: int, result: Result) -> str:
         for name in (result.model.id, result.task.id)
     )
     return f"{number:02d}-{model}-{task}"
-
-
-def _json(content: Any) -> bytes:
-    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
 
 
 def _zip(files: Mapping[str, bytes]) -> bytes:

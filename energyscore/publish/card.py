@@ -4,10 +4,10 @@ The hub documents `co2_eq_emissions` for training: no energy of inference goes t
 have metrics of their own, so that nobody compares them with measured energy by accident.
 """
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
+from energyscore.base.text import json_bytes
 from energyscore.base.units import format_wh
 from energyscore.judge.rating import RatedResult, Report
 from energyscore.publish import wording
@@ -108,7 +108,7 @@ def to_card_json(report: Report) -> bytes:
         "model-index": [{"name": figures.name, "results": figures.results}],
         "section": card_section(report),
     }
-    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+    return json_bytes(content)
 
 
 def facts_of(entry: RatedResult) -> dict[str, Any]:

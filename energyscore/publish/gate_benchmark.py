@@ -1,9 +1,8 @@
 """Results as the array that github-action-benchmark reads (`customSmallerIsBetter`)."""
 
-import json
 from collections.abc import Sequence
 
-from energyscore.base.text import one_line
+from energyscore.base.text import json_bytes, one_line
 from energyscore.judge.figures import GPU, SYSTEM, UNIT, figure_of
 from energyscore.judge.rating import RatedResult, why_unratable
 
@@ -32,8 +31,7 @@ def to_benchmark(results: Sequence[RatedResult]) -> bytes:
             runs = f"{summary.count} run{'s' if summary.count > 1 else ''}"
             entry["extra"] = one_line(f"{runs}, {one.result.created_at}, {one.file}")
             entries.append(entry)
-    unique = _unique(entries)
-    return (json.dumps(unique, indent=2, allow_nan=False, ensure_ascii=True) + "\n").encode()
+    return json_bytes(_unique(entries))
 
 
 def _unique(entries: Sequence[dict[str, str | float]]) -> list[dict[str, str | float]]:

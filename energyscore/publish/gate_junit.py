@@ -15,27 +15,20 @@ def to_junit(verdict: GateVerdict) -> bytes:
     What cannot be told is skipped where it counts as a warning, so that it does not look passed.
     """
     counted = [check.counts_as for check in verdict.checks]
-    numbers = {
+    about = {
+        "name": _NAME,
         "tests": str(len(counted)),
         "failures": str(counted.count("failure")),
         "errors": str(counted.count("error")),
+        "time": "0",
     }
-    skipped = {"skipped": str(counted.count("warning"))}
-    whole = ET.Element("testsuites", {"name": _NAME, **numbers, "time": "0"})
-    suite = ET.SubElement(
-        whole,
-        "testsuite",
-        {
-            "name": _NAME,
-            **numbers,
-            **skipped,
-            "time": "0",
-            "timestamp": verdict.created_at.removesuffix("Z"),
-        },
-    )
+    whole = ET.Element("testsuites", about)
+    skipped, timestamp = str(counted.count("warning")), verdict.created_at.removesuffix("Z")
+    suite = ET.SubElement(whole, "testsuite", about, skipped=skipped, timestamp=timestamp)
     names: dict[tuple[str | None, str], int] = {}
     for check in verdict.checks:
-        name = _name_of(check)
+        hardware = f" [{check.hardware}]" if check.hardware else ""
+        name = _clean(f"{check.subject}: {check.threshold}{hardware}")
         number = names.get((check.task, name), 0) + 1
         names[check.task, name] = number
         # Readers take two cases of one name for one that ran twice.
@@ -44,11 +37,6 @@ def to_junit(verdict: GateVerdict) -> bytes:
     ET.indent(whole)
     text = ET.tostring(whole, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
-
-
-def _name_of(check: GateCheck) -> str:
-    hardware = f" [{check.hardware}]" if check.hardware else ""
-    return _clean(f"{check.subject}: {check.threshold}{hardware}")
 
 
 def _add_case(suite: ET.Element, check: GateCheck, name: str) -> None:

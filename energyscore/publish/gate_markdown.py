@@ -22,7 +22,9 @@ def to_markdown(verdict: GateVerdict) -> bytes:
     mark = {"pass": "✅", "fail": "❌", "invalid": "⛔"}[verdict.verdict]
     mark = "⚠️" if verdict.nothing_decided else mark
     text = f"## {mark} Energy gate {markdown_text(verdict.line)}\n\n{_HEAD}"
-    rows = [_row(check) for check in sorted(verdict.checks, key=_rank)]
+    rows = [
+        _row(check) for check in sorted(verdict.checks, key=lambda c: _FIRST.index(c.counts_as))
+    ]
     size, shown = len(text.encode()), 0
     for row in rows:
         size += len(row.encode())
@@ -45,20 +47,10 @@ def to_markdown(verdict: GateVerdict) -> bytes:
     return text.encode()
 
 
-def _rank(check: GateCheck) -> int:
-    return _FIRST.index(check.counts_as)
-
-
 def _row(check: GateCheck) -> str:
-    cells = (
-        _MARKS[check.counts_as],
-        markdown_text(check.task or ""),
-        markdown_text(check.subject),
-        markdown_text(check.hardware or ""),
-        markdown_text(check.threshold),
-        markdown_text(_value(check)),
-        f"{check.outcome}: {markdown_text(check.reason)}",
-    )
+    subject = (check.task or "", check.subject, check.hardware or "")
+    texts = (*subject, check.threshold, _value(check), f"{check.outcome}: {check.reason}")
+    cells = (_MARKS[check.counts_as], *map(markdown_text, texts))
     return f"| {' | '.join(cells)} |\n"
 
 

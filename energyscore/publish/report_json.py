@@ -1,9 +1,9 @@
 """Rated results as JSON: what `--format json` prints."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
+from energyscore.base.text import json_bytes
 from energyscore.judge.rating import Rating, Report
 
 REPORT_VERSION = 1
@@ -21,7 +21,7 @@ def to_json(report: Report) -> bytes:
         for entry in report
     ]
     content = {"report_version": REPORT_VERSION, "results": entries}
-    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+    return json_bytes(content)
 
 
 def _rating(rating: Rating) -> dict[str, Any]:

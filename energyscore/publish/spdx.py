@@ -8,12 +8,11 @@ model's release too, which no measurement knows.
 
 import hashlib
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from energyscore.base.stamps import utc_stamp
+from energyscore.base.text import json_bytes
 from energyscore.judge.rating import RatedResult, Report
 from energyscore.publish import wording
 from energyscore.publish.card import dataset_of, energy_wh, facts_of
@@ -68,11 +67,11 @@ def to_spdx(report: Report) -> bytes:
         "type": "CreationInfo",
         "@id": _CREATION,
         "specVersion": "3.0.1",
-        "created": max(_moment(entry.result.created_at) for entry in report),
+        "created": max(entry.result.created_at for entry in report),
         "createdBy": [tool["spdxId"]],
     }
     content = {"@context": CONTEXT, "@graph": [creation, document, *elements]}
-    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+    return json_bytes(content)
 
 
 def _package(report: Report) -> dict[str, Any]:
@@ -114,26 +113,13 @@ def _statement(entry: RatedResult) -> dict[str, Any]:
 
 
 def _in_words(entry: RatedResult) -> str:
-    result = entry.result
-    return (
-        f"{_kwh(entry)} kWh for {wording.task_name(result)} ({wording.metered(entry)}) on "
-        f"{plain(result.hardware)}, {wording.verdict(entry.rating)}"
-    )
+    what = f"{_kwh(entry)} kWh for {wording.task_name(entry.result)} ({wording.metered(entry)})"
+    return f"{what} on {plain(entry.result.hardware)}, {wording.verdict(entry.rating)}"
 
 
 def _kwh(entry: RatedResult) -> str:
     """Kilowatt-hours as a plain decimal: XML's has no exponent."""
     return f"{Decimal(repr(energy_wh(entry))) / 1000:f}"
-
-
-def _moment(created_at: str) -> str:
-    """A time as SPDX writes it: UTC, whole seconds, `Z`."""
-    try:
-        moment = datetime.fromisoformat(created_at)
-    except ValueError:
-        moment = datetime.fromtimestamp(0, UTC)
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return utc_stamp(moment)
 
 
 def _digest(report: Report) -> str:

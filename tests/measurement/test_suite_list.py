@@ -888,7 +888,9 @@ def test_run_all_is_every_task_with_its_own_models(tmp_path, monkeypatch):
 
     def run(*words):
         app(["run", "--all", *words, "--out", str(tmp_path)], standalone_mode=False)
-        job = json.loads(suite_run._command(tmp_path, None, fresh=False)(seen["plan"][0])[-1])
+        job = json.loads(
+            suite_run._command(seen["plan"][0], out=tmp_path, task_path=None, fresh=False)[-1]
+        )
         return job["options"]
 
     asked = run("--quick", "--repeats", "2", "--device", "cpu", "--idle", "0", "--gpu", "1")
