@@ -59,11 +59,7 @@ def is_dir(path: Path) -> bool:
 
 
 def read_file(path: Path, most_bytes: int = -1) -> bytes:
-    """What is in a file, or the beginning of it.
-
-    Raises:
-        ResultError: when it cannot be read.
-    """
+    """What is in a file, or the beginning of it; a ResultError where it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(most_bytes)

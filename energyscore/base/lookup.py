@@ -7,11 +7,7 @@ from energyscore.base.errors import UsageError, did_you_mean
 
 
 def resolve(table: dict[str, str], name: str) -> Any:
-    """The class or function of that name; its module is imported only now.
-
-    Raises:
-        UsageError: when the table has no such name, with the nearest ones.
-    """
+    """The class or function of that name; its module is imported only now."""
     if name not in table:
         raise UsageError(f"Unknown name {name!r}.", did_you_mean(name, table))
     module, _, attribute = table[name].partition(":")

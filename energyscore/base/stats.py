@@ -42,11 +42,7 @@ class Summary:
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Mean and standard deviation of repeats.
-
-    Raises:
-        ValueError: when there are no values, or one is not finite.
-    """
+    """Mean and standard deviation of repeats; a ValueError where none are given, or not finite."""
     if not values or not all(math.isfinite(value) for value in values):
         raise ValueError("summarize needs at least one value, all finite")
     spread = std.stdev(values) if len(values) > 1 else None

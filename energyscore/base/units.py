@@ -11,11 +11,7 @@ def joules_to_wh(energy_j: float) -> float:
 
 
 def wh_per_1k_queries(energy_j: float, queries: int) -> float:
-    """Energy in Wh for 1,000 queries, from the joules that `queries` queries took.
-
-    Raises:
-        ValueError: if `queries` is not positive: no energy can be given per nothing.
-    """
+    """Energy in Wh for 1,000 queries, from the joules that `queries` queries took."""
     if queries <= 0:
         raise ValueError(f"queries must be positive, not {queries}")
     return joules_to_wh(energy_j) * 1000.0 / queries

@@ -82,11 +82,7 @@ class _Constructor(SafeConstructor):
 
 
 def read_yaml(text: str) -> YamlText:
-    """Read a text.
-
-    Raises:
-        YamlError: when it is not YAML, or has a duplicate key.
-    """
+    """Read a text; a YamlError where it is not YAML, or has a duplicate key."""
     reader = YAML(typ="safe", pure=True)
     reader.Constructor = _Constructor
     try:

@@ -119,11 +119,7 @@ def is_baseline(path: Path) -> bool:
 
 
 def load_baseline(path: Path) -> Baseline:
-    """Read one baseline.
-
-    Raises:
-        ResultError: when it cannot be read or is none; the message names the field.
-    """
+    """Read one baseline; a ResultError names the field where it is none."""
     data = read_file(path, MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise ResultError(f"{path} is too large for a baseline.")
@@ -145,11 +141,7 @@ def find_baselines(folder: Path) -> list[tuple[Path, Baseline]]:
 
 
 def find_baseline(name: str, folder: Path) -> tuple[Path, Baseline]:
-    """One baseline, by its file, its name or the beginning of it, or its model or task.
-
-    Raises:
-        ResultError: when there is none of that name, or several.
-    """
+    """The one baseline of a file, a name or the beginning of it, or a model or task."""
     if is_file(Path(name)):
         return Path(name), load_baseline(Path(name))
     known = find_baselines(folder)

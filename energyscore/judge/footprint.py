@@ -74,11 +74,7 @@ class Footprint(Site):
 
 
 def make_site(grid: Grid | None, pue: float | None = None, price: str | None = None) -> Site | None:
-    """The site of `--country`, `--pue` and `--price`; None when none was given.
-
-    Raises:
-        UsageError: when one of them makes no sense.
-    """
+    """The site of `--country`, `--pue` and `--price`; None when none was given."""
     if pue is not None and not 1 <= pue <= MOST_PUE:
         raise UsageError(
             f"--pue {pue:g}: a building takes at least the energy of its machines.",

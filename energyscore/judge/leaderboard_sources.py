@@ -100,11 +100,7 @@ def find_sources(
 
 
 def task_of(path: Path, known: Collection[str], given: str | None = None) -> str:
-    """The task of an official file: the file's name, where that is none `given`.
-
-    Raises:
-        ResultError: when neither is a task.
-    """
+    """The task of an official file: that of its name, else the one that is `given`."""
     task = task_name(path.stem)
     if task in known:
         return task

@@ -49,11 +49,7 @@ def several(value: object) -> object:
 
 
 def parse_limit(text: object) -> Limit:
-    """Read a threshold, such as `gpu_wh_per_1k_queries<=2.5` or `gpu_wh_per_1k_queries<=+5%`.
-
-    Raises:
-        ValueError: with what is wrong, and how it is written.
-    """
+    """Read `gpu_wh_per_1k_queries<=2.5` or `...<=+5%`; a ValueError says how it is written."""
     found = _EXPRESSION.fullmatch(text) if isinstance(text, str) else None
     metric, operator, value = found.groups() if found else ("", None, "")
     if found is None or not metric or operator is None:

@@ -36,11 +36,7 @@ MOST_BYTES = 2**20
 
 
 def read_policy(path: Path) -> Policy:
-    """Read a policy.
-
-    Raises:
-        UsageError: when it cannot be read or is wrong; the message names the key by its path.
-    """
+    """Read a policy; a UsageError names the key by its path."""
     where = f"The policy {path}"
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -52,11 +48,7 @@ def read_policy(path: Path) -> Policy:
 
 
 def parse_policy(text: str, where: str, folder: Path = Path()) -> Policy:
-    """A policy from its YAML; the path of its baseline is relative to `folder`.
-
-    Raises:
-        UsageError: naming the key by its path and what is wrong with it.
-    """
+    """A policy from its YAML; the path of its baseline is relative to `folder`."""
     form, read = read_form(text, _PolicyForm, where, "a mapping with the key 'rules'")
     try:
         allow = check_allowed_of_gate(form.allow)

@@ -21,12 +21,9 @@ _Countries: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Grid:
-    """A country's electricity.
+    """A country's electricity: grams of CO2 equivalent per kWh, the mean over a year.
 
-    Attributes:
-        country: ISO 3166 alpha-3 code.
-        g_per_kwh: grams of CO2 equivalent per kWh, the mean over the year that `source` names.
-        source: the table, its version and the year.
+    The country is its ISO 3166 alpha-3 code, the source a table, its version and the year.
     """
 
     country: str
@@ -35,12 +32,7 @@ class Grid:
 
 
 def find_grid(country: str) -> Grid:
-    """Look a country up by its ISO 3166 alpha-3 code.
-
-    Raises:
-        UsageError: when the table has no such country.
-        MeterError: when the table is not installed.
-    """
+    """The grid of a country, by its ISO 3166 alpha-3 code."""
     table = _country_table()
     code = country.strip().upper()
     if code not in table:

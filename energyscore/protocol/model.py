@@ -27,9 +27,7 @@ class ModelSpec:
         revision: branch, tag or commit on the hub.
         random_weights: take only the architecture; weights are random, from `seed`.
         dtype: `auto` follows the task's protocol.
-        trust_remote_code: run code that the model's repository carries.
-        allow_pickle: load weights from pickle files, which can run code, where there are no
-            safetensors.
+        allow_pickle: where there are no safetensors, load pickle files, which can run code.
     """
 
     source: Source

@@ -88,11 +88,7 @@ def find_family(model_type: str, label: str, template: str, prompt: str) -> Fami
 
 
 def switch_for(family: Family, mode: Mode, label: str) -> Switch:
-    """How to ask a model of that family for a mode.
-
-    Raises:
-        ModelError: when the family does not have it, with those that it has.
-    """
+    """How to ask a model of that family for a mode; a ModelError names those that it has."""
     if mode == DEFAULT:
         return Switch()
     if mode not in family.modes:

@@ -18,11 +18,7 @@ _FAILURES = (soundfile.SoundFileError, RuntimeError, TypeError, ValueError)
 
 
 def check_recording(content: bytes, place: str, named: object) -> None:
-    """Refuse a recording that is broken; `place` is its row and column, `named` its file if known.
-
-    Raises:
-        DatasetError: naming the row, the file and what is wrong.
-    """
+    """Refuse a broken recording; `place` is its row and column, `named` its file if known."""
     fault = _find_fault(content)
     if fault:
         file = f" ({named})" if isinstance(named, str) else ""

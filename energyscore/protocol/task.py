@@ -32,12 +32,9 @@ PROMPT_ROOM = 512
 class Dataset(Strict):
     """The official dataset: where it is, and which column holds what.
 
-    Attributes:
-        revision: the branch, tag or commit to load. Whatever it names is resolved to a commit
-            before loading, exactly that commit is loaded, and the result stores it.
-        columns: field of a query -> column of the dataset.
-        kinds: field of a query -> what it holds, where that is not text. Images and audio are
-            kept as the bytes of their files, and decoded in the `preprocess` phase.
+    A revision (branch, tag or commit) is resolved to a commit before loading, and the result stores
+    it. `columns` and `kinds` go by the field of a query; what has no kind is text. Images and audio
+    are kept as the bytes of their files, and decoded in the `preprocess` phase.
     """
 
     id: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
@@ -69,10 +66,8 @@ class SampleFile(Strict):
 class Generation(Strict):
     """How text is generated. With `min_new_tokens` = `max_new_tokens` the length is forced.
 
-    Attributes:
-        reasoning: the mode that models are asked to reason in; null where a task has none.
-        usual_max_new_tokens: the most unless more is asked for, where the protocol's own maximum
-            takes very long; null: the protocol's.
+    Where the protocol's own maximum takes very long, `usual_max_new_tokens` is the most unless more
+    is asked for.
     """
 
     max_new_tokens: Count
@@ -132,13 +127,11 @@ class TaskSpec(Strict):
     Attributes:
         version: raised whenever a change makes old and new figures incomparable.
         modality: which backend does the work (a name in `energyscore.measurement.catalog`).
-        queries: queries of one pass over the workload.
-        repeats: runs of a complete measurement.
+        queries: those of one pass over the workload.
         precision: the dtypes that the protocol allows on a GPU; the first is the default. A
             model whose own dtype is among them keeps it. On a CPU the work is done in float32.
         phases: the phases that are metered, in order; a kind of model may have some of them only.
         classes: size classes from small to large; empty where the task has none.
-        default_models: what is measured when no model is named.
         scale_task: the task's name in the reference scales.
     """
 
@@ -230,11 +223,7 @@ def bundled_tasks_dir() -> Path:
 
 
 def load_task(path: Path) -> TaskFile:
-    """Read one task file.
-
-    Raises:
-        TaskError: naming the file, the key and what is wrong with it.
-    """
+    """Read one task file; a TaskError names the file and the key."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -271,11 +260,7 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, TaskFile]:
 
 
 def find_task(name: str, tasks: dict[str, TaskFile]) -> TaskFile:
-    """The task of that name.
-
-    Raises:
-        TaskError: with the nearest names, when it is unknown.
-    """
+    """The task of that name; a TaskError names the nearest ones where it is unknown."""
     if name in tasks:
         return tasks[name]
     raise TaskError(f"Unknown task {name!r}.", did_you_mean(name.replace("-", "_"), tasks))

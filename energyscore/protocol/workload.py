@@ -23,13 +23,9 @@ Query: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Workload:
-    """Queries ready to be put to a model.
+    """Queries ready to be put to a model; more may have been `wanted` than the dataset holds.
 
-    Attributes:
-        dataset: where they are from, as results name it.
-        revision: commit of a hub dataset, None for local data.
-        official: whether they are from the task's official dataset.
-        wanted: how many queries were asked for; the dataset may hold fewer.
+    `revision` is the commit of a hub dataset, None for local data; `official` is the task's own.
     """
 
     queries: tuple[Query, ...]
@@ -82,11 +78,7 @@ def load_workload(task: TaskFile, source: str, count: int) -> Workload:
 
 
 def locate(task: TaskFile, source: str) -> Path | None:
-    """The file or folder that holds the rows of a source, None for a dataset on the hub.
-
-    Raises:
-        DatasetError: when it is the name of a file or folder that is not there.
-    """
+    """The file or folder that holds the rows of a source, None for a dataset on the hub."""
     if source == OFFICIAL:
         return None
     if source == BUNDLED:
@@ -100,11 +92,7 @@ def locate(task: TaskFile, source: str) -> Path | None:
 
 
 def named_files(task: TaskFile, source: str, count: int) -> Iterator[Path]:
-    """The images and recordings that the first `count` rows of a file name, in their order.
-
-    Raises:
-        DatasetError: as `load_workload` does, but for files that cannot be read.
-    """
+    """The images and recordings that the first `count` rows of a file name, in their order."""
     path, dataset = locate(task, source), task.spec.dataset
     if path is None or not dataset.kinds or not is_file(path):
         return

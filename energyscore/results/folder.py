@@ -93,11 +93,7 @@ def load_files(
 
 
 def result_files(folder: Path, skip: Skip | None = None) -> list[Path]:
-    """The files in a folder, all the way down, that claim to be results or are broken, sorted.
-
-    Raises:
-        ResultError: when a folder cannot be read and `skip` is None.
-    """
+    """The files in a folder, all the way down, that claim to be results or are broken, sorted."""
     return [path for path, _ in _in_folder(folder, ["result"], skip)]
 
 

@@ -24,11 +24,7 @@ Energy = Annotated[float, Field(gt=0, lt=1e15)]
 
 
 def utc_time(text: str) -> str:
-    """A time as results have it: always UTC and of one form, so that texts sort as times do.
-
-    Raises:
-        ValueError: when it is none.
-    """
+    """A time as results have it: always UTC and of one form, so that texts sort as times do."""
     form = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII)
     try:
         datetime.fromisoformat(text if form else "")

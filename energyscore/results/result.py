@@ -162,11 +162,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object without duplicate keys: of two, readers would take one or the other.
-
-    Raises:
-        ValueError: naming the duplicate key.
-    """
+    """A JSON object without duplicate keys: of two, readers would take one or the other."""
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = Counter(name for name, _ in pairs)

@@ -33,11 +33,7 @@ _UNSAFE = re.compile(r"[^\w.-]")
 
 
 def check_writable(folder: Path) -> None:
-    """Find out before a long run whether results can be written there at its end.
-
-    Raises:
-        ResultError: when they cannot.
-    """
+    """A ResultError before a long run where results could not be written at its end."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -112,11 +108,7 @@ class KnownResults:
 
 
 def load_result(path: Path) -> Result:
-    """Read one result file.
-
-    Raises:
-        ResultError: when it cannot be read, is not a result, or contradicts itself.
-    """
+    """Read one result file; a ResultError where it is none, or contradicts itself."""
     result = parse_result(read_file(path), str(path))
     if wrong := contradiction(result):
         raise ResultError(f"{path}: {wrong}.", UNSOUND)

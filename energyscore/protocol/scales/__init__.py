@@ -79,11 +79,7 @@ class Scale(BaseModel):
 
 
 def load_scale(name: str) -> Scale:
-    """A bundled scale by name, or one of your own by the path of its JSON file.
-
-    Raises:
-        UsageError: when there is none of that name, or the file is wrong in some key.
-    """
+    """A bundled scale by name, or one of your own by the path of its JSON file."""
     folder = resources.files("energyscore.protocol.scales")
     bundled = [entry.name.removesuffix(".json") for entry in folder.iterdir()]
     bundled = [entry for entry in bundled if not entry.startswith("_")]
