@@ -33,12 +33,9 @@ def why_left_out(
 ) -> list[LeftOut | None]:
     """Why each result of one task and class may not stand in its table; None where it may.
 
-    Args:
-        results: the results of the table's task and class.
-        reference: what official rows were measured by.
-        scale: the bands that the table is rated by; None: its own rows make them.
-        official_protocol: whether it must be comparable to official rows; without it, and
-            without a scale, to the main cohort among the results.
+    It must be comparable to official rows (`official_protocol`), which were measured by the
+    `reference`, and to the `scale` that the table is rated by. Where neither is asked for, it must
+    be of the main cohort among the results.
     """
     found = [_why_no_figure(result) for result in results]
     main = _main_cohort([one for one, why in zip(results, found, strict=True) if why is None])

@@ -92,15 +92,10 @@ def run_gate(
     tasks: Collection[str] = (),
     cautions: Sequence[str] = (),
 ) -> GateVerdict:
-    """Check results against a policy.
+    """Check results against a policy; its relative limits are relative to `baselines`.
 
-    Args:
-        results: what is checked.
-        baselines: what relative limits are relative to.
-        policy: the rules.
-        created_at: the time of the verdict, UTC, ISO 8601.
-        tasks: the known tasks, to find a misspelt one in a rule that no result fits.
-        cautions: about the files that were read.
+    The known `tasks` are there to find a misspelt one in a rule that no result fits, the `cautions`
+    are about the files that were read. `created_at` is in UTC, ISO 8601.
     """
     checks: list[GateCheck] = []
     known = by_key(baselines)

@@ -6,15 +6,13 @@ Images and audio stay as they lie: bytes of their files, or the files' paths.
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
 from energyscore.base.errors import DatasetError
 from energyscore.protocol.task import Dataset
-
-FILE_KINDS = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".parquet": "parquet"}
 
 Rows: TypeAlias = Iterable[Mapping[str, Any]]
 
@@ -44,19 +42,17 @@ def _read_text(path: Path) -> str:
 
 def read_file(path: Path) -> Rows:
     """Rows of a csv, json, jsonl or parquet file."""
-    kind = FILE_KINDS.get(path.suffix.lower())
-    if kind is None:
+    reader = FILE_KINDS.get(path.suffix.lower())
+    if reader is None:
         raise DatasetError(
             f"--dataset {path}: files of the kind {path.suffix or 'without an ending'} are not "
             "read.",
             f"Give one of {', '.join(FILE_KINDS)}.",
         )
-    if kind == "jsonl":
-        return read_jsonl(path)
-    if kind == "json":
-        return _read_json(path)
-    if kind == "csv":
-        return _read_csv(path)
+    return reader(path)
+
+
+def _read_parquet(path: Path) -> Rows:
     import pandas as pd
 
     try:
@@ -102,6 +98,14 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise DatasetError(f"{path} must hold a JSON array of objects with named columns.")
     return content
+
+
+FILE_KINDS: dict[str, Callable[[Path], Rows]] = {
+    ".csv": _read_csv,
+    ".json": _read_json,
+    ".jsonl": read_jsonl,
+    ".parquet": _read_parquet,
+}
 
 
 def read_folder(path: Path, wanted: Dataset) -> Rows:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from energyscore.base.errors import DatasetError
 from energyscore.base.files import is_dir, is_file, local_path, real_path
 from energyscore.base.stamps import digest_of
-from energyscore.protocol.rows import FILE_KINDS, Rows, read_file, read_folder, read_hub, read_jsonl
+from energyscore.protocol.rows import FILE_KINDS, Rows, read_file, read_folder, read_hub
 from energyscore.protocol.task import TaskFile, TaskSpec
 
 BUNDLED, OFFICIAL = "bundled", "official"
@@ -61,15 +61,13 @@ def load_workload(task: TaskFile, source: str, count: int) -> Workload:
     """
     spec = task.spec
     path = locate(task, source)
-    if path is not None and (source == BUNDLED or path.is_file()):
-        plain = source == BUNDLED
-        rows = read_jsonl(path) if plain else read_file(path)
-        queries = _to_queries(rows, spec, path, count, path.parent, plain=plain)
-        name = f"bundled:{spec.id}" if plain else path.name
-        return Workload(queries, name, None, False, count)
-    if path is not None:
+    if path is not None and path.is_dir():
         queries = _to_queries(read_folder(path, spec.dataset), spec, path, count, path)
         return Workload(queries, real_path(path).name, None, False, count)
+    if path is not None:
+        queries = _to_queries(read_file(path), spec, path, count, path.parent)
+        name = f"bundled:{spec.id}" if source == BUNDLED else path.name
+        return Workload(queries, name, None, False, count)
     dataset = spec.dataset.id if source == OFFICIAL else source
     revision = spec.dataset.revision if dataset == spec.dataset.id else "main"
     rows, commit = read_hub(dataset, revision, spec.dataset)
@@ -96,9 +94,7 @@ def named_files(task: TaskFile, source: str, count: int) -> Iterator[Path]:
     path, dataset = locate(task, source), task.spec.dataset
     if path is None or not dataset.kinds or not is_file(path):
         return
-    plain = source == BUNDLED
-    rows = read_jsonl(path) if plain else read_file(path)
-    for cells in _cells(rows, task.spec, path, count, plain=plain):
+    for cells in _cells(read_file(path), task.spec, path, count):
         for field in dataset.kinds:
             content = _content_or_file(*cells[field], path.parent)
             if isinstance(content, Path):
@@ -106,30 +102,27 @@ def named_files(task: TaskFile, source: str, count: int) -> Iterator[Path]:
 
 
 def _cells(
-    rows: Rows, spec: TaskSpec, where: Path, count: int, *, plain: bool
+    rows: Rows, spec: TaskSpec, where: Path, count: int
 ) -> Iterator[dict[str, tuple[Any, str]]]:
     """The cells of the first rows by the task's fields, each with its place for people.
 
-    A file may name its columns as the official dataset does or as the task's fields;
-    `plain` says that they are the fields (bundled samples).
+    A file may name its columns as the official dataset does or as the task's fields.
     """
     columns: dict[str, str] = {}
     for number, row in enumerate(itertools.islice(rows, count), start=1):
-        if number == 1 and not plain:
-            columns = _match_columns(row, spec, str(where))
-        named = {field: columns.get(field, field) for field in spec.dataset.columns}
+        columns = columns or _match_columns(row, spec, str(where))
         yield {
             field: (row.get(column), f"{where}, row {number}: the column {column!r}")
-            for field, column in named.items()
+            for field, column in columns.items()
         }
 
 
 def _to_queries(
-    rows: Rows, spec: TaskSpec, where: Path, count: int, folder: Path, *, plain: bool = False
+    rows: Rows, spec: TaskSpec, where: Path, count: int, folder: Path
 ) -> tuple[Query, ...]:
     """The first rows as queries, each cell checked; paths in them are relative to `folder`."""
     queries: list[Query] = []
-    for cells in _cells(rows, spec, where, count, plain=plain):
+    for cells in _cells(rows, spec, where, count):
         query: dict[str, str | bytes] = {}
         for field, (cell, place) in cells.items():
             kind = spec.dataset.kind_of(field)

@@ -46,9 +46,7 @@ def architectures() -> dict[str, Architecture]:
 def find_architecture(name: str, task: str | None = None) -> Architecture:
     """The architecture of that name (upper or lower case), fit for the task.
 
-    Raises:
-        ModelError: when it is unknown, with the nearest names; or it cannot do the task, with
-            those that can.
+    A ModelError names the nearest ones where it is unknown, and those that can do the task.
     """
     known = architectures()
     found = known.get(name.lower())
