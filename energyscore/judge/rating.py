@@ -201,8 +201,9 @@ def departures_from(result: Result, reference: Scale) -> tuple[Departure, ...]:
         for check in result.conformance
         if not check.ok and check.name != "hardware"
     ]
-    if not is_bundled_task(result.task.digest):
-        # By a definition of somebody's own the points above may say anything.
+    if not is_bundled_task(result.task.digest) or result.task.id != result.task.scale_task:
+        # By a definition of somebody's own the points above may say anything, and a copy of a
+        # published task under another name is another task.
         points.append(Departure("definition", "a task of one's own", "the one that was published"))
     names = [gpu.name for gpu in result.environment.gpus]
     if not names or not all(is_gpu(name, reference.gpu) for name in names):

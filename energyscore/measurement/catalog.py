@@ -1,6 +1,7 @@
 """What plugs in: a name for each part that measures, and where it is.
 
-To add a meter or a backend: write its module, and add one line here.
+To add a backend: write its module, and add one line here. A meter also needs a line in
+`metering.open_metering`, which decides when it is used.
 """
 
 _BACKENDS = "energyscore.measurement.backends"

@@ -61,7 +61,7 @@ class UpdatePeriod:
     updates: int
 
 
-def notice(code: str, message: str, invalidates: bool = False) -> Notice:
+def notice(code: str, message: str, *, invalidates: bool = False) -> Notice:
     """A notice about a measurement: its code for programs, its message for people."""
     return Notice(code=code, message=message, invalidates=invalidates)
 

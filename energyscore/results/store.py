@@ -26,6 +26,7 @@ from energyscore.results.parts import RawPart, Run
 from energyscore.results.raw import RawRun, raw_of
 from energyscore.results.result import Result, parse_result, result_to_json
 
+_REPORT = "Please report it; the finished runs are kept."
 UNSOUND = "Restore the file as it was, or measure again."
 
 CSV_NAME = "results.csv"
@@ -58,6 +59,8 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
     The raw records of its runs, by index, are written first, so that a result that names its raw
     record has it; not at all where one run has none.
     """
+    if wrong := contradiction(result):
+        raise ResultError(f"The result contradicts itself and is not written: {wrong}.", _REPORT)
     stamp, mode = re.sub(r"[-:]", "", result.created_at), result.mode
     name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
     if raws and all(run.index in raws for run in result.runs):

@@ -105,7 +105,8 @@ def test_links_lead_somewhere():
 def test_what_contributing_names_is_there():
     """Modules of the tree, of the table of questions, and of what plugs in."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    names = re.findall(r"`((?:\w+/)*\w+\.\w+)`", text)
+    names = re.findall(r"`((?:\w+/)*\w+\.(?:py|json|yaml|toml|txt|cff))`", text)
+    assert len(names) > 20
     for name in names:
         assert any((ROOT / base / name).exists() for base in ("", "energyscore", "tests")), name
     rooms = re.findall(r"^      (\w+)/", text, flags=re.M)

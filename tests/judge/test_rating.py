@@ -365,10 +365,15 @@ def test_a_scale_that_states_no_uncertainty_gives_stars_without_their_chance(tmp
     assert rating.probability_reason == "mine states no uncertainty"
 
 
-def test_a_task_of_ones_own_is_not_rated_by_the_reference():
+@pytest.mark.parametrize(
+    "changed",
+    [{"digest": "0" * 64}, {"id": "toy_task"}],
+    ids=["another definition", "a copy under another name, shipped along"],
+)
+def test_a_task_of_ones_own_is_not_rated_by_the_reference(changed):
     """Its points of the protocol are its own, and may all hold."""
     result = make_result("x/a", runs_of(2.0))
-    own = result.model_copy(update={"task": result.task.model_copy(update={"digest": "0" * 64})})
+    own = result.model_copy(update={"task": result.task.model_copy(update=changed)})
     assert [rating.kind for rating in rate([result])] == ["reference"]
     (rating,) = rate([own])
     assert rating.stars is None

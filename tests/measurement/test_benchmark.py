@@ -501,7 +501,7 @@ def test_notices_and_facts_of_all_meters_reach_the_run(clock):
             "b",
             [],
             {"gpu:x": counter(1.0, facts={"period": 100.0})},
-            notices=[notice("two", "second", True)],
+            notices=[notice("two", "second", invalidates=True)],
         ),
     ]
     run = measure(clock, *meters)

@@ -52,6 +52,14 @@ def test_a_write_replaces_the_whole_file_and_makes_its_folders(tmp_path):
     assert names(file.parent) == ["f.txt"]
 
 
+def test_a_result_that_would_not_be_read_is_not_written(tmp_path):
+    result = make_result()
+    score = result.score.model_copy(update={"gpu_wh_per_1k_queries": 1e-3})
+    with pytest.raises(ResultError, match="contradicts itself and is not written: score"):
+        save_result(tmp_path, result.model_copy(update={"score": score}))
+    assert names(tmp_path) == []
+
+
 def test_below_a_regular_file_nothing_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResultError) as caught:

@@ -217,23 +217,25 @@ def _circumstance_notices(trace: Trace, about: Circumstances) -> Iterator[Notice
     label, bits = about.label, trace.event_reasons
     if about.mig or about.vgpu:
         kind = "split into MIG instances" if about.mig else "a virtual GPU"
-        yield notice("mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", True)
+        yield notice(
+            "mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", invalidates=True
+        )
     others = (trace.max_processes or 0) - about.own_processes
     if others > 0:
         message = f"{others} other process(es) computed on {label} meanwhile"
         yield notice("contention", message, invalidates=not about.shared)
     if bits & _THERMAL:
-        yield notice("thermal_slowdown", f"{label} was slowed down by heat", True)
+        yield notice("thermal_slowdown", f"{label} was slowed down by heat", invalidates=True)
     if bits & _POWER_BRAKE:
-        yield notice("power_brake", f"the power brake slowed {label} down", True)
+        yield notice("power_brake", f"the power brake slowed {label} down", invalidates=True)
     if bits & _POWER_CAP:
         yield notice("power_cap", f"{label} ran into its power limit")
     if len(trace.power_limits_w) > 1:
         limits = ", ".join(f"{limit_w:g} W" for limit_w in sorted(trace.power_limits_w))
         message = f"the power limit of {label} changed during the window: {limits}"
-        yield notice("power_limit_changed", message, True)
+        yield notice("power_limit_changed", message, invalidates=True)
     if trace.lost:
-        yield notice("gpu_lost", f"{label} was lost during the window", True)
+        yield notice("gpu_lost", f"{label} was lost during the window", invalidates=True)
 
 
 def _disagreement(
@@ -298,11 +300,11 @@ def _out_of_bounds(
         limit_w * _LIMIT_TOLERANCE * (window.duration_s + period_s)
     ):
         message = f"{label}: {mean_w:.0f} W on average is more than its limit of {limit_w:.0f} W"
-        yield notice("impossible_power", message, True)
+        yield notice("impossible_power", message, invalidates=True)
     elif idle_w is not None:
         if energy_j < IDLE_TOLERANCE * idle_w * surely_s:
             message = f"{mean_w:.1f} W on average is less than the {idle_w:.1f} W of its idling"
-            yield notice("implausible_power", f"{label}: {message}", True)
+            yield notice("implausible_power", f"{label}: {message}", invalidates=True)
     elif limit_w is not None and energy_j < LEAST_SHARE_OF_LIMIT * limit_w * surely_s:
         yield notice(
             "implausible_power",
