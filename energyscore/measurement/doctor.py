@@ -103,7 +103,7 @@ def _gpu(session: "NvmlSession", uuid: str) -> Diagnosis:
 
     facts, handle = session.facts(uuid), session.handle(uuid)
     period = nvml.probe_update_period(handle)
-    counter_error = nvml_device.counter_error(handle)
+    counter_error = nvml_device.read_counter(handle).error
     power_w = nvml_device.read_instant_power_w(handle)
     processes = nvml_device.count_processes(handle)
     parts, problems = [f"{facts.name}, {facts.uuid}"], []

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from energyscore.base.errors import EnergyScoreError, MeterError
 from energyscore.base.lookup import resolve
@@ -21,23 +21,16 @@ if TYPE_CHECKING:
 class Metering:
     """The meters of one measurement.
 
-    Attributes:
-        uuids: GPUs that are metered.
-        chosen_by: whether the model or the user chose them; None where there are none.
-        meters: opened meters, in the order in which they are started.
-        absent: why a domain has no reading, for those that no meter covers.
-        failures: meters that do not work here although they should, for people.
-        occupied: GPUs that the model occupies.
-        before: compute processes on each GPU before this process used any; None where the work
-            is not this process's.
-        shared: whether other processes on the GPUs are allowed.
+    GPUs of these `uuids` are metered; `occupied` are those that the model occupies. `before` are
+    the compute processes on each GPU before this process used any, None where the work is not
+    this process's; others on them are allowed if `shared`.
     """
 
     uuids: tuple[str, ...] = ()
     chosen_by: Literal["model", "user"] | None = None
-    meters: list[Meter] = field(default_factory=list)
-    absent: dict[Domain, str] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
+    meters: list[Meter] = field(default_factory=list)  # opened, in the order of their starts
+    absent: dict[Domain, str] = field(default_factory=dict)  # why no meter covers a domain
+    failures: list[str] = field(default_factory=list)  # what does not work although it should
     occupied: tuple[str, ...] = ()
     before: Mapping[str, int] | None = None
     shared: bool = False
@@ -66,11 +59,7 @@ class Metering:
     def set_idle(self, idle_w: Mapping[Domain, float]) -> None:
         """Tell the GPU meter what the GPUs draw idle: no work can take less."""
         if self.nvml is not None:
-            self.nvml.idle_power_w = {
-                domain.removeprefix("gpu:"): power_w
-                for domain, power_w in idle_w.items()
-                if domain.startswith("gpu:")
-            }
+            self.nvml.idle_power_w = idle_w
 
     def close(self) -> None:
         """Close all meters."""
@@ -160,14 +149,19 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
     metering.occupied = tuple(occupied)
     if not metering.uuids and occupied:
         metering.uuids, metering.chosen_by = tuple(occupied), "model"
-    metering.nvml = _open_nvml(metering)
+    if metering.uuids:
+        nvml: NvmlMeter = resolve(catalog.METERS, "nvml")(
+            metering.uuids, metering.before, shared=metering.shared
+        )
+        if _try_open(metering, nvml, absent=[f"gpu:{uuid}" for uuid in metering.uuids]):
+            metering.nvml, metering.gpu_facts = nvml, nvml.facts
     indices = tuple(facts.index for facts in metering.gpu_facts)
-    _try_open(metering, "codecarbon", indices, absent=("cpu", "ram"))
+    _try_open(metering, resolve(catalog.METERS, "codecarbon")(indices), absent=["cpu", "ram"])
     # RAPL is missing on many machines; CodeCarbon's estimate stands in, and says so.
-    _try_open(metering, "rapl", quiet=True)
-    _try_open(metering, "load", quiet=True)
-    _try_open(metering, "continuity", quiet=True)
+    for name in ("rapl", "load", "continuity"):
+        _try_open(metering, resolve(catalog.METERS, name)())
     if metering.nvml is not None:
+        metering.meters.remove(metering.nvml)
         metering.meters.append(metering.nvml)
 
 
@@ -192,37 +186,15 @@ def _processes(nvml: "NvmlSession", uuid: str) -> int:
     return count_processes(nvml.handle(uuid)) or 0
 
 
-def _open_nvml(metering: Metering) -> "NvmlMeter | None":
-    if not metering.uuids:
-        return None
-    meter: NvmlMeter = resolve(catalog.METERS, "nvml")(
-        metering.uuids, metering.before, shared=metering.shared
-    )
-    try:
-        meter.open()
-    except MeterError as error:
-        meter.close()
-        metering.failures.append(f"nvml: {error}")
-        metering.absent |= {f"gpu:{uuid}": error.message for uuid in metering.uuids}
-        return None
-    metering.gpu_facts = meter.facts
-    return meter
-
-
-def _try_open(
-    metering: Metering,
-    name: str,
-    *arguments: Any,
-    absent: Sequence[Domain] = (),
-    quiet: bool = False,
-) -> None:
-    meter: Meter = resolve(catalog.METERS, name)(*arguments)
+def _try_open(metering: Metering, meter: Meter, absent: Sequence[Domain] = ()) -> bool:
+    """Whether a meter works here; if not, the reason is kept for each domain that it was for."""
     try:
         meter.open()
     except EnergyScoreError as error:
         meter.close()
         metering.absent |= {domain: error.message for domain in absent}
-        if not quiet:
-            metering.failures.append(f"{name}: {error}")
-        return
+        if absent:
+            metering.failures.append(f"{meter.name}: {error}")
+        return False
     metering.meters.append(meter)
+    return True

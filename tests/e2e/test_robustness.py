@@ -251,7 +251,7 @@ import json, sys, time
 from energyscore.measurement.meters.nvml import NvmlMeter
 meter = NvmlMeter([sys.argv[1]], shared=True)
 meter.open()
-meter.idle_power_w = {sys.argv[1]: 400.0}
+meter.idle_power_w = {f"gpu:{sys.argv[1]}": 400.0}
 token = meter.start()
 print("started", flush=True)
 time.sleep(3.5)

@@ -4,13 +4,11 @@ Everything it says of processor and memory is labelled `estimated`: by load and 
 it errs by tens of percent against a meter. It never enters a measured score.
 """
 
-import inspect
 import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib.util import find_spec
 from typing import Any
 
 from energyscore.base.errors import MeterError
@@ -33,6 +31,8 @@ _FAILURES = (
 """What its trackers raise, by release and machine; one lost GPU makes NVML fail for all."""
 
 _SETTINGS: dict[str, Any] = {
+    "country_iso_code": "USA",  # only feeds CodeCarbon's own CO2 figure, which is not used
+    "output_dir": tempfile.gettempdir(),
     "project_name": "energyscore",
     "measure_power_secs": 10,
     "tracking_mode": "machine",
@@ -49,15 +49,8 @@ _SETTINGS: dict[str, Any] = {
     "rapl_include_dram": False,
     "rapl_prefer_psys": False,
 }
-
-_SAVE_NOTHING: dict[str, Any] = {
-    "save_to_file": False,
-    "save_to_api": False,
-    "save_to_logger": False,
-    "save_to_prometheus": False,
-    "save_to_logfire": False,
-}
-"""Of releases that do not know `output_methods`; those that do warn of these."""
+"""Every setting is given: what is not would be taken from .codecarbon.config files and CODECARBON_*
+variables."""
 
 
 class CodeCarbonMeter:
@@ -80,10 +73,6 @@ class CodeCarbonMeter:
         Where it fails with the GPUs, as it does while any of the machine is lost, it goes on
         without: processor and memory are estimated all the same.
         """
-        with _unwarned():
-            self._open()
-
-    def _open(self) -> None:
         if self._gpu_indices:
             try:
                 self._probe(self._gpu_indices)
@@ -91,12 +80,11 @@ class CodeCarbonMeter:
                 why = str(error).removeprefix(_FAILED)
                 self._gpu_reason = f"CodeCarbon does not start with the GPUs: {why}"
             else:
-                if not self._selected_gpus():
+                if not self._has_gpus():
                     self._gpu_reason = "CodeCarbon found none of the metered GPUs"
                 return
         try:
-            with _blind_to_gpus():
-                self._probe(())
+            self._probe(())
         except (ImportError, *_FAILURES) as error:
             # Its settings and its ways of failing change from release to release; whatever it
             # is, the run goes on without a second source.
@@ -105,33 +93,19 @@ class CodeCarbonMeter:
             ) from error
 
     def _probe(self, gpu_indices: tuple[int, ...]) -> None:
-        from codecarbon import OfflineEmissionsTracker
-        from codecarbon.emissions_tracker import BaseEmissionsTracker
-
         # Two of its log lines escape its own `log_level`.
         logger = logging.getLogger("codecarbon")
         if self._log_level is None:
             self._log_level = logger.level
         logger.setLevel(logging.CRITICAL)
-        # Every setting is given: what is not would be taken from .codecarbon.config files
-        # and CODECARBON_* variables. The country only feeds CodeCarbon's own CO2 figure,
-        # which is not used.
-        settings: dict[str, Any] = {
-            "country_iso_code": "USA",
-            "gpu_ids": list(gpu_indices),
-            "output_dir": tempfile.gettempdir(),
-            **_SETTINGS,
-        }
-        known = inspect.signature(BaseEmissionsTracker.__init__).parameters
-        if "output_methods" not in known:
-            settings |= _SAVE_NOTHING
-        self._tracker = OfflineEmissionsTracker(
-            **{k: v for k, v in settings.items() if k in known or k == "country_iso_code"}
-        )
-        # A first window that measures nothing: it makes the tracker probe the hardware, and
-        # shows whether it works: a tracker that could not be set up says so in its log only.
-        with _told_the_processor():
-            probe = self.stop(self.start()).readings
+        with _unwarned(), nullcontext() if gpu_indices else _blind_to_gpus():
+            from codecarbon import OfflineEmissionsTracker
+
+            self._tracker = OfflineEmissionsTracker(gpu_ids=list(gpu_indices), **_SETTINGS)
+            # A first window that measures nothing: it makes the tracker probe the hardware, and
+            # shows whether it works: a tracker that could not be set up says so in its log only.
+            with _told_the_processor():
+                probe = self.stop(self.start()).readings
         if probe["ram"].energy_j is None:
             raise ValueError(probe["ram"].reason)
 
@@ -177,11 +151,11 @@ class CodeCarbonMeter:
             logging.getLogger("codecarbon").setLevel(self._log_level)
             self._log_level = None
 
-    def _selected_gpus(self) -> list[Any]:
+    def _has_gpus(self) -> bool:
         from codecarbon.external.hardware import GPU
 
         hardware = getattr(self._tracker, "_hardware", [])
-        return [one for one in hardware if isinstance(one, GPU) and one.num_gpus > 0]
+        return any(isinstance(one, GPU) and one.num_gpus > 0 for one in hardware)
 
 
 def _end_timers(tracker: Any) -> None:
@@ -226,12 +200,10 @@ def _told_the_processor() -> AbstractContextManager[None]:
 
     It asks py-cpuinfo, which measures the clock rate as well and takes the name from the kernel.
     """
-    name = processor_name()
-    if name is None or find_spec("cpuinfo") is None:
-        return nullcontext()
     import cpuinfo
 
-    return _replaced(cpuinfo, get_cpu_info=lambda: {"brand_raw": name})
+    name = processor_name()
+    return _replaced(cpuinfo, get_cpu_info=lambda: {"brand_raw": name}) if name else nullcontext()
 
 
 def _reading(energy_kwh: float | None, reason: str) -> Reading:

@@ -1,13 +1,12 @@
 """The NVML meter: GPU energy by the driver's counter, or by integrated power, per GPU by UUID."""
 
-import contextlib
 import select
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 import pynvml
@@ -23,9 +22,12 @@ from energyscore.measurement.meter import (
 )
 from energyscore.measurement.meters import nvml_recorder as recorder
 from energyscore.measurement.meters.nvml_device import (
+    GPU_IS_LOST,
+    CounterState,
     GpuFacts,
     NvmlSession,
     count_processes,
+    read_counter,
     read_counter_mj,
     read_temperature_c,
 )
@@ -37,30 +39,13 @@ from energyscore.measurement.meters.nvml_reading import (
 )
 from energyscore.results.parts import Domain, Notice
 
-_GPU_IS_LOST = 15
 _ANSWER_S = 20.0
-
-
-@dataclass(frozen=True)
-class _Counter:
-    """A GPU's counter at a window's edge; None: it could not be read, for this error."""
-
-    mj: int | None
-    error: str = ""
-    lost: bool = False
-
-    @staticmethod
-    def read(device: Any) -> "_Counter":
-        try:
-            return _Counter(read_counter_mj(device))
-        except pynvml.NVMLError as error:
-            return _Counter(None, str(error), error.value == _GPU_IS_LOST)
 
 
 @dataclass(frozen=True)
 class _Token:
     start_ns: int
-    counters: list[_Counter]
+    counters: list[CounterState]
     recording: bool
 
 
@@ -97,9 +82,9 @@ class NvmlMeter:
         self._about: list[Circumstances] = []
         self._process: subprocess.Popen[bytes] | None = None
         self.facts: tuple[GpuFacts, ...] = ()
-        self.idle_power_w: Mapping[str, float] = {}
-        """Watts that a GPU (by UUID) takes when idle, if they were measured; a window in which
-        it seems to take less is invalid."""
+        self.idle_power_w: Mapping[Domain, float] = {}
+        """Watts that a domain takes when idle, if they were measured; a window in which it seems
+        to take less is invalid."""
 
     def open(self) -> None:
         """Open the GPUs and start the recorder; call it once the model is loaded."""
@@ -122,14 +107,14 @@ class NvmlMeter:
         """Begin a window."""
         if self._process is None:
             self._start_recorder()  # it was lost in an earlier window; this one has a new one
-        recording = self._tell(b"start\n") and self._read(8) == b"started\n"
+        recording = self._ask(b"start\n", 8) == b"started\n"
         start_ns = time.monotonic_ns()
-        return _Token(start_ns, [_Counter.read(device) for device in self._devices], recording)
+        return _Token(start_ns, [read_counter(device) for device in self._devices], recording)
 
     def stop(self, token: object) -> Metered:
         """End the window."""
         assert isinstance(token, _Token)
-        ends = [_Counter.read(device) for device in self._devices]
+        ends = [read_counter(device) for device in self._devices]
         window = Window(token.start_ns, time.monotonic_ns())
         traces = [Trace() for _ in self._devices]
         recorded = token.recording and self._collect(traces)
@@ -141,9 +126,10 @@ class NvmlMeter:
             trace.start_mj, trace.end_mj = begin.mj, end.mj
             trace.counter_error = begin.error or end.error
             trace.lost = trace.lost or begin.lost or end.lost
-            idle_power_w = self.idle_power_w.get(uuid)
-            reading, found = evaluate(window, trace, replace(about, idle_power_w=idle_power_w))
-            readings[f"gpu:{uuid}"] = replace(reading, record=record_of(window, trace))
+            domain = f"gpu:{uuid}"
+            about = replace(about, idle_power_w=self.idle_power_w.get(domain))
+            reading, found = evaluate(window, trace, about)
+            readings[domain] = replace(reading, record=record_of(window, trace))
             notices += found
         if not recorded:
             self._end_recorder()
@@ -172,8 +158,7 @@ class NvmlMeter:
 
     def close(self) -> None:
         """End the recorder and shut NVML down."""
-        if self._process is not None:
-            self._end_recorder()
+        self._end_recorder()
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -197,58 +182,46 @@ class NvmlMeter:
             )
         except OSError as error:
             raise MeterError(f"The GPU recorder cannot be started: {error}.") from error
-        if self._read(6) != b"ready\n":
+        if self._ask(b"", 6) != b"ready\n":
             self._end_recorder()
             raise MeterError("The GPU recorder did not start: NVML fails in a second process.")
 
-    def _tell(self, line: bytes) -> bool:
-        if self._process is None or self._process.stdin is None:
-            return False
-        try:
-            self._process.stdin.write(line)
-        except OSError:
-            return False
-        return True
-
-    def _read(self, size: int) -> bytes:
-        """Exactly so many bytes of the recorder's answer, or fewer when it is gone or stuck."""
-        data = bytearray()
-        if self._process is None or self._process.stdout is None:
+    def _ask(self, line: bytes, size: int) -> bytes:
+        """So many bytes of the recorder's answer to a line; fewer when it is gone or stuck."""
+        process, data, deadline = self._process, bytearray(), time.monotonic() + _ANSWER_S
+        if process is None or process.stdin is None or process.stdout is None:
             return b""
-        deadline = time.monotonic() + _ANSWER_S
-        while len(data) < size:
-            left_s = max(0.0, deadline - time.monotonic())
-            if not select.select([self._process.stdout], [], [], left_s)[0]:
-                break
-            part = self._process.stdout.read(size - len(data))
-            if not part:
-                break
-            data += part
+        try:
+            process.stdin.write(line)
+            while len(data) < size:
+                left_s = max(0.0, deadline - time.monotonic())
+                if not select.select([process.stdout], [], [], left_s)[0]:
+                    break
+                part = process.stdout.read(size - len(data))
+                if not part:
+                    break
+                data += part
+        except OSError:
+            return b""
         return bytes(data)
 
     def _end_recorder(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
         try:
-            process.wait(timeout=2)
+            process.communicate(timeout=2)  # the end of its input ends it
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.communicate()
 
     def _collect(self, traces: list[Trace]) -> bool:
         """Stop the recorder and sort its records into the traces; False when it is gone."""
-        if not self._tell(b"stop\n"):
-            return False
-        head = self._read(recorder.COUNT.size)
+        head = self._ask(b"stop\n", recorder.COUNT.size)
         if len(head) < recorder.COUNT.size:
             return False
         size = recorder.COUNT.unpack(head)[0] * recorder.RECORD.size
-        data = self._read(size)
+        data = self._ask(b"", size)
         if len(data) < size:
             return False
         sort_records(recorder.RECORD.iter_unpack(data), traces)
@@ -257,10 +230,8 @@ class NvmlMeter:
 
 def record_of(window: Window, trace: Trace) -> MeterRecord:
     """What of a trace is kept beside the result."""
-    power = trace.power or trace.average_power
-    source: Literal["instant", "average"] = "instant" if trace.power else "average"
     return MeterRecord(
-        window, trace.start_mj, trace.end_mj, trace.counter, power, source if power else None
+        window, trace.start_mj, trace.end_mj, trace.counter, trace.samples, trace.power_source
     )
 
 
@@ -285,7 +256,7 @@ def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> Non
         elif kind == recorder.PROCESSES:
             trace.max_processes = max(trace.max_processes or 0, int(value))
         elif kind == recorder.NVML_ERROR:
-            trace.lost = trace.lost or int(value) == _GPU_IS_LOST
+            trace.lost = trace.lost or int(value) == GPU_IS_LOST
 
 
 def probe_update_period(device: Any, seconds: float = 1.0) -> UpdatePeriod | None:

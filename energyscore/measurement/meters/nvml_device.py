@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _INSTANT_POWER_FIELD = 186  # NVML_FI_DEV_POWER_INSTANT, milliwatts
 _GPU_SCOPE = 0
+GPU_IS_LOST = pynvml.NVML_ERROR_GPU_IS_LOST
 GPU_REMEDY = "Reset the GPU (nvidia-smi --gpu-reset) or restart the machine."
 
 NvmlError = pynvml.NVMLError
@@ -183,24 +184,30 @@ def read_counter_mj(device: Any) -> int:
     return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(device))
 
 
-def counter_error(device: Any) -> str:
-    """Why the energy counter cannot be read, in NVML's words; empty when it can."""
+@dataclass(frozen=True)
+class CounterState:
+    """An energy counter's value, or None and NVML's error; `lost` if the GPU fell off the bus."""
+
+    mj: int | None
+    error: str = ""
+    lost: bool = False
+
+
+def read_counter(device: Any) -> CounterState:
+    """The energy counter now, or why it cannot be read."""
     try:
-        read_counter_mj(device)
+        return CounterState(read_counter_mj(device))
     except pynvml.NVMLError as error:
-        return str(error)
-    return ""
+        return CounterState(None, str(error), error.value == GPU_IS_LOST)
 
 
 def read_instant_power_w(device: Any) -> float | None:
     """Instantaneous power in watts, or None where the driver does not give it."""
-    try:
-        values = pynvml.nvmlDeviceGetFieldValues(device, [(_INSTANT_POWER_FIELD, _GPU_SCOPE)])
-    except pynvml.NVMLError:
+    fields = [(_INSTANT_POWER_FIELD, _GPU_SCOPE)]
+    values = optional(pynvml.nvmlDeviceGetFieldValues, device, fields)
+    if values is None or values[0].nvmlReturn != pynvml.NVML_SUCCESS:
         return None
     value = values[0]
-    if value.nvmlReturn != pynvml.NVML_SUCCESS:
-        return None
     # The union's member depends on the type the driver names.
     if value.valueType == pynvml.NVML_VALUE_TYPE_DOUBLE:
         milliwatts = float(value.value.dVal)

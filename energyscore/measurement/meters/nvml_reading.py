@@ -7,6 +7,7 @@ import itertools
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from energyscore.base.stats import are_apart
 from energyscore.measurement.meter import Reading, Ticks, UpdatePeriod, Window, notice
@@ -41,14 +42,9 @@ _JUMP = 2.0
 class Trace:
     """What was recorded of one GPU in one window; times in monotonic ns.
 
-    Attributes:
-        counter_error: why the counter could not be read, in NVML's words.
-        lost: whether the GPU fell off the bus.
-        counter: (time, mJ) whenever the counter changed.
-        power: (time, W) samples of instantaneous power.
-        average_power: (time, W) samples of the driver's average, where there is no other.
-        event_reasons: all bits seen of why clocks were held down.
-        sm_clocks_mhz: (time, MHz) samples of the SM clock.
+    `counter` has an entry whenever it changed, `average_power` the driver's average where there is
+    no instantaneous power, `event_reasons` all bits seen of why clocks were held down.
+    `counter_error` is NVML's; `lost` says whether the GPU fell off the bus.
     """
 
     start_mj: int | None = None
@@ -63,6 +59,16 @@ class Trace:
     sm_clocks_mhz: list[tuple[int, float]] = field(default_factory=list)
     power_limits_w: set[float] = field(default_factory=set)
     max_processes: int | None = None
+
+    @property
+    def samples(self) -> list[tuple[int, float]]:
+        """The samples of power to go by."""
+        return self.power or self.average_power
+
+    @property
+    def power_source(self) -> Literal["instant", "average"] | None:
+        """What those samples are."""
+        return "instant" if self.power else "average" if self.average_power else None
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def evaluate(
         reading = Reading(energy_j, "counter", ticks=ticks, facts=facts)
         if power_j is not None:
             notices += _disagreement(energy_j, power_j, window, trace, label)
-        elif trace.power or trace.average_power:
+        elif trace.samples:
             message = f"the energy counter of {label} is not checked by its power: {power_reason}"
             notices.append(notice("counter_unchecked", message))
         notices += _too_short(window, trace, label)
@@ -156,7 +162,7 @@ def _jump(trace: Trace) -> str:
 
 def _integrate_power(window: Window, trace: Trace) -> tuple[float | None, str]:
     """Joules from power samples, each of which holds until the next, or why there are none."""
-    samples = trace.power or trace.average_power
+    samples = trace.samples
     if len(samples) < 2:
         return None, "its power cannot be read either"
     times = [t for t, _ in samples]
@@ -183,8 +189,8 @@ def _facts(
         "counter_start_mj": trace.start_mj,
         "counter_end_mj": trace.end_mj,
         "power_integral_j": power_j,
-        "power_source": "instant" if trace.power else "average" if trace.average_power else None,
-        "max_power_w": max((w for _, w in trace.power or trace.average_power), default=None),
+        "power_source": trace.power_source,
+        "max_power_w": max((w for _, w in trace.samples), default=None),
         "max_temperature_c": trace.max_temperature_c,
         "min_sm_clock_mhz": min(clocks, default=None),
         "median_sm_clock_mhz": statistics.median(at_work) if at_work else None,

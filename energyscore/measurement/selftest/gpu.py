@@ -61,7 +61,7 @@ def check_before_load(
     subject = f"gpu:{facts.uuid}"
     with closing(NvmlSession()) as session:
         device = session.handle(facts.uuid)
-        error = nvml_device.counter_error(device)
+        error = nvml_device.read_counter(device).error
         period = None if error else nvml.probe_update_period(device, plan.probe_s)
     return [
         judge_gpu.judge_exclusive_use(subject, gpus.processes.get(facts.uuid)),
@@ -114,7 +114,7 @@ def check_under_load(
         try:
             meter.open()  # now: so the load's own process is not counted as foreign
             if idle is not None and idle.power_w is not None:
-                meter.idle_power_w = {uuid: idle.power_w}
+                meter.idle_power_w = {subject: idle.power_w}
             return _Loaded(facts, load, meter, plan, tell).checks()
         finally:
             meter.close()
