@@ -10,10 +10,8 @@ from energyscore.measurement.placement import (
     RESERVE_BYTES,
     Candidate,
     GpuRoom,
-    MemoryNeed,
     check_spread,
     place,
-    working_bytes,
 )
 from energyscore.protocol.task import load_tasks
 
@@ -26,10 +24,11 @@ def rooms(*free_gb, name="NVIDIA H100 80GB HBM3"):
 
 
 def model(weights_gb, *, piece_gb=1.7, working_gb=3.0, max_gpus=None, **change):
-    need = MemoryNeed(round(weights_gb * GB), round(piece_gb * GB), round(working_gb * GB))
+    sizes = {"weights_bytes": weights_gb, "piece_bytes": piece_gb, "working_bytes": working_gb}
+    need = {name: round(size * GB) for name, size in sizes.items()}
     rule = "class C" if max_gpus is None else "class B"
     settings = {"label": "org/large", "dtype": "float16", "quantized": False, "rule": rule}
-    return Candidate(need=need, max_gpus=max_gpus, **settings | change)
+    return Candidate(max_gpus=max_gpus, **need, **settings | change)
 
 
 def chosen(*arguments, **options):
@@ -58,20 +57,19 @@ def test_no_smaller_set_would_have_held_it():
     for _ in range(300):
         gpus = rooms(*(source.uniform(20, 140) for _ in range(source.randint(1, 5))))
         wanted = model(source.uniform(10, 400), piece_gb=source.uniform(0.1, 5))
-        need = wanted.need
         try:
             placement = place(wanted, gpus)
         except UnsupportedError:
-            assert need.weights_bytes > max(gpu.free_bytes for gpu in gpus)
-            assert need.weights_bytes > sum(gpu.free_bytes - RESERVE_BYTES for gpu in gpus)
+            assert wanted.weights_bytes > max(gpu.free_bytes for gpu in gpus)
+            assert wanted.weights_bytes > sum(gpu.free_bytes - RESERVE_BYTES for gpu in gpus)
             continue
         free = {gpu.index: gpu.free_bytes for gpu in gpus}
-        assert sum(placement.values()) >= need.weights_bytes
+        assert sum(placement.values()) >= wanted.weights_bytes
         assert all(limit <= free[index] for index, limit in placement.items())
         for fewer in itertools.combinations(gpus, len(placement) - 1):
             room = sum(gpu.free_bytes - RESERVE_BYTES for gpu in fewer)
-            lost = 0 if len(fewer) == 1 else (len(fewer) + 1) * need.piece_bytes
-            assert room < need.weights_bytes + need.working_bytes + lost
+            lost = 0 if len(fewer) == 1 else (len(fewer) + 1) * wanted.piece_bytes
+            assert room < wanted.weights_bytes + wanted.working_bytes + lost
 
 
 def test_each_gpu_keeps_room_for_its_share_of_the_work():
@@ -137,16 +135,3 @@ def test_a_task_without_such_classes_refuses_to_spread():
 def test_without_a_gpu_there_is_no_place():
     with pytest.raises(UnsupportedError, match="torch sees no GPU"):
         place(model(1), [])
-
-
-def test_the_work_of_a_70b_model_is_mostly_its_cache():
-    shape = {
-        "layers": 80, "cached_values": 2 * 8 * 128, "widest": 32768, "vocabulary": 128256,
-        "value_bytes": 2, "new_tokens": 10, "context_length": 131072,
-    }  # fmt: skip
-    one = working_bytes(batch=1, **shape)
-    cache = 80 * 2 * 8 * 128 * 2 * (4096 + 10)
-    assert cache < one < 2.5 * cache
-    assert working_bytes(batch=8, **shape) == 8 * one
-    short = working_bytes(batch=1, **shape | {"context_length": 1024})
-    assert 0.2 < short / one < 0.3

@@ -143,6 +143,18 @@ def test_what_is_free_decides(pretend_gpus):
         sketch(LLAMA_70B).choose_gpus(Gpus(), TASK)
 
 
+def test_the_work_of_a_70b_model_is_mostly_its_cache():
+    def work_bytes(config=LLAMA_70B, **change):
+        return sketch(config).working_bytes(TASK.model_copy(update=change))
+
+    one = work_bytes(batch_size=1)
+    cache = 80 * 2 * 8 * 128 * 2 * (4096 + 10)
+    assert cache < one < 2.5 * cache
+    assert work_bytes(batch_size=8) == 8 * one
+    short = LlamaConfig(**LLAMA_70B.to_dict() | {"max_position_embeddings": 1024})
+    assert 0.2 < work_bytes(short, batch_size=1) / one < 0.3
+
+
 def test_a_large_batch_takes_more_gpus(pretend_gpus):
     pretend_gpus(8)
     batch = TASK.model_copy(update={"batch_size": 64})

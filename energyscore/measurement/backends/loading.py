@@ -282,7 +282,7 @@ def quantization_of(config: Any) -> tuple[str | None, int | None]:
     settings = getattr(config, "quantization_config", None)
     if settings is None:
         return None, None
-    content = settings if isinstance(settings, dict) else settings.to_dict()
+    content = _as_dict(settings)
     named = content.get("quant_method", "unknown")  # a text, or the library's enumeration
     method = str(getattr(named, "value", named)).lower()
     bits = content.get("bits") or (4 if content.get("load_in_4bit") or "fp4" in method else None)

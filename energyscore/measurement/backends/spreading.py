@@ -18,19 +18,19 @@ import torch
 from energyscore.base.errors import UnsupportedError, UsageError
 from energyscore.measurement.backend import Gpus
 from energyscore.measurement.backends.devices import device_uuid
-from energyscore.measurement.placement import (
-    WORKING_SHARE,
-    Candidate,
-    GpuRoom,
-    MemoryNeed,
-    place,
-    working_bytes,
-)
+from energyscore.measurement.placement import Candidate, GpuRoom, place
 from energyscore.protocol.task import TaskSpec
 from energyscore.results.conformance import max_gpus_of
 
 UNKNOWN_BITS = 4
 """Of a quantized model that does not say its bits: few, so that nothing is refused wrongly."""
+
+PROMPT_TOKENS = 4096
+"""Prompts are taken to be no longer: a model's context may be thirty times what a dataset needs."""
+
+WORKING_SHARE = 0.2
+"""Working memory as a share of the weights where a configuration does not tell it: the official
+protocol's own factor (memory = 1.2 x weights)."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,13 @@ class Sketch:
         """
         parameters = sum(parameter.numel() for parameter in self.module.parameters())
         size = task.class_of(parameters, self.bits)
-        weights = self.weights_bytes
         candidate = Candidate(
             label=self.label,
             dtype=str(self.dtype).removeprefix("torch."),
             quantized=self.stored_bits is not None,
-            need=MemoryNeed(weights, self.piece_bytes, self._working_bytes(task, weights)),
+            weights_bytes=self.weights_bytes,
+            piece_bytes=self.piece_bytes,
+            working_bytes=self.working_bytes(task),
             rule=f"class {size}" if size else f"task {task.id}",
             max_gpus=max_gpus_of(task, size),
         )
@@ -158,25 +159,27 @@ class Sketch:
         kept = self._kept_ids()
         return {name: p.dtype for name, p in self.module.named_parameters() if id(p) in kept}
 
-    def _working_bytes(self, task: TaskSpec, weights: int) -> int:
-        """By the configuration; a share of the weights where it does not tell."""
+    def working_bytes(self, task: TaskSpec) -> int:
+        """An estimate of what its work takes beside its weights.
+
+        By its configuration; a share of the weights where that does not tell.
+        """
         config = self.module.config.get_text_config(decoder=True)
         names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
         layers, width, heads, vocabulary = (_whole_number(config, name) for name in names)
         if layers is None or width is None or heads is None or vocabulary is None:
-            return int(WORKING_SHARE * weights)
+            return int(WORKING_SHARE * self.weights_bytes)
+        context = _whole_number(config, "max_position_embeddings") or PROMPT_TOKENS
+        prompt, made = min(PROMPT_TOKENS, context), task.generation
         cached_heads = _whole_number(config, "num_key_value_heads") or heads
         head_width = _whole_number(config, "head_dim") or width // heads
-        return working_bytes(
-            layers=layers,
-            cached_values=2 * cached_heads * head_width,
-            widest=max(_whole_number(config, "intermediate_size") or 0, 4 * width),
-            vocabulary=vocabulary,
-            value_bytes=self.dtype.itemsize,
-            batch=task.batch_size,
-            new_tokens=task.generation.max_new_tokens if task.generation else 0,
-            context_length=_whole_number(config, "max_position_embeddings"),
-        )
+        widest = max(_whole_number(config, "intermediate_size") or 0, 4 * width)
+        tokens = prompt + (made.max_new_tokens if made else 0)
+        cache = layers * 2 * cached_heads * head_width * tokens  # keys and values
+        # A feed-forward layer holds a few tensors of its width at once; logits are made of one
+        # token.
+        activations = 4 * widest * prompt + 2 * vocabulary
+        return task.batch_size * self.dtype.itemsize * (cache + activations)
 
 
 def sketch_of(
