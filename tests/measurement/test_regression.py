@@ -87,7 +87,7 @@ def test_the_design_is_the_response_integrated_over_the_window():
     lengths = random.uniform(0.002, 0.05, 200)
     entered = np.arange(200) % 3
     edges = np.concatenate([[0.0], np.cumsum(lengths)])
-    work = Signals(NAMES, entered, edges)
+    work = Signals(len(NAMES), entered, edges)
     times = np.arange(0.5, 4.0, 0.03)
     data = TickData(times, np.full(len(times), 0.03), np.ones(len(times)))
     shape = Shape(lag_s=0.013, window=0.4, tau_s=0.02)

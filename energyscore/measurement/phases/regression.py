@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from energyscore.measurement.meter import Ticks
 from energyscore.measurement.phases.fit import Fit, Free, criterion, find_plain, find_shape, refine
@@ -67,15 +66,12 @@ def regress_phases(
 ) -> PhaseFit | str:
     """Find the energy of each phase, or why the data cannot tell the phases apart.
 
-    Args:
-        names: the phases.
-        entered: for each of n intervals the index of its phase.
-        edges_ns: the intervals' n + 1 boundaries on the monotonic clock, increasing.
-        total_j: joules of the whole window, which the phases will sum to.
-        ticks: on the same clock; the first is the counter's state when recording began.
+    `entered` gives for each of n intervals the index of its phase, `edges_ns` their n + 1
+    boundaries on the monotonic clock. The phases will sum to `total_j`. The first of the ticks is
+    the counter's state when recording began.
     """
-    phases, edges_s = np.asarray(entered, dtype=np.int64), _seconds(edges_ns, edges_ns[0])
-    work = Signals(names, phases, edges_s)
+    edges_s = _seconds(edges_ns, edges_ns[0])
+    work = Signals(len(names), np.asarray(entered, dtype=np.int64), edges_s)
     times_s = regular_times(_seconds(ticks.t_ns[1:], edges_ns[0]))
     energy = np.asarray(ticks.energy_j[1:], dtype=float)
     data = TickData.of(times_s, energy, work)
@@ -102,7 +98,7 @@ def regress_phases(
             return f"the updates of the counter cannot tell {name} from the rest ({figure})"
         if joules < 0:
             return f"the updates of the counter contradict the phases ({name}: {figure})"
-    doubt, moved_j = _doubt(names, phases, edges_s, fit, free, energy_j)
+    doubt, moved_j = _doubt(fit, free, energy_j)
     matters = np.any((moved_j > MAX_RELATIVE_SE * energy_j) & (moved_j > 2 * se_j))
     return PhaseFit(
         doubt=doubt if matters else "",
@@ -148,22 +144,15 @@ def _too_alike(fit: Fit) -> bool:
     return False
 
 
-def _doubt(
-    names: tuple[str, ...],
-    entered: NDArray[np.int64],
-    edges_s: Array,
-    fit: Fit,
-    free: Free,
-    energy_j: Array,
-) -> tuple[str, Array]:
+def _doubt(fit: Fit, free: Free, energy_j: Array) -> tuple[str, Array]:
     """What explains the ticks much better than even power, and by how much it moves each phase."""
     few = fit.data.few()
     first = int(np.searchsorted(fit.data.times_s, few.times_s[0]))
     inside = fit.residuals[first : first + len(few.times_s)]
     own = criterion(float(inside @ inside), few, len(free))
-    doubt, worst_j = "", np.zeros(len(names))
-    for what, rival in rivals(names, entered, edges_s):
-        more = len(rival.energy_gradient().T) - len(names)
+    doubt, worst_j = "", np.zeros(len(energy_j))
+    for what, rival in rivals(fit.work):
+        more = len(rival.energy_gradient().T) - rival.phases
         plain = Fit.of(rival, few, find_plain(rival, few).shape.bounded())
         for start, searched in ((Fit.of(rival, few, fit.shape), free), (plain, ("lag_s",))):
             other = refine(start, searched)

@@ -60,7 +60,7 @@ class Signals:
 
     def __init__(
         self,
-        names: tuple[str, ...],
+        phases: int,
         entered: NDArray[np.int64],
         edges_s: Array,
         terms: Sequence[tuple[int, Array]] = (),
@@ -69,11 +69,11 @@ class Signals:
 
         `terms` are further signals: a phase, and for each interval how much of it there is.
         """
+        self.phases, self.intervals = phases, (entered, edges_s)
         lengths_s = np.diff(edges_s)
         keep = lengths_s > 0
         self.edges_s = np.append(edges_s[:-1][keep], edges_s[-1])
         self._lengths_s, self._entered = lengths_s[keep], entered[keep]
-        self.phases = len(names)
         rows = [np.where(self._entered == p, 1.0, 0.0) for p in range(self.phases)]
         self._phase_of: list[int] = []
         for phase in range(self.phases):
