@@ -7,9 +7,12 @@ models: whoever runs the work synchronizes the device before both readings.
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from energyscore.results.parts import Domain, Method, Notice
+
+Facts: TypeAlias = dict[str, float | int | str | None]
+"""Figures about a measurement, units in their names; None where one is not known."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +40,15 @@ class Ticks:
 class MeterRecord:
     """What a meter read in a window, as it was read, so that its figure can be computed again.
 
-    Attributes:
-        start_mj: the counter at its beginning, None where it could not be read.
-        counter: (monotonic ns, mJ) at each change; the first is the state at the beginning.
-        power: (monotonic ns, W) samples of power.
-        power_source: what they are: `instant` or the driver's `average`; None without samples.
+    The first entry of `counter` is the state at the beginning, the others are its changes.
     """
 
     window: Window
-    start_mj: int | None
+    start_mj: int | None  # None: the counter could not be read
     end_mj: int | None
-    counter: Sequence[tuple[int, float]]
-    power: Sequence[tuple[int, float]]
-    power_source: Literal["instant", "average"] | None
+    counter: Sequence[tuple[int, float]]  # (monotonic ns, mJ)
+    power: Sequence[tuple[int, float]]  # (monotonic ns, W)
+    power_source: Literal["instant", "average"] | None  # `average`: the driver's
 
 
 @dataclass(frozen=True)
@@ -68,20 +67,16 @@ def notice(code: str, message: str, *, invalidates: bool = False) -> Notice:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one meter measured of one domain in one window.
+    """What one meter measured of one domain in one window; no joules without a reason.
 
-    Attributes:
-        energy_j: joules, or None with a reason when they could not be measured.
-        ticks: counter readings within the window, where the source has them.
-        facts: figures about the measurement (update period, mean power, temperature, ...).
-        record: what it was computed from, where the source has more than the one figure.
+    The source may have its counter's changes (`ticks`), and more than the one figure (`record`).
     """
 
     energy_j: float | None
     method: Method | None
     reason: str = ""
     ticks: Ticks | None = None
-    facts: Mapping[str, float | int | str | None] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     record: MeterRecord | None = None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from energyscore.base.stats import are_apart
-from energyscore.measurement.meter import Reading, Ticks, UpdatePeriod, Window, notice
+from energyscore.measurement.meter import Facts, Reading, Ticks, UpdatePeriod, Window, notice
 from energyscore.results.parts import Notice
 from energyscore.results.plausibility import CLOCKS_APART
 
@@ -177,9 +177,7 @@ def _integrate_power(window: Window, trace: Trace) -> tuple[float | None, str]:
     return (total, "") if total > 0 else (None, "its power reads as zero")
 
 
-def _facts(
-    window: Window, trace: Trace, power_j: float | None
-) -> dict[str, float | int | str | None]:
+def _facts(window: Window, trace: Trace, power_j: float | None) -> Facts:
     period_ms = update_period_ms(trace.counter)
     clocks = [mhz for _, mhz in trace.sm_clocks_mhz]
     at_work = _within(window, trace.sm_clocks_mhz)

@@ -5,10 +5,10 @@ null with the reason.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from energyscore.measurement.meter import Reading
+from energyscore.measurement.meter import Facts, Reading
 
 REGRESSION = "tick_regression"
 """The powers that explain the counter's ticks best, see `regression`."""
@@ -69,11 +69,11 @@ class Split:
     `block_ratio` is the power of a phase in the run by that of the same phase alone, if known.
     """
 
-    energy_j: dict[str, float | None]
-    se_j: dict[str, float | None]
+    energy_j: Mapping[str, float | None]
+    se_j: Mapping[str, float | None]
     method: str | None
     reason: str = ""
-    facts: dict[str, float | int | str | None] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     block_ratio: float | None = None
 
 
@@ -87,13 +87,11 @@ def split_energy(times: PhaseTimes, reading: Reading, block: BlockPower | None =
     if lasting == 0:
         return _unknown(times.names, "no phase lasted any time")
     if lasting == 1:
-        whole: dict[str, float | None] = {
-            name: total_j if duration > 0 else 0.0 for name, duration in durations_s.items()
-        }
+        whole = {name: total_j if lasted > 0 else 0.0 for name, lasted in durations_s.items()}
         return Split(whole, dict.fromkeys(times.names, 0.0), SINGLE_PHASE)
     if reading.method in ("rapl", "estimated"):
         span_s = sum(durations_s.values())
-        shares: dict[str, float | None] = {n: total_j * d / span_s for n, d in durations_s.items()}
+        shares = {n: total_j * d / span_s for n, d in durations_s.items()}
         return Split(shares, dict.fromkeys(times.names), TIME_SHARE)
     if reading.ticks is None:
         return _unknown(times.names, "integrated power is too coarse to tell phases apart")
@@ -114,21 +112,19 @@ def _by_ticks(
     fit = regress_phases(times.names, times.entered, edges_ns, total_j, reading.ticks)
     if isinstance(fit, str):
         return _unknown(times.names, fit)
-    facts: dict[str, float | int | str | None] = {
+    facts: Facts = {
         "lag_ms": round(fit.lag_s * 1e3, 3),
         "window_share": round(fit.window, 4),
         "response_ms": round(fit.tau_s * 1e3, 3),
         "ticks": fit.ticks,
         "standard_errors": "block_bootstrap" if fit.bootstrap else "tick_residuals",
     }
-    energy_j: dict[str, float | None] = dict(fit.energy_j)
-    se_j: dict[str, float | None] = dict(fit.se_j)
     if fit.doubt:
         facts["doubt"] = fit.doubt
     if block is None or block.power_w <= 0 or not durations_s.get(block.phase):
         if fit.doubt:
             return _unknown(times.names, fit.doubt, facts)
-        return Split(energy_j, se_j, REGRESSION, facts=facts)
+        return Split(fit.energy_j, fit.se_j, REGRESSION, facts=facts)
     found_j = fit.energy_j[block.phase]
     alone_j = block.power_w * durations_s[block.phase]
     ratio = found_j / alone_j
@@ -138,19 +134,17 @@ def _by_ticks(
     rest_j = total_j - found_j
     agree = abs(found_j - alone_j) <= doubt_j
     if (agree and not fit.doubt) or alone_j >= total_j or rest_j <= 0:
-        return Split(energy_j, se_j, REGRESSION, facts=facts, block_ratio=ratio)
+        return Split(fit.energy_j, fit.se_j, REGRESSION, facts=facts, block_ratio=ratio)
     # The block is one phase and nothing else; what the run has more goes to the other phases. That
     # the two disagree is itself a doubt about either.
     scale = (total_j - alone_j) / rest_j
-    energy_j = {name: joules * scale for name, joules in fit.energy_j.items()}
-    energy_j[block.phase] = alone_j
+    scaled_j = {name: joules * scale for name, joules in fit.energy_j.items()}
+    energy_j = scaled_j | {block.phase: alone_j}
     block_se_j = math.hypot(block.se_w * durations_s[block.phase], (found_j - alone_j) / 2)
-    se_j = {name: (se**2 + block_se_j**2) ** 0.5 for name, se in fit.se_j.items()}
-    se_j[block.phase] = block_se_j
+    others_j = {name: (se**2 + block_se_j**2) ** 0.5 for name, se in fit.se_j.items()}
+    se_j = others_j | {block.phase: block_se_j}
     return Split(energy_j, se_j, BLOCK, facts=facts, block_ratio=ratio)
 
 
-def _unknown(
-    names: Sequence[str], reason: str, facts: dict[str, float | int | str | None] | None = None
-) -> Split:
+def _unknown(names: Sequence[str], reason: str, facts: Facts | None = None) -> Split:
     return Split(dict.fromkeys(names), dict.fromkeys(names), None, reason, facts or {})
