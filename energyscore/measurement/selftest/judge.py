@@ -4,7 +4,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from energyscore.base.errors import EnergyScoreError
 from energyscore.base.stats import find_drift
 from energyscore.measurement.meter import Reading
 from energyscore.measurement.selftest.report import Figures, SelfTestCheck
@@ -88,9 +87,7 @@ def verdict(
     )
 
 
-def cannot(
-    name: str, subject: str, why: str | EnergyScoreError, figures: Figures | None = None
-) -> SelfTestCheck:
+def cannot(name: str, subject: str, why: str, figures: Figures | None = None) -> SelfTestCheck:
     """A check of something that could not be tested, and why."""
     return SelfTestCheck(
         name=name,
@@ -98,7 +95,7 @@ def cannot(
         status="cannot",
         invalidates=False,
         figures=figures or {},
-        message=str(why).rstrip("."),
+        message=why.rstrip("."),
         limit="",
     )
 
@@ -128,20 +125,6 @@ def judge_spread(values: Sequence[float], limit: float) -> tuple[float, Figures,
     if drift is not None:
         cautions.append(f"they drift by {drift.change:+.1%} from the first to the last")
     return spread, figures, cautions
-
-
-@dataclass(frozen=True)
-class Clocks:
-    """What was seen of the monotonic clock.
-
-    `against_raw_ppm` is how much faster than the unadjusted clock it ran, None if there is no such
-    clock; `late_ms` is how much later than asked for sleeps of 1 ms ended.
-    """
-
-    step_ns: int
-    backward_steps: int
-    against_raw_ppm: float | None
-    late_ms: tuple[float, ...]
 
 
 def judge_rapl(
@@ -206,18 +189,17 @@ def judge_neighbours(others_share: float | None) -> SelfTestCheck:
     )
 
 
-def judge_clocks(clocks: Clocks) -> SelfTestCheck:
-    """Resolution and steadiness of the clock that all durations are measured by."""
-    late_ms = statistics.quantiles(clocks.late_ms, n=20)[-1]
-    ppm = clocks.against_raw_ppm
-    figures: Figures = {
-        "step_ns": clocks.step_ns,
-        "backward_steps": clocks.backward_steps,
-        "against_raw_ppm": ppm,
-        "late_p95_ms": late_ms,
-    }
+def judge_clocks(
+    step_ns: int, backward_steps: int, ppm: float | None, sleeps_late_ms: Sequence[float]
+) -> SelfTestCheck:
+    """Resolution and steadiness of the clock that all durations are measured by.
+
+    `ppm` is how much faster than the unadjusted clock it ran, None if there is no such clock;
+    `sleeps_late_ms` is how much later than asked for sleeps of 1 ms ended.
+    """
+    late_ms = statistics.quantiles(sleeps_late_ms, n=20)[-1]
     cautions = []
-    if clocks.step_ns > COARSE_STEP_NS:
+    if step_ns > COARSE_STEP_NS:
         cautions.append("the clock is coarse")
     if ppm is not None and abs(ppm) > CLOCK_RATE_PPM:
         cautions.append("the clock is adjusted by more than the kernel should")
@@ -227,12 +209,17 @@ def judge_clocks(clocks: Clocks) -> SelfTestCheck:
     return verdict(
         "clock",
         "machine",
-        figures,
-        f"the clock steps by {clocks.step_ns} ns{rate}; of sleeps of 1 ms, 95% end at most "
+        {
+            "step_ns": step_ns,
+            "backward_steps": backward_steps,
+            "against_raw_ppm": ppm,
+            "late_p95_ms": late_ms,
+        },
+        f"the clock steps by {step_ns} ns{rate}; of sleeps of 1 ms, 95% end at most "
         f"{late_ms:.2f} ms late",
         limit=f"steps of at most {COARSE_STEP_NS} ns, {CLOCK_RATE_PPM:.0f} ppm, {LATE_MS:g} ms",
         cautions=cautions,
-        invalid=["the clock went backwards"] if clocks.backward_steps else [],
+        invalid=["the clock went backwards"] if backward_steps else [],
     )
 
 

@@ -47,11 +47,10 @@ def run_selftest(
     start = time.monotonic()
     found = gpus or GpusUnderTest()
     clocks_at_start = _both_clocks_ns()
-    continuity = _opened(ContinuityMeter())
-    rapl_meter, rapl_failure = _open_rapl()
-    meters = [] if continuity is None else [continuity]
+    continuity, _ = _opened(ContinuityMeter())
+    rapl_meter, rapl_failure = _opened(rapl.RaplMeter())
     try:
-        with metered(meters) as measurements:
+        with metered([] if continuity is None else [continuity]) as measurements:
             checks = [] if gpus else [cannot("gpu", "machine", no_gpu)]
             for facts in found.facts:
                 tell(f"GPU {facts.index}: the energy counter, {plan.probe_s:g} s")
@@ -66,11 +65,12 @@ def run_selftest(
             rapl_meter.close()
     checks += [
         judge.judge_neighbours(idle.others_share),
-        judge.judge_clocks(_watch_clocks(clocks_at_start)),
+        _check_clocks(clocks_at_start),
         judge.judge_continuity(notices, seconds),
     ]
-    parts = [facts.part() for facts in found.facts]
-    machine = environment.describe(parts, found.driver, found.cuda)
+    machine = environment.describe(
+        [facts.part() for facts in found.facts], found.driver, found.cuda
+    )
     duration_s = time.monotonic() - start
     return make_selftest(machine, checks, quick=plan.quick, duration_s=duration_s)
 
@@ -80,15 +80,10 @@ def _watch_idle(
 ) -> _Idle:
     """Nothing is done for a while: all that can be metered is, at the same time."""
     tell(f"Nothing is done for {plan.idle_s:g} s: idle power, other processes")
-    idle = _Idle()
-    nvml = gpus.meter(*(facts.uuid for facts in gpus.facts)) if gpus.facts else None
-    try:
-        if nvml is not None:
-            nvml.open()
-    except MeterError as error:
-        idle.failure = error.message
-        nvml = None
-    load = _opened(LoadMeter())
+    idle, nvml = _Idle(), None
+    if gpus.facts:
+        nvml, idle.failure = _opened(gpus.meter(*(facts.uuid for facts in gpus.facts)))
+    load, _ = _opened(LoadMeter())
     token = None if load is None else load.start()
     try:
         meters = [meter for meter in (rapl_meter, nvml) if meter is not None]
@@ -158,22 +153,13 @@ def _recorder_cpu_s(meter: NvmlMeter | None) -> float | None:
         return None
 
 
-def _open_rapl() -> tuple[rapl.RaplMeter | None, str]:
-    """The opened meter, or why there is none."""
-    meter = rapl.RaplMeter()
+def _opened(meter: M) -> tuple[M | None, str]:
+    """The meter, opened, or why it does not work here."""
     try:
         meter.open()
     except MeterError as error:
         return None, f"{error.message.rstrip('.')}. {error.remedy}".strip()
     return meter, ""
-
-
-def _opened(meter: M) -> M | None:
-    try:
-        meter.open()
-    except MeterError:
-        return None
-    return meter
 
 
 def _rapl_of(measurements: Mapping[str, Metered], seconds: float) -> dict[Domain, Observed]:
@@ -190,17 +176,17 @@ def _both_clocks_ns() -> tuple[int, int] | None:
         return None
 
 
-def _watch_clocks(start: tuple[int, int] | None) -> judge.Clocks:
+def _check_clocks(start: tuple[int, int] | None) -> SelfTestCheck:
     """The monotonic clock since `start`, its steps, and how late a sleeper wakes (0.3 s)."""
     readings = [time.monotonic_ns() for _ in range(_READINGS)]
     steps = [b - a for a, b in itertools.pairwise(readings)]
-    late_ms = tuple(_late_ms() for _ in range(_SLEEPS))
+    late_ms = [_late_ms() for _ in range(_SLEEPS)]
     end, ppm = _both_clocks_ns(), None
     if start is not None and end is not None:
         own_ns, raw_ns = (b - a for a, b in zip(start, end, strict=True))
         ppm = (own_ns / raw_ns - 1) * 1e6
     least = min((step for step in steps if step > 0), default=0)
-    return judge.Clocks(least, sum(step < 0 for step in steps), ppm, late_ms)
+    return judge.judge_clocks(least, sum(step < 0 for step in steps), ppm, late_ms)
 
 
 def _late_ms() -> float:
