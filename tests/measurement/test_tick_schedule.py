@@ -189,7 +189,7 @@ def test_after_a_rest_the_updates_are_noted_at_once_again(period_ms, drift):
 def after(allowance, watched_ms, used_ms, period_ms=10):
     """How long it says to rest, in ms, after so much."""
     allowance.spend(watched_ms * MS, round(used_ms * MS))
-    return allowance.rest_ns(period_ms and period_ms * MS) / MS
+    return allowance.rest_ns(period_ms * MS) / MS
 
 
 def test_what_is_too_dear_is_rested_from():
@@ -207,7 +207,7 @@ def test_a_rest_is_a_gap_that_can_be_told_from_an_update():
     def rest_ms(period_ms):
         return after(Allowance(share=0.01, spare_ns=0), 100, 1.1, period_ms)
 
-    assert rest_ms(None) == rest_ms(10) == 50
+    assert rest_ms(0) == rest_ms(10) == 50
     assert rest_ms(100) == 300
     assert rest_ms(140) == 0, "so slow a counter costs little"
 
@@ -217,6 +217,6 @@ def test_stretches_fit_no_rhythm():
     lengths = []
     for _ in range(200):
         lengths.append(allowance.stretch)
-        allowance.rest_ns(None)
+        allowance.rest_ns(0.0)
     assert set(lengths) == set(range(8, 24))
     assert max(lengths.count(length) for length in set(lengths)) < 20

@@ -48,7 +48,7 @@ _STATUS_EVERY_NS = (220_000_000, 260_000_000)
 
 
 class Recorder:
-    """Watches the devices until told to end.
+    """Watches the devices until it is told to end.
 
     Counters are looked at as `TickSchedule` says, power is sampled about every 40 ms (drivers
     renew it every 20 to 100 ms), or 20 ms where no device has a counter, the rest about four
@@ -57,30 +57,24 @@ class Recorder:
     after a rest, because the time of its update is unknown.
     """
 
-    def __init__(
-        self,
-        devices: Sequence[object],
-        before: "Recorder | None" = None,
-        allowance: Allowance | None = None,
-    ) -> None:
+    def __init__(self, devices: Sequence[object], before: "Recorder | None" = None) -> None:
         """Watch these devices; their counters are read now for the first time.
 
-        What the recorder of the window before learned of their periods is learned already.
+        What the recorder of the window before learned of their periods is learned already, and
+        what it left of its allowance is taken over.
         """
         self._devices = devices
-        self._allowance = allowance or Allowance()
+        self._allowance: Allowance = before._allowance if before else Allowance()
         self._followed = 0
         self._resting: set[int] = set()
         self._last_counter: list[int | None] = [None] * len(devices)
-        known = before.periods_ns() if before is not None else {}
-        self._schedules = {place: TickSchedule(known.get(place)) for place in range(len(devices))}
+        known = before._schedules if before else {}
+        self._schedules: dict[int, TickSchedule] = {
+            place: TickSchedule(known[place].period_ns if place in known else None)
+            for place in range(len(devices))
+        }
         self.records = bytearray()
         self._look(time.monotonic_ns())
-
-    def periods_ns(self) -> dict[int, float]:
-        """The periods that are known, by the devices' places."""
-        found = {place: one.period_ns for place, one in self._schedules.items()}
-        return {place: period_ns for place, period_ns in found.items() if period_ns is not None}
 
     def watch(self, wait: Callable[[float], bool]) -> None:
         """Record until `wait` says to end.
@@ -93,9 +87,10 @@ class Recorder:
         self._accounted = time.monotonic_ns(), time.process_time_ns()
         while True:
             now_ns = time.monotonic_ns()
-            next_ns = self._look(now_ns)
+            self._look(now_ns)
             if self._followed >= self._allowance.stretch:
-                next_ns = self._rest(now_ns, next_ns)
+                self._rest(now_ns)
+            next_ns = min((one.next_ns for one in self._schedules.values()), default=_NEVER_NS)
             quiet = next_ns - now_ns > _QUIET_NS
             if power.due(now_ns, quiet):
                 self._poll_power()
@@ -114,26 +109,25 @@ class Recorder:
         before, self._accounted = self._accounted, (now_ns, time.process_time_ns())
         self._allowance.spend(*(b - a for a, b in zip(before, self._accounted, strict=True)))
 
-    def _rest(self, now_ns: int, next_ns: int) -> int:
-        """After a stretch: rest if it was too dear; when the next look will be."""
-        if not all(schedule.settled for schedule in self._schedules.values()):
-            return next_ns
+    def _rest(self, now_ns: int) -> None:
+        """After a stretch: rest if it was too dear."""
+        schedules = self._schedules.values()
+        if not all(schedule.settled for schedule in schedules):
+            return
         self._followed = 0
         self._account(now_ns)
-        rest_ns = self._allowance.rest_ns(max(self.periods_ns().values(), default=None))
-        if rest_ns == 0:
-            return next_ns
-        for schedule in self._schedules.values():
-            schedule.rest(now_ns + rest_ns)
-        self._resting = set(self._schedules)
-        return min((one.next_ns for one in self._schedules.values()), default=_NEVER_NS)
+        slowest_ns = max((schedule.period_ns or 0.0 for schedule in schedules), default=0.0)
+        rest_ns = self._allowance.rest_ns(slowest_ns)
+        if rest_ns:
+            for schedule in schedules:
+                schedule.rest(now_ns + rest_ns)
+            self._resting = set(self._schedules)
 
-    def _look(self, now_ns: int) -> int:
-        """Read the counters that are due; when the next one will be."""
+    def _look(self, now_ns: int) -> None:
+        """Read the counters that are due."""
         for place, schedule in list(self._schedules.items()):
             if schedule.next_ns <= now_ns + _TOGETHER_NS:
                 self._read_counter(place)
-        return min((schedule.next_ns for schedule in self._schedules.values()), default=_NEVER_NS)
 
     def _read_counter(self, place: int) -> None:
         try:
@@ -202,10 +196,9 @@ def serve(devices: Sequence[object], commands: Commands, answers: BinaryIO) -> N
     answers.write(b"ready\n")
     answers.flush()
     recorder: Recorder | None = None
-    allowance = Allowance()
     while (command := commands.read()) is not None:
         if command == b"start":
-            recorder = Recorder(devices, recorder, allowance)
+            recorder = Recorder(devices, recorder)
             answers.write(b"started\n")
             answers.flush()
             recorder.watch(commands.wait)

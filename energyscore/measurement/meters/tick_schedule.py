@@ -44,8 +44,7 @@ class TickSchedule:
     looked for beforehand. After one that comes outside its time, everything is learned again.
     After early ones, which may have been noted late, it takes more gaps each time.
 
-    Attributes:
-        next_ns: when the next look is due; at once to begin with.
+    The next look is due at `next_ns`: at once to begin with.
     """
 
     def __init__(self, period_ns: float | None = None) -> None:
@@ -67,19 +66,19 @@ class TickSchedule:
     def looked(self, now_ns: int, changed: bool) -> None:
         """Take note of a look and set the time of the next; the first one sees no update."""
         before_ns, self._looked_ns = self._looked_ns, now_ns
-        if before_ns is not None and self._train is None:
-            if changed:
+        if self._train is None:
+            if before_ns is not None and changed:
                 self._learn((before_ns, now_ns))
-        elif before_ns is not None and self._train is not None:
-            self._follow(self._train, before_ns, now_ns, changed)
-        elif self._train is not None:
+        elif before_ns is None:
             self._train.skip(now_ns - MARGIN_NS)  # it may have woken late from its rest
+        else:
+            self._follow(self._train, before_ns, now_ns, changed)
         if self._train is None:
             self.next_ns = now_ns + DENSE_NS
-        else:
-            lead_ns = round(self._train.expected_ns - self._train.guard_ns)
-            waiting = now_ns >= lead_ns - STEP_NS or self._trusts(self._train, changed)
-            self.next_ns = max(now_ns + STEP_NS, lead_ns + MARGIN_NS) if waiting else lead_ns
+            return
+        lead_ns = self._train.lead_ns
+        waiting = now_ns >= lead_ns - STEP_NS or self._trusts(self._train, changed)
+        self.next_ns = max(now_ns + STEP_NS, lead_ns + MARGIN_NS) if waiting else lead_ns
 
     @property
     def settled(self) -> bool:
@@ -96,7 +95,7 @@ class TickSchedule:
         self.next_ns = until_ns
         if self._train is not None:
             self._train.skip(until_ns)
-            self.next_ns = round(self._train.expected_ns - self._train.guard_ns)
+            self.next_ns = self._train.lead_ns
 
     def _trusts(self, train: "_Train", changed: bool) -> bool:
         """Whether the next update may go without the look before it."""
@@ -144,11 +143,8 @@ class _Train:
     Looks tell only between which two of them an update came. The expectation creeps towards
     the earlier until a look at the expected time comes before the update; then it steps back.
     This keeps it within half a millisecond after the update, so that two looks suffice for most.
-
-    Attributes:
-        period_ns: time between updates, their mean.
-        spread_ns: how far an update was off, at the most, of the last 50.
-        expected_ns: when the next is expected.
+    `period_ns` is the mean time between updates, `spread_ns` the most that one of the last 50 was
+    off.
     """
 
     def __init__(self, brackets: Sequence[Bracket], period_ns: float | None = None) -> None:
@@ -172,6 +168,11 @@ class _Train:
         """How far from the expected time it may come; further the longer none was looked for."""
         known = max(1, self._numbers[-1] - self._numbers[0])
         return self.spread_ns + MARGIN_NS + STEP_NS / 2 * (self._ahead - 1) / known
+
+    @property
+    def lead_ns(self) -> int:
+        """When to begin looking for the next."""
+        return round(self.expected_ns - self.guard_ns)
 
     def follow(self, bracket: Bracket) -> None:
         """One more update."""
@@ -199,10 +200,8 @@ class Chore:
     """Something to be done every so often, best while no update of a counter is near.
 
     It is due from `soon_ns` after the last time where that disturbs nothing, and from `late_ns`
-    after it in any case: so it seldom needs a wake-up of its own, and seldom delays a look.
-
-    Attributes:
-        latest_ns: when it is due in any case; at once to begin with.
+    after it in any case (`latest_ns`): so it seldom needs a wake-up of its own, and seldom delays a
+    look.
     """
 
     def __init__(self, soon_ns: int, late_ns: int) -> None:
@@ -222,10 +221,8 @@ class Allowance:
     """The processor time that watching may take: a share of the time that is watched.
 
     A recorder that has used more rests until it has not. It does so between stretches of a few
-    updates, of lengths that fit no rhythm of the work, so that it sees all parts of it alike.
-
-    Attributes:
-        stretch: how many updates to follow before the next rest.
+    updates (`stretch`), of lengths that fit no rhythm of the work, so that it sees all parts of it
+    alike.
     """
 
     def __init__(self, share: float = 0.006, spare_ns: float = 50e6) -> None:
@@ -238,16 +235,16 @@ class Allowance:
         """Account for a time that was watched, and the processor time that was used in it."""
         self._left_ns = min(self._left_ns + self._share * watched_ns - used_ns, self._spare_ns)
 
-    def rest_ns(self, period_ns: float | None) -> int:
+    def rest_ns(self, period_ns: float) -> int:
         """How long to rest after a stretch; the next one has another length.
 
-        `period_ns` is the slowest counter's, if known. A rest is long enough to be seen as a gap,
-        and not so long that the counter and the power seem to stand still.
+        `period_ns` is the slowest counter's, 0 if not known. A rest is long enough to be seen as a
+        gap, and not so long that the counter and the power seem to stand still.
         """
         self._stretches += 1
         few, most = _STRETCH
         self.stretch = few + int((most - few) * (self._stretches * _GOLDEN % 1))
-        gap_ns = _GAP * (period_ns or 0.0)
+        gap_ns = _GAP * period_ns
         least_ns, most_ns = max(_LEAST_REST_NS, gap_ns), _LONGEST_GAP_NS - gap_ns
         if self._left_ns >= 0 or least_ns > most_ns:
             return 0
