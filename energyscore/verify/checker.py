@@ -12,7 +12,7 @@ from energyscore.results.result import Result, parse_result
 from energyscore.verify import contradictions as against
 from energyscore.verify import counters, figures, identity, plausible, power, protocol, times
 from energyscore.verify.archive import read_archive
-from energyscore.verify.examined import ExaminedResult
+from energyscore.verify.examined import ExaminedResult, Marks
 from energyscore.verify.findings import (
     NOT_APPLICABLE,
     CheckOutcome,
@@ -39,6 +39,7 @@ MOST_FINDINGS = 20  # of one check on one result, as a file can have a million f
 
 
 CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
+    "recordings": [identity.check_recordings],
     "identity": [identity.check_identity],
     "task": [identity.check_task],
     "model": [identity.check_model],
@@ -126,7 +127,7 @@ def _outcomes(data: bytes, now: datetime) -> Iterator[CheckOutcome]:
     if rules is not None:
         yield from _judged("attestations", "", check_attestations(manifest, rules.attestations))
     yield from _judged("duplicates", "", _check_duplicates(manifest))
-    seen: dict[identity.Marks, tuple[str, identity.Marks]] = {}
+    seen: dict[Marks, tuple[str, Marks]] = {}
     for listed in manifest.results:
         yield from _check_result(manifest, listed, files, now, seen)
 
@@ -136,7 +137,7 @@ def _check_result(
     listed: ListedResult,
     files: Mapping[str, bytes],
     now: datetime,
-    seen: dict[identity.Marks, tuple[str, identity.Marks]],
+    seen: dict[Marks, tuple[str, Marks]],
 ) -> Iterator[CheckOutcome]:
     """All checks of one result; where it or its raw record cannot be read, no others follow."""
     folder = listed.folder
@@ -162,8 +163,7 @@ def _check_result(
     rules = load_rules(result.rules_version)
     if rules is None:
         return
-    it = ExaminedResult(result, raw, listed, rules, own, now)
-    yield from _judged("recordings", folder, identity.check_recordings(it, seen))
+    it = ExaminedResult(result, raw, listed, rules, own, now, seen)
     for name in CHECKS:
         yield from _judged(name, folder, _found(name, it))
 

@@ -80,7 +80,7 @@ def check_second_source(it: ExaminedResult) -> Finds:
 
 def check_codes(it: ExaminedResult) -> Finds:
     """Notices and cautions are those of the rules; no check would look for another word."""
-    notices = {notice.code for run in it.result.runs for notice in run.notices}
+    notices = {code for place in ExaminedRun.each(it) for code in place.codes}
     cautions = {caution.code for caution in it.result.cautions}
     for code in sorted(notices - set(it.rules.notices)):
         yield f"the rules know no notice {code[:40]!r}"
@@ -98,8 +98,7 @@ def check_methods(place: ExaminedRun) -> Finds:
 
 def check_consequences(place: ExaminedRun) -> Finds:
     """A notice has its consequence: other methods, or an invalid run."""
-    it, run = place.it, place.run
-    codes = {notice.code for notice in run.notices}
+    it, run, codes = place.it, place.run, place.codes
     methods = {run.methods.get(domain) for domain in it.gpu_domains}
     if codes & _DISTRUSTED and methods == {"counter"}:
         yield f"{min(codes & _DISTRUSTED)} was noticed, but energy is by the counter"
@@ -112,7 +111,7 @@ def check_consequences(place: ExaminedRun) -> Finds:
 
 def check_short_window(place: RecordedRun) -> Finds:
     """A window is short for the counter's updates where these are far apart."""
-    if not any(notice.code == "short_window" for notice in place.run.notices):
+    if "short_window" not in place.codes:
         return
     shares = []
     for domain in place.it.gpu_domains:
@@ -126,35 +125,33 @@ def check_short_window(place: RecordedRun) -> Finds:
 
 def check_facts(gpu: MeteredGpu) -> Finds:
     """Facts are of their kind; an official result has those that could spoil one."""
-    facts, official = gpu.facts, gpu.it.listed.official
+    facts = gpu.facts
     for name in (*_NUMBERS, *_WHOLE):
         value = facts.get(name)
         kind = int if name in _WHOLE else object
         if value is not None and not (is_number(value) and isinstance(value, kind) and value >= 0):
             yield f"{name} cannot be {str(value)[:40]!r}"
-    if not official:
+    if not gpu.it.listed.official:
         return
     for name in ("power_limit_w", "clocks_event_reasons"):
-        if not is_number(facts.get(name)):
+        if gpu.number(name) is None:
             yield f"{name} is missing"
-    processes = facts.get("max_processes")
+    processes = gpu.number("max_processes")
     if "max_processes" not in facts:
         yield "max_processes is missing"
     elif processes is None:
         yield Problem("the number of processes on it is unknown", "warning")
-    contended = any(notice.code == "contention" for notice in gpu.run.notices)
-    if is_number(processes) and processes > 1 and not contended:
+    elif processes > 1 and "contention" not in gpu.codes:
         yield f"{processes} processes were on it, but there is no notice of contention"
 
 
 def check_limit(gpu: MeteredGpu) -> Finds:
     """The limit of the run is the machine's, and one that a GPU can have."""
-    machine_w, limit_w = gpu.machine_w, gpu.facts.get("power_limit_w")
-    official = gpu.it.listed.official
-    if is_number(limit_w) and not 0 < limit_w <= gpu.it.rules.most_gpu_power_w:
+    machine_w, limit_w = gpu.machine_w, gpu.number("power_limit_w")
+    if limit_w is not None and not 0 < limit_w <= gpu.it.rules.most_gpu_power_w:
         yield f"no GPU has a limit of {limit_w:g} W"
-    if machine_w is None and official:
+    if machine_w is None and gpu.it.listed.official:
         yield "the machine's power limit is missing"
-    elif machine_w is not None and is_number(limit_w) and not agree(machine_w, limit_w, 1):
+    elif machine_w is not None and limit_w is not None and not agree(machine_w, limit_w, 1):
         message = f"its limit is {limit_w:g} W, that of the machine {machine_w:g} W"
-        yield Problem(message, "failed" if official else "warning")
+        yield Problem(message, gpu.it.strictly)

@@ -128,8 +128,7 @@ def check_updates_add_up(gpu: RecordedGpu) -> Finds:
     if gpu.found.method != "counter" or start_j is None or end_j is None:
         return
     if len(ticks) < 2:
-        level: Level = "failed" if gpu.it.listed.official else "warning"
-        yield Problem("no updates of the counter were recorded", level)
+        yield Problem("no updates of the counter were recorded", gpu.it.strictly)
         return
     start_s, end_s = gpu.window_s
     # The first update is the state before the window: the counter stood there or at the next.

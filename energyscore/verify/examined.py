@@ -9,10 +9,12 @@ from typing import ClassVar
 
 from energyscore.results.parts import Run
 from energyscore.results.result import Result
-from energyscore.verify.findings import is_number
+from energyscore.verify.findings import Level, is_number
 from energyscore.verify.manifest import ListedResult
 from energyscore.verify.raw_record import RawDomain, RawRecord, RawRun
 from energyscore.verify.rules import Rules, TaskRules
+
+Marks = tuple[object, ...]
 
 _WORK = ("dataset", "revision", "fingerprint", "queries", "batch_size")
 
@@ -21,7 +23,8 @@ _WORK = ("dataset", "revision", "fingerprint", "queries", "batch_size")
 class ExaminedResult:
     """A result with its raw record, its line of the manifest, the rules that it names, its files.
 
-    `now` is the time of the examination.
+    `now` is the time of the examination; `seen` has the marks of all recordings so far, each with
+    the folder of its result and what was measured there.
     """
 
     result: Result
@@ -30,6 +33,7 @@ class ExaminedResult:
     rules: Rules
     files: Mapping[str, bytes]
     now: datetime
+    seen: dict[Marks, tuple[str, Marks]]
     where: ClassVar[str] = ""
 
     @classmethod
@@ -61,9 +65,26 @@ class ExaminedResult:
         text = json.dumps(named, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def has(self, *codes: str) -> bool:
-        """Whether the result carries one of these cautions."""
-        return any(caution.code in codes for caution in self.result.cautions)
+    @property
+    def forced_tokens(self) -> int | None:
+        """The length that all answers have; None where it is not forced."""
+        generation = self.result.workload.generation or {}
+        most, least = generation.get("max_new_tokens"), generation.get("min_new_tokens")
+        return most if isinstance(most, int) and most == least else None
+
+    @property
+    def strictly(self) -> Level:
+        """The level of what no official result may have, and others may."""
+        return "failed" if self.listed.official else "warning"
+
+    @property
+    def gpu_methods(self) -> set[str | None]:
+        """How the metered GPUs were measured, in all runs."""
+        return {run.methods.get(gpu) for run in self.result.runs for gpu in self.gpu_domains}
+
+    def has(self, code: str) -> bool:
+        """Whether the result carries this caution."""
+        return any(caution.code == code for caution in self.result.cautions)
 
     def gpu_energy_j(self, run: Run) -> list[float]:
         """The metered GPUs' energies in a run, of those that have one."""
@@ -78,6 +99,11 @@ class ExaminedRun:
     it: ExaminedResult
     run: Run
     where: str
+
+    @property
+    def codes(self) -> set[str]:
+        """The codes of its notices."""
+        return {notice.code for notice in self.run.notices}
 
     @classmethod
     def each(cls, it: ExaminedResult) -> Iterator["ExaminedRun"]:
@@ -107,8 +133,18 @@ class MeteredGpu(ExaminedRun):
     domain: str
     energy_j: float | None
     facts: Mapping[str, float | int | str | None]
-    limit_w: float | None  # as the run states it
-    machine_w: float | None  # as the environment states it
+    machine_w: float | None  # the power limit that the environment states
+
+    @property
+    def limit_w(self) -> float | None:
+        """The power limit that the run states; None where no GPU can have it."""
+        limit_w = self.number("power_limit_w")
+        return limit_w if limit_w and limit_w > 0 else None
+
+    def number(self, name: str) -> float | None:
+        """A fact that is a number."""
+        value = self.facts.get(name)
+        return value if is_number(value) else None
 
     @classmethod
     def each(cls, it: ExaminedResult) -> Iterator["MeteredGpu"]:
@@ -116,11 +152,9 @@ class MeteredGpu(ExaminedRun):
         machine_w = {f"gpu:{gpu.uuid}": gpu.power_limit_w for gpu in it.result.environment.gpus}
         for run in it.result.runs:
             for domain in it.gpu_domains:
-                energy_j, facts = run.energy_j.get(domain), run.facts.get(domain, {})
-                stated, where = facts.get("power_limit_w"), f"run {run.index + 1}: {domain[:60]}"
-                limit_w = stated if is_number(stated) and stated > 0 else None
-                limits = (limit_w, machine_w.get(domain))
-                yield MeteredGpu(it, run, where, domain, energy_j, facts, *limits)
+                where, energy_j = f"run {run.index + 1}: {domain[:60]}", run.energy_j.get(domain)
+                facts, limit_w = run.facts.get(domain, {}), machine_w.get(domain)
+                yield MeteredGpu(it, run, where, domain, energy_j, facts, limit_w)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def spread_of(figures: Sequence[float] | None) -> Spread:
 def check_score(it: ExaminedResult) -> Finds:
     """The GPU score is the mean of the runs, its method theirs."""
     score, mean = it.result.score, spread_of(_figures(it, it.gpu_domains)).mean
-    methods = {run.methods.get(domain) for run in it.result.runs for domain in it.gpu_domains}
+    methods = it.gpu_methods
     by = "counter" if methods == {"counter"} else "power_integral"
     known = mean is not None
     yield Derived("the GPU score (Wh)", score.gpu_wh_per_1k_queries, mean)

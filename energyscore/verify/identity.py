@@ -5,11 +5,9 @@ from collections.abc import Iterator
 
 from energyscore.results.result import Result
 from energyscore.verify.counters import FEW, first_lengths_us
-from energyscore.verify.examined import ExaminedResult, ExaminedRun, RecordedRun
+from energyscore.verify.examined import ExaminedResult, ExaminedRun, Marks, RecordedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem
 from energyscore.verify.raw_record import RawRun
-
-Marks = tuple[object, ...]
 
 _PLAIN = re.compile(r"[A-Za-z0-9.]")
 _MOST = 80
@@ -78,18 +76,15 @@ def check_hardware(it: ExaminedResult) -> Finds:
         yield Derived(f"{place.where}: the list of GPUs", found, sorted(it.gpu_domains))
 
 
-def check_recordings(it: ExaminedResult, seen: dict[Marks, tuple[str, Marks]]) -> Finds:
-    """No run was recorded in another measurement, by the marks `seen` in the results so far.
-
-    The same measurement twice is another check's.
-    """
+def check_recordings(it: ExaminedResult) -> Finds:
+    """No run was recorded in another measurement; the same one twice is another check's."""
     result = it.result
     of_what = (result.identity, result.model, result.task, result.workload, result.protocol.device)
     if it.raw is None:
         yield NOT_APPLICABLE
     for place in RecordedRun.each(it):
         for mark in _marks(place.raw):
-            other, what = seen.setdefault(mark, (it.listed.folder, of_what))
+            other, what = it.seen.setdefault(mark, (it.listed.folder, of_what))
             if what != of_what:
                 yield f"{place.where} was recorded in {other}, of another measurement"
                 break

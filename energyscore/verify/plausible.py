@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from energyscore.verify.examined import ExaminedResult, ExaminedRun, MeteredGpu, RecordedRun
 from energyscore.verify.figures import half_width
-from energyscore.verify.findings import NOT_APPLICABLE, ROUNDING, Derived, Finds, Problem, is_number
+from energyscore.verify.findings import NOT_APPLICABLE, ROUNDING, Derived, Finds, Problem
 
 LIMIT_SHARE = 1.05  # mean power over a window stays below this share of the limit
 IDLE_SHARE = 0.9  # work takes more than this share of what idling takes
@@ -75,7 +76,7 @@ def check_batches(place: RecordedRun) -> Finds:
     size = workload.batch_size
     # On a processor the last batch of a pass takes as much less as it is smaller.
     smallest = workload.queries % size or size
-    share = SHORT_SHARE * smallest / size if _is_forced(place.it) else 0.0
+    share = SHORT_SHARE * smallest / size if place.it.forced_tokens else 0.0
     batches = run.passes * -(-workload.queries // size)
     done = {
         name: batches_of(lengths_s, share if name == "decode" else 0.0)
@@ -95,9 +96,9 @@ def check_limits(it: ExaminedResult) -> Finds:
     """The power limit of the rules' GPU is one that it can have."""
     if not it.gpu_domains or not it.result.valid:
         yield NOT_APPLICABLE
-    official, most_w = set(it.rules.gpu.lower().split()), it.rules.most_power_w
+    most_w = it.rules.most_power_w
     for gpu in it.result.environment.gpus:
-        if (gpu.power_limit_w or 0.0) > most_w and official <= set(gpu.name.lower().split()):
+        if (gpu.power_limit_w or 0.0) > most_w and it.rules.is_its_gpu(gpu.name):
             yield f"{gpu.name} has {most_w:g} W at most, not {gpu.power_limit_w:g} W"
 
 
@@ -107,10 +108,10 @@ def check_power(gpu: MeteredGpu) -> Finds:
     if energy_j is None or not result.valid:
         yield NOT_APPLICABLE
         return
-    stated_w = (gpu.facts.get("power_limit_w"), gpu.machine_w)
-    limits = [limit_w for limit_w in stated_w if is_number(limit_w)]
-    period_ms = gpu.facts.get("update_period_ms")
-    period_s = period_ms / 1e3 if is_number(period_ms) else 0.1
+    stated_w = (gpu.number("power_limit_w"), gpu.machine_w)
+    limits = [limit_w for limit_w in stated_w if limit_w is not None]
+    period_ms = gpu.number("update_period_ms")
+    period_s = 0.1 if period_ms is None else period_ms / 1e3
     if not 0 <= period_s <= 1:
         yield f"a counter is not updated every {period_s:g} s"
         return
@@ -176,7 +177,7 @@ def check_validity(it: ExaminedResult) -> Finds:
 
 def check_noticed(place: ExaminedRun) -> Finds:
     """Every notice of a run is among the cautions, and every fact that asks for one has it."""
-    codes = {notice.code for notice in place.run.notices}
+    codes = place.codes
     for code in sorted(code for code in codes if not place.it.has(code)):
         yield f"{code} was noticed, and is not among the cautions"
     for domain in place.it.gpu_domains:
@@ -206,19 +207,12 @@ def batches_of(lengths_s: Sequence[float], share: float) -> int:
     A stretch that takes less than `share` of the usual time is not a batch. Half of all time was
     spent in stretches of the usual time or longer.
     """
-    usual_s, spent_s, half_s = 0.0, 0.0, sum(lengths_s) / 2
-    for usual_s in sorted(lengths_s, reverse=True):
-        spent_s += usual_s
-        if spent_s >= half_s:
-            break
-    least_s = max(LEAST_BATCH_S, share * usual_s)
-    return sum(length_s >= least_s for length_s in lengths_s)
-
-
-def _is_forced(it: ExaminedResult) -> bool:
-    generation = it.result.workload.generation or {}
-    length = generation.get("max_new_tokens")
-    return length is not None and generation.get("min_new_tokens") == length
+    falling = sorted(lengths_s, reverse=True)
+    spent_s = accumulate(falling)
+    usual_s = next(
+        (one for one, spent in zip(falling, spent_s, strict=True) if spent >= sum(falling) / 2), 0.0
+    )
+    return sum(length_s >= max(LEAST_BATCH_S, share * usual_s) for length_s in lengths_s)
 
 
 def _spoilers(it: ExaminedResult) -> Iterator[str]:
@@ -231,11 +225,11 @@ def _spoilers(it: ExaminedResult) -> Iterator[str]:
             if notice.invalidates or notice.code in spoiling:
                 yield f"{place.where}: {notice.message}"
     for gpu in MeteredGpu.each(it):
-        limit_w = gpu.facts.get("power_limit_w")
+        limit_w = gpu.number("power_limit_w")
         if gpu.energy_j is None:
             yield f"{gpu.where} has no energy"
-        if is_number(limit_w):
-            limits[gpu.domain].add(float(limit_w))
+        if limit_w is not None:
+            limits[gpu.domain].add(limit_w)
     for domain, found in limits.items():
         if len(found) > 1:
             yield f"the power limit of {domain} changed between runs"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energyscore.verify.examined import ExaminedResult, RecordedGpu
-from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Level, Problem, is_number
+from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem, is_number
 from energyscore.verify.raw_record import RawDomain
 
 STALL_S = 1.0  # Between samples further apart than this, power is not known
@@ -62,25 +62,23 @@ def check_integral(gpu: RecordedGpu) -> Finds:
 def check_against_counter(gpu: RecordedGpu) -> Finds:
     """The counter is backed by power; without that, or against it, no result is official."""
     compared = _compared(gpu)
-    official = gpu.it.listed.official
-    strict: Level = "failed" if official else "warning"
     if compared is None:
         return
     if compared.share is None:
-        yield Problem("the counter has no power samples beside it", strict)
+        yield Problem("the counter has no power samples beside it", gpu.it.strictly)
         return
     if compared.covered < 1 - _SLACK_S:
         yield Problem(
             f"power is known of {compared.covered:.0%} of the window only, and the counter is not "
             "checked in the rest",
-            strict if compared.covered < LEAST_COVERED else "warning",
+            gpu.it.strictly if compared.covered < LEAST_COVERED else "warning",
         )
     if abs(compared.share) > APART + compared.edge:
-        told = any(notice.code == "counter_power_disagree" for notice in gpu.run.notices)
+        told = "counter_power_disagree" in gpu.codes
         # The runner tells of it where it has so many updates, and only for instant power.
         must_tell = gpu.found.power.source == "instant" and len(gpu.found.ticks.t_s) > _MANY
         message = f"counter and integrated power are {compared.share:+.1%} apart"
-        yield Problem(message, "failed" if official or (must_tell and not told) else "warning")
+        yield Problem(message, "failed" if must_tell and not told else gpu.it.strictly)
 
 
 def check_all_runs(it: ExaminedResult) -> Finds:

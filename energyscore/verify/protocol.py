@@ -109,10 +109,8 @@ def _points(it: ExaminedResult, task: TaskRules) -> Iterator[tuple[str, bool]]:
     result, rules = it.result, it.rules
     workload, protocol, runs = result.workload, result.protocol, result.runs
     names = [gpu.name for gpu in result.environment.gpus] if protocol.metered_gpus else []
-    official = set(rules.gpu.lower().split())
     most = task.most_gpus(result.model.model_class)
-    methods = {run.methods.get(domain) for run in runs for domain in it.gpu_domains}
-    yield "hardware", bool(names) and all(official <= set(n.lower().split()) for n in names)
+    yield "hardware", bool(names) and all(map(rules.is_its_gpu, names))
     yield "device", protocol.device == "cuda" and protocol.gpus_chosen_by == "model"
     yield "gpus", bool(names) and (most is None or len(names) <= most)
     yield "exclusive use", not any(n.code == "contention" for run in runs for n in run.notices)
@@ -124,25 +122,18 @@ def _points(it: ExaminedResult, task: TaskRules) -> Iterator[tuple[str, bool]]:
     yield "weights", result.model.weights == "pretrained"
     yield "window", min(run.duration_s for run in runs) >= rules.min_window_s
     yield "warm-up", not protocol.quick
-    yield "GPU energy", methods == {"counter"}
+    yield "GPU energy", it.gpu_methods == {"counter"}
     made = dict(workload.generation or {})
     decoded = any("decode" in run.phases for run in runs)
     in_one_pass = "forward" in task.phases and workload.generation is None and not decoded
     if task.generation is not None and not in_one_pass:
         made.pop("reasoning", None)
         wanted = {k: v for k, v in task.generation.items() if k != "reasoning"}
-        yield "generation", made == wanted and _forced(it)
+        length = it.forced_tokens
+        whole = not length or all(run.output_tokens == run.queries * length for run in runs)
+        yield "generation", made == wanted and whole
     if task.diffusion is not None:
         yield "generation", made == task.diffusion
-
-
-def _forced(it: ExaminedResult) -> bool:
-    """Where the length of answers is forced, all were that long."""
-    generation = it.result.workload.generation or {}
-    length = generation.get("max_new_tokens")
-    if not isinstance(length, int) or generation.get("min_new_tokens") != length:
-        return True
-    return all(run.output_tokens == run.queries * length for run in it.result.runs)
 
 
 def _number(data: bytes) -> float | None:

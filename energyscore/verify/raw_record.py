@@ -49,14 +49,26 @@ def _series(unit: float) -> PlainValidator:
     )
 
 
+def _number(unit: float, least: int = -_MOST) -> PlainValidator:
+    """A whole number in the file, in such parts of a unit."""
+
+    def scaled(value: Any) -> float:
+        if type(value) is not int or not least <= value <= _MOST:
+            raise ValueError("it must be a whole number in range")
+        return value / unit
+
+    return PlainValidator(scaled)
+
+
 _Seconds = Annotated[Sequence[float], _series(1e6)]
 _Thousandths = Annotated[Sequence[float], _series(1e3)]
 _Indexes = Annotated[Sequence[int], PlainValidator(lambda value: array("q", _whole_numbers(value)))]
-_Number = Annotated[int, Field(ge=-_MOST, le=_MOST)]
 _Whole = Annotated[int, Field(ge=0, le=_MOST)]
-_Positive = Annotated[int, Field(gt=0, le=_MOST)]
-_Pair = Annotated[tuple[_Number, _Number], Field(strict=False)]  # JSON has lists only
-_Edges = Annotated[tuple[_Number | None, _Number | None], Field(strict=False)]
+_Time = Annotated[float, _number(1e6)]
+_Begin = Annotated[float, _number(1e6, least=0)]
+_Length = Annotated[float, _number(1e6, least=1)]
+_Joules = Annotated[float, _number(1e3)]
+_NotStrict = Field(strict=False)  # JSON has lists only
 _NoneIsEmpty = BeforeValidator(lambda value: {} if value is None else value)
 
 
@@ -74,7 +86,7 @@ class RawPhases(StrictModel):
     names: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=MOST_PHASES)]
     entered: _Indexes
     starts_s: _Seconds = Field(alias="starts_us")
-    end_us: _Number
+    end_s: _Time = Field(alias="end_us")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -92,7 +104,7 @@ class RawPhases(StrictModel):
     @cached_property
     def edges_s(self) -> Sequence[float]:
         """The intervals' beginnings, and the end of the last."""
-        return array("d", [*self.starts_s, self.end_us / 1e6])
+        return array("d", [*self.starts_s, self.end_s])
 
     @property
     def duration_s(self) -> float:
@@ -109,10 +121,10 @@ class RawPhases(StrictModel):
 
 
 class Series(StrictModel):
-    """Values at moments: joules of a counter, or watts; the first update is the state before."""
+    """Updates of the counter, in joules by the time; the first is the state before the window."""
 
     t_s: _Seconds = Field((), alias="t_us")
-    values: _Thousandths = ()
+    values: _Thousandths = Field((), alias="mj")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -121,14 +133,8 @@ class Series(StrictModel):
         return self
 
 
-class RawTicks(Series):
-    """The counter's updates."""
-
-    values: _Thousandths = Field((), alias="mj")
-
-
 class RawPower(Series):
-    """Samples of power, of the one kind or the other."""
+    """Samples of power in watts, of the one kind or the other."""
 
     source: Literal["instant", "average"] | None = None
     values: _Thousandths = Field((), alias="mw")
@@ -138,41 +144,33 @@ class Lone(StrictModel):
     """One phase by itself: how long, and where the counter was before and after."""
 
     phase: str
-    duration_us: _Positive
-    counter_mj: _Pair
+    duration_s: _Length = Field(alias="duration_us")
+    counter_j: Annotated[tuple[_Joules, _Joules], _NotStrict] = Field(alias="counter_mj")
     se_w: float
 
     @property
     def power_w(self) -> float:
         """Its mean power."""
-        return (self.counter_mj[1] - self.counter_mj[0]) / 1e3 / (self.duration_us / 1e6)
+        return (self.counter_j[1] - self.counter_j[0]) / self.duration_s
 
 
 class RawDomain(StrictModel):
-    """What was recorded of one domain: the meter's window, and the counter at its edges."""
+    """What was recorded of one domain: the meter's window, and the counter at its edges.
+
+    There is no window where the source has one figure only.
+    """
 
     method: str | None
     energy_j: float | None
     reason: str
-    ticks: Annotated[RawTicks, _NoneIsEmpty]
+    ticks: Annotated[Series, _NoneIsEmpty]
     ticks_reason: str = ""
-    window_us: _Pair | None = None
-    counter_mj: _Edges = (None, None)
+    window_s: Annotated[tuple[_Time, _Time] | None, _NotStrict] = Field(None, alias="window_us")
+    counter_j: Annotated[tuple[_Joules | None, _Joules | None], _NotStrict] = Field(
+        (None, None), alias="counter_mj"
+    )
     power: Annotated[RawPower, _NoneIsEmpty] = RawPower()
     lone: Lone | None = None
-
-    @property
-    def window_s(self) -> tuple[float, float] | None:
-        """The meter's window; None where the source has one figure only."""
-        return (
-            None if self.window_us is None else (self.window_us[0] / 1e6, self.window_us[1] / 1e6)
-        )
-
-    @property
-    def counter_j(self) -> tuple[float | None, float | None]:
-        """The counter at the window's edges."""
-        start, end = self.counter_mj
-        return None if start is None else start / 1e3, None if end is None else end / 1e3
 
     @cached_property
     def period_s(self) -> float | None:
@@ -185,20 +183,10 @@ class RawRun(StrictModel):
     """What was recorded of one run; it begins on the machine's monotonic clock."""
 
     index: _Whole
-    begin_us: _Whole
-    end_us: _Positive
+    begin_s: _Begin = Field(alias="begin_us")
+    end_s: _Length = Field(alias="end_us")  # after its beginning
     phases: RawPhases
     domains: dict[str, RawDomain]
-
-    @property
-    def begin_s(self) -> float:
-        """When its metering began."""
-        return self.begin_us / 1e6
-
-    @property
-    def end_s(self) -> float:
-        """When it ended, after `begin_s`."""
-        return self.end_us / 1e6
 
 
 @dataclass(frozen=True)

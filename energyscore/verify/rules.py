@@ -78,6 +78,10 @@ class Rules(StrictModel):
     builtin: dict[str, int]
     tasks: dict[str, TaskRules]
 
+    def is_its_gpu(self, name: str) -> bool:
+        """Whether a GPU of this name is the rules' GPU."""
+        return set(self.gpu.lower().split()) <= set(name.lower().split())
+
     def task_of(self, name: str, digest: str) -> TaskRules | None:
         """The task of that name and definition; None for one of somebody's own."""
         task = self.tasks.get(name)

@@ -76,7 +76,7 @@ def _before_the_first(it: ExaminedResult) -> Finds:
         start_j, lone = gpu.found.counter_j[0], gpu.found.lone
         if gpu.run.index > 0 or lone is None or start_j is None or not gpu.energy_j:
             continue
-        rise_j, mean_w = start_j - lone.counter_mj[1] / 1e3, gpu.energy_j / gpu.run.duration_s
+        rise_j, mean_w = start_j - lone.counter_j[1], gpu.energy_j / gpu.run.duration_s
         if rise_j > max(gpu.energy_j / 2, _SHORT_GAP_S * mean_w):
             message = f"{gpu.where}: {rise_j:.0f} J were used since one phase was metered alone"
             yield Problem(f"{message}: {_LEFT_OUT}", "warning")

@@ -51,7 +51,7 @@ def test_what_is_recorded_can_be_read_again():
     # Within the window, and the last before it: the state at its beginning.
     assert (list(gpu.ticks.t_s), list(gpu.ticks.values)) == ([0.0009, 0.1, 9.4], [0.1, 0.12, 7.0])
     assert list(gpu.power.values) == [10.0, 12.0, 700.0]
-    assert (gpu.lone.duration_us, gpu.lone.counter_mj) == (20_250_000, (5, 8_100_005))
+    assert (gpu.lone.duration_s, gpu.lone.counter_j) == (20.25, (0.005, 8100.005))
 
 
 def test_a_source_without_updates_says_so():
