@@ -91,18 +91,12 @@ def protocol_of(plan: Plan, metering: Metering, warmup: Warmup, device: Device) 
 
 
 def assemble(
-    setup: Setup,
-    repeats: Repeats,
-    idle_w: Mapping[Domain, float],
-    cautions: Sequence[Caution],
+    setup: Setup, repeats: Repeats, idle_w: Mapping[Domain, float], cautions: Sequence[Caution]
 ) -> Result:
-    """Score the runs, check them, and put the result together.
+    """Score the runs, of which there is one at least, check them, and put the result together.
 
-    Args:
-        setup: what was measured.
-        repeats: its runs, at least one, and what went before them.
-        idle_w: what GPUs drew before this process used them, in watts by domain.
-        cautions: what is known beyond what the checks find in the runs.
+    `idle_w` is what GPUs drew before this process used them, `cautions` what is known beyond what
+    the checks find in the runs.
     """
     runs, uuids = repeats.runs, setup.metering.uuids
     idle = Idle(
@@ -115,12 +109,7 @@ def assemble(
     workload = _workload_part(setup, runs[0], repeats.warmup.inputs_cut)
     protocol = protocol_of(setup.plan, setup.metering, repeats.warmup, setup.device)
     found = checks.find_cautions(
-        runs,
-        protocol,
-        workload,
-        setup.plan.workload.wanted,
-        facts,
-        max_gpus_of(task, size),
+        runs, protocol, workload, setup.plan.workload.wanted, facts, max_gpus_of(task, size)
     )
     invalid_reasons = checks.find_invalid_reasons(runs, protocol)
     conformance = check_conformance(task, facts, size, workload, protocol, setup.environment, runs)

@@ -35,32 +35,21 @@ class Batch:
 
 @dataclass(frozen=True)
 class BatchOutput:
-    """What the model made of a batch.
+    """What the model made of a batch."""
 
-    Attributes:
-        output_tokens: generated tokens, without padding; 0 where nothing is generated.
-        values: one value per query (token ids, class index, similarity, image).
-        thinking_tokens: generated tokens that are thinking; None where that is not known.
-        answers_cut: answers that the limit ended, and not the model; None where it is forced.
-    """
-
-    output_tokens: int
-    values: Sequence[Any] = field(default_factory=tuple)
-    thinking_tokens: int | None = None
-    answers_cut: int | None = None
+    output_tokens: int  # without padding; 0 where nothing is generated
+    values: Sequence[Any] = ()  # one per query: token ids, class index, similarity, image
+    thinking_tokens: int | None = None  # of the output; None where that is not known
+    answers_cut: int | None = None  # ended by the limit, not the model; None where it is forced
 
 
 @dataclass(frozen=True)
 class Gpus:
-    """What is known of the GPUs that a model may be put on.
+    """What is known of the GPUs that a model may be put on."""
 
-    Attributes:
-        free_bytes: free memory by UUID (`GPU-...`); of one that is not named all of it counts.
-        spread: how many of them the model is spread over; None: as few as hold it.
-    """
-
+    # By UUID (`GPU-...`); of one that is not named all memory counts as free.
     free_bytes: Mapping[str, int] = field(default_factory=dict)
-    spread: int | None = None
+    spread: int | None = None  # over so many of them; None: as few as hold it
 
 
 class Worker(Protocol):

@@ -56,22 +56,12 @@ def run_benchmark(
     enough: Callable[[Sequence[Run]], bool] = lambda runs: False,
     thermometer: Thermometer = lambda: None,
 ) -> Repeats:
-    """Prepare and measure all runs that are not finished yet.
+    """Prepare and measure all runs that are not finished yet, or until there are `enough`.
 
-    Args:
-        plan: what to do.
-        backend: does the work; what it needs is loaded.
-        meters: opened meters; they are started in this order and stopped in the reverse one,
-            so the last has the tightest window.
-        finished: runs measured before, which are not measured again.
-        on_run: called with each run, and the raw record of it, as soon as it is finished.
-        observer: shows progress.
-        on_warm: called after the warm-up with the most runs to come, the seconds of each at the
-            pace of the warm-up, and its seconds if every answer uses its full budget (None where
-            the length is forced).
-        on_idle: called with the power of each domain while the loaded model does nothing.
-        enough: told all runs so far, says whether no more are needed.
-        thermometer: reads the GPUs' temperature, for the warm-up.
+    The backend has loaded what it needs, and the meters are open. They are started in this order
+    and stopped in the reverse one, so the last has the tightest window. `on_warm` is called after
+    the warm-up with the most runs to come, the seconds of each at the pace of the warm-up, and its
+    seconds if every answer uses its full budget (None where the length is forced).
     """
     runs = {run.index: run for run in finished if run.index < plan.repeats}
 
@@ -120,16 +110,7 @@ def measure_run(
 ) -> tuple[Run, RawRun]:
     """Measure one run: the whole workload, repeated until the window is long enough.
 
-    Args:
-        plan: what to do.
-        backend: does the work.
-        meters: opened meters.
-        index: which run it is.
-        observer: shows progress.
-        lone: power of one phase by itself, by domain, to check the split with.
-
-    Returns:
-        The run, and its raw record.
+    `lone` is the power of one phase by itself, by domain, to check the split with.
     """
     work = Work(plan, backend, plan.workload.shuffled(plan.seed + index), observer)
     gc.collect()  # what is left over from before is not this run's work
@@ -143,24 +124,12 @@ def measure_run(
     for domain, reason in plan.absent.items():
         readings.setdefault(domain, Reading(None, None, reason))
     notices = [one for measurement in measurements.values() for one in measurement.notices]
-    run = _to_run(index, started_at, work, readings, second, notices, lone or {})
-    return run, record_run(index, window, work.times, readings, lone or {})
-
-
-def _to_run(
-    index: int,
-    started_at: str,
-    work: Work,
-    readings: Mapping[Domain, Reading],
-    second: SecondSource | None,
-    notices: Sequence[Notice],
-    lone: Mapping[Domain, BlockPower],
-) -> Run:
+    lone = lone or {}
     splits = {
         domain: split_energy(work.times, reading, lone.get(domain))
         for domain, reading in readings.items()
     }
-    return Run(
+    run = Run(
         index=index,
         started_at=started_at,
         queries=work.queries,
@@ -188,6 +157,7 @@ def _to_run(
         second_source=second,
         notices=[*notices, *_block_notices(splits)],
     )
+    return run, record_run(index, window, work.times, readings, lone)
 
 
 def _block_notices(splits: Mapping[Domain, Split]) -> list[Notice]:
@@ -219,9 +189,7 @@ def _merge(
         for domain, reading in measurement.readings.items():
             if is_check(domain):
                 second = SecondSource(
-                    name=domain.split(":")[0],
-                    gpu_energy_j=reading.energy_j,
-                    reason=reading.reason,
+                    name=domain.split(":")[0], gpu_energy_j=reading.energy_j, reason=reading.reason
                 )
             elif domain not in readings or (
                 rank.get(reading.method, 2) > rank.get(readings[domain].method, 2)

@@ -29,21 +29,14 @@ _LIBC = ctypes.CDLL(None)
 
 @dataclass
 class Ended:
-    """A process that has ended.
+    """A process that has ended."""
 
-    Attributes:
-        exit_code: its status; negative: the signal that ended it.
-        error: the last line in which it named an error; empty if none.
-        timed_out: whether it was ended because it took too long.
-        interrupted: whether it was ended by Ctrl-C here.
-    """
-
-    exit_code: int
+    exit_code: int  # negative: the signal that ended it
     seconds: float
-    error: str
+    error: str  # the last line in which it named an error; empty if none
     last_line: str
     timed_out: bool
-    interrupted: bool = False
+    interrupted: bool  # by Ctrl-C here
 
     @property
     def reason(self) -> str:
@@ -88,10 +81,6 @@ class _Lines:
                     self.error = text.removeprefix("error: ")
                 self.on_line(text)
 
-    def end(self) -> None:
-        """Nothing more will come."""
-        self.feed(b"\n")
-
 
 def python() -> list[str]:
     """The command of a Python that imports what this process imports.
@@ -119,11 +108,8 @@ def run_child(
     Ctrl-C here is passed on, and what came of it returned: a child may have written all that it
     was to write. A second Ctrl-C, or a child that takes over `GRACE_S`, ends it at once.
 
-    Args:
-        command: the command and its arguments.
-        on_line: told every line that it writes to stderr.
-        timeout_s: it is asked to end after so many seconds.
-        keep_open: file descriptors that it inherits.
+    `on_line` is told every line that it writes to stderr; it inherits the file descriptors
+    `keep_open`.
     """
     parent = os.getpid()
 
@@ -156,7 +142,7 @@ def run_child(
             _ask_to_end(process, lines)
     finally:
         _end(process)
-    lines.end()
+    lines.feed(b"\n")  # what it wrote without an end of line is a line, too
     seconds = time.monotonic() - start
     return Ended(process.returncode, seconds, lines.error, lines.last, timed_out, interrupted)
 

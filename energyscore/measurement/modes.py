@@ -59,17 +59,14 @@ def why_not(questions: Sequence[Question]) -> list[str]:
 def why_not_elsewhere(questions: Sequence[Question], *, online: bool) -> list[str]:
     """The same by another process; one that fails or takes too long knows nothing.
 
-    Args:
-        questions: the models and modes.
-        online: whether the hub may be asked; else only what lies here is known.
+    Only when `online` may it ask the hub.
     """
     content = _QUESTIONS.dump_json([*questions])
     network = {} if online else {"HF_HUB_OFFLINE": "1"}
-    command = [*python(), "-m", __name__]
     try:
         done = subprocess.run(
-            command, input=content, capture_output=True, timeout=LIMIT_S, check=True,
-            env=os.environ | network,
+            [*python(), "-m", __name__], input=content, capture_output=True, timeout=LIMIT_S,
+            check=True, env=os.environ | network,
         )  # fmt: skip
         answers: list[str] = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):

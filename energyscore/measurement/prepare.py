@@ -13,11 +13,7 @@ from energyscore.base.errors import (
 from energyscore.base.files import local_path
 from energyscore.measurement.backend import Device
 from energyscore.measurement.imports import uncollected
-from energyscore.measurement.metering import (
-    count_gpu_processes,
-    measure_idle_gpus,
-    plan_metering,
-)
+from energyscore.measurement.metering import count_gpu_processes, measure_idle_gpus, plan_metering
 from energyscore.measurement.modes import Question, why_not
 from energyscore.measurement.observer import SessionObserver
 from energyscore.measurement.options import Job, RunOptions

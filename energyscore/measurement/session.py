@@ -10,22 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyscore.base.errors import (
-    EnergyScoreError,
-    TaskError,
-)
+from energyscore.base.errors import EnergyScoreError, TaskError
 from energyscore.base.lookup import resolve
 from energyscore.measurement import catalog, environment
 from energyscore.measurement.assemble import Setup, assemble, identity
 from energyscore.measurement.backend import Backend, Device, Gpus
 from energyscore.measurement.benchmark import run_benchmark
 from energyscore.measurement.imports import uncollected
-from energyscore.measurement.metering import (
-    Metering,
-    free_gpu_memory,
-    open_metering,
-    plan_metering,
-)
+from energyscore.measurement.metering import Metering, free_gpu_memory, open_metering, plan_metering
 from energyscore.measurement.observer import SessionObserver
 from energyscore.measurement.options import MOST_REPEATS, Job, RunOptions
 from energyscore.measurement.prepare import Prepared, SessionEntry, prepare
@@ -62,16 +54,9 @@ class Outcome:
 
 
 def run_session(
-    job: Job,
-    observer: SessionObserver,
-    on_result: Callable[[], None] = lambda: None,
+    job: Job, observer: SessionObserver, on_result: Callable[[], None] = lambda: None
 ) -> Outcome:
     """Measure all that a job asks for. An entry that fails does not stop the others.
-
-    Args:
-        job: the models, tasks and options.
-        observer: shows progress, and failures as they happen.
-        on_result: called after each result is written.
 
     Raises:
         EnergyScoreError: when something named does not exist or does not fit.
@@ -117,7 +102,11 @@ def measure(
         stack.callback(metering.close)
         observer.stage("loading the model", None)
         facts = _load_model(entry, backend, device, options)
-        open_metering(metering, _occupied(entry, backend, observer))
+        occupied = backend.gpu_uuids()
+        if len(occupied) > 1:
+            gpus = f"{len(occupied)} GPUs: {', '.join(occupied)}"
+            observer.say(f"{entry.label} is divided over {gpus}")
+        open_metering(metering, occupied)
         for notice in metering.failures:
             observer.warn(notice)
         machine = environment.describe(metering.gpu_parts(), metering.driver, metering.cuda)
@@ -195,14 +184,6 @@ def _load_model(
             f"{entry.model.label} does {', '.join(backend.phases)}."
         )
     return facts
-
-
-def _occupied(entry: SessionEntry, backend: Backend, observer: SessionObserver) -> tuple[str, ...]:
-    occupied = backend.gpu_uuids()
-    if len(occupied) > 1:
-        listed = ", ".join(occupied)
-        observer.say(f"{entry.label} is divided over {len(occupied)} GPUs: {listed}")
-    return occupied
 
 
 def _plan_runs(

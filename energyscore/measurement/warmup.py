@@ -29,22 +29,13 @@ Thermometer = Callable[[], float | None]
 
 @dataclass(frozen=True)
 class Warmup:
-    """What the warm-up was, and what was found out along with it.
-
-    Attributes:
-        duration_s: its length.
-        queries: how many were done.
-        steady: whether pace and temperature became steady; None where nobody looked.
-        output_tokens: how many tokens were generated.
-        inputs_cut: queries of the workload that the model does not take whole; None where it
-            knows no limit.
-    """
+    """What the warm-up was, and what was found out along with it."""
 
     duration_s: float
     queries: int
-    steady: bool | None
+    steady: bool | None  # pace and temperature; None where nobody looked
     output_tokens: int = 0
-    inputs_cut: CutInputs | None = None
+    inputs_cut: CutInputs | None = None  # of the workload; None where the model knows no limit
 
 
 def measure_idle(meters: Sequence[Meter], seconds: float) -> dict[Domain, float]:
@@ -76,10 +67,7 @@ def watch_idle(meters: Sequence[Meter], seconds: float) -> tuple[Mapping[str, Me
 
 
 def warm_up(
-    plan: Plan,
-    backend: Worker,
-    observer: Observer,
-    thermometer: Thermometer = lambda: None,
+    plan: Plan, backend: Worker, observer: Observer, thermometer: Thermometer = lambda: None
 ) -> Warmup:
     """Do the workload unmetered: a few batches if quick, else until it is steady.
 
@@ -101,12 +89,12 @@ def warm_up(
     temperatures = [thermometer()]
     while not _steady(rates, temperatures) and time.monotonic() - start < WARMUP_LIMIT_S:
         begin, seen_c = time.monotonic(), [thermometer()]
-        look = _watch(thermometer, seen_c)
-        work = Work(plan, backend, block, observer, look)
+        work = Work(plan, backend, block, observer, _watch(thermometer, seen_c))
         work.one_pass()
         tokens += work.output_tokens
         rates.append(len(block) / (time.monotonic() - begin))
-        temperatures.append(_mean(seen_c))
+        known_c = [value for value in seen_c if value is not None]
+        temperatures.append(statistics.fmean(known_c) if known_c else None)
         done += len(block)
     steady = _steady(rates, temperatures)
     return Warmup(time.monotonic() - start, done, steady, tokens)
@@ -186,11 +174,6 @@ def _block_of(
 
 def _watch(thermometer: Thermometer, seen_c: list[float | None]) -> Callable[[], None]:
     return lambda: seen_c.append(thermometer())
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
 
 
 def _steady(rates: Sequence[float], temperatures_c: Sequence[float | None]) -> bool:

@@ -19,35 +19,21 @@ PROGRESS_EVERY_S = 0.5
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is decided before the first run.
-
-    Attributes:
-        workload: the queries.
-        phases: the phases, in order; the first begins with the preparation of a batch.
-        batch_size: queries at once.
-        repeats: runs to measure, at most.
-        seed: seed of the queries' order; each run adds its index.
-        quick: a short fixed warm-up instead of one until the pace is steady.
-        min_window_s: a run repeats the workload until it has lasted this long.
-        absent: why a domain will have no reading, for those that no meter covers.
-        target_half_width: with it, runs end as soon as the interval is this share of the mean.
-        lone_s: for how long the phase that a backend can do alone is metered alone.
-        idle_s: for how long the machine is metered with the model loaded and no work.
-        generation: how text is generated; None: as the task says.
-    """
+    """Everything that is decided before the first run."""
 
     workload: Workload
-    phases: tuple[str, ...]
+    phases: tuple[str, ...]  # in order; the first begins with the preparation of a batch
     batch_size: int
-    repeats: int
-    seed: int
-    quick: bool
-    min_window_s: float
+    repeats: int  # at most
+    seed: int  # of the queries' order; each run adds its index
+    quick: bool  # a short fixed warm-up instead of one until the pace is steady
+    min_window_s: float  # a run repeats the workload until it has lasted this long
+    # Why a domain will have no reading, for those that no meter covers.
     absent: Mapping[Domain, str] = field(default_factory=dict)
-    target_half_width: float | None = None
-    lone_s: float = 0.0
-    idle_s: float = 0.0
-    generation: Generation | None = None
+    target_half_width: float | None = None  # the share of the mean at which runs end
+    lone_s: float = 0.0  # for so long the phase that a backend can do alone is metered alone
+    idle_s: float = 0.0  # for so long the loaded model is metered without work
+    generation: Generation | None = None  # None: as the task says
 
 
 class Work:
@@ -62,9 +48,8 @@ class Work:
         look: Callable[[], None] = lambda: None,
     ) -> None:
         """Do these queries; `look` is called along with progress, twice a second at most."""
-        self._plan, self._backend, self._observer = plan, backend, observer
-        self._queries = queries
-        self._look = look
+        self._plan, self._backend, self._queries = plan, backend, queries
+        self._observer, self._look = observer, look
         self._places = {name: place for place, name in enumerate(plan.phases)}
         self._entered = array("B")
         self._starts_ns = array("q")
@@ -76,10 +61,9 @@ class Work:
 
     def until(self, min_window_s: float) -> None:
         """Whole passes over the queries, until they have lasted that long; at least one."""
-        while True:
+        self.one_pass()
+        while self.duration_s < min_window_s:
             self.one_pass()
-            if (self._end_ns - self._starts_ns[0]) / 1e9 >= min_window_s:
-                return
 
     def one_pass(self) -> None:
         """All queries once, prepared ahead as far as the backend allows."""

@@ -75,10 +75,7 @@ def read_blueprint(
 def read_published(spec: ModelSpec, auto_class: Any, **options: Any) -> Any:
     """What an Auto class makes of a model's files, at the revision that was asked for."""
     return auto_class.from_pretrained(
-        spec.location,
-        revision=spec.revision,
-        trust_remote_code=spec.trust_remote_code,
-        **options,
+        spec.location, revision=spec.revision, trust_remote_code=spec.trust_remote_code, **options
     )
 
 

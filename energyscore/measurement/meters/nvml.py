@@ -59,11 +59,7 @@ class NvmlMeter:
     name = "nvml"
 
     def __init__(
-        self,
-        uuids: Sequence[str],
-        before: Mapping[str, int] | None = None,
-        *,
-        shared: bool = False,
+        self, uuids: Sequence[str], before: Mapping[str, int] | None = None, *, shared: bool = False
     ) -> None:
         """Meter these GPUs.
 

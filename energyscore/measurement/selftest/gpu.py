@@ -172,11 +172,7 @@ class _Loaded:
         # Power is sampled some 25 times a second: of faster waves it may miss what the counter
         # has, so a difference proves nothing.
         return judge_gpu.judge_agreement(
-            wave.name,
-            subject,
-            [window],
-            what=f"{half} on, {half} off",
-            decides=wave.half_s >= 0.5,
+            wave.name, subject, [window], what=f"{half} on, {half} off", decides=wave.half_s >= 0.5
         )
 
     def _overhead(self, subject: str) -> SelfTestCheck:

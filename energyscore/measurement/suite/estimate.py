@@ -25,29 +25,21 @@ _SMALL = (".json", ".txt", ".model", ".jinja", ".py")
 class Estimate:
     """A duration in seconds without loading the model, None where it is not known.
 
-    Attributes:
-        seconds: the duration.
-        basis: `earlier`: from an earlier result of the same model; `at_least`: what the
-            protocol takes at least; `at_most`: as long as answers of full length take, at the
-            pace of an earlier result of the model in another mode.
-        answer_tokens: the most tokens of an answer, where its length is not fixed.
-        pass_tokens: the most tokens of the answers to all queries, once.
+    It is that of an earlier result of the same model; or what the protocol takes at least; or at
+    most what answers of full length take at the pace of an earlier result in another mode.
     """
 
     seconds: float | None = None
     basis: Literal["earlier", "at_least", "at_most"] | None = None
-    answer_tokens: int | None = None
-    pass_tokens: int | None = None
+    answer_tokens: int | None = None  # the most of an answer, where its length is not fixed
+    pass_tokens: int | None = None  # the most of the answers to all queries, once
 
 
 def estimate(planned: Planned, earlier: Iterable[Result], *, on_gpu: bool) -> Estimate:
-    """How long a measurement takes.
+    """How long a measurement takes, metered on a GPU or not.
 
-    Args:
-        planned: what is to be measured.
-        earlier: results of the same model at the same task; the last that was measured in the
-            same way on such a machine tells the time.
-        on_gpu: whether the work is metered on a GPU.
+    Of the earlier results of the same model at the same task, the last that was measured in the
+    same way on such a machine tells the time.
     """
     if planned.task is None or planned.problem:
         return Estimate()
@@ -99,12 +91,7 @@ def _duration(
 
 
 def needed_bytes(sizes: Mapping[str, int], planned: Planned) -> int:
-    """What of a model's files on the hub a measurement loads, in bytes.
-
-    Args:
-        sizes: size of each file by its path, in bytes.
-        planned: what is to be measured: random weights need the configuration only.
-    """
+    """What of a model's files on the hub a measurement loads, given their sizes in bytes."""
     options = planned.entry.options
     parts = "model_index.json" in sizes  # of several models, each in a folder of its own
     inside = {path: path.rpartition("/") for path in sizes}

@@ -34,13 +34,8 @@ def key_of(
 ) -> str:
     """SHA-256 of all that an entry asks for and that decides what is measured.
 
-    Args:
-        task: the task.
-        model: the model as it is asked for.
-        options: how it is measured.
-        machine: the machine and its software, all of its GPUs among it.
-        online: whether the hub can be reached; without it the bundled sample may be used.
-        visible_gpus: what CUDA_VISIBLE_DEVICES says.
+    The machine counts with all of its GPUs, `visible_gpus` (CUDA_VISIBLE_DEVICES) apart. Where the
+    hub is not `online` the bundled sample may be used.
 
     Raises:
         DatasetError: when the dataset is a file or folder that is not there, or its rows do not fit
@@ -67,12 +62,6 @@ def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bo
     Not the number of runs, nor how long idling is metered, nor how the model's files may be read:
     two entries that differ in these only give results of one identity. What is not known before
     (which GPUs a model will occupy, how long its context is) counts as it is asked for.
-
-    Args:
-        task: the task.
-        model: the model as it is asked for.
-        options: how it is measured.
-        online: whether the hub can be reached.
 
     Raises:
         DatasetError: when the queries cannot be read.
@@ -102,19 +91,11 @@ def _dataset_digest(source: str, task: TaskFile, queries: int) -> str | None:
     path = locate(task, source)
     if path is None:
         return None
-    if path.is_dir():
-        return _digest(_files_in(path))
-    return _digest(dict.fromkeys([path, *named_files(task, source, queries)]))
-
-
-def _files_in(folder: Path) -> list[Path]:
-    """All files of a folder but hidden ones."""
-    return [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    ]
+    if not path.is_dir():
+        return _digest(dict.fromkeys([path, *named_files(task, source, queries)]))
+    parts = {file: file.relative_to(path).parts for file in sorted(path.rglob("*"))}
+    hidden = {file for file in parts if any(part.startswith(".") for part in parts[file])}
+    return _digest(file for file in parts if file.is_file() and file not in hidden)
 
 
 def _digest(files: Iterable[Path]) -> str:

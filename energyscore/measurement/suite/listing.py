@@ -31,17 +31,11 @@ _EXAMPLE = "Such as: entries: [{task: text_generation, model: org/name}]"
 
 @dataclass(frozen=True)
 class Listing:
-    """A list as it was read.
+    """A list as it was read."""
 
-    Attributes:
-        source: its file's name.
-        entries: in the order in which they are to be measured.
-        ours: whether it is of our form, in which nothing may be asked for twice.
-    """
-
-    source: str
-    entries: tuple[Entry, ...]
-    ours: bool
+    source: str  # its file's name
+    entries: tuple[Entry, ...]  # in the order in which they are to be measured
+    ours: bool  # of our form, in which nothing may be asked for twice
 
 
 class _EntryForm(RunOptions):

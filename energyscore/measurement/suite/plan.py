@@ -25,22 +25,15 @@ KeyOf = Callable[[TaskFile, ModelSpec, RunOptions], str]
 
 @dataclass(frozen=True)
 class Planned:
-    """One measurement of the plan; task and model are None where there is none of that name.
-
-    Attributes:
-        key: SHA-256 of what was asked for (`suite.key`); empty where it cannot be measured.
-        problem: why it cannot be measured; empty where it can.
-        blocked: the status that a problem leads to.
-        repeated: where else the list asks for the same.
-    """
+    """One measurement of the plan; task and model are None where there is none of that name."""
 
     entry: Entry
     task: TaskFile | None
     model: ModelSpec | None
-    key: str
-    problem: str = ""
-    blocked: Literal["failed", "unsupported"] = "failed"
-    repeated: tuple[str, ...] = ()
+    key: str  # SHA-256 of what was asked for (`suite.key`); empty where it cannot be measured
+    problem: str = ""  # why it cannot be measured
+    blocked: Literal["failed", "unsupported"] = "failed"  # the status that a problem leads to
+    repeated: tuple[str, ...] = ()  # where else the list asks for the same
 
     @property
     def mode(self) -> Mode | None:
@@ -70,9 +63,7 @@ class Planned:
 
 
 def select(
-    entries: Iterable[Entry],
-    only: Sequence[str] = (),
-    classes: Collection[str] = (),
+    entries: Iterable[Entry], only: Sequence[str] = (), classes: Collection[str] = ()
 ) -> list[Entry]:
     """The entries whose model fits one of the patterns and whose class is one of these.
 
@@ -98,14 +89,8 @@ def make_plan(
     """What each entry comes to; of entries that ask for the same, the first stays.
 
     An entry that names what is not there is kept with the reason: the others are measured. Options
-    about reasoning that an entry does not say itself are for tasks with modes only.
-
-    Args:
-        listing: the entries.
-        tasks: all known tasks.
-        override: options that win over those of the entries.
-        key_of: gives the key of a measurement.
-        work_of: gives what its result will be told from others by, as far as that is known.
+    about reasoning that an entry does not say itself are for tasks with modes only. `override`
+    wins over the options of entries. `key_of` and `work_of` are those of `suite.key`.
 
     Raises:
         UsageError: when a list of our form asks for the same twice, or for two measurements whose

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from energyscore.base.stamps import utc_stamp
 from energyscore.base.version import __version__
+from energyscore.measurement.child import Ended
 from energyscore.measurement.suite.plan import Planned
 from energyscore.results.names import with_mode
 from energyscore.results.parts import NonNegative, Part, Positive
@@ -64,18 +64,6 @@ class SuiteReport(Part):
         return 3 if any(record.status in BAD for record in self.entries) else 0
 
 
-def make_report(
-    source: str, records: Sequence[Record], *, interrupted: bool = False
-) -> SuiteReport:
-    """The report as of now."""
-    return SuiteReport(
-        updated_at=utc_stamp(),
-        source=source,
-        interrupted=interrupted,
-        entries=list(records),
-    )
-
-
 def report_to_json(report: SuiteReport) -> str:
     """The file's text."""
     return report.model_dump_json(indent=2) + "\n"
@@ -96,8 +84,7 @@ def make_record(
     status: Status,
     reason: str = "",
     *,
-    exit_code: int | None = None,
-    seconds: float | None = None,
+    ended: Ended | None = None,
     file: str | None = None,
     result: Result | None = None,
 ) -> Record:
@@ -112,8 +99,8 @@ def make_record(
         reasoning=planned.mode,
         status=status,
         reason=reason,
-        exit_code=exit_code,
-        seconds=seconds,
+        exit_code=ended.exit_code if ended else None,
+        seconds=ended.seconds if ended else None,
         key=planned.key or None,
         result=file,
         identity=result.identity if result else None,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import locked, write_atomically
 from energyscore.measurement.child import Ended, run_child
 from energyscore.measurement.suite.plan import Planned
@@ -16,9 +17,9 @@ from energyscore.measurement.suite.report import (
     BAD,
     FILE_NAME,
     Record,
+    Status,
     SuiteReport,
     make_record,
-    make_report,
     report_to_json,
 )
 from energyscore.results.result import Result
@@ -56,18 +57,11 @@ def run_suite(
     stop_on_failure: bool = False,
     timeout_s: float | None = None,
 ) -> SuiteReport:
-    """Measure what is not measured yet, and write `suite.json` after every entry.
+    """Measure what is not measured yet (all if `fresh`), and write `suite.json` after every entry.
 
-    Args:
-        plan: the entries.
-        source: the list's name, for the report.
-        known: the folder of the results.
-        command: the command that measures an entry and writes its result, with its key.
-        observer: shows progress.
-        on_result: called at the beginning and after each entry that was measured.
-        fresh: measure everything, whether finished or not.
-        stop_on_failure: leave the rest alone once an entry failed or is invalid.
-        timeout_s: time limit of an entry.
+    `command` gives the command that measures an entry and writes its result, with its key. With
+    `stop_on_failure` the rest is left alone once an entry failed or is invalid. `on_result` is
+    called at the beginning and after each entry that was measured.
 
     Raises:
         ResultError: when another suite works in the folder, or it cannot be written.
@@ -80,7 +74,7 @@ def run_suite(
         records = [record_before(planned, finished, fresh=fresh) for planned in plan]
         interrupted = False
         try:
-            _write(out, make_report(source, records))
+            _write(out, source, records)
             on_result()
             for place, planned in enumerate(plan):
                 if records[place].status == "pending":
@@ -90,16 +84,14 @@ def run_suite(
                         planned, known, command, observer, timeout_s, lock
                     )
                     interrupted = ended.interrupted
-                    _write(out, make_report(source, records, interrupted=interrupted))
+                    _write(out, source, records, interrupted=interrupted)
                     on_result()
                 observer.end(place + 1, records[place])
                 if interrupted or (stop_on_failure and records[place].status in BAD):
                     break
         except KeyboardInterrupt:
             interrupted = True
-        report = make_report(source, records, interrupted=interrupted)
-        _write(out, report)
-        return report
+        return _write(out, source, records, interrupted=interrupted)
 
 
 def by_key(known: KnownResults) -> ByKey:
@@ -164,29 +156,16 @@ def _measure(
         for path, result in known.load(folder)
         if result.request == planned.key and before.get(path) is not result
     ]
+    if not written and ended.interrupted:
+        kept = ended.error if ended.error.startswith("interrupted") else "interrupted"
+        return ended, make_record(planned, "pending", kept)
     if not written:
-        return ended, _without_result(planned, ended)
+        return ended, make_record(planned, "failed", ended.reason, ended=ended)
     # What is newest by its name may be older: clocks are set back, and folders copied.
     path, result = max(written, key=lambda one: known.changed_ns(one[0]))
-    record = make_record(
-        planned,
-        "done" if result.valid else "invalid",
-        "; ".join(result.invalid_reasons),
-        exit_code=ended.exit_code,
-        seconds=ended.seconds,
-        file=str(path.relative_to(known.folder)),
-        result=result,
-    )
-    return ended, record
-
-
-def _without_result(planned: Planned, ended: Ended) -> Record:
-    if ended.interrupted:
-        kept = ended.error if ended.error.startswith("interrupted") else "interrupted"
-        return make_record(planned, "pending", kept)
-    return make_record(
-        planned, "failed", ended.reason, exit_code=ended.exit_code, seconds=ended.seconds
-    )
+    status: Status = "done" if result.valid else "invalid"
+    reasons, file = "; ".join(result.invalid_reasons), str(path.relative_to(known.folder))
+    return ended, make_record(planned, status, reasons, ended=ended, file=file, result=result)
 
 
 def _left_s(records: Sequence[Record]) -> float | None:
@@ -197,5 +176,12 @@ def _left_s(records: Sequence[Record]) -> float | None:
     return sum(took) / len(took) * sum(record.status == "pending" for record in records)
 
 
-def _write(out: Path, report: SuiteReport) -> None:
+def _write(
+    out: Path, source: str, records: Sequence[Record], *, interrupted: bool = False
+) -> SuiteReport:
+    """Write the report as of now."""
+    report = SuiteReport(
+        updated_at=utc_stamp(), source=source, interrupted=interrupted, entries=list(records)
+    )
     write_atomically(out / FILE_NAME, report_to_json(report))
+    return report
