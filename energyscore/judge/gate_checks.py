@@ -12,6 +12,7 @@ from pydantic import Field
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary
 from energyscore.base.units import format_number, format_wh
+from energyscore.judge import effect
 from energyscore.judge.comparability import (
     NEEDED,
     Changes,
@@ -21,16 +22,6 @@ from energyscore.judge.comparability import (
     not_known,
 )
 from energyscore.judge.compare import FigureChange, figure_change, is_same, most_comparable
-from energyscore.judge.effect import (
-    CONFIDENCE,
-    MOST_REPEATS,
-    Decision,
-    Needed,
-    decide,
-    decide_limit,
-    repeats_for_limit,
-    repeats_for_ratio,
-)
 from energyscore.judge.figures import UNIT, figure_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult, why_unratable
@@ -40,7 +31,8 @@ from energyscore.results.parts import Part
 Outcome = Literal["pass", "fail", "inconclusive", "invalid", "unsupported"]
 CountsAs = Literal["pass", "warning", "failure", "error"]
 
-_OUTCOMES: dict[Decision, Outcome] = {"within": "pass", "beyond": "fail", "open": "inconclusive"}
+_OUTCOMES: dict[effect.Decision, Outcome]
+_OUTCOMES = {"within": "pass", "beyond": "fail", "open": "inconclusive"}
 
 
 class Against(Part):
@@ -193,7 +185,7 @@ def check_stars(place: str, one: RatedResult, least: int) -> GateCheck:
         said += f"; how sure cannot be told, measure {MIN_REPEATS_TO_JUDGE} runs or more"
         return _with(check, "inconclusive", said)
     chance = min(1.0, sum(rating.probabilities[least - 1 :]))
-    surely, surely_not = chance >= CONFIDENCE, chance <= 1 - CONFIDENCE
+    surely, surely_not = chance >= effect.CONFIDENCE, chance <= 1 - effect.CONFIDENCE
     outcome: Outcome = "pass" if surely else "fail" if surely_not else "inconclusive"
     said += f", {least} or more with a chance of {chance:.1%}"
     return _with(check, outcome, said, probability=chance)
@@ -225,14 +217,14 @@ def _why_invalid(one: RatedResult) -> str:
 
 
 def _absolute(check: GateCheck, summary: Summary, limit_wh: float, *, below: bool) -> GateCheck:
-    outcome = _OUTCOMES[decide_limit(summary, limit_wh)]
+    outcome = _OUTCOMES[effect.decide_limit(summary, limit_wh)]
     half = summary.half_width
     spread = "" if half is None else f" +/- {format_wh(half)}"
     most = "less than" if below else "at most"
     said = f"{format_wh(summary.mean)}{spread}, {most} {format_wh(limit_wh)} allowed"
     if outcome != "inconclusive":
         return _with(check, outcome, said)
-    needed = repeats_for_limit(summary, limit_wh)
+    needed = effect.repeats_for_limit(summary, limit_wh)
     reason = f"{said}; {_how_to_decide(needed, summary.count)}"
     return _with(check, outcome, reason, repeats_needed=needed and needed.runs)
 
@@ -272,9 +264,9 @@ def _relative(
     if unknown := [n for n in not_known(baseline.result, one.result) if n not in allow]:
         said += f", not known of both: {', '.join(unknown)}"
     needed = None
-    outcome = _OUTCOMES[decide(interval, limit.allowed)]
+    outcome = _OUTCOMES[effect.decide(interval, limit.allowed)]
     if outcome == "inconclusive":
-        needed = repeats_for_ratio(before, summary, limit.allowed, common)
+        needed = effect.repeats_for_ratio(before, summary, limit.allowed, common)
         runs = min(before.count, summary.count)
         said += f"; {_how_to_decide(needed, runs, meters_differ=common > 0)}"
     return _with(
@@ -309,7 +301,7 @@ def _why_not_relative(
     return None
 
 
-def _how_to_decide(needed: Needed | None, runs: int, *, meters_differ: bool = False) -> str:
+def _how_to_decide(needed: effect.Needed | None, runs: int, *, meters_differ: bool = False) -> str:
     """How many repeats would decide, as far as that is known."""
     if needed is None:
         why = "one run has no interval" if runs == 1 else "the spread of its runs is not known"
@@ -317,7 +309,7 @@ def _how_to_decide(needed: Needed | None, runs: int, *, meters_differ: bool = Fa
     if needed.runs is None:
         if meters_differ:
             return "cannot tell, with any number of runs: measure both on one GPU"
-        return f"cannot tell, not even with {MOST_REPEATS} runs: they spread too much"
+        return f"cannot tell, not even with {effect.MOST_REPEATS} runs: they spread too much"
     whose = " of both" if needed.of == "both" else ""
     return f"cannot tell, about {needed.runs} runs{whose} would (--repeats {needed.runs})"
 

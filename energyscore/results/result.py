@@ -11,24 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from energyscore.base.errors import ResultError, first_problem
-from energyscore.results.parts import (
-    Caution,
-    Check,
-    Emissions,
-    EnvironmentPart,
-    Idle,
-    ModelPart,
-    Part,
-    PositiveCount,
-    ProtocolPart,
-    RawPart,
-    Run,
-    Score,
-    TaskPart,
-    Time,
-    WorkloadPart,
-    schema_of,
-)
+from energyscore.results import parts
 
 SCHEMA_VERSION = 2
 
@@ -37,34 +20,34 @@ RULES_VERSION = 1
 results stay what they were. `conformance`, `official` and `valid` are by these rules."""
 
 
-class Result(Part):
+class Result(parts.Part):
     """All runs of one model on one task, with what is needed to judge them."""
 
     kind: Literal["result"] = "result"
     schema_version: Literal[2] = 2
-    created_at: Time = Field(description="UTC, ISO 8601")
-    rules_version: PositiveCount = Field(
+    created_at: parts.Time = Field(description="UTC, ISO 8601")
+    rules_version: parts.PositiveCount = Field(
         default=RULES_VERSION, description="of the rules that it was made and checked by"
     )
     identity: str = Field(description="SHA-256 of everything that decides what is measured")
     request: str | None = Field(
         default=None, description="key of the entry of a suite that asked for it; null: no suite"
     )
-    task: TaskPart
-    model: ModelPart
-    workload: WorkloadPart
-    protocol: ProtocolPart
-    environment: EnvironmentPart
-    runs: Annotated[list[Run], Field(min_length=1)]
-    idle: Idle
-    score: Score
-    emissions: Emissions
-    conformance: list[Check]
+    task: parts.TaskPart
+    model: parts.ModelPart
+    workload: parts.WorkloadPart
+    protocol: parts.ProtocolPart
+    environment: parts.EnvironmentPart
+    runs: Annotated[list[parts.Run], Field(min_length=1)]
+    idle: parts.Idle
+    score: parts.Score
+    emissions: parts.Emissions
+    conformance: list[parts.Check]
     official: bool = Field(description="whether every point of `conformance` holds")
-    cautions: list[Caution]
+    cautions: list[parts.Caution]
     valid: bool
     invalid_reasons: list[str]
-    raw: RawPart | None = Field(
+    raw: parts.RawPart | None = Field(
         default=None, description="the raw record beside this file; null: none was kept"
     )
 
@@ -158,7 +141,7 @@ def result_to_json(result: Result) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of result files."""
-    return schema_of(Result, f"energyscore-result-{SCHEMA_VERSION}")
+    return parts.schema_of(Result, f"energyscore-result-{SCHEMA_VERSION}")
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
