@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeAlias
 
-from energyscore.base.errors import ResultError
+from energyscore.base.errors import ResultError, UsageError
 
 Skip: TypeAlias = Callable[[ResultError], None]
 """Is told why something is left out."""
@@ -65,6 +65,16 @@ def read_file(path: Path, most_bytes: int = -1) -> bytes:
             return file.read(most_bytes)
     except OSError as error:
         raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def read_text(path: Path, what: str, error: type[UsageError] = UsageError) -> str:
+    """The UTF-8 text of a file, without a byte order mark; an error calls the file `what`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as bad:
+        raise error(f"{what} is no text in UTF-8.", "Save it as UTF-8.") from bad
+    except (OSError, ValueError) as bad:
+        raise error(f"{what} cannot be read: {getattr(bad, 'strerror', bad)}.") from bad
 
 
 def real_path(path: Path) -> Path:

@@ -134,7 +134,7 @@ def _as_json(path: Path, baseline: "Baseline") -> dict[str, object]:
 
 def _energy(result: "Result") -> str:
     from energyscore.base.units import format_wh
-    from energyscore.judge.headline import headline_of
+    from energyscore.judge.figures import headline_of
 
     headline = headline_of(result)
     if headline is None:

@@ -166,8 +166,7 @@ def gate(
 
 def _read_policy(path: Path | None, *, given: bool) -> "Policy":
     """The policy that was named; without one and without limits, the default file."""
-    from energyscore.judge.policy import DEFAULT_POLICY, Policy
-    from energyscore.judge.policy_file import read_policy
+    from energyscore.judge.policy import DEFAULT_POLICY, Policy, read_policy
 
     if path is not None:
         return read_policy(path)

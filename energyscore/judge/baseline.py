@@ -24,7 +24,7 @@ from energyscore.base.files import is_file, read_file
 from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import write_atomically
 from energyscore.judge.comparability import Condition, conditions_of, hardware_of
-from energyscore.judge.headline import headline_of
+from energyscore.judge.figures import headline_of
 from energyscore.judge.rating import why_unratable
 from energyscore.results.consistency import contradiction
 from energyscore.results.folder import kind_of, load_files

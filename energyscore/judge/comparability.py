@@ -19,7 +19,7 @@ from typing import TypeAlias
 from pydantic import Field
 
 from energyscore.base.errors import UsageError, did_you_mean
-from energyscore.judge.headline import headline_of
+from energyscore.judge.figures import headline_of
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.results.parts import Part
 from energyscore.results.result import Result

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from energyscore.judge.comparability import cohort_key, cohort_of
-from energyscore.judge.headline import headline_of
+from energyscore.judge.figures import headline_of
 from energyscore.judge.rating import departures_from, why_unratable
 from energyscore.protocol.scales import Scale
 from energyscore.results.conformance import Departure, is_gpu

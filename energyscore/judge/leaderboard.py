@@ -20,8 +20,8 @@ from energyscore.judge.comparable import (
     why_left_out,
     why_official_left_out,
 )
+from energyscore.judge.figures import Basis, headline_of
 from energyscore.judge.footprint import Site
-from energyscore.judge.headline import Basis, headline_of
 from energyscore.judge.official import Published, PublishedRow
 from energyscore.judge.rating import Kind
 from energyscore.judge.stars import stars_for

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from energyscore.judge.comparability import cohort_key
-from energyscore.judge.headline import headline_of
+from energyscore.judge.figures import headline_of
 from energyscore.results.result import Result
 
 _ORDER = ("off", "low", "medium", "high", "on", "default")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from energyscore.base.errors import ResultError, did_you_mean
-from energyscore.base.files import shown_path
+from energyscore.base.files import read_file, shown_path
 
 COLUMNS = ("model", "total_gpu_energy", "energy_score")
 CLASS = "class"
@@ -100,14 +100,10 @@ def _refuse(path: Path, line: int, what: str, remedy: str = "") -> NoReturn:
 
 
 def _text(path: Path) -> str:
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            what = f"the file has {size / 2**20:,.0f} MiB; up to {MAX_BYTES // 2**20} MiB are read."
-            _refuse(path, 1, what, "Is it the right file?")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
+    data = read_file(path, MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        what = f"the file is larger than {MAX_BYTES // 2**20} MiB."
+        _refuse(path, 1, what, "Is it the right file?")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4096]:
         _refuse(path, 1, "it is UTF-16 or binary, not UTF-8 text.", "Save it as CSV in UTF-8.")
     try:

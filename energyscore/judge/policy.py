@@ -1,4 +1,20 @@
-"""What a gate checks: rules with thresholds, and how thresholds are written. Pure."""
+"""What a gate checks: rules with thresholds, how thresholds are written, and the policy's file.
+
+on_inconclusive: warn          # or pass, or fail: what inconclusive checks count as
+baseline: energy-baseline      # folder or file, relative to this file's; for whatever is relative
+allow: [power_limit]           # conditions in which a baseline may differ
+scale: aienergyscore-2025-02   # what stars are relative to, as for `rate`
+rules:                         # every rule that fits a result holds
+  - task: text_*               # one or several patterns; left out: any
+    model: [org/*, builtin:*]
+    reasoning: off             # modes of reasoning; `none`: a task without
+    max:                       # limits on energy, in Wh per 1,000 queries, or on its growth
+      - gpu_wh_per_1k_queries<=2.5
+      - gpu_decode_wh_per_1k_queries<=+10%
+    max_regression: 5%         # short for gpu_wh_per_1k_queries<=+5%
+    min_stars: 4
+    optional: true             # no result needs to fit it
+"""
 
 import math
 import re
@@ -11,12 +27,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from energyscore.base.errors import UsageError, did_you_mean, sentence
+from energyscore.base.files import read_text
 from energyscore.base.form import Strict, Text
+from energyscore.base.yaml_text import read_form
 from energyscore.judge.comparability import PAIRED_BY, check_allowed
 from energyscore.judge.figures import GPU, METRICS
 from energyscore.results.result import Result
 
 DEFAULT_POLICY = Path("energy-gate.yaml")
+MOST_CHARACTERS = 2**20
 OnInconclusive = Literal["pass", "warn", "fail"]
 
 _EXPRESSION = re.compile(r"\s*([A-Za-z0-9_]*)\s*(<=|=<|<|>=|=>|>|==|=)?\s*(.*?)\s*", re.DOTALL)
@@ -171,6 +190,39 @@ class Policy:
     def needs_baseline(self) -> bool:
         """Whether a rule is relative."""
         return any(limit.allowed is not None for _, rule in self.rules for limit in rule.limits)
+
+
+class _PolicyForm(Strict):
+    on_inconclusive: OnInconclusive = "warn"
+    scale: Text | None = None
+    baseline: Text | None = None
+    allow: Annotated[list[Text], BeforeValidator(several)] = Field(default_factory=list)
+    rules: Annotated[list[PolicyRule], Field(min_length=1)]
+
+
+def read_policy(path: Path) -> Policy:
+    """Read a policy; a UsageError names the key by its path."""
+    where = f"The policy {path}"
+    text = read_text(path, where)
+    if len(text) > MOST_CHARACTERS:
+        raise UsageError(f"{where} is larger than a million characters.")
+    return parse_policy(text, where, path.parent)
+
+
+def parse_policy(text: str, where: str, folder: Path = Path()) -> Policy:
+    """A policy from its YAML; the path of its baseline is relative to `folder`."""
+    form, read = read_form(text, _PolicyForm, where, "a mapping with the key 'rules'")
+    try:
+        allow = check_allowed_of_gate(form.allow)
+    except UsageError as error:
+        raise UsageError(f"{where}, line {read.line(('allow',))}: allow: {error}") from error
+    return Policy(
+        rules=tuple((f"rules[{number}]", rule) for number, rule in enumerate(form.rules)),
+        on_inconclusive=form.on_inconclusive,
+        scale=form.scale,
+        baseline=folder / form.baseline if form.baseline else None,
+        allow=allow,
+    )
 
 
 def check_allowed_of_gate(names: Iterable[str]) -> frozenset[str]:

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from energyscore.judge.comparability import cohort_key
+from energyscore.judge.figures import Basis, Headline, headline_of
 from energyscore.judge.footprint import Footprint, Site, footprint_of
-from energyscore.judge.headline import Basis, Headline, headline_of
 from energyscore.judge.modes import Multiple, multiples_of
 from energyscore.judge.stars import Probabilities, star_probabilities, stars_for
 from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from energyscore.base.errors import DatasetError
+from energyscore.base.files import read_text
 from energyscore.protocol.task import Dataset
 
 Rows: TypeAlias = Iterable[Mapping[str, Any]]
@@ -20,7 +21,7 @@ Rows: TypeAlias = Iterable[Mapping[str, Any]]
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Rows of a file with one JSON object a line."""
     rows = []
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path, str(path), DatasetError).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -31,13 +32,6 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
             raise DatasetError(f"{path}, line {number} is not a JSON object with named columns.")
         rows.append(row)
     return rows
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read as UTF-8 text: {error}.") from error
 
 
 def read_file(path: Path) -> Rows:
@@ -90,7 +84,7 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
 def _read_json(path: Path) -> list[dict[str, Any]]:
     """A JSON array of objects; one object a line is accepted as well."""
     try:
-        content = json.loads(_read_text(path))
+        content = json.loads(read_text(path, str(path), DatasetError))
     except (ValueError, RecursionError):
         return read_jsonl(path)
     if isinstance(content, dict):

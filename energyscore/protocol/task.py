@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from energyscore.base.errors import TaskError, did_you_mean
-from energyscore.base.files import is_dir, is_file
+from energyscore.base.files import is_dir, is_file, read_text
 from energyscore.base.form import Strict
 from energyscore.base.stamps import digest_of
 from energyscore.base.yaml_text import read_form
@@ -224,12 +224,8 @@ def bundled_tasks_dir() -> Path:
 
 def load_task(path: Path) -> TaskFile:
     """Read one task file; a TaskError names the file and the key."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"Task file {path} cannot be read: {error}.") from error
-    shape = "a mapping of keys, as tasks/*.yaml do"
-    spec, _ = read_form(text, TaskSpec, f"Task file {path}", shape, TaskError)
+    where, shape = f"Task file {path}", "a mapping of keys, as tasks/*.yaml do"
+    spec, _ = read_form(read_text(path, where, TaskError), TaskSpec, where, shape, TaskError)
     task = TaskFile(spec, path)
     if not is_file(task.sample_path):
         raise TaskError(

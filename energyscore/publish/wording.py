@@ -12,8 +12,8 @@ from typing import Literal, TypeAlias
 from energyscore.base.stats import t_quantile
 from energyscore.base.text import terminal_text
 from energyscore.base.units import format_duration, format_grams, format_number, format_wh
+from energyscore.judge.figures import headline_of
 from energyscore.judge.footprint import format_cost
-from energyscore.judge.headline import headline_of
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Rating
 from energyscore.publish.typesetting import plain

@@ -131,7 +131,7 @@ def test_a_task_with_size_classes_needs_them(tmp_path):
 
 def test_a_file_far_too_large_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(official, "MAX_BYTES", 10)
-    with pytest.raises(ResultError, match=r"asr\.csv, line 1: the file has 0 MiB"):
+    with pytest.raises(ResultError, match=r"asr\.csv, line 1: the file is larger than 0 MiB"):
         read(tmp_path, f"{HEADER}\norg/a,1,5")
 
 

@@ -8,11 +8,12 @@ from energyscore.judge.policy import (
     Limit,
     Policy,
     parse_limit,
+    parse_policy,
     parse_regression,
+    read_policy,
     rule_of_options,
     with_options,
 )
-from energyscore.judge.policy_file import parse_policy, read_policy
 
 GPU = "gpu_wh_per_1k_queries"
 WHOLE = """

@@ -94,7 +94,7 @@ def test_a_dataset_that_does_not_fit_says_where(tmp_path, content, said):
         ("a.json", '{"text": 3}', "row 1: the column 'text' holds no text"),
         ("a.parquet", "no parquet", "cannot be read as parquet"),
         ("a.txt", "hello", "files of the kind .txt are not read"),
-        ("a.jsonl", b"\xff\xfe\x00", "cannot be read as UTF-8"),
+        ("a.jsonl", b"\xff\xfe\x00", "a.jsonl is no text in UTF-8"),
     ],
 )
 def test_a_broken_file_says_what_is_wrong(tmp_path, name, content, said):

@@ -20,6 +20,7 @@ from typing import Annotated
 from pydantic import Field
 
 from energyscore.base.errors import UsageError
+from energyscore.base.files import read_text
 from energyscore.base.form import Strict
 from energyscore.base.yaml_text import read_form
 from energyscore.measurement.options import OneOrMore, RunOptions
@@ -62,14 +63,7 @@ def read_listing(path: Path) -> Listing:
             "End it with .yaml or .csv.",
         )
     where = f"The list {path}"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(
-            f"{where} cannot be read: {error.strerror}.", "Give the path of a file."
-        ) from error
-    except ValueError as error:
-        raise UsageError(f"{where} is no text in UTF-8.", "Save it as UTF-8.") from error
+    text = read_text(path, where)
     if not text.strip():
         raise UsageError(f"{where} is empty.", "`energyscore suite --help` says what it holds.")
     if kind == ".csv":

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from energyscore.base.errors import UsageError, did_you_mean, first_problem
+from energyscore.base.files import is_file, read_text
 
 DEFAULT_SCALE = "aienergyscore-2025-02"
 COHORT = "cohort"
@@ -83,15 +84,13 @@ def load_scale(name: str) -> Scale:
     folder = resources.files("energyscore.protocol.scales")
     bundled = [entry.name.removesuffix(".json") for entry in folder.iterdir()]
     bundled = [entry for entry in bundled if not entry.startswith("_")]
+    if name in bundled:
+        text = (folder / f"{name}.json").read_text(encoding="utf-8")
+    elif name.endswith(".json") or is_file(Path(name)):
+        text = read_text(Path(name), f"Scale {name}")
+    else:
+        raise UsageError(f"Unknown scale {name!r}.", did_you_mean(name, [*bundled, COHORT]))
     try:
-        if name in bundled:
-            text = (folder / f"{name}.json").read_text(encoding="utf-8")
-        elif name.endswith(".json") or Path(name).is_file():
-            text = Path(name).read_text(encoding="utf-8")
-        else:
-            raise UsageError(f"Unknown scale {name!r}.", did_you_mean(name, [*bundled, COHORT]))
         return Scale.model_validate_json(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Scale {name} cannot be read: {error}.") from error
     except ValidationError as error:
         raise UsageError(f"Scale {name}: {first_problem(error)}.") from error
