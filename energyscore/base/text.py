@@ -5,7 +5,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -28,6 +28,12 @@ def markdown_text(text: str) -> str:
     """Text that Markdown shows as it is: no markup, link, mention, or end of a table's cell."""
     entities = _MARKDOWN.sub(_entity, one_line(text))
     return _LINK.sub(_entity, entities)
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """The lines of a table; its cells stand as they are given."""
+    head, *body = (f"| {' | '.join(cells)} |" for cells in (columns, *rows))
+    return [head, "|" + "---|" * len(columns), *body]
 
 
 def xml_text(text: str) -> str:

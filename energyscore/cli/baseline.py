@@ -25,8 +25,7 @@ DEFAULT = Path("energy-baseline")
 @baseline_app.command(cls=Command)
 def save(
     paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="RESULT", help="Results, or folders of them."),
+        list[Path], typer.Argument(metavar="RESULT", help="Results, or folders of them.")
     ],
     folder: Annotated[Path, FOLDER] = DEFAULT,
     every: Every = False,
@@ -66,10 +65,7 @@ def save(
 
 
 @baseline_app.command(name="list", cls=Command)
-def list_(
-    folder: Annotated[Path, FOLDER] = DEFAULT,
-    form: Format = "table",
-) -> None:
+def list_(folder: Annotated[Path, FOLDER] = DEFAULT, form: Format = "table") -> None:
     """List baselines: hardware, task, model, energy, commit and time.
 
     If two would look the same, the conditions in which they differ are shown too.

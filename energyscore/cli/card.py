@@ -39,8 +39,7 @@ def card(
     among: Among = None,
     scale: Scale = None,
     replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Take figures of another model out of the card."),
+        bool, typer.Option("--replace", help="Take figures of another model out of the card.")
     ] = False,
     form: Annotated[
         Literal["markdown", "json", "spdx"],

@@ -82,20 +82,16 @@ def compare(
 def _show(comparison: "Comparison") -> None:
     from energyscore.base.text import terminal_text
     from energyscore.cli.console import show_notes, show_table
-    from energyscore.publish.comparison import cells_of, notes_of
+    from energyscore.publish.comparison import COLUMNS, cells_of, notes_of
 
-    columns = (
-        *("model", "phase", "before, Wh", "after, Wh", "ratio", "95% interval", "p"),
-        *("significant", "difference", "stars"),
-    )
     shown = [pair for pair in comparison.pairs if pair.rows]
     for task in dict.fromkeys(pair.task for pair in shown):
         rows = [
-            [terminal_text(cell) for cell in (pair.model, *cells_of(pair, row))]
+            [terminal_text(cell) for cell in cells_of(pair, row)]
             for pair in shown
             for row in pair.rows
             if pair.task == task
         ]
         title = f"{terminal_text(task)}: energy per 1,000 queries, ratio after / before"
-        show_table(title, columns, rows)
+        show_table(title, COLUMNS, rows)
     show_notes(notes_of(comparison))

@@ -10,10 +10,7 @@ if TYPE_CHECKING:
     from energyscore.measurement.doctor import Diagnosis
 
 
-def doctor(
-    out: Out = RESULTS,
-    form: Format = "table",
-) -> None:
+def doctor(out: Out = RESULTS, form: Format = "table") -> None:
     """Show what this machine can measure and how to fix what it cannot.
 
     Example:
@@ -28,11 +25,7 @@ def doctor(
     if form == "json":
         show_json([asdict(one) for one in found])
     else:
-        show_table(
-            "",
-            ("", "what", "found"),
-            [(one.status, one.name, told(one)) for one in found],
-        )
+        show_table("", ("", "what", "found"), [(one.status, one.name, told(one)) for one in found])
 
 
 def told(found: "Diagnosis") -> str:

@@ -1,13 +1,26 @@
-"""What people see of a leaderboard: one table a task and size class, and notes under it."""
+"""What people get of a leaderboard: tables with notes under them, or official files."""
+
+from collections.abc import Iterable
+from pathlib import Path
 
 from rich.markup import escape
 
+from energyscore.base.errors import InvalidResult, ResultError
 from energyscore.base.text import one_line
 from energyscore.base.units import format_grams, format_wh
-from energyscore.cli.console import data_console
+from energyscore.base.writing import check_outputs, write_files
+from energyscore.cli.console import data_console, say
 from energyscore.judge.footprint import Site, describe_sites, format_cost
 from energyscore.judge.leaderboard import BoardRow, BoardTable, Leaderboard
-from energyscore.publish.leaderboard_notes import MOST_ROWS, notes_of, title_of
+from energyscore.judge.leaderboard_sources import BOARD, Sources
+from energyscore.publish.leaderboard_notes import (
+    MOST_ROWS,
+    notes_of,
+    notes_on_unwritten,
+    notes_on_written,
+    title_of,
+)
+from energyscore.publish.official_csv import to_official
 from energyscore.publish.table import (
     CO2,
     COST,
@@ -35,6 +48,42 @@ def show_leaderboard(board: Leaderboard) -> None:
         console.print()
     for line in describe_sites([board.site]):
         console.print(escape(line), style="dim", soft_wrap=True)
+
+
+def write_official(board: Leaderboard, folder: Path, sources: Sources) -> None:
+    """Write a file a task; stdout names the files, stderr what they do not hold and why."""
+    files = to_official(board)
+    unwritten = notes_on_unwritten(board)
+    if not files:
+        say_all(unwritten)
+        why = "Nothing can be written as an official leaderboard: the reasons stand above."
+        if is_invalid(sources):
+            raise InvalidResult(why, "Measure again.")
+        if any(table.of_status("unrated") for table in board.tables):
+            raise ResultError(why, "Name the CSV of the official leaderboard, or more results.")
+        raise ResultError(
+            why, "Official are results of the whole protocol, without --quick, on an H100 80GB."
+        )
+    named = {f"{task}.csv": content for task, content in files.items()}
+    for name in named:
+        check_outputs({"": folder / name}, sources.files)
+    remedy = "Name another folder with --out, or move the file away."
+    write_files(folder, named, kind=BOARD, remedy=remedy, alone=False)
+    for name, content in named.items():
+        rows = content.count(b"\n") - 1
+        print(f"{folder / name}: {rows} row{'' if rows == 1 else 's'}")
+    say_all([*notes_on_written(board), *unwritten])
+
+
+def is_invalid(sources: Sources) -> bool:
+    """Whether nothing is there but invalid results."""
+    return not sources.published and not any(result.valid for _, result in sources.results)
+
+
+def say_all(lines: Iterable[str]) -> None:
+    """Print lines for people to stderr."""
+    for line in lines:
+        say(line)
 
 
 def _columns(table: BoardTable, site: Site) -> list[Column]:

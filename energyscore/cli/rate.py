@@ -4,16 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from energyscore.cli.options import (
-    FORMAT,
-    Country,
-    Every,
-    Paths,
-    PricePerKwh,
-    Pue,
-    Scale,
-    site_of,
-)
+from energyscore.cli.options import FORMAT, Country, Every, Paths, PricePerKwh, Pue, Scale, site_of
 
 
 def rate(

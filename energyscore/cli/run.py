@@ -69,8 +69,7 @@ def run(
         str | None, _loading(help="Branch, tag or commit of the model on the hub.")
     ] = None,
     device: Annotated[
-        Literal["auto", "cuda", "cpu"],
-        _measuring(help="Where the model works.", show_default=True),
+        Literal["auto", "cuda", "cpu"], _measuring(help="Where the model works.", show_default=True)
     ] = "auto",
     gpu: Annotated[
         list[str] | None,

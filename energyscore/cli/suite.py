@@ -22,8 +22,7 @@ _showing = functools.partial(typer.Option, rich_help_panel=OUTPUT, show_default=
 
 def suite(
     listing: Annotated[
-        Path,
-        typer.Argument(metavar="LIST.yaml|LIST.csv", help="The list.", show_default=False),
+        Path, typer.Argument(metavar="LIST.yaml|LIST.csv", help="The list.", show_default=False)
     ],
     only: Annotated[
         list[str] | None,

@@ -4,10 +4,9 @@ The hub documents `co2_eq_emissions` for training: no energy of inference goes t
 have metrics of their own, so that nobody compares them with measured energy by accident.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
-from energyscore.base.text import json_bytes
+from energyscore.base.text import json_bytes, markdown_table
 from energyscore.base.units import format_wh
 from energyscore.judge.rating import RatedResult, Report
 from energyscore.publish import wording
@@ -83,9 +82,7 @@ def card_blocks(report: Report) -> dict[str, str]:
         lines = [
             heading_of(task),
             "",
-            _row(rows[0]),
-            "|" + "---|" * len(rows[0]),
-            *(_row(map(escape_markdown, row.values())) for row in rows),
+            *markdown_table(list(rows[0]), [map(escape_markdown, row.values()) for row in rows]),
             "",
             *(f"- {escape_markdown(note)}" for note in notes_on(entries)),
             f"- {escape_markdown(_origin(entries))}",
@@ -189,10 +186,6 @@ def _origin(report: Report) -> str:
         f"Measured with energyscore {', '.join(versions)}{of}. ± is the 95% interval over the "
         "runs. Stars are relative to what is named beside them: five for the least energy."
     )
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _rounded(value: float) -> float:

@@ -1,22 +1,30 @@
 """A comparison as Markdown: one table, a row a task and phase, and what differs under it."""
 
-from energyscore.base.text import markdown_text
+from energyscore.base.text import markdown_table, markdown_text
 from energyscore.base.units import format_number
 from energyscore.judge.comparability import say_changes
 from energyscore.judge.compare import Comparison, FigureChange, Pair
 
-_HEAD = (
-    "| task | model | phase | before | after | ratio | 95% interval | p | significant "
-    "| difference | stars |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
+COLUMNS = (
+    *("model", "phase", "before, Wh", "after, Wh", "ratio", "95% interval", "p"),
+    *("significant", "difference", "stars"),
 )
+"""Of a row, behind its task."""
 
 
 def to_markdown(comparison: Comparison) -> bytes:
     """Energy before and after, in Wh per 1,000 queries."""
-    text = "## Energy compared\n\nWh per 1,000 queries; ratio is after / before.\n\n" + _HEAD
-    text += "".join(_row(pair, row) for pair in comparison.pairs for row in pair.rows)
-    notes = "".join(f"\n- {markdown_text(note)}" for note in notes_of(comparison))
-    return f"{text}{notes}\n".encode()
+    rows = [
+        map(markdown_text, (pair.task, *cells_of(pair, row)))
+        for pair in comparison.pairs
+        for row in pair.rows
+    ]
+    lines = [
+        *("## Energy compared", "", "Wh per 1,000 queries; ratio is after / before.", ""),
+        *markdown_table(("task", *COLUMNS), rows),
+        *("", *(f"- {markdown_text(note)}" for note in notes_of(comparison))),
+    ]
+    return ("\n".join(lines).rstrip("\n") + "\n").encode()
 
 
 def notes_of(comparison: Comparison) -> list[str]:
@@ -59,11 +67,12 @@ def notes_on(pair: Pair) -> list[str]:
 
 
 def cells_of(pair: Pair, row: FigureChange) -> tuple[str, ...]:
-    """What a table shows of a row, after its task and model."""
+    """What a table shows of a row, in `COLUMNS`."""
     interval = row.ratio_ci95
     change = row.difference_wh_per_1k_queries
     percent = row.change_percent
     return (
+        pair.model,
         f"{row.phase} (estimated)" if row.estimated else row.phase,
         _number(row.before_wh_per_1k_queries),
         _number(row.after_wh_per_1k_queries),
@@ -74,15 +83,6 @@ def cells_of(pair: Pair, row: FigureChange) -> tuple[str, ...]:
         "" if change is None or percent is None else f"{_signed(change)} Wh ({_signed(percent)}%)",
         _stars(pair) if row is pair.rows[0] else "",
     )
-
-
-def _row(pair: Pair, row: FigureChange) -> str:
-    cells = (
-        markdown_text(pair.task),
-        markdown_text(pair.model),
-        *map(markdown_text, cells_of(pair, row)),
-    )
-    return f"| {' | '.join(cells)} |\n"
 
 
 def _stars(pair: Pair) -> str:

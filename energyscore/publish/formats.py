@@ -11,5 +11,4 @@ EXPORTERS = {
 LEADERBOARD_EXPORTERS = {
     "json": "energyscore.publish.leaderboard_export:to_json",
     "csv": "energyscore.publish.leaderboard_export:to_csv",
-    "official": "energyscore.publish.official_csv:to_official",
 }

@@ -1,6 +1,8 @@
 """A verdict as Markdown, for the summary of a job."""
 
-from energyscore.base.text import markdown_text
+import itertools
+
+from energyscore.base.text import markdown_table, markdown_text
 from energyscore.base.units import format_number
 from energyscore.judge.gate import GateVerdict
 from energyscore.judge.gate_checks import GateCheck
@@ -10,30 +12,23 @@ MOST_BYTES = 900_000
 
 MOST_REMARKS = 20
 
-_MARKS = {"pass": "✅", "warning": "⚠️", "failure": "❌", "error": "⛔"}
-_FIRST = ("failure", "error", "warning", "pass")
-_HEAD = (
-    "| | task | model | hardware | threshold | value | outcome |\n|---|---|---|---|---|---|---|\n"
-)
+_MARKS = {"failure": "❌", "error": "⛔", "warning": "⚠️", "pass": "✅"}  # the worst first
+_COLUMNS = ("", "task", "model", "hardware", "threshold", "value", "outcome")
 
 
 def to_markdown(verdict: GateVerdict) -> bytes:
     """The verdict and a table of all checks, worst first; rows that do not fit are counted."""
     mark = {"pass": "✅", "fail": "❌", "invalid": "⛔"}[verdict.verdict]
     mark = "⚠️" if verdict.nothing_decided else mark
-    text = f"## {mark} Energy gate {markdown_text(verdict.line)}\n\n{_HEAD}"
-    rows = [
-        _row(check) for check in sorted(verdict.checks, key=lambda c: _FIRST.index(c.counts_as))
-    ]
-    size, shown = len(text.encode()), 0
-    for row in rows:
-        size += len(row.encode())
-        if size > MOST_BYTES:
-            break
-        shown += 1
-    text += "".join(rows[:shown])
-    if shown < len(rows):
-        text += f"\n{len(rows) - shown} more checks are left out here.\n"
+    text = f"## {mark} Energy gate {markdown_text(verdict.line)}\n\n"
+    order = list(_MARKS)
+    checks = sorted(verdict.checks, key=lambda check: order.index(check.counts_as))
+    lines = [f"{line}\n" for line in markdown_table(_COLUMNS, map(_cells, checks))]
+    sizes = itertools.accumulate((len(line.encode()) for line in lines), initial=len(text.encode()))
+    shown = sum(size <= MOST_BYTES for size in sizes) - 1
+    text += "".join(lines[:shown])
+    if shown < len(lines):
+        text += f"\n{len(lines) - shown} more checks are left out here.\n"
     text += "".join(f"\n- {markdown_text(remark)}" for remark in verdict.remarks[:MOST_REMARKS])
     text += "\n" * bool(verdict.remarks)
     if len(verdict.remarks) > MOST_REMARKS:
@@ -47,11 +42,10 @@ def to_markdown(verdict: GateVerdict) -> bytes:
     return text.encode()
 
 
-def _row(check: GateCheck) -> str:
+def _cells(check: GateCheck) -> tuple[str, ...]:
     subject = (check.task or "", check.subject, check.hardware or "")
     texts = (*subject, check.threshold, _value(check), f"{check.outcome}: {check.reason}")
-    cells = (_MARKS[check.counts_as], *map(markdown_text, texts))
-    return f"| {' | '.join(cells)} |\n"
+    return _MARKS[check.counts_as], *map(markdown_text, texts)
 
 
 def _value(check: GateCheck) -> str:
