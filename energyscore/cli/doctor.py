@@ -4,6 +4,7 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from energyscore.base.errors import sentence
 from energyscore.cli.options import RESULTS, Format, Out
 
 if TYPE_CHECKING:
@@ -25,13 +26,9 @@ def doctor(out: Out = RESULTS, form: Format = "table") -> None:
     if form == "json":
         show_json([asdict(one) for one in found])
     else:
-        show_table("", ("", "what", "found"), [(one.status, one.name, told(one)) for one in found])
+        show_table("", ("", "what", "found"), [(one.status, one.name, _told(one)) for one in found])
 
 
-def told(found: "Diagnosis") -> str:
+def _told(found: "Diagnosis") -> str:
     """What was found, and how to mend it, in sentences."""
-    from energyscore.base.errors import sentence
-
-    if not found.remedy:
-        return found.detail
-    return f"{sentence(found.detail)} {found.remedy}"
+    return f"{sentence(found.detail)} {found.remedy}" if found.remedy else found.detail

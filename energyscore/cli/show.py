@@ -59,18 +59,15 @@ def models(form: Format = "table") -> None:
     from energyscore.cli.console import show_json, show_table
     from energyscore.protocol.bundled import architectures
 
-    known = [
-        {
-            "name": f"builtin:{one.name}",
-            "tasks": list(one.tasks),
-            "like": one.like,
-            "parameters": one.parameters,
-            "config": one.config,
-        }
-        for one in architectures().values()
-    ]
+    known = architectures().values()
     if form == "json":
-        show_json(known)
+        kept = ("tasks", "like", "parameters", "config")
+        show_json(
+            [
+                {"name": f"builtin:{one.name}", **{name: getattr(one, name) for name in kept}}
+                for one in known
+            ]
+        )
         return
     show_table(
         "",
@@ -82,7 +79,7 @@ def models(form: Format = "table") -> None:
                 ", ".join(one.tasks),
                 one.like,
             )
-            for one in architectures().values()
+            for one in known
         ],
     )
 

@@ -44,16 +44,14 @@ def verify(
 
 
 def _show(file: Path, verdict: "Verification") -> None:
-    from energyscore.cli.console import message_console, show_table
+    from energyscore.cli.console import say, show_table
 
     show_table("", ("check", "", "of", "what was found"), _rows(verdict))
     failed = list(dict.fromkeys(one.check for one in verdict.findings if one.level == "failed"))
     warned = sum(one.level == "warning" for one in verdict.findings)
     because = f": {', '.join(failed)}" if failed else ""
     warnings = f"; {warned} warning{'s' * (warned != 1)}" if warned else ""
-    message_console().print(
-        f"{file}: {verdict.status}{because}{warnings}.", soft_wrap=True, markup=False
-    )
+    say(f"{file}: {verdict.status}{because}{warnings}.")
 
 
 def _rows(verdict: "Verification") -> list[tuple[str, str, str, str]]:

@@ -17,8 +17,8 @@ from support.sites import HOSTILE, Page, many, phased_run, report_of, result_of
 from energyscore.judge.footprint import footprint_of, make_site
 from energyscore.protocol.grid import Grid
 from energyscore.publish.page import to_page
+from energyscore.publish.page.axis import log_axis
 from energyscore.publish.page.names import page_names
-from energyscore.publish.page.plots import log_axis
 from energyscore.publish.wording import short_count
 from energyscore.results.parts import Notice, RawPart
 from energyscore.results.result import parse_result, result_to_json

@@ -25,7 +25,7 @@ from energyscore.publish.page.cohorts import Listed
 from energyscore.publish.page.detail import hub_address, phases_of, run_figures, warnings_of
 from energyscore.publish.page.index import sections_of
 from energyscore.publish.page.names import page_names
-from energyscore.publish.page.plots import strips_of
+from energyscore.publish.page.plots import plots_of, strips_of
 from energyscore.results.result import result_to_json
 
 FOLDER = "results"
@@ -46,7 +46,7 @@ _TEXTS = (
     *(wording.plus_minus, wording.kind, wording.what, wording.how, wording.interval),
     *(wording.decimals, wording.figure, wording.margin, wording.why_no_energy, wording.tokens),
     *(wording.derived, wording.chances, wording.relative_to, wording.is_pale),
-    *(tokens_of, label_title, hub_address, warnings_of, phases_of, run_figures),
+    *(tokens_of, label_title, hub_address, warnings_of, phases_of, run_figures, plots_of),
 )
 """What templates may ask for, as filters."""
 

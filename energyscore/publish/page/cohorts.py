@@ -13,6 +13,7 @@ from energyscore.judge.rating import RatedResult
 from energyscore.judge.stars import BANDS
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.publish import wording
+from energyscore.publish.page.axis import Axis
 
 _ORDER = ("gpu", "system", "estimated", "none")
 _ALONE = {
@@ -43,6 +44,8 @@ class Cohort:
     about: str  # in one line what their stars are relative to; empty where none has any
     comparable: bool
     rows: list[Listed]
+    id: str = ""  # its place in the index
+    axis: Axis | None = None  # of the marks; None: fewer than two can be compared
 
 
 def cohorts_of(rows: Sequence[Listed]) -> list[Cohort]:

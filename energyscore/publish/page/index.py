@@ -1,4 +1,4 @@
-"""What the index shows: a section for each task and size class, with a table and a plot. Pure."""
+"""What the index shows: a section for each task and size class, a table a cohort. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,22 +6,11 @@ from itertools import chain, groupby
 
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import wording
+from energyscore.publish.page.axis import Axis, log_axis
 from energyscore.publish.page.cohorts import Cohort, Listed, cohorts_of
 from energyscore.publish.page.names import slug, unique
-from energyscore.publish.page.plots import Axis, Plot, log_axis, plots_of
 
 _RAIL, _EDGE = 120, 6  # px of the mark in a table's row
-
-
-@dataclass(frozen=True)
-class CohortTable:
-    """A cohort's results in order of energy; without an axis and plots where there is no use."""
-
-    id: str
-    cohort: Cohort
-    rows: list[Listed]
-    axis: Axis | None
-    plots: list[Plot]
 
 
 @dataclass(frozen=True)
@@ -30,7 +19,7 @@ class Section:
 
     id: str
     title: str
-    tables: list[CohortTable]
+    tables: list[Cohort]
 
     @property
     def rows(self) -> list[Listed]:
@@ -58,7 +47,7 @@ def _task_and_class(listed: Listed) -> tuple[str, str]:
     return result.task.id, result.model.model_class or ""
 
 
-def _table(name: str, cohort: Cohort) -> CohortTable:
+def _table(name: str, cohort: Cohort) -> Cohort:
     figures = [_figures(row.entry) for row in cohort.rows]
     several = cohort.comparable and sum(map(bool, figures)) > 1
     axis = log_axis(chain.from_iterable(figures), _EDGE, _RAIL - _EDGE) if several else None
@@ -66,7 +55,7 @@ def _table(name: str, cohort: Cohort) -> CohortTable:
         replace(row, id=f"{name}_{place}", mark=_mark(own, axis))
         for place, (row, own) in enumerate(zip(cohort.rows, figures, strict=True), start=1)
     ]
-    return CohortTable(name, cohort, rows, axis, plots_of(rows) if several else [])
+    return replace(cohort, rows=rows, id=name, axis=axis)
 
 
 def _figures(entry: RatedResult) -> list[float]:
