@@ -171,13 +171,15 @@ def load(path: str | os.PathLike[str]) -> Measurement:
     from energyscore.api.arguments import read_path
     from energyscore.api.measurement import of_result
     from energyscore.base.files import is_dir
-    from energyscore.judge.baseline import is_baseline, load_baseline
+    from energyscore.judge.baseline import load_baseline
+    from energyscore.results.folder import kind_of
     from energyscore.results.store import load_result
 
     file = read_path("path", path)
     if is_dir(file):
         raise ResultError(f"{file} is a folder.", "energyscore.load_all reads all results in it.")
-    return of_result(load_baseline(file).result if is_baseline(file) else load_result(file))
+    of_baseline = kind_of(file) == "baseline"
+    return of_result(load_baseline(file).result if of_baseline else load_result(file))
 
 
 def load_all(folder: str | os.PathLike[str], *, every: bool = False) -> list[Measurement]:

@@ -5,16 +5,11 @@ WH_PER_KWH = 1000.0
 JOULES_PER_KWH = JOULES_PER_WH * WH_PER_KWH
 
 
-def joules_to_wh(energy_j: float) -> float:
-    """Convert joules to watt-hours (exactly 3,600 J each)."""
-    return energy_j / JOULES_PER_WH
-
-
 def wh_per_1k_queries(energy_j: float, queries: int) -> float:
     """Energy in Wh for 1,000 queries, from the joules that `queries` queries took."""
     if queries <= 0:
         raise ValueError(f"queries must be positive, not {queries}")
-    return joules_to_wh(energy_j) * 1000.0 / queries
+    return energy_j / JOULES_PER_WH * 1000.0 / queries
 
 
 def format_wh(energy_wh: float) -> str:

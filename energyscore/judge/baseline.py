@@ -24,10 +24,9 @@ from energyscore.base.files import is_file, read_file
 from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import write_atomically
 from energyscore.judge.comparability import Condition, conditions_of, hardware_of
-from energyscore.judge.figures import headline_of
-from energyscore.judge.rating import why_unratable
+from energyscore.judge.rating import why_no_figure
 from energyscore.results.consistency import contradiction
-from energyscore.results.folder import kind_of, load_files
+from energyscore.results.folder import load_files
 from energyscore.results.parts import Part
 from energyscore.results.result import Result, unique_keys
 from energyscore.results.store import UNSOUND
@@ -74,10 +73,7 @@ def save_baselines(
     saved_at = utc_stamp()
     found = []
     for result in results:
-        reason = why_unratable(result)
-        if not reason and headline_of(result) is None:
-            reason = f"no energy was measured: {result.score.reason}"
-        if reason:
+        if reason := why_no_figure(result):
             found.append(Saved(None, False, reason))
             continue
         path = folder / file_of(result)
@@ -111,11 +107,6 @@ def file_of(result: Result) -> Path:
         Path(f"{_safe('_'.join(words), 60)}_{_digest(hardware)}")
         / f"{name}_{_digest(conditions)}.json"
     )
-
-
-def is_baseline(path: Path) -> bool:
-    """Whether a JSON file claims to be a baseline."""
-    return kind_of(path) == "baseline"
 
 
 def load_baseline(path: Path) -> Baseline:
@@ -188,28 +179,26 @@ def _shown(condition: Condition) -> str:
     return " ".join(parts) or "unknown"
 
 
-def current_commit(folder: Path | None = None) -> tuple[Commit | None, str]:
-    """The commit of the project around a folder (the working directory), or why none is known."""
-
-    def git(*arguments: str) -> str | None:
-        command = ["git", *(["-C", str(folder)] if folder else []), *arguments]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    sha = git("rev-parse", "HEAD")
-    if sha:
-        changed = git("status", "--porcelain", "--untracked-files=no")
-        branch = git("symbolic-ref", "--short", "--quiet", "HEAD")
+def current_commit() -> tuple[Commit | None, str]:
+    """The commit of the project around the working directory, or why none is known."""
+    if sha := _git("rev-parse", "HEAD"):
+        changed = _git("status", "--porcelain", "--untracked-files=no")
+        branch = _git("symbolic-ref", "--short", "--quiet", "HEAD")
         dirty = None if changed is None else changed != ""
         return Commit(sha=sha, branch=branch or None, dirty=dirty), ""
     if sha := os.environ.get("GITHUB_SHA"):
         return Commit(sha=sha, branch=os.environ.get("GITHUB_REF_NAME"), dirty=None), ""
     return None, "git knows of no commit here"
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+    return done.stdout.strip()
 
 
 def _safe(text: str, most: int) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from energyscore.judge.comparability import cohort_key, cohort_of
 from energyscore.judge.figures import headline_of
-from energyscore.judge.rating import departures_from, why_unratable
+from energyscore.judge.rating import departures_from, why_no_figure
 from energyscore.protocol.scales import Scale
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.result import Result
@@ -37,7 +37,8 @@ def why_left_out(
     `reference`, and to the `scale` that the table is rated by. Where neither is asked for, it must
     be of the main cohort among the results.
     """
-    found = [_why_no_figure(result) for result in results]
+    reasons = [why_no_figure(result) for result in results]
+    found = [LeftOut(reason) if reason else None for reason in reasons]
     main = _main_cohort([one for one, why in zip(results, found, strict=True) if why is None])
     for place, result in enumerate(results):
         if scale is None and not official_protocol:
@@ -72,15 +73,6 @@ def why_official_left_out(
     else:
         return None
     return LeftOut(f"not comparable to {scale.name}", (point,))
-
-
-def _why_no_figure(result: Result) -> LeftOut | None:
-    unratable = why_unratable(result)
-    if unratable:
-        return LeftOut(unratable)
-    if headline_of(result) is None:
-        return LeftOut(f"no energy was measured: {result.score.reason}")
-    return None
 
 
 def _main_cohort(results: Sequence[Result]) -> list[Result]:

@@ -25,17 +25,9 @@ from energyscore.judge.policy import OnInconclusive, Policy, PolicyRule
 from energyscore.judge.rating import RatedResult
 from energyscore.results.parts import Part, schema_of
 
-_INCONCLUSIVE: dict[OnInconclusive, CountsAs] = {
-    "pass": "pass",
-    "warn": "warning",
-    "fail": "failure",
-}
-_DECIDED: dict[Outcome, CountsAs] = {
-    "pass": "pass",
-    "fail": "failure",
-    "invalid": "error",
-    "unsupported": "error",
-}
+_OUTCOMES: tuple[Outcome, ...] = ("pass", "fail", "invalid", "unsupported", "inconclusive")
+_COUNTS_AS: dict[Outcome | OnInconclusive, CountsAs]
+_COUNTS_AS = {"pass": "pass", "warn": "warning", "fail": "failure"}
 
 
 class GateVerdict(Part):
@@ -117,22 +109,21 @@ def run_gate(
             checks += [check_limit(place, one, li, alike, policy.allow) for li in rule.limits]
             if rule.min_stars:
                 checks.append(check_stars(place, one, rule.min_stars))
-    inconclusive = _INCONCLUSIVE[policy.on_inconclusive]
-    counted = [
-        check.model_copy(update={"counts_as": _DECIDED.get(check.outcome, inconclusive)})
-        for check in _told_apart(checks)
-    ]
+    counted = []
+    for check in _told_apart(checks):
+        decision = policy.on_inconclusive if check.outcome == "inconclusive" else check.outcome
+        counts_as = _COUNTS_AS.get(decision, "error")
+        counted.append(check.model_copy(update={"counts_as": counts_as}))
     if unfitted:
         many = "1 optional rule" if len(unfitted) == 1 else f"{len(unfitted)} optional rules"
         notes.insert(0, f"{many} fitted no result ({', '.join(unfitted)})")
     verdict, code = _verdict(counted)
-    outcomes: tuple[Outcome, ...] = (*_DECIDED, "inconclusive")
     return GateVerdict(
         created_at=created_at,
         verdict=verdict,
         exit_code=code,
         on_inconclusive=policy.on_inconclusive,
-        counts={name: sum(check.outcome == name for check in counted) for name in outcomes},
+        counts={name: sum(check.outcome == name for check in counted) for name in _OUTCOMES},
         decided=sum(check.outcome in ("pass", "fail") for check in counted),
         unfitted=unfitted,
         notes=notes,

@@ -128,25 +128,20 @@ def _tables_in(
     """The official leaderboards in a folder, all the way down; the other CSVs go `aside`."""
     tables = {}
     for file in visible_files(folder, "*.csv", skip):
-        real = real_path(file)
-        if kind_of_csv(file) == "ours" or (leave_out is not None and leave_out in real.parents):
+        real, kind, why = real_path(file), kind_of_csv(file), ""
+        if kind == "ours" or leave_out in real.parents:
             continue
-        if why := _why_not_read(file, folder, known, task):
+        if kind == "other":
+            why = "without the columns of an official leaderboard"
+        elif file.parent != folder and is_as_written(file, BOARD):
+            why = "`energyscore leaderboard` wrote it; to read it all the same, name it"
+        elif task is None and task_name(file.stem) not in known:
+            why = "the name is no task's; rename it, or name the task with --task"
+        if why:
             aside.setdefault(why, {})[real] = shown_path(file)
         else:
             tables[real] = file
     return tables
-
-
-def _why_not_read(file: Path, folder: Path, known: Collection[str], task: str | None) -> str:
-    """Why a CSV in a folder is no source; empty where it is."""
-    if kind_of_csv(file) == "other":
-        return "without the columns of an official leaderboard"
-    if file.parent != folder and is_as_written(file, BOARD):
-        return "`energyscore leaderboard` wrote it; to read it all the same, name it"
-    if task is None and task_name(file.stem) not in known:
-        return "the name is no task's; rename it, or name the task with --task"
-    return ""
 
 
 def _not_read(aside: Mapping[str, Mapping[Path, str]], read: Collection[Path] = ()) -> list[str]:

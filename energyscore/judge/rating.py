@@ -218,6 +218,13 @@ def why_unratable(result: Result) -> str:
     return _unratable(result)[1]
 
 
+def why_no_figure(result: Result) -> str:
+    """Why nothing can be compared with a result; empty when it may be rated and has an energy."""
+    if (reason := why_unratable(result)) or headline_of(result) is not None:
+        return reason
+    return f"no energy was measured: {result.score.reason}"
+
+
 def _unratable(result: Result) -> tuple[NoStars | None, str]:
     if not result.valid:
         return "invalid", f"invalid: {'; '.join(result.invalid_reasons)}"

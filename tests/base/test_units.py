@@ -4,7 +4,6 @@ from energyscore.base import units
 
 
 def test_conversions_are_exact():
-    assert units.joules_to_wh(3600.0) == 1.0
     assert units.wh_per_1k_queries(3600.0, 1000) == 1.0
     assert units.wh_per_1k_queries(3600.0, 100) == 10.0
 

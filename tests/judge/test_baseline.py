@@ -82,19 +82,20 @@ def test_what_is_invalid_or_without_energy_is_no_baseline(tmp_path):
 def test_the_commit_is_that_of_the_project(tmp_path, monkeypatch):
     for name in ("GITHUB_SHA", "GIT_DIR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert current_commit(tmp_path) == (None, "git knows of no commit here")
+    assert current_commit() == (None, "git knows of no commit here")
     monkeypatch.setenv("GITHUB_SHA", "abc")
-    assert current_commit(tmp_path)[0].sha == "abc"
+    assert current_commit()[0].sha == "abc"
     git(tmp_path, "init", "-b", "trunk")
     (tmp_path / "file").write_text("1")
     git(tmp_path, "add", "file")
     git(tmp_path, "commit", "-m", "one")
-    commit, reason = current_commit(tmp_path)
+    commit, reason = current_commit()
     assert commit.sha == git(tmp_path, "rev-parse", "HEAD")
     assert (commit.branch, commit.dirty, reason) == ("trunk", False, "")
     (tmp_path / "file").write_text("2")
-    assert current_commit(tmp_path)[0].dirty is True
+    assert current_commit()[0].dirty is True
 
 
 def test_results_are_not_taken_from_baselines_that_lie_among_them(tmp_path):
