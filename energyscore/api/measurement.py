@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from energyscore.base.errors import InvalidResult, NotMeasuredError
-from energyscore.base.units import format_duration, format_wh
+from energyscore.base.units import counted, format_duration, format_wh
 
 if TYPE_CHECKING:
     from energyscore.results.parts import Caution, Run, Score
@@ -146,7 +146,7 @@ class Measurement:
 
     def __str__(self) -> str:
         """All of it for people, a line each."""
-        runs = f"{self.runs} run{'' if self.runs == 1 else 's'}"
+        runs = counted(self.runs, "run")
         queries = f"{self.queries:,} quer{'y' if self.queries == 1 else 'ies'}"
         lines = [
             f"{self.name}: {runs}, {queries} in {format_duration(self.duration_s)}",

@@ -41,6 +41,11 @@ def format_number(value: float) -> str:
     return text if "e" not in text else f"{value:.7f}".rstrip("0")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 run`, `1,000 runs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def format_duration(duration_s: float) -> str:
     """Show a duration in the two largest units that fit: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
     if duration_s < 60:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.cli.command import Command
-from energyscore.cli.options import Every, Format
+from energyscore.cli.options import Every, Format, Paths
 
 if TYPE_CHECKING:
     from energyscore.judge.baseline import Baseline
@@ -24,9 +24,7 @@ DEFAULT = Path("energy-baseline")
 
 @baseline_app.command(cls=Command)
 def save(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="RESULT", help="Results, or folders of them.")
-    ],
+    paths: Paths,
     folder: Annotated[Path, FOLDER] = DEFAULT,
     every: Every = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from energyscore.base.errors import ResultError, UsageError, sentence
 from energyscore.base.files import read_file, real_path
+from energyscore.base.units import counted
 from energyscore.cli.options import Paths
 
 if TYPE_CHECKING:
@@ -72,10 +73,8 @@ def bundle(
     write_atomically(out, data)
     unofficial = sum(bool(entry.not_official) for entry in entries)
     note = f", {unofficial} of them not official" if unofficial else ""
-    say(
-        f"{len(entries)} result{'s' * (len(entries) != 1)}{note}, {len(data):,} bytes. "
-        f"Check it: energyscore verify {out}"
-    )
+    size = f"{counted(len(entries), 'result')}{note}, {len(data):,} bytes"
+    say(f"{size}. Check it: energyscore verify {out}")
     print(out)
 
 

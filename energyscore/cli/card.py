@@ -8,6 +8,7 @@ import typer
 
 from energyscore.base.errors import InvalidResult, ResultError, UsageError, sentence
 from energyscore.base.files import is_file, read_file
+from energyscore.base.units import counted
 from energyscore.cli.options import Among, Model, Paths, Scale, Task
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def card(
         if write is not None:
             write_atomically(write, merged, mode)
             same = "unchanged, " if merged == old else ""
-            print(f"{write}: {same}{len(report)} result{'s' if len(report) > 1 else ''}")
+            print(f"{write}: {same}{counted(len(report), 'result')}")
         elif not files:
             sys.stdout.write(merged)
     for path, content in files.items():

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from energyscore.base.text import json_text, terminal_text
+from energyscore.base.units import counted
 from energyscore.cli.console import data_console, say, show_notes, show_table
 from energyscore.judge.gate import GateVerdict
 from energyscore.judge.policy import Policy
@@ -40,9 +41,9 @@ def show_verdict(verdict: GateVerdict) -> None:
 
 def show_policy(policy: Policy, baselines: int) -> None:
     """Say that the policy can be used, and how many baselines it has."""
-    said = _counted(len(policy.rules), "rule")
+    said = counted(len(policy.rules), "rule")
     if policy.needs_baseline:
-        said += f", {_counted(baselines, 'baseline')} in {policy.baseline}"
+        said += f", {counted(baselines, 'baseline')} in {policy.baseline}"
     _print(f"sound: {said}; no result was read.")
 
 
@@ -62,7 +63,3 @@ def tell_github(verdict: GateVerdict) -> None:
 
 def _print(line: str) -> None:
     data_console().print(line, soft_wrap=True, markup=False)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

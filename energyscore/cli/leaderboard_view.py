@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from energyscore.base.errors import InvalidResult, ResultError
 from energyscore.base.text import one_line
-from energyscore.base.units import format_grams, format_wh
+from energyscore.base.units import counted, format_grams, format_wh
 from energyscore.base.writing import check_outputs, write_files
 from energyscore.cli.console import data_console, say
 from energyscore.judge.footprint import Site, describe_sites, format_cost
@@ -71,7 +71,7 @@ def write_official(board: Leaderboard, folder: Path, sources: Sources) -> None:
     write_files(folder, named, kind=BOARD, remedy=remedy, alone=False)
     for name, content in named.items():
         rows = content.count(b"\n") - 1
-        print(f"{folder / name}: {rows} row{'' if rows == 1 else 's'}")
+        print(f"{folder / name}: {counted(rows, 'row')}")
     say_all([*notes_on_written(board), *unwritten])
 
 

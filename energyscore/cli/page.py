@@ -9,6 +9,7 @@ import typer
 
 from energyscore.base.errors import ResultError
 from energyscore.base.files import real_path
+from energyscore.base.units import counted
 from energyscore.cli.options import Country, Every, Paths, PricePerKwh, Pue, Scale, site_of
 
 if TYPE_CHECKING:
@@ -65,11 +66,8 @@ def page(
     files_of_site = to_page(report, title, _raws(report))
     remedy = "Name another folder, or add --force to replace files of the same names."
     write_files(out, files_of_site, kind="page", remedy=remedy, force=force)
-    models = len({entry.name for entry in report})
-    print(
-        f"{out / 'index.html'}: {len(report)} result{'s' * (len(report) != 1)} of "
-        f"{models} model{'s' * (models != 1)}"
-    )
+    models = counted(len({entry.name for entry in report}), "model")
+    print(f"{out / 'index.html'}: {counted(len(report), 'result')} of {models}")
 
 
 def _raws(report: "Sequence[RatedResult]") -> dict[str, bytes]:

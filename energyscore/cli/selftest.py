@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from energyscore.base.units import counted
 from energyscore.cli.options import RESULTS, Format, Out
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def selftest(
     plan = QUICK if quick else SelfTestPlan()
     count = len(gpus.facts) if gpus else 0
     say(
-        f"Self-test of {count or 'no'} GPU{'' if count == 1 else 's'} and the processor, at most "
+        f"Self-test of {counted(count, 'GPU') if count else 'no GPUs'} and the processor, at most "
         f"about {_about(plan.seconds(count))}. Leave the machine alone meanwhile."
     )
     with uncollected():
@@ -94,21 +95,16 @@ def _show(report: "SelfTest") -> None:
     """The checks as a table; checks of one thing that fail for one reason share a line."""
     from energyscore.cli.console import show_table
 
-    lines: dict[tuple[str, str, str], list[str]] = {}
+    lines: dict[tuple[str, str, str], tuple[list[str], str]] = {}
     for place, check in enumerate(report.checks):
         status = "invalid" if check.invalidates else check.status
         same = check.message if check.status == "cannot" else str(place)
-        lines.setdefault((status, check.subject, same), []).append(check.name)
-    messages = {(check.subject, check.name): _message(check) for check in report.checks}
+        names, _ = lines.setdefault((status, check.subject, same), ([], _message(check)))
+        names.append(check.name.replace("_", " "))
     several = len(report.environment.gpus) > 1
     rows = [
-        (
-            status,
-            _subject(subject, several=several),
-            ", ".join(name.replace("_", " ") for name in names),
-            messages[subject, names[0]],
-        )
-        for (status, subject, _), names in lines.items()
+        (status, _subject(subject, several=several), ", ".join(names), message)
+        for (status, subject, _), (names, message) in lines.items()
     ]
     show_table("", ("", "", "tested", "found"), rows)
 

@@ -8,6 +8,7 @@ import typer
 
 from energyscore.base.errors import UsageError
 from energyscore.base.files import is_file, read_file
+from energyscore.base.units import counted
 from energyscore.cli.options import Format
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _show(file: Path, verdict: "Verification") -> None:
     failed = list(dict.fromkeys(one.check for one in verdict.findings if one.level == "failed"))
     warned = sum(one.level == "warning" for one in verdict.findings)
     because = f": {', '.join(failed)}" if failed else ""
-    warnings = f"; {warned} warning{'s' * (warned != 1)}" if warned else ""
+    warnings = f"; {counted(warned, 'warning')}" if warned else ""
     say(f"{file}: {verdict.status}{because}{warnings}.")
 
 

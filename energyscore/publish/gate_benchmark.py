@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from energyscore.base.text import json_bytes, one_line
+from energyscore.base.units import counted
 from energyscore.judge.figures import GPU, SYSTEM, UNIT, figure_of
 from energyscore.judge.rating import RatedResult, why_unratable
 
@@ -28,7 +29,7 @@ def to_benchmark(results: Sequence[RatedResult]) -> bytes:
             }
             if summary.half_width is not None:
                 entry["range"] = f"± {summary.half_width:.6g}"
-            runs = f"{summary.count} run{'s' if summary.count > 1 else ''}"
+            runs = counted(summary.count, "run")
             entry["extra"] = one_line(f"{runs}, {one.result.created_at}, {one.file}")
             entries.append(entry)
     return json_bytes(_unique(entries))

@@ -1,7 +1,7 @@
 """The folder of results as `run` leaves it: rated together, and one table beside the files."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,31 +21,24 @@ class ResultsFolder:
         """Rate what is known of the folder."""
         self._known, self._out = known, known.folder
 
-    def rated(self, own: Collection[Path] = ()) -> list[RatedResult]:
-        """The latest result of every measurement, each other's cohort.
+    def rated_own(self, own: Iterable[Path]) -> list[RatedResult]:
+        """The results in `own`, rated among all comparable ones in the folder.
 
-        The files in `own` count for their measurement, whatever else there is of it: a clock set
-        back, or an invalid repeat, must not hide what was made just now.
+        They count for their measurement, whatever else there is of it: a clock set back, or an
+        invalid repeat, must not hide what was made just now.
         """
         everything, places = self._known.load(), {real_path(path) for path in own}
-        made = {
-            result.identity: (path, result)
-            for path, result in everything
-            if places and real_path(path) in places
-        }
-        return rate_files([made.get(entry[1].identity, entry) for entry in latest_only(everything)])
-
-    def rated_own(self, own: Collection[Path]) -> list[RatedResult]:
-        """The results in `own`, rated among all comparable ones in the folder."""
-        places = {real_path(path) for path in own}
-        return [entry for entry in self.rated(own) if real_path(Path(entry.file)) in places]
+        made = {entry[1].identity: entry for entry in everything if real_path(entry[0]) in places}
+        counted = [made.get(entry[1].identity, entry) for entry in latest_only(everything)]
+        report = rate_files(counted)
+        return [entry for entry in report if real_path(Path(entry.file)) in places]
 
     def write_csv(self) -> None:
         """Write the table of all results."""
         with locked(self._out / ".results.lock", wait_s=math.inf):
             report = [
                 replace(entry, file=str(Path(entry.file).relative_to(self._out)))
-                for entry in self.rated()
+                for entry in rate_files(latest_only(self._known.load()))
             ]
             content: bytes = resolve(EXPORTERS, "csv")(report)
             write_atomically(self._out / CSV_NAME, content)

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from energyscore.base.stats import t_quantile
 from energyscore.base.text import terminal_text
-from energyscore.base.units import format_duration, format_grams, format_number, format_wh
+from energyscore.base.units import counted, format_duration, format_grams, format_number, format_wh
 from energyscore.judge.figures import headline_of
 from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import tokens_of
@@ -76,8 +76,8 @@ def set_aside(results: Sequence[Result]) -> str:
     shown = [_brief(result) for result in results[:_MOST_NAMED]]
     shown += [f"and {len(results) - _MOST_NAMED} more"] if len(results) > _MOST_NAMED else []
     return (
-        f"{len(results)} {kind} measurement{'s' * (len(results) > 1)} of the same model and "
-        f"setting ({'; '.join(shown)})"
+        f"{counted(len(results), f'{kind} measurement')} of the same model and setting "
+        f"({'; '.join(shown)})"
     )
 
 
