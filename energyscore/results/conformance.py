@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import TaskSpec
 from energyscore.results.checks import why_output_length
-from energyscore.results.parts import Check, EnvironmentPart, ProtocolPart, Run, WorkloadPart
+from energyscore.results.parts import Check, ProtocolPart, Run, WorkloadPart
+from energyscore.results.result import Result
 
 OFFICIAL_GPU = "H100 80GB"
 MIN_WINDOW_S = 60.0
@@ -31,38 +31,32 @@ _Point: TypeAlias = tuple[str, str, str, bool]
 """Name, required, actual, and whether it holds."""
 
 
-def check_conformance(
-    task: TaskSpec,
-    facts: ModelFacts,
-    model_class: str | None,
-    workload: WorkloadPart,
-    protocol: ProtocolPart,
-    environment: EnvironmentPart,
-    runs: Sequence[Run],
-) -> list[Check]:
-    """Each point of the official protocol: a result that holds them all is official."""
+def with_conformance(task: TaskSpec, result: Result) -> Result:
+    """A result with each point of the official protocol: one that holds them all is official."""
+    checks = check_conformance(task, result)
+    official = all(check.ok for check in checks)
+    return result.model_copy(update={"conformance": checks, "official": official})
+
+
+def check_conformance(task: TaskSpec, result: Result) -> list[Check]:
+    """Each point of the official protocol, whatever a result itself says of them."""
     points = [
-        *_hardware(task, model_class, protocol, environment, runs),
-        *_work(task, facts, workload, runs),
-        *_measuring(protocol, runs),
-        *_generation(task, workload, runs),
+        *_hardware(task, result),
+        *_work(task, result),
+        *_measuring(result.protocol, result.runs),
+        *_generation(task, result.workload, result.runs),
     ]
     return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in points]
 
 
-def _hardware(
-    task: TaskSpec,
-    model_class: str | None,
-    protocol: ProtocolPart,
-    environment: EnvironmentPart,
-    runs: Sequence[Run],
-) -> Iterator[_Point]:
+def _hardware(task: TaskSpec, result: Result) -> Iterator[_Point]:
+    protocol, environment, runs = result.protocol, result.environment, result.runs
     gpus = [gpu.name for gpu in environment.gpus] if protocol.metered_gpus else []
     official = bool(gpus) and all(is_gpu(name, OFFICIAL_GPU) for name in gpus)
     yield "hardware", OFFICIAL_GPU, ", ".join(gpus) or environment.cpu or "no GPU", official
     on_gpu = protocol.device == "cuda" and protocol.gpus_chosen_by == "model"
     yield "device", "model on the metered GPUs", protocol.device, on_gpu
-    most = max_gpus_of(task, model_class)
+    most = max_gpus_of(task, result.model.model_class)
     allowed = ("1" if most == 1 else f"1 to {most}") if most else "1 or more"
     yield "gpus", allowed, str(len(gpus)), bool(gpus) and (most is None or len(gpus) <= most)
     shared = sum(any(one.code == "contention" for one in run.notices) for run in runs)
@@ -70,9 +64,8 @@ def _hardware(
     yield "exclusive use", "no other process on the GPUs", seen, not shared
 
 
-def _work(
-    task: TaskSpec, facts: ModelFacts, workload: WorkloadPart, runs: Sequence[Run]
-) -> Iterator[_Point]:
+def _work(task: TaskSpec, result: Result) -> Iterator[_Point]:
+    workload, model, runs = result.workload, result.model, result.runs
     dataset = f"{workload.dataset} {(workload.revision or '')[:12]}".strip()
     yield "dataset", task.dataset.id, dataset, workload.official
     for name, required, actual in (
@@ -81,9 +74,9 @@ def _work(
     ):
         yield name, str(required), str(actual), actual == required
     yield "repeats", f"{task.repeats} or more", str(len(runs)), len(runs) >= task.repeats
-    precise = facts.quantization is not None or facts.dtype in task.precision
-    yield "precision", " or ".join(task.precision), facts.quantization or facts.dtype, precise
-    yield "weights", "pretrained", facts.weights, facts.weights == "pretrained"
+    precise = model.quantization is not None or model.dtype in task.precision
+    yield "precision", " or ".join(task.precision), model.quantization or model.dtype, precise
+    yield "weights", "pretrained", model.weights, model.weights == "pretrained"
 
 
 def _measuring(protocol: ProtocolPart, runs: Sequence[Run]) -> Iterator[_Point]:

@@ -7,21 +7,17 @@ the raw records.
 
 import functools
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
-from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import TaskSpec, load_tasks
 from energyscore.results.checks import find_invalid_reasons
 from energyscore.results.conformance import check_conformance
-from energyscore.results.parts import ModelPart
 from energyscore.results.result import RULES_VERSION, Result
 from energyscore.results.score import score_runs
 
 _ROUNDING = 1e-6
 """Figures may have been rounded by whoever passed them on: as a share of the mean."""
 
-_FACTS = {field.name for field in fields(ModelFacts)} & ModelPart.model_fields.keys()
 _GPU_METHODS = ("counter", "power_integral")
 _OTHER_METHODS = ("rapl", "estimated")
 _NOT_COMPARED = {"systematic", "reason", "net_reason", "system_reason"}
@@ -84,10 +80,7 @@ def _derived(result: Result) -> dict[str, Any]:
     made["task"] = {"id": task.id, "version": task.version, "scale_task": task.scale_task}
     made["model"] = {"model_class": size}
     if result.rules_version == RULES_VERSION:
-        facts = ModelFacts(**model.model_dump(include=_FACTS), context_length=None)
-        points = check_conformance(
-            task, facts, size, result.workload, result.protocol, result.environment, result.runs
-        )
+        points = check_conformance(task, result)
         made["conformance"] = {point.name: point.ok for point in points}
     return made
 

@@ -116,9 +116,7 @@ def test_the_mode_stands_in_the_files_name(tmp_path):
 
 
 def generation_point(result):
-    points = check_conformance(
-        TASK, FACTS, "A", result.workload, result.protocol, result.environment, result.runs
-    )
+    points = check_conformance(TASK, result)
     return next(point for point in points if point.name == "generation")
 
 

@@ -19,7 +19,7 @@ from support.results import make_result
 from energyscore.base.errors import ModelError, TaskError, UnsupportedError
 from energyscore.measurement.backends.image_generation import ImageGeneration
 from energyscore.protocol.bundled import find_architecture
-from energyscore.protocol.model import ModelFacts, parse_model
+from energyscore.protocol.model import parse_model
 from energyscore.protocol.task import Diffusion, bundled_tasks_dir, load_tasks
 from energyscore.results.conformance import check_conformance
 
@@ -400,16 +400,8 @@ def test_without_diffusers_it_says_what_to_install(monkeypatch, published):
 )
 def test_other_steps_than_the_protocols_are_a_departure(generation, ok, actual):
     result = make_result()
-    facts = ModelFacts(None, "Pipeline", 10**9, "float32", None, None, "pretrained", None)
-    checks = check_conformance(
-        OFFICIAL,
-        facts,
-        None,
-        result.workload.model_copy(update={"generation": generation}),
-        result.protocol,
-        result.environment,
-        result.runs,
-    )
+    workload = result.workload.model_copy(update={"generation": generation})
+    checks = check_conformance(OFFICIAL, result.model_copy(update={"workload": workload}))
     (check,) = [one for one in checks if one.name == "generation"]
     assert (check.required, check.actual, check.ok) == ("30 steps, 1 a query", actual, ok)
 

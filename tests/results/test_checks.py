@@ -322,12 +322,13 @@ def test_a_gpu_that_a_run_knows_nothing_of_is_invalid():
 
 def conformance(*, facts=FACTS, size="A", runs=None, **change):
     """The points; `workload_x=...`, `protocol_x=...` and `environment_x=...` change a part."""
-    parts = {}
+    known = {name: getattr(facts, name) for name in ("dtype", "quantization", "weights")}
+    parts = {"model": changed(OFFICIAL.model, model_class=size, **known)}
     for name in ("workload", "protocol", "environment"):
         own = {k.removeprefix(f"{name}_"): v for k, v in change.items() if k.startswith(f"{name}_")}
         parts[name] = changed(getattr(OFFICIAL, name), **own)
     task = load_tasks()["text_generation"].spec
-    return check_conformance(task, facts, size, **parts, runs=runs or OFFICIAL.runs)
+    return check_conformance(task, changed(OFFICIAL, **parts, runs=runs or OFFICIAL.runs))
 
 
 def failing(checks):
