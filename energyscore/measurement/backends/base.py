@@ -33,12 +33,6 @@ class ModelBackend(ABC):
     _device = "cpu"
     _gpus: tuple[int, ...] = ()
 
-    @abstractmethod
-    def load(
-        self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
-    ) -> ModelFacts:
-        """Load the model and set up the task."""
-
     def gpu_uuids(self) -> tuple[str, ...]:
         """UUIDs of the GPUs that the model occupies."""
         return tuple(device_uuid(index) for index in self._gpus)

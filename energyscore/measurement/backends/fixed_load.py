@@ -14,15 +14,13 @@ and the device waits for the next batch in well under 1% of it."""
 
 
 class MatmulLoad:
-    """Products of two square matrices on one device; the same numbers every time."""
+    """Products of two square matrices on one device; the same numbers every time.
+
+    A device that fails raises UnsupportedError, one whose memory is taken OutOfMemory.
+    """
 
     def __init__(self, device: str, dtype: torch.dtype, size: int) -> None:
-        """Put the matrices on the device and find out how many products fill a batch.
-
-        Raises:
-            OutOfMemory: when they do not fit.
-            UnsupportedError: when the device fails.
-        """
+        """Put the matrices on the device and find out how many products fill a batch."""
         name = str(dtype).removeprefix("torch.")
         self.operation = f"{name} product of two {size} x {size} matrices"
         self._cuda = device if device.startswith("cuda") else None
@@ -40,11 +38,7 @@ class MatmulLoad:
             seconds = self._time_batch()
 
     def work(self, seconds: float) -> int:
-        """Work for about so long; how many products were done when it returns.
-
-        Raises:
-            UnsupportedError: when the device fails.
-        """
+        """Work for about so long; how many products were done when it returns."""
         done, deadline = 0, time.monotonic() + seconds
         while time.monotonic() < deadline:
             self._do_batch()
@@ -52,11 +46,7 @@ class MatmulLoad:
         return done
 
     def close(self) -> None:
-        """Give the memory back.
-
-        Raises:
-            UnsupportedError: when the device has failed.
-        """
+        """Give the memory back."""
         self._factors, self._product = [], torch.empty(0)
         if self._cuda is not None:
             with translated_errors("The fixed load"):
@@ -80,12 +70,7 @@ class MatmulLoads:
     """Where fixed loads come from."""
 
     def gpu(self, uuid: str) -> MatmulLoad:
-        """Half-precision products on one GPU.
-
-        Raises:
-            UnsupportedError: when torch does not see it, or it fails.
-            OutOfMemory: when its memory is taken.
-        """
+        """Half-precision products on one GPU; UnsupportedError if torch does not see it."""
         return MatmulLoad(find_device(uuid), torch.float16, _GPU_SIZE)
 
     def cpu(self) -> MatmulLoad:

@@ -54,21 +54,6 @@ def find_gpus(names: Sequence[str]) -> GpusUnderTest:
         )
 
 
-def check_before_load(
-    gpus: GpusUnderTest, facts: GpuFacts, plan: SelfTestPlan
-) -> list[SelfTestCheck]:
-    """Who else is on the GPU, and how its counter is updated."""
-    subject = f"gpu:{facts.uuid}"
-    with closing(NvmlSession()) as session:
-        device = session.handle(facts.uuid)
-        error = nvml_device.read_counter(device).error
-        period = None if error else nvml.probe_update_period(device, plan.probe_s)
-    return [
-        judge_gpu.judge_exclusive_use(subject, gpus.processes.get(facts.uuid)),
-        judge_gpu.judge_counter(subject, period, error, plan.probe_s),
-    ]
-
-
 def observe(
     measurement: Metered,
     facts: GpuFacts,
@@ -93,104 +78,111 @@ def observe(
     return Observed(reading, duration_s, notices, operations, temperatures_c)
 
 
-def check_under_load(
-    gpus: GpusUnderTest,
-    facts: GpuFacts,
-    loads: Loads,
-    plan: SelfTestPlan,
-    tell: Tell,
-    idle: Observed | None,
-    recorder_share: float | None,
-) -> list[SelfTestCheck]:
-    """Everything that needs a GPU at work; where there is no load for it, the reason.
-
-    `idle` is what the GPU took when it did nothing, None when that could not be measured;
-    `recorder_share` is the share of one core that the recorder used in that time.
-    """
-    subject, uuid = f"gpu:{facts.uuid}", facts.uuid
-    meter = gpus.meter(uuid)
-    try:
-        load = loads.gpu(uuid)
-        try:
-            meter.open()  # now: so the load's own process is not counted as foreign
-            if idle is not None and idle.power_w is not None:
-                meter.idle_power_w = {subject: idle.power_w}
-            return _Loaded(facts, load, meter, plan, tell).checks()
-        finally:
-            meter.close()
-            load.close()
-    except EnergyScoreError as error:
-        waves = [wave.name for wave in plan.waves]
-        return judge_gpu.no_load(subject, error.message, waves, recorder_share)
-
-
 @dataclass(frozen=True)
-class _Loaded:
-    """A GPU with its load and its meter."""
+class GpuTest:
+    """The tests of one of them."""
 
+    gpus: GpusUnderTest
     facts: GpuFacts
-    load: Load
-    meter: nvml.NvmlMeter
     plan: SelfTestPlan
     tell: Tell
 
-    def checks(self) -> list[SelfTestCheck]:
-        plan, subject = self.plan, f"gpu:{self.facts.uuid}"
+    @property
+    def subject(self) -> str:
+        """The GPU, as checks name it."""
+        return f"gpu:{self.facts.uuid}"
+
+    def before_load(self) -> list[SelfTestCheck]:
+        """Who else is on the GPU, and how its counter is updated."""
+        probe_s, uuid = self.plan.probe_s, self.facts.uuid
+        self._say(f"the energy counter, {probe_s:g} s")
+        with closing(NvmlSession()) as session:
+            device = session.handle(uuid)
+            error = nvml_device.read_counter(device).error
+            period = None if error else nvml.probe_update_period(device, probe_s)
+        return [
+            judge_gpu.judge_exclusive_use(self.subject, self.gpus.processes.get(uuid)),
+            judge_gpu.judge_counter(self.subject, period, error, probe_s),
+        ]
+
+    def under_load(
+        self, loads: Loads, idle: Observed | None, recorder_share: float | None
+    ) -> list[SelfTestCheck]:
+        """Everything that needs a GPU at work; where there is no load for it, the reason.
+
+        `idle` is what the GPU took when it did nothing, None when that could not be measured;
+        `recorder_share` is the share of one core that the recorder used in that time.
+        """
+        meter = self.gpus.meter(self.facts.uuid)
+        try:
+            load = loads.gpu(self.facts.uuid)
+            try:
+                meter.open()  # now: so the load's own process is not counted as foreign
+                if idle is not None and idle.power_w is not None:
+                    meter.idle_power_w = {self.subject: idle.power_w}
+                return self._loaded(load, meter)
+            finally:
+                meter.close()
+                load.close()
+        except EnergyScoreError as error:
+            waves = [wave.name for wave in self.plan.waves]
+            return judge_gpu.no_load(self.subject, error.message, waves, recorder_share)
+
+    def _loaded(self, load: Load, meter: nvml.NvmlMeter) -> list[SelfTestCheck]:
+        plan, subject = self.plan, self.subject
         self._say(f"{plan.repeats} repeats of a fixed load, {plan.repeat_s:g} s each")
-        self.load.work(plan.warmup_s)
-        repeats = [self._repeat() for _ in range(plan.repeats)]
+        load.work(plan.warmup_s)
+        repeats = [self._repeat(load, meter) for _ in range(plan.repeats)]
         checks = [
-            judge_gpu.judge_load_energy(subject, self.load.operation, repeats),
+            judge_gpu.judge_load_energy(subject, load.operation, repeats),
             judge_gpu.judge_agreement(
                 "load_agreement", subject, repeats, what="under a steady load"
             ),
             judge_gpu.judge_conditions(subject, repeats),
-            *(self._wave(subject, wave) for wave in plan.waves),
+            *(self._wave(wave, load, meter) for wave in plan.waves),
         ]
         self._say(f"{plan.pairs} pairs of work with and without the recorder")
-        return [*checks, self._overhead(subject)]
+        return [*checks, self._overhead(load, meter)]
 
-    def _repeat(self) -> Observed:
+    def _repeat(self, load: Load, meter: nvml.NvmlMeter) -> Observed:
         time.sleep(self.plan.pause_s)
-        begin_c = self.meter.temperature_c()
-        with metered([self.meter]) as measurements:
-            done, seconds = work_for(self.load, self.plan.repeat_s)
-        temperatures_c = (begin_c, self.meter.temperature_c())
-        measurement = measurements[self.meter.name]
-        return observe(measurement, self.facts, seconds, done, temperatures_c)
+        begin_c = meter.temperature_c()
+        with metered([meter]) as measurements:
+            done, seconds = work_for(load, self.plan.repeat_s)
+        temperatures_c = (begin_c, meter.temperature_c())
+        return observe(measurements[meter.name], self.facts, seconds, done, temperatures_c)
 
-    def _wave(self, subject: str, wave: Wave) -> SelfTestCheck:
+    def _wave(self, wave: Wave, load: Load, meter: nvml.NvmlMeter) -> SelfTestCheck:
         half = f"{wave.half_s * 1e3:.0f} ms"
         self._say(f"a load that is {half} on and {half} off, {wave.seconds:g} s")
         start = time.monotonic()
-        with metered([self.meter]) as measurements:
+        with metered([meter]) as measurements:
             for _ in range(wave.cycles):
-                self.load.work(wave.half_s)
+                load.work(wave.half_s)
                 time.sleep(wave.half_s)
             seconds = time.monotonic() - start
-        window = observe(measurements[self.meter.name], self.facts, seconds)
+        window = observe(measurements[meter.name], self.facts, seconds)
         # Power is sampled some 25 times a second: of faster waves it may miss what the counter
         # has, so a difference proves nothing.
-        return judge_gpu.judge_agreement(
-            wave.name, subject, [window], what=f"{half} on, {half} off", decides=wave.half_s >= 0.5
-        )
+        slow, what = wave.half_s >= 0.5, f"{half} on, {half} off"
+        return judge_gpu.judge_agreement(wave.name, self.subject, [window], what=what, decides=slow)
 
-    def _overhead(self, subject: str) -> SelfTestCheck:
+    def _overhead(self, load: Load, meter: nvml.NvmlMeter) -> SelfTestCheck:
         pairs, cpu_s, wall_s = [], 0.0, 0.0
         for number in range(self.plan.pairs):
             rates = {}
             for recording in (False, True) if number % 2 else (True, False):
                 if not recording:
-                    done, seconds = work_for(self.load, self.plan.pair_s)
+                    done, seconds = work_for(load, self.plan.pair_s)
                 else:
-                    before_s = self.meter.recorder_cpu_s()
-                    with metered([self.meter]):
-                        done, seconds = work_for(self.load, self.plan.pair_s)
-                    cpu_s += self.meter.recorder_cpu_s() - before_s
+                    before_s = meter.recorder_cpu_s()
+                    with metered([meter]):
+                        done, seconds = work_for(load, self.plan.pair_s)
+                    cpu_s += meter.recorder_cpu_s() - before_s
                     wall_s += seconds
                 rates[recording] = done / seconds
             pairs.append((rates[False], rates[True]))
-        return judge_gpu.judge_overhead(subject, pairs, cpu_s / wall_s)
+        return judge_gpu.judge_overhead(self.subject, pairs, cpu_s / wall_s)
 
     def _say(self, what: str) -> None:
         self.tell(f"GPU {self.facts.index}: {what}")

@@ -14,7 +14,7 @@ from energyscore.measurement.meters.continuity import ContinuityMeter
 from energyscore.measurement.meters.load import LoadMeter
 from energyscore.measurement.meters.nvml import NvmlMeter
 from energyscore.measurement.selftest import gpu, judge, judge_gpu
-from energyscore.measurement.selftest.gpu import GpusUnderTest, Tell
+from energyscore.measurement.selftest.gpu import GpusUnderTest, GpuTest, Tell
 from energyscore.measurement.selftest.judge import Observed, cannot
 from energyscore.measurement.selftest.plan import Loads, SelfTestPlan
 from energyscore.measurement.selftest.report import SelfTest, SelfTestCheck, make_selftest
@@ -52,11 +52,18 @@ def run_selftest(
     try:
         with metered([] if continuity is None else [continuity]) as measurements:
             checks = [] if gpus else [cannot("gpu", "machine", no_gpu)]
-            for facts in found.facts:
-                tell(f"GPU {facts.index}: the energy counter, {plan.probe_s:g} s")
-                checks += gpu.check_before_load(found, facts, plan)
+            tests = [GpuTest(found, facts, plan, tell) for facts in found.facts]
+            for test in tests:
+                checks += test.before_load()
             idle = _watch_idle(plan, found, rapl_meter, tell)
-            checks += _check_gpus(plan, found, idle, loads, tell)
+            for test in tests:
+                seen = idle.gpus.get(test.facts.uuid)
+                checks.append(
+                    cannot("idle_power", test.subject, idle.failure)
+                    if seen is None
+                    else judge_gpu.judge_idle(test.subject, seen)
+                )
+                checks += test.under_load(loads, seen, idle.recorder_share)
             checks += _check_processor(plan, idle, rapl_meter, rapl_failure, loads, tell)
             seconds = time.monotonic() - start
         notices = None if continuity is None else measurements[continuity.name].notices
@@ -102,21 +109,6 @@ def _watch_idle(
         idle.gpus = {f.uuid: gpu.observe(measured, f, seconds) for f in gpus.facts}
     idle.rapl = _rapl_of(measurements, seconds)
     return idle
-
-
-def _check_gpus(
-    plan: SelfTestPlan, gpus: GpusUnderTest, idle: _Idle, loads: Loads, tell: Tell
-) -> list[SelfTestCheck]:
-    checks = []
-    for facts in gpus.facts:
-        subject, seen = f"gpu:{facts.uuid}", idle.gpus.get(facts.uuid)
-        checks.append(
-            cannot("idle_power", subject, idle.failure)
-            if seen is None
-            else judge_gpu.judge_idle(subject, seen)
-        )
-        checks += gpu.check_under_load(gpus, facts, loads, plan, tell, seen, idle.recorder_share)
-    return checks
 
 
 def _check_processor(
