@@ -101,7 +101,6 @@ def load_weights(
     dtype = choose_dtype(spec, blueprint.task, blueprint.device, blueprint.config)
     place, model_class = _choose_place(blueprint, auto_class, dtype)
     if spec.random_weights:
-        torch.manual_seed(spec.seed)
         model = _random(blueprint, model_class, dtype, place)
     else:
         model = _pretrained(blueprint, auto_class, dtype, place, unused_weights)
@@ -162,6 +161,7 @@ def _random(blueprint: Blueprint, model_class: Any, dtype: torch.dtype, place: P
     Over several GPUs it is loaded from an empty checkpoint: the library makes what is missing.
     """
     config, trusted = blueprint.config, blueprint.spec.trust_remote_code
+    torch.manual_seed(blueprint.spec.seed)
     if isinstance(place, dict):
         return model_class.from_pretrained(
             None, config=config, state_dict={}, dtype=dtype, device_map=place
@@ -234,16 +234,14 @@ def count_parameters(parts: Sequence[Any]) -> int:
     Quantized weights are packed several to a number, each method in its own way, some as buffers;
     so they are counted in the same architecture without quantization, built on `meta`.
     """
-    plain = [_unquantized(part) if _is_quantized(part) else part for part in parts]
-    return sum(p.numel() for p in torch.nn.ModuleList(plain).parameters())
-
-
-def _is_quantized(part: Any) -> bool:
-    return quantization_of(getattr(part, "config", None))[0] is not None
+    plain = torch.nn.ModuleList(map(_unquantized, parts))
+    return sum(parameter.numel() for parameter in plain.parameters())
 
 
 def _unquantized(part: Any) -> Any:
-    """The architecture of a part as it would be without quantization, without memory for it."""
+    """A part; the architecture of a quantized one without quantization, and without memory."""
+    if quantization_of(getattr(part, "config", None))[0] is None:
+        return part
     config = copy.deepcopy(part.config)
     with torch.device("meta"):
         if isinstance(part, transformers.PreTrainedModel):
@@ -288,17 +286,16 @@ def quantization_of(config: Any) -> tuple[str | None, int | None]:
 
 
 def revision_of(spec: ModelSpec) -> str | None:
-    """The commit of what was loaded, or a digest of the folder, None for a bundled one."""
-    if spec.path is not None:
-        return _folder_digest(spec.path, weights=not spec.random_weights)
-    return spec.revision
+    """The commit of what was loaded, None for a bundled one; of a folder a digest.
 
-
-def _folder_digest(folder: Path, *, weights: bool) -> str:
-    """SHA-256 over all that can decide the work, so that a result names what it measured."""
+    That is the SHA-256 over all that can decide the work, so that a result names what it measured.
+    """
+    if spec.path is None:
+        return spec.revision
     digest = hashlib.sha256()
-    for file in model_files(folder, weights=weights):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0".encode("utf-8", "surrogateescape"))
+    for file in model_files(spec.path, weights=not spec.random_weights):
+        name = file.relative_to(spec.path).as_posix()
+        digest.update(f"{name}\0".encode("utf-8", "surrogateescape"))
         try:
             with file.open("rb") as content:
                 digest.update(hashlib.file_digest(content, "sha256").digest())

@@ -78,7 +78,7 @@ class NvmlSession:
 
     def driver_version(self) -> str | None:
         """The driver's version."""
-        return _text(optional(pynvml.nvmlSystemGetDriverVersion))
+        return optional(pynvml.nvmlSystemGetDriverVersion)
 
     def cuda_version(self) -> str | None:
         """The newest CUDA version that the driver supports, such as `12.8`."""
@@ -104,7 +104,7 @@ class NvmlSession:
         for index in range(count):
             try:
                 handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-                uuids[index] = str(_text(pynvml.nvmlDeviceGetUUID(handle)))
+                uuids[index] = pynvml.nvmlDeviceGetUUID(handle)
             except pynvml.NVMLError as error:
                 silent[index] = str(error)
         return uuids, silent
@@ -156,18 +156,22 @@ class NvmlSession:
         capability = optional(pynvml.nvmlDeviceGetCudaComputeCapability, device)
         memory = optional(pynvml.nvmlDeviceGetMemoryInfo, device)
         pci = optional(pynvml.nvmlDeviceGetPciInfo, device)
+        mig = optional(pynvml.nvmlDeviceGetMigMode, device)
+        virtual = optional(pynvml.nvmlDeviceGetVirtualizationMode, device)
+        ecc = optional(pynvml.nvmlDeviceGetEccMode, device)
+        persistence = optional(pynvml.nvmlDeviceGetPersistenceMode, device)
         return GpuFacts(
             uuid=uuid,
             index=index,
-            name=_text(optional(pynvml.nvmlDeviceGetName, device)) or "unnamed GPU",
-            pci_bus_id=None if pci is None else _text(pci.busId),
+            name=optional(pynvml.nvmlDeviceGetName, device) or "unnamed GPU",
+            pci_bus_id=None if pci is None else pci.busId,
             memory_total_mb=None if memory is None else memory.total / 2**20,
             power_limit_w=power_limit_w(device),
             compute_capability=None if capability is None else f"{capability[0]}.{capability[1]}",
-            mig=_mig_enabled(device),
-            vgpu=_is_vgpu(device),
-            ecc=_flag(optional(pynvml.nvmlDeviceGetEccMode, device)),
-            persistence=_flag(optional(pynvml.nvmlDeviceGetPersistenceMode, device)),
+            mig=None if mig is None else mig[0] == pynvml.NVML_DEVICE_MIG_ENABLE,
+            vgpu=None if virtual is None else virtual == pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU,
+            ecc=None if ecc is None else bool(ecc[0]),
+            persistence=None if persistence is None else bool(persistence),
         )
 
 
@@ -259,22 +263,3 @@ def count_processes(device: Any) -> int | None:
     """
     processes = optional(pynvml.nvmlDeviceGetComputeRunningProcesses, device)
     return None if processes is None else len(processes)
-
-
-def _mig_enabled(device: Any) -> bool | None:
-    mode = optional(pynvml.nvmlDeviceGetMigMode, device)
-    return None if mode is None else mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
-
-
-def _is_vgpu(device: Any) -> bool | None:
-    mode = optional(pynvml.nvmlDeviceGetVirtualizationMode, device)
-    return None if mode is None else mode == pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU
-
-
-def _flag(value: Any) -> bool | None:
-    value = value[0] if isinstance(value, list | tuple) else value
-    return None if value is None else bool(value)
-
-
-def _text(value: Any) -> str | None:
-    return value.decode() if isinstance(value, bytes) else value

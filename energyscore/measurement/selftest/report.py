@@ -99,11 +99,7 @@ def make_selftest(
 
 
 def parse_selftest(text: str | bytes, where: str) -> SelfTest:
-    """Read a self-test from JSON.
-
-    Raises:
-        ResultError: when it is not one, or was changed; the message names `where`.
-    """
+    """Read a self-test from JSON; a ResultError names `where` if it was changed or is none."""
     try:
         return SelfTest.model_validate_json(text)
     except ValidationError as error:
@@ -116,11 +112,7 @@ def selftest_to_json(selftest: SelfTest) -> str:
 
 
 def check_place(out: Path) -> None:
-    """Find out before the test whether its file can be written at the end.
-
-    Raises:
-        ResultError: when it cannot.
-    """
+    """A ResultError before the test where its file could not be written at the end."""
     check_writable(out)
     if (out / FILE_NAME).is_dir():
         raise ResultError(
@@ -130,22 +122,14 @@ def check_place(out: Path) -> None:
 
 
 def save_selftest(out: Path, selftest: SelfTest) -> Path:
-    """Write it into the folder of the results, in place of an older one, and give its path.
-
-    Raises:
-        ResultError: when it cannot be written.
-    """
+    """Write it into the folder of the results, in place of an older one, and give its path."""
     path = out / FILE_NAME
     write_atomically(path, selftest_to_json(selftest))
     return path
 
 
 def load_selftest(out: Path) -> SelfTest | None:
-    """The self-test in the folder of the results; None if there is none.
-
-    Raises:
-        ResultError: when the file cannot be read or is no self-test.
-    """
+    """The self-test in a folder of results, None if there is none; a ResultError if broken."""
     path = out / FILE_NAME
     if not path.is_file():
         return None
