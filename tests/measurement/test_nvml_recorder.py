@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from io import FileIO
 
 import pytest
 from support.commands import environment, gpu
 
-from energyscore.measurement.meters.nvml_recorder import Commands
+from energyscore.measurement.meters.nvml_recorder import line_within
 
 WINDOWS = """
 import json, sys, time
@@ -97,20 +98,20 @@ def check_ticks(sim, place, times_ns, energies_j):
 
 def test_a_command_ends_a_wait_at_once():
     pipe, end = os.pipe()
-    commands = Commands(pipe)
-    assert not commands.wait(0.001)
+    commands = FileIO(pipe)
+    assert not line_within(commands, 0.001)
     timer = threading.Timer(0.05, os.write, (end, b"stop\nsta"))
     timer.start()
     start = time.monotonic()
-    assert commands.wait(20)
+    assert line_within(commands, 20)
     assert time.monotonic() - start < 15
-    assert commands.read() == b"stop"
+    assert commands.readline() == b"stop\n"
     timer.join()
     os.write(end, b"rt\nstop\n")
-    assert commands.read() == b"start"
-    assert commands.wait(20), "a line that was read along with another counts"
-    assert commands.read() == b"stop"
+    assert commands.readline() == b"start\n"
+    assert line_within(commands, 20), "a line that came along with another counts"
+    assert commands.readline() == b"stop\n"
     os.close(end)
-    assert commands.wait(20), "so does the end of the input"
-    assert commands.read() is None
-    os.close(pipe)
+    assert line_within(commands, 20), "so does the end of the input"
+    assert commands.readline() == b""
+    commands.close()

@@ -10,12 +10,13 @@ the end of its input ends it, so it never outlives a killed benchmark.
     python -m energyscore.measurement.meters.nvml_recorder UUID...
 """
 
-import os
 import select
 import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from io import FileIO
 from typing import BinaryIO
 
 import pynvml
@@ -164,45 +165,28 @@ class Recorder:
             self.records += RECORD.pack(t_ns, place, kind, value)
 
 
-class Commands:
-    """Lines from a pipe, which can be waited for.
+def line_within(commands: FileIO, seconds: float) -> bool:
+    """Whether a line, or the end of the input, has come within this time.
 
     One thread both records and listens: a wake-up costs as much with a pipe to listen to as
-    without, and a second thread would have to be woken too.
+    without, and a second thread would have to be woken too. The input has no buffer, so that
+    nothing that came is hidden in one.
     """
-
-    def __init__(self, pipe: int) -> None:
-        """Listen to this file descriptor; nobody else may read from it."""
-        self._pipe = pipe
-        self._unread = b""
-
-    def wait(self, seconds: float) -> bool:
-        """Whether a line, or the end of the input, has come within this time."""
-        return b"\n" in self._unread or bool(select.select([self._pipe], [], [], seconds)[0])
-
-    def read(self) -> bytes | None:
-        """The next line without its end, however long it takes; None at the end of the input."""
-        while b"\n" not in self._unread:
-            part = os.read(self._pipe, 4096)
-            if not part:
-                return None
-            self._unread += part
-        line, _, self._unread = self._unread.partition(b"\n")
-        return line
+    return bool(select.select([commands], [], [], seconds)[0])
 
 
-def serve(devices: Sequence[object], commands: Commands, answers: BinaryIO) -> None:
+def serve(devices: Sequence[object], commands: FileIO, answers: BinaryIO) -> None:
     """Record between each `start` and `stop` line until the input ends."""
     answers.write(b"ready\n")
     answers.flush()
     recorder: Recorder | None = None
-    while (command := commands.read()) is not None:
-        if command == b"start":
+    while command := commands.readline():
+        if command == b"start\n":
             recorder = Recorder(devices, recorder)
             answers.write(b"started\n")
             answers.flush()
-            recorder.watch(commands.wait)
-        elif command == b"stop" and recorder is not None:
+            recorder.watch(partial(line_within, commands))
+        elif command == b"stop\n" and recorder is not None:
             answers.write(COUNT.pack(len(recorder.records) // RECORD.size))
             answers.write(recorder.records)
             answers.flush()
@@ -212,7 +196,7 @@ def main() -> None:
     """Open NVML and the devices, and serve."""
     session = nvml.NvmlSession()
     devices = [session.handle(uuid) for uuid in sys.argv[1:]]
-    serve(devices, Commands(sys.stdin.fileno()), sys.stdout.buffer)
+    serve(devices, FileIO(sys.stdin.fileno()), sys.stdout.buffer)
 
 
 if __name__ == "__main__":
