@@ -14,7 +14,7 @@ from energyscore.results.parts import Caution, Domain, EnvironmentPart, GpuPart
 
 if TYPE_CHECKING:
     from energyscore.measurement.meters.nvml import NvmlMeter
-    from energyscore.measurement.meters.nvml_device import GpuFacts, NvmlSession
+    from energyscore.measurement.meters.nvml_device import NvmlSession
 
 
 @dataclass
@@ -34,14 +34,13 @@ class Metering:
     occupied: tuple[str, ...] = ()
     before: Mapping[str, int] | None = None
     shared: bool = False
-    gpu_facts: "tuple[GpuFacts, ...]" = ()
     driver: str | None = None
     cuda: str | None = None
     nvml: "NvmlMeter | None" = None
 
     def gpu_parts(self) -> list[GpuPart]:
         """The metered GPUs, as results describe them."""
-        return [facts.part() for facts in self.gpu_facts]
+        return [] if self.nvml is None else [facts.part() for facts in self.nvml.facts]
 
     def cautions(self) -> list[Caution]:
         """The failures, as results keep them."""
@@ -154,8 +153,8 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
             metering.uuids, metering.before, shared=metering.shared
         )
         if _try_open(metering, nvml, absent=[f"gpu:{uuid}" for uuid in metering.uuids]):
-            metering.nvml, metering.gpu_facts = nvml, nvml.facts
-    indices = tuple(facts.index for facts in metering.gpu_facts)
+            metering.nvml = nvml
+    indices = tuple(facts.index for facts in metering.nvml.facts) if metering.nvml else ()
     _try_open(metering, resolve(catalog.METERS, "codecarbon")(indices), absent=["cpu", "ram"])
     # RAPL is missing on many machines; CodeCarbon's estimate stands in, and says so.
     for name in ("rapl", "load", "continuity"):

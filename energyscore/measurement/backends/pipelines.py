@@ -56,13 +56,16 @@ def load_pipeline(spec: ModelSpec, task: TaskSpec, device: str) -> tuple[Any, Mo
     pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
     # No length: what is too long is cut by each text encoder for itself.
-    facts = facts_of(spec, type(pipeline).__name__, list(_modules_by_name(pipeline).values()))
+    facts = facts_of(spec, type(pipeline).__name__, list(modules_of(pipeline).values()))
     return pipeline, facts
 
 
-def modules_of(pipeline: Any) -> torch.nn.ModuleList:
-    """The models of a pipeline, as one module."""
-    return torch.nn.ModuleList(_modules_by_name(pipeline).values())
+def modules_of(pipeline: Any) -> torch.nn.ModuleDict:
+    """The models of a pipeline by name, as one module."""
+    parts = pipeline.components.items()
+    return torch.nn.ModuleDict(
+        {name: part for name, part in parts if isinstance(part, torch.nn.Module)}
+    )
 
 
 def build_bundled(architecture: Architecture, dtype: torch.dtype, device: str) -> Any:
@@ -132,7 +135,7 @@ def _from_folder(folder: Path, spec: ModelSpec, dtype: torch.dtype, device: str)
             trust_remote_code=spec.trust_remote_code,
             **parts,
         )
-    if spec.random_weights and (others := set(_modules_by_name(pipeline)) - set(parts)):
+    if spec.random_weights and (others := set(modules_of(pipeline)) - set(parts)):
         raise ModelError(
             f"The model {spec.label} takes {', '.join(sorted(others))} from a second pipeline, "
             "which --random-weights does not build.",
@@ -207,8 +210,3 @@ def _build_part(
         else:
             part = part_class.from_config(settings)
     return part.to(dtype).eval()
-
-
-def _modules_by_name(pipeline: Any) -> dict[str, torch.nn.Module]:
-    parts = pipeline.components.items()
-    return {name: part for name, part in parts if isinstance(part, torch.nn.Module)}

@@ -69,14 +69,10 @@ class SelfTestPlan:
         waves_s = sum(wave.seconds for wave in self.waves)
         return self.warmup_s + repeats_s + waves_s + 2 * self.pairs * self.pair_s
 
-    @property
-    def cpu_s(self) -> float:
-        """How long the processor is under load."""
-        return self.cpu_repeats * self.cpu_repeat_s
-
     def seconds(self, gpus: int) -> float:
         """How long it all takes, with what is needed to load libraries and devices."""
-        return 5.0 + self.idle_s + self.cpu_s + gpus * (self.probe_s + self.load_s)
+        cpu_s = self.cpu_repeats * self.cpu_repeat_s
+        return 5.0 + self.idle_s + cpu_s + gpus * (self.probe_s + self.load_s)
 
 
 QUICK = SelfTestPlan(
