@@ -83,7 +83,7 @@ def test_several_wraps_in_a_long_window_are_seen(tree, monkeypatch):
         temporary = tree / "new"
         temporary.write_text(str(energy_uj))
         temporary.replace(tree / "intel-rapl:0" / "energy_uj")
-        while token[0].last_uj != energy_uj:  # until the watching thread has read it
+        while meter._last_uj[0] != energy_uj:  # until the watching thread has read it
             assert meter._thread.is_alive()
     reading = meter.stop(token).readings["cpu"]
     meter.close()

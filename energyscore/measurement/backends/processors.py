@@ -106,11 +106,8 @@ def bundled_tokenizer(*, padding_side: str, framed: bool, longest: int, **tokens
 def load_processor(blueprint: Blueprint, auto_class: Any, kind: str, **options: Any) -> Any:
     """The model's own processor, or for a bundled architecture one from its settings.
 
-    Args:
-        blueprint: the model.
-        auto_class: the Auto class of published models' processors.
-        kind: `image_processor` or `feature_extractor`.
-        options: for the Auto class.
+    `auto_class` makes those of published models, with `options`; `kind` is `image_processor` or
+    `feature_extractor`.
 
     Raises:
         ModelError: when the model is a folder without one, or the architecture has none.

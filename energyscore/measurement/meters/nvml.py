@@ -61,14 +61,11 @@ class NvmlMeter:
     def __init__(
         self, uuids: Sequence[str], before: Mapping[str, int] | None = None, *, shared: bool = False
     ) -> None:
-        """Meter these GPUs.
+        """Meter the GPUs of these UUIDs; foreign processes on them are allowed if `shared`.
 
-        Args:
-            uuids: which GPUs.
-            before: compute processes on each before this process used it. One more since is
-                this process itself, all others are foreign. Without it, whoever is there when
-                the meter is opened does the work (a server), and only newcomers are foreign.
-            shared: whether foreign processes are allowed: a caution, not invalid.
+        `before` are the compute processes on each before this process used it: one more since is
+        this process itself, all others are foreign. Without it, those that are there when the meter
+        is opened do the work (a server), and only newcomers are foreign.
         """
         self._uuids = tuple(uuids)
         self._before = before

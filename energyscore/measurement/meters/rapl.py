@@ -58,20 +58,6 @@ def find_zones(root: Path = POWERCAP) -> list[Zone]:
     return zones
 
 
-class _Accumulator:
-    """Sums a wrapping counter from frequent readings."""
-
-    def __init__(self, zone: Zone) -> None:
-        self.zone = zone
-        self.last_uj = zone.read_uj()
-        self.total_uj = 0
-
-    def update(self) -> None:
-        now_uj = self.zone.read_uj()
-        self.total_uj += (now_uj - self.last_uj) % (self.zone.wrap_uj + 1)
-        self.last_uj = now_uj
-
-
 class RaplMeter:
     """Energy of the processor packages (`cpu`) and of their memory (`dram`), method `rapl`."""
 
@@ -81,8 +67,9 @@ class RaplMeter:
         """Look for counters below `root` once opened."""
         self._root = root
         self._zones: list[Zone] = []
+        self._last_uj: list[int] = []  # of each zone: the counter as it was last read
+        self._total_uj: list[int] = []  # and how far it came since the meter was opened
         self._lock = threading.Lock()
-        self._running: list[_Accumulator] = []
         self._failure = ""
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -90,37 +77,36 @@ class RaplMeter:
     def open(self) -> None:
         """Find the counters and start watching for wraps."""
         self._zones = find_zones(self._root)
+        self._last_uj, self._total_uj = [0] * len(self._zones), [0] * len(self._zones)
         self._closing.clear()
         self._thread = threading.Thread(target=self._watch, name="rapl", daemon=True)
         self._thread.start()
 
-    def start(self) -> list[_Accumulator]:
-        """Begin a window."""
+    def start(self) -> list[int]:
+        """Begin a window: how far each counter has come."""
         with self._lock:
             self._failure = ""
-            try:
-                self._running = [_Accumulator(zone) for zone in self._zones]
-            except (OSError, ValueError) as error:
-                self._running, self._failure = [], f"RAPL could not be read: {error}"
-            return self._running
+            self._update()
+            return list(self._total_uj)
 
     def stop(self, token: object) -> Metered:
         """End the window."""
+        assert isinstance(token, list)
         with self._lock:
             self._update()
-            running, self._running = self._running, []
-        domains = dict.fromkeys(zone.domain for zone in self._zones)
-        if self._failure:
-            return Metered({d: Reading(None, None, self._failure) for d in domains})
-        readings = {}
-        for domain in domains:
-            total_uj = sum(one.total_uj for one in running if one.zone.domain == domain)
-            readings[domain] = (
-                Reading(total_uj / 1e6, "rapl")
-                if total_uj > 0
-                else Reading(None, None, "the RAPL counter did not move")
-            )
-        return Metered(readings)
+            ends_uj, failure = list(self._total_uj), self._failure
+        used_uj = dict.fromkeys((zone.domain for zone in self._zones), 0)
+        for zone, begin_uj, end_uj in zip(self._zones, token, ends_uj, strict=True):
+            used_uj[zone.domain] += end_uj - begin_uj
+        why = failure or "the RAPL counter did not move"
+        return Metered(
+            {
+                domain: Reading(None, None, why)
+                if failure or microjoules <= 0
+                else Reading(microjoules / 1e6, "rapl")
+                for domain, microjoules in used_uj.items()
+            }
+        )
 
     def close(self) -> None:
         """Stop watching."""
@@ -136,7 +122,9 @@ class RaplMeter:
 
     def _update(self) -> None:
         try:
-            for one in self._running:
-                one.update()
+            for place, zone in enumerate(self._zones):
+                now_uj = zone.read_uj()
+                self._total_uj[place] += (now_uj - self._last_uj[place]) % (zone.wrap_uj + 1)
+                self._last_uj[place] = now_uj
         except (OSError, ValueError) as error:
             self._failure = self._failure or f"RAPL could not be read: {error}"
