@@ -4,18 +4,12 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from energyscore.cli.console import say, say_note, say_skipped, show_json
 from energyscore.cli.options import TableOrJson
-from energyscore.cli.suite_view import (
-    Outlook,
-    SuiteProgress,
-    describe_plan,
-    show_plan,
-    show_summary,
-)
+from energyscore.cli.suite_view import SuiteProgress, describe_plan, show_plan, show_summary
 from energyscore.measurement.child import job_command
 from energyscore.measurement.metering import describe_machine
 from energyscore.measurement.modes import Question, why_not_elsewhere
@@ -171,22 +165,10 @@ def preview(plan: Sequence[Planned], out: Path, form: TableOrJson, *, fresh: boo
     for planned in plan:
         earlier = by_folder.get(planned.folder(out), []) if planned.model else []
         on_gpu = has_gpu and planned.entry.options.device != "cpu"
-        time_needed = estimate(planned, earlier, on_gpu=on_gpu)
-        record = record_before(planned, finished, fresh=fresh)
-        outlooks.append(Outlook(record, time_needed, size_of(planned)))
+        needed = replace(estimate(planned, earlier, on_gpu=on_gpu), size_bytes=size_of(planned))
+        outlooks.append((record_before(planned, finished, fresh=fresh), needed))
     if form == "table":
         show_plan(outlooks)
         say(describe_plan(outlooks))
         return
-    content = [
-        one.record.model_dump(mode="json")
-        | {
-            "estimated_seconds": one.estimate.seconds,
-            "estimate_basis": one.estimate.basis,
-            "most_tokens_a_query": one.estimate.answer_tokens,
-            "most_tokens_a_pass": one.estimate.pass_tokens,
-            "size_bytes": one.size_bytes,
-        }
-        for one in outlooks
-    ]
-    show_json({"plan": content})
+    show_json({"plan": [one.model_dump(mode="json") | asdict(needed) for one, needed in outlooks]})

@@ -1,7 +1,6 @@
 """What people see of a suite: its progress on stderr, its plan and its end as tables."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from rich.markup import escape
@@ -18,15 +17,6 @@ _OWN_PLACE = "[1/1] "
 
 
 _ENTRY = ("model", "task", "class", "status")
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """One entry of the plan as `--dry-run` shows it."""
-
-    record: Record
-    estimate: Estimate
-    size_bytes: int | None  # of the model's files on the hub; None: not known
 
 
 class SuiteProgress(Bar):
@@ -105,32 +95,36 @@ def show_summary(report: SuiteReport) -> None:
     )
 
 
-def show_plan(outlooks: Sequence[Outlook]) -> None:
+def show_plan(plan: Sequence[tuple[Record, Estimate]]) -> None:
     """What would be done, as a table."""
     show_table(
         "",
         (*_ENTRY, "time, loading apart", "size on the hub", ""),
         [
             (
-                *_entry(one.record),
+                *_entry(record),
                 *(
-                    (_time(one), _size(one), _cost(one.estimate))
-                    if one.record.status == "pending"
-                    else ("", "", one.record.reason)
+                    (_time(estimate), _size(estimate), _cost(estimate))
+                    if record.status == "pending"
+                    else ("", "", record.reason)
                 ),
             )
-            for one in outlooks
+            for record, estimate in plan
         ],
     )
 
 
-def describe_plan(outlooks: Sequence[Outlook]) -> str:
+def describe_plan(plan: Sequence[tuple[Record, Estimate]]) -> str:
     """The plan's sum: what is known of the time, and of how many entries it is not."""
-    pending = [one.estimate for one in outlooks if one.record.status == "pending"]
-    timed = [(one.basis, one.seconds) for one in pending if one.seconds is not None]
+    pending = [estimate for record, estimate in plan if record.status == "pending"]
+    timed = [
+        (one.estimate_basis, one.estimated_seconds)
+        for one in pending
+        if one.estimated_seconds is not None
+    ]
     bounds = [seconds for basis, seconds in timed if basis == "at_most"]
     known = [seconds for basis, seconds in timed if basis != "at_most"]
-    text = f"{len(pending)} of {len(outlooks)} to measure"
+    text = f"{len(pending)} of {len(plan)} to measure"
     if known:
         least = any(basis == "at_least" for basis, _ in timed) or len(known) < len(pending)
         text += f", {'at least' if least else 'about'} {format_duration(sum(known))}"
@@ -138,7 +132,7 @@ def describe_plan(outlooks: Sequence[Outlook]) -> str:
         text += f"; {len(bounds)} of them may take up to about {format_duration(sum(bounds))}"
     if len(timed) < len(pending):
         text += f"; how long {len(pending) - len(timed)} of them take is unknown"
-    if any(one.answer_tokens for one in pending):
+    if any(one.most_tokens_a_query for one in pending):
         text += ". Answers that reason may be long: --set max_new_tokens=N limits them"
     return f"{text}."
 
@@ -155,23 +149,23 @@ def _energy(record: Record) -> str:
     return f"{format_wh(record.wh_per_1k_queries)} ({label})"
 
 
-def _time(one: Outlook) -> str:
-    if one.estimate.seconds is None:
+def _time(one: Estimate) -> str:
+    if one.estimated_seconds is None:
         return "unknown"
-    about = {"at_least": "at least", "at_most": "up to about"}.get(
-        one.estimate.basis or "", "about"
+    bound = {"at_least": "at least", "at_most": "up to about"}.get(
+        one.estimate_basis or "", "about"
     )
-    return f"{about} {format_duration(one.estimate.seconds)}"
+    return f"{bound} {format_duration(one.estimated_seconds)}"
 
 
-def _cost(estimate: Estimate) -> str:
+def _cost(one: Estimate) -> str:
     """What reasoning may come to, before anybody waits for it."""
-    if estimate.answer_tokens is None:
+    if one.most_tokens_a_query is None:
         return ""
-    return f"up to {estimate.answer_tokens:,} tokens a query, {estimate.pass_tokens:,} a pass"
+    return f"up to {one.most_tokens_a_query:,} tokens a query, {one.most_tokens_a_pass:,} a pass"
 
 
-def _size(one: Outlook) -> str:
+def _size(one: Estimate) -> str:
     if one.size_bytes is None:
         return "unknown"
     return "none" if one.size_bytes == 0 else f"{one.size_bytes / 1e9:.2f} GB"

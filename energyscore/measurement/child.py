@@ -24,6 +24,11 @@ GRACE_S = 30.0
 _PR_SET_PDEATHSIG = 1
 _LONGEST_LINE = 10_000
 _MOST_LEFTOVERS = 100
+_HINTS = {
+    "SIGKILL": "; the kernel does that when memory runs out",
+    "SIGSEGV": "; native code crashed",
+    "SIGABRT": "; native code gave up",
+}
 _LIBC = ctypes.CDLL(None)
 
 
@@ -44,16 +49,9 @@ class Ended:
         if self.timed_out:
             return f"ended after {self.seconds:.0f} s, which was its time limit (--timeout)"
         if self.exit_code < 0:
-            try:
-                name = signal.Signals(-self.exit_code).name
-            except ValueError:
-                name = f"signal {-self.exit_code}"
-            hint = {
-                "SIGKILL": "; the kernel does that when memory runs out",
-                "SIGSEGV": "; native code crashed",
-                "SIGABRT": "; native code gave up",
-            }.get(name, "")
-            return f"its process was ended by {name}{hint}"
+            names = {number.value: number.name for number in signal.Signals}
+            name = names.get(-self.exit_code, f"signal {-self.exit_code}")
+            return f"its process was ended by {name}{_HINTS.get(name, '')}"
         if self.error:
             return self.error
         said = f": {self.last_line}" if self.last_line else ""

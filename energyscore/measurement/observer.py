@@ -1,4 +1,4 @@
-"""Observers of a measurement's progress: the protocols, and one that prints lines."""
+"""What a benchmark asks of an observer of its progress, and one that prints lines."""
 
 import sys
 from collections.abc import Callable
@@ -16,27 +16,6 @@ class Observer(Protocol):
 
     def advance(self, done: int) -> None:
         """So many queries of the stage are done."""
-
-
-class SessionObserver(Observer, Protocol):
-    """Whoever shows what a session does."""
-
-    def model(self, label: str, task: str, place: str) -> None:
-        """A new model begins."""
-
-    def estimate(
-        self, runs: int, seconds_a_run: float, longest_s: float | None, *, at_most: bool
-    ) -> None:
-        """How long the measured part will take."""
-
-    def say(self, message: str) -> None:
-        """A line for people."""
-
-    def warn(self, message: str) -> None:
-        """A line that people should not overlook."""
-
-    def fail(self, message: str) -> None:
-        """What went wrong with one model while others go on."""
 
 
 def print_line(text: str) -> None:
@@ -61,12 +40,6 @@ class LineObserver:
 
     def advance(self, done: int) -> None:
         """Not shown: lines have no bar."""
-
-    def estimate(
-        self, runs: int, seconds_a_run: float, longest_s: float | None, *, at_most: bool
-    ) -> None:
-        """How long the measured part will take."""
-        self.say(describe_estimate(runs, seconds_a_run, longest_s, at_most=at_most))
 
     def say(self, message: str) -> None:
         """A line for people."""

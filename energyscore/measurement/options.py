@@ -36,13 +36,11 @@ def _several(value: object) -> object:
     return [str(one) if type(one) is int else one for one in values]
 
 
-def _modes(value: object) -> object:
-    """One or several; `true` and `false` stand for `on` and `off`."""
-    several = _several(value)
-    if not isinstance(several, list):
-        return several
-    words = [("on" if one else "off") if isinstance(one, bool) else one for one in several]
-    return [one.strip().lower() if isinstance(one, str) else one for one in words]
+def _mode(value: object) -> object:
+    """In any case; `true` and `false` stand for `on` and `off`."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value.strip().lower() if isinstance(value, str) else value
 
 
 def _device(value: object) -> object:
@@ -52,6 +50,7 @@ def _device(value: object) -> object:
 
 
 DeviceName = Annotated[Literal["auto", "cuda", "cpu"], BeforeValidator(_device)]
+_Mode = Annotated[Mode, BeforeValidator(_mode)]
 OneOrMore = Annotated[list[Text], Field(min_length=1), BeforeValidator(_several)]
 
 
@@ -64,7 +63,7 @@ class RunOptions(Strict):
     quick: bool = False
     queries: Count | None = None
     batch_size: Count | None = None
-    reasoning: Annotated[list[Mode] | None, Field(min_length=1), BeforeValidator(_modes)] = None
+    reasoning: Annotated[list[_Mode] | None, Field(min_length=1), BeforeValidator(_several)] = None
     max_new_tokens: Count | None = None
     repeats: Annotated[int | Literal["auto"] | None, BeforeValidator(_repeats)] = None
     half_width: Annotated[float, Field(ge=0.01, le=50)] | None = None
@@ -130,11 +129,8 @@ class RunOptions(Strict):
             most, quick = self.max_new_tokens, self.quick
             modes = dict.fromkeys(self.reasoning or [DEFAULT])
             return tuple(task.generation.chosen(mode, most, quick=quick) for mode in modes)
-        asked = [
-            *(["--reasoning"] if self.reasoning else []),
-            *(["--max-new-tokens"] if self.max_new_tokens else []),
-        ]
-        if asked:
+        options = {"--reasoning": self.reasoning, "--max-new-tokens": self.max_new_tokens}
+        if asked := [name for name, value in options.items() if value]:
             raise UsageError(
                 f"{' and '.join(asked)}: the task {task.id} has no modes of reasoning, and answers "
                 "of a fixed length if any.",

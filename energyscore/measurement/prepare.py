@@ -15,7 +15,7 @@ from energyscore.measurement.backend import Device
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.metering import count_gpu_processes, measure_idle_gpus, plan_metering
 from energyscore.measurement.modes import Question, why_not
-from energyscore.measurement.observer import SessionObserver
+from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.placement import check_spread
 from energyscore.protocol import hub
@@ -64,7 +64,7 @@ class Prepared:
     country: str | None
 
 
-def prepare(job: Job, observer: SessionObserver) -> Prepared:
+def prepare(job: Job, observer: LineObserver) -> Prepared:
     """Check the options, load the queries and choose the device, before any model is loaded.
 
     Raises:
@@ -141,7 +141,7 @@ def _needs_hub(options: RunOptions, models: Iterable[ModelSpec]) -> bool:
     return remote_data or any(model.source == "hub" for model in models)
 
 
-def _reach_hub(observer: SessionObserver) -> bool:
+def _reach_hub(observer: LineObserver) -> bool:
     observer.say(f"Asking {hub.endpoint()} ...")
     if hub.is_reachable():
         return True
@@ -167,7 +167,7 @@ def _choose_dataset(
 
 
 def _load_queries(
-    task: TaskFile, source: str, options: RunOptions, observer: SessionObserver
+    task: TaskFile, source: str, options: RunOptions, observer: LineObserver
 ) -> Workload:
     wanted = options.queries or task.spec.queries
     workload = load_workload(task, source, wanted)
@@ -180,7 +180,7 @@ def _load_queries(
 
 
 def _refuse_modes(
-    entries: Sequence[SessionEntry], observer: SessionObserver
+    entries: Sequence[SessionEntry], observer: LineObserver
 ) -> tuple[list[SessionEntry], list[EnergyScoreError]]:
     """Leave out the entries whose models lack the mode, and say so.
 

@@ -5,7 +5,6 @@ measure   one entry: load, meter, warm up and run, assemble, save
 """
 
 import contextlib
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from energyscore.measurement.backend import Backend, Device, Gpus
 from energyscore.measurement.benchmark import run_benchmark
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.metering import Metering, free_gpu_memory, open_metering, plan_metering
-from energyscore.measurement.observer import SessionObserver
+from energyscore.measurement.observer import LineObserver, describe_estimate
 from energyscore.measurement.options import MOST_REPEATS, Job, RunOptions
 from energyscore.measurement.prepare import Prepared, SessionEntry, prepare
 from energyscore.measurement.selftest.report import with_selftest
@@ -54,7 +53,7 @@ class Outcome:
 
 
 def run_session(
-    job: Job, observer: SessionObserver, on_result: Callable[[], None] = lambda: None
+    job: Job, observer: LineObserver, on_result: Callable[[], None] = lambda: None
 ) -> Outcome:
     """Measure all that a job asks for. An entry that fails does not stop the others.
 
@@ -83,7 +82,7 @@ def run_session(
 
 
 def measure(
-    entry: SessionEntry, prepared: Prepared, job: Job, observer: SessionObserver
+    entry: SessionEntry, prepared: Prepared, job: Job, observer: LineObserver
 ) -> tuple[Path, Result]:
     """Load a model, meter it while it warms up and runs, and write the result.
 
@@ -130,7 +129,7 @@ def _run_and_save(
     backend: Backend,
     prepared: Prepared,
     job: Job,
-    observer: SessionObserver,
+    observer: LineObserver,
 ) -> tuple[Path, Result]:
     """Warm up and run, keep each run in a journal, and write the result."""
     plan, metering, target = setup.plan, setup.metering, setup.plan.target_half_width
@@ -153,7 +152,9 @@ def _run_and_save(
                 finished=finished,
                 on_run=journal.append,
                 observer=observer,
-                on_warm=functools.partial(observer.estimate, at_most=target is not None),
+                on_warm=lambda runs, run_s, longest_s: observer.say(
+                    describe_estimate(runs, run_s, longest_s, at_most=target is not None)
+                ),
                 on_idle=metering.set_idle,
                 enough=lambda runs: target is not None and is_precise(runs, metering.uuids, target),
                 thermometer=metering.temperature_c,
@@ -211,7 +212,7 @@ def _plan_runs(
     )
 
 
-def _budget(entry: SessionEntry, plan: Plan, observer: SessionObserver) -> list[Caution]:
+def _budget(entry: SessionEntry, plan: Plan, observer: LineObserver) -> list[Caution]:
     """Say what a mode may cost before it does; a caution where the context allows less."""
     asked, generation = entry.generation, plan.generation
     if asked is None or generation is None or generation.reasoning is None:

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, get_type_hints
 
 from energyscore.base.errors import ResultError
@@ -96,16 +96,13 @@ CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
 
 
 def verify(data: bytes, *, now: datetime | None = None, strict: bool = False) -> Verification:
-    """Check a submission, given as the bytes of its zip.
+    """Check a submission, given as the bytes of its zip; if `strict`, warnings count as failures.
 
-    Args:
-        data: the zip.
-        now: the time of the examination; by default the current time.
-        strict: whether warnings count as failures.
+    `now` is the time of the examination.
     """
     findings: list[CheckOutcome] = []
     try:
-        for outcome in _outcomes(data, now or times.now()):
+        for outcome in _outcomes(data, now or datetime.now(UTC)):
             findings.append(outcome)
     except NotASubmission as error:
         findings.append(CheckOutcome(error.check, "", "failed", error.message))

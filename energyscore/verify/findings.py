@@ -56,7 +56,7 @@ def agree(one: object, other: object, within: float | None = None) -> bool:
     if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
         return all(agree(a, b, within) for a, b in zip(one, other, strict=True))
     if not (is_number(one) and is_number(other)):
-        return one == other
+        return one == other and isinstance(one, bool) == isinstance(other, bool)
     allowed = ROUNDING * max(abs(one), abs(other), 1e-12) if within is None else within
     return abs(one - other) <= allowed
 

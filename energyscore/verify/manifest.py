@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -57,7 +57,8 @@ def read_manifest(files: Mapping[str, bytes]) -> Manifest:
         raise NotASubmission("manifest", f"there is no {MANIFEST} in it")
     try:
         content = parse_strict(files[MANIFEST])
-        if isinstance(content, dict) and _newer(content.get("bundle_version")):
+        version = content.get("bundle_version") if isinstance(content, dict) else None
+        if type(version) is int and version > BUNDLE_VERSION:
             raise NotASubmission(
                 "manifest", f"its version is newer than {BUNDLE_VERSION}: upgrade energyscore"
             )
@@ -66,10 +67,6 @@ def read_manifest(files: Mapping[str, bytes]) -> Manifest:
         raise NotASubmission("manifest", f"{MANIFEST}: {error}") from error
     except ValidationError as error:
         raise NotASubmission("manifest", f"{MANIFEST}: {first_problem(error)}") from error
-
-
-def _newer(version: Any) -> bool:
-    return type(version) is int and version > BUNDLE_VERSION
 
 
 def check_files(manifest: Manifest, files: Mapping[str, bytes]) -> Finds:

@@ -1,6 +1,5 @@
 """The protocol's points by the rules that the result names, and what is claimed of the result."""
 
-import math
 from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
@@ -75,7 +74,7 @@ def check_official_files(it: ExaminedResult) -> Finds:
         for name in sorted({WH, SUMMARY} & files.keys()):
             yield f"there is a {name}, but no valid GPU score"
         return
-    yield Derived(WH, _number(files.get(WH, b"")), total_wh)
+    yield Derived(WH, _json(files.get(WH, b"")), total_wh)
     phases = {f"{name}_wh": phase.gpu_wh_per_1k_queries for name, phase in score.phases.items()}
     summary = {"units": "Wh", "total": total_wh, **phases}
     yield Derived(SUMMARY, _json(files.get(SUMMARY, b"")), summary)
@@ -134,14 +133,6 @@ def _points(it: ExaminedResult, task: TaskRules) -> Iterator[tuple[str, bool]]:
         yield "generation", made == wanted and whole
     if task.diffusion is not None:
         yield "generation", made == task.diffusion
-
-
-def _number(data: bytes) -> float | None:
-    try:
-        value = float(data.decode("ascii"))
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _json(data: bytes) -> Any:

@@ -36,22 +36,15 @@ class TaskRules(StrictModel):
 
     def class_of(self, parameters: int, bits: int | None) -> str | None:
         """The size class; below 8 bits a parameter counts for less, as it needs less memory."""
-        if not self.classes:
-            return None
         size_b = parameters * (min(8, bits) / 8 if bits else 1) / 1e9
-        fitting = [
-            one.name
-            for one in self.classes
-            if one.max_parameters_b is None or size_b <= one.max_parameters_b
-        ]
-        return fitting[0] if fitting else self.classes[-1].name
+        for one in self.classes:
+            if one.max_parameters_b is None or size_b <= one.max_parameters_b:
+                return one.name
+        return self.classes[-1].name if self.classes else None
 
     def most_gpus(self, size: str | None) -> int | None:
         """How many GPUs a class may use; None: any number."""
-        for one in self.classes:
-            if one.name == size:
-                return one.max_gpus
-        return 1
+        return next((one.max_gpus for one in self.classes if one.name == size), 1)
 
 
 class Rules(StrictModel):

@@ -3,6 +3,7 @@
 import json
 import zlib
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -33,13 +34,9 @@ class BadJson(ValueError):
 def parse_strict(
     data: bytes, *, most_bytes: int = MOST_BYTES, whole_numbers_too: bool = True
 ) -> Any:
-    """The content of a JSON text.
+    """The content of a JSON text of at most so many bytes.
 
-    Args:
-        data: the text.
-        most_bytes: how long it may be.
-        whole_numbers_too: whether whole numbers are held against the bound as well; where there
-            are very many, whoever asks does that faster.
+    Where there are very many whole numbers, whoever asks holds them against the bound faster.
 
     Raises:
         BadJson: when it is not JSON, or holds what our files never do.
@@ -54,7 +51,7 @@ def parse_strict(
         return json.loads(
             data.decode("utf-8"),
             object_pairs_hook=unique_keys,
-            parse_constant=_constant,
+            parse_constant=partial(_number, float),
             parse_float=partial(_number, float),
             parse_int=partial(_number, int) if whole_numbers_too else None,
         )
@@ -87,17 +84,7 @@ def _depth(data: bytes) -> int:
     """How deep brackets are nested at most, not counting those within texts."""
     bare = b"".join(data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
     opening = bare.translate(None, bytes(set(range(256)) - set(b"[]{}")))
-    depth = most = 0
-    for bracket in opening:
-        depth += 1 if bracket in b"[{" else -1
-        most = max(most, depth)
-        if most > MOST_DEPTH:
-            break
-    return most
-
-
-def _constant(name: str) -> Any:
-    raise BadJson(f"{name} is not a JSON number")
+    return max(accumulate(1 if bracket in b"[{" else -1 for bracket in opening), default=0)
 
 
 def _number(kind: type[int] | type[float], text: str) -> float:

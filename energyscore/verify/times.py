@@ -1,7 +1,7 @@
 """Whether dates and clocks show one whole measurement, made in one go."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
@@ -102,8 +102,3 @@ def moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None and moment.utcoffset() == timedelta(0) else None
-
-
-def now() -> datetime:
-    """The time."""
-    return datetime.now(UTC)

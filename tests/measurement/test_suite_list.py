@@ -21,7 +21,7 @@ from support.results import make_cpu_run, make_result, make_run
 from energyscore.base.errors import EnergyScoreError, UsageError
 from energyscore.cli import run as run_module
 from energyscore.cli.suite import _settings
-from energyscore.cli.suite_view import Outlook, describe_plan, show_plan
+from energyscore.cli.suite_view import describe_plan, show_plan
 from energyscore.measurement.environment import describe
 from energyscore.measurement.options import RunOptions, read_options
 from energyscore.measurement.suite.entry import Entry
@@ -739,25 +739,28 @@ class TestEstimates:
     def test_the_protocol_tells_the_least(self):
         on_cpu = estimate(self.planned(), [], on_gpu=False)
         # ten windows of 60 s after three warm-up blocks of 10 s
-        assert (on_cpu.seconds, on_cpu.basis) == (10 * 60 + 30, "at_least")
+        assert (on_cpu.estimated_seconds, on_cpu.estimate_basis) == (10 * 60 + 30, "at_least")
         # on a GPU 20 s of prefill alone too, and 30 s idle without and with the model
-        assert estimate(self.planned(), [], on_gpu=True).seconds == 630 + 20 + 60
-        assert estimate(self.planned(idle=5), [], on_gpu=True).seconds == 630 + 20 + 10
-        assert estimate(self.planned(repeats="auto"), [], on_gpu=False).seconds == 5 * 60 + 30
+        assert estimate(self.planned(), [], on_gpu=True).estimated_seconds == 630 + 20 + 60
+        assert estimate(self.planned(idle=5), [], on_gpu=True).estimated_seconds == 630 + 20 + 10
+        assert (
+            estimate(self.planned(repeats="auto"), [], on_gpu=False).estimated_seconds
+            == 5 * 60 + 30
+        )
 
     def test_a_quick_entry_of_which_nothing_is_known_stays_unknown(self):
-        assert estimate(self.planned(quick=True), [], on_gpu=False).seconds is None
+        assert estimate(self.planned(quick=True), [], on_gpu=False).estimated_seconds is None
         slow = make_result(runs=[make_run(seconds=500.0)])
-        assert estimate(self.planned(quick=True), [slow], on_gpu=True).seconds is None
+        assert estimate(self.planned(quick=True), [slow], on_gpu=True).estimated_seconds is None
 
     def test_earlier_results_of_the_same_work_tell_more(self):
         runs = [make_run(index, seconds=s) for index, s in enumerate((80.0, 100.0))]
         old = make_result(runs=[make_run(seconds=7.0)], created_at="2025-01-01T00:00:00Z")
         found = estimate(self.planned(), [make_result(runs=runs), old], on_gpu=True)
         # ten runs of 90 s, 30 s of warm-up, and 30 s idle twice
-        assert (found.seconds, found.basis) == (10 * 90 + 30 + 60, "earlier")
+        assert (found.estimated_seconds, found.estimate_basis) == (10 * 90 + 30 + 60, "earlier")
         on_cpu = make_result(runs=[make_cpu_run()], gpu=None)
-        assert estimate(self.planned(), [on_cpu], on_gpu=True).basis == "at_least"
+        assert estimate(self.planned(), [on_cpu], on_gpu=True).estimate_basis == "at_least"
 
 
 class TestCostOfReasoning:
@@ -780,28 +783,31 @@ class TestCostOfReasoning:
 
     def test_the_most_tokens_are_known_before_anything_is_measured(self):
         found = self.estimated()
-        assert (found.answer_tokens, found.pass_tokens) == (2000, 20_000)
-        assert found.basis == "at_least"
+        assert (found.most_tokens_a_query, found.most_tokens_a_pass) == (2000, 20_000)
+        assert found.estimate_basis == "at_least"
         usual = self.estimated(max_new_tokens=None)
-        assert usual.answer_tokens == load_tasks()["reasoning"].spec.generation.usual_max_new_tokens
+        assert (
+            usual.most_tokens_a_query
+            == load_tasks()["reasoning"].spec.generation.usual_max_new_tokens
+        )
         plain = estimate(plan_of(entry())[0], [], on_gpu=True)
-        assert (plain.answer_tokens, plain.pass_tokens) == (None, None)
+        assert (plain.most_tokens_a_query, plain.most_tokens_a_pass) == (None, None)
 
     def test_the_same_mode_tells_the_time_another_one_the_pace(self):
         same = self.estimated(self.earlier("high"), self.earlier("off", seconds=1.0))
-        assert (same.seconds, same.basis) == (10 * 50 + 30 + 60, "earlier")
+        assert (same.estimated_seconds, same.estimate_basis) == (10 * 50 + 30 + 60, "earlier")
         # 0.1 s a token: ten runs of ten answers of 2,000 tokens, 30 s idle twice
         for other in (self.earlier("off"), self.earlier("high", limit=500)):
             found = self.estimated(other)
-            assert found.seconds == pytest.approx(10 * 10 * 2000 * 0.1 + 60)
-            assert found.basis == "at_most"
+            assert found.estimated_seconds == pytest.approx(10 * 10 * 2000 * 0.1 + 60)
+            assert found.estimate_basis == "at_most"
 
     def test_people_are_told_before_they_wait(self, capsys):
         (planned,) = plan_of(entry(task="reasoning", **reasoning("high")))
         record = record_before(planned, {}, fresh=True)
         outlooks = [
-            Outlook(record, Estimate(7200.0, "at_most", 8192, 8_192_000), 0),
-            Outlook(record, Estimate(60.0, "earlier", 10, 10_000), 0),
+            (record, Estimate(7200.0, "at_most", 8192, 8_192_000, 0)),
+            (record, Estimate(60.0, "earlier", 10, 10_000, 0)),
         ]
         show_plan(outlooks)
         shown = " ".join(capsys.readouterr().out.split())

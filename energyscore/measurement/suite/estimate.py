@@ -23,16 +23,18 @@ _SMALL = (".json", ".txt", ".model", ".jinja", ".py")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A duration in seconds without loading the model, None where it is not known.
+    """What an entry will take, as `--dry-run` shows it; None where it is not known.
 
-    It is that of an earlier result of the same model; or what the protocol takes at least; or at
-    most what answers of full length take at the pace of an earlier result in another mode.
+    The time is without loading the model: that of an earlier result of the same model; or what the
+    protocol takes at least; or at most what answers of full length take at the pace of an earlier
+    result in another mode.
     """
 
-    seconds: float | None = None
-    basis: Literal["earlier", "at_least", "at_most"] | None = None
-    answer_tokens: int | None = None  # the most of an answer, where its length is not fixed
-    pass_tokens: int | None = None  # the most of the answers to all queries, once
+    estimated_seconds: float | None = None
+    estimate_basis: Literal["earlier", "at_least", "at_most"] | None = None
+    most_tokens_a_query: int | None = None  # where the length of answers is not fixed
+    most_tokens_a_pass: int | None = None  # of the answers to all queries, once
+    size_bytes: int | None = None  # what of the model's files on the hub is needed
 
 
 def estimate(planned: Planned, earlier: Iterable[Result], *, on_gpu: bool) -> Estimate:
@@ -47,8 +49,8 @@ def estimate(planned: Planned, earlier: Iterable[Result], *, on_gpu: bool) -> Es
     found = _duration(spec, options, earlier, on_gpu=on_gpu)
     if (generation := options.generation(spec)) is None:
         return found
-    most = generation.max_new_tokens
-    return replace(found, answer_tokens=most, pass_tokens=most * (options.queries or spec.queries))
+    most, queries = generation.max_new_tokens, options.queries or spec.queries
+    return replace(found, most_tokens_a_query=most, most_tokens_a_pass=most * queries)
 
 
 def _duration(

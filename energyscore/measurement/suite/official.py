@@ -1,5 +1,6 @@
 """The batch lists of the AI Energy Score: a CSV, read as it is."""
 
+import contextlib
 import csv
 import io
 import math
@@ -51,10 +52,8 @@ def parse_csv(text: str, where: str) -> tuple[Entry, ...]:
         places = _places(next(reader, []), f"{where}, line 1")
         line = reader.line_num + 1
         for row in reader:
-            cells = {
-                name: " ".join(row[place].split()) if place < len(row) else ""
-                for name, place in places.items()
-            }
+            row += [""] * (1 + max(places.values()))  # the cells that are missing at its end
+            cells = {name: " ".join(row[place].split()) for name, place in places.items()}
             if cells[MODEL] or cells[TASK]:
                 place = f"line {line}"
                 ranked.append((_priority(cells, f"{where}, {place}"), _entry(cells, place, where)))
@@ -68,33 +67,29 @@ def parse_csv(text: str, where: str) -> tuple[Entry, ...]:
 
 def _places(header: Sequence[str], where: str) -> dict[str, int]:
     """Which column stands where; columns without a name hold what people like."""
-    if not any(map(str.strip, header)):
+    titles = {place: title.strip() for place, title in enumerate(header) if title.strip()}
+    if not titles:
         raise UsageError(f"{where}: no names of columns.", f"It holds: {', '.join(COLUMNS)}.")
     known = {_plain(name): name for name in COLUMNS}
-    places: dict[str, int] = {}
-    for place, title in enumerate(header):
-        name = known.get(_plain(title))
-        if name in places:
-            raise UsageError(f"{where}: duplicate column {name!r}.", "Remove one.")
-        if name is not None:
-            places[name] = place
+    places = {known.get(_plain(title), title): place for place, title in titles.items()}
     for name in (MODEL, TASK):
         if name not in places:
-            others = [title.strip() for title in header if title.strip()]
-            hint = did_you_mean(name, others)
+            hint = did_you_mean(name, titles.values())
             if not hint.startswith("Did"):
                 hint = (
-                    f"The file's columns are: {', '.join(others)}. A list of the AI Energy Score "
-                    f"has: {', '.join(COLUMNS)}. A list of your own is YAML."
+                    f"The file's columns are: {', '.join(titles.values())}. A list of the AI "
+                    f"Energy Score has: {', '.join(COLUMNS)}. A list of your own is YAML."
                 )
             if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
                 hint = "Separate the columns by commas."
             raise UsageError(f"{where}: there is no column {name!r}.", hint)
-    for title in filter(str.strip, header):
-        if _plain(title) not in known:
-            hint = did_you_mean(title.strip(), COLUMNS)
-            message = f"{where}: unknown column {title.strip()!r}."
-            raise UsageError(message, f"{hint} A column without a name may hold what you like.")
+    for place, title in titles.items():
+        name = known.get(_plain(title), title)
+        if name not in COLUMNS:
+            hint = f"{did_you_mean(title, COLUMNS)} A column without a name may hold what you like."
+            raise UsageError(f"{where}: unknown column {title!r}.", hint)
+        if places[name] != place:
+            raise UsageError(f"{where}: duplicate column {name!r}.", "Remove one.")
     return places
 
 
@@ -105,12 +100,10 @@ def _plain(title: str) -> str:
 def _priority(cells: Mapping[str, str], where: str) -> float:
     text = cells.get(PRIORITY, "").lower()
     if text in BLANK:
-        return float("inf")
-    try:
+        return math.inf
+    with contextlib.suppress(ValueError):
         if math.isfinite(priority := float(text)):
             return priority
-    except ValueError:
-        pass
     raise UsageError(f"{where}: {PRIORITY}: {text!r} is no number.", "Give 1, 2, 3, or nothing.")
 
 

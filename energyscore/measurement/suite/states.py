@@ -15,13 +15,10 @@ BLANK = {"", "n/a", "na", "none", "-"}
 
 _STATE = re.compile(r"(on|off)(?:\((high|medium|low|n/a)\))?")
 _VALUE = r"\s*[:=]\s*[\"']?"
+_LEVELS: dict[str, Mode] = {"low": "low", "medium": "medium", "high": "high"}
+_SWITCH: dict[str, Mode] = {"true": "on", "false": "off"}
 _SETTINGS: dict[str, dict[str, Mode]] = {
-    rf"\breasoning(?:_effort)?{_VALUE}(off|low|medium|high)\b": {
-        "off": "off",
-        "low": "low",
-        "medium": "medium",
-        "high": "high",
-    },
+    rf"\breasoning(?:_effort)?{_VALUE}(off|low|medium|high)\b": {"off": "off", **_LEVELS},
     rf"\b(?:reasoning|enable_thinking|thinking){_VALUE}(true|false)\b": {
         "true": "on",
         "false": "off",
@@ -35,19 +32,13 @@ _SETTINGS: dict[str, dict[str, Mode]] = {
 
 _HEADING = re.compile(r"\breasoning_params\s*:", re.IGNORECASE)
 _UNKNOWN_SETTING = re.compile(r"\w+\s*=\s*\S|\b\w+_\w+\s*:\s*\S")
-_LEVELS: set[Mode] = {"low", "medium", "high"}
 
 
 def mode_of_row(state: str, template: str) -> tuple[Mode | None, str]:
-    """The mode that a row asks for, and why it cannot be told.
+    """The mode that a row asks for (None: none), and what is wrong, else empty.
 
-    Args:
-        state: the reasoning state, such as `Off (N/A)` or `On (High)`.
-        template: what the chat template's column says. `default` takes the template as it is:
-            the mode `default`, where the state is `On`.
-
-    Returns:
-        The mode, None where the row asks for none; and what is wrong, else empty.
+    The state is such as `Off (N/A)` or `On (High)`. A chat template `default` takes the template as
+    it is: the mode `default`, where the state is `On`.
     """
     said, plain = _mode_of_state(state), template.strip().lower()
     if said is None and state.lower() not in BLANK:
@@ -59,7 +50,7 @@ def mode_of_row(state: str, template: str) -> tuple[Mode | None, str]:
     if not asked or _UNKNOWN_SETTING.search(rest):
         return None, f"the chat template {short!r} asks for what this version cannot do"
     modes = asked | ({said} if said else set())
-    levels = modes & _LEVELS
+    levels = modes.intersection(_LEVELS.values())
     if len(levels) > 1 or ("off" in modes and len(modes) > 1):
         return None, f"the reasoning state says {state!r}, the chat template {short!r}"
     return next(iter(levels or modes)), ""
@@ -69,10 +60,7 @@ def _mode_of_state(text: str) -> Mode | None:
     found = _STATE.fullmatch(text.lower().replace(" ", ""))
     if found is None:
         return None
-    if found[1] == "off":
-        return "off"
-    levels: dict[str | None, Mode] = {"high": "high", "medium": "medium", "low": "low"}
-    return levels.get(found[2], "on")
+    return "off" if found[1] == "off" else _LEVELS.get(found[2] or "", "on")
 
 
 def _read_template(text: str) -> tuple[set[Mode], str]:
