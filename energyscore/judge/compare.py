@@ -117,13 +117,13 @@ def compare(
     """
     allowed = check_allowed(allow)
     if len(before) == len(after) == 1:
-        pairs = [_pair(before[0], after[0], allowed)]
+        pairs = [pair_of(before[0], after[0], allowed)]
         return Comparison(pairs=pairs, only_before=[], only_after=[])
     known = by_key(before, allowed)
     paired = {key_of(one, allowed) for one in after}
     return Comparison(
         pairs=[
-            _pair(_counterpart(one, known[key], allowed), one, allowed)
+            pair_of(_counterpart(one, known[key], allowed), one, allowed)
             for one in after
             if (key := key_of(one, allowed)) in known
         ],
@@ -188,7 +188,8 @@ def _counterpart(
     return most_comparable(one, others, allowed) or others[0]
 
 
-def _pair(before: RatedResult, after: RatedResult, allowed: Collection[str]) -> Pair:
+def pair_of(before: RatedResult, after: RatedResult, allowed: Collection[str]) -> Pair:
+    """Two results with all in which they differ, and the effect where they can be compared."""
     points = differences(before.result, after.result)
     refused = [point for point in points if point.name not in allowed]
     common = meter_uncertainty(before.result, after.result)

@@ -13,15 +13,8 @@ from pydantic import Field
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary
 from energyscore.base.units import format_number, format_wh
 from energyscore.judge import effect
-from energyscore.judge.comparability import (
-    NEEDED,
-    Changes,
-    changes,
-    differences,
-    meter_uncertainty,
-    not_known,
-)
-from energyscore.judge.compare import FigureChange, figure_change, is_same, most_comparable
+from energyscore.judge.comparability import NEEDED, Changes
+from energyscore.judge.compare import FigureChange, Pair, figure_change, most_comparable, pair_of
 from energyscore.judge.figures import UNIT, figure_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult, why_unratable
@@ -244,11 +237,11 @@ def _relative(
         commit=baseline.commit,
         wh_per_1k_queries=before and before.mean,
     )
-    changed = changes(baseline.result, one.result)
-    check = check.model_copy(update={"baseline": against, "changed": changed})
-    common = meter_uncertainty(baseline.result, one.result)
+    pair = pair_of(baseline, one, allow)
+    check = check.model_copy(update={"baseline": against, "changed": pair.changed})
+    common = pair.meter_uncertainty
     change = figure_change(limit.metric, baseline, one, common)
-    if refused := _why_not_relative(one, baseline, change, allow):
+    if refused := _why_not_relative(pair, baseline, change, allow):
         return _with(check, *refused)
     assert before is not None
     assert change.ratio is not None
@@ -261,7 +254,7 @@ def _relative(
     said += f" against {format_wh(before.mean)}, {most} allowed"
     if common:
         said += f", meters not the same: {common:.1%} more uncertain"
-    if unknown := [n for n in not_known(baseline.result, one.result) if n not in allow]:
+    if unknown := [name for name in pair.not_known if name not in allow]:
         said += f", not known of both: {', '.join(unknown)}"
     needed = None
     outcome = _OUTCOMES[effect.decide(interval, limit.allowed)]
@@ -281,20 +274,20 @@ def _relative(
 
 
 def _why_not_relative(
-    one: RatedResult, baseline: RatedResult, change: FigureChange, allow: frozenset[str]
+    pair: Pair, baseline: RatedResult, change: FigureChange, allow: frozenset[str]
 ) -> tuple[Outcome, str] | None:
     """Why a result cannot be compared with its baseline; None when it can."""
-    points = [p for p in differences(baseline.result, one.result) if p.name not in allow]
-    if points:
-        names = " ".join(f"--allow {point.name}" for point in points)
-        return "unsupported", f"its baseline is unlike: {'; '.join(map(str, points))} ({names})"
-    if is_same(baseline, one):
+    if pair.refused:
+        names = " ".join(f"--allow {point.name}" for point in pair.refused)
+        points = "; ".join(map(str, pair.refused))
+        return "unsupported", f"its baseline is unlike: {points} ({names})"
+    if pair.same:
         return "inconclusive", "it is its own baseline: nothing was measured since"
     if reason := why_unratable(baseline.result):
         return "invalid", f"its baseline is {reason}"
     if change.ratio is None:
         return "unsupported", f"not comparable to its baseline: {change.reason}"
-    for name in not_known(baseline.result, one.result):
+    for name in pair.not_known:
         if name in NEEDED and name not in allow:
             reason = f"{name} is not known of both, so not surely alike (--allow {name})"
             return "unsupported", reason

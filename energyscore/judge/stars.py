@@ -44,9 +44,9 @@ def star_probabilities(
         given = stars_for(energy, low, high)
         one, two, three, four, five = (float(star == given) for star in range(1, BANDS + 1))
     else:
-        to_edges = [
-            _below((edge - energy) / uncertainty, degrees) for edge in inner_edges(low, high)
-        ]
+        degrees = max(1, math.floor(degrees)) if degrees < math.inf else degrees
+        edges = inner_edges(low, high)
+        to_edges = [t_below((edge - energy) / uncertainty, degrees) for edge in edges]
         shares = pairwise([0.0, *to_edges, 1.0])
         five, four, three, two, one = (max(0.0, above - below) for below, above in shares)
     return one, two, three, four, five
@@ -56,7 +56,3 @@ def inner_edges(low: float, high: float) -> list[float]:
     """The four edges between the bands, ascending; each belongs to the band below it."""
     width = (high - low) / BANDS
     return [low + band * width for band in range(1, BANDS)]
-
-
-def _below(t: float, degrees: float) -> float:
-    return t_below(t, max(1, math.floor(degrees)) if degrees < math.inf else degrees)

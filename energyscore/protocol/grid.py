@@ -69,9 +69,6 @@ def _country_table() -> _Countries:
         table: _Countries = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise MeterError(f"CodeCarbon's country table cannot be read: {error}.") from error
-    return {code: entry for code, entry in table.items() if _is_known(entry)}
-
-
-def _is_known(entry: Mapping[str, Any]) -> bool:
-    value = entry.get("carbon_intensity")
-    return isinstance(value, int | float) and value > 0
+    values = ((code, entry.get("carbon_intensity")) for code, entry in table.items())
+    known = [code for code, value in values if isinstance(value, int | float) and value > 0]
+    return {code: table[code] for code in known}
