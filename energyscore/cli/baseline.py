@@ -50,7 +50,7 @@ def save(
     for result, one in zip(results, saved, strict=True):
         name = terminal_text(f"{result.task.id}, {label_of(result)}")
         if one.path is None:
-            say_note(f"{name}: no baseline: {terminal_text(one.reason)}")
+            say_note(f"{name}: no baseline: {one.reason}")
             continue
         done = "replaced" if one.replaced else "saved"
         print(f"{name}: {done} {one.path}{_change(one.before, result)}")
@@ -71,7 +71,6 @@ def list_(folder: Annotated[Path, FOLDER] = DEFAULT, form: Format = "table") -> 
     Example:
       energyscore baseline list
     """
-    from energyscore.base.text import terminal_text
     from energyscore.cli.console import show_json, show_table
     from energyscore.judge.baseline import find_baselines, unlike_conditions
     from energyscore.results.names import label_of
@@ -89,14 +88,14 @@ def list_(folder: Annotated[Path, FOLDER] = DEFAULT, form: Format = "table") -> 
         [
             [
                 path.stem,
-                terminal_text(one.result.hardware),
-                terminal_text(one.result.task.id),
-                terminal_text(label_of(one.result)),
+                one.result.hardware,
+                one.result.task.id,
+                label_of(one.result),
                 _energy(one.result),
                 str(one.result.score.runs),
                 one.commit.sha[:12] + " (dirty)" * bool(one.commit.dirty) if one.commit else "none",
                 one.saved_at,
-                *([terminal_text(points)] if any(unlike) else []),
+                *([points] if any(unlike) else []),
             ]
             for (path, one), points in zip(found, unlike, strict=True)
         ],

@@ -46,7 +46,7 @@ def compare(
 
       energyscore compare results-a results-b --allow power_limit --format markdown
     """
-    from energyscore.base.text import json_text, terminal_text
+    from energyscore.base.text import json_text
     from energyscore.cli.console import say_note, write_data
     from energyscore.judge.comparability import check_allowed
     from energyscore.judge.compare import compare as compare_results
@@ -70,7 +70,7 @@ def compare(
         from energyscore.base.errors import UnsupportedError, UsageError
 
         bad = [pair for pair in comparison.pairs if pair.refused or pair.reason]
-        notes = [terminal_text(notes_on(pair)[0]) for pair in bad]
+        notes = [notes_on(pair)[0] for pair in bad]
         names = {point.name: None for pair in comparison.pairs for point in pair.refused}
         remedy = " ".join(f"--allow {name}" for name in names)
         message = "; ".join(notes) or "no result of the one has a counterpart in the other"
@@ -80,18 +80,11 @@ def compare(
 
 
 def _show(comparison: "Comparison") -> None:
-    from energyscore.base.text import terminal_text
     from energyscore.cli.console import show_notes, show_table
     from energyscore.publish.comparison import COLUMNS, cells_of, notes_of
 
     shown = [pair for pair in comparison.pairs if pair.rows]
     for task in dict.fromkeys(pair.task for pair in shown):
-        rows = [
-            [terminal_text(cell) for cell in cells_of(pair, row)]
-            for pair in shown
-            for row in pair.rows
-            if pair.task == task
-        ]
-        title = f"{terminal_text(task)}: energy per 1,000 queries, ratio after / before"
-        show_table(title, COLUMNS, rows)
+        rows = [cells_of(pair, row) for pair in shown for row in pair.rows if pair.task == task]
+        show_table(f"{task}: energy per 1,000 queries, ratio after / before", COLUMNS, rows)
     show_notes(notes_of(comparison))

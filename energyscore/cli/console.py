@@ -90,7 +90,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
 def show_notes(notes: Iterable[str]) -> None:
     """Print the lines that stand under a table on stdout."""
     for note in notes:
-        data_console().print(f"  {terminal_text(note)}", style="dim", soft_wrap=True, markup=False)
+        data_console().print(f"  {note}", style="dim", soft_wrap=True, markup=False)
 
 
 def show_report(report: Report) -> None:

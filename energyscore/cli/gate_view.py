@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from energyscore.base.text import json_text, terminal_text
+from energyscore.base.text import json_text
 from energyscore.base.units import counted
 from energyscore.cli.console import data_console, say, show_notes, show_table
 from energyscore.judge.gate import GateVerdict
@@ -33,8 +33,7 @@ def show_verdict(verdict: GateVerdict) -> None:
         for check in verdict.checks
     ]
     if rows:
-        shown = [[terminal_text(cell) for cell in row] for row in rows]
-        show_table("", ("outcome", "task", "model", "threshold", "why"), shown)
+        show_table("", ("outcome", "task", "model", "threshold", "why"), rows)
     show_notes(verdict.remarks)
     _print(f"verdict: {verdict.line} (exit {verdict.exit_code})")
 
