@@ -126,21 +126,18 @@ def _as_json(path: Path, baseline: "Baseline") -> dict[str, object]:
 
 
 def _energy(result: "Result") -> str:
-    from energyscore.base.units import format_wh
     from energyscore.judge.figures import headline_of
+    from energyscore.publish.wording import energy_of
 
-    headline = headline_of(result)
-    if headline is None:
-        return "none"
-    estimated = ", estimated" if headline.estimated else ""
-    return f"{format_wh(headline.energy_wh)} {headline.basis}{estimated}"
+    one = headline_of(result)
+    return energy_of(one.energy_wh, one.basis, estimated=one.estimated) if one else "none"
 
 
 def _change(before: "Result | None", after: "Result") -> str:
     """What a baseline was and is, where it replaces one that can be read."""
     if before is None:
         return ""
-    was, now = (f"{_energy(one)} ({one.created_at})" for one in (before, after))
+    was, now = (f"{_energy(one)}, {one.created_at}" for one in (before, after))
     return f": {was} -> {now}"
 
 

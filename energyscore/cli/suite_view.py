@@ -7,11 +7,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from energyscore.base.text import terminal_text
-from energyscore.base.units import format_duration, format_wh
+from energyscore.base.units import format_duration
 from energyscore.cli.console import Bar, show_table
 from energyscore.measurement.suite.estimate import Estimate
 from energyscore.measurement.suite.plan import Planned
 from energyscore.measurement.suite.report import Record, SuiteReport
+from energyscore.publish.wording import energy_of
 
 _OWN_PLACE = "[1/1] "
 
@@ -142,11 +143,8 @@ def _entry(record: Record) -> tuple[str, ...]:
 
 
 def _energy(record: Record) -> str:
-    if record.wh_per_1k_queries is None:
-        return ""
-    whose = {"gpu": "GPU", "system": "CPU and RAM"}.get(record.basis or "", "")
-    label = f"{whose}, estimated" if record.estimated else whose
-    return f"{format_wh(record.wh_per_1k_queries)} ({label})"
+    wh = record.wh_per_1k_queries
+    return "" if wh is None else energy_of(wh, record.basis, estimated=record.estimated)
 
 
 def _time(one: Estimate) -> str:

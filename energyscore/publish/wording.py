@@ -233,6 +233,12 @@ def margin(entry: RatedResult) -> str:
     return f"± {with_decimals(half, decimals(entry))} Wh ({share(entry)})"
 
 
+def energy_of(energy_wh: float, basis: str | None, *, estimated: bool) -> str:
+    """An energy of 1,000 queries and what it is of: `1.20 Wh (CPU and RAM, estimated)`."""
+    of = "GPU" if basis == "gpu" else "CPU and RAM"
+    return f"{format_wh(energy_wh)} ({of}{', estimated' * estimated})"
+
+
 def energy(entry: RatedResult) -> str:
     """The rated figure with its unit and basis."""
     wh = entry.rating.energy_wh

@@ -170,7 +170,7 @@ def test_the_commands_save_list_and_show(tmp_path):
     older = make_result(created_at="2025-01-01T00:00:00Z")
     (tmp_path / "a.json").write_text(result_to_json(older))
     again = energyscore("baseline", "save", "a.json", cwd=tmp_path)
-    assert f"({RESULT.created_at}) -> " in again.stdout
+    assert f" Wh (GPU), {RESULT.created_at} -> " in again.stdout
     assert "was measured later than" in again.stderr
     listed = energyscore("baseline", "list", "--dir", "energy-baseline", cwd=tmp_path)
     assert (listed.status, "org/model" in listed.stdout) == (0, True)
