@@ -23,11 +23,7 @@ DEFAULT = Path("energy-baseline")
 
 
 @baseline_app.command(cls=Command)
-def save(
-    paths: Paths,
-    folder: Annotated[Path, FOLDER] = DEFAULT,
-    every: Every = False,
-) -> None:
+def save(paths: Paths, folder: Annotated[Path, FOLDER] = DEFAULT, every: Every = False) -> None:
     """Keep results as baselines; one of the same measurement on the same hardware is replaced.
 
     The commit is that of the working directory's git repository. Invalid results and results

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from energyscore.base.stamps import utc_stamp
-from energyscore.cli.options import FORMAT, OUTPUT, Every
+from energyscore.cli.options import FORMAT, Every, showing
 
 if TYPE_CHECKING:
     from energyscore.judge.policy import Policy
 
 _limit = partial(typer.Option, rich_help_panel="Limits", show_default=False)
-_output = partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
 
 
 def gate(
@@ -76,17 +75,17 @@ def gate(
     ] = False,
     form: Annotated[Literal["table", "json", "markdown", "junit", "benchmark"], FORMAT] = "table",
     json_file: Annotated[
-        Path | None, _output("--json", metavar="FILE", help="Write the JSON too.")
+        Path | None, showing("--json", metavar="FILE", help="Write the JSON too.")
     ] = None,
     junit_file: Annotated[
-        Path | None, _output("--junit", metavar="FILE", help="Write JUnit XML too.")
+        Path | None, showing("--junit", metavar="FILE", help="Write JUnit XML too.")
     ] = None,
     markdown_file: Annotated[
-        Path | None, _output("--markdown", metavar="FILE", help="Write the Markdown too.")
+        Path | None, showing("--markdown", metavar="FILE", help="Write the Markdown too.")
     ] = None,
     benchmark_file: Annotated[
         Path | None,
-        _output(
+        showing(
             "--benchmark", metavar="FILE", help="Write the array of github-action-benchmark too."
         ),
     ] = None,

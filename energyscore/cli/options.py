@@ -1,5 +1,6 @@
 """Options that several commands have, declared once. Light: `--help` imports it."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
 
 MEASURING, OUTPUT, _SITE = "Measuring", "Output", "CO2 and cost"
 RESULTS = Path("results")
+
+measuring = partial(typer.Option, rich_help_panel=MEASURING, show_default=False)
+showing = partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for results.", rich_help_panel=OUTPUT)]
 TableOrJson: TypeAlias = Literal["table", "json"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from energyscore.cli.options import MEASURING, OUTPUT, RESULTS, Format, Out, TaskPath
+from energyscore.cli.options import RESULTS, Country, Format, Out, TaskPath, measuring
 
 if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
@@ -18,8 +18,6 @@ LOADING = "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
 
 _loading = functools.partial(typer.Option, rich_help_panel=LOADING, show_default=False)
-_measuring = functools.partial(typer.Option, rich_help_panel=MEASURING, show_default=False)
-_showing = functools.partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
 
 
 class ReasoningMode(StrEnum):
@@ -51,7 +49,7 @@ def run(
     ] = None,
     model: Annotated[
         list[str] | None,
-        _measuring(
+        measuring(
             metavar="ID|DIR|builtin:NAME",
             help="A model: its hub id, a local folder, or a bundled architecture. Repeatable. "
             "Default: the task's bundled models.",
@@ -69,11 +67,11 @@ def run(
         str | None, _loading(help="Branch, tag or commit of the model on the hub.")
     ] = None,
     device: Annotated[
-        Literal["auto", "cuda", "cpu"], _measuring(help="Where the model works.", show_default=True)
+        Literal["auto", "cuda", "cpu"], measuring(help="Where the model works.", show_default=True)
     ] = "auto",
     gpu: Annotated[
         list[str] | None,
-        _measuring(
+        measuring(
             metavar="UUID|INDEX",
             help="Meter this GPU (NVML's index or UUID) instead of those that the model "
             "occupies. Repeatable.",
@@ -93,21 +91,21 @@ def run(
         _loading(help="Precision; auto: as the task's protocol says.", show_default=True),
     ] = "auto",
     batch_size: Annotated[
-        int | None, _measuring(min=1, help="Queries at once. Default: the task's.")
+        int | None, measuring(min=1, help="Queries at once. Default: the task's.")
     ] = None,
     queries: Annotated[
-        int | None, _measuring(min=1, help="Queries of one pass. Default: the task's.")
+        int | None, measuring(min=1, help="Queries of one pass. Default: the task's.")
     ] = None,
     reasoning: Annotated[
         list[ReasoningMode] | None,
-        _measuring(
+        measuring(
             help="A mode to reason in, for the task reasoning: each is a result of its own. "
             "Repeatable. Default: default, what the model does unasked."
         ),
     ] = None,
     max_new_tokens: Annotated[
         int | None,
-        _measuring(
+        measuring(
             metavar="N",
             min=1,
             help="The most tokens of an answer, for the task reasoning. Default: the task's "
@@ -116,7 +114,7 @@ def run(
     ] = None,
     repeats: Annotated[
         Any,
-        _measuring(
+        measuring(
             parser=parse_repeats,
             metavar="N|auto",
             help="Runs to measure; auto: at least 5 and at most 30, until the interval is as "
@@ -125,7 +123,7 @@ def run(
     ] = None,
     half_width: Annotated[
         float | None,
-        _measuring(
+        measuring(
             metavar="PERCENT",
             min=0.01,
             max=50,
@@ -135,7 +133,7 @@ def run(
     ] = None,
     idle: Annotated[
         float | None,
-        _measuring(
+        measuring(
             metavar="SECONDS",
             min=0,
             max=3600,
@@ -145,7 +143,7 @@ def run(
     ] = None,
     dataset: Annotated[
         str | None,
-        _measuring(
+        measuring(
             metavar="FILE|DIR|HUB_ID|bundled|official",
             help="The queries: a file (csv, json, jsonl, parquet) or folder with the task's "
             "columns, a hub dataset, the task's official one, or the bundled sample. Default: "
@@ -153,13 +151,10 @@ def run(
         ),
     ] = None,
     task_path: TaskPath = None,
-    country: Annotated[
-        str | None,
-        _showing(metavar="ISO3", help="Also give CO2 on this country's grid, such as FRA."),
-    ] = None,
+    country: Country = None,
     quick: Annotated[
         bool,
-        _measuring(
+        measuring(
             "--quick",
             help="A short fixed warm-up, one run, no minimum window, short answers in reasoning "
             "(64 tokens): valid, but not comparable to the reference.",
@@ -167,21 +162,21 @@ def run(
     ] = False,
     strict: Annotated[
         bool,
-        _measuring(
+        measuring(
             "--strict",
             help="Refuse a dataset with fewer queries than asked for, instead of a caution.",
         ),
     ] = False,
     allow_shared: Annotated[
         bool,
-        _measuring(
+        measuring(
             "--allow-shared",
             help="Keep a result although other processes used the GPU: valid with a caution, and "
             "never rated.",
         ),
     ] = False,
     fresh: Annotated[
-        bool, _measuring("--fresh", help="Forget the finished runs of an interrupted measurement.")
+        bool, measuring("--fresh", help="Forget the finished runs of an interrupted measurement.")
     ] = False,
     allow_pickle: Annotated[
         bool,
@@ -195,7 +190,7 @@ def run(
     ] = False,
     everything: Annotated[
         bool,
-        _measuring(
+        measuring(
             "--all",
             help="Every task with its bundled models, each in a process of its own, as "
             "`energyscore suite` does. With --quick 6 queries each, unless --queries says more.",

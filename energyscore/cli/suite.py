@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli.options import MEASURING, OUTPUT, RESULTS, Format, Out, TaskPath
+from energyscore.cli.options import RESULTS, Format, Out, TaskPath, measuring, showing
 
 if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 CHOOSING = "Which entries"
 
 _choosing = functools.partial(typer.Option, rich_help_panel=CHOOSING, show_default=False)
-_measuring = functools.partial(typer.Option, rich_help_panel=MEASURING, show_default=False)
-_showing = functools.partial(typer.Option, rich_help_panel=OUTPUT, show_default=False)
 
 
 def suite(
@@ -39,7 +37,7 @@ def suite(
     ] = None,
     setting: Annotated[
         list[str] | None,
-        _measuring(
+        measuring(
             "--set",
             metavar="OPTION=VALUE",
             help="A run option for every entry, such as quick=true or device=cpu; it wins over "
@@ -49,23 +47,23 @@ def suite(
     task_path: TaskPath = None,
     timeout: Annotated[
         float | None,
-        _measuring(
+        measuring(
             metavar="MINUTES", min=0.01, help="End an entry that takes longer. Default: none is."
         ),
     ] = None,
     keep_going: Annotated[
         bool,
-        _measuring(
+        measuring(
             "--keep-going/--stop-on-failure",
             help="Whether the rest is measured once an entry failed or is invalid.",
         ),
     ] = True,
     fresh: Annotated[
-        bool, _measuring("--fresh", help="Measure finished entries once more.")
+        bool, measuring("--fresh", help="Measure finished entries once more.")
     ] = False,
     dry_run: Annotated[
         bool,
-        _showing(
+        showing(
             "--dry-run",
             help="Show what would be measured, how long it takes and how much is downloaded, "
             "where that is known.",
