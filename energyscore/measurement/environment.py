@@ -56,20 +56,16 @@ def installed_packages() -> dict[str, str]:
 
 def processor_name() -> str | None:
     """The processor's name as the kernel tells it, None where it does not."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip() or None
-    except OSError:
-        pass
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip() or None
     return None
 
 
 def _memory_total_mb() -> float | None:
     import psutil
 
-    try:
+    with suppress(OSError, ValueError, KeyError):
         return float(round(psutil.virtual_memory().total / 2**20, 1))
-    except (OSError, ValueError, KeyError):
-        return None
+    return None
