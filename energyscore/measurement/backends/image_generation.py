@@ -12,14 +12,12 @@ from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, Enter
 from energyscore.measurement.backends.base import ModelBackend
 from energyscore.measurement.backends.devices import occupied_gpus
 from energyscore.measurement.backends.failures import loading_errors, translated_errors
+from energyscore.measurement.backends.processors import NO_LIMIT
 from energyscore.protocol.model import ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
 
 _NEEDED = ("prompt", "generator", "num_inference_steps", "num_images_per_prompt")
-
-_NO_LIMIT = 10**8
-"""Tokenizers that know no limit name a number beyond all that are meant."""
 
 
 class ImageGeneration(ModelBackend):
@@ -76,7 +74,7 @@ class ImageGeneration(ModelBackend):
         parts = self.model.components
         tokenizers = [part for name, part in parts.items() if "tokenizer" in name and part]
         longest = max(tokenizers, key=lambda one: one.model_max_length, default=None)
-        if longest is None or longest.model_max_length >= _NO_LIMIT:
+        if longest is None or longest.model_max_length >= NO_LIMIT:
             return None
         limit = int(longest.model_max_length)
         tokens = [

@@ -22,7 +22,9 @@ _VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tekken.j
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _LOADING_ERRORS = (OSError, ValueError, TypeError, AttributeError, KeyError, ImportError)
 
-_NO_LIMIT = 10**8
+NO_LIMIT = 10**8
+"""Tokenizers that know no limit name a number beyond all that are meant."""
+
 _POSITIONS = (
     "max_position_embeddings",
     "max_encoder_position_embeddings",
@@ -133,4 +135,4 @@ def context_length(blueprint: Blueprint, tokenizer: Any = None) -> int | None:
         limits[0] -= (config.pad_token_id or 0) + 1
     if tokenizer is not None:
         limits.append(tokenizer.model_max_length)
-    return min((limit for limit in limits if limit and limit < _NO_LIMIT), default=None)
+    return min((limit for limit in limits if limit and limit < NO_LIMIT), default=None)

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 from energyscore.base.stats import find_drift
 from energyscore.measurement.meter import Reading
+from energyscore.measurement.meters.continuity import CLOCK_RATE
 from energyscore.measurement.selftest.report import Figures, SelfTestCheck
 from energyscore.results.parts import Domain, Notice
 
 TIME_VARIATION = 0.02
 OTHERS_SHARE = 0.10
-CLOCK_RATE_PPM = 500.0
-"""How much faster or slower the kernel lets an adjusted clock run."""
-
 LATE_MS = 2.0
 """The recorder polls every 2 ms: a machine that wakes it later than that loses readings."""
 
@@ -201,7 +199,7 @@ def judge_clocks(
     cautions = []
     if step_ns > COARSE_STEP_NS:
         cautions.append("the clock is coarse")
-    if ppm is not None and abs(ppm) > CLOCK_RATE_PPM:
+    if ppm is not None and abs(ppm) > CLOCK_RATE * 1e6:
         cautions.append("the clock is adjusted by more than the kernel should")
     if late_ms > LATE_MS:
         cautions.append("processes are woken late: the machine is busy or throttled")
@@ -217,7 +215,7 @@ def judge_clocks(
         },
         f"the clock steps by {step_ns} ns{rate}; of sleeps of 1 ms, 95% end at most "
         f"{late_ms:.2f} ms late",
-        limit=f"steps of at most {COARSE_STEP_NS} ns, {CLOCK_RATE_PPM:.0f} ppm, {LATE_MS:g} ms",
+        limit=f"steps of at most {COARSE_STEP_NS} ns, {CLOCK_RATE * 1e6:.0f} ppm, {LATE_MS:g} ms",
         cautions=cautions,
         invalid=["the clock went backwards"] if backward_steps else [],
     )
