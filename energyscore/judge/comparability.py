@@ -12,7 +12,7 @@ share.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import TypeAlias
 
@@ -136,29 +136,19 @@ def check_allowed(names: Iterable[str]) -> frozenset[str]:
 
 def differences(before: Result, after: Result) -> list[Difference]:
     """The conditions in which two results differ, as far as both are known."""
-    one, other = conditions_of(before), conditions_of(after)
-    found = []
-    for name in CONDITIONS:
-        first, second = one.get(name), other.get(name)
-        place = None if first is None or second is None else _unlike(first, second)
-        if first is not None and second is not None and place is not None:
-            was, now = _shown(first, place), _shown(second, place)
-            found.append(Difference(name=name, before=was, after=now))
-    return found
+    return [
+        Difference(name=name, before=_shown(was, place), after=_shown(now, place))
+        for name, was, now in _of_both(before, after)
+        if (place := _unlike(was, now)) is not None
+    ]
 
 
 def not_known(before: Result, after: Result) -> list[str]:
     """The conditions that are not known of one of the two."""
-    one, other = conditions_of(before), conditions_of(after)
     return [
         name
-        for name in CONDITIONS
-        if one.get(name)
-        and other.get(name)
-        and any(
-            all(part is None for part in condition) or (name in NEEDED and condition[0] is None)
-            for condition in (one[name], other[name])
-        )
+        for name, *conditions in _of_both(before, after)
+        if any(_is_unknown(known[:1] if name in NEEDED else known) for known in conditions)
     ]
 
 
@@ -223,9 +213,21 @@ def _context_of(result: Result) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def _of_both(before: Result, after: Result) -> Iterator[tuple[str, Condition, Condition]]:
+    """The conditions that apply to both results, by name."""
+    one, other = conditions_of(before), conditions_of(after)
+    for name in CONDITIONS:
+        if one.get(name) and other.get(name):
+            yield name, one[name], other[name]
+
+
+def _is_unknown(condition: Condition) -> bool:
+    return all(part is None for part in condition)
+
+
 def _unlike(first: Condition, second: Condition) -> int | None:
     """The first part in which two conditions differ; None if they are equal, or not known."""
-    if any(all(part is None for part in condition) for condition in (first, second)):
+    if _is_unknown(first) or _is_unknown(second):
         return None
     for place, (was, now) in enumerate(zip_longest(first, second, fillvalue="")):
         if was is not None and now is not None and was != now:
