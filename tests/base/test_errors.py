@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from support.results import make_result
 
 from energyscore.base.errors import MeterError, ResultError, first_problem, sentence
-from energyscore.cli.doctor import told
+from energyscore.cli.doctor import _told
 from energyscore.measurement.doctor import Diagnosis
 from energyscore.protocol.scales import Scale
 from energyscore.results.result import Result, parse_result, result_to_json
@@ -140,5 +140,5 @@ def test_a_sentence_ends_once():
 @pytest.mark.parametrize("detail", ["NVML does not start.", "NVML does not start"])
 def test_what_doctor_found_and_its_remedy_are_two_sentences(detail):
     finding = Diagnosis("NVML", "missing", detail, "Install the driver.")
-    assert told(finding) == "NVML does not start. Install the driver."
-    assert told(Diagnosis("hub", "ok", "it can be reached")) == "it can be reached"
+    assert _told(finding) == "NVML does not start. Install the driver."
+    assert _told(Diagnosis("hub", "ok", "it can be reached")) == "it can be reached"
