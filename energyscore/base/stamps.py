@@ -12,6 +12,6 @@ def utc_stamp(moment: datetime | None = None) -> str:
 
 
 def digest_of(content: object, default: Callable[[object], object] | None = None) -> str:
-    """SHA-256 of canonical JSON (sorted keys, no spaces); `default` makes it of what is none."""
+    """SHA-256 of canonical JSON: sorted keys, no spaces; `default` converts what it cannot hold."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=default)
     return hashlib.sha256(canonical.encode()).hexdigest()

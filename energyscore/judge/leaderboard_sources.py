@@ -47,11 +47,12 @@ def find_sources(
 ) -> Sources:
     """Read results (JSON) and official leaderboards (CSV) from files and folders.
 
+    A CSV in a folder is left out where it is no official leaderboard or an earlier call wrote it;
+    one that is named is read.
+
     Args:
-        paths: files and folders. A CSV in a folder is left out where it is no official leaderboard
-            or an earlier call wrote it; one that is named is read.
-        task: the only task that is taken, and that of the CSVs whose names are none; None takes
-            all, and a CSV's task from its name.
+        paths: the files and folders.
+        task: the only one that is taken, and that of CSVs not named by a task; None takes all.
         reference: the tasks of its bands may be named, beside the bundled ones.
         leave_out: a folder whose CSVs are not read: where the leaderboard is written to.
         skip: as `load_results` has it.

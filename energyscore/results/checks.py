@@ -61,7 +61,7 @@ def find_invalid_reasons(runs: Sequence[Run], protocol: ProtocolPart) -> list[st
 
 
 def why_output_length(runs: Sequence[Run], workload: WorkloadPart) -> str:
-    """Where the protocol forces a length that was not made by every query; else empty."""
+    """How far answers are from the length that the protocol forces; empty if it is held."""
     generation = workload.generation or {}
     length = generation.get("max_new_tokens")
     if not isinstance(length, int) or generation.get("min_new_tokens") != length:
