@@ -153,23 +153,23 @@ def _plain(amount: float) -> str:
 
 def describe_sites(sites: Iterable[Site | None]) -> list[str]:
     """What CO2 and cost stand on, in lines for people; nothing where nobody asked for them."""
-    lines: dict[str, None] = {}
-    for site in sites:
-        if site is not None and site.grid_g_per_kwh is not None:
-            lines[
+    lines = []
+    for site in filter(None, sites):
+        if site.grid_g_per_kwh is not None:
+            lines.append(
                 f"CO2: the energy shown x PUE {site.pue:g} x {format_number(site.grid_g_per_kwh)} "
                 f"g/kWh ({site.country}; {site.grid_source}). Operational only: the making of the "
                 "hardware is not in it."
-            ] = None
-        if site is not None and site.price_per_kwh is not None:
+            )
+        if site.price_per_kwh is not None:
             currency = f" {site.currency}" if site.currency else ""
-            lines[
+            lines.append(
                 f"cost of 1,000 queries: the energy shown x PUE {site.pue:g} x "
                 f"{site.price_per_kwh:g}{currency}/kWh."
-            ] = None
+            )
     if lines:
-        lines["CO2 and cost are derived, and no part of the score or the stars."] = None
-    return list(lines)
+        lines.append("CO2 and cost are derived, and no part of the score or the stars.")
+    return list(dict.fromkeys(lines))
 
 
 def _price(text: str) -> tuple[float, str | None]:
