@@ -155,37 +155,28 @@ def _follow(process: "subprocess.Popen[bytes]", lines: _Lines, timeout_s: float 
     assert process.stderr is not None
     stderr = process.stderr.fileno()
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    poller = select.poll()
-    poller.register(stderr, select.POLLIN)
-    leftovers = 0
+    waiting, leftovers = [stderr], 0
     with contextlib.ExitStack() as stack:
-        try:
+        with contextlib.suppress(OSError):  # an old kernel: then the end of stderr is its end
             # A process of its own may hold stderr open after the child has ended.
-            ended = os.pidfd_open(process.pid)
-        except OSError:  # an old kernel: then the end of stderr is its end
-            ended = -1
-        else:
-            stack.callback(os.close, ended)
-            poller.register(ended, select.POLLIN)
-        while True:
-            left_ms = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1e3
-            ready = {handle for handle, _ in poller.poll(left_ms)}
+            waiting.append(os.pidfd_open(process.pid))
+            stack.callback(os.close, waiting[-1])
+        while waiting:
+            left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ready, _, _ = select.select(waiting, [], [], left_s)
             if not ready:
                 return False
-            if stderr in ready:
-                if data := os.read(stderr, 65536):
-                    lines.feed(data)
-                else:
-                    poller.unregister(stderr)
-                    if ended < 0:
-                        process.wait()
-                        return True
-            if ended in ready:
-                # What it wrote before its end may still lie in the pipe; another process that
-                # has the pipe could fill it for ever.
-                leftovers += 1
-                if stderr not in ready or leftovers > _MOST_LEFTOVERS:
-                    return True
+            if stderr not in ready or leftovers > _MOST_LEFTOVERS:
+                return True
+            # What it wrote before its end may still lie in the pipe; another process that has the
+            # pipe could fill it for ever.
+            leftovers += len(ready) > 1
+            if data := os.read(stderr, 65536):
+                lines.feed(data)
+            else:
+                waiting.remove(stderr)
+    process.wait()
+    return True
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

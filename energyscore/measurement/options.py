@@ -13,6 +13,7 @@ from energyscore.protocol import bundled
 from energyscore.protocol.model import Dtype, ModelSpec, parse_model
 from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.task import Generation, Mode, TaskSpec
+from energyscore.protocol.workload import BUNDLED, OFFICIAL
 
 MOST_REPEATS = 30
 AUTO_HALF_WIDTH_PERCENT = 1.0
@@ -118,6 +119,11 @@ class RunOptions(Strict):
         if model.source == "builtin":
             bundled.find_architecture(model.id, task.modality)
         return model
+
+    def source_of(self, model: ModelSpec, *, online: bool) -> str:
+        """The dataset that was named; by default the official one for models of the hub."""
+        official = model.source == "hub" and online
+        return self.dataset or (OFFICIAL if official else BUNDLED)
 
     def generations(self, task: TaskSpec) -> tuple[Generation | None, ...]:
         """How text is generated at a task: once for each mode of reasoning.

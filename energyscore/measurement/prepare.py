@@ -22,7 +22,7 @@ from energyscore.protocol import hub
 from energyscore.protocol.grid import find_grid
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import Generation, Mode, TaskFile, find_task, load_tasks
-from energyscore.protocol.workload import BUNDLED, OFFICIAL, Workload, load_workload
+from energyscore.protocol.workload import BUNDLED, Workload, load_workload
 from energyscore.results import store
 from energyscore.results.names import with_mode
 from energyscore.results.parts import Caution, Domain
@@ -35,7 +35,7 @@ class SessionEntry:
     task: TaskFile
     model: ModelSpec
     workload: Workload
-    cautions: tuple[Caution, ...]
+    cautions: Sequence[Caution]
     generation: Generation | None
 
     @property
@@ -83,13 +83,23 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     generations = {task.spec.id: options.generations(task.spec) for task in tasks}
     country = find_grid(options.country).country if options.country else None
     store.check_writable(job.out)
-    online = _needs_hub(options, [model for _, model in pairs]) and _reach_hub(observer)
+    online = _needs_hub(options, [model for _, model in pairs])
+    if online:
+        observer.say(f"Asking {hub.endpoint()} ...")
+        if not (online := hub.is_reachable()):
+            observer.warn(
+                "the hub cannot be reached (or HF_HUB_OFFLINE is set); only what is in the local "
+                "cache can be used."
+            )
     if not online:
         hub.stay_offline()
     workloads: dict[tuple[str, str], Workload] = {}
     entries = []
     for task, model in pairs:
-        source, cautions = _choose_dataset(options, model, online=online)
+        source, cautions = options.source_of(model, online=online), []
+        if options.dataset is None and model.source == "hub" and not online:
+            message = "the official dataset needs the hub; the bundled sample was used"
+            cautions.append(Caution(code="bundled_sample", message=message))
         place = (task.spec.id, source)
         if place not in workloads:
             workloads[place] = _load_queries(task, source, options, observer)
@@ -139,31 +149,6 @@ def _needs_hub(options: RunOptions, models: Iterable[ModelSpec]) -> bool:
     path = local_path(options.dataset) if options.dataset else None
     remote_data = options.dataset not in (None, BUNDLED) and not (path and path.exists())
     return remote_data or any(model.source == "hub" for model in models)
-
-
-def _reach_hub(observer: LineObserver) -> bool:
-    observer.say(f"Asking {hub.endpoint()} ...")
-    if hub.is_reachable():
-        return True
-    observer.warn(
-        "the hub cannot be reached (or HF_HUB_OFFLINE is set); only what is in the local "
-        "cache can be used."
-    )
-    return False
-
-
-def _choose_dataset(
-    options: RunOptions, model: ModelSpec, *, online: bool
-) -> tuple[str, tuple[Caution, ...]]:
-    """The dataset that was named; by default the official one for models of the hub."""
-    if options.dataset is not None:
-        return options.dataset, ()
-    if model.source != "hub":
-        return BUNDLED, ()
-    if online:
-        return OFFICIAL, ()
-    message = "the official dataset needs the hub; the bundled sample was used"
-    return BUNDLED, (Caution(code="bundled_sample", message=message),)
 
 
 def _load_queries(

@@ -87,14 +87,22 @@ def warm_up(
     block, first_s, tokens = _block_of(plan, backend, queries, observer)
     rates, done = [len(block) / first_s], len(block)
     temperatures = [thermometer()]
+    seen_c: list[float] = []
+
+    def look() -> None:
+        now_c = thermometer()
+        if now_c is not None:
+            seen_c.append(now_c)
+
     while not _steady(rates, temperatures) and time.monotonic() - start < WARMUP_LIMIT_S:
-        begin, seen_c = time.monotonic(), [thermometer()]
-        work = Work(plan, backend, block, observer, _watch(thermometer, seen_c))
+        begin = time.monotonic()
+        seen_c.clear()
+        look()
+        work = Work(plan, backend, block, observer, look)
         work.one_pass()
         tokens += work.output_tokens
         rates.append(len(block) / (time.monotonic() - begin))
-        known_c = [value for value in seen_c if value is not None]
-        temperatures.append(statistics.fmean(known_c) if known_c else None)
+        temperatures.append(statistics.fmean(seen_c) if seen_c else None)
         done += len(block)
     steady = _steady(rates, temperatures)
     return Warmup(time.monotonic() - start, done, steady, tokens)
@@ -170,10 +178,6 @@ def _block_of(
         block += batch
         tokens += work.output_tokens
     return block, time.monotonic() - start, tokens
-
-
-def _watch(thermometer: Thermometer, seen_c: list[float | None]) -> Callable[[], None]:
-    return lambda: seen_c.append(thermometer())
 
 
 def _steady(rates: Sequence[float], temperatures_c: Sequence[float | None]) -> bool:

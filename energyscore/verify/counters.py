@@ -107,7 +107,7 @@ def check_updates_in_window(gpu: RecordedGpu) -> Finds:
 
 
 def check_counter_energy(gpu: RecordedGpu) -> Finds:
-    """Energy by the counter is its difference."""
+    """Energy by the counter is its difference, and the updates in between fit its edges."""
     start_j, end_j = gpu.found.counter_j
     for name, edge_j in (("counter_start_mj", start_j), ("counter_end_mj", end_j)):
         stated = gpu.facts.get(name)
@@ -117,16 +117,9 @@ def check_counter_energy(gpu: RecordedGpu) -> Finds:
         return
     if start_j is None or end_j is None or gpu.energy_j is None:
         yield "its energy is by the counter, but the counter was not read"
-    else:
-        yield Derived("the energy by the counter (J)", gpu.energy_j, end_j - start_j, COUNTED_J)
-
-
-def check_updates_add_up(gpu: RecordedGpu) -> Finds:
-    """The counter at the edges of the window fits the updates in between."""
-    ticks, t_s = gpu.found.ticks.values, gpu.found.ticks.t_s
-    start_j, end_j = gpu.found.counter_j
-    if gpu.found.method != "counter" or start_j is None or end_j is None:
         return
+    yield Derived("the energy by the counter (J)", gpu.energy_j, end_j - start_j, COUNTED_J)
+    ticks, t_s = gpu.found.ticks.values, gpu.found.ticks.t_s
     if len(ticks) < 2:
         yield Problem("no updates of the counter were recorded", gpu.it.strictly)
         return

@@ -49,7 +49,7 @@ class ExaminedResult:
     @property
     def gpu_domains(self) -> list[str]:
         """The domains whose sum is the score."""
-        return [f"gpu:{uuid}" for uuid in self.result.protocol.metered_gpus]
+        return self.result.protocol.gpu_domains
 
     @property
     def digest(self) -> str:

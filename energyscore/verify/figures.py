@@ -15,7 +15,6 @@ MOST_SHARE = 0.01  # ... but never by more than this share
 FEWEST_JUDGED = 5  # runs from which the spread is known well enough
 _J_PER_WH = 3600.0
 _SPLITS = ("tick_regression", "phase_block", "time_share", "single_phase")
-_MEASURED = {"counter", "power_integral"}
 
 _STUDENT = (
     12.706204736, 4.30265273, 3.182446305, 2.776445105, 2.570581836, 2.446911851, 2.364624252,
@@ -68,16 +67,13 @@ def spread_of(figures: Sequence[float] | None) -> Spread:
 def check_score(it: ExaminedResult) -> Finds:
     """The GPU score is the mean of the runs, its method theirs."""
     score, mean = it.result.score, spread_of(_figures(it, it.gpu_domains)).mean
-    methods = it.gpu_methods
-    by = "counter" if methods == {"counter"} else "power_integral"
+    by = "counter" if it.gpu_methods == {"counter"} else "power_integral"
     known = mean is not None
     yield Derived("the GPU score (Wh)", score.gpu_wh_per_1k_queries, mean)
     yield Derived("its method", score.method, by if known else None)
     yield Derived("its systematic error", score.systematic, it.rules.systematic if known else None)
     if not known and not score.reason:
         yield "there is no GPU score and no reason for it"
-    if known and not methods <= _MEASURED:
-        yield f"a GPU score cannot be by {sorted(map(str, methods - _MEASURED))}"
 
 
 def check_interval(it: ExaminedResult) -> Finds:

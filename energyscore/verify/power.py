@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energyscore.verify.examined import ExaminedResult, RecordedGpu
-from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem, is_number
+from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem
 from energyscore.verify.raw_record import RawDomain
 
 STALL_S = 1.0  # Between samples further apart than this, power is not known
@@ -42,15 +42,12 @@ def check_integral(gpu: RecordedGpu) -> Finds:
     longest_s = float((until - since).max()) if len(watts) else STALL_S
     if gpu.facts:
         yield Derived("power_source", gpu.facts.get("power_source"), gpu.found.power.source)
-    stated = gpu.facts.get("power_integral_j")
+    stated = gpu.number("power_integral_j")
     if stated is None:
         if gpu.found.method == "power_integral":
             yield "the energy is by integrated power, but power_integral_j is missing"
         elif gpu.found.method == "counter" and integral_j and longest_s < _SURELY * STALL_S:
             yield "power was read all the time, but power_integral_j is missing"
-        return
-    if not is_number(stated):
-        yield f"the integrated power {str(stated)[:40]!r} is not a number"
         return
     yield Derived("power_integral_j", stated, integral_j, POWER_SHARE * abs(stated))
     if gpu.found.method == "power_integral":

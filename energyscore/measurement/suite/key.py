@@ -17,7 +17,7 @@ from energyscore.base.stamps import digest_of
 from energyscore.measurement.options import RunOptions
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile
-from energyscore.protocol.workload import BUNDLED, OFFICIAL, load_workload, locate, named_files
+from energyscore.protocol.workload import load_workload, locate, named_files
 from energyscore.results.parts import EnvironmentPart
 
 LARGE_BYTES = 64 * 2**20
@@ -41,7 +41,7 @@ def key_of(
         DatasetError: when the dataset is a file or folder that is not there, or its rows do not fit
             the task.
     """
-    source = _source_of(model, options, online=online)
+    source = options.source_of(model, online=online)
     content: dict[str, Any] = {
         "task": task.spec.digest,
         "model": asdict(model) | {"path": str(model.path)},
@@ -66,7 +66,7 @@ def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bo
     Raises:
         DatasetError: when the queries cannot be read.
     """
-    source, count = _source_of(model, options, online=online), options.queries or task.spec.queries
+    source, count = options.source_of(model, online=online), options.queries or task.spec.queries
     path = locate(task, source)
     local_rows = path is not None and is_file(path)
     queries = load_workload(task, source, count).fingerprint if local_rows else [source, count]
@@ -80,10 +80,6 @@ def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bo
         "work": {n: work[n] for n in work if n not in ("queries", "repeats", "half_width", "idle")},
     }
     return json.dumps(content, sort_keys=True)
-
-
-def _source_of(model: ModelSpec, options: RunOptions, *, online: bool) -> str:
-    return options.dataset or (OFFICIAL if model.source == "hub" and online else BUNDLED)
 
 
 def _dataset_digest(source: str, task: TaskFile, queries: int) -> str | None:

@@ -1,6 +1,7 @@
 """The plan: which entries of a list are measured, and what each of them comes to."""
 
 import fnmatch
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,31 +123,30 @@ def make_plan(
 
 def _check_told_apart(source: str, plan: Sequence[Planned], work_of: KeyOf) -> None:
     """Refuse two entries whose results would be taken for one measurement, the newer counting."""
-    alike: dict[object, list[Planned]] = {}
+    counts = Counter((one.task_name, one.label) for one in plan if not one.problem)
+    seen: dict[object, Planned] = {}
     for planned in plan:
-        if not planned.problem:
-            alike.setdefault((planned.task_name, planned.label), []).append(planned)
-    for group in alike.values():
-        seen: dict[str, Planned] = {}
-        for planned in group if len(group) > 1 else ():
-            assert planned.task is not None
-            assert planned.model is not None
-            try:
-                work = work_of(planned.task, planned.model, planned.entry.options)
-            except EnergyScoreError:
-                continue  # its own process will say it
-            first = seen.setdefault(work, planned)
-            if first is not planned:
-                one, other = first.entry.options, planned.entry.options
-                names = [n for n in RunOptions.model_fields if getattr(one, n) != getattr(other, n)]
-                raise UsageError(
-                    f"{source}: {planned.entry.place}: {planned.label}, {planned.task_name}: "
-                    f"{first.entry.place} asks for the same work; they differ in "
-                    f"{' and '.join(names)} only, by which results are not told apart: one would "
-                    "hide the other.",
-                    "Leave one of both out, or measure it by a list of its own into another "
-                    "folder (--out).",
-                )
+        name = planned.task_name, planned.label
+        if planned.problem or counts[name] == 1:
+            continue
+        assert planned.task is not None
+        assert planned.model is not None
+        try:
+            work = work_of(planned.task, planned.model, planned.entry.options)
+        except EnergyScoreError:
+            continue  # its own process will say it
+        first = seen.setdefault((name, work), planned)
+        if first is not planned:
+            one, other = first.entry.options, planned.entry.options
+            names = [n for n in RunOptions.model_fields if getattr(one, n) != getattr(other, n)]
+            raise UsageError(
+                f"{source}: {planned.entry.place}: {planned.label}, {planned.task_name}: "
+                f"{first.entry.place} asks for the same work; they differ in "
+                f"{' and '.join(names)} only, by which results are not told apart: one would "
+                "hide the other.",
+                "Leave one of both out, or measure it by a list of its own into another folder "
+                "(--out).",
+            )
 
 
 def _plan_entry(entry: Entry, tasks: Mapping[str, TaskFile], key_of: KeyOf) -> Iterator[Planned]:
@@ -156,30 +156,27 @@ def _plan_entry(entry: Entry, tasks: Mapping[str, TaskFile], key_of: KeyOf) -> I
     except EnergyScoreError as error:
         yield Planned(entry, None, None, "", entry.problem or str(error))
         return
+    options, problem = entry.options, entry.problem
+    modes: list[Mode | None] = [None]
     if task.spec.has_modes:
-        for mode in dict.fromkeys(entry.options.reasoning or [DEFAULT]):
-            options = RunOptions(reasoning=[mode]).over(entry.options)
-            yield _plan_one(replace(entry, options=options), task, key_of)
-        return
-    alien = [name for name in _OF_MODES if getattr(entry.options, name) is not None]
-    asked = " and ".join(name for name in alien if name in entry.said)
-    problem = f"{asked}: the task {task.spec.id} has no modes of reasoning." if asked else ""
-    if asked and "reasoning" in tasks:
-        problem += " Name the task reasoning."
-    plain = replace(entry, options=entry.options.without(alien), problem=entry.problem or problem)
-    yield _plan_one(plain, task, key_of)
-
-
-def _plan_one(entry: Entry, task: TaskFile, key_of: KeyOf) -> Planned:
-    options, model = entry.options, None
-    try:
-        model = options.model_spec(entry.model, task.spec)
-        if options.country is not None:
-            find_grid(options.country)
-        key = "" if entry.problem else key_of(task, model, options)
-    except EnergyScoreError as error:
-        return Planned(entry, task, model, "", entry.problem or str(error))
-    return Planned(entry, task, model, key, entry.problem)
+        modes = [*dict.fromkeys(options.reasoning or [DEFAULT])]
+    elif alien := [name for name in _OF_MODES if getattr(options, name) is not None]:
+        options = options.without(alien)
+        if asked := " and ".join(name for name in alien if name in entry.said):
+            hint = " Name the task reasoning." if "reasoning" in tasks else ""
+            no_modes = f"{asked}: the task {task.spec.id} has no modes of reasoning.{hint}"
+            problem = problem or no_modes
+    for mode in modes:
+        chosen = RunOptions(reasoning=[mode]).over(options) if mode else options
+        model, key, wrong = None, "", problem
+        try:
+            model = chosen.model_spec(entry.model, task.spec)
+            if chosen.country is not None:
+                find_grid(chosen.country)
+            key = "" if problem else key_of(task, model, chosen)
+        except EnergyScoreError as error:
+            wrong = problem or str(error)
+        yield Planned(replace(entry, options=chosen), task, model, key, wrong)
 
 
 def _find_task(name: str, tasks: Mapping[str, TaskFile]) -> TaskFile:

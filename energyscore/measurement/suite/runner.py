@@ -105,25 +105,20 @@ def by_key(known: KnownResults) -> ByKey:
 
 
 def find_result(planned: Planned, finished: ByKey) -> tuple[str, Result] | None:
-    """The newest valid result that finishes the entry, and its file in the folder."""
-    fitting = [
-        (file, result)
-        for file, result in finished.get(planned.key, ())
-        if result.valid and _is_enough(planned, result)
-    ]
-    return max(fitting, key=lambda one: (one[1].created_at, one[0]), default=None)
-
-
-def _is_enough(planned: Planned, result: Result) -> bool:
-    """Whether a result of the entry's key finishes it.
+    """The newest valid result that finishes the entry, and its file in the folder.
 
     With --strict one of fewer queries than asked for does not: the entry's process will say so,
     before it measures anything.
     """
-    options = planned.entry.options
-    if not options.strict or planned.task is None:
-        return True
-    return result.workload.queries >= (options.queries or planned.task.spec.queries)
+    options, least = planned.entry.options, 0
+    if options.strict and planned.task is not None:
+        least = options.queries or planned.task.spec.queries
+    fitting = [
+        (file, result)
+        for file, result in finished.get(planned.key, ())
+        if result.valid and result.workload.queries >= least
+    ]
+    return max(fitting, key=lambda one: (one[1].created_at, one[0]), default=None)
 
 
 def record_before(planned: Planned, finished: ByKey, *, fresh: bool) -> Record:
