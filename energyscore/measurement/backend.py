@@ -55,16 +55,13 @@ class Gpus:
 class Worker(Protocol):
     """Does the work of a run, batch by batch. All errors it raises are EnergyScoreErrors.
 
-    Attributes:
-        prepare_ahead: how many batches may be prepared before they are run. Preprocessing is
-            then one uninterrupted stretch; its bound is the memory that prepared batches take.
-        phases: the phases that it enters; the first begins with preparing.
-        lone_phase: the phase that `run_lone` does without the others; None where there is none.
+    `prepare_ahead` batches may be prepared before they are run: then preprocessing is one
+    uninterrupted stretch; its bound is the memory that prepared batches take.
     """
 
     prepare_ahead: int
-    phases: tuple[str, ...]
-    lone_phase: str | None
+    phases: tuple[str, ...]  # that it enters; the first begins with preparing
+    lone_phase: str | None  # that `run_lone` does without the others
 
     def cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
         """How many of these will be cut by `prepare`; None where the model knows no limit."""

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_type_hints
@@ -233,6 +234,6 @@ def _check_result_rules(result: Result, manifest: Manifest) -> Finds:
 
 def _check_duplicates(manifest: Manifest) -> Finds:
     """One measurement may be submitted once, else its best run could be chosen."""
-    identities = [listed.identity for listed in manifest.results]
-    for one in sorted({one for one in identities if identities.count(one) > 1}):
-        yield Problem(f"the measurement {one[:10]} is there more than once", "warning")
+    for sha256, count in sorted(Counter(one.identity for one in manifest.results).items()):
+        if count > 1:
+            yield Problem(f"the measurement {sha256[:10]} is there more than once", "warning")
