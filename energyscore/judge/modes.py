@@ -45,9 +45,9 @@ def multiples_of(results: Sequence[Result]) -> list[Multiple | None]:
     invalid results, and where there is nothing to compare with.
     """
     lowest: dict[object, Result] = {}
-    for result in results:
-        known = lowest.get(_alike(result))
-        if result.valid and result.mode and (known is None or _rank(result) < _rank(known)):
+    for result in filter(lambda one: one.valid and one.mode, results):
+        known = lowest.setdefault(_alike(result), result)
+        if _rank(result) < _rank(known):
             lowest[_alike(result)] = result
     return [_multiple(result, lowest.get(_alike(result))) for result in results]
 
@@ -62,10 +62,9 @@ def _rank(result: Result) -> int:
 
 
 def _multiple(result: Result, base: Result | None) -> Multiple | None:
-    headline, least = headline_of(result), None if base is None else headline_of(base)
-    if base is None or headline is None or least is None or not result.valid:
+    if base is None or base.mode is None or base.mode == result.mode or not result.valid:
         return None
-    of = base.mode
-    if of is None or of == result.mode:
+    headline, least = headline_of(result), headline_of(base)
+    if headline is None or least is None:
         return None
-    return Multiple(headline.energy_wh / least.energy_wh, of)
+    return Multiple(headline.energy_wh / least.energy_wh, base.mode)
