@@ -93,14 +93,14 @@ class CodeCarbonMeter:
             ) from error
 
     def _probe(self, gpu_indices: tuple[int, ...]) -> None:
-        # Two of its log lines escape its own `log_level`.
-        logger = logging.getLogger("codecarbon")
-        if self._log_level is None:
-            self._log_level = logger.level
-        logger.setLevel(logging.CRITICAL)
         with _unwarned(), nullcontext() if gpu_indices else _blind_to_gpus():
             from codecarbon import OfflineEmissionsTracker
 
+            # Two of its log lines escape its own `log_level`, and importing it sets the level.
+            logger = logging.getLogger("codecarbon")
+            if self._log_level is None:
+                self._log_level = logger.level
+            logger.setLevel(logging.CRITICAL)
             self._tracker = OfflineEmissionsTracker(gpu_ids=list(gpu_indices), **_SETTINGS)
             # A first window that measures nothing: it makes the tracker probe the hardware, and
             # shows whether it works: a tracker that could not be set up says so in its log only.
