@@ -1,6 +1,7 @@
 """What plugs in: a name for each format of a report, and where it is.
 
-To add a format: write its module, a pure function from a report to bytes, and add one line here.
+To add a format: write its module, a pure function from a report to bytes, and add one line here and
+its name to the formats of the command.
 """
 
 EXPORTERS = {
