@@ -161,3 +161,11 @@ def test_a_duplicate_key_is_refused(tmp_path):
         path.write_text(twice)
         with pytest.raises(ResultError, match="duplicate key 'valid'"):
             load([path])
+
+
+def test_a_result_whose_kind_was_misspelt_counts_as_broken(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text(TEXT.replace('"kind": "result"', '"kind": "reslt"'))
+    assert kind_of(file) == "broken"
+    file.write_text(json.dumps({"kind": "Deployment", "runs": 1}))
+    assert kind_of(file) == "other"
