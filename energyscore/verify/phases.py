@@ -37,22 +37,17 @@ def phase_energies(
     t_s, gaps_s, power_w = _updates(domain, edges, lag_s)
     if len(t_s) < FEW:
         return f"only {len(t_s)} updates fell into the work"
-    ends = t_s - lag_s
-    spans = gaps_s * window
-    reached = [
-        _reached(edges, lengths, signals, moments, tau_s) for moments in (ends, ends - spans)
-    ]
-    design = ((reached[0] - reached[1]) / spans).T
+    ends, spans = t_s - lag_s, gaps_s * window
+    after = _reached(edges, lengths, signals, ends, tau_s)
+    before = _reached(edges, lengths, signals, ends - spans, tau_s)
+    design = ((after - before) / spans).T
     # A phase that no update saw is given the mean power, as nothing else is known of it.
     pull = 1e-6 * np.sqrt(len(t_s))
-    unknowns = design.shape[1]
-    rows = np.concatenate([design, pull * np.eye(unknowns)])
-    mean = np.zeros(unknowns)
+    mean = np.zeros(len(owners))
     mean[: len(run.names)] = power_w.mean()
+    rows = np.concatenate([design, pull * np.eye(len(owners))])
     powers = np.linalg.lstsq(rows, np.concatenate([power_w, pull * mean]), rcond=None)[0]
-    raw_j = np.zeros(len(run.names))
-    for place, owner in enumerate(owners):
-        raw_j[owner] += powers[place] * float(signals[place] @ lengths)
+    raw_j = np.bincount(owners, powers * (signals @ lengths), minlength=len(run.names))
     if raw_j.sum() <= 0:
         return "the updates do not follow the phases"
     return dict(zip(run.names, map(float, raw_j * total_j / raw_j.sum()), strict=True))
@@ -119,9 +114,8 @@ def _even(t_s: Array) -> Array:
     line = np.polynomial.Polynomial.fit(count, t_s, 1)(count)
     late = t_s - line
     width = min(101, (len(late) - 1) // 2 * 2 - 1)
-    around = np.lib.stride_tricks.sliding_window_view(
-        np.pad(late, width // 2, mode="reflect"), width
-    ).mean(axis=1)
+    padded = np.pad(late, width // 2, mode="reflect")
+    around = np.convolve(padded, np.full(width, 1 / width), mode="valid")
     low, high = np.quantile(late - around, (0.02, 0.98))
     regular = high - low <= min(0.003, float(np.median(gaps)) / 2)
     return np.asarray(line + around) if regular else t_s
@@ -129,9 +123,7 @@ def _even(t_s: Array) -> Array:
 
 def _reached(edges: Array, lengths: Array, signals: Array, moments: Array, tau_s: float) -> Array:
     """The integral of each signal up to each moment, as a first-order response shows it."""
-    area = np.concatenate(
-        [np.zeros((len(signals), 1)), np.cumsum(signals * lengths, axis=1)], axis=1
-    )
+    area = np.pad(np.cumsum(signals * lengths, axis=1), ((0, 0), (1, 0)))
     plain = np.array([np.interp(moments, edges, row) for row in area])
     if tau_s <= 0:
         return plain
