@@ -34,7 +34,7 @@ def show_verdict(verdict: GateVerdict) -> None:
     ]
     if rows:
         show_table("", ("outcome", "task", "model", "threshold", "why"), rows)
-    show_notes(verdict.remarks)
+    show_notes(verdict.remark_lines)
     _print(f"verdict: {verdict.line} (exit {verdict.exit_code})")
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from energyscore.base.errors import ResultError, did_you_mean, first_problem
-from energyscore.base.files import is_file, read_file
+from energyscore.base.files import is_dir, is_file, read_file
 from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import write_atomically
 from energyscore.judge.comparability import Condition, conditions_of, hardware_of
@@ -128,6 +128,10 @@ def load_baseline(path: Path) -> Baseline:
 
 def find_baselines(folder: Path) -> list[tuple[Path, Baseline]]:
     """The baselines of a folder, by hardware, task and model; a broken one is an error."""
+    if not is_dir(folder):
+        raise ResultError(
+            f"There is no folder {folder}.", "`energyscore baseline save RESULTS` makes baselines."
+        )
     return load_files([folder], {"baseline": load_baseline})
 
 

@@ -102,7 +102,7 @@ def _cohort_departures(result: Result, cohort: Sequence[Result]) -> tuple[Depart
         return ()
     mine, of_table = _shown(result), _shown(cohort[0])
     return tuple(
-        Departure(name, mine.get(name, "another"), of_table.get(name, "that of the table"))
+        Departure(name, mine.get(name, "another one"), of_table.get(name, "the table's"))
         for name, condition in own.items()
         if condition != theirs[name]
     )

@@ -157,11 +157,11 @@ def most_comparable(
     measurement itself comes last: with it there is nothing to compare.
     """
 
-    def rank(other: RatedResult) -> tuple[int, bool, bool]:
+    def rank(other: RatedResult) -> tuple[int, bool, bool, bool]:
         points = differences(other.result, one.result)
         refused = sum(point.name not in allowed for point in points)
         other_revision = other.result.model.revision != one.result.model.revision
-        return refused, is_same(other, one), other_revision
+        return refused, is_same(other, one), bool(why_unratable(other.result)), other_revision
 
     by_age = sorted(others, key=lambda other: other.result.created_at, reverse=True)
     return min(by_age, key=rank, default=None)

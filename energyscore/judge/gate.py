@@ -43,6 +43,7 @@ class GateVerdict(Part):
     decided: int = Field(description="how many checks passed or failed, whatever else counts as")
     unfitted: list[str] = Field(description="optional rules that no result fits, by their place")
     notes: list[str] = Field(description="what is to be known of the rules, for people")
+    cautions: list[str] = Field(description="what is to be known of the files that were read")
     checks: list[GateCheck]
 
     @property
@@ -59,6 +60,11 @@ class GateVerdict(Part):
             if check.changed and check.ratio is not None
         ]
         return [*self.notes, *dict.fromkeys(found)]
+
+    @property
+    def remark_lines(self) -> list[str]:
+        """The cautions and then the remarks, for people."""
+        return [*(f"caution: {text}" for text in self.cautions), *self.remarks]
 
     @property
     def line(self) -> str:
@@ -92,7 +98,7 @@ def run_gate(
     checks: list[GateCheck] = []
     known = by_key(baselines)
     unfitted: list[str] = []
-    notes: list[str] = [f"caution: {text}" for text in cautions]
+    notes: list[str] = []
     for place, rule in policy.rules:
         fitting = [one for one in results if rule.fits(one.result)]
         if not fitting:
@@ -127,6 +133,7 @@ def run_gate(
         decided=sum(check.outcome in ("pass", "fail") for check in counted),
         unfitted=unfitted,
         notes=notes,
+        cautions=list(cautions),
         checks=counted,
     )
 

@@ -16,6 +16,9 @@ def to_annotations(verdict: GateVerdict) -> bytes:
             task = f"{check.task}, " if check.task else ""
             said = f"{task}{check.subject}: {check.threshold}: {check.said}"
             lines.append(f"::{level} title={title}::{command_data(one_line(said))}\n")
+    for caution in verdict.cautions:
+        title = command_property("Energy gate: caution")
+        lines.append(f"::warning title={title}::{command_data(one_line(caution))}\n")
     remarks = list(verdict.remarks)
     if verdict.nothing_decided:
         remarks.insert(0, verdict.line)

@@ -33,7 +33,9 @@ def to_junit(verdict: GateVerdict) -> bytes:
         names[check.task, name] = number
         # Readers take two cases of one name for one that ran twice.
         _add_case(suite, check, name if number == 1 else f"{name} ({number})")
-    ET.SubElement(suite, "system-out").text = _clean("; ".join((verdict.line, *verdict.remarks)))
+    ET.SubElement(suite, "system-out").text = _clean(
+        "; ".join((verdict.line, *verdict.remark_lines))
+    )
     ET.indent(whole)
     text = ET.tostring(whole, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()

@@ -29,10 +29,12 @@ def to_markdown(verdict: GateVerdict) -> bytes:
     text += "".join(lines[:shown])
     if shown < len(lines):
         text += f"\n{len(lines) - shown} more checks are left out here.\n"
-    text += "".join(f"\n- {markdown_text(remark)}" for remark in verdict.remarks[:MOST_REMARKS])
-    text += "\n" * bool(verdict.remarks)
-    if len(verdict.remarks) > MOST_REMARKS:
-        text += f"\n{len(verdict.remarks) - MOST_REMARKS} more notes are left out here.\n"
+    text += "".join(
+        f"\n- {markdown_text(remark)}" for remark in verdict.remark_lines[:MOST_REMARKS]
+    )
+    text += "\n" * bool(verdict.remark_lines)
+    if len(verdict.remark_lines) > MOST_REMARKS:
+        text += f"\n{len(verdict.remark_lines) - MOST_REMARKS} more notes are left out here.\n"
     if any(check.is_estimate for check in verdict.checks):
         text += "\n*estimated*: by load and time, not by a meter; no GPU energy.\n"
     text += (

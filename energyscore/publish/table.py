@@ -136,7 +136,7 @@ def _columns(entries: Sequence[RatedResult]) -> list[Column]:
         Column("stars", [stars_text(one.stars, estimated=one.estimated) for one in ratings]),
         Column(_CHANCE, [_two_a_line(wording.chances(one, star)) for one in ratings]),
         Column(_RELATIVE, [one_line(_relative_to(entry)) for entry in entries]),
-        Column(CO2, _if_any([entry.co2_g_per_1k_queries for entry in entries], format_grams)),
+        Column(CO2, _co2(entries)),
         Column(COST, _cost(entries)),
     ]
     kept = ("model", ENERGY, margin_heading(), "stars")
@@ -214,6 +214,13 @@ def _relative_to(entry: RatedResult) -> str:
     if rating.no_stars == "departs":
         return "not comparable, see below"
     return rating.reason if rating.stars is None else str(rating.scale)
+
+
+def _co2(entries: Sequence[RatedResult]) -> list[str]:
+    """Grams by entry; nothing where no country was named."""
+    asked = [entry.footprint is not None and entry.footprint.country for entry in entries]
+    cells = _if_any([entry.co2_g_per_1k_queries for entry in entries], format_grams)
+    return [cell if one else "" for cell, one in zip(cells, asked, strict=True)]
 
 
 def _cost(entries: Sequence[RatedResult]) -> list[str]:

@@ -98,13 +98,17 @@ def upgrade(content: Any) -> Any:
         raise ValueError("a result of schema version 1 has no `kind`")
     runs = content.get("runs")
     if isinstance(runs, list):
-        names = {"cut_queries": "answers_cut"}
-        runs = [
-            {names.get(key, key): run[key] for key in run} if isinstance(run, dict) else run
-            for run in runs
-        ]
-        content = content | {"runs": runs}
+        if any(isinstance(run, dict) and "answers_cut" in run for run in runs):
+            raise ValueError("a run of schema version 1 has no `answers_cut`")
+        content = content | {"runs": [upgrade_run(run) for run in runs]}
     return {"kind": "result"} | content | {"schema_version": SCHEMA_VERSION}
+
+
+def upgrade_run(run: Any) -> Any:
+    """The JSON of a run of an older schema as the newest one has it; journals hold runs alone."""
+    if not isinstance(run, dict) or "cut_queries" not in run:
+        return run
+    return {"answers_cut" if key == "cut_queries" else key: value for key, value in run.items()}
 
 
 def parse_result(text: str | bytes, where: str) -> Result:
@@ -128,6 +132,8 @@ def parse_result(text: str | bytes, where: str) -> Result:
             f"{where} has schema version {version}; this energyscore reads up to {SCHEMA_VERSION}.",
             "Upgrade energyscore: pip install -U energyscore.",
         )
+    if (kind := content.get("kind", "result")) != "result":
+        raise ResultError(f"{where} is not a result: its kind is {str(kind)[:40]!r}.")
     try:
         return Result.model_validate_json(text)
     except ValidationError as error:

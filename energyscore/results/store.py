@@ -24,7 +24,7 @@ from energyscore.results.consistency import contradiction
 from energyscore.results.folder import Kind, load_files
 from energyscore.results.parts import RawPart, Run
 from energyscore.results.raw import RawRun, raw_of
-from energyscore.results.result import Result, parse_result, result_to_json
+from energyscore.results.result import Result, parse_result, result_to_json, upgrade_run
 
 _REPORT = "Please report it; the finished runs are kept."
 UNSOUND = "Restore the file as it was, or measure again."
@@ -158,7 +158,7 @@ class Journal:
             try:
                 entry = json.loads(line)
                 if entry["identity"] == self._identity:
-                    run = Run.model_validate(entry["run"])
+                    run = Run.model_validate(upgrade_run(entry["run"]))
                     found[run.index] = run, entry.get("raw")
             except (ValueError, KeyError, TypeError, ValidationError):
                 continue  # a line torn by a kill: that run is done again

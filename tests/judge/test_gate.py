@@ -396,7 +396,10 @@ def test_a_reader_that_stops_reading_changes_no_verdict(tmp_path):
         (("gate", "x.json", "--max-regression", "5%"), "Name one with --baseline"),
         (("gate", "x.json", "--policy", "no.yaml"), "no.yaml cannot be read"),
         (("compare", "x.json", "y.json", "--allow", "gpus"), "Did you mean 'gpu'"),
-        (("baseline", "list", "--dir", "nowhere"), "nowhere does not exist"),
+        (
+            ("baseline", "list", "--dir", "nowhere"),
+            "There is no folder nowhere. `energyscore baseline save",
+        ),
     ],
 )
 def test_wrong_usage_is_status_2_and_one_line(tmp_path, arguments, said):

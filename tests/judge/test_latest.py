@@ -166,7 +166,7 @@ def test_the_gate_judges_the_newest_valid_result_and_names_a_newer_invalid_one(s
     done = command("gate", "results", *limits, "--format", "json")
     verdict = json.loads(done.stdout)
     assert (done.status, verdict["verdict"]) == (0, "pass")
-    assert verdict["notes"] == [f"caution: {NEWER}"]
+    assert (verdict["notes"], verdict["cautions"]) == ([], [NEWER])
     assert {check["source"] for check in verdict["checks"]} == {
         "results/new.json",
         "results/other.json",

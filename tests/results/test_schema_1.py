@@ -16,7 +16,7 @@ from energyscore.base.errors import ResultError
 from energyscore.judge.baseline import find_baselines
 from energyscore.results.names import label_of
 from energyscore.results.result import SCHEMA_VERSION, parse_result, result_to_json
-from energyscore.results.store import load_results
+from energyscore.results.store import Journal, load_results
 from energyscore.verify.checker import verify
 
 OLD = ROOT / "tests" / "data" / "schema-1"
@@ -107,3 +107,31 @@ def test_the_gate_judges_old_results_as_it_did(old, command):
     assert [[check[name] for name in figures] for check in again["checks"]] == [
         [check[name] for name in figures] for check in shown["checks"]
     ]
+
+
+def test_runs_in_a_journal_of_schema_1_are_kept(old, tmp_path):
+    """An upgrade between a kill and the same command again loses no run."""
+    (file,) = (old / "results").rglob("*_reasoning-off_*.json")
+    content = json.loads(file.read_text())
+    journal = Journal(tmp_path, content["identity"])
+    line = {"identity": content["identity"], "run": content["runs"][0], "raw": None}
+    (tmp_path / f".{content['identity'][:16]}.journal").write_text(json.dumps(line) + "\n")
+    (run,) = journal.load()
+    assert run.answers_cut == content["runs"][0]["cut_queries"] == 1
+
+
+def test_a_run_has_the_old_name_or_the_new_one(old):
+    (file,) = (old / "results").rglob("*_reasoning-off_*.json")
+    content = json.loads(file.read_text())
+    content["runs"][0]["answers_cut"] = 0
+    with pytest.raises(ResultError, match="has no `answers_cut`"):
+        parse_result(json.dumps(content), "old")
+
+
+@pytest.mark.parametrize("file", ["suite.json", "../baseline"])
+def test_a_file_of_ours_of_another_kind_is_named_as_such(old, command, file):
+    path = old / "results" / file
+    path = next(path.rglob("*.json")) if path.is_dir() else path
+    done = command("rate", path)
+    assert done.status == 2
+    assert f"its kind is '{'suite' if file == 'suite.json' else 'baseline'}'" in done.error

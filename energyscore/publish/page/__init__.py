@@ -81,6 +81,7 @@ def to_page(
             strips=strips_of(entry, run_figures(entry)),
             file=PurePath(entry.file).name or f"{name}.json",
             why_no_raw=why_no_raw,
+            stands_on=describe_sites([entry.footprint]),
             others=[one for one in by_model[_model(entry)] if one[1] != name],
         )
         files[f"{path}.html"] = page.encode()
