@@ -176,3 +176,9 @@ def test_the_gate_judges_the_newest_valid_result_and_names_a_newer_invalid_one(s
     judged = command("gate", "results", "--min-stars", "1", "--format", "json")
     shown = {one["source"]: one["value"] for one in json.loads(judged.stdout)["checks"]}
     assert shown == {one["file"]: one["rating"]["stars"] for one in stars}
+
+
+def test_a_newer_invalid_result_is_a_warning_on_github(spoiled, command, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    done = command("gate", "results", "--max", "gpu_wh_per_1k_queries<=100")
+    assert f"::warning title=Energy gate%3A caution::{NEWER}" in done.stdout + done.stderr
