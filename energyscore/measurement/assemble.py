@@ -32,10 +32,7 @@ from energyscore.results.score import emissions_for, score_runs
 
 @dataclass(frozen=True)
 class Setup:
-    """What is measured, where, and by which meters: known before the first run.
-
-    `request` is the key of the suite's entry that asked for it, `country` whose CO2 was asked for.
-    """
+    """What is measured, where, and by which meters: known before the first run."""
 
     task: TaskSpec
     model: ModelSpec
@@ -44,8 +41,8 @@ class Setup:
     device: Device
     metering: Metering
     environment: EnvironmentPart
-    country: str | None = None
-    request: str | None = None
+    country: str | None = None  # whose CO2 was asked for
+    request: str | None = None  # the key of the suite's entry that asked for it
 
 
 def identity(setup: Setup) -> str:

@@ -23,13 +23,10 @@ Status = Literal["ok", "missing", "caution"]
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing that was looked at: what was found for people, what to do, and facts for programs.
-
-    `missing` means that something cannot be measured without it.
-    """
+    """One thing that was looked at: what was found, what to do, and facts for programs."""
 
     name: str
-    status: Status
+    status: Status  # `missing`: something cannot be measured without it
     detail: str
     remedy: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
@@ -52,10 +49,9 @@ def examine(out: Path) -> Iterator[Diagnosis]:
 
 def _python() -> Diagnosis:
     machine = environment.describe()
-    memory = (
-        "" if machine.memory_total_mb is None else f", {machine.memory_total_mb / 1024:.1f} GiB"
-    )
-    detail = f"Python {machine.python}, {machine.os}, {machine.cpu} x {machine.cpu_count}{memory}"
+    detail = f"Python {machine.python}, {machine.os}, {machine.cpu} x {machine.cpu_count}"
+    if machine.memory_total_mb is not None:
+        detail += f", {machine.memory_total_mb / 1024:.1f} GiB"
     return Diagnosis("machine", "ok", detail, facts=machine.model_dump(mode="json"))
 
 
@@ -122,14 +118,13 @@ def _gpu(session: "NvmlSession", uuid: str) -> Diagnosis:
     if facts.mig or facts.vgpu:
         problems.append("MIG or vGPU: its energy cannot be rated")
     if processes:
-        problems.append(
-            f"{processes} process(es) compute on it now: a measurement would be invalid"
-        )
+        busy = "process(es) compute on it now: a measurement would be invalid"
+        problems.append(f"{processes} {busy}")
     elif processes == 0:
         parts.append("no other processes")
     read = {
         "counter_error": counter_error or None,
-        "update_period_ms": None if period is None else period.median_ms,
+        "update_period_ms": period and period.median_ms,
         "power_w": power_w,
         "processes": processes,
     }
@@ -182,10 +177,8 @@ def _hub() -> Diagnosis:
         return Diagnosis("hub", "caution", "HF_HUB_OFFLINE is set: only the local cache is used")
     if hub.is_reachable():
         return Diagnosis("hub", "ok", f"{hub.endpoint()} can be reached")
-    detail = (
-        f"{hub.endpoint()} cannot be reached: bundled models and samples work, downloads do not"
-    )
-    return Diagnosis("hub", "caution", detail)
+    detail = "cannot be reached: bundled models and samples work, downloads do not"
+    return Diagnosis("hub", "caution", f"{hub.endpoint()} {detail}")
 
 
 def _disk(out: Path) -> Diagnosis:

@@ -38,15 +38,12 @@ class Ticks:
 
 @dataclass(frozen=True)
 class MeterRecord:
-    """What a meter read in a window, as it was read, so that its figure can be computed again.
-
-    The first entry of `counter` is the state at the beginning, the others are its changes.
-    """
+    """What a meter read in a window, as it was read, so that its figure can be computed again."""
 
     window: Window
     start_mj: int | None  # None: the counter could not be read
     end_mj: int | None
-    counter: Sequence[tuple[int, float]]  # (monotonic ns, mJ)
+    counter: Sequence[tuple[int, float]]  # (monotonic ns, mJ): at the beginning, and each change
     power: Sequence[tuple[int, float]]  # (monotonic ns, W)
     power_source: Literal["instant", "average"] | None  # `average`: the driver's
 
@@ -67,17 +64,14 @@ def notice(code: str, message: str, *, invalidates: bool = False) -> Notice:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one meter measured of one domain in one window; no joules without a reason.
-
-    The source may have its counter's changes (`ticks`), and more than the one figure (`record`).
-    """
+    """What one meter measured of one domain in one window; no joules without a reason."""
 
     energy_j: float | None
     method: Method | None
     reason: str = ""
-    ticks: Ticks | None = None
+    ticks: Ticks | None = None  # its counter's changes
     facts: Facts = field(default_factory=dict)
-    record: MeterRecord | None = None
+    record: MeterRecord | None = None  # where the source has more than the one figure
 
 
 @dataclass(frozen=True)

@@ -19,21 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Metering:
-    """The meters of one measurement.
+    """The meters of one measurement."""
 
-    GPUs of these `uuids` are metered; `occupied` are those that the model occupies. `before` are
-    the compute processes on each GPU before this process used any, None where the work is not
-    this process's; others on them are allowed if `shared`.
-    """
-
-    uuids: tuple[str, ...] = ()
+    uuids: tuple[str, ...] = ()  # of the metered GPUs
     chosen_by: Literal["model", "user"] | None = None
     meters: list[Meter] = field(default_factory=list)  # opened, in the order of their starts
     absent: dict[Domain, str] = field(default_factory=dict)  # why no meter covers a domain
     failures: list[str] = field(default_factory=list)  # what does not work although it should
-    occupied: tuple[str, ...] = ()
+    occupied: tuple[str, ...] = ()  # by the model
+    # Compute processes on each GPU before this process used any; None: the work is not its own.
     before: Mapping[str, int] | None = None
-    shared: bool = False
+    shared: bool = False  # whether others may compute on them
     driver: str | None = None
     cuda: str | None = None
     nvml: "NvmlMeter | None" = None
@@ -76,8 +72,7 @@ def plan_metering(
     """Before the model is loaded: find the GPUs that were named.
 
     Raises:
-        MeterError: when GPUs were named and cannot be metered here; better now than after the
-            work is done.
+        MeterError: when GPUs were named and cannot be metered here.
     """
     if device == "cpu" and not gpus:
         return Metering(shared=shared)

@@ -103,11 +103,7 @@ class RunOptions(Strict):
         return ""
 
     def model_spec(self, name: str, task: TaskSpec) -> ModelSpec:
-        """The model of this name, to be measured at a task.
-
-        Raises:
-            ModelError: when no model can have this name, or a bundled one does other tasks.
-        """
+        """The model of this name, for a task; a ModelError if the name or the task does not fit."""
         model = parse_model(
             name,
             revision=self.revision,
@@ -126,11 +122,7 @@ class RunOptions(Strict):
         return self.dataset or (OFFICIAL if official else BUNDLED)
 
     def generations(self, task: TaskSpec) -> tuple[Generation | None, ...]:
-        """How text is generated at a task: once for each mode of reasoning.
-
-        Raises:
-            UsageError: when a mode or a limit is asked for that the task does not have.
-        """
+        """How text is generated in each mode; a UsageError for a mode or limit the task lacks."""
         if task.generation is not None and task.has_modes:
             most, quick = self.max_new_tokens, self.quick
             modes = dict.fromkeys(self.reasoning or [DEFAULT])
@@ -191,11 +183,7 @@ class RunOptions(Strict):
 
 
 def read_options(content: Mapping[str, object], where: str) -> RunOptions:
-    """Options from their names and values.
-
-    Raises:
-        UsageError: naming the option and what is wrong with it.
-    """
+    """Options from their names and values; a UsageError names the one that is wrong."""
     try:
         return RunOptions.model_validate(dict(content))
     except ValidationError as error:
@@ -203,16 +191,12 @@ def read_options(content: Mapping[str, object], where: str) -> RunOptions:
 
 
 class Job(Strict):
-    """What one process measures: models (none: each task's own) at tasks, into a folder.
-
-    With `fresh` the finished runs of an interrupted measurement are forgotten. `request` is the key
-    of the suite's entry that asks for it.
-    """
+    """What one process measures: models at tasks, into a folder."""
 
     tasks: tuple[str, ...]
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()  # none: each task's own
     options: RunOptions = RunOptions()
     out: Path
     task_path: Path | None = None
-    fresh: bool = False
-    request: str | None = None
+    fresh: bool = False  # forget the finished runs of an interrupted measurement
+    request: str | None = None  # the key of the suite's entry that asks for it

@@ -34,28 +34,20 @@ class GpuRoom:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that wants GPUs, and what it takes of their memory.
-
-    A piece (a layer) must stay on one GPU; what its work takes is an estimate. `rule` (such as
-    `class A`) sets `max_gpus`; None: any number.
-    """
+    """A model that wants GPUs, and what it takes of their memory."""
 
     label: str
     dtype: str
     quantized: bool
     weights_bytes: int
-    piece_bytes: int
-    working_bytes: int
-    rule: str
-    max_gpus: int | None
+    piece_bytes: int  # of the largest piece (a layer) that must stay on one GPU
+    working_bytes: int  # an estimate
+    rule: str  # such as `class A`: it sets `max_gpus`
+    max_gpus: int | None  # None: any number
 
 
 def check_spread(task: TaskSpec, spread: int | None) -> None:
-    """Refuse a number of GPUs that no model of a task may have.
-
-    Raises:
-        UsageError: when the task measures all models on one GPU.
-    """
+    """A UsageError for a number of GPUs that no model of a task may have."""
     if spread and spread > 1 and all(one.max_gpus == 1 for one in task.classes):
         raise UsageError(
             f"--spread {spread}: the task {task.id} measures every model on one GPU.",

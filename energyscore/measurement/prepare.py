@@ -51,16 +51,13 @@ class SessionEntry:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is to be measured, and on what.
-
-    `before` and `idle_w` are each GPU's compute processes and power before this process used it.
-    """
+    """What is to be measured, and on what."""
 
     entries: list[SessionEntry]
     failures: list[EnergyScoreError]
     device: Device
-    before: Mapping[str, int] | None
-    idle_w: Mapping[Domain, float]
+    before: Mapping[str, int] | None  # compute processes of each GPU before this process used it
+    idle_w: Mapping[Domain, float]  # and its power then
     country: str | None
 
 
@@ -167,11 +164,7 @@ def _load_queries(
 def _refuse_modes(
     entries: Sequence[SessionEntry], observer: LineObserver
 ) -> tuple[list[SessionEntry], list[EnergyScoreError]]:
-    """Leave out the entries whose models lack the mode, and say so.
-
-    Raises:
-        ModelError: when none is left.
-    """
+    """Leave out the entries whose models lack the mode, and say so; a ModelError if all do."""
     problems = why_not([Question(one.task.spec, one.model, one.mode) for one in entries])
     if all(problems):
         raise ModelError(" ".join(dict.fromkeys(problems)))

@@ -38,8 +38,7 @@ def read_audio(content: bytes, rate_hz: int) -> np.ndarray:
     """The samples of a recording's file (any that libsndfile reads): float32, mono, at `rate_hz`.
 
     Raises:
-        DatasetError: when it cannot be read, is shorter than `SHORTEST_S`, or has samples that are
-            not finite.
+        DatasetError: when it cannot be read, is too short, or has samples that are not finite.
     """
     try:
         channels, own_rate_hz = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)

@@ -86,13 +86,10 @@ class ModelBackend(ABC):
 
 
 class TransformersBackend(ModelBackend):
-    """Work with a model of transformers; a modality adds its Auto class and its processor.
-
-    `unused_weights` are prefixes of weights that may be missing: the task's work does not use them.
-    """
+    """Work with a model of transformers; a modality adds its Auto class and its processor."""
 
     auto_class: ClassVar[Any]
-    unused_weights: ClassVar[tuple[str, ...]] = ()
+    unused_weights: ClassVar[tuple[str, ...]] = ()  # prefixes: the task's work needs none of them
 
     def load(
         self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None

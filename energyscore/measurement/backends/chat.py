@@ -70,12 +70,7 @@ class Chat:
     """Makes prompts of texts in one mode; without a chat template a prompt is the bare text."""
 
     def __init__(self, tokenizer: Any, model_type: str, label: str, mode: Mode) -> None:
-        """Find the family and the switch.
-
-        Raises:
-            ModelError: when the family does not have the mode, or the model's chat template does
-                not react to the switch.
-        """
+        """Find the family and the switch; a ModelError where the model does not know the mode."""
         self._tokenizer = tokenizer
         self._switch = Switch()
         self.family, self.templated = PLAIN, bool(tokenizer.chat_template)
@@ -94,16 +89,14 @@ class Chat:
         """Tokens of the whole prompt for a text."""
         return len(self._encode(self.render(text)))
 
-    def within(self, text: str, limit: int) -> str:
-        """The prompt, its text cut at the end so that the whole has at most `limit` tokens.
+    def within(self, text: str, limit: int | None) -> str:
+        """The prompt, its text cut at the end so that the whole has at most `limit` tokens, if any.
 
-        Cutting the prompt itself would cut off what asks for the answer, or for the mode.
-
-        Raises:
-            DatasetError: when not even an empty text would leave room.
+        Cutting the prompt itself would cut off what asks for the answer, or for the mode. Where
+        not even an empty text leaves room, that is a DatasetError.
         """
         prompt = self.render(text)
-        if len(prompt.encode()) < limit:
+        if limit is None or len(prompt.encode()) < limit:
             return prompt  # no token is shorter than a byte
         while (over := len(self._encode(prompt)) - limit) > 0:
             kept = self._encode(text)[:-over]
@@ -125,9 +118,7 @@ class Chat:
         return ThinkingCounter(lambda token: str(self._tokenizer.decode([token])), marks, opened)
 
     def _encode(self, text: str) -> list[int]:
-        encoded = self._tokenizer(text, add_special_tokens=False, verbose=False)
-        tokens: list[int] = encoded["input_ids"]
-        return tokens
+        return list(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _render(self, text: str, switch: Switch) -> str:
         if not self.templated:
@@ -163,11 +154,7 @@ def _answered(prompt: str, answer: str, family: Family) -> str:
 
 
 def chat_of(blueprint: Blueprint, tokenizer: Any, mode: Mode) -> Chat:
-    """How a model is asked in a mode.
-
-    Raises:
-        ModelError: when it cannot be.
-    """
+    """How a model is asked in a mode; a ModelError when it cannot be."""
     if blueprint.architecture is not None:
         tokenizer.chat_template = chat_template()
     return Chat(tokenizer, blueprint.config.model_type, blueprint.spec.label, mode)

@@ -15,11 +15,7 @@ def device_uuid(index: int) -> str:
 
 
 def find_device(uuid: str) -> str:
-    """Torch's name (`cuda:0`) of the GPU with that UUID.
-
-    Raises:
-        UnsupportedError: when torch does not see that GPU, with the reason.
-    """
+    """Torch's name (`cuda:0`) of that GPU; an UnsupportedError says why torch does not see it."""
     version = f"torch {torch.__version__}"
     if torch.version.cuda is None:
         raise UnsupportedError(f"{version} is built without CUDA: it cannot load the GPU")
@@ -43,9 +39,7 @@ def gpu_indices(devices: Iterable[torch.device]) -> tuple[int, ...]:
 
 def devices_in_use() -> tuple[int, ...]:
     """Indices of the CUDA devices on which torch holds memory; none before it has used CUDA."""
-    if not torch.cuda.is_initialized():
-        return ()
-    count = torch.cuda.device_count()
+    count = torch.cuda.device_count() if torch.cuda.is_initialized() else 0
     return tuple(index for index in range(count) if torch.cuda.memory_reserved(index) > 0)
 
 

@@ -32,10 +32,8 @@ class MatmulLoad:
             self._product = torch.empty(size, size, device=device, dtype=dtype)
         self._batch = 1
         self.work(0.2)  # the first calls load kernels
-        seconds = self._time_batch()
-        while seconds < _BATCH_S / 2:
+        while self._time_batch() < _BATCH_S / 2:
             self._batch *= 2
-            seconds = self._time_batch()
 
     def work(self, seconds: float) -> int:
         """Work for about so long; how many products were done when it returns."""

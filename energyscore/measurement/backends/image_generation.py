@@ -29,7 +29,6 @@ class ImageGeneration(ModelBackend):
     phases = ("preprocess", "call")
     inference_mode = False  # pipelines turn gradients off themselves
     _tokenizer: Any = None
-    _images = 1
 
     def load(
         self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None

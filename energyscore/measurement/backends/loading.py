@@ -34,18 +34,14 @@ SPECIAL_TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 
 @dataclass(frozen=True)
 class Blueprint:
-    """All that is known of a model before its weights are loaded.
+    """All that is known of a model before its weights are loaded."""
 
-    `spec` is pinned to the commit that its configuration is from. Without `gpus` the first GPU is
-    taken.
-    """
-
-    spec: ModelSpec
+    spec: ModelSpec  # pinned to the commit that its configuration is from
     task: TaskSpec
     device: str
     config: Any
     architecture: Architecture | None = None
-    gpus: Gpus | None = None
+    gpus: Gpus | None = None  # None: the first GPU is taken
 
 
 def read_blueprint(
@@ -197,11 +193,7 @@ def _pretrained(
 
 
 def refuse_missing(message: str, missing: Sequence[str], remedy: str) -> None:
-    """Refuse a model in which weights are missing.
-
-    Raises:
-        ModelError: naming some of them.
-    """
+    """Refuse a model in which weights are missing: a ModelError that names some of them."""
     if missing:
         some = f"{', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''}"
         remedy += ", or measure its architecture with --random-weights."

@@ -42,9 +42,7 @@ def load_tokenizer(blueprint: Blueprint, *, padding_side: str, framed: bool) -> 
     """The model's tokenizer, able to pad.
 
     A bundled tokenizer that is `framed` puts `<s>` and `</s>` around a text, as encoders want it.
-
-    Raises:
-        ModelError: when the model is a folder without one.
+    A folder without one is a ModelError.
     """
     if blueprint.architecture is not None:
         return bundled_tokenizer(
@@ -109,10 +107,7 @@ def load_processor(blueprint: Blueprint, auto_class: Any, kind: str, **options: 
     """The model's own processor, or for a bundled architecture one from its settings.
 
     `auto_class` makes those of published models, with `options`; `kind` is `image_processor` or
-    `feature_extractor`.
-
-    Raises:
-        ModelError: when the model is a folder without one, or the architecture has none.
+    `feature_extractor`. A folder or an architecture without one is a ModelError.
     """
     spec = blueprint.spec
     if blueprint.architecture is not None:

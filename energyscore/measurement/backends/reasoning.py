@@ -47,12 +47,7 @@ class Reasoning(TextGeneration):
     def _encode(self, queries: Sequence[Query]) -> Any:
         if not self._chat.templated:
             return super()._encode(queries)
-        texts = self._texts(queries)
-        limit = self._max_tokens
-        prompts = [
-            self._chat.render(text) if limit is None else self._chat.within(text, limit)
-            for text in texts
-        ]
+        prompts = [self._chat.within(text, self._max_tokens) for text in self._texts(queries)]
         # The template has written all special tokens already.
         return self._tokenizer(
             prompts, padding=len(prompts) > 1, add_special_tokens=False, return_tensors="pt"
@@ -60,8 +55,7 @@ class Reasoning(TextGeneration):
 
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
         output = super()._work(batch, enter)
-        answers = self._answers(output)
-        counter = self._counter
+        answers, counter = self._answers(output), self._counter
         return replace(
             output,
             values=answers,

@@ -35,17 +35,13 @@ protocol's own factor (memory = 1.2 x weights)."""
 
 @dataclass(frozen=True)
 class Sketch:
-    """A model before it has weights: its module on `meta`.
-
-    `bits` of a quantized parameter decide its class (None: not quantized, or not known);
-    `stored_bits` are what a parameter takes in memory (None: its dtype's).
-    """
+    """A model before it has weights: its module on `meta`."""
 
     module: Any
     label: str
     dtype: torch.dtype
-    bits: int | None = None
-    stored_bits: int | None = None
+    bits: int | None = None  # of a quantized parameter, for its class; None: none, or not known
+    stored_bits: int | None = None  # that a parameter takes in memory; None: its dtype's
 
     @property
     def weights_bytes(self) -> int:
@@ -64,11 +60,7 @@ class Sketch:
         return max(map(self._bytes_of, pieces))
 
     def choose_gpus(self, gpus: Gpus, task: TaskSpec) -> dict[int, int]:
-        """The GPUs for it, and how many bytes of weights each may hold, by torch's index.
-
-        Raises:
-            EnergyScoreError: when they do not hold it, or may not.
-        """
+        """The GPUs for it, and how many bytes of weights each may hold, by torch's index."""
         parameters = sum(parameter.numel() for parameter in self.module.parameters())
         size = task.class_of(parameters, self.bits)
         candidate = Candidate(
@@ -204,11 +196,7 @@ def sketch_of(
 
 
 def check_nothing_left_out(devices: Iterable[torch.device], label: str) -> None:
-    """Refuse a model of which a part is not on a GPU: its energy would not be theirs alone.
-
-    Raises:
-        UnsupportedError: naming where that part is.
-    """
+    """Refuse a model of which a part is not on a GPU: its energy would not be theirs alone."""
     elsewhere = sorted({device.type for device in devices} - {"cuda"})
     if elsewhere:
         raise UnsupportedError(

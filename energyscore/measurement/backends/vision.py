@@ -150,11 +150,7 @@ def _pad(pixels: Sequence[torch.Tensor]) -> Iterator[_Part]:
 
 
 def decode_image(content: bytes) -> Image.Image:
-    """The image in a file of any format that Pillow reads, upright and in RGB.
-
-    Raises:
-        DatasetError: when it cannot be decoded.
-    """
+    """The image in a file that Pillow reads, upright and in RGB; a DatasetError for others."""
     try:
         image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
         if image.mode.startswith("I"):  # 16 bits, which Pillow would clip to 8

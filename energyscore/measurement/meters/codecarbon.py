@@ -86,11 +86,9 @@ class CodeCarbonMeter:
         try:
             self._probe(())
         except (ImportError, *_FAILURES) as error:
-            # Its settings and its ways of failing change from release to release; whatever it
-            # is, the run goes on without a second source.
-            raise MeterError(
-                f"CodeCarbon does not start: {type(error).__name__}: {error}."
-            ) from error
+            # Whatever fails (that changes by release), the run goes on without a second source.
+            what = f"{type(error).__name__}: {error}"
+            raise MeterError(f"CodeCarbon does not start: {what}.") from error
 
     def _probe(self, gpu_indices: tuple[int, ...]) -> None:
         with _unwarned(), nullcontext() if gpu_indices else _blind_to_gpus():
@@ -132,16 +130,14 @@ class CodeCarbonMeter:
             return _nothing(f"{_FAILED}{type(error).__name__}: {error}")
         if data is None:
             return _nothing("CodeCarbon gave no figures")
-        return Metered(
-            {
-                "cpu": _reading(data.cpu_energy, "CodeCarbon gave no processor energy"),
-                "ram": _reading(data.ram_energy, "CodeCarbon gave no memory energy"),
-                GPU_CHECK: _reading(
-                    None if self._gpu_reason else data.gpu_energy,
-                    self._gpu_reason or "CodeCarbon read no GPU energy",
-                ),
-            }
-        )
+        gpu_kwh = None if self._gpu_reason else data.gpu_energy
+        no_gpu = self._gpu_reason or "CodeCarbon read no GPU energy"
+        readings = {
+            "cpu": _reading(data.cpu_energy, "CodeCarbon gave no processor energy"),
+            "ram": _reading(data.ram_energy, "CodeCarbon gave no memory energy"),
+            GPU_CHECK: _reading(gpu_kwh, no_gpu),
+        }
+        return Metered(readings)
 
     def close(self) -> None:
         """Release the tracker; its windows are ended already."""

@@ -39,9 +39,7 @@ class Instant:
 def read_clocks() -> Instant:
     """This moment by the machine's clocks.
 
-    Raises:
-        AttributeError: when this system's Python knows no clock that counts sleep.
-        OSError: when the system lacks one.
+    Without one that counts sleep, Python raises AttributeError or the system OSError.
     """
     boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     return Instant(time.time_ns(), time.monotonic_ns(), boot_ns)

@@ -22,11 +22,7 @@ class LoadMeter:
         self.start()
 
     def start(self) -> tuple[float, float, float]:
-        """Begin a window: time, busy seconds of the machine, and of this process.
-
-        Raises:
-            MeterError: when the system does not give the machine's processor time.
-        """
+        """Begin a window: time, busy seconds of the machine and of this process, or MeterError."""
         try:
             machine = psutil.cpu_times()
             busy_s = machine.user + machine.nice + machine.system + machine.irq + machine.softirq

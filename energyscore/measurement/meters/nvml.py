@@ -1,5 +1,6 @@
 """The NVML meter: GPU energy by the driver's counter, or by integrated power, per GPU by UUID."""
 
+import contextlib
 import select
 import subprocess
 import sys
@@ -9,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
-import pynvml
 
 from energyscore.base.errors import MeterError
 from energyscore.measurement.meter import (
@@ -28,7 +28,6 @@ from energyscore.measurement.meters.nvml_device import (
     NvmlSession,
     count_processes,
     read_counter,
-    read_counter_mj,
     read_temperature_c,
 )
 from energyscore.measurement.meters.nvml_reading import (
@@ -136,18 +135,12 @@ class NvmlMeter:
         return max((value for value in found if value is not None), default=None)
 
     def recorder_cpu_s(self) -> float:
-        """Processor time that the recorder has used, in seconds.
-
-        Raises:
-            MeterError: when the recorder is gone.
-        """
-        if self._process is None:
-            raise MeterError("the recorder was lost.")
-        try:
-            times = psutil.Process(self._process.pid).cpu_times()
-        except psutil.Error as error:
-            raise MeterError("the recorder was lost.") from error
-        return float(times.user + times.system)
+        """Processor time that the recorder has used, in seconds; a MeterError when it is gone."""
+        if self._process is not None:
+            with contextlib.suppress(psutil.Error):
+                times = psutil.Process(self._process.pid).cpu_times()
+                return float(times.user + times.system)
+        raise MeterError("the recorder was lost.")
 
     def close(self) -> None:
         """End the recorder and shut NVML down."""
@@ -255,15 +248,12 @@ def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> Non
 def probe_update_period(device: Any, seconds: float = 1.0) -> UpdatePeriod | None:
     """The counter's update period, seen by polling for a while; None when it hardly moves."""
     changes: list[tuple[int, float]] = []
-    last: int | None = None
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        try:
-            value = read_counter_mj(device)
-        except pynvml.NVMLError:
+        value = read_counter(device).mj
+        if value is None:
             return None
-        if value != last:
+        if not changes or value != changes[-1][1]:
             changes.append((time.monotonic_ns(), value))
-            last = value
         time.sleep(0.0005)
     return update_period(changes)

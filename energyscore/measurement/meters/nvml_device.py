@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 _INSTANT_POWER_FIELD = 186  # NVML_FI_DEV_POWER_INSTANT, milliwatts
 _GPU_SCOPE = 0
+# The union's member for the type that the driver names, where it is not `ullVal`.
+_MEMBERS = {pynvml.NVML_VALUE_TYPE_DOUBLE: "dVal", pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal"}
 GPU_IS_LOST = pynvml.NVML_ERROR_GPU_IS_LOST
 GPU_REMEDY = "Reset the GPU (nvidia-smi --gpu-reset) or restart the machine."
 
@@ -53,11 +55,7 @@ class NvmlSession:
     """NVML, opened once and shut down once; every failure names its cause."""
 
     def __init__(self) -> None:
-        """Open the library.
-
-        Raises:
-            MeterError: when the driver's library is missing or does not start.
-        """
+        """Open the library; a MeterError when it is missing or does not start."""
         try:
             pynvml.nvmlInit()
         except pynvml.NVMLError_LibraryNotFound as error:
@@ -110,11 +108,7 @@ class NvmlSession:
         return uuids, silent
 
     def resolve(self, name: str) -> str:
-        """The UUID that a person means by an NVML index or by (the start of) a UUID.
-
-        Raises:
-            MeterError: when no GPU or several fit.
-        """
+        """The UUID for an NVML index or (the start of) a UUID; a MeterError unless one GPU fits."""
         by_index, silent = self._listed()
         uuids = list(by_index.values())
         if name.isdecimal():
@@ -125,9 +119,8 @@ class NvmlSession:
                     f"--gpu {name}: NVML cannot read this GPU: {silent[int(name)]}.", GPU_REMEDY
                 )
             count = len(by_index) + len(silent)
-            there = "is only 1 GPU" if count == 1 else f"are only {count} GPUs"
             raise MeterError(
-                f"--gpu {name}: there {there} here, and the first is 0.",
+                f"--gpu {name}: this machine has {count} GPU(s), numbered from 0.",
                 "`energyscore doctor` lists them.",
             )
         matches = [uuid for uuid in uuids if uuid.lower().startswith(name.lower())]
@@ -211,15 +204,8 @@ def read_instant_power_w(device: Any) -> float | None:
     values = optional(pynvml.nvmlDeviceGetFieldValues, device, fields)
     if values is None or values[0].nvmlReturn != pynvml.NVML_SUCCESS:
         return None
-    value = values[0]
-    # The union's member depends on the type the driver names.
-    if value.valueType == pynvml.NVML_VALUE_TYPE_DOUBLE:
-        milliwatts = float(value.value.dVal)
-    elif value.valueType == pynvml.NVML_VALUE_TYPE_UNSIGNED_INT:
-        milliwatts = float(value.value.uiVal)
-    else:
-        milliwatts = float(value.value.ullVal)
-    return milliwatts / 1000.0
+    member = _MEMBERS.get(values[0].valueType, "ullVal")
+    return float(getattr(values[0].value, member)) / 1000.0
 
 
 def read_average_power_w(device: Any) -> float | None:

@@ -40,21 +40,16 @@ _JUMP = 2.0
 
 @dataclass
 class Trace:
-    """What was recorded of one GPU in one window; times in monotonic ns.
-
-    `counter` has an entry whenever it changed, `average_power` the driver's average where there is
-    no instantaneous power, `event_reasons` all bits seen of why clocks were held down.
-    `counter_error` is NVML's; `lost` says whether the GPU fell off the bus.
-    """
+    """What was recorded of one GPU in one window; times in monotonic ns."""
 
     start_mj: int | None = None
     end_mj: int | None = None
-    counter_error: str = ""
-    lost: bool = False
-    counter: list[tuple[int, float]] = field(default_factory=list)
+    counter_error: str = ""  # NVML's
+    lost: bool = False  # off the bus
+    counter: list[tuple[int, float]] = field(default_factory=list)  # an entry for each change
     power: list[tuple[int, float]] = field(default_factory=list)
-    average_power: list[tuple[int, float]] = field(default_factory=list)
-    event_reasons: int = 0
+    average_power: list[tuple[int, float]] = field(default_factory=list)  # where `power` is missing
+    event_reasons: int = 0  # all bits seen of why clocks were held down
     max_temperature_c: float | None = None
     sm_clocks_mhz: list[tuple[int, float]] = field(default_factory=list)
     power_limits_w: set[float] = field(default_factory=set)
@@ -73,18 +68,14 @@ class Trace:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What is known of a GPU apart from the window.
-
-    `own_processes` compute processes on it belong to the work; others are allowed if `shared`.
-    `idle_power_w` is what it took before the work began, None if that was not measured.
-    """
+    """What is known of a GPU apart from the window."""
 
     label: str
-    own_processes: int = 0
+    own_processes: int = 0  # compute processes that belong to the work
     mig: bool = False
     vgpu: bool = False
-    shared: bool = False
-    idle_power_w: float | None = None
+    shared: bool = False  # whether others may compute on it
+    idle_power_w: float | None = None  # before the work began; None: not measured
 
 
 def evaluate(
@@ -297,12 +288,10 @@ def _out_of_bounds(
     assert reading.energy_j is not None
     energy_j, idle_w = reading.energy_j, about.idle_power_w
     period_s = (update_period_ms(trace.counter) or 100.0) / 1e3
-    surely_s = window.duration_s - period_s
+    surely_s, at_most_s = window.duration_s - period_s, window.duration_s + period_s
     limit_w = max(trace.power_limits_w, default=None)
     label, mean_w = about.label, energy_j / window.duration_s
-    if limit_w is not None and energy_j > (
-        limit_w * _LIMIT_TOLERANCE * (window.duration_s + period_s)
-    ):
+    if limit_w is not None and energy_j > limit_w * _LIMIT_TOLERANCE * at_most_s:
         message = f"{label}: {mean_w:.0f} W on average is more than its limit of {limit_w:.0f} W"
         yield notice("impossible_power", message, invalidates=True)
     elif idle_w is not None:

@@ -31,11 +31,7 @@ class Zone:
 
 
 def find_zones(root: Path = POWERCAP) -> list[Zone]:
-    """The readable package zones and their dram subzones.
-
-    Raises:
-        MeterError: when none exist, or they may not be read; the remedy says how to allow it.
-    """
+    """The package zones and their dram subzones; a MeterError when there are none to read."""
     zones: list[Zone] = []
     try:
         for folder in sorted(root.glob("intel-rapl:*")):

@@ -41,20 +41,16 @@ _MUCH_BETTER = 10.0
 
 @dataclass(frozen=True)
 class PhaseFit:
-    """What the regression found: joules by phase, summing to the total, with standard errors.
-
-    `lag_s`, `window` (share of the time between ticks that a tick shows) and `tau_s` say how the
-    counter follows the work. `doubt` says why the fit may be wrong by more than its errors.
-    """
+    """What the regression found: joules by phase, summing to the total, with standard errors."""
 
     energy_j: dict[str, float]
     se_j: dict[str, float]
-    lag_s: float
+    lag_s: float  # how the counter follows the work, as in `Shape`
     window: float
     tau_s: float
     ticks: int
     bootstrap: bool
-    doubt: str
+    doubt: str  # why the fit may be wrong by more than its errors
 
 
 def regress_phases(

@@ -29,15 +29,12 @@ DISAGREEMENT = 0.05
 
 @dataclass(frozen=True)
 class PhaseTimes:
-    """When each phase was entered (monotonic clock); the last interval ends at `end_ns`.
-
-    `entered` gives for each interval the index of its phase in `names`.
-    """
+    """When each phase was entered (monotonic clock)."""
 
     names: tuple[str, ...]
-    entered: Sequence[int]
+    entered: Sequence[int]  # for each interval the index of its phase in `names`
     starts_ns: Sequence[int]
-    end_ns: int
+    end_ns: int  # of the last interval
 
     def durations_s(self) -> dict[str, float]:
         """Total time of each phase in seconds."""
@@ -50,31 +47,25 @@ class PhaseTimes:
 
 @dataclass(frozen=True)
 class BlockPower:
-    """Mean power of a domain while one phase was done alone.
-
-    `duration_s` is 0 if it is not known; `counter_mj` are the counter's values before and after.
-    """
+    """Mean power of a domain while one phase was done alone."""
 
     phase: str
     power_w: float
     se_w: float
-    duration_s: float = 0.0
-    counter_mj: tuple[int, int] | None = None
+    duration_s: float = 0.0  # 0: not known
+    counter_mj: tuple[int, int] | None = None  # before and after
 
 
 @dataclass(frozen=True)
 class Split:
-    """A window's energy by phase: all None, with the reason, when the phases cannot be separated.
-
-    `block_ratio` is the power of a phase in the run by that of the same phase alone, if known.
-    """
+    """A window's energy by phase: all None, with the reason, where it cannot be separated."""
 
     energy_j: Mapping[str, float | None]
     se_j: Mapping[str, float | None]
     method: str | None
     reason: str = ""
     facts: Facts = field(default_factory=dict)
-    block_ratio: float | None = None
+    block_ratio: float | None = None  # a phase's power in the run by that of the phase alone
 
 
 def split_energy(times: PhaseTimes, reading: Reading, block: BlockPower | None = None) -> Split:

@@ -20,12 +20,10 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class GpusUnderTest:
-    """The GPUs to test, before this process uses any of them.
-
-    `processes` are compute processes by UUID, None if the driver does not list them.
-    """
+    """The GPUs to test, before this process uses any of them."""
 
     facts: tuple[GpuFacts, ...] = ()
+    # Compute processes by UUID; None if the driver does not list them.
     processes: Mapping[str, int | None] = field(default_factory=dict)
     driver: str | None = None
     cuda: str | None = None
@@ -36,11 +34,7 @@ class GpusUnderTest:
 
 
 def find_gpus(names: Sequence[str]) -> GpusUnderTest:
-    """The GPUs that were named by index or UUID, or all.
-
-    Raises:
-        MeterError: when there is no driver, no GPU, or none of such a name.
-    """
+    """The GPUs that were named by index or UUID, or all; a MeterError where there is none."""
     with closing(NvmlSession()) as session:
         wanted = tuple(dict.fromkeys(session.resolve(name) for name in names))
         uuids = wanted or tuple(session.uuids())

@@ -20,16 +20,13 @@ COARSE_STEP_NS = 10_000
 
 @dataclass(frozen=True)
 class Observed:
-    """One domain in one metered window, with the operations of a load that were done in it.
-
-    `temperatures_c` are those at its beginning and its end, None if not known.
-    """
+    """One domain in one metered window, with the operations of a load that were done in it."""
 
     reading: Reading
     duration_s: float
     notices: tuple[Notice, ...] = ()
     operations: int = 0
-    temperatures_c: tuple[float | None, float | None] = (None, None)
+    temperatures_c: tuple[float | None, float | None] = (None, None)  # at beginning and end
 
     @property
     def power_w(self) -> float | None:

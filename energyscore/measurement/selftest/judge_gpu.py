@@ -46,21 +46,18 @@ def judge_counter(
     subject: str, period: UpdatePeriod | None, error: str, watched_s: float
 ) -> SelfTestCheck:
     """How often the energy counter is updated; energy must come from power where it is not."""
+    names = ("median_ms", "iqr_ms", "updates")
+    figures: Figures = {name: getattr(period, name, None) for name in names}
+    figures["watched_s"] = watched_s
     if error or period is None:
         why = f"no energy counter ({error})" if error else "the energy counter stands still"
-        figures: Figures = {"median_ms": None, "iqr_ms": None, "updates": None}
         message = f"{why}: energy comes from integrated power"
-        return cannot("counter_period", subject, message, figures | {"watched_s": watched_s})
+        return cannot("counter_period", subject, message, figures)
     slow = period.median_ms > SLOW_PERIOD_MS
     return verdict(
         "counter_period",
         subject,
-        {
-            "median_ms": period.median_ms,
-            "iqr_ms": period.iqr_ms,
-            "updates": period.updates,
-            "watched_s": watched_s,
-        },
+        figures,
         f"the energy counter updates every {period.median_ms:.1f} ms, half of the gaps within "
         f"{period.iqr_ms:.1f} ms of each other",
         limit=f"at most {SLOW_PERIOD_MS:.0f} ms",

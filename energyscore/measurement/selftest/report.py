@@ -158,5 +158,4 @@ def with_selftest(
 
 
 def _digest(selftest: SelfTest) -> str:
-    content = selftest.model_dump(mode="json", exclude={"id"})
-    return digest_of(content)
+    return digest_of(selftest.model_dump(mode="json", exclude={"id"}))

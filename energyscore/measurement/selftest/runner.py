@@ -1,5 +1,6 @@
 """The self-test from beginning to end: GPUs, processor, clocks; one report."""
 
+import contextlib
 import itertools
 import time
 from collections.abc import Mapping
@@ -139,10 +140,9 @@ def _check_processor(
 
 
 def _recorder_cpu_s(meter: NvmlMeter | None) -> float | None:
-    try:
+    with contextlib.suppress(MeterError):
         return None if meter is None else meter.recorder_cpu_s()
-    except MeterError:
-        return None
+    return None
 
 
 def _opened(meter: M) -> tuple[M | None, str]:

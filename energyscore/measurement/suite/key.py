@@ -38,8 +38,7 @@ def key_of(
     hub is not `online` the bundled sample may be used.
 
     Raises:
-        DatasetError: when the dataset is a file or folder that is not there, or its rows do not fit
-            the task.
+        DatasetError: when a local dataset is not there, or its rows do not fit the task.
     """
     source = options.source_of(model, online=online)
     content: dict[str, Any] = {

@@ -51,11 +51,7 @@ class _ListForm(Strict):
 
 
 def read_listing(path: Path) -> Listing:
-    """Read a list from a file, by its ending.
-
-    Raises:
-        UsageError: when it cannot be read or is wrong, with the place and what is wrong there.
-    """
+    """Read a list from a file, by its ending; a UsageError says where it is wrong."""
     kind = path.suffix.lower()
     if kind not in (".yaml", ".yml", ".csv"):
         raise UsageError(
@@ -72,11 +68,7 @@ def read_listing(path: Path) -> Listing:
 
 
 def parse_yaml(text: str, where: str) -> tuple[Entry, ...]:
-    """The entries of a list of our form, each model at each task one.
-
-    Raises:
-        UsageError: naming the key by its path and what is wrong with it.
-    """
+    """The entries of a list of our form, one for each model and task; else a UsageError."""
     form, read = read_form(text, _ListForm, where, f"a mapping with the key 'entries'. {_EXAMPLE}")
     entries = []
     for number, one in enumerate(form.entries):

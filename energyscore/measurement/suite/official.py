@@ -41,8 +41,7 @@ def parse_csv(text: str, where: str) -> tuple[Entry, ...]:
     official limit; with `Off` it is text generation of a fixed length, as it is officially.
 
     Raises:
-        UsageError: when a column is missing or unknown, or a priority or class is none, with the
-            line.
+        UsageError: with the line, for a wrong column, priority or class.
     """
     csv.field_size_limit(2**31 - 1)
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)

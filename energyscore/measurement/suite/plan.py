@@ -94,9 +94,8 @@ def make_plan(
     wins over the options of entries. `key_of` and `work_of` are those of `suite.key`.
 
     Raises:
-        UsageError: when a list of our form asks for the same twice, or for two measurements whose
-            results could not be told apart. In others' lists what is asked for twice is measured
-            once.
+        UsageError: when a list of our form asks for the same twice, or for two measurements of one
+            identity. In others' lists what is asked for twice is measured once.
     """
     plan: dict[object, Planned] = {}
     for entry in listing.entries:

@@ -19,10 +19,7 @@ _LEVELS: dict[str, Mode] = {"low": "low", "medium": "medium", "high": "high"}
 _SWITCH: dict[str, Mode] = {"true": "on", "false": "off"}
 _SETTINGS: dict[str, dict[str, Mode]] = {
     rf"\breasoning(?:_effort)?{_VALUE}(off|low|medium|high)\b": {"off": "off", **_LEVELS},
-    rf"\b(?:reasoning|enable_thinking|thinking){_VALUE}(true|false)\b": {
-        "true": "on",
-        "false": "off",
-    },
+    rf"\b(?:reasoning|enable_thinking|thinking){_VALUE}(true|false)\b": _SWITCH,
     r"(?<![\w<])/(think|no_think)\b": {"think": "on", "no_think": "off"},
     r"\b(prepend)\w*\b[^.]*<think>": {"prepend": "on"},
     r"\bonly (thinking) mode": {"thinking": "on"},
