@@ -26,10 +26,7 @@ PACKAGES = (
 def describe(
     gpus: Sequence[GpuPart] = (), driver: str | None = None, cuda: str | None = None
 ) -> EnvironmentPart:
-    """Describe this machine; GPUs, driver and CUDA are what the meter found out.
-
-    It cites no self-test; `with_selftest` adds it.
-    """
+    """This machine, with what the meter found out of its GPUs; `with_selftest` adds a self-test."""
     return EnvironmentPart(
         os=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),

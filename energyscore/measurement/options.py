@@ -56,10 +56,7 @@ OneOrMore = Annotated[list[Text], Field(min_length=1), BeforeValidator(_several)
 
 
 class RunOptions(Strict):
-    """Options of `energyscore run`, by their names with `_` for `-`.
-
-    What is not given is the task's default. `given` tells what was given.
-    """
+    """Options of `energyscore run` by name, `_` for `-`; the task's defaults stand in for None."""
 
     quick: bool = False
     queries: Count | None = None

@@ -166,12 +166,10 @@ class GpuTest:
         for number in range(self.plan.pairs):
             rates = {}
             for recording in (False, True) if number % 2 else (True, False):
-                if not recording:
+                before_s = meter.recorder_cpu_s()
+                with metered([meter] if recording else []):
                     done, seconds = work_for(load, self.plan.pair_s)
-                else:
-                    before_s = meter.recorder_cpu_s()
-                    with metered([meter]):
-                        done, seconds = work_for(load, self.plan.pair_s)
+                if recording:
                     cpu_s += meter.recorder_cpu_s() - before_s
                     wall_s += seconds
                 rates[recording] = done / seconds
