@@ -119,8 +119,9 @@ class NvmlSession:
                     f"--gpu {name}: NVML cannot read this GPU: {silent[int(name)]}.", GPU_REMEDY
                 )
             count = len(by_index) + len(silent)
+            there = "is only 1 GPU" if count == 1 else f"are only {count} GPUs"
             raise MeterError(
-                f"--gpu {name}: this machine has {count} GPU(s), numbered from 0.",
+                f"--gpu {name}: there {there} here, and the first is 0.",
                 "`energyscore doctor` lists them.",
             )
         matches = [uuid for uuid in uuids if uuid.lower().startswith(name.lower())]
