@@ -1,5 +1,6 @@
 """Who may not import what: the structure is kept by this test."""
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -98,6 +99,33 @@ def test_importing_the_package_loads_no_library_and_shadows_none_of_its_names():
     for name in ("measure", "load", "load_all"):
         assert not (PACKAGE / f"{name}.py").exists()
         assert not (PACKAGE / name).exists()
+
+
+def test_a_class_name_stands_for_one_thing():
+    names = [
+        node.name
+        for path in modules()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_functions_stay_small():
+    """But for signatures of commands, which declare their options, and docstrings."""
+    too_long = {
+        f"{path.name}: {node.name}": length
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and (length := node.end_lineno - _first_statement(node).lineno + 1) > 60
+    }
+    assert not too_long
+
+
+def _first_statement(function):
+    documented = ast.get_docstring(function) is not None and len(function.body) > 1
+    return function.body[1] if documented else function.body[0]
 
 
 def test_modules_stay_small():
