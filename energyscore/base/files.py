@@ -43,19 +43,13 @@ def local_path(text: str) -> Path | None:
 
 
 def is_file(path: Path) -> bool:
-    """`Path.is_file`; False for a name that no file can have."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+    """Whether it is a file; False for a name that no file can have."""
+    return os.path.isfile(path)
 
 
 def is_dir(path: Path) -> bool:
-    """`Path.is_dir`; False for a name that no folder can have."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
+    """Whether it is a folder; False for a name that no folder can have."""
+    return os.path.isdir(path)
 
 
 def read_file(path: Path, most_bytes: int = -1) -> bytes:
@@ -112,11 +106,8 @@ def model_files(folder: Path, *, weights: bool = True) -> Iterator[Path]:
 def visible_files(folder: Path, pattern: str, skip: Skip | None = None) -> list[Path]:
     """The files in a folder, all the way down, that are not hidden and fit a pattern, sorted.
 
-    Linked folders are followed, each folder once; `*.json` fits `A.JSON` too. `skip` is told of a
-    folder that cannot be read and is left out.
-
-    Raises:
-        ResultError: when a folder cannot be read and `skip` is None.
+    Linked folders are followed, each folder once; `*.json` fits `A.JSON` too. A folder that
+    cannot be read is left out and told to `skip`; where that is None it is a ResultError.
     """
 
     def refuse(error: OSError) -> None:

@@ -30,10 +30,7 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
     """Write a file so that readers see the old content or the new one, never a part.
 
     What a link names is replaced, not the link. A pipe or a device is written into and stays what
-    it is. Missing folders are made.
-
-    Raises:
-        ResultError: when it cannot be written.
+    it is. Missing folders are made. A ResultError where it cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
     try:
@@ -55,11 +52,8 @@ def check_outputs(
 ) -> None:
     """Refuse files to write that would lose something, before anything is written.
 
-    `outputs` are files by the option that names them. In folders of `inputs` only a file that
-    `is_ours`, an earlier output, may be replaced.
-
-    Raises:
-        UsageError: naming the option, the file and what is wrong with it.
+    `outputs` are files by the option that names them, as the UsageError does. In folders of
+    `inputs` only a file that `is_ours`, an earlier output, may be replaced.
     """
     remedy = "Name another file; nothing was written."
     inputs = list(inputs)
@@ -254,11 +248,8 @@ def _is_stream(path: Path) -> bool:
 def locked(path: Path, *, wait_s: float = 0.0, busy: str = "") -> Iterator[int]:
     """Hold a lock file. The lock is the kernel's and ends with the process, killed or not.
 
-    Yields:
-        The lock file's descriptor: processes that inherit it hold the lock along.
-
-    Raises:
-        ResultError: when another process still holds it after `wait_s`.
+    It yields the lock file's descriptor: processes that inherit it hold the lock along. Where
+    another process still holds it after `wait_s`, the ResultError is `busy`.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -98,17 +98,9 @@ def read_yaml(text: str) -> YamlText:
 def read_form(
     text: str, form: type[Form], where: str, shape: str, error: type[UsageError] = UsageError
 ) -> tuple[Form, YamlText]:
-    """Read what people wrote by hand.
+    """Read what people wrote by hand, called `where` in messages: a mapping, in words of `shape`.
 
-    Args:
-        text: the YAML.
-        form: what it may hold.
-        where: its name in messages.
-        shape: what it must be, for one that is something else.
-        error: what is raised.
-
-    Raises:
-        UsageError: with the line, the path of the key and what is wrong with it.
+    The `error` has the line, the path of the key and what is wrong with it.
     """
     try:
         read = read_yaml(text)

@@ -27,8 +27,6 @@ from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure, figure_
 from energyscore.judge.rating import RatedResult, why_unratable
 from energyscore.results.parts import Part, schema_of
 
-_MIXED = "measured in one, estimated in the other"
-
 
 class Side(Part):
     """One of the two results of a pair."""
@@ -110,10 +108,8 @@ def compare(
     """Compare results with their counterparts: same task, model and reasoning mode.
 
     One with one is a pair in any case. Of several counterparts the most comparable is taken, and
-    of those the newest.
-
-    Raises:
-        UsageError: for an unknown name in `allow`, or if several models could be the counterpart.
+    of those the newest. A UsageError where `allow` has an unknown name, or several models
+    could be the counterpart.
     """
     allowed = check_allowed(allow)
     if len(before) == len(after) == 1:
@@ -246,7 +242,7 @@ def figure_change(
         missing = ((before, was), (after, now))
         reason = "; ".join(f"{o.file}: {fig.reason}" for o, fig in missing if fig.summary is None)
     elif was.estimated != now.estimated:
-        reason = _MIXED
+        reason = "measured in one, estimated in the other"
     else:
         effect, reason = compare_samples(first, second, common), ""
         if effect.ci95 is None:

@@ -154,15 +154,13 @@ def _told_apart(checks: Sequence[GateCheck]) -> list[GateCheck]:
     times: dict[object, dict[str | None, str | None]] = {}
     for check in checks:
         times.setdefault(look(check), {})[check.source] = check.created_at
-    dated = {key: len(set(of.values())) == len(of) for key, of in times.items()}
-    return [
-        check.model_copy(
-            update={"apart": (check.created_at if dated[look(check)] else check.source) or ""}
-        )
-        if len(times[look(check)]) > 1
-        else check
-        for check in checks
-    ]
+    found = []
+    for check in checks:
+        alike = times[look(check)]
+        apart = check.created_at if len(set(alike.values())) == len(alike) else check.source
+        update = {"apart": apart or ""} if len(alike) > 1 else {}
+        found.append(check.model_copy(update=update))
+    return found
 
 
 def json_schema() -> dict[str, Any]:

@@ -167,9 +167,9 @@ def check_stars(place: str, one: RatedResult, least: int) -> GateCheck:
         limit=least,
     )
     if rating.stars is None:
-        if reason := _why_invalid(one):
-            return _with(check, "invalid", f"no stars: {reason}")
-        return _with(check, "unsupported", f"no stars: {rating.reason}")
+        invalid = _why_invalid(one)
+        why = f"no stars: {invalid or rating.reason}"
+        return _with(check, "invalid" if invalid else "unsupported", why)
     check = check.model_copy(update={"value": rating.stars})
     said = f"{rating.stars} of 5 stars relative to {rating.scale}"
     if rating.probabilities is None:

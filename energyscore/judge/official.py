@@ -20,6 +20,7 @@ from energyscore.base.files import read_file, shown_path
 
 COLUMNS = ("model", "total_gpu_energy", "energy_score")
 CLASS = "class"
+_HEADER = f"{','.join(COLUMNS)}[,{CLASS}]"
 MAX_BYTES = 128 * 2**20
 _LONGEST = 1000  # characters of a model's name
 _MAX_KWH = 1e12  # as in results: nothing takes a power station's
@@ -73,15 +74,11 @@ def kind_of_csv(path: Path) -> Literal["official", "ours", "other"]:
 
 
 def read_published(path: Path, task: str, classes: Sequence[str] = ()) -> Published:
-    """Read one official file of a task with these size classes, if it has any.
-
-    Raises:
-        ResultError: when it cannot be read, or a line is wrong; it names the file and the line.
-    """
+    """Read one official file of a task with these size classes, if any; errors name the line."""
     lines = _lines(path, _text(path))
     line, header = next(lines, (1, []))
     if not header:
-        _refuse(path, 1, "there is no header.", f"A file begins with {_header()}.")
+        _refuse(path, 1, "there is no header.", f"A file begins with {_HEADER}.")
     places, unused = _columns(path, line, header, needs_class=bool(classes))
     table = list(lines)
     if not table:
@@ -137,10 +134,6 @@ def _lines(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         _refuse(path, reader.line_num, f"it is not CSV: {error}.")
 
 
-def _header() -> str:
-    return f"{','.join(COLUMNS)}[,{CLASS}]"
-
-
 def _columns(
     path: Path, line: int, header: list[str], *, needs_class: bool
 ) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -161,7 +154,7 @@ def _columns(
             _refuse(path, line, f"unknown column {name!r}.", remedy)
     missing = [name for name in (*COLUMNS, *([CLASS] if needs_class else [])) if name not in names]
     if missing:
-        remedy = f"It begins with {_header()}."
+        remedy = f"It begins with {_HEADER}."
         if missing == [CLASS]:
             remedy = "The task is rated by size class: add the column, with A, B or C in it."
         _refuse(path, line, f"no column {' and no column '.join(missing)}.", remedy)

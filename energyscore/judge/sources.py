@@ -6,7 +6,7 @@ from pathlib import Path
 
 from energyscore.judge.baseline import load_baseline
 from energyscore.judge.rating import RatedResult, rate_files
-from energyscore.results.folder import Kind, load_files
+from energyscore.results.folder import load_files
 from energyscore.results.latest import latest_only, set_aside
 from energyscore.results.result import Result
 from energyscore.results.store import load_result
@@ -41,12 +41,11 @@ def load_rated(
             commits[str(path)] = baseline.commit.sha
         return baseline.result
 
-    readers: dict[Kind, Callable[[Path], Result]] = {
-        "result": load_result,
-        "baseline": read_baseline,
-    }
-    wanted: list[Kind] = ["result", "baseline"] if baselines else ["result"]
-    loaded = load_files(paths, readers, in_folders=wanted)
+    loaded = load_files(
+        paths,
+        {"result": load_result, "baseline": read_baseline},
+        in_folders=["result", "baseline"] if baselines else ["result"],
+    )
     kept = loaded if every else latest_only(loaded)
     for aside in [] if every else set_aside(loaded):
         if aside.newer_invalid:

@@ -96,10 +96,8 @@ def parse_model(
     """Read a model's name as the command line gives it.
 
     `builtin:NAME` is a bundled architecture; a path that exists, or that starts with `.`, `/`
-    or `~`, is a local folder; anything else is an id on the hub.
-
-    Raises:
-        ModelError: when it is neither, or a local folder holds no model.
+    or `~`, is a local folder; anything else is an id on the hub. A ModelError where it is neither,
+    or the folder holds no model.
     """
     if not text:
         raise ModelError("--model is empty.", "Give a hub id, a folder or builtin:NAME.")

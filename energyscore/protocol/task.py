@@ -238,8 +238,7 @@ def load_task(path: Path) -> TaskFile:
 def load_tasks(extra_dir: Path | None = None) -> dict[str, TaskFile]:
     """All bundled tasks by id, and those of a folder of your own, which win over bundled ones.
 
-    Raises:
-        TaskError: when the folder holds no task, two tasks share an id, or a file is wrong.
+    A TaskError where the folder holds no task, two tasks share an id, or a file is wrong.
     """
     tasks = _load_dir(bundled_tasks_dir())
     if extra_dir is not None:

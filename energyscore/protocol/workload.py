@@ -53,11 +53,7 @@ def load_workload(task: TaskFile, source: str, count: int) -> Workload:
     """Load the first `count` queries of a task.
 
     The source is `bundled`, `official`, a file (csv, json, jsonl, parquet), a folder, or the id of
-    a dataset on the hub.
-
-    Raises:
-        DatasetError: when there is no such dataset, it lacks a column, is empty, or a cell of
-            it is empty or no text.
+    a dataset on the hub. A DatasetError names what is missing: the dataset, a column, or a cell.
     """
     spec = task.spec
     path = locate(task, source)

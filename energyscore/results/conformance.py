@@ -102,7 +102,8 @@ def _generation(task: TaskSpec, workload: WorkloadPart, runs: Sequence[Run]) -> 
         actual = f"{made:.1f} tokens on average"
         if generation.get("max_new_tokens") != wanted["max_new_tokens"]:
             actual = f"at most {generation.get('max_new_tokens')} tokens, {actual}"
-        yield "generation", _lengths(wanted), actual, same
+        lengths = f"{wanted['min_new_tokens']} to {wanted['max_new_tokens']} tokens, greedy"
+        yield "generation", lengths, actual, same
     if task.diffusion is not None:
         steps = task.diffusion.model_dump()
         yield "generation", _steps(steps), _steps(generation), generation == steps
@@ -123,14 +124,9 @@ def _warmup(protocol: ProtocolPart) -> str:
     return f"{steady} ({protocol.warmup_s:.0f} s)"
 
 
-def _lengths(generation: dict[str, int | str]) -> str:
-    return f"{generation['min_new_tokens']} to {generation['max_new_tokens']} tokens, greedy"
-
-
 def _steps(diffusion: dict[str, int | str]) -> str:
-    return (
-        f"{diffusion.get('steps', 'unknown')} steps, {diffusion.get('images', 'unknown')} a query"
-    )
+    steps, images = (diffusion.get(name, "unknown") for name in ("steps", "images"))
+    return f"{steps} steps, {images} a query"
 
 
 def is_gpu(name: str, wanted: str) -> bool:

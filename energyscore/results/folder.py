@@ -64,7 +64,7 @@ def load_files(
     in_folders: Collection[Kind] = ("result", "baseline"),
     may_be_empty: bool = False,
 ) -> list[tuple[Path, T]]:
-    """Read files, and folders all the way down; each file once.
+    """Read files, and folders all the way down: each file once, with its path as it was given.
 
     Args:
         paths: the files and folders.
@@ -74,9 +74,6 @@ def load_files(
             it is an error, as a file that is named always is: no check may pass by overlooking.
         in_folders: the kinds that count in folders; others are read when they are named.
         may_be_empty: a folder need not hold anything, or exist.
-
-    Returns:
-        What was read with its path as it was given, in the order of `paths`, a folder's sorted.
 
     Raises:
         ResultError: when a path does not exist, a folder holds nothing of a wanted kind, or a file

@@ -11,7 +11,7 @@ difference from the one before.
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from energyscore.base.stamps import digest_of
@@ -34,12 +34,6 @@ def subject_of(result: Result) -> str:
         "device": [protocol.device, protocol.metered_gpus, protocol.occupied_gpus],
     }
     return digest_of(content)
-
-
-def raw_of(result: Result, raws: Mapping[int, RawRun]) -> bytes:
-    """The file of a result, given the raw records of its runs by index."""
-    runs = [raws[run.index] for run in result.runs]
-    return raw_to_bytes(result.identity, subject_of(result), runs)
 
 
 def raw_to_bytes(identity: str, subject: str, runs: Sequence[RawRun]) -> bytes:

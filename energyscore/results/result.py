@@ -112,12 +112,7 @@ def upgrade_run(run: Any) -> Any:
 
 
 def parse_result(text: str | bytes, where: str) -> Result:
-    """Read a result from JSON.
-
-    Raises:
-        ResultError: when it is not JSON, not a result, from a newer energyscore, or wrong in
-            some field; the message names `where` and the field.
-    """
+    """Read a result from JSON; a ResultError names `where`, and the field that is wrong."""
     try:
         content: Any = json.loads(
             text, parse_constant=_refuse_constant, object_pairs_hook=unique_keys

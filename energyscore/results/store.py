@@ -12,7 +12,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,9 +21,9 @@ from energyscore.base.errors import ResultError
 from energyscore.base.files import Skip, once, read_file
 from energyscore.base.writing import locked, sync_folder, write_atomically
 from energyscore.results.consistency import contradiction
-from energyscore.results.folder import Kind, load_files
+from energyscore.results.folder import load_files
 from energyscore.results.parts import RawPart, Run
-from energyscore.results.raw import RawRun, raw_of
+from energyscore.results.raw import RawRun, raw_to_bytes, subject_of
 from energyscore.results.result import Result, parse_result, result_to_json, upgrade_run
 
 _REPORT = "Please report it; the finished runs are kept."
@@ -64,7 +64,8 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
     stamp, mode = re.sub(r"[-:]", "", result.created_at), result.mode
     name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
     if raws and all(run.index in raws for run in result.runs):
-        data = raw_of(result, raws)
+        runs = [raws[run.index] for run in result.runs]
+        data = raw_to_bytes(result.identity, subject_of(result), runs)
         raw = RawPart(file=f"{name}.raw.jsonl.gz", sha256=hashlib.sha256(data).hexdigest())
         write_atomically(folder / raw.file, data)
         result = result.model_copy(update={"raw": raw})
@@ -91,8 +92,8 @@ class KnownResults:
 
     def load(self, below: Path | None = None) -> list[tuple[Path, Result]]:
         """What is in the folder now, or in one below it, sorted; none where there is no folder."""
-        readers: dict[Kind, Callable[[Path], Result]] = {"result": self._read}
-        return load_files([below or self.folder], readers, self._skip, may_be_empty=True)
+        folders = [below or self.folder]
+        return load_files(folders, {"result": self._read}, self._skip, may_be_empty=True)
 
     def changed_ns(self, path: Path) -> int:
         """When a file that was read had been written last, in ns."""
@@ -130,10 +131,7 @@ class Journal:
     def lock(self) -> Iterator[None]:
         """Hold the measurement: two processes doing the same would spoil each other's figures.
 
-        The lock is the kernel's and ends with the process, so a kill leaves none behind.
-
-        Raises:
-            ResultError: when another process holds it.
+        A ResultError where another process holds it. The lock ends with its process, killed or not.
         """
         message = f"Another energyscore is measuring the same into {self._path.parent}."
         with locked(self._path.with_suffix(".lock"), busy=message):

@@ -27,11 +27,7 @@ _REMEDY = "make the zip with `energyscore bundle`"
 
 
 def read_archive(data: bytes) -> dict[str, bytes]:
-    """The files in a submission's zip, by path.
-
-    Raises:
-        NotASubmission: when it is not a zip, is damaged, or differs from what `bundle` writes.
-    """
+    """The files in a submission's zip by path; NotASubmission where `bundle` writes none such."""
     _check_end(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -9,12 +9,8 @@ from energyscore.verify.raw_record import RawRun
 COUNTED_J = 0.0015  # Energies are differences of whole millijoules
 STALL_S = 1.0  # a counter that stands still for longer is not trusted
 FEW = 20  # interval lengths by which a run is known again
-READ_S = 0.05
-"""The counters of all GPUs are read one after the other within this time of the window's edges."""
-
-IDLE_SHARE = 0.5
-"""Between runs a GPU takes about what it takes idle; by this it may rest more deeply."""
-
+READ_S = 0.05  # within this time of the window's edges the counters of all GPUs are read
+IDLE_SHARE = 0.5  # of its idle power a GPU takes at least this between runs: it may rest deeply
 _JUMP = 2.0
 _ANY_LIMIT_W = 1000.0
 _EDGE_S = 0.25

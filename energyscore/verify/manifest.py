@@ -48,11 +48,7 @@ class Manifest(StrictModel):
 
 
 def read_manifest(files: Mapping[str, bytes]) -> Manifest:
-    """The manifest of a submission.
-
-    Raises:
-        NotASubmission: when it is missing or wrong.
-    """
+    """The manifest of a submission; NotASubmission where it is missing or wrong."""
     if MANIFEST not in files:
         raise NotASubmission("manifest", f"there is no {MANIFEST} in it")
     try:

@@ -10,12 +10,8 @@ from energyscore.verify.findings import NOT_APPLICABLE, ROUNDING, Derived, Finds
 
 LIMIT_SHARE = 1.05  # mean power over a window stays below this share of the limit
 IDLE_SHARE = 0.9  # work takes more than this share of what idling takes
-LEAST_BATCH_S = 10e-6
-"""Starting one program on a GPU and waiting for its end takes longer; a processor's, too."""
-
-SHORT_SHARE = 0.1
-"""Answers of equal length do not differ so much that one takes less than this of what is usual."""
-
+LEAST_BATCH_S = 10e-6  # starting one program and waiting for its end takes longer on any device
+SHORT_SHARE = 0.1  # of answers of equal length none takes less than this share of the usual time
 _SLOWED, _CAPPED = 0x20 | 0x40 | 0x80, 0x04
 _LEAST_WEIGHTS = 200e6
 _BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}

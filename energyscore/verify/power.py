@@ -10,12 +10,8 @@ from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem
 from energyscore.verify.raw_record import RawDomain
 
 STALL_S = 1.0  # Between samples further apart than this, power is not known
-POWER_SHARE = 0.001
-"""Power samples are kept in whole milliwatts and microseconds: an integral moves by less."""
-
-APART = 0.06
-"""Counter and power of one window may differ by this: GPUs sample their power in part only."""
-
+POWER_SHARE = 0.001  # the rounding of samples to milliwatts and microseconds moves it by less
+APART = 0.06  # Counter and power of a window may differ by this: power is sampled in part only
 ALL_APART = 0.03  # Where all runs differ alike, by this: chance does not explain it
 LEAST_COVERED = 0.9  # The share of a window in which an official result's power must be known
 _LAG_S = {"instant": 0.1, "average": 1.0}

@@ -18,9 +18,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, mo
 from energyscore.base.errors import first_problem
 from energyscore.verify.strict_json import BadJson, StrictModel, parse_strict, unzip_strict
 
-MOST_READINGS = 8_000_000
-"""Numbers of a run: some eleven hours of a counter that is updated every 20 ms."""
-
+MOST_READINGS = 8_000_000  # Numbers of a run: eleven hours of a counter updated every 20 ms
 MOST_NUMBERS = 40_000_000  # Of all runs: three days of work, with a hundred readings a second
 MOST_RUNS = 1000
 MOST_INTERVALS = 1_000_000  # Times that the phases of a run are entered
@@ -199,11 +197,7 @@ class RawRecord:
 
 
 def read_raw(data: bytes) -> RawRecord:
-    """The raw record in a file's bytes.
-
-    Raises:
-        BadJson: when it is not one; the message says where it is wrong.
-    """
+    """The raw record in a file's bytes; a BadJson says where it is wrong."""
     content = unzip_strict(data)
     if content.count(b",") > MOST_NUMBERS:
         raise BadJson(f"it holds over {MOST_NUMBERS:,} numbers")

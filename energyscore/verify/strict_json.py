@@ -11,9 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from energyscore.results.result import unique_keys
 
 MOST_DEPTH = 20
-MOST_BYTES = 4 * 2**20
-"""Of a text, by default: what is parsed takes many times as much memory."""
-
+MOST_BYTES = 4 * 2**20  # Of a text, by default: what is parsed takes many times as much memory
 MOST_UNZIPPED = 256 * 2**20
 MOST_RATIO = 50  # Bytes out for each byte in; recorded numbers are compressed 3 to 10 times
 MOST_NUMBER = 1e18
@@ -34,12 +32,9 @@ class BadJson(ValueError):
 def parse_strict(
     data: bytes, *, most_bytes: int = MOST_BYTES, whole_numbers_too: bool = True
 ) -> Any:
-    """The content of a JSON text of at most so many bytes.
+    """The content of a JSON text of at most so many bytes; a BadJson where our files are never so.
 
     Where there are very many whole numbers, whoever asks holds them against the bound faster.
-
-    Raises:
-        BadJson: when it is not JSON, or holds what our files never do.
     """
     if len(data) > most_bytes:
         raise BadJson(f"it has {len(data):,} bytes; the limit is {most_bytes:,}")
@@ -62,11 +57,7 @@ def parse_strict(
 
 
 def unzip_strict(data: bytes) -> bytes:
-    """The content of a gzip file of one member.
-
-    Raises:
-        BadJson: when it is not gzip, is damaged, or unpacks to more than is allowed.
-    """
+    """The content of a gzip file of one member; a BadJson where it is damaged or too large."""
     most = min(MOST_UNZIPPED, max(_FREE, MOST_RATIO * len(data)))
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:

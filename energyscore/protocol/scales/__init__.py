@@ -82,8 +82,7 @@ class Scale(BaseModel):
 def load_scale(name: str) -> Scale:
     """A bundled scale by name, or one of your own by the path of its JSON file."""
     folder = resources.files("energyscore.protocol.scales")
-    bundled = [entry.name.removesuffix(".json") for entry in folder.iterdir()]
-    bundled = [entry for entry in bundled if not entry.startswith("_")]
+    bundled = [one.name[: -len(".json")] for one in folder.iterdir() if one.name.endswith(".json")]
     if name in bundled:
         text = (folder / f"{name}.json").read_text(encoding="utf-8")
     elif name.endswith(".json") or is_file(Path(name)):
