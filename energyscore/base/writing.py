@@ -115,9 +115,8 @@ def write_files(
         force: replace and remove what was changed or is not ours. Files that are neither written
             nor in the manifest stay.
 
-    Raises:
-        UsageError: when something that is not ours is in the way, and `force` is false.
-        ResultError: when the folder cannot be written or read.
+    A UsageError where something that is not ours is in the way, without `force`; a ResultError
+    where the folder cannot be written or read.
     """
     digests = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
     try:
@@ -135,8 +134,7 @@ def write_files(
                 _replace(folder / path, data)
         kept = {} if alone else either
         for path in sorted(set(ours or {}) - set(files) - set(kept)):
-            with contextlib.suppress(FileNotFoundError):
-                (folder / path).unlink()
+            (folder / path).unlink(missing_ok=True)
         kept |= {path: [digest] for path, digest in digests.items()}
         _write_manifest(folder, kind, kept, alone=alone)
     except OSError as error:

@@ -103,10 +103,8 @@ def file_of(result: Result) -> Path:
     conditions: list[object] = [*sorted(known.items())]
     if result.model.source == "local":
         conditions.append(result.model.revision)
-    return (
-        Path(f"{_safe('_'.join(words), 60)}_{_digest(hardware)}")
-        / f"{name}_{_digest(conditions)}.json"
-    )
+    machine = f"{_safe('_'.join(words), 60)}_{_digest(hardware)}"
+    return Path(machine) / f"{name}_{_digest(conditions)}.json"
 
 
 def load_baseline(path: Path) -> Baseline:

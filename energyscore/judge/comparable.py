@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from energyscore.judge.comparability import cohort_key, cohort_of
 from energyscore.judge.figures import headline_of
-from energyscore.judge.rating import departures_from, why_no_figure
+from energyscore.judge.rating import departures_from, why_no_figure, without_band
 from energyscore.protocol.scales import Scale
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.result import Result
@@ -66,13 +66,10 @@ def why_official_left_out(
 ) -> LeftOut | None:
     """Why official rows may not be rated by a scale; None when they may."""
     if not is_gpu(reference.gpu, scale.gpu):
-        point = Departure("hardware", reference.gpu, scale.gpu)
-    elif scale.band(task, model_class) is None:
-        size = f" class {model_class}" if model_class else ""
-        point = Departure("task", f"{task}{size}", scale.name)
+        point: Departure | None = Departure("hardware", reference.gpu, scale.gpu)
     else:
-        return None
-    return LeftOut(f"not comparable to {scale.name}", (point,))
+        point = without_band(scale, task, model_class)
+    return LeftOut(f"not comparable to {scale.name}", (point,)) if point else None
 
 
 def _main_cohort(results: Sequence[Result]) -> list[Result]:

@@ -30,8 +30,7 @@ CONFIDENCE = 0.975
 POWER = 0.80
 MOST_REPEATS = 1000
 
-_WIDEST = math.log(1e100)
-"""Half an interval of ln r, beyond which its bounds are none: a double ends at 1e308."""
+_WIDEST = math.log(1e100)  # half an interval of ln r; beyond it a double (to 1e308) has no bounds
 
 
 @dataclass(frozen=True)

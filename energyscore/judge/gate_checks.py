@@ -120,10 +120,7 @@ def check_limit(
     baselines: Sequence[RatedResult],
     allow: frozenset[str],
 ) -> GateCheck:
-    """A limit on energy, absolute or relative to the most comparable of its baselines.
-
-    `place` is where the rule stands, `allow` the conditions in which a baseline may differ.
-    """
+    """A limit on energy, absolute or relative to the most comparable of its baselines."""
     figure = figure_of(one.result, limit.metric)
     summary = figure.summary
     check = _blank(

@@ -45,20 +45,15 @@ def multiples_of(results: Sequence[Result]) -> list[Multiple | None]:
     invalid results, and where there is nothing to compare with.
     """
     lowest: dict[object, Result] = {}
-    for result in filter(lambda one: one.valid and one.mode, results):
-        known = lowest.setdefault(_alike(result), result)
-        if _rank(result) < _rank(known):
-            lowest[_alike(result)] = result
+    asked = [one for one in results if one.valid and one.mode]
+    for result in sorted(asked, key=lambda one: _ORDER.index(one.mode or "default")):
+        lowest.setdefault(_alike(result), result)
     return [_multiple(result, lowest.get(_alike(result))) for result in results]
 
 
 def _alike(result: Result) -> object:
     model = result.model
     return model.id, model.revision, model.dtype, cohort_key(result, any_mode=True)
-
-
-def _rank(result: Result) -> int:
-    return _ORDER.index(result.mode or "default")
 
 
 def _multiple(result: Result, base: Result | None) -> Multiple | None:

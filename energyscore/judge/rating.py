@@ -51,8 +51,7 @@ class _Range:
 
     kind: Kind
     name: str
-    low_wh: float
-    high_wh: float
+    range_wh: tuple[float, float]
     error: Uncertainty | None
     size: int | None = None
     models: int | None = None
@@ -208,9 +207,17 @@ def departures_from(result: Result, reference: Scale) -> tuple[Departure, ...]:
     names = [gpu.name for gpu in result.environment.gpus]
     if not names or not all(is_gpu(name, reference.gpu) for name in names):
         points.insert(0, Departure("hardware", result.hardware, reference.gpu))
-    if reference.band(result.task.scale_task, result.model.model_class) is None:
-        points.append(Departure("task", _task_and_class(result), reference.name))
+    if point := without_band(reference, result.task.scale_task, result.model.model_class):
+        points.append(point)
     return tuple(points)
+
+
+def without_band(scale: Scale, task: str, model_class: str | None) -> Departure | None:
+    """The departure of a task and class that a scale has no band for; None where it has one."""
+    if scale.band(task, model_class) is not None:
+        return None
+    size = f" class {model_class}" if model_class else ""
+    return Departure("task", f"{task}{size}", scale.name)
 
 
 def why_unratable(result: Result) -> str:
@@ -255,7 +262,7 @@ def _by_reference(
         return "no_energy", result.score.reason
     band = reference.band(result.task.scale_task, result.model.model_class)
     assert band is not None  # `departures_from` would have named its absence
-    return _Range("reference", reference.name, *band.range_wh, reference.uncertainty)
+    return _Range("reference", reference.name, band.range_wh, reference.uncertainty)
 
 
 def _in_cohort(result: Result, cohorts: Mapping[object, _Range]) -> _Range | tuple[NoStars, str]:
@@ -268,7 +275,7 @@ def _in_cohort(result: Result, cohorts: Mapping[object, _Range]) -> _Range | tup
         return "no_energy", "no energy was measured"
     if cohort.models == 1:
         return "too_few_models", "stars are relative: at least two comparable models are needed"
-    if cohort.low_wh == cohort.high_wh:
+    if cohort.range_wh[0] == cohort.range_wh[1]:
         return "no_spread", "stars are relative: all comparable results have the same energy"
     return cohort
 
@@ -288,8 +295,7 @@ def _cohorts(results: Sequence[Result], error: Uncertainty | None) -> dict[objec
         cohorts[key] = _Range(
             "cohort",
             f"cohort of {len(members)}",
-            min(figures),
-            max(figures),
+            (min(figures), max(figures)),
             _REPEATABILITY_ONLY if len(places) == 1 else error,
             len(members),
             len({(result.model.id, result.model.revision) for result, _ in members}),
@@ -308,7 +314,6 @@ def _rating(
         )
     assert headline is not None
     energy_wh, runs = headline.energy_wh, headline.runs
-    low, high = scale.low_wh, scale.high_wh
     probabilities = uncertainty_wh = None
     reason = ""
     if headline.std is None or runs < 2:
@@ -324,11 +329,11 @@ def _rating(
         )
         # Of the parts only the standard error is estimated from few (Welch and Satterthwaite).
         known_by = (runs - 1) * (uncertainty_wh / se_wh) ** 4 if se_wh else math.inf
-        probabilities = star_probabilities(energy_wh, low, high, uncertainty_wh, known_by)
+        probabilities = star_probabilities(energy_wh, *scale.range_wh, uncertainty_wh, known_by)
     return Rating(
         headline,
         departures,
-        stars=stars_for(energy_wh, low, high),
+        stars=stars_for(energy_wh, *scale.range_wh),
         kind=scale.kind,
         scale=scale.name,
         cohort_size=scale.size,
@@ -336,8 +341,3 @@ def _rating(
         uncertainty_wh=uncertainty_wh,
         probability_reason=reason,
     )
-
-
-def _task_and_class(result: Result) -> str:
-    size = f" class {result.model.model_class}" if result.model.model_class else ""
-    return f"{result.task.scale_task}{size}"

@@ -22,15 +22,14 @@ def load_rated(
 ) -> list[RatedResult]:
     """Read what is to be compared: the latest of each measurement, one another's cohort.
 
+    A ResultError where a path does not exist, a folder holds nothing, or a file is wrong.
+
     Args:
         paths: files, and folders that are searched all the way down for results and baselines.
         scale: what stars are relative to, as for `rate`.
         every: older results of the same measurement too, not only the latest.
         baselines: whether baselines in folders count: what was kept was not measured now.
         note: is told of a named file that a later one replaces, and of a newer invalid result.
-
-    Raises:
-        ResultError: when a path does not exist, a folder holds nothing, or a file is wrong.
     """
     paths = list(paths)
     commits: dict[str, str] = {}

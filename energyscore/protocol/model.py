@@ -53,10 +53,8 @@ class ModelSpec:
     @property
     def folder(self) -> tuple[str, str]:
         """`(org, model)`: the two folder names under which results of this model are kept."""
-        if self.source == "builtin":
-            return "builtin", self.id
-        if self.source == "local":
-            return "local", self.id
+        if self.source != "hub":
+            return self.source, self.id
         org, _, name = self.id.rpartition("/")
         return org or "hub", name
 

@@ -7,12 +7,8 @@ import soundfile
 
 from energyscore.base.errors import DatasetError
 
-_NO_LENGTH = 2**63 - 1
-"""What libsndfile says of a file whose header leaves its length open."""
-
-_OPEN_SIZE = 0x7FFFF000
-"""Programs that write to a pipe put this or more into a WAV's header, for a size not yet known."""
-
+_NO_LENGTH = 2**63 - 1  # what libsndfile says of a file whose header leaves its length open
+_OPEN_SIZE = 0x7FFFF000  # a WAV's header says this or more where a pipe's size was not yet known
 _BLOCK = 1 << 16
 _FAILURES = (soundfile.SoundFileError, RuntimeError, TypeError, ValueError)
 

@@ -68,11 +68,9 @@ def _work(task: TaskSpec, result: Result) -> Iterator[_Point]:
     workload, model, runs = result.workload, result.model, result.runs
     dataset = f"{workload.dataset} {(workload.revision or '')[:12]}".strip()
     yield "dataset", task.dataset.id, dataset, workload.official
-    for name, required, actual in (
-        ("queries", task.queries, workload.queries),
-        ("batch size", task.batch_size, workload.batch_size),
-    ):
-        yield name, str(required), str(actual), actual == required
+    queries, batch_size = workload.queries, workload.batch_size
+    yield "queries", str(task.queries), str(queries), queries == task.queries
+    yield "batch size", str(task.batch_size), str(batch_size), batch_size == task.batch_size
     yield "repeats", f"{task.repeats} or more", str(len(runs)), len(runs) >= task.repeats
     precise = model.quantization is not None or model.dtype in task.precision
     yield "precision", " or ".join(task.precision), model.quantization or model.dtype, precise

@@ -15,11 +15,7 @@ from energyscore.results.conformance import check_conformance
 from energyscore.results.result import RULES_VERSION, Result
 from energyscore.results.score import score_runs
 
-_ROUNDING = 1e-6
-"""Figures may have been rounded by whoever passed them on: as a share of the mean."""
-
-_GPU_METHODS = ("counter", "power_integral")
-_OTHER_METHODS = ("rapl", "estimated")
+_ROUNDING = 1e-6  # as a share of the mean: whoever passed figures on may have rounded them
 _NOT_COMPARED = {"systematic", "reason", "net_reason", "system_reason"}
 """What a score says beside its figures; a later version may say it otherwise."""
 
@@ -56,8 +52,8 @@ def _methods(result: Result) -> Iterator[str]:
     """Energy was measured in a way that exists: a GPU's is never an estimate."""
     for run in result.runs:
         for domain, energy_j in run.energy_j.items():
-            known = _GPU_METHODS if domain.startswith("gpu:") else _OTHER_METHODS
-            method = run.methods.get(domain)
+            on_gpu, method = domain.startswith("gpu:"), run.methods.get(domain)
+            known = ("counter", "power_integral") if on_gpu else ("rapl", "estimated")
             if energy_j is not None and method not in known:
                 yield (
                     f"runs.{run.index}.methods.{domain}: it must be {' or '.join(known)} (got "

@@ -16,7 +16,7 @@ H200), so what falls below this floor is far below anything real."""
 LEAST_WEIGHTS_BYTES = 200e6
 """Smaller models may stay in a GPU's cache, and need not be read from its memory."""
 
-_BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
+_BITS = {"float64": 64, "float32": 32, "float16": 16, "bfloat16": 16}
 
 
 def why_implausibly_low(
@@ -50,8 +50,6 @@ def weights_bytes(facts: ModelFacts) -> float | None:
     """Bytes of the weights that every token needs, None where that is not known."""
     if facts.experts is not None:
         return None
-    if facts.quantization is not None:
-        bits = facts.quantization_bits
-        return None if bits is None else facts.parameters * bits / 8
-    size = _BYTES.get(facts.dtype)
-    return None if size is None else facts.parameters * size
+    quantized = facts.quantization is not None
+    bits = facts.quantization_bits if quantized else _BITS.get(facts.dtype)
+    return None if bits is None else facts.parameters * bits / 8

@@ -12,9 +12,7 @@ from energyscore.results.parts import Emissions, Idle, Method, PhaseScore, Run, 
 NVML_SYSTEMATIC = 0.05
 """Relative error of NVML's readings on recent GPUs (arXiv 2312.02741)."""
 
-NEGLIGIBLE = 0.02
-"""A net energy this far below zero, as a share of the gross one, is noise."""
-
+NEGLIGIBLE = 0.02  # a net energy this far below zero, as a share of the gross one, is noise
 NO_GPU = "no GPU was metered: the work ran on the processor"
 
 

@@ -179,5 +179,4 @@ class Journal:
 
     def discard(self) -> None:
         """Remove it: the result is written, or a fresh start was asked for."""
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
+        self._path.unlink(missing_ok=True)

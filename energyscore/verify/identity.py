@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from energyscore.results.result import Result
 from energyscore.verify.counters import FEW, first_lengths_us
 from energyscore.verify.examined import ExaminedResult, ExaminedRun, Marks, RecordedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem
@@ -41,7 +40,8 @@ def check_task(it: ExaminedResult) -> Finds:
 
 def check_model(it: ExaminedResult) -> Finds:
     """The folder names model and task; a bundled model is one of the rules, of their size."""
-    model, wanted = it.result.model, folder_end(it.result)
+    model = it.result.model
+    wanted = f"{_plain(model.id)}-{_plain(it.result.task.id)}"
     if re.fullmatch(r"[0-9]{2,4}-" + re.escape(wanted), it.listed.folder) is None:
         yield f"the folder {it.listed.folder} does not name model and task (NN-{wanted})"
     if (model.source == "builtin") != model.id.startswith("builtin:"):
@@ -52,12 +52,8 @@ def check_model(it: ExaminedResult) -> Finds:
         yield Derived(f"{model.id[:80]}: weights", model.weights, "random")
 
 
-def folder_end(result: Result) -> str:
-    """A result's folder behind its number: model and task, other characters as one hyphen."""
-    return f"{_plain(result.model.id)}-{_plain(result.task.id)}"
-
-
 def _plain(name: str) -> str:
+    """A name as folders have it: all other characters as one hyphen."""
     spaced = "".join(c if _PLAIN.fullmatch(c) else " " for c in name)
     return "-".join(spaced.split()).strip("-.")[:_MOST] or "unnamed"
 
