@@ -25,13 +25,11 @@ class Summary:
 
     @property
     def ci95(self) -> tuple[float, float] | None:
-        """Bounds of the 95% t interval: half-width t(n-1, 0.975) s / sqrt(n).
-
-        None for a single repeat, and where the bounds are not finite.
-        """
+        """The 95% t interval, mean -/+ t(n-1, 0.975) s / sqrt(n); None for one repeat."""
         if self.std is None or self.count < 2:
             return None
         half = t_quantile(0.975, self.count - 1) * self.std / math.sqrt(self.count)
+        # Of very large figures the bounds may not be finite.
         return (self.mean - half, self.mean + half) if half < math.inf else None
 
     @property

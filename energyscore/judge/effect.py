@@ -100,10 +100,7 @@ def decide_limit(sample: Summary, limit: float) -> Decision:
 def repeats_for_ratio(
     before: Summary, after: Summary, allowed: float, common: float = 0.0
 ) -> Needed | None:
-    """How many repeats would tell on which side of `allowed` the ratio lies.
-
-    None where the spread is not known: one of the two has a single run.
-    """
+    """How many repeats would tell on which side of `allowed` the ratio lies; None for one run."""
     if before.std is None or after.std is None:
         return None
     distance = abs(_log_ratio(before, after) - math.log(allowed))

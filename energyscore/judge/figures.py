@@ -12,13 +12,9 @@ GPU = "gpu_wh_per_1k_queries"
 SYSTEM = "system_wh_per_1k_queries"
 PHASES = {f"gpu_{phase}_wh_per_1k_queries": phase for phase in get_args(Phase)}
 METRICS = (GPU, *PHASES, SYSTEM)
-"""All in Wh per 1,000 queries."""
+UNIT = "Wh per 1,000 queries"  # of all metrics
 
-UNIT = "Wh per 1,000 queries"
-
-LEAST_WH = 1e-12
-"""What is below it is no measurement; a ratio to it would be none either."""
-
+LEAST_WH = 1e-12  # what is below it is no measurement; a ratio to it would be none either
 
 Basis = Literal["gpu", "system"]
 

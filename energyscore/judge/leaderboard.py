@@ -279,10 +279,7 @@ def _names(results: Sequence[Result], *, every: bool) -> list[str]:
 
 
 def _without_duplicates(rows: Sequence[BoardRow]) -> list[BoardRow]:
-    """Keep the last row of each model, and say of the others why.
-
-    With a row of an official file all rows of the model in that file stay.
-    """
+    """Keep the last row of each model, or all that its official file has; say why not others."""
     last = {row.model: row for row in rows if row.status == "ranked"}
     found = []
     for row in rows:

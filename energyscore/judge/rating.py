@@ -170,10 +170,7 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
 def rate_files(
     loaded: Iterable[tuple[Path | str, Result]], scale: str | None = None, site: Site | None = None
 ) -> list[RatedResult]:
-    """Rate the results of one view, each with its file, its CO2 and cost, and a name of its own.
-
-    The energy would be drawn at `site`; None: where the result was measured.
-    """
+    """Rate the results of one view, with their CO2 and cost at `site`, else where each was made."""
     loaded = list(loaded)
     results = [result for _, result in loaded]
     return in_one_view(

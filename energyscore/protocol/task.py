@@ -92,10 +92,7 @@ class Generation(Strict):
         return self.model_copy(update=change)
 
     def within(self, context_length: int | None) -> "Generation":
-        """The same with fewer tokens where a context would leave a prompt no room for them.
-
-        A prompt keeps `PROMPT_ROOM` tokens, or half of a small context.
-        """
+        """The same, cut so that a prompt keeps `PROMPT_ROOM` tokens, or half of a small context."""
         if self.reasoning is None or context_length is None:
             return self
         most = context_length - min(PROMPT_ROOM, context_length // 2)
@@ -200,10 +197,7 @@ class TaskFile:
 
     @property
     def sample_path(self) -> Path:
-        """Where the bundled sample lies: beside the task, or among those that ship.
-
-        A copy of a bundled task thus works without a copy of its sample.
-        """
+        """Where the sample lies: beside the task, or, for a bundled task's copy, where it ships."""
         beside = self.path.parent / self.spec.sample.file
         shipped = bundled_tasks_dir() / self.spec.sample.file
         return shipped if not is_file(beside) and is_file(shipped) else beside

@@ -12,8 +12,7 @@ from energyscore.results.score import figures_of, is_precise
 
 SECOND_SOURCE_DISAGREEMENT = 0.05
 
-_Found: TypeAlias = Iterator[tuple[str, str]]
-"""Cautions as code and message."""
+_Found: TypeAlias = Iterator[tuple[str, str]]  # cautions as code and message
 
 
 def find_cautions(

@@ -97,10 +97,7 @@ CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
 
 
 def verify(data: bytes, *, now: datetime | None = None, strict: bool = False) -> Verification:
-    """Check a submission, given as the bytes of its zip; if `strict`, warnings count as failures.
-
-    `now` is the time of the examination.
-    """
+    """Check a submission, the bytes of its zip, as of `now`; if `strict`, warnings are failures."""
     findings: list[CheckOutcome] = []
     try:
         for outcome in _outcomes(data, now or datetime.now(UTC)):

@@ -22,10 +22,7 @@ NOT_APPLICABLE = Problem("", "not applicable")  # there is nothing to check
 
 
 class Derived(NamedTuple):
-    """A value that is stated, and the same value recomputed.
-
-    Two numbers may differ by `within`; unless that is given, by rounding.
-    """
+    """A value that is stated, and recomputed; numbers may differ by `within`, or by rounding."""
 
     name: str
     stated: object

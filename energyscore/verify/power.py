@@ -119,10 +119,7 @@ def _compared(gpu: RecordedGpu) -> Compared | None:
 
 
 def _samples(found: RawDomain) -> tuple[Array, Array, Array]:
-    """Since when and until when each sample holds, and its watts.
-
-    The first holds from the beginning of the window, the last until its end.
-    """
+    """From when until when each sample holds, from edge to edge of the window, and its watts."""
     if len(found.power.t_s) < 2 or found.window_s is None:
         return np.empty(0), np.empty(0), np.empty(0)
     edges = np.array([found.window_s[0], *found.power.t_s[1:], found.window_s[1]])
