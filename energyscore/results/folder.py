@@ -64,7 +64,7 @@ def load_files(
     in_folders: Collection[Kind] = ("result", "baseline"),
     may_be_empty: bool = False,
 ) -> list[tuple[Path, T]]:
-    """Read files, and folders all the way down: each file once, with its path as it was given.
+    """Read files, and folders all the way down, sorted: each file once, with its path as given.
 
     Args:
         paths: the files and folders.
