@@ -131,7 +131,7 @@ def test_a_bad_file_is_refused_in_one_line_that_says_where(text, said):
 
 def test_a_result_begins_with_its_kind_and_schema():
     assert list(json.loads(result_to_json(make_result())))[:2] == ["kind", "schema_version"]
-    with pytest.raises(ResultError, match="kind: "):
+    with pytest.raises(ResultError, match="its kind is 'baseline'"):
         parse_result(changed("kind", to="baseline"), WHERE)
 
 
