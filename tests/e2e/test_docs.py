@@ -79,6 +79,18 @@ def test_a_command_does_what_it_says(folder, page, command):
     assert done.stdout.strip()
 
 
+def test_the_table_of_the_readme_is_what_is_printed(folder):
+    """Its columns are those of the demonstration; the figures are of another machine."""
+    ((_, shown),) = [one for one in blocks("text") if one[0] == "README.md"]
+    printed = energyscore("rate", "results", cwd=folder, env={"COLUMNS": "80"}).stdout
+    (heading,) = [line for line in shown.splitlines() if line.startswith("model ")]
+    assert " ".join(heading.split()) in " ".join(printed.split())
+    assert shown.count("builtin:") == 3
+    for words in ("what was metered: CPU and RAM, estimated.", "relative to: cohort of 3."):
+        assert words in shown
+        assert words in printed
+
+
 def test_no_command_is_forgotten():
     """What stands in a bash block is energyscore's, or installs it."""
     others = {words[0] for _, words in COMMANDS if words[0] != "energyscore"}
