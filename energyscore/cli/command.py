@@ -13,6 +13,14 @@ class Command(TyperCommand):
         """Take the options of a Typer command."""
         super().__init__(*args, help=help and _laid_out(help), **options)
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters; flags show no type, as if they took a value."""
+        found = super().get_params(ctx)
+        for option in found:
+            if getattr(option, "is_flag", False):
+                option.metavar = " "
+        return found
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The usage line: `NAME` for a required argument, `[NAME]` for an optional one."""
         return [

@@ -47,11 +47,7 @@ def gate(
     ] = None,
     max_regression: Annotated[
         str | None,
-        _limit(
-            metavar="5%",
-            help="How much more GPU energy than the baseline: short for "
-            "--max 'gpu_wh_per_1k_queries<=+5%'.",
-        ),
+        _limit(metavar="5%", help="How much more GPU energy than the baseline is allowed."),
     ] = None,
     on_inconclusive: Annotated[
         Literal["pass", "warn", "fail"] | None,

@@ -16,13 +16,11 @@ def to_annotations(verdict: GateVerdict) -> bytes:
             task = f"{check.task}, " if check.task else ""
             said = f"{task}{check.subject}: {check.threshold}: {check.said}"
             lines.append(f"::{level} title={title}::{command_data(one_line(said))}\n")
-    for caution in verdict.cautions:
-        title = command_property("Energy gate: caution")
-        lines.append(f"::warning title={title}::{command_data(one_line(caution))}\n")
     remarks = list(verdict.remarks)
     if verdict.nothing_decided:
         remarks.insert(0, verdict.line)
-    for remark in remarks:
-        title = command_property("Energy gate: note")
-        lines.append(f"::notice title={title}::{command_data(one_line(remark))}\n")
+    rest = [("warning", "caution", caution) for caution in verdict.cautions]
+    for level, name, text in [*rest, *(("notice", "note", remark) for remark in remarks)]:
+        title = command_property(f"Energy gate: {name}")
+        lines.append(f"::{level} title={title}::{command_data(one_line(text))}\n")
     return "".join(sorted(lines, key=lambda line: not line.startswith("::error"))).encode()

@@ -218,9 +218,9 @@ def _relative_to(entry: RatedResult) -> str:
 
 def _co2(entries: Sequence[RatedResult]) -> list[str]:
     """Grams by entry; nothing where no country was named."""
-    asked = [entry.footprint is not None and entry.footprint.country for entry in entries]
     cells = _if_any([entry.co2_g_per_1k_queries for entry in entries], format_grams)
-    return [cell if one else "" for cell, one in zip(cells, asked, strict=True)]
+    sites = (entry.footprint for entry in entries)
+    return [cell if site and site.country else "" for cell, site in zip(cells, sites, strict=True)]
 
 
 def _cost(entries: Sequence[RatedResult]) -> list[str]:

@@ -26,13 +26,8 @@ _MADE_BY: dict[Kind, str] = {
 _HEAD = re.compile(rb'\s*\{\s*(?:"kind"\s*:\s*"(\w+)"|"schema_version")')
 _HEAD_BYTES = 256
 _OUR_OTHERS = ("selftest.json", "suite.json")
-_KINDS: dict[str, Kind] = {
-    "result": "result",
-    "baseline": "baseline",
-    "broken": "broken",
-    "selftest": "other",
-    "suite": "other",
-}
+_KINDS: tuple[Kind, ...] = ("result", "baseline", "broken")
+_OURS = (*_KINDS, "selftest", "suite", "scale")
 
 
 def kind_of(path: Path) -> Kind:
@@ -42,18 +37,18 @@ def kind_of(path: Path) -> Kind:
             head = file.read(_HEAD_BYTES)
             found = _HEAD.match(head)
             kind = (found[1] or b"result").decode() if found else ""
-            if kind not in _KINDS:
+            if kind not in _OURS:
                 kind = _kind_in(json.loads(head + file.read()))
     except (OSError, ValueError, RecursionError):
         return "other" if path.name in _OUR_OTHERS else "broken"
-    return _KINDS.get(kind, "other")
+    return next((known for known in _KINDS if known == kind), "other")
 
 
 def _kind_in(content: Any) -> str:
     known = content if isinstance(content, dict) else {}
     kind = str(known.get("kind", "result" if "schema_version" in known else "other"))
     # What has the parts of a result under a kind that we do not write was changed by hand.
-    return "broken" if kind not in _KINDS and {"runs", "score"} <= known.keys() else kind
+    return "broken" if kind not in _OURS and {"runs", "score"} <= known.keys() else kind
 
 
 def load_files(

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from support.commands import ROOT
 from support.results import make_result
 
 from energyscore.base.errors import ResultError
@@ -169,3 +170,8 @@ def test_a_result_whose_kind_was_misspelt_counts_as_broken(tmp_path):
     assert kind_of(file) == "broken"
     file.write_text(json.dumps({"kind": "Deployment", "runs": 1}))
     assert kind_of(file) == "other"
+
+
+def test_the_bundled_scale_is_no_broken_result():
+    (scale,) = (ROOT / "energyscore/protocol/scales").glob("*.json")
+    assert kind_of(scale) == "other"

@@ -64,6 +64,7 @@ class Scale(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: Literal["scale"] = "scale"
     schema_version: Literal[1]
     name: Annotated[str, Field(min_length=1)]
     date: str

@@ -84,7 +84,7 @@ def plots_of(rows: Sequence[Listed]) -> list[Plot]:
 
 def _plot(rows: Sequence[Listed], frame: Frame) -> Plot:
     sizes = log_axis([_size(row) for row in rows], frame.left, frame.right)
-    reach = [wh for row in rows for wh in (row.entry.rating.energy_wh, _high(row)) if wh]
+    reach = [wh for row in rows for wh in (row.entry.rating.energy_wh, *_ends(row)) if wh]
     energies = log_axis(reach, frame.bottom, frame.top)
     points = [_point(row, sizes, energies) for row in rows]
     return Plot(
@@ -100,9 +100,10 @@ def _size(row: Listed) -> float:
     return row.entry.result.model.parameters
 
 
-def _high(row: Listed) -> float | None:
-    interval = wording.interval(row.entry)
-    return interval[1] if interval else None
+def _ends(row: Listed) -> tuple[float, ...]:
+    """Of the interval; a lower end near zero, or below, leaves room for a decade."""
+    interval, energy_wh = wording.interval(row.entry), row.entry.rating.energy_wh or 0.0
+    return (max(interval[0], energy_wh / 10), interval[1]) if interval else ()
 
 
 def _point(row: Listed, sizes: Axis, energies: Axis) -> Point:
