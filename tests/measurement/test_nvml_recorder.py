@@ -11,6 +11,7 @@ from io import FileIO
 
 import pytest
 from support.commands import environment, gpu
+from support.timing import measured_again
 
 from energyscore.measurement.meters.nvml_recorder import line_within
 
@@ -48,6 +49,7 @@ print(json.dumps(seen))
 """
 
 
+@measured_again
 def test_all_updates_are_noted_soon_whatever_the_periods(simulate):
     wave = (100.0, 300.0, 0.25, 0.4)
     gpus = [

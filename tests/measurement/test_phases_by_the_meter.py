@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from support.commands import environment, gpu
+from support.timing import measured_again
 
 from energyscore.results.parts import Run
 
@@ -72,6 +73,7 @@ print(json.dumps([*entered, ["end", entered[0][1] + round(noted_s(run) * 1e9)]])
 
 
 @pytest.mark.parametrize("period_ms", [20.0])
+@measured_again
 def test_prefill_and_decode_as_the_driver_drew_them(simulate, period_ms):
     sim = simulate(gpu(wave=(200.0, 600.0, PERIOD_S, DUTY), update_period_ms=period_ms))
     uuid = sim.gpus[0].uuid
