@@ -73,8 +73,109 @@ def test_a_wrap_within_the_window_is_seen(tree):
     assert readings["cpu"].energy_j == pytest.approx(3.0, abs=1e-5)
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now_s = 1000.0
+
+    def __call__(self):
+        return self.now_s
+
+
+def measure(root, folder, energies_uj, *, seconds=0.0):
+    """The reading of `cpu` when a counter shows these values, each after so long a time."""
+    clock = Clock()
+    meter = RaplMeter(root, clock)
+    meter.open()
+    try:
+        token = meter.start()
+        for energy_uj in energies_uj:
+            set_energy(root, folder, energy_uj)
+            clock.now_s += seconds
+        return meter.stop(token).readings["cpu"]
+    finally:
+        meter.close()
+
+
+def limit(root, folder, watts, name="constraint_0_power_limit_uw"):
+    (root / folder / name).write_text(f"{round(watts * 1e6)}\n")
+
+
+@pytest.mark.parametrize(
+    ("before_uj", "after_uj"),
+    [
+        (1_000_000, 0),  # the module was loaded anew: from zero again
+        (1_000_000, 400_000),
+        (1_000_000, 999_999),  # one step back
+        (200_000_000_000, 5_000_000),
+    ],
+)
+@pytest.mark.parametrize("seconds", [0.5, 10.0])
+def test_a_counter_that_began_again_or_stepped_back_is_no_wrap(tree, before_uj, after_uj, seconds):
+    set_energy(tree, "intel-rapl:0", before_uj)
+    reading = measure(tree, "intel-rapl:0", [after_uj], seconds=seconds)
+    assert (reading.energy_j, reading.method) == (None, None)
+    assert "package-0 (intel-rapl:0) began again or stepped back" in reading.reason
+
+
+def test_of_a_counter_that_stepped_back_only_its_own_domain_is_lost(tree):
+    readings = joules(tree, **{"intel-rapl:0": 999_999, "intel-rapl:0:0": 5_250_000})
+    assert readings["cpu"].energy_j is None
+    assert readings["dram"].energy_j == 0.25
+
+
+def test_what_happened_before_a_window_is_none_of_its_concern(tree):
+    meter = RaplMeter(tree)
+    meter.open()
+    first = meter.start()
+    set_energy(tree, "intel-rapl:0", 0)
+    assert meter.stop(first).readings["cpu"].energy_j is None
+    set_energy(tree, "intel-rapl:0", 10)
+    meter.stop(meter.start())
+    set_energy(tree, "intel-rapl:0", 0)
+    second = meter.start()
+    set_energy(tree, "intel-rapl:0", 1_500_000)
+    assert meter.stop(second).readings["cpu"].energy_j == 1.5
+    meter.close()
+
+
+def test_a_wrap_after_a_long_sleep_is_one(tree):
+    """An hour at 50 W between two reads: 180 kJ, of which the last 60 lie behind the wrap."""
+    set_energy(tree, "intel-rapl:0", WRAP_UJ - 120_000_000_000)
+    reading = measure(tree, "intel-rapl:0", [60_000_000_000 - 1], seconds=3600.0)
+    assert reading.energy_j == pytest.approx(180_000.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "joules_of_10_s", "believed"),
+    [
+        ({}, 19_000.0, True),  # 2 kW where no limit is stated
+        ({}, 21_000.0, False),
+        ({"constraint_0_power_limit_uw": 250.0}, 4_900.0, True),  # twice the limit
+        ({"constraint_0_power_limit_uw": 250.0}, 5_200.0, False),
+        ({"constraint_0_power_limit_uw": 250.0, "constraint_1_max_power_uw": 400.0}, 7_900.0, True),
+        ({"constraint_0_power_limit_uw": 15.0}, 1_900.0, True),  # set low: 200 W at least
+        ({"constraint_0_power_limit_uw": 15.0}, 2_100.0, False),
+        ({"constraint_0_max_power_uw": 0.0}, 19_000.0, True),  # zero states nothing
+        ({"constraint_0_max_power_uw": 262_143.0}, 21_000.0, False),  # nor does what cannot be
+    ],
+)
+def test_the_bound_is_what_the_package_can_draw(tree, limits, joules_of_10_s, believed):
+    for name, watts in limits.items():
+        limit(tree, "intel-rapl:0", watts, name)
+    after_uj = 1_000_000 + round(joules_of_10_s * 1e6)
+    reading = measure(tree, "intel-rapl:0", [after_uj], seconds=10.0)
+    assert reading.energy_j == (pytest.approx(joules_of_10_s) if believed else None)
+
+
+def test_a_limit_that_may_not_be_read_states_nothing(tree):
+    (tree / "intel-rapl:0" / "constraint_0_max_power_uw").mkdir()
+    assert find_zones(tree)[0].most_w == rapl.MOST_W
+
+
 def test_several_wraps_in_a_long_window_are_seen(tree, monkeypatch):
     monkeypatch.setattr(rapl, "_POLL_S", 0.001)
+    monkeypatch.setattr(rapl, "MOST_W", 1e15)  # no time passes in this test
     meter = RaplMeter(tree)
     meter.open()
     token = meter.start()

@@ -2,9 +2,14 @@
 
 Package zones only (a `psys` zone holds them again), `dram` subzones apart. The counters wrap at
 `max_energy_range_uj`, within minutes on a busy server, so a thread reads them well before that.
+A counter that stepped back without having wrapped looks as if it had come a whole range further:
+what no processor can take is not believed.
 """
 
+import contextlib
 import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +21,29 @@ POWERCAP = Path("/sys/class/powercap")
 GRANT = "sudo chmod -R a+r /sys/class/powercap/intel-rapl*"
 _POLL_S = 5.0
 
+MOST_W = 2000.0
+"""What no package and no memory takes, where the zone states no limit."""
+
+_LIMITS_TIMES, _LEAST_BOUND_W = 2.0, 200.0
+"""Limits hold over seconds, and some boards leave them unheeded: the bound lies well above."""
+
+_SLACK_S = 0.1
+"""Added to the time between two reads: the counter is updated every millisecond or so."""
+
 
 @dataclass(frozen=True)
 class Zone:
-    """One RAPL counter: its domain (`cpu` or `dram`), its file, and where it wraps (uJ)."""
+    """One RAPL counter.
+
+    Its domain (`cpu` or `dram`), its file, where it wraps (uJ), its name for people, and the
+    power above which a rise cannot be (W).
+    """
 
     domain: Domain
     file: Path
     wrap_uj: int
+    name: str
+    most_w: float = MOST_W
 
     def read_uj(self) -> int:
         """The counter in microjoules."""
@@ -40,7 +60,8 @@ def find_zones(root: Path = POWERCAP) -> list[Zone]:
             if domain not in ("cpu", "dram"):
                 continue
             wrap_uj = int((folder / "max_energy_range_uj").read_text())
-            zone = Zone(domain, folder / "energy_uj", wrap_uj)
+            label = f"{name} ({folder.name})"
+            zone = Zone(domain, folder / "energy_uj", wrap_uj, label, _most_w(folder))
             zone.read_uj()
             zones.append(zone)
     except PermissionError as error:
@@ -54,19 +75,50 @@ def find_zones(root: Path = POWERCAP) -> list[Zone]:
     return zones
 
 
+def seconds_since_boot() -> float:
+    """Time that goes on while the machine sleeps, as its counters may."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _most_w(folder: Path) -> float:
+    """The power in watts that a zone cannot exceed, by its own limits where it states any."""
+    limits_w = [
+        watts
+        for kind in ("max_power_uw", "power_limit_uw")
+        for file in folder.glob(f"constraint_*_{kind}")
+        for watts in _watts(file)
+    ]
+    if not limits_w:
+        return MOST_W
+    return max(_LEAST_BOUND_W, _LIMITS_TIMES * max(limits_w))
+
+
+def _watts(file: Path) -> Iterator[float]:
+    """What a limit states; nothing where it cannot be read, is 0, or is no processor's."""
+    with contextlib.suppress(OSError, ValueError):
+        watts = int(file.read_text()) / 1e6
+        if 0 < watts <= MOST_W:
+            yield watts
+
+
 class RaplMeter:
     """Energy of the processor packages (`cpu`) and of their memory (`dram`), method `rapl`."""
 
     name = "rapl"
 
-    def __init__(self, root: Path = POWERCAP) -> None:
-        """Look for counters below `root` once opened."""
+    def __init__(
+        self, root: Path = POWERCAP, clock: Callable[[], float] = seconds_since_boot
+    ) -> None:
+        """Look for counters below `root` once opened; `clock` tells how long ago they were read."""
         self._root = root
+        self._clock = clock
         self._zones: list[Zone] = []
         self._last_uj: list[int] = []  # of each zone: the counter as it was last read
-        self._total_uj: list[int] = []  # and how far it came since the meter was opened
+        self._last_s = 0.0  # and when
+        self._total_uj: list[int] = []  # how far it came since the meter was opened
         self._lock = threading.Lock()
-        self._failure = ""
+        self._failure = ""  # of this window, for all zones
+        self._impossible: dict[Domain, str] = {}  # of this window
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -74,6 +126,7 @@ class RaplMeter:
         """Find the counters and start watching for wraps."""
         self._zones = find_zones(self._root)
         self._last_uj, self._total_uj = [0] * len(self._zones), [0] * len(self._zones)
+        self._last_s = 0.0
         self._closing.clear()
         self._thread = threading.Thread(target=self._watch, name="rapl", daemon=True)
         self._thread.start()
@@ -83,6 +136,7 @@ class RaplMeter:
         with self._lock:
             self._failure = ""
             self._update()
+            self._impossible = {}  # whatever it was, it was before the window
             return list(self._total_uj)
 
     def stop(self, token: object) -> Metered:
@@ -90,19 +144,19 @@ class RaplMeter:
         assert isinstance(token, list)
         with self._lock:
             self._update()
-            ends_uj, failure = list(self._total_uj), self._failure
+            ends_uj, failure, impossible = list(self._total_uj), self._failure, self._impossible
         used_uj = dict.fromkeys((zone.domain for zone in self._zones), 0)
         for zone, begin_uj, end_uj in zip(self._zones, token, ends_uj, strict=True):
             used_uj[zone.domain] += end_uj - begin_uj
-        why = failure or "the RAPL counter did not move"
-        return Metered(
-            {
-                domain: Reading(None, None, why)
-                if failure or microjoules <= 0
-                else Reading(microjoules / 1e6, "rapl")
-                for domain, microjoules in used_uj.items()
-            }
-        )
+        readings = {}
+        for domain, microjoules in used_uj.items():
+            why = failure or impossible.get(domain, "")
+            if not why and microjoules <= 0:
+                why = "the RAPL counter did not move"
+            readings[domain] = (
+                Reading(None, None, why) if why else Reading(microjoules / 1e6, "rapl")
+            )
+        return Metered(readings)
 
     def close(self) -> None:
         """Stop watching."""
@@ -117,10 +171,22 @@ class RaplMeter:
                 self._update()
 
     def _update(self) -> None:
+        """Read all counters; a rise that is more than the zone can take since then is left out."""
+        now_s = self._clock()
         try:
-            for place, zone in enumerate(self._zones):
-                now_uj = zone.read_uj()
-                self._total_uj[place] += (now_uj - self._last_uj[place]) % (zone.wrap_uj + 1)
-                self._last_uj[place] = now_uj
+            now_uj = [zone.read_uj() for zone in self._zones]
         except (OSError, ValueError) as error:
             self._failure = self._failure or f"RAPL could not be read: {error}"
+            return
+        since_s = now_s - self._last_s
+        for place, zone in enumerate(self._zones):
+            rise_uj = (now_uj[place] - self._last_uj[place]) % (zone.wrap_uj + 1)
+            if rise_uj > zone.most_w * (since_s + _SLACK_S) * 1e6:
+                self._impossible.setdefault(
+                    zone.domain,
+                    f"the RAPL counter of {zone.name} began again or stepped back: as a wrap it "
+                    f"would be {rise_uj / 1e6:.0f} J in {since_s:.1f} s",
+                )
+            else:
+                self._total_uj[place] += rise_uj
+        self._last_uj, self._last_s = now_uj, now_s
