@@ -46,6 +46,7 @@ class MeterRecord:
     counter: Sequence[tuple[int, float]]  # (monotonic ns, mJ): at the beginning, and each change
     power: Sequence[tuple[int, float]]  # (monotonic ns, W)
     power_source: Literal["instant", "average"] | None  # `average`: the driver's
+    still: Sequence[tuple[int, int]] = ()  # from when to when looks saw the counter unchanged
 
 
 @dataclass(frozen=True)

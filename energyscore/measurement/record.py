@@ -63,6 +63,11 @@ def _recorded(record: MeterRecord, begin_ns: int) -> dict[str, Any]:
             "t_us": _deltas(_us(t_ns, begin_ns) for t_ns, _ in ticks),
             "mj": _deltas(round(mj) for _, mj in ticks),
         },
+        "still_us": [
+            [_us(max(a, start_ns), begin_ns), _us(min(b, end_ns), begin_ns)]
+            for a, b in record.still
+            if a < end_ns and b > start_ns
+        ],
         "power": {
             "source": record.power_source,
             "t_us": _deltas(_us(t_ns, begin_ns) for t_ns, _ in power),

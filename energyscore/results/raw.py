@@ -6,7 +6,8 @@ window's edges, and the power samples. With these, whoever doubts a figure compu
 The file is gzipped JSON lines: a header, which names what was measured, then one line a run. Times
 are microseconds; `begin_us` is on the machine's monotonic clock, all others count from it.
 `starts_us`, `t_us`, `mj` and `mw` are delta-coded: the first number as it is, then each one's
-difference from the one before.
+difference from the one before. `still_us` holds from when to when looks saw the counter at one
+value: where nobody looked, updates are missing and nothing stood still. Older files have none.
 """
 
 import gzip

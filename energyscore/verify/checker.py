@@ -57,7 +57,7 @@ CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
     "counter rises": [counters.check_order],
     "counter updates": [counters.check_updates_in_window],
     "counter energy": [counters.check_counter_energy],
-    "counter steps": [counters.check_counter_steps],
+    "counter steps": [counters.check_counter_steps, counters.check_still],
     "counter from run to run": [counters.check_counter_between_runs],
     "power samples": [power.check_integral, power.check_against_counter, power.check_all_runs],
     "power": [plausible.check_limits, plausible.check_power],

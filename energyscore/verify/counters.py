@@ -1,13 +1,13 @@
 """The raw record against the result: its times, and the counter with its updates."""
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from energyscore.verify.examined import ExaminedResult, RecordedGpu, RecordedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Level, Problem
 from energyscore.verify.raw_record import RawRun
 
 COUNTED_J = 0.0015  # Energies are differences of whole millijoules
-STALL_S = 1.0  # a counter that stands still for longer is not trusted
+STALL_S = 1.0  # a counter that is seen to stand still for longer is not trusted
 FEW = 20  # interval lengths by which a run is known again
 READ_S = 0.05  # within this time of the window's edges the counters of all GPUs are read
 IDLE_SHARE = 0.5  # of its idle power a GPU takes at least this between runs: it may rest deeply
@@ -174,14 +174,13 @@ def _between(before: RecordedGpu, gpu: RecordedGpu) -> str | None:
 
 
 def check_counter_steps(gpu: RecordedGpu) -> Finds:
-    """No update is of more energy than the GPU can take, and none is missing for over a second."""
+    """No update is of more energy than the GPU can take, and looks saw the counter move."""
     ticks, period_s = gpu.found.ticks, gpu.found.period_s
     if gpu.found.method != "counter":
         yield NOT_APPLICABLE
     if gpu.found.method != "counter" or len(ticks.t_s) < 2:
         return
-    start_s, end_s = gpu.window_s
-    longest_s = max(b - a for a, b in pairwise([start_s, *ticks.t_s[1:], end_s]))
+    longest_s = max((b - a for a, b in _still(gpu)), default=0.0)
     if longest_s > STALL_S + _TRUNCATED_S:
         yield f"the counter stood still for {longest_s:.2f} s"
     if gpu.limit_w is None or period_s is None:
@@ -192,6 +191,30 @@ def check_counter_steps(gpu: RecordedGpu) -> Finds:
         if now_j - before_j > _JUMP * gpu.limit_w * (now_s - before_s + period_s) + 0.002:
             yield f"the counter rises by {now_j - before_j:.0f} J at once"
             return
+
+
+def _still(gpu: RecordedGpu) -> list[tuple[float, float]]:
+    """From when to when the counter was seen at one value: a gap in which nobody looked is none."""
+    (start_s, end_s), (start_j, end_j) = gpu.window_s, gpu.found.counter_j
+    ticks = list(zip(gpu.found.ticks.t_s, gpu.found.ticks.values, strict=True))
+    looks = [(start_s, start_j), *(one for one in ticks if one[0] > start_s), (end_s, end_j)]
+    spans = list(gpu.found.still_s)
+    for joules, same in groupby(looks, lambda look: look[1]):
+        times = [t for t, _ in same]
+        spans += [(times[0], times[-1])] if joules is not None else []
+    return spans
+
+
+def check_still(gpu: RecordedGpu) -> Finds:
+    """While the counter was seen to stand still, no update of it was noted."""
+    (start_s, end_s), t_s = gpu.window_s, gpu.found.ticks.t_s
+    if not gpu.found.still_s:
+        yield NOT_APPLICABLE
+    for since_s, until_s in gpu.found.still_s:
+        if not start_s <= since_s <= until_s <= end_s:
+            yield "the counter stood still outside the window"
+        elif any(since_s < t < until_s for t in t_s):
+            yield "the counter was updated while it is said to have stood still"
 
 
 def first_lengths_us(raw: RawRun) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ MOST_NUMBERS = 40_000_000  # Of all runs: three days of work, with a hundred rea
 MOST_RUNS = 1000
 MOST_INTERVALS = 1_000_000  # Times that the phases of a run are entered
 MOST_PHASES = 12
+MOST_SPANS = 1000  # Times that a counter stood still in a run
 MOST_TEXTS = 10_000
 """Names and other texts of a run, and likewise its lists and mappings: there are some dozens of a
 domain, and they take far more memory than numbers do."""
@@ -67,6 +68,7 @@ _Begin = Annotated[float, _number(1e6, least=0)]
 _Length = Annotated[float, _number(1e6, least=1)]
 _Joules = Annotated[float, _number(1e3)]
 _NotStrict = Field(strict=False)  # JSON has lists only
+_Span = Annotated[tuple[_Time, _Time], _NotStrict]
 _NoneIsEmpty = BeforeValidator(lambda value: {} if value is None else value)
 
 
@@ -169,6 +171,9 @@ class RawDomain(StrictModel):
     )
     power: Annotated[RawPower, _NoneIsEmpty] = RawPower()
     lone: Lone | None = None
+    still_s: Annotated[
+        list[_Span], Field(alias="still_us", max_length=MOST_SPANS, default_factory=list)
+    ]
 
     @cached_property
     def period_s(self) -> float | None:

@@ -51,10 +51,16 @@ def test_a_sound_counter_gives_its_difference():
     assert reading.ticks.energy_j[0] == trace.counter[0][1] / 1000
 
 
-def frozen(trace, *, at=START + 2 * S, seconds=1.5):
-    """Take away the counter's changes for a while."""
+def unwatched(trace, *, at=START + 2 * S, seconds=1.5):
+    """Take away the counter's changes for a while, as if nobody had looked."""
     trace.counter = [(t, mj) for t, mj in trace.counter if not at < t < at + round(seconds * S)]
     return trace
+
+
+def frozen(trace, *, at=START + 2 * S, seconds=1.5):
+    """As above, but looks every 5 ms saw nothing."""
+    trace.still.append((at, at + round(seconds * S) - 5 * MS))
+    return unwatched(trace, at=at, seconds=seconds)
 
 
 def stuck(trace):
@@ -183,6 +189,31 @@ def test_without_counter_and_power_there_is_nothing_but_a_reason(spoil, power, s
     assert (reading.energy_j, reading.method) == (None, None)
     assert reading.reason.endswith(said)
     assert reading.reason.startswith(next(iter(notices.values())).message)
+
+
+@pytest.mark.parametrize(("at_s", "seconds"), [(2.0, 1.8), (2.0, 5.0), (-1.0, 4.0), (7.0, 3.1)])
+def test_where_nobody_looked_nothing_stood_still(at_s, seconds):
+    """Rests of the recorder may last for seconds; what it did not see is no proof."""
+    reading, notices = judge(unwatched(trace_of(), at=START + round(at_s * S), seconds=seconds))
+    assert (reading.method, notices) == ("counter", {})
+
+
+@pytest.mark.parametrize(("seconds", "believed"), [(1.0, True), (1.01, False)])
+@pytest.mark.parametrize("edge", ["start", "middle", "end"])
+def test_two_looks_over_a_second_apart_prove_that_it_stands_still(seconds, believed, edge):
+    trace, span = trace_of(), round(seconds * S)
+    if edge == "middle":
+        trace.still = [(START + S, START + S + span)]
+    elif edge == "start":  # the reading at the window's edge is a look as well
+        trace.counter = [(t, mj) for t, mj in trace.counter if t > START + span]
+        trace.counter.insert(0, (START + span, trace.start_mj))
+    else:
+        trace.counter = [(t, mj) for t, mj in trace.counter if t < START + 10 * S - span]
+        trace.end_mj = trace.counter[-1][1] + 9_000
+        trace.counter.append((START + 10 * S - span, trace.end_mj))
+    reading, notices = judge(trace)
+    assert reading.method == ("counter" if believed else "power_integral")
+    assert ("counter_frozen" in notices) is not believed
 
 
 def test_a_lost_gpu_has_no_energy_however_good_its_records_look():

@@ -28,9 +28,13 @@ COUNTER = [(BEGIN_NS + us * US, mj) for us, mj in (
 )]  # fmt: skip
 POWER = [(t_ns, mj / 10) for t_ns, mj in COUNTER]
 
+STILL = [(BEGIN_NS + a * US, BEGIN_NS + b * US) for a, b in (
+    (-900_000, -200_000), (-400_000, 200), (200_000, 1_100_000), (9_450_000, 9_700_000),
+)]  # fmt: skip
+
 
 def recorded():
-    record = MeterRecord(METER, 100, 7000, COUNTER, POWER, "instant")
+    record = MeterRecord(METER, 100, 7000, COUNTER, POWER, "instant", STILL)
     readings = {
         "gpu:0": Reading(6.9, "counter", record=record),
         "cpu": Reading(3.0, "estimated"),
@@ -51,6 +55,7 @@ def test_what_is_recorded_can_be_read_again():
     # Within the window, and the last before it: the state at its beginning.
     assert (list(gpu.ticks.t_s), list(gpu.ticks.values)) == ([0.0009, 0.1, 9.4], [0.1, 0.12, 7.0])
     assert list(gpu.power.values) == [10.0, 12.0, 700.0]
+    assert gpu.still_s == [(0.2, 1.1), (9.45, 9.5)], "what lies in the window of it"
     assert (gpu.lone.duration_s, gpu.lone.counter_j) == (20.25, (0.005, 8100.005))
 
 

@@ -208,12 +208,30 @@ def fall(deltas):
     return [*deltas[:50], -1, *deltas[51:]]
 
 
-def stall(it):
+def unwatched(it):
     """Updates of 1.5 s are gone; the counter is where it is afterwards."""
     ticks = it.recorded(3)["ticks"]
     for name in ("t_us", "mj"):
         ticks[name][100] = sum(ticks[name][100:115])
         del ticks[name][101:115]
+    return sum(ticks["t_us"][:100]), sum(ticks["t_us"][:101])
+
+
+def stall(it):
+    """Looks saw that it stood still, as far as those who looked before and after can tell."""
+    since_us, until_us = unwatched(it)
+    it.recorded(3)["still_us"] = [[since_us, until_us - 5000]]
+
+
+def stall_at_updates(it):
+    """It is said to have stood still for a moment in which it was updated."""
+    t_us = it.recorded(3)["ticks"]["t_us"]
+    it.recorded(3)["still_us"] = [[sum(t_us[:100]), sum(t_us[:103])]]
+
+
+def stall_outside(it):
+    """It is said to have stood still before the window."""
+    it.recorded(3)["still_us"] = [[it.recorded(3)["window_us"][0] - 600_000, 0]]
 
 
 def jump(deltas):
@@ -419,6 +437,8 @@ TAMPERINGS = {
     "a window within the work": ("windows", in_raw("window_us", to=lambda w: [w[0], w[1] - 10**7])),
     "a counter that falls": ("counter rises", in_raw("ticks", "mj", to=fall)),
     "a counter that stands still": ("counter steps", stall),
+    "a counter that stands still while it is updated": ("counter steps", stall_at_updates),
+    "a counter that stands still outside the window": ("counter steps", stall_outside),
     "a counter that jumps": ("counter steps", in_raw("ticks", "mj", to=jump)),
     "updates from before": ("counter updates", in_raw("ticks", "t_us", to=early)),
     "another beginning": ("counter energy", in_raw("counter_mj", to=lambda c: [c[0] + 9, c[1]])),
@@ -475,6 +495,16 @@ def test_a_tampered_submission_is_rejected_by_the_check_that_it_offends(official
     assert check in found, found
     assert (verdict.status, verdict.exit_code) == ("not acceptable", 1)
     assert not any("\n" in one.message for one in verdict.findings)
+
+
+def test_updates_that_nobody_looked_for_are_no_sign_that_it_stood_still(official):
+    """So are all gaps of older records, which do not tell when the recorder looked."""
+    opened = Opened(official)
+    unwatched(opened)
+    found = [
+        one.check for one in verify(opened.closed(), now=NOW).findings if one.level == "failed"
+    ]
+    assert "counter steps" not in found
 
 
 @pytest.mark.parametrize("name", ["result.json", "log.txt", "GPU_ENERGY_WH.txt"])

@@ -217,7 +217,13 @@ class NvmlMeter:
 def record_of(window: Window, trace: Trace) -> MeterRecord:
     """What of a trace is kept beside the result."""
     return MeterRecord(
-        window, trace.start_mj, trace.end_mj, trace.counter, trace.samples, trace.power_source
+        window,
+        trace.start_mj,
+        trace.end_mj,
+        trace.counter,
+        trace.samples,
+        trace.power_source,
+        trace.still,
     )
 
 
@@ -227,6 +233,8 @@ def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> Non
         trace = traces[place]
         if kind == recorder.COUNTER_MJ:
             trace.counter.append((t_ns, value))
+        elif kind == recorder.COUNTER_STILL_S:
+            trace.still.append((t_ns - round(value * 1e9), t_ns))
         elif kind == recorder.POWER_W:
             trace.power.append((t_ns, value))
         elif kind == recorder.AVERAGE_POWER_W:

@@ -15,7 +15,7 @@ from energyscore.results.parts import Notice
 from energyscore.results.plausibility import CLOCKS_APART
 
 STALL_S = 1.0
-"""A counter that stands still for longer while the GPU is on is not counting."""
+"""A counter that is seen to stand still for longer while the GPU is on is not counting."""
 
 DISAGREEMENT = 0.05
 """Counter and integrated power further apart than this are both worth looking at."""
@@ -47,6 +47,7 @@ class Trace:
     counter_error: str = ""  # NVML's
     lost: bool = False  # off the bus
     counter: list[tuple[int, float]] = field(default_factory=list)  # an entry for each change
+    still: list[tuple[int, int]] = field(default_factory=list)  # looks from when to when saw none
     power: list[tuple[int, float]] = field(default_factory=list)
     average_power: list[tuple[int, float]] = field(default_factory=list)  # where `power` is missing
     event_reasons: int = 0  # all bits seen of why clocks were held down
@@ -125,16 +126,28 @@ def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | 
         return notice("counter_jumped", f"the energy counter of {label} {jump}")
     if not trace.counter and trace.end_mj > trace.start_mj:
         return None  # not watched in between, but it moved
-    # Changes within the window only: the first record is the state at its beginning.
-    times = [t for t, _ in trace.counter[1:] if window.start_ns <= t <= window.end_ns]
-    edges = [window.start_ns, *times, window.end_ns]
-    longest_s = max(b - a for a, b in itertools.pairwise(edges)) / 1e9
-    if longest_s > STALL_S or trace.end_mj == trace.start_mj:
+    still_s = _longest_still_s(window, trace)
+    if still_s > STALL_S or trace.end_mj == trace.start_mj:
         return notice(
             "counter_frozen",
-            f"the energy counter of {label} stood still for {longest_s:.1f} s of work",
+            f"the energy counter of {label} stood still for {still_s:.1f} s of work",
         )
     return None
+
+
+def _longest_still_s(window: Window, trace: Trace) -> float:
+    """The longest time in the window in which all who looked saw the counter at one value.
+
+    Where nobody looked for a while, it may have moved: updates that are not in the records prove
+    nothing. The readings at the window's edges are looks like any other.
+    """
+    start_ns, end_ns = window.start_ns, window.end_ns
+    looks = [(start_ns, trace.start_mj), *_inside(window, trace.counter), (end_ns, trace.end_mj)]
+    spans = [(max(a, start_ns), min(b, end_ns)) for a, b in trace.still]
+    for _, same in itertools.groupby(looks, lambda look: look[1]):
+        times = [t for t, _ in same]
+        spans.append((times[0], times[-1]))
+    return max(b - a for a, b in spans) / 1e9
 
 
 def _jump(trace: Trace) -> str:
@@ -258,7 +271,11 @@ def _too_short(window: Window, trace: Trace, label: str) -> Iterator[Notice]:
 
 
 def _within(window: Window, samples: Sequence[tuple[int, float]]) -> list[float]:
-    return [value for t, value in samples if window.start_ns <= t <= window.end_ns]
+    return [value for _, value in _inside(window, samples)]
+
+
+def _inside(window: Window, samples: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    return [one for one in samples if window.start_ns <= one[0] <= window.end_ns]
 
 
 def _clocks_changed(window: Window, trace: Trace, label: str) -> Iterator[Notice]:

@@ -29,7 +29,7 @@ COUNT = struct.Struct("<q")
 
 # Kinds of records.
 COUNTER_MJ, POWER_W, EVENT_REASONS, TEMPERATURE_C, SM_CLOCK_MHZ = range(5)
-POWER_LIMIT_W, PROCESSES, NVML_ERROR, AVERAGE_POWER_W = range(5, 9)
+POWER_LIMIT_W, PROCESSES, NVML_ERROR, AVERAGE_POWER_W, COUNTER_STILL_S = range(5, 10)
 
 _STATUS: tuple[tuple[int, Callable[[object], float | None]], ...] = (
     (EVENT_REASONS, nvml.read_event_reasons),
@@ -39,6 +39,9 @@ _STATUS: tuple[tuple[int, Callable[[object], float | None]], ...] = (
     (PROCESSES, nvml.count_processes),
 )
 """What is read about four times a second, and how."""
+
+STILL_NS = 500_000_000
+"""A counter that looks see at one value for longer has that in the records."""
 
 _NEVER_NS = 2**62
 _TOGETHER_NS = 300_000  # looks this near to each other share a wake-up
@@ -69,6 +72,7 @@ class Recorder:
         self._followed = 0
         self._resting: set[int] = set()
         self._last_counter: list[int | None] = [None] * len(devices)
+        self._still_ns = [(0, 0)] * len(devices)  # the first and the last look at that value
         known = before._schedules if before else {}
         self._schedules: dict[int, TickSchedule] = {
             place: TickSchedule(known[place].period_ns if place in known else None)
@@ -102,6 +106,8 @@ class Recorder:
                 break
         for place in list(self._schedules):
             self._read_counter(place)
+        for place in range(len(self._devices)):
+            self._note_still(place)
         self._poll_power()
         self._poll_status()
         self._account(time.monotonic_ns())
@@ -140,12 +146,20 @@ class Recorder:
         now_ns = time.monotonic_ns()
         changed = value != self._last_counter[place]
         if changed:
-            self._last_counter[place] = value
+            self._note_still(place)
+            self._last_counter[place], self._still_ns[place] = value, (now_ns, now_ns)
             self._followed += 1
             if place not in self._resting:
                 self._add(now_ns, place, COUNTER_MJ, value)
         self._resting.discard(place)
+        self._still_ns[place] = (self._still_ns[place][0], now_ns)
         self._schedules[place].looked(now_ns, changed)
+
+    def _note_still(self, place: int) -> None:
+        """Record that the counter was seen to stand still, if it was for long."""
+        first_ns, last_ns = self._still_ns[place]
+        if last_ns - first_ns > STILL_NS:
+            self._add(last_ns, place, COUNTER_STILL_S, (last_ns - first_ns) / 1e9)
 
     def _poll_power(self) -> None:
         for place, device in enumerate(self._devices):
