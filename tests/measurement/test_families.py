@@ -83,7 +83,20 @@ DEBERTA_V3 = {
 BLOOM = {**SPECIAL, "hidden_size": 32, "n_layer": 2, "n_head": 2, "initializer_range": 0.3}
 MISTRAL = {**ENCODER, "num_key_value_heads": 1}
 
+FNET = {
+    **SPECIAL,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 80,
+    "initializer_range": 0.3,
+}
+
 FAMILIES = [
+    ("text_generation", "gpt2", GPT2, "AutoModelForCausalLM"),
+    ("text_generation", "mistral", MISTRAL, "AutoModelForCausalLM"),
+    ("text_generation", "t5", T5, "AutoModelForSeq2SeqLM"),
+    ("text_generation", "bart", BART, "AutoModelForSeq2SeqLM"),
     ("summarization", "t5", T5, "AutoModelForSeq2SeqLM"),
     ("summarization", "bart", BART, "AutoModelForSeq2SeqLM"),
     ("summarization", "pegasus", BART, "AutoModelForSeq2SeqLM"),
@@ -103,6 +116,8 @@ FAMILIES = [
     ("sentence_similarity", "bloom", BLOOM, "AutoModel"),
     ("sentence_similarity", "mistral", MISTRAL, "AutoModel"),
     ("sentence_similarity", "nomic_bert", ENCODER, "AutoModel"),
+    ("sentence_similarity", "t5", T5, "T5EncoderModel"),
+    ("sentence_similarity", "bart", BART, "AutoModel"),
     ("question_answering", "t5", T5, "AutoModelForSeq2SeqLM"),
     ("question_answering", "bart", BART, "AutoModelForQuestionAnswering"),
     ("question_answering", "bert", ENCODER, "AutoModelForQuestionAnswering"),
@@ -118,6 +133,7 @@ SHORT = "Snow closed the airport of Oslo."
 LONGER = "Heavy snow closed the airport of Oslo on Monday, and trains through Norway ran late."
 TOO_LONG = " ".join([LONGER] * 20)
 QUERIES = {
+    "text_generation": [{"text": text} for text in (SHORT, LONGER, TOO_LONG)],
     "summarization": [{"text": text} for text in (SHORT, LONGER, TOO_LONG)],
     "text_classification": [{"text": text} for text in (SHORT, LONGER, TOO_LONG)],
     "sentence_similarity": [
@@ -137,7 +153,8 @@ def save(folder, auto_class, family, settings, tokenizer=None):
 
     torch.manual_seed(0)
     config = transformers.AutoConfig.for_model(family, **settings)
-    getattr(transformers, auto_class).from_config(config).save_pretrained(folder)
+    made = getattr(transformers, auto_class)
+    (made.from_config if auto_class.startswith("Auto") else made)(config).save_pretrained(folder)
     tokenizer = tokenizer or bundled_tokenizer(padding_side="left", framed=True, longest=10**30)
     tokenizer.save_pretrained(folder)
 
@@ -193,3 +210,147 @@ def test_a_family_does_its_task_in_batches_as_alone(task, family, settings, auto
     else:
         assert together == alone
         assert together[0] != together[1]
+
+
+def with_token_types():
+    """A tokenizer that tells the first text of a pair from the second, as BERT's does."""
+    names = ["input_ids", "token_type_ids", "attention_mask"]
+    return bundled_tokenizer(
+        padding_side="left", framed=True, longest=10**30, model_input_names=names
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "family", "settings", "auto_class"),
+    [
+        ("text_generation", "mistral", MISTRAL, "AutoModelForCausalLM"),
+        ("text_generation", "gpt2", GPT2, "AutoModelForCausalLM"),
+        ("summarization", "bart", BART, "AutoModelForSeq2SeqLM"),
+        ("text_classification", "distilbert", DISTILBERT, "AutoModelForSequenceClassification"),
+        ("question_answering", "roberta", ENCODER, "AutoModelForQuestionAnswering"),
+        ("sentence_similarity", "distilbert", DISTILBERT, "AutoModel"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_model_gets_what_it_takes_of_a_tokenizer_s_inputs(
+    task, family, settings, auto_class, tmp_path
+):
+    def answers(tokenizer):
+        save(tmp_path, auto_class, family, settings, tokenizer)
+        backend = resolve(BACKENDS, TASKS[task].spec.modality)()
+        backend.load(parse_model(str(tmp_path)), TASKS[task].spec, "cpu")
+        return backend.run(backend.prepare(QUERIES[task][:2]), lambda phase: None).values
+
+    assert list(answers(with_token_types())) == list(answers(None))
+
+
+def test_a_bert_still_gets_the_types_of_its_tokens(tmp_path):
+    save(tmp_path, "AutoModelForQuestionAnswering", "bert", ENCODER, with_token_types())
+    backend = resolve(BACKENDS, "question_answering")()
+    backend.load(parse_model(str(tmp_path)), TASKS["question_answering"].spec, "cpu")
+    assert "token_type_ids" in backend.prepare(QUERIES["question_answering"][:1]).inputs
+
+
+def test_a_model_that_takes_no_mask_gets_none(tmp_path):
+    tokenizer = bundled_tokenizer(
+        padding_side="right", framed=True, longest=10**30, model_input_names=["input_ids"]
+    )
+    save(tmp_path, "AutoModel", "fnet", FNET, tokenizer)
+    backend = resolve(BACKENDS, "sentence_similarity")()
+    backend.load(parse_model(str(tmp_path)), TASKS["sentence_similarity"].spec, "cpu")
+    (value,) = backend.run(
+        backend.prepare([{"sentence1": SHORT, "sentence2": LONGER}]), lambda phase: None
+    ).values
+    assert -1 <= value < 1
+
+
+def test_of_a_t5_the_encoder_alone_embeds(tmp_path):
+    save(tmp_path, "AutoModelForSeq2SeqLM", "t5", T5)
+    backend = resolve(BACKENDS, "sentence_similarity")()
+    facts = backend.load(parse_model(str(tmp_path)), TASKS["sentence_similarity"].spec, "cpu")
+    assert facts.architecture == "T5EncoderModel"
+    assert not any("decoder" in name for name, _ in backend.model.named_parameters())
+
+
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_an_encoder_decoder_continues_a_text_within_its_context(family, tmp_path):
+    """The prompt is cut to the context less the new tokens, as the official method does it."""
+    settings = {"t5": T5 | {"n_positions": 80}, "bart": BART}[family]
+    save(tmp_path, "AutoModelForSeq2SeqLM", family, settings)
+    backend = resolve(BACKENDS, "text_generation")()
+    facts = backend.load(parse_model(str(tmp_path)), TASKS["text_generation"].spec, "cpu")
+    assert (facts.context_length, backend.cut_inputs([]).limit) == (80, 70)
+    batch = backend.prepare([{"text": TOO_LONG}])
+    assert batch.input_tokens == 70
+    assert backend.phases == ("preprocess", "prefill", "decode")
+    assert backend.run(batch, lambda phase: None).output_tokens == 10
+    (ids,) = backend.prepare([{"text": SHORT}]).inputs["input_ids"]
+    assert backend._tokenizer.decode(ids, skip_special_tokens=True) == SHORT
+
+
+def with_sentencepiece(folder, name, tokenizer_class):
+    """In place of the saved tokenizer a sentencepiece model alone, as many models come."""
+    import io
+    import json
+
+    import sentencepiece
+
+    for file in folder.glob("*tokenizer*"):
+        file.unlink()
+    made = io.BytesIO()
+    words = [f"{place} {text}" for place in "abcdefgh" for text in (SHORT, LONGER)]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(words),
+        model_writer=made,
+        vocab_size=120,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    (folder / name).write_bytes(made.getvalue())
+    settings = {"tokenizer_class": tokenizer_class, "extra_ids": 0}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+
+@pytest.mark.parametrize(
+    ("task", "family", "settings", "auto_class", "name", "tokenizer_class"),
+    [
+        (
+            "text_generation",
+            "mistral",
+            MISTRAL,
+            "AutoModelForCausalLM",
+            "tokenizer.model",
+            "LlamaTokenizer",
+        ),
+        ("summarization", "t5", T5, "AutoModelForSeq2SeqLM", "spiece.model", "T5Tokenizer"),
+        (
+            "sentence_similarity",
+            "xlm-roberta",
+            ENCODER,
+            "AutoModel",
+            "sentencepiece.bpe.model",
+            "XLMRobertaTokenizer",
+        ),
+        (
+            "sentence_similarity",
+            "deberta-v2",
+            DEBERTA_V3,
+            "AutoModel",
+            "spm.model",
+            "DebertaV2Tokenizer",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_model_with_a_sentencepiece_model_alone_loads(
+    task, family, settings, auto_class, name, tokenizer_class, tmp_path
+):
+    save(tmp_path, auto_class, family, settings)
+    with_sentencepiece(tmp_path, name, tokenizer_class)
+    backend = resolve(BACKENDS, TASKS[task].spec.modality)()
+    backend.load(parse_model(str(tmp_path)), TASKS[task].spec, "cpu")
+    ids = backend._tokenizer(SHORT)["input_ids"]
+    assert backend._tokenizer.decode(ids, skip_special_tokens=True).strip() == SHORT
+    assert 5 < len(ids) < len(SHORT)
+    output = backend.run(backend.prepare(QUERIES[task][:2]), lambda phase: None)
+    assert len(output.values) == 2

@@ -14,8 +14,8 @@ from energyscore.measurement.backends.image_generation import ImageGeneration
 from energyscore.measurement.backends.processors import bundled_tokenizer
 from energyscore.measurement.backends.question_answering import BySpan
 from energyscore.measurement.backends.reasoning import Reasoning
-from energyscore.measurement.backends.sentence_similarity import SentenceSimilarity
-from energyscore.measurement.backends.text_generation import TextGeneration
+from energyscore.measurement.backends.sentence_similarity import ByPooling
+from energyscore.measurement.backends.text_generation import Continuation
 from energyscore.measurement.backends.text_to_text import TextToText
 
 LIMIT = 48
@@ -41,9 +41,9 @@ def chatting():
 
 
 BACKENDS = {
-    "text": lambda: with_tokenizer(TextGeneration()),
+    "text": lambda: with_tokenizer(Continuation()),
     "text to text": lambda: with_tokenizer(TextToText()),
-    "two texts": lambda: with_tokenizer(SentenceSimilarity()),
+    "two texts": lambda: with_tokenizer(ByPooling()),
     "question": lambda: with_tokenizer(BySpan()),
     "chat": chatting,
 }

@@ -18,7 +18,7 @@ from energyscore.measurement.backends.base import ByModel
 from energyscore.measurement.backends.devices import gpu_indices, synchronize
 from energyscore.measurement.backends.loading import Blueprint, load_weights, read_blueprint
 from energyscore.measurement.backends.spreading import check_nothing_left_out, sketch_of
-from energyscore.measurement.backends.text_generation import TextGeneration
+from energyscore.measurement.backends.text_generation import Continuation
 from energyscore.measurement.catalog import BACKENDS
 from energyscore.protocol.bundled import architectures
 from energyscore.protocol.model import parse_model
@@ -291,7 +291,7 @@ def test_published_weights_are_loaded_by_the_map_and_missing_ones_refused(monkey
 def test_a_model_with_accelerates_hooks_generates_the_same_and_is_freed(tiny_model):
     from accelerate import dispatch_model
 
-    backend = TextGeneration()
+    backend = Continuation()
     backend.load(parse_model(str(tiny_model)), TASK, "cpu")
     batch = backend.prepare([{"text": "A short one."}])
     alone = backend.run(batch, lambda phase: None).values

@@ -21,6 +21,7 @@ class BySpan(TextBackend):
     """One forward pass scores each token of the context as the answer's first and its last."""
 
     auto_class = AutoModelForQuestionAnswering
+    own_inputs = (_IN_CONTEXT,)
 
     def _encode(self, queries: Sequence[Query]) -> Any:
         for query in queries:
@@ -31,6 +32,7 @@ class BySpan(TextBackend):
             padding=len(queries) > 1,
             truncation="only_second" if self._max_tokens is not None else False,
             max_length=self._max_tokens,
+            return_attention_mask=True,
             return_tensors="pt",
         )
         parts = [encoded.sequence_ids(row) for row in range(len(queries))]

@@ -7,13 +7,13 @@ from typing import Any
 from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
 from energyscore.measurement.backends.chat import chat_of
 from energyscore.measurement.backends.loading import Blueprint
-from energyscore.measurement.backends.text_generation import TextGeneration
+from energyscore.measurement.backends.text_generation import Continuation
 from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
 
 
-class Reasoning(TextGeneration):
+class Reasoning(Continuation):
     """Text generation by chat, in the mode that `task.generation.reasoning` names.
 
     Answers end by themselves or at the limit, which is lowered where the model's context is too
@@ -50,7 +50,11 @@ class Reasoning(TextGeneration):
         prompts = [self._chat.within(text, self._max_tokens) for text in self._texts(queries)]
         # The template has written all special tokens already.
         return self._tokenizer(
-            prompts, padding=len(prompts) > 1, add_special_tokens=False, return_tensors="pt"
+            prompts,
+            padding=len(prompts) > 1,
+            add_special_tokens=False,
+            return_attention_mask=True,
+            return_tensors="pt",
         )
 
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
-from energyscore.measurement.backends.text_generation import TextGeneration
+from energyscore.measurement.backends.text_generation import Continuation
 from energyscore.measurement.backends.text_to_text import TextToText
 
 
@@ -23,4 +23,4 @@ class Summarization(ByModel):
     @staticmethod
     def choose(config: Any) -> type[TransformersBackend]:
         """By the configuration."""
-        return BySummary if getattr(config, "is_encoder_decoder", False) else TextGeneration
+        return BySummary if getattr(config, "is_encoder_decoder", False) else Continuation

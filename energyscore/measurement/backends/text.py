@@ -1,6 +1,7 @@
 """What the text backends share: tokenizing, padding, truncating."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from energyscore.base.errors import DatasetError
@@ -8,6 +9,7 @@ from energyscore.measurement.backend import Batch, CutInputs
 from energyscore.measurement.backends.base import TransformersBackend
 from energyscore.measurement.backends.loading import Blueprint
 from energyscore.measurement.backends.processors import context_length, load_tokenizer
+from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.workload import Query
 
 
@@ -16,8 +18,16 @@ class TextBackend(TransformersBackend):
 
     prepare_ahead = 4096  # a prepared text is a few kilobytes
     padding_side: ClassVar[str] = "right"
+    own_inputs: ClassVar[tuple[str, ...]] = ()  # what `_work` needs of a batch beside the model
     _tokenizer: Any = None
     _max_tokens: int | None = None
+    _taken: frozenset[str] | None = None  # inputs by name; None: all
+
+    def load_from(self, blueprint: Blueprint) -> ModelFacts:
+        """Load what the blueprint says, and see which inputs the model takes."""
+        facts = super().load_from(blueprint)
+        self._taken = _inputs_of(self.model)
+        return facts
 
     def _load_processor(self, blueprint: Blueprint) -> None:
         self._tokenizer = load_tokenizer(
@@ -47,7 +57,13 @@ class TextBackend(TransformersBackend):
         tokens = int(encoded["attention_mask"].sum())
         if encoded["attention_mask"].sum(dim=-1).min() == 0:
             raise DatasetError("A query of the dataset has no tokens.", "Remove it.")
-        return Batch(dict(encoded.to(self._device)), len(queries), tokens)
+        inputs = self._for_model(encoded.to(self._device))
+        own = {name: encoded[name] for name in self.own_inputs}
+        return Batch(inputs | own, len(queries), tokens)
+
+    def _for_model(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the inputs that the model takes: tokenizers can give more."""
+        return {n: one for n, one in inputs.items() if self._taken is None or n in self._taken}
 
     def _encode(self, queries: Sequence[Query]) -> Any:
         """Tokenize a batch, padded where queries differ in length."""
@@ -57,8 +73,15 @@ class TextBackend(TransformersBackend):
             padding=len(texts) > 1,
             truncation=self._max_tokens is not None,
             max_length=self._max_tokens,
+            return_attention_mask=True,
             return_tensors="pt",
         )
 
     def _texts(self, queries: Sequence[Query]) -> list[str]:
         return [query["text"] for query in queries]
+
+
+def _inputs_of(model: Any) -> frozenset[str] | None:
+    """The inputs by name that a model's forward pass takes; None where it names none."""
+    parameters = inspect.signature(model.forward).parameters
+    return frozenset(parameters) if "input_ids" in parameters else None

@@ -5,13 +5,12 @@ from typing import Any, ClassVar
 
 from transformers import AutoModelForSeq2SeqLM
 
-from energyscore.measurement.backends.generation import GeneratingBackend
 from energyscore.measurement.backends.loading import Blueprint
-from energyscore.measurement.backends.text import TextBackend
+from energyscore.measurement.backends.written_text import WrittenText
 from energyscore.protocol.workload import Query
 
 
-class TextToText(GeneratingBackend, TextBackend):
+class TextToText(WrittenText):
     """Models that encode a text and write another.
 
     Models of the T5 family do many tasks, and `prompt` says which; others do one, and get
@@ -19,6 +18,7 @@ class TextToText(GeneratingBackend, TextBackend):
     """
 
     auto_class = AutoModelForSeq2SeqLM
+    leaves_room = False  # the answer takes none of the encoder's
     prompt: ClassVar[str] = "{text}"
     plain_prompt: ClassVar[str] = "{text}"
 

@@ -1,0 +1,33 @@
+"""What all text backends share whose models write: their inputs, and room for the answer."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from energyscore.measurement.backends.generation import GeneratingBackend
+from energyscore.measurement.backends.text import TextBackend
+from energyscore.protocol.task import TaskSpec
+
+
+class WrittenText(GeneratingBackend, TextBackend):
+    """Texts in, tokens out; a kind of models adds its Auto class."""
+
+    leaves_room: ClassVar[bool] = True  # a prompt is cut to the context less the new tokens
+
+    def _set_up(self, task: TaskSpec) -> None:
+        assert task.generation is not None
+        self._model_tokens = self._max_tokens
+        if self._max_tokens is not None and self.leaves_room:
+            self._max_tokens = max(1, self._max_tokens - task.generation.max_new_tokens)
+        super()._set_up(task)
+
+    def _for_model(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """As the official method has it, without the kinds of tokens, which tell texts of a pair.
+
+        A GPT-2 takes them too, and would add an embedding that it was not trained with.
+        """
+        taken = super()._for_model(inputs)
+        taken.pop("token_type_ids", None)
+        return taken
+
+    def _context_length(self) -> int | None:
+        return self._model_tokens
