@@ -1,6 +1,8 @@
-"""The form of what people write by hand: nothing unknown in it, nothing converted."""
+"""The form of what people write by hand: nothing unknown or twice in it, nothing converted."""
 
-from typing import Annotated
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,3 +13,21 @@ class Strict(BaseModel):
     """A mapping with known keys only, whose values have the right type as they stand."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DuplicateKeyError(ValueError):
+    """A JSON object with a key that occurs twice."""
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object without duplicate keys: of two, readers would take one or the other."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise DuplicateKeyError(f"duplicate key {first_twice(name for name, _ in pairs)[:40]!r}")
+    return found
+
+
+def first_twice(names: Iterable[str]) -> str:
+    """The first of these names that occurs twice; empty where none does."""
+    counts = Counter(names)
+    return next((name for name, count in counts.items() if count > 1), "")

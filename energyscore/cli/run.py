@@ -150,6 +150,20 @@ def run(
             "official for hub models where the hub can be reached, else bundled.",
         ),
     ] = None,
+    dataset_config: Annotated[
+        str | None,
+        measuring(metavar="NAME", help="The configuration of the dataset, where it has several."),
+    ] = None,
+    split: Annotated[
+        str | None, measuring(metavar="NAME", help="The dataset's split. Default: the task's.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        measuring(
+            metavar="FIELD=COLUMN",
+            help="The dataset's column for a field of the task, such as text=prompt. Repeatable.",
+        ),
+    ] = None,
     task_path: TaskPath = None,
     country: Country = None,
     quick: Annotated[
@@ -164,7 +178,8 @@ def run(
         bool,
         measuring(
             "--strict",
-            help="Refuse a dataset with fewer queries than asked for, instead of a caution.",
+            help="Refuse a dataset with fewer queries than asked for, or with empty rows, instead "
+            "of a caution.",
         ),
     ] = False,
     allow_shared: Annotated[

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from energyscore.base.errors import ResultError, did_you_mean, first_problem
 from energyscore.base.files import is_dir, is_file, read_file
+from energyscore.base.form import unique_keys
 from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import write_atomically
 from energyscore.judge.comparability import Condition, conditions_of, hardware_of
@@ -28,7 +29,7 @@ from energyscore.judge.rating import why_no_figure
 from energyscore.results.consistency import contradiction
 from energyscore.results.folder import load_files
 from energyscore.results.parts import Part
-from energyscore.results.result import Result, unique_keys
+from energyscore.results.result import Result
 from energyscore.results.store import UNSOUND
 
 MOST_BYTES = 2**27

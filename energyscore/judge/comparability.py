@@ -72,7 +72,13 @@ def conditions_of(result: Result) -> dict[str, Condition]:
         "precision": (model.dtype,),
         "quantization": (model.quantization or "none", str(model.quantization_bits)),
         "weights": (model.weights,),
-        "dataset": (workload.dataset, workload.revision or "local", workload.fingerprint),
+        "dataset": (
+            f"{workload.dataset} ({workload.selection})"
+            if workload.selection
+            else workload.dataset,
+            workload.revision or "local",
+            workload.fingerprint,
+        ),
         "queries": (str(workload.queries),),
         "batch_size": (str(workload.batch_size),),
         "seed": (str(workload.seed),),

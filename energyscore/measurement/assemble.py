@@ -11,23 +11,28 @@ from energyscore.measurement.metering import Metering
 from energyscore.measurement.warmup import Warmup
 from energyscore.measurement.work import Plan
 from energyscore.protocol.model import ModelFacts, ModelSpec
+from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import TaskSpec
 from energyscore.results import checks
 from energyscore.results.conformance import max_gpus_of, with_conformance
 from energyscore.results.parts import (
     Caution,
     Domain,
+    EmptyRows,
     EnvironmentPart,
     Idle,
     InputsCut,
     ModelPart,
     ProtocolPart,
     Run,
+    SelectionPart,
     TaskPart,
     WorkloadPart,
 )
 from energyscore.results.result import Result
 from energyscore.results.score import emissions_for, score_runs
+
+MOST_NAMED = 100  # numbers of rows that a result names
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,23 @@ def _workload_part(setup: Setup, run: Run, cut: CutInputs | None) -> WorkloadPar
         output_tokens=run.output_tokens // run.passes,
         generation=settings,
         inputs_cut=InputsCut(**asdict(cut)) if cut else None,
+        selection=_selection_part(workload.selection),
+        empty_rows=_empty_rows(workload.empty_rows),
     )
+
+
+def _selection_part(selection: Selection) -> SelectionPart | None:
+    """What was said to be taken of the dataset; None where nothing was."""
+    if selection == Selection():
+        return None
+    columns = dict(selection.columns)
+    return SelectionPart(config=selection.config, split=selection.split, columns=columns)
+
+
+def _empty_rows(numbers: Sequence[int]) -> EmptyRows | None:
+    if not numbers:
+        return None
+    return EmptyRows(count=len(numbers), first=list(numbers[:MOST_NAMED]))
 
 
 def _model_part(spec: ModelSpec, facts: ModelFacts, size: str | None) -> ModelPart:

@@ -12,6 +12,7 @@ from energyscore.measurement.warmup import IDLE_S
 from energyscore.protocol import bundled
 from energyscore.protocol.model import Dtype, ModelSpec, parse_model
 from energyscore.protocol.reasoning import DEFAULT
+from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import Generation, Mode, TaskSpec
 from energyscore.protocol.workload import BUNDLED, OFFICIAL
 
@@ -35,6 +36,21 @@ def _several(value: object) -> object:
         return None
     values = value if isinstance(value, list) else [value]
     return [str(one) if type(one) is int else one for one in values]
+
+
+def _columns(value: object) -> object:
+    """Columns by field: a mapping, or texts such as `text=prompt`."""
+    if not isinstance(value, list | str):
+        return value
+    found: dict[str, str] = {}
+    for text in [value] if isinstance(value, str) else value:
+        name, equals, column = text.partition("=") if isinstance(text, str) else ("", "", "")
+        if not (name and equals and column):
+            raise ValueError("it must be FIELD=COLUMN, such as text=prompt")
+        if name in found:
+            raise ValueError(f"the field {name!r} is given two columns")
+        found[name] = column
+    return found
 
 
 def _mode(value: object) -> object:
@@ -71,6 +87,9 @@ class RunOptions(Strict):
     spread: Count | None = None
     dtype: Dtype = "auto"
     dataset: Text | None = None
+    dataset_config: Text | None = None
+    split: Text | None = None
+    columns: Annotated[dict[Text, Text] | None, BeforeValidator(_columns)] = None
     revision: Text | None = None
     random_weights: bool = False
     allow_pickle: bool = False
@@ -117,6 +136,11 @@ class RunOptions(Strict):
         """The dataset that was named; by default the official one for models of the hub."""
         official = model.source == "hub" and online
         return self.dataset or (OFFICIAL if official else BUNDLED)
+
+    @property
+    def selection(self) -> Selection:
+        """What was said to be taken of the dataset."""
+        return Selection(self.dataset_config, self.split, self.columns or {})
 
     def generations(self, task: TaskSpec) -> tuple[Generation | None, ...]:
         """How text is generated in each mode; a UsageError for a mode or limit the task lacks."""

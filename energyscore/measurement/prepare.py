@@ -11,6 +11,7 @@ from energyscore.base.errors import (
     UsageError,
 )
 from energyscore.base.files import local_path
+from energyscore.base.units import counted
 from energyscore.measurement.backend import Device
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.metering import count_gpu_processes, measure_idle_gpus, plan_metering
@@ -152,7 +153,13 @@ def _load_queries(
     task: TaskFile, source: str, options: RunOptions, observer: LineObserver
 ) -> Workload:
     wanted = options.queries or task.spec.queries
-    workload = load_workload(task, source, wanted)
+    workload = load_workload(task, source, wanted, options.selection, strict=options.strict)
+    if empty := workload.empty_rows:
+        first = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
+        observer.warn(
+            f"{workload.dataset}: {counted(len(empty), 'row')} left out, as they hold nothing "
+            f"({first}); --strict refuses them."
+        )
     if len(workload.queries) < wanted:
         have = f"{workload.dataset} holds {len(workload.queries)} queries, not {wanted}"
         if options.strict:

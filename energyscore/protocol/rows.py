@@ -1,42 +1,38 @@
-"""Rows of datasets: from files, folders and the hub, each a mapping of columns to cells.
+"""Rows of files, each a mapping of columns to cells, read no further than they are asked for.
 
-Images and audio stay as they lie: bytes of their files, or the files' paths.
+Images and audio stay as they lie: bytes of their files, or the files' paths. A column or a key
+that occurs twice is refused: readers take one or the other of the two.
 """
 
 import csv
 import json
-import sys
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeAlias
 
 from energyscore.base.errors import DatasetError
 from energyscore.base.files import read_text
-from energyscore.protocol.task import Dataset
+from energyscore.base.form import DuplicateKeyError, first_twice, unique_keys
 
 Rows: TypeAlias = Iterable[Mapping[str, Any]]
+Columns: TypeAlias = Callable[[Iterable[str]], Iterable[str] | None]
+"""Which of a file's columns are needed; None: all, as one of them is missing."""
+
+_BATCH = 64  # rows of a parquet file that are held at once: a cell may be a picture
+_BLANK = re.compile(r"[\s,]*")
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Rows of a file with one JSON object a line."""
-    rows = []
-    for number, line in enumerate(read_text(path, str(path), DatasetError).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{path}, line {number} is not valid JSON: {error}.") from error
-        if not isinstance(row, dict):
-            raise DatasetError(f"{path}, line {number} is not a JSON object with named columns.")
-        rows.append(row)
-    return rows
+def all_columns(known: Iterable[str]) -> None:
+    """Need all columns."""
 
 
-def read_file(path: Path) -> Rows:
-    """Rows of a csv, json, jsonl or parquet file."""
-    reader = FILE_KINDS.get(path.suffix.lower())
+def read_file(path: Path, needed: Columns = all_columns) -> Rows:
+    """Rows of a csv, json, jsonl or parquet file; of the latter the needed columns only."""
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return _read_parquet(path, needed)
+    reader = {".csv": _read_csv, ".json": _read_json, ".jsonl": read_jsonl}.get(suffix)
     if reader is None:
         raise DatasetError(
             f"--dataset {path}: files of the kind {path.suffix or 'without an ending'} are not "
@@ -46,14 +42,57 @@ def read_file(path: Path) -> Rows:
     return reader(path)
 
 
-def _read_parquet(path: Path) -> Rows:
-    import pandas as pd
+FILE_KINDS = (".csv", ".json", ".jsonl", ".parquet")
 
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a file with one JSON object a line."""
+    for number, line in enumerate(read_text(path, str(path), DatasetError).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line, object_pairs_hook=unique_keys)
+        except (ValueError, RecursionError) as error:
+            raise _no_json(f"{path}, line {number}", error) from error
+        if not isinstance(row, dict):
+            raise DatasetError(f"{path}, line {number} is not a JSON object with named columns.")
+        yield row
+
+
+def _read_json(path: Path) -> Iterator[dict[str, Any]]:
+    """A JSON array of objects; one object a line is accepted as well."""
+    text = read_text(path, str(path), DatasetError)
     try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read as parquet: {error}.") from error
-    return [{str(k): v for k, v in row.items()} for row in frame.to_dict(orient="records")]
+        content = json.loads(text, object_pairs_hook=unique_keys)
+    except DuplicateKeyError as error:
+        line = _line_of_duplicate(text)
+        raise _no_json(f"{path}, line {line}", error) from error
+    except (ValueError, RecursionError):
+        return read_jsonl(path)
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise DatasetError(f"{path} must hold a JSON array of objects with named columns.")
+    return iter(content)
+
+
+def _line_of_duplicate(text: str) -> int:
+    """The line in which the row begins that has a key twice."""
+    decoder = json.JSONDecoder(object_pairs_hook=unique_keys)
+    place = text.index("{")
+    try:
+        while True:
+            _, end = decoder.raw_decode(text, place)
+            blank = _BLANK.match(text, end)
+            place = blank.end() if blank else end
+    except ValueError:
+        return text.count("\n", 0, place) + 1
+
+
+def _no_json(where: str, error: Exception) -> DatasetError:
+    if isinstance(error, DuplicateKeyError):
+        return DatasetError(f"{where}: {error}.", "Remove one of the two.")
+    return DatasetError(f"{where} is not valid JSON: {error}.")
 
 
 def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
@@ -69,6 +108,8 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
             header = next(reader, None)
             if header is None:
                 raise DatasetError(f"{path} is empty: a CSV begins with a line of column names.")
+            # Columns without a name, as spreadsheets leave them, are no field's.
+            refuse_twice(filter(None, header), f"{path}, line {reader.line_num}")
             for number, row in enumerate(filter(None, reader), start=1):
                 if len(row) != len(header):
                     raise DatasetError(
@@ -81,102 +122,25 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
         raise DatasetError(f"{path} cannot be read as csv: {error}.") from error
 
 
-def _read_json(path: Path) -> list[dict[str, Any]]:
-    """A JSON array of objects; one object a line is accepted as well."""
-    try:
-        content = json.loads(read_text(path, str(path), DatasetError))
-    except (ValueError, RecursionError):
-        return read_jsonl(path)
-    if isinstance(content, dict):
-        content = [content]
-    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
-        raise DatasetError(f"{path} must hold a JSON array of objects with named columns.")
-    return content
-
-
-FILE_KINDS: dict[str, Callable[[Path], Rows]] = {
-    ".csv": _read_csv,
-    ".json": _read_json,
-    ".jsonl": read_jsonl,
-    ".parquet": _read_parquet,
-}
-
-
-def read_folder(path: Path, wanted: Dataset) -> Rows:
-    """A folder that `save_to_disk` wrote, or one with data files in it."""
-    datasets = _datasets()
-    try:
-        if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
-            loaded: Any = datasets.load_from_disk(str(path))
-        else:
-            loaded = datasets.load_dataset(str(path))
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise DatasetError(f"--dataset {path}: no dataset can be read there: {error}.") from error
-    return _split_of(loaded, wanted, str(path))
-
-
-def _datasets() -> ModuleType:
-    """The library that reads them, its progress shown to terminals only."""
-    import datasets
-
-    if not sys.stderr.isatty():
-        datasets.disable_progress_bars()
-    module: ModuleType = datasets
-    return module
-
-
-def _split_of(loaded: Any, wanted: Dataset, where: str) -> Rows:
-    splits: dict[str, Any] = loaded if isinstance(loaded, dict) else {wanted.split: loaded}
-    if wanted.split in splits or len(splits) == 1:
-        return _undecoded(splits.get(wanted.split) or next(iter(splits.values())), wanted)
-    raise DatasetError(
-        f"{where} has no split {wanted.split!r}, only {', '.join(map(str, loaded))}."
-    )
-
-
-def read_hub(dataset: str, revision: str, wanted: Dataset) -> tuple[Rows, str]:
-    """The dataset at exactly the commit that the revision names now, and that commit."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-
-    datasets = _datasets()
-    try:
-        commit = str(HfApi().dataset_info(dataset, revision=revision).sha)
-        loaded = datasets.load_dataset(dataset, revision=commit)
-    except HFValidationError as error:
+def refuse_twice(names: Iterable[str], where: str) -> None:
+    """Refuse columns of which two have one name."""
+    if twice := first_twice(names):
         raise DatasetError(
-            f"--dataset {dataset}: neither a file, a folder, nor the id of a dataset on the hub.",
-            "Or name one of: bundled, official.",
-        ) from error
-    except OfflineModeIsEnabled as error:
-        raise DatasetError(
-            f"The dataset {dataset} needs the hub, which cannot be reached from here.",
-            "Use --dataset bundled, or a local file.",
-        ) from error
-    except HfHubHTTPError as error:
-        status = getattr(error.response, "status_code", "no")
-        raise DatasetError(
-            f"The hub does not give the dataset {dataset} (HTTP {status}).",
-            "Check its id; for a private one set HF_TOKEN.",
-        ) from error
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise DatasetError(f"The dataset {dataset} cannot be loaded: {error}.") from error
-    return _split_of(loaded, wanted, dataset), commit
+            f"{where}: the column {twice[:40]!r} occurs twice.", "Rename or remove one of the two."
+        )
 
 
-def _undecoded(split: Any, wanted: Dataset) -> Rows:
-    """The rows with images and audio as the bytes of their files.
+def _read_parquet(path: Path, needed: Columns) -> Iterator[dict[str, Any]]:
+    """Rows of a parquet file, a few at a time: it may say that it has billions."""
+    from pyarrow import ArrowException, parquet
 
-    Decoding is the work of the `preprocess` phase; and datasets decodes audio with a package
-    that fails on many machines.
-    """
-    import datasets
-
-    features = {"image": datasets.Image, "audio": datasets.Audio}
-    for field, kind in wanted.kinds.items():
-        for column in (wanted.columns[field], field):
-            feature = features.get(kind)
-            if feature and isinstance((split.features or {}).get(column), feature):
-                split = split.cast_column(column, feature(decode=False))
-    rows: Rows = split
-    return rows
+    try:
+        with parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            refuse_twice(names, str(path))
+            columns = needed(names)
+            chosen = None if columns is None else list(columns)
+            for batch in file.iter_batches(_BATCH, columns=chosen):
+                yield from batch.to_pylist()
+    except (OSError, ValueError, ArrowException) as error:
+        raise DatasetError(f"{path} cannot be read as parquet: {error}.") from error

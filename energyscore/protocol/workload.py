@@ -1,18 +1,18 @@
 """The workload: a task's queries, from its dataset or yours, pinned and fingerprinted."""
 
-import difflib
 import hashlib
-import itertools
 import random
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from energyscore.base.errors import DatasetError
 from energyscore.base.files import is_dir, is_file, local_path, real_path
 from energyscore.base.stamps import digest_of
-from energyscore.protocol.rows import FILE_KINDS, Rows, read_file, read_folder, read_hub
+from energyscore.protocol.library_rows import read_folder, read_hub
+from energyscore.protocol.rows import FILE_KINDS, Rows, read_file
+from energyscore.protocol.selection import Selection, match_columns, usual_columns
 from energyscore.protocol.task import TaskFile, TaskSpec
 
 BUNDLED, OFFICIAL = "bundled", "official"
@@ -26,6 +26,7 @@ class Workload:
     """Queries ready to be put to a model; more may have been `wanted` than the dataset holds.
 
     `revision` is the commit of a hub dataset, None for local data; `official` is the task's own.
+    `empty_rows` are the numbers of the rows that hold nothing and were left out.
     """
 
     queries: tuple[Query, ...]
@@ -33,6 +34,8 @@ class Workload:
     revision: str | None
     official: bool
     wanted: int
+    selection: Selection = field(default_factory=Selection)
+    empty_rows: tuple[int, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -49,26 +52,41 @@ class Workload:
         return queries
 
 
-def load_workload(task: TaskFile, source: str, count: int) -> Workload:
+def load_workload(
+    task: TaskFile,
+    source: str,
+    count: int,
+    selection: Selection | None = None,
+    *,
+    strict: bool = False,
+) -> Workload:
     """Load the first `count` queries of a task.
 
     The source is `bundled`, `official`, a file (csv, json, jsonl, parquet), a folder, or the id of
-    a dataset on the hub. A DatasetError names what is missing: the dataset, a column, or a cell.
+    a dataset on the hub. Rows that hold nothing are left out and the next ones taken, as the
+    official harness does; `strict` refuses them. A DatasetError names what is missing: the
+    dataset, a column, or a cell.
     """
-    spec = task.spec
-    path = locate(task, source)
-    if path is not None and path.is_dir():
-        queries = _to_queries(read_folder(path, spec.dataset), spec, path, count, path)
-        return Workload(queries, real_path(path).name, None, False, count)
-    if path is not None:
-        queries = _to_queries(read_file(path), spec, path, count, path.parent)
+    spec, chosen = task.spec, selection or Selection()
+    chosen.check(spec)
+    path, commit, official = locate(task, source), None, False
+    if path is None:
+        name = spec.dataset.id if source == OFFICIAL else source
+        revision = spec.dataset.revision if name == spec.dataset.id else "main"
+        rows, commit = read_hub(name, revision, spec, chosen)
+        where, folder = Path(name), Path(name).parent
+        official = name == spec.dataset.id and not chosen.differs_from(spec)
+    elif path.is_dir():
+        rows, where, folder = read_folder(path, spec, chosen), path, path
+        name = real_path(path).name
+    else:
+        rows, where, folder = _file_rows(path, spec, chosen), path, path.parent
         name = f"bundled:{spec.id}" if source == BUNDLED else path.name
-        return Workload(queries, name, None, False, count)
-    dataset = spec.dataset.id if source == OFFICIAL else source
-    revision = spec.dataset.revision if dataset == spec.dataset.id else "main"
-    rows, commit = read_hub(dataset, revision, spec.dataset)
-    queries = _to_queries(rows, spec, Path(dataset), count, Path(dataset).parent)
-    return Workload(queries, dataset, commit, dataset == spec.dataset.id, count)
+    empty: list[int] = []
+    queries = _to_queries(_full(rows, spec, where, count, chosen, empty, strict), spec, folder)
+    if not queries:
+        raise DatasetError(f"The dataset {where} is empty.", "It must hold at least one row.")
+    return Workload(queries, name, commit, official, count, chosen, tuple(empty))
 
 
 def locate(task: TaskFile, source: str) -> Path | None:
@@ -85,62 +103,102 @@ def locate(task: TaskFile, source: str) -> Path | None:
     return None
 
 
-def named_files(task: TaskFile, source: str, count: int) -> Iterator[Path]:
+def named_files(
+    task: TaskFile, source: str, count: int, selection: Selection | None = None
+) -> Iterator[Path]:
     """The images and recordings that the first `count` rows of a file name, in their order."""
-    path, dataset = locate(task, source), task.spec.dataset
-    if path is None or not dataset.kinds or not is_file(path):
+    path, spec, chosen = locate(task, source), task.spec, selection or Selection()
+    if path is None or not spec.dataset.kinds or not is_file(path):
         return
-    for cells in _cells(read_file(path), task.spec, path, count):
-        for field in dataset.kinds:
-            content = _content_or_file(*cells[field], path.parent)
+    chosen.check(spec)
+    for cells in _full(_file_rows(path, spec, chosen), spec, path, count, chosen, []):
+        for name in spec.dataset.kinds:
+            content = _content_or_file(*cells[name], path.parent)
             if isinstance(content, Path):
                 yield content
 
 
-def _cells(
-    rows: Rows, spec: TaskSpec, where: Path, count: int
-) -> Iterator[dict[str, tuple[Any, str]]]:
-    """The cells of the first rows by the task's fields, each with its place for people.
+_Cells: TypeAlias = Mapping[str, tuple[Any, str]]
+"""The cells of a row by the task's fields, each with its place for people."""
 
-    A file may name its columns as the official dataset does or as the task's fields.
-    """
+
+def _file_rows(path: Path, spec: TaskSpec, selection: Selection) -> Rows:
+    selection.refuse_parts(f"the file {path}")
+
+    def needed(known: Iterable[str]) -> Iterable[str] | None:
+        columns = usual_columns(known, spec, selection)
+        return None if columns is None else columns.values()
+
+    return read_file(path, needed)
+
+
+def _full(
+    rows: Rows,
+    spec: TaskSpec,
+    where: Path,
+    count: int,
+    selection: Selection,
+    empty: list[int],
+    strict: bool = False,
+) -> Iterator[_Cells]:
+    """The first `count` rows that hold something; the numbers of those before go to `empty`."""
     columns: dict[str, str] = {}
-    for number, row in enumerate(itertools.islice(rows, count), start=1):
-        columns = columns or _match_columns(row, spec, str(where))
-        yield {
-            field: (row.get(column), f"{where}, row {number}: the column {column!r}")
-            for field, column in columns.items()
+    first, found = "", 0
+    for number, row in enumerate(rows, start=1):
+        columns = columns or match_columns(row, spec, selection, str(where))
+        cells = {
+            name: (row.get(column), f"{where}, row {number}: the column {column!r}")
+            for name, column in columns.items()
         }
+        place = next((place for cell, place in cells.values() if _is_empty(cell)), "")
+        if place and strict:
+            remedy = "Remove the row or fill it in; without --strict it is left out."
+            raise DatasetError(f"{place} is empty.", remedy)
+        first = first or place
+        if place:
+            empty.append(number)
+            continue
+        yield cells
+        found += 1
+        if found == count:
+            return
+    if empty and not found:
+        raise DatasetError(
+            f"All {len(empty):,} rows of the dataset {where} are empty: {first} is.",
+            "Name another column with --columns, or other data.",
+        )
 
 
-def _to_queries(
-    rows: Rows, spec: TaskSpec, where: Path, count: int, folder: Path
-) -> tuple[Query, ...]:
-    """The first rows as queries, each cell checked; paths in them are relative to `folder`."""
+def _is_empty(cell: Any) -> bool:
+    """Whether a cell holds nothing: no text but blanks, no file."""
+    if isinstance(cell, Mapping):
+        return not (cell.get("bytes") or cell.get("path"))
+    return cell is None or (isinstance(cell, str | bytes) and not cell.strip())
+
+
+def _to_queries(rows: Iterator[_Cells], spec: TaskSpec, folder: Path) -> tuple[Query, ...]:
+    """Rows as queries, each cell checked; paths in them are relative to `folder`."""
     queries: list[Query] = []
-    for cells in _cells(rows, spec, where, count):
+    for cells in rows:
         query: dict[str, str | bytes] = {}
-        for field, (cell, place) in cells.items():
-            kind = spec.dataset.kind_of(field)
+        for name, (cell, place) in cells.items():
+            kind = spec.dataset.kind_of(name)
             if kind == "text":
-                query[field] = _text(cell, place)
+                query[name] = _text(cell, place)
                 continue
-            query[field] = content = _bytes(cell, place, folder)
+            query[name] = content = _bytes(cell, place, folder)
             if kind == "audio":
                 from energyscore.protocol.recordings import check_recording
 
                 named = cell.get("path") if isinstance(cell, Mapping) else cell
                 check_recording(content, place, named)
         queries.append(query)
-    if not queries:
-        raise DatasetError(f"The dataset {where} is empty.", "It must hold at least one row.")
     return tuple(queries)
 
 
 def _text(cell: Any, place: str) -> str:
-    if not isinstance(cell, str) or not cell.strip():
-        problem = "is empty" if cell is None or cell == "" else "holds no text"
-        raise DatasetError(f"{place} {problem}.", "Remove the row or fill it in.")
+    if not isinstance(cell, str):
+        raise DatasetError(f"{place} holds no text.", "Remove the row or fill it in.")
     return cell
 
 
@@ -180,20 +238,3 @@ def _content_digest(content: Any) -> str:
     if not isinstance(content, bytes):
         raise TypeError(f"a query holds {type(content).__name__}")
     return hashlib.sha256(content).hexdigest()
-
-
-def _match_columns(row: Mapping[str, Any], spec: TaskSpec, where: str) -> dict[str, str]:
-    columns = {}
-    for field, official in spec.dataset.columns.items():
-        found = next((name for name in (official, field) if name in row), None)
-        if found is None:
-            known = [str(name) for name in row]
-            near = difflib.get_close_matches(official.lower(), known, n=1)
-            raise DatasetError(
-                f"The dataset {where} has no column {official!r}; its columns are: "
-                f"{', '.join(known)}. The task {spec.id} expects: "
-                f"{', '.join(spec.dataset.columns.values())}.",
-                f"Rename {near[0]!r} to {official!r}." if near else "Rename or add it.",
-            )
-        columns[field] = found
-    return columns

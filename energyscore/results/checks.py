@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from energyscore.base.stats import are_apart, find_drift, find_outliers, summarize
+from energyscore.base.units import counted
 from energyscore.protocol.model import ModelFacts
 from energyscore.results.parts import Caution, ProtocolPart, Run, WorkloadPart
 from energyscore.results.plausibility import CLOCKS_APART, why_implausibly_low
@@ -100,6 +101,10 @@ def _of_setup(
     if workload.queries < wanted_queries:
         message = f"the dataset has {workload.queries} queries, {wanted_queries} were asked for"
         yield "fewer_queries", message
+    if (empty := workload.empty_rows) is not None:
+        numbers = ", ".join(map(str, empty.first[:5])) + (", ..." if empty.count > 5 else "")
+        rows = counted(empty.count, "row")
+        yield "empty_rows", f"{rows} of the dataset, left out as empty: number {numbers}"
     if facts.weights == "random":
         message = "weights are random: the energy is the architecture's, the answers mean nothing"
         yield "random_weights", message

@@ -86,6 +86,28 @@ class InputsCut(Part):
     unit: Literal["tokens", "seconds"]
 
 
+class SelectionPart(Part):
+    """What was said to be taken of the dataset; null where it was not said."""
+
+    config: str | None = Field(description="the configuration")
+    split: str | None
+    columns: dict[str, str] = Field(description="the column of a field, where one was named")
+
+    def __str__(self) -> str:
+        """It for people, after the dataset's name."""
+        named = (f"{name}={column}" for name, column in sorted(self.columns.items()))
+        config = () if self.config is None else (f"configuration {self.config}",)
+        split = () if self.split is None else (f"split {self.split}",)
+        return ", ".join([*config, *split, *named])
+
+
+class EmptyRows(Part):
+    """Rows of the dataset that hold nothing; the next ones were taken instead."""
+
+    count: PositiveCount
+    first: list[PositiveCount] = Field(description="numbers of the first of them, from 1")
+
+
 class WorkloadPart(Part):
     """Which work: the queries of one pass and how they were put to the model."""
 
@@ -103,6 +125,12 @@ class WorkloadPart(Part):
     )
     inputs_cut: InputsCut | None = Field(
         default=None, description="queries longer than the model takes; null: it knows no limit"
+    )
+    selection: SelectionPart | None = Field(
+        default=None, description="what was said to be taken of the dataset; null: nothing was"
+    )
+    empty_rows: EmptyRows | None = Field(
+        default=None, description="rows that were left out as empty; null: none"
     )
 
 

@@ -5,12 +5,12 @@ ever 0 because it is unknown.
 """
 
 import json
-from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from energyscore.base.errors import ResultError, first_problem
+from energyscore.base.form import unique_keys as unique_keys
 from energyscore.results import parts
 
 SCHEMA_VERSION = 2
@@ -143,16 +143,6 @@ def result_to_json(result: Result) -> str:
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of result files."""
     return parts.schema_of(Result, f"energyscore-result-{SCHEMA_VERSION}")
-
-
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object without duplicate keys: of two, readers would take one or the other."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        twice = next(name for name, count in counts.items() if count > 1)
-        raise ValueError(f"duplicate key {twice[:40]!r}")
-    return found
 
 
 def _refuse_constant(name: str) -> float:

@@ -17,11 +17,17 @@ from energyscore.judge.baseline import (
     save_baselines,
     unlike_conditions,
 )
+from energyscore.judge.comparability import differences
 from energyscore.judge.sources import load_rated
+from energyscore.results.parts import SelectionPart
 from energyscore.results.result import result_to_json
 from energyscore.results.store import load_results
 
 RESULT = make_result()
+SELECTION = SelectionPart(config=None, split="test", columns={"text": "prompt"})
+OF_SPLIT = RESULT.model_copy(
+    update={"workload": RESULT.workload.model_copy(update={"selection": SELECTION})}
+)
 
 
 def git(folder, *arguments):
@@ -54,13 +60,22 @@ def test_the_same_measurement_is_replaced_and_others_have_files_of_their_own(tmp
         make_result("org/other"),
         make_result(quick=True),
         make_result(dtype="bfloat16"),
+        OF_SPLIT,
     ]
     assert not any(one.replaced for one in saved(tmp_path, *others))
-    assert len({file_of(one) for one in (RESULT, *others)}) == 6
+    assert len({file_of(one) for one in (RESULT, *others)}) == 7
     hardware = {file_of(one).parent for one in (RESULT, *others)}
     assert len(hardware) == 3
     (newest,) = (b for p, b in find_baselines(tmp_path) if p == tmp_path / file_of(RESULT))
     assert newest.result.created_at == later.created_at
+
+
+def test_what_was_taken_of_a_dataset_is_a_condition_as_the_dataset_is():
+    (point,) = differences(RESULT, OF_SPLIT)
+    assert str(point) == (
+        "dataset: EnergyStarAI/text_generation (split test, text=prompt) instead of "
+        "EnergyStarAI/text_generation"
+    )
 
 
 @pytest.mark.parametrize("model", ["../../up", "a/..", ".hidden", "x" * 300, "\x00/\n", "模型"])

@@ -8,6 +8,7 @@ import pytest
 import typer
 from support.commands import environment
 
+from energyscore.base.errors import UsageError
 from energyscore.cli.app import app
 from energyscore.cli.run import options_of
 from energyscore.measurement.child import job_command
@@ -18,6 +19,12 @@ WORDS = {
     ("--repeats", "AUTO", "--half-width", "2"): {"repeats": "auto", "half_width": 2.0},
     ("--repeats", "7", "--gpu", "1", "--gpu", "GPU-x"): {"repeats": 7, "gpu": ["1", "GPU-x"]},
     ("--reasoning", "off", "--max-new-tokens", "9"): {"reasoning": "off", "max_new_tokens": 9},
+    ("--columns", "text=prompt", "--columns", "b=c=d", "--split", "test"): {
+        **{"columns": {"text": "prompt", "b": "c=d"}, "split": "test"},
+    },
+    ("--dataset-config", "fr", "--columns", "text=a"): {
+        **{"dataset_config": "fr", "columns": ["text=a"]},
+    },
     ("--dtype", "float16", "--dataset", "a.csv", "--random-weights", "--country", "FRA"): {
         **{"dtype": "float16", "dataset": "a.csv", "random_weights": True, "country": "FRA"},
     },
@@ -29,6 +36,22 @@ def test_the_command_line_fills_the_form_of_lists_and_python(words):
     command = typer.main.get_command(app).commands["run"]
     with command.make_context("run", list(words)) as context:
         assert options_of(context.params) == read_options(WORDS[words], "it")
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (["text"], "columns: it must be FIELD=COLUMN, such as text=prompt"),
+        (["=a"], "columns: it must be FIELD=COLUMN"),
+        (["text="], "columns: it must be FIELD=COLUMN"),
+        (["text=a", "text=b"], "columns: the field 'text' is given two columns"),
+        ({"text": ""}, "columns.text: it must be at least 1 characters long"),
+    ],
+)
+def test_columns_that_make_no_sense_are_refused(columns, said):
+    with pytest.raises(UsageError) as caught:
+        read_options({"columns": columns}, "it")
+    assert said in str(caught.value)
 
 
 def test_options_win_over_defaults_by_being_given():
@@ -43,7 +66,7 @@ def test_options_win_over_defaults_by_being_given():
 JOB = Job(
     tasks=("text_generation",),
     models=("org/a",),
-    options=RunOptions(quick=True, gpu=["0"], half_width=None),
+    options=RunOptions(quick=True, gpu=["0"], half_width=None, columns={"text": "a"}),
     out=Path("folder/\udcff"),
     request="a" * 64,
 )

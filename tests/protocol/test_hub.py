@@ -1,10 +1,14 @@
 """Models and datasets by hub id, through the real loading code, from a hub on this machine."""
 
 import json
+import subprocess
+import sys
 
 import pytest
-from support.commands import energyscore, only_result
+from support.commands import energyscore, environment, only_result
 from support.fake_hub import COMMIT, FakeHub
+
+from energyscore.base.stamps import digest_of
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +20,26 @@ def dataset_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def hub(tiny_model, dataset_folder):
+def two_configurations(tmp_path_factory):
+    """A dataset in two languages, whose column has a name of its own."""
+    folder = tmp_path_factory.mktemp("two")
+    head = ["---", "configs:"]
+    for name in ("english", "french"):
+        (folder / name).mkdir()
+        head += [f"- config_name: {name}", "  data_files:"]
+        for split in ("train", "held_out"):
+            head += [f"  - split: {split}", f"    path: {name}/{split}.jsonl"]
+            row = {"prompt": f"Written in {name} for {split}, in a few words."}
+            (folder / name / f"{split}.jsonl").write_text(json.dumps(row) + "\n")
+    (folder / "README.md").write_text("\n".join([*head, "---", ""]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hub(tiny_model, dataset_folder, two_configurations):
     hub = FakeHub(
-        {"some-org/tiny-gpt2": tiny_model}, {"EnergyStarAI/text_generation": dataset_folder}
+        {"some-org/tiny-gpt2": tiny_model},
+        {"EnergyStarAI/text_generation": dataset_folder, "some-org/two": two_configurations},
     )
     yield hub
     hub.close()
@@ -55,6 +76,63 @@ def test_a_hub_model_gets_the_official_dataset_at_a_pinned_commit(measured):
     assert result["workload"]["revision"] == COMMIT
     assert result["workload"]["official"]
     assert (measured / "some-org" / "tiny-gpt2" / "text_generation").is_dir()
+
+
+CHOSEN = ("--dataset-config", "french", "--split", "held_out", "--columns", "text=prompt")
+TWO = (*RUN, "--queries", "1", "--dataset", "some-org/two")
+
+
+def test_what_is_taken_of_a_dataset_can_be_said_and_is_recorded(env, tmp_path):
+    done = energyscore(*TWO, *CHOSEN, "--out", tmp_path, env=env)
+    assert done.status == 0, done.stderr
+    workload = only_result(tmp_path)["workload"]
+    chosen = {"config": "french", "split": "held_out", "columns": {"text": "prompt"}}
+    assert (workload["dataset"], workload["revision"]) == ("some-org/two", COMMIT)
+    assert workload["selection"] == chosen
+    asked = {"text": "Written in french for held_out, in a few words."}
+    assert workload["fingerprint"] == digest_of([asked])
+    assert not workload["official"]
+
+
+NAMES = {
+    (): "has 2 configurations: english, french. Name one with --dataset-config",
+    ("--dataset-config", "frensh"): "has no configuration 'frensh'. Did you mean 'french' or",
+    ("--dataset-config", "french", "--split", "heldout"): "'heldout', only train, held_out. Did",
+    ("--dataset-config", "french"): "its columns are: prompt. The task text_generation expects",
+    ("--dataset-config", "french", "--columns", "txt=prompt"): "Did you mean 'text'?",
+}
+
+
+def test_wrong_names_of_parts_of_a_dataset_are_said_with_the_right_ones(env):
+    """In one process: each command of its own would take seconds."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, json.dumps(list(NAMES))],
+        capture_output=True, text=True, env=environment(env), check=True,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(NAMES)
+    for line, said in zip(lines, NAMES.values(), strict=True):
+        assert said in line
+
+
+LOADING = """
+import json, sys
+import typer
+from energyscore.base.errors import DatasetError
+from energyscore.cli.app import app
+from energyscore.cli.run import options_of
+from energyscore.protocol.task import load_tasks
+from energyscore.protocol.workload import load_workload
+
+command = typer.main.get_command(app).commands["run"]
+for words in json.loads(sys.argv[1]):
+    with command.make_context("run", words) as context:
+        options = options_of(context.params)
+    try:
+        load_workload(load_tasks()["text_generation"], "some-org/two", 1, options.selection)
+    except DatasetError as error:
+        print(error)
+"""
 
 
 def test_once_in_the_cache_a_model_needs_no_hub(measured, env, tmp_path):

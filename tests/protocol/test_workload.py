@@ -1,12 +1,16 @@
 import io
 import json
+import resource
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 import soundfile
+from pyarrow import parquet
 
 from energyscore.base.errors import DatasetError
+from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import Dataset, TaskFile, load_tasks
 from energyscore.protocol.workload import BUNDLED, load_workload
 
@@ -64,7 +68,8 @@ def test_no_progress_of_the_library_is_shown_where_there_is_no_terminal(
     ("content", "said"),
     [
         ("txt\nhello\n", "no column 'text'; its columns are: txt. The task text_generation"),
-        ("txt\nhello\n", "expects: text. Rename 'txt' to 'text'."),
+        ("txt\nhello\n", "expects: text. Rename 'txt' to 'text', or name"),
+        ("txt\nhello\n", "name it: --columns text=txt."),
         (
             "model,task\na,b\n",
             "its columns are: model, task. The task text_generation expects: text.",
@@ -74,8 +79,9 @@ def test_no_progress_of_the_library_is_shown_where_there_is_no_terminal(
         ("text\nyes, it is\n", "row 1 has 2 fields, the header has 1"),
         ("text,more\nalone\n", "row 1 has 1 fields, the header has 2"),
         ('text\n"never closed\n', "cannot be read as csv"),
-        ('text\nhello\n""\n', "row 2: the column 'text' is empty"),
-        ('text\n"   "\n', "row 1: the column 'text' holds no text"),
+        ('text\n"   "\n', "All 1 rows of the dataset"),
+        ('text\n"   "\n', "are empty: "),
+        ("text,id,text\nthree,1,four\n", "data.csv, line 1: the column 'text' occurs twice"),
     ],
 )
 def test_a_dataset_that_does_not_fit_says_where(tmp_path, content, said):
@@ -92,6 +98,18 @@ def test_a_dataset_that_does_not_fit_says_where(tmp_path, content, said):
         ("a.jsonl", '{"text": "a"}\n{"text": ', "line 2 is not valid JSON"),
         ("a.jsonl", '["text"]\n', "line 1 is not a JSON object"),
         ("a.json", '{"text": 3}', "row 1: the column 'text' holds no text"),
+        ("a.json", '{"text": "a", "text": "b"}', "a.json, line 1: duplicate key 'text'"),
+        (
+            "a.json",
+            '[\n {"text": "a"},\n {"text": "b",\n  "text": "c"}]',
+            "a.json, line 3: duplicate key 'text'",
+        ),
+        (
+            "a.jsonl",
+            '{"text": "a"}\n{"text": "b", "text": "c"}\n',
+            "a.jsonl, line 2: duplicate key 'text'",
+        ),
+        ("a.jsonl", '{"text": {"path": "b", "path": "c"}}', "line 1: duplicate key 'path'"),
         ("a.parquet", "no parquet", "cannot be read as parquet"),
         ("a.txt", "hello", "files of the kind .txt are not read"),
         ("a.jsonl", b"\xff\xfe\x00", "a.jsonl is no text in UTF-8"),
@@ -103,6 +121,162 @@ def test_a_broken_file_says_what_is_wrong(tmp_path, name, content, said):
     with pytest.raises(DatasetError) as caught:
         load_workload(TASK, str(file), 10)
     assert said in str(caught.value)
+
+
+def test_a_parquet_file_with_two_columns_of_one_name_is_refused(tmp_path):
+    file = tmp_path / "twice.parquet"
+    columns = [pyarrow.array(["a"]), pyarrow.array(["b"])]
+    parquet.write_table(pyarrow.Table.from_arrays(columns, ["text", "text"]), file)
+    with pytest.raises(DatasetError, match=r"twice\.parquet: the column 'text' occurs twice"):
+        load_workload(TASK, str(file), 10)
+
+
+def test_a_parquet_file_is_read_no_further_than_the_queries_need(tmp_path):
+    """A hundred million rows are 300 kB of file, and would be gigabytes of texts."""
+    file = tmp_path / "huge.parquet"
+    rows = 1_000_000
+    texts = pyarrow.DictionaryArray.from_arrays(
+        pyarrow.array(np.zeros(rows, np.int32)), pyarrow.array(["the same " * 500])
+    )
+    table = pyarrow.table({"text": texts, "more": texts})
+    with parquet.ParquetWriter(file, table.schema) as writer:
+        for _ in range(100):
+            writer.write_table(table)
+    assert file.stat().st_size < 10**6
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    workload = load_workload(TASK, str(file), 100)
+    grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert len(workload.queries) == 100
+    assert grown_kb < 200_000
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet"])
+def test_empty_rows_are_left_out_and_the_next_ones_taken(tmp_path, kind):
+    """As the official harness does: it filters, and then takes the first rows."""
+    texts = ["one", "", "two", "  \n", "three", "", "four"]
+    file = tmp_path / f"data.{kind}"
+    rows = pd.DataFrame({"text": texts if kind == "csv" else [*texts[:5], None, "four"]})
+    {
+        "csv": lambda: rows.to_csv(file, index=False),
+        "parquet": lambda: rows.to_parquet(file),
+        "json": lambda: rows.to_json(file, orient="records"),
+        "jsonl": lambda: rows.to_json(file, orient="records", lines=True),
+    }[kind]()
+    workload = load_workload(TASK, str(file), 3)
+    assert [query["text"] for query in workload.queries] == ["one", "two", "three"]
+    assert workload.empty_rows == (2, 4)
+    whole = load_workload(TASK, str(file), 10)
+    assert (len(whole.queries), whole.empty_rows) == (4, (2, 4, 6))
+    plain = tmp_path / "plain.csv"
+    plain.write_text("text\none\ntwo\nthree\n")
+    assert workload.fingerprint == load_workload(TASK, str(plain), 3).fingerprint
+    with pytest.raises(DatasetError, match=r"row 2: the column 'text' is empty.*without --strict"):
+        load_workload(TASK, str(file), 3, strict=True)
+
+
+def test_a_row_is_empty_where_one_of_its_fields_is(tmp_path):
+    file = tmp_path / "pairs.jsonl"
+    rows = [{"sentence1": "a", "sentence2": None}, {"sentence1": "a", "sentence2": "b"}]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    assert load_workload(PAIRS, str(file), 9).empty_rows == (1,)
+    pictures = tmp_path / "pictures.jsonl"
+    (tmp_path / "a.png").write_bytes(b"first")
+    cells = ["", None, {"bytes": None, "path": None}, "a.png"]
+    pictures.write_text("\n".join(json.dumps({"img": c, "caption": "x"}) for c in cells))
+    workload = load_workload(picture_task(tmp_path), str(pictures), 9)
+    assert (len(workload.queries), workload.empty_rows) == (1, (1, 2, 3))
+
+
+def test_columns_can_be_named(tmp_path):
+    file = tmp_path / "data.csv"
+    file.write_text("text,prompt\na,b\n")
+    chosen = load_workload(TASK, str(file), 1, Selection(columns={"text": "prompt"}))
+    assert chosen.queries == ({"text": "b"},)
+    assert load_workload(TASK, str(file), 1).queries == ({"text": "a"},)
+    with pytest.raises(DatasetError, match=r"has no column 'promt'.*--columns text=prompt"):
+        load_workload(TASK, str(file), 1, Selection(columns={"text": "promt"}))
+    with pytest.raises(DatasetError, match=r"has no field 'txt'. Did you mean 'text'"):
+        load_workload(TASK, str(file), 1, Selection(columns={"txt": "prompt"}))
+
+
+@pytest.mark.parametrize("selection", [Selection(split="test"), Selection(config="test")])
+def test_files_have_neither_splits_nor_configurations(tmp_path, selection):
+    with pytest.raises(DatasetError, match=r"(--split|--dataset-config) test: the file .* none"):
+        load_workload(TASK, BUNDLED, 1, selection)
+
+
+def saved(folder, **splits):
+    """A dataset as `save_to_disk` writes it."""
+    import datasets
+
+    found = {name: datasets.Dataset.from_dict({"text": texts}) for name, texts in splits.items()}
+    datasets.DatasetDict(found).save_to_disk(folder)
+    return str(folder)
+
+
+def test_an_empty_split_is_not_replaced_by_another(tmp_path):
+    path = saved(tmp_path / "saved", test=["a", "b", "c"], train=[])
+    with pytest.raises(DatasetError) as caught:
+        load_workload(TASK, path, 9)
+    assert "The split 'train' of" in str(caught.value)
+    assert "is empty; its splits are: test (3 rows), train (0 rows)." in str(caught.value)
+    assert len(load_workload(TASK, path, 9, Selection(split="test")).queries) == 3
+    with pytest.raises(DatasetError, match=r"no split 'tests', only test, train. Did.*'test'"):
+        load_workload(TASK, path, 9, Selection(split="tests"))
+    alone = saved(tmp_path / "alone", validation=["a"])
+    assert len(load_workload(TASK, alone, 9).queries) == 1, "the only one there is"
+    with pytest.raises(DatasetError, match="no split 'train', only validation"):
+        load_workload(TASK, alone, 9, Selection(split="train"))
+    none = saved(tmp_path / "none", train=[])
+    with pytest.raises(DatasetError, match="is empty"):
+        load_workload(TASK, none, 9)
+
+
+def breakages():
+    """What may be wrong with the folder of a saved dataset, by name."""
+    arrow, state, info = "data-00000-of-00001.arrow", "state.json", "dataset_info.json"
+    contents = {"nothing": b"", "half": None, "a list": b"[]", "an object": b"{}", "bytes": b"\xff"}
+    found = {"no splits named": ("../dataset_dict.json", b'{"splits": []}')}
+    for name in (arrow, state, info, "../dataset_dict.json"):
+        found |= {f"{name}: {what}": (name, content) for what, content in contents.items()}
+        found[f"{name}: missing"] = (name, "missing")
+    return found
+
+
+@pytest.mark.parametrize("place", breakages())
+def test_a_broken_saved_dataset_is_refused_in_one_line(tmp_path, place):
+    path = saved(tmp_path / "saved", train=["a", "b", "c"] * 20, test=["d"])
+    name, content = breakages()[place]
+    file = tmp_path / "saved" / "train" / name
+    if content == "missing":
+        file.unlink()
+    else:
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    try:
+        workload = load_workload(TASK, path, 100)
+    except DatasetError as error:
+        assert str(tmp_path) in str(error)
+        assert "\n" not in str(error)
+    else:
+        assert len(workload.queries) == 60, "what is broken was not needed"
+
+
+def test_a_column_that_occurs_twice_in_the_csv_of_a_folder_is_refused(tmp_path, monkeypatch):
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "rows.csv").write_text("text,text\na,b\n")
+    with pytest.raises(DatasetError, match=r"column 'text' occurs twice.*--columns text=text.1"):
+        load_workload(TASK, str(folder), 9)
+    chosen = load_workload(TASK, str(folder), 9, Selection(columns={"text": "text.1"}))
+    assert chosen.queries == ({"text": "b"},)
+    (folder / "rows.csv").unlink()
+    (folder / "rows.jsonl").write_text('{"text": "a", "text": "b"}\n')
+    with pytest.raises(DatasetError, match=r"Column\(/text\) was specified twice in row 0"):
+        load_workload(TASK, str(folder), 9)
 
 
 def test_a_missing_file_is_not_asked_of_the_hub():
@@ -144,7 +318,7 @@ def test_images_are_the_bytes_of_the_files_that_a_table_names(tmp_path):
     assert load_workload(picture_task(tmp_path), str(file), 10).fingerprint != before
 
 
-@pytest.mark.parametrize("cell", ["", "nowhere.png", "../a\0b"])
+@pytest.mark.parametrize("cell", ["nowhere.png", "../a\0b"])
 def test_a_cell_that_names_no_file_is_said_with_its_row(tmp_path, cell):
     file = tmp_path / "pictures.jsonl"
     file.write_text(json.dumps({"img": cell, "caption": "one"}) + "\n")

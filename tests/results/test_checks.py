@@ -7,7 +7,7 @@ from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import load_tasks
 from energyscore.results.checks import find_cautions, find_invalid_reasons
 from energyscore.results.conformance import check_conformance, max_gpus_of
-from energyscore.results.parts import InputsCut, Notice, SecondSource
+from energyscore.results.parts import EmptyRows, InputsCut, Notice, SecondSource
 
 OFFICIAL = make_result()
 FACTS = ModelFacts(None, "Net", 10**9, "float16", None, None, "pretrained", 1024)
@@ -137,6 +137,18 @@ def test_fewer_queries_than_asked_for_are_told():
     said = cautions(wanted=1001)["fewer_queries"]
     assert said == "the dataset has 1000 queries, 1001 were asked for"
     assert cautions(wanted=1000) == cautions(wanted=999) == {}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ([2], "1 row of the dataset, left out as empty: number 2"),
+        (range(1, 8), "7 rows of the dataset, left out as empty: number 1, 2, 3, 4, 5, ..."),
+    ],
+)
+def test_rows_that_were_left_out_are_told(numbers, said):
+    empty = EmptyRows(count=len(numbers), first=list(numbers))
+    assert cautions(workload={"empty_rows": empty}) == {"empty_rows": said}
 
 
 @pytest.mark.parametrize(

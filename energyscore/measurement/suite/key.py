@@ -47,7 +47,7 @@ def key_of(
         "model_files": None
         if model.path is None
         else _digest(model_files(model.path, weights=not model.random_weights)),
-        "dataset": [source, _dataset_digest(source, task, options.queries or task.spec.queries)],
+        "dataset": [source, _dataset_digest(source, task, options), *_selected(options)],
         "options": options.decisive(task.spec),
         "machine": machine.model_dump(mode="json", exclude={"selftest"}),
         "visible_gpus": visible_gpus,
@@ -68,7 +68,9 @@ def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bo
     source, count = options.source_of(model, online=online), options.queries or task.spec.queries
     path = locate(task, source)
     local_rows = path is not None and is_file(path)
-    queries = load_workload(task, source, count).fingerprint if local_rows else [source, count]
+    queries: object = [source, count, *_selected(options)]
+    if local_rows:
+        queries = load_workload(task, source, count, options.selection).fingerprint
     work = options.decisive(task.spec)
     dtype = "float32" if (model.dtype, options.device) == ("auto", "cpu") else model.dtype
     revision = model.revision or ("main" if model.source == "hub" else None)
@@ -81,13 +83,21 @@ def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bo
     return json.dumps(content, sort_keys=True)
 
 
-def _dataset_digest(source: str, task: TaskFile, queries: int) -> str | None:
+def _selected(options: RunOptions) -> list[object]:
+    """What was said to be taken of the dataset; nothing where nothing was."""
+    chosen = (options.dataset_config, options.split, options.columns)
+    return [list(chosen)] if any(chosen) else []
+
+
+def _dataset_digest(source: str, task: TaskFile, options: RunOptions) -> str | None:
     """Digest of the files that the first queries are made of; None for what lies on the hub."""
     path = locate(task, source)
     if path is None:
         return None
     if not path.is_dir():
-        return _digest(dict.fromkeys([path, *named_files(task, source, queries)]))
+        queries = options.queries or task.spec.queries
+        named = named_files(task, source, queries, options.selection)
+        return _digest(dict.fromkeys([path, *named]))
     parts = {file: file.relative_to(path).parts for file in sorted(path.rglob("*"))}
     hidden = {file for file in parts if any(part.startswith(".") for part in parts[file])}
     return _digest(file for file in parts if file.is_file() and file not in hidden)
