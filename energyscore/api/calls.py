@@ -221,7 +221,7 @@ def _assemble(
     protocol = protocol_of(plan, metering, measured.warmup, device)
     return measurement_of(
         name,
-        score_runs(runs, metering.uuids, idle),
+        score_runs(runs, metering.uuids, idle, [gpu.name for gpu in metering.gpu_parts()]),
         runs,
         metered_gpus=metering.uuids,
         invalid_reasons=find_invalid_reasons(runs, protocol),

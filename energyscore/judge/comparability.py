@@ -5,9 +5,10 @@ cohort takes any model, weights and seed, `compare` and `gate` need every condit
 are allowed by name, and a baseline is kept for each set of conditions.
 
 An error of the meter is the same in both results on one GPU, and cancels. On different GPUs (by
-UUID), and between counter and integrated power, it does not: the uncertainty of the reference
-stands in the ratio for each of the two, u^2 = 2 ((systematic / sqrt 3)^2 + device_spread^2), as a
-share.
+UUID), and between counter and integrated power, it does not: what is known of their names
+(`results/gpu_sensors.json`) stands in the ratio for each of the two, as a share:
+u^2 = sum of (systematic / sqrt 3)^2 + device_spread^2. Where both have GPUs of one name,
+`systematic` is only what two of that name may part by.
 """
 
 import json
@@ -20,7 +21,7 @@ from pydantic import Field
 
 from energyscore.base.errors import UsageError, did_you_mean
 from energyscore.judge.figures import headline_of
-from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
+from energyscore.results.gpu_sensors import between_devices, between_names
 from energyscore.results.parts import Part
 from energyscore.results.result import Result
 
@@ -170,9 +171,12 @@ def meter_uncertainty(before: Result, after: Result) -> float:
     same_gpus = set(before.protocol.metered_gpus) == set(after.protocol.metered_gpus)
     if same_gpus and _unlike((_method_of(before),), (_method_of(after),)) is None:
         return 0.0
-    error = load_scale(DEFAULT_SCALE).uncertainty
-    assert error is not None  # a test holds the reference to stating it
-    return math.sqrt(2) * math.hypot(error.systematic / math.sqrt(3), error.device_spread)
+    names = [sorted(gpu.name for gpu in one.environment.gpus) for one in (before, after)]
+    error_of = between_devices if names[0] == names[1] else between_names
+    errors = [error_of(gpus) for gpus in names]
+    return math.hypot(
+        *(part for e in errors for part in (e.systematic / math.sqrt(3), e.device_spread))
+    )
 
 
 def say_changes(found: Changes) -> str:

@@ -8,9 +8,11 @@ Stars come with the probability of each, from what is known of the figure's unce
 
 - In a cohort on one GPU an error of its meter is the same in all figures and moves no stars: u is
   the standard error of the mean over the runs.
-- Against a reference, which was measured elsewhere, and in a cohort whose members were metered on
-  different GPUs (by UUID) it does not cancel: the reference's `uncertainty` is added,
-  u^2 = SE^2 + (systematic x E / sqrt 3)^2 + (device_spread x E)^2.
+- Against a reference, which was measured elsewhere, it does not cancel: the reference's
+  `uncertainty` is added, u^2 = SE^2 + (systematic x E / sqrt 3)^2 + (device_spread x E)^2.
+- Nor does all of it in a cohort whose members were metered on different GPUs (by UUID): what is
+  known of their name is added (`results/gpu_sensors.json`). An error that all GPUs of a name share
+  moves no stars.
 - Few runs tell the standard error itself poorly: the probabilities are then Student's, with the
   degrees of freedom of u.
 - A result does not say which processor of a name it was measured on: system figures of a cohort
@@ -31,6 +33,7 @@ from energyscore.judge.stars import Probabilities, star_probabilities, stars_for
 from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.consistency import is_bundled_task
+from energyscore.results.gpu_sensors import between_devices
 from energyscore.results.names import label_of, tell_apart
 from energyscore.results.result import Result
 
@@ -155,7 +158,7 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     only.
     """
     reference = load_scale(DEFAULT_SCALE if scale in (None, COHORT) else scale)
-    cohorts = _cohorts(results, reference.uncertainty)
+    cohorts = _cohorts(results)
     ratings = []
     for result in results:
         departures = () if scale == COHORT else departures_from(result, reference)
@@ -277,8 +280,8 @@ def _in_cohort(result: Result, cohorts: Mapping[object, _Range]) -> _Range | tup
     return cohort
 
 
-def _cohorts(results: Sequence[Result], error: Uncertainty | None) -> dict[object, _Range]:
-    """The cohorts by what their members share; `error` where their GPUs are not the same."""
+def _cohorts(results: Sequence[Result]) -> dict[object, _Range]:
+    """The cohorts by what their members share."""
     alike: dict[object, list[tuple[Result, float]]] = {}
     for result in results:
         headline = headline_of(result)
@@ -293,11 +296,16 @@ def _cohorts(results: Sequence[Result], error: Uncertainty | None) -> dict[objec
             "cohort",
             f"cohort of {len(members)}",
             (min(figures), max(figures)),
-            _REPEATABILITY_ONLY if len(places) == 1 else error,
+            _REPEATABILITY_ONLY if len(places) == 1 else _error_among(members[0][0]),
             len(members),
             len({(result.model.id, result.model.revision) for result, _ in members}),
         )
     return cohorts
+
+
+def _error_among(one: Result) -> Uncertainty:
+    """Of a cohort on different GPUs, by one of its members: all have GPUs of its names."""
+    return between_devices([gpu.name for gpu in one.environment.gpus])
 
 
 def _rating(

@@ -127,7 +127,7 @@ def assemble(
         environment=setup.environment,
         runs=runs,
         idle=idle,
-        score=score_runs(runs, uuids, idle),
+        score=score_runs(runs, uuids, idle, [gpu.name for gpu in setup.environment.gpus]),
         emissions=emissions_for(setup.country),
         conformance=[],
         official=False,

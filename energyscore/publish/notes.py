@@ -9,7 +9,6 @@ from energyscore.judge.footprint import describe_sites
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import wording
 from energyscore.results.conformance import Departure
-from energyscore.results.score import NVML_SYSTEMATIC
 
 SMALL_COHORT = "the stars of a cohort of 2 say only which of the two takes less."
 ESTIMATED = (
@@ -28,10 +27,7 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     if any(entry.rating.estimated for entry in entries):
         notes.append(ESTIMATED)
     if any(entry.rating.basis == "gpu" and wording.interval(entry) for entry in entries):
-        notes.append(
-            f"the interval covers the spread of the runs; NVML's own error of about "
-            f"{NVML_SYSTEMATIC:.0%} comes on top."
-        )
+        notes.append(f"the interval covers the spread of the runs; {_own_errors(entries)}.")
     if any(entry.rating.cohort_size == 2 for entry in entries):
         notes.append(SMALL_COHORT)
     notes += _departures(entries)
@@ -39,6 +35,28 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     cautions = [(entry.label, [one.message for one in entry.result.cautions]) for entry in entries]
     brief = [(entry.label, [BRIEF] if _is_brief(entry) else []) for entry in entries]
     return [*notes, *caution_notes(cautions), *caution_notes(brief)]
+
+
+def _own_errors(entries: Sequence[RatedResult]) -> str:
+    """What the meters themselves err by, and on which GPUs."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        score = entry.result.score
+        if entry.rating.basis == "gpu" and score.systematic is not None:
+            gpus = dict.fromkeys(gpu.name for gpu in entry.result.environment.gpus)
+            error = _own_error(score.systematic, score.systematic_range)
+            found.setdefault(error, []).extend(gpus)
+    errors = [f"{error} ({listed(gpus)})" for error, gpus in found.items()]
+    return f"on top comes NVML's own error: {', '.join(errors)}"
+
+
+def _own_error(systematic: float, between: tuple[float, float] | None) -> str:
+    """`+/- 5%`, or a one-sided error: `it reads 5.6% to 5.8% low`."""
+    low, high = between or (-systematic, systematic)
+    if low < 0 < high:
+        return f"+/- {systematic:.0%}"
+    least, most = sorted((abs(low), abs(high)))
+    return f"it reads {least:.1%} to {most:.1%} {'low' if high <= 0 else 'high'}"
 
 
 def caution_notes(cautions: Sequence[tuple[str, Sequence[str]]]) -> list[str]:

@@ -16,7 +16,7 @@ from energyscore.results.result import RULES_VERSION, Result
 from energyscore.results.score import score_runs
 
 _ROUNDING = 1e-6  # as a share of the mean: whoever passed figures on may have rounded them
-_NOT_COMPARED = {"systematic", "reason", "net_reason", "system_reason"}
+_NOT_COMPARED = {"systematic", "systematic_range", "reason", "net_reason", "system_reason"}
 """What a score says beside its figures; a later version may say it otherwise."""
 
 

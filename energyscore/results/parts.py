@@ -296,6 +296,10 @@ class Score(Part):
     systematic: NonNegative | None = Field(
         description="the meter's own relative error, which no repeat shows: not in the interval"
     )
+    systematic_range: tuple[float, float] | None = Field(
+        default=None,
+        description="what that error lies between: both negative where the meter reads low",
+    )
     method: Method | None
     reason: str
     std: NonNegative | None

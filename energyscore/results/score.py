@@ -7,17 +7,20 @@ from typing import Any
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, summarize
 from energyscore.base.units import wh_per_1k_queries
+from energyscore.results.gpu_sensors import sensor_error
 from energyscore.results.parts import Emissions, Idle, Method, PhaseScore, Run, Score
-
-NVML_SYSTEMATIC = 0.05
-"""Relative error of NVML's readings on recent GPUs (arXiv 2312.02741)."""
 
 NEGLIGIBLE = 0.02  # a net energy this far below zero, as a share of the gross one, is noise
 NO_GPU = "no GPU was metered: the work ran on the processor"
 
 
-def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str], idle: Idle | None = None) -> Score:
-    """The score of a result.
+def score_runs(
+    runs: Sequence[Run],
+    metered_gpus: Sequence[str],
+    idle: Idle | None = None,
+    gpu_names: Sequence[str] = (),
+) -> Score:
+    """The score of a result; the metered GPUs are named by UUID and, for their sensors, by name.
 
     GPU energy is the sum over the metered GPUs, and null as soon as one of them has none in
     one run. The system figure adds the processor (`cpu`) and memory (`dram`, else `ram`).
@@ -29,10 +32,12 @@ def score_runs(runs: Sequence[Run], metered_gpus: Sequence[str], idle: Idle | No
     parts = [*domains, "cpu", _memory(runs)]
     system, system_reason = _summary(runs, parts)
     estimated = any(run.methods.get(part) == "estimated" for run in runs for part in parts)
+    error = sensor_error(gpu_names)
     return Score(
         gpu_wh_per_1k_queries=gpu.mean if gpu else None,
         ci95=gpu.ci95 if gpu else None,
-        systematic=NVML_SYSTEMATIC if gpu else None,
+        systematic=error.most if gpu else None,
+        systematic_range=(error.low, error.high) if gpu else None,
         method=method if gpu else None,
         reason=reason,
         std=gpu.std if gpu else None,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from energyscore.verify.examined import ExaminedResult, ExaminedRun, RecordedGpu
 from energyscore.verify.findings import NOT_APPLICABLE, ROUNDING, Derived, Finds, Problem, is_number
-from energyscore.verify.rules import grid_of
+from energyscore.verify.rules import grid_of, sensor_range
 
 PHASE_SHARE = 0.002  # Recomputed phases may differ by this share of the run, or one standard error
 MOST_SHARE = 0.01  # ... but never by more than this share
@@ -69,9 +69,23 @@ def check_score(it: ExaminedResult) -> Finds:
     known = mean is not None
     yield Derived("the GPU score (Wh)", score.gpu_wh_per_1k_queries, mean)
     yield Derived("its method", score.method, by if known else None)
-    yield Derived("its systematic error", score.systematic, it.rules.systematic if known else None)
+    yield from _systematic(it, known)
     if not known and not score.reason:
         yield "there is no GPU score and no reason for it"
+
+
+def _systematic(it: ExaminedResult, known: bool) -> Finds:
+    """The meter's own error is that of the GPUs' names; older results have one for all."""
+    score, stated = it.result.score, it.result.score.systematic_range
+    if not known:
+        yield Derived("its systematic error", score.systematic, None)
+        yield Derived("the range of its systematic error", stated, None)
+    elif stated is None:
+        yield Derived("its systematic error", score.systematic, it.rules.systematic)
+    else:
+        low, high = sensor_range(tuple(gpu.name for gpu in it.result.environment.gpus))
+        yield Derived("its systematic error", score.systematic, max(abs(low), abs(high)))
+        yield Derived("the range of its systematic error", stated, (low, high), 0)
 
 
 def check_interval(it: ExaminedResult) -> Finds:

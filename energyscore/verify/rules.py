@@ -2,12 +2,14 @@
 
 import functools
 import json
+import re
 from importlib import resources
 from typing import Any
 
 from energyscore.verify.strict_json import StrictModel
 
 OLDEST, NEWEST = 1, 1
+_OTHER_GPUS = {"ti", "super", "laptop", "mobile", "max", "d"}  # with such a word it is another one
 
 
 class SizeClass(StrictModel):
@@ -104,6 +106,26 @@ def band_of(scale: str, task: str, size: str | None) -> tuple[float, float] | No
         if (band["task"], band["model_class"]) == (task, size):
             return band["min_wh_per_1k_queries"], band["max_wh_per_1k_queries"]
     return None
+
+
+@functools.cache
+def sensor_range(gpus: tuple[str, ...]) -> tuple[float, float]:
+    """Between what the error of these GPUs' sensors lies, as a share of the energy."""
+    table = _data("results/gpu_sensors.json")
+    found = []
+    for words in map(_words_of, gpus):
+        of_name = (one for one in table["gpus"] if _is_of(words, _words_of(one["name"])))
+        found.append(next(of_name, table["unknown"]))
+    found = found or [table["unknown"]]
+    return min(one["low"] for one in found), max(one["high"] for one in found)
+
+
+def _words_of(name: str) -> frozenset[str]:
+    return frozenset(re.findall("[a-z0-9]+", name.lower()))
+
+
+def _is_of(words: frozenset[str], wanted: frozenset[str]) -> bool:
+    return wanted <= words and not (words - wanted) & _OTHER_GPUS
 
 
 def _data(path: str) -> dict[str, Any]:

@@ -155,10 +155,22 @@ def test_on_another_gpu_of_the_name_the_meters_error_does_not_cancel():
     other = with_part(other, "environment", gpus=[gpu])
     same, unlike = pair_of(BEFORE, later()), pair_of(BEFORE, other)
     assert (same.meter_uncertainty, unlike.refused) == (0.0, [])
-    # Two uniform errors of +/- 5%: sqrt(2) 0.05 / sqrt(3).
-    assert unlike.meter_uncertainty == pytest.approx(0.0408, abs=1e-4)
+    # Two uniform errors of +/- 5%, and the spread of devices: sqrt(2 (0.05^2 / 3 + 0.0135^2)).
+    assert unlike.meter_uncertainty == pytest.approx(0.0451, abs=1e-4)
     width = [row.ratio_ci95[1] - row.ratio_ci95[0] for row in (same.rows[0], unlike.rows[0])]
     assert width[1] > width[0]
+
+
+def test_between_gpus_of_two_names_the_whole_error_of_each_counts():
+    def on(name, uuid):
+        gpu = BEFORE.environment.gpus[0].model_copy(update={"uuid": uuid, "name": name})
+        other = with_part(later(), "protocol", metered_gpus=[uuid])
+        return with_part(other, "environment", gpus=[gpu])
+
+    a100, turing = on("NVIDIA A100-PCIE-40GB", "GPU-1"), on("NVIDIA GeForce RTX 2060 SUPER", "2")
+    pair = compare([measured(a100)], [measured(turing)], ["gpu"]).pairs[0]
+    # sqrt(0.058^2 / 3 + 0.132^2 / 3 + 2 x 0.0135^2)
+    assert pair.meter_uncertainty == pytest.approx(0.0854, abs=1e-4)
 
 
 def test_folders_are_paired_by_task_model_and_mode_with_the_most_alike():

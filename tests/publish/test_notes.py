@@ -91,3 +91,17 @@ def test_a_window_of_less_than_a_second_is_a_caution():
 def test_without_gpu_energy_there_is_nothing_to_divide():
     notes = notes_of(make_result(runs=[make_cpu_run()], gpu=None))
     assert not any("phases" in line or "in Wh" in line for line in notes)
+
+
+def test_the_meters_own_error_is_that_of_the_gpu_and_one_sided_where_it_is():
+    def said(gpu):
+        notes = notes_of(make_result(runs=[make_run(n) for n in range(3)], gpu=gpu))
+        return [line for line in notes if "NVML's own error" in line]
+
+    spread = "the interval covers the spread of the runs; on top comes NVML's own error: "
+    assert said("NVIDIA H100 80GB HBM3") == [f"{spread}+/- 5% (NVIDIA H100 80GB HBM3)."]
+    assert said("NVIDIA L4") == [f"{spread}+/- 10% (NVIDIA L4)."]
+    a100 = "it reads 5.6% to 5.8% low (NVIDIA A100-PCIE-40GB)."
+    assert said("NVIDIA A100-PCIE-40GB") == [spread + a100]
+    turing = "it reads 12.7% to 13.2% high (NVIDIA GeForce RTX 2060 SUPER)."
+    assert said("NVIDIA GeForce RTX 2060 SUPER") == [spread + turing]

@@ -164,7 +164,7 @@ def make_result(
         environment=environment,
         runs=runs,
         idle=idle,
-        score=score_runs(runs, uuids, idle),
+        score=score_runs(runs, uuids, idle, [one.name for one in environment.gpus]),
         emissions=Emissions(
             country=None,
             intensity_g_per_kwh=None,

@@ -274,7 +274,8 @@ class Opened:
         """The figures that follow from the runs: the tamperer has energyscore at hand."""
         runs = [Run.model_validate(run) for run in self.result["runs"]]
         idle = Idle.model_validate(self.result["idle"])
-        score = score_runs(runs, self.result["protocol"]["metered_gpus"], idle)
+        names = [gpu["name"] for gpu in self.result["environment"]["gpus"]]
+        score = score_runs(runs, self.result["protocol"]["metered_gpus"], idle, names)
         self.result["score"] = score.model_dump(mode="json")
 
     def derived(self):
