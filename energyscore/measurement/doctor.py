@@ -115,6 +115,10 @@ def _gpu(session: "NvmlSession", uuid: str) -> Diagnosis:
         parts.append(f"{power_w:.0f} W now")
     if facts.power_limit_w is not None:
         parts.append(f"limit {facts.power_limit_w:.0f} W")
+    if facts.module and power_w is None:
+        problems.append("only its module's energy can be read, which cannot be rated")
+    elif facts.module:
+        problems.append("its counter is that of its whole module: energy is from its own power")
     if facts.mig or facts.vgpu:
         problems.append("MIG or vGPU: its energy cannot be rated")
     if processes:

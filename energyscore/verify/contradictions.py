@@ -9,7 +9,9 @@ SECOND_APART = 0.05  # a second source that differs by more needs a caution
 _SECOND_SLACK = 0.002
 _SHORT_SHARE = 0.008  # the runner tells of a window at a period of 1% of it
 _WARMUP_S = 9.9  # the first of its blocks fills 10 s
-_DISTRUSTED = {"counter_unsupported", "counter_reset", "counter_jumped", "counter_frozen"}
+_DISTRUSTED = {
+    *("counter_unsupported", "counter_reset", "counter_jumped", "counter_frozen", "module_scope"),
+}
 _BELIEVED = {"implausible_power", "impossible_power"}
 _MEASURED = {"cpu": {"rapl", "estimated"}, "dram": {"rapl", "estimated"}, "ram": {"estimated"}}
 _GPU_METHODS = {"counter", "power_integral"}

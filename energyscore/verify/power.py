@@ -15,6 +15,7 @@ APART = 0.06  # Counter and power of a window may differ by this: power is sampl
 ALL_APART = 0.03  # Where all runs differ alike, by this: chance does not explain it
 LEAST_COVERED = 0.9  # The share of a window in which an official result's power must be known
 _LAG_S = {"instant": 0.1, "average": 1.0}
+_TOLD_S = 1.0  # of instant power; in short windows the runner tells of what is this share of them
 _MANY = 60
 _FEW_RUNS = 3
 _SLACK_S = 1e-5
@@ -66,10 +67,13 @@ def check_against_counter(gpu: RecordedGpu) -> Finds:
             "checked in the rest",
             gpu.it.strictly if compared.covered < LEAST_COVERED else "warning",
         )
+    window_s = gpu.window_s[1] - gpu.window_s[0]
     if abs(compared.share) > APART + compared.edge:
         told = "counter_power_disagree" in gpu.codes
-        # The runner tells of it where it has so many updates, and only for instant power.
-        must_tell = gpu.found.power.source == "instant" and len(gpu.found.ticks.t_s) > _MANY
+        # Of averaged power it was not always told.
+        many = len(gpu.found.ticks.t_s) > _MANY
+        sure = abs(compared.share) > _TOLD_S / window_s + compared.edge
+        must_tell = gpu.found.power.source == "instant" and many and sure
         message = f"counter and integrated power are {compared.share:+.1%} apart"
         yield Problem(message, "failed" if must_tell and not told else gpu.it.strictly)
 

@@ -139,6 +139,7 @@ def test_several_gpus_are_summed_and_others_left_out(simulate, measure):
 
 
 NO_COUNTER = {"counter": "unsupported"}
+SUPERCHIP = {"name": "NVIDIA GH200 480GB", "module_w": 60.0}
 
 
 @pytest.mark.parametrize(
@@ -161,6 +162,19 @@ def test_a_counter_that_fails_gives_way_to_integrated_power(
     check_energy(result, method="power_integral")
     assert result["valid"]
     assert code in codes(result)
+
+
+def test_of_a_superchip_the_gpu_alone_is_measured(simulate, measure):
+    """The counter has the 60 W of the processor beside the GPU too."""
+    result = measure(simulate(gpu(update_period_ms=10, **SUPERCHIP)), "--gpu", 0, "--idle", 1)
+    check_energy(result, method="power_integral")
+    assert result["idle"]["with_model_w"][DOMAIN] == pytest.approx(300.0, rel=0.02)
+    (run,) = result["runs"]
+    facts = run["facts"][DOMAIN]
+    counted_j = (facts["counter_end_mj"] - facts["counter_start_mj"]) / 1e3
+    assert counted_j == pytest.approx(360.0 * run["duration_s"], rel=0.02)
+    assert result["valid"]
+    assert "module_scope" in codes(result)
 
 
 @pytest.mark.parametrize(
@@ -193,8 +207,9 @@ def test_what_cannot_be_measured_is_null_with_its_reason(simulate, measure, sett
         ({}, lambda at: {"clocks_event_reasons": (EventReasons(0x40, from_s=at),)}, "thermal"),
         ({"clocks_event_reasons": (EventReasons(0x80),)}, None, "power_brake"),
         ({"mig": True}, None, "mig_or_vgpu"),
+        (SUPERCHIP | {"instant_power": "unsupported"}, None, "module_energy"),
     ],
-    ids=["contention", "thermal", "power-brake", "mig"],
+    ids=["contention", "thermal", "power-brake", "mig", "module"],
 )
 def test_what_spoils_a_measurement_makes_it_invalid(simulate, measure, settings, midway, code):
     result = measure(simulate(gpu(**settings)), midway=midway, status=3)
@@ -242,7 +257,12 @@ def test_a_gpu_that_is_not_there(tmp_path, tiny_model, simulate, name, said):
 def test_doctor_sees_the_gpu_and_its_update_period(simulate):
     import json
 
-    sim = simulate(gpu(update_period_ms=50), gpu("GPU-2-0000000000", counter="unsupported"))
+    sim = simulate(
+        gpu(update_period_ms=50),
+        gpu("GPU-2-0000000000", counter="unsupported"),
+        gpu("GPU-3-0000000000", module_w=60.0),  # known by its scopes
+        gpu("GPU-4-0000000000", name="NVIDIA GB200", instant_power="unsupported"),
+    )
     done = energyscore("doctor", "--format", "json", env=sim.env())
     assert done.status == 0, done.stderr
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)}
@@ -251,3 +271,7 @@ def test_doctor_sees_the_gpu_and_its_update_period(simulate):
     assert findings["GPU 0"]["facts"]["power_limit_w"] == 700
     assert findings["GPU 1"]["status"] == "caution"
     assert "no energy counter" in findings["GPU 1"]["detail"]
+    modules = [findings[f"GPU {index}"]["facts"]["module"] for index in range(4)]
+    assert modules == [False, False, True, True]
+    assert "energy is from its own power" in findings["GPU 2"]["detail"]
+    assert "only its module's energy can be read" in findings["GPU 3"]["detail"]

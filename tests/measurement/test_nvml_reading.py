@@ -268,39 +268,100 @@ def test_parts_of_gpus_are_not_metered(change, said):
     assert said in notices["mig_or_vgpu"].message
 
 
-def with_power(factor):
-    trace = trace_of()
-    trace.power = [(t, watts * factor) for t, watts in trace.power]
+def with_power(factor, *, seconds=20.0, source="power", **change):
+    trace = trace_of(seconds=seconds, **change)
+    samples = [(t, watts * factor) for t, watts in trace.power]
+    trace.power, trace.average_power = (samples, []) if source == "power" else ([], samples)
     return trace
 
 
 @pytest.mark.parametrize(
-    ("factor", "told"), [(1.04, False), (0.96, False), (1.06, True), (0.94, True)]
+    ("source", "seconds", "allowed"),
+    [
+        ("power", 60.0, 0.05),
+        ("power", 20.0, 0.05),
+        ("power", 10.0, 0.10),  # a second of it
+        ("power", 2.0, 0.50),
+        ("average_power", 60.0, 0.05),
+        ("average_power", 40.0, 0.05),
+        ("average_power", 20.0, 0.10),  # two seconds of it
+        ("average_power", 5.0, 0.40),
+    ],
 )
-def test_counter_and_power_over_5_percent_apart_are_told(factor, told):
-    reading, notices = judge(with_power(factor))
-    assert (reading.energy_j, reading.method) == (pytest.approx(3000.0, rel=0.01), "counter")
+@pytest.mark.parametrize("way", [+1, -1])
+@pytest.mark.parametrize(("share", "told"), [(0.85, False), (1.15, True)])
+def test_counter_and_power_that_are_too_far_apart_are_told(
+    source, seconds, allowed, way, share, told
+):
+    """5% in long windows; in short ones the edges alone can make a difference."""
+    trace = with_power(1 + way * share * allowed, seconds=seconds, source=source, period_ms=10)
+    reading, notices = judge(trace, seconds=seconds)
+    assert (reading.energy_j, reading.method) == (pytest.approx(300 * seconds, rel=0.01), "counter")
     assert list(notices) == (["counter_power_disagree"] if told else [])
     assert not any(notice.invalidates for notice in notices.values())
 
 
-def test_averaged_power_is_no_check_of_the_counter():
-    trace = with_power(1.5)
-    trace.power, trace.average_power = [], trace.power
-    assert judge(trace)[1] == {}
+@pytest.mark.parametrize("source", ["power", "average_power"])
+def test_a_counter_that_is_wrong_by_43_percent_is_not_silent(source):
+    trace = with_power(1 / 1.43, seconds=40.0, source=source)
+    assert list(judge(trace, seconds=40.0)[1]) == ["counter_power_disagree"]
+
+
+def noisy(samples, every_ms):
+    """Power as a sensor renews it: no two readings alike."""
+    return [(t, watts + (t // (every_ms * MS)) % 97 / 1e3) for t, watts in samples]
+
+
+@pytest.mark.parametrize(("every_ms", "told"), [(20, True), (100, True), (500, True), (900, False)])
+def test_power_that_is_seldom_renewed_judges_only_longer_windows(every_ms, told):
+    """6% apart in 20 s: two renewals of 0.9 s are 9% of them."""
+    trace = with_power(1.06)
+    trace.power = noisy(trace.power, every_ms)
+    reading, notices = judge(trace, seconds=20.0)
+    assert reading.facts["power_period_ms"] == pytest.approx(every_ms, rel=0.05)
+    assert list(notices) == ["counter_power_disagree"] * told
+
+
+def test_of_a_steady_power_no_period_is_known():
+    assert judge(trace_of())[0].facts["power_period_ms"] is None
 
 
 def test_power_that_reads_zero_does_not_check_the_counter_and_that_is_told():
-    reading, notices = judge(with_power(0.0))
+    reading, notices = judge(with_power(0.0, seconds=10.0))
     assert (reading.energy_j, reading.method) == (pytest.approx(3000.0, rel=0.01), "counter")
     assert list(notices) == ["counter_unchecked"]
     assert "zero" in notices["counter_unchecked"].message
 
 
-def test_in_few_update_periods_counter_and_power_may_differ():
-    trace = trace_of(seconds=4.0)
-    trace.power = [(t, watts * 1.5) for t, watts in trace.power]
-    assert set(judge(trace, seconds=4.0)[1]) == {"short_window"}
+SUPERCHIP = Circumstances("GPU 0 (GH200)", own_processes=1, module=True)
+
+
+def test_of_a_superchip_the_gpus_own_power_is_integrated():
+    """Its counter has the processor's energy too: 300 W against 150 W of the GPU."""
+    reading, notices = judge(with_power(0.5, seconds=10.0), about=SUPERCHIP)
+    assert (reading.energy_j, reading.method) == (pytest.approx(1500.0), "power_integral")
+    assert list(notices) == ["module_scope"]
+    assert not notices["module_scope"].invalidates
+    assert "processor included" in notices["module_scope"].message
+
+
+@pytest.mark.parametrize("method", ["counter", "power_integral"])
+def test_of_a_superchip_without_its_gpus_power_the_modules_energy_is_not_rated(method):
+    trace = with_power(1.0, seconds=10.0, source="average_power")
+    if method == "power_integral":
+        stuck(trace)
+    reading, notices = judge(trace, about=SUPERCHIP)
+    assert (reading.energy_j, reading.method) == (pytest.approx(3000.0, rel=0.01), method)
+    assert notices["module_energy"].invalidates
+    assert "whole module" in notices["module_energy"].message
+
+
+def test_of_a_superchip_power_with_a_gap_is_no_reason_to_take_the_modules():
+    trace = trace_of(power=[(START, 150.0), (START + 5 * S, 150.0)])
+    reading, notices = judge(trace, about=SUPERCHIP)
+    assert (reading.energy_j, reading.method) == (None, None)
+    assert "over a second" in reading.reason
+    assert "module_energy" not in notices
 
 
 def test_more_than_the_power_limit_allows_is_impossible():
@@ -464,7 +525,7 @@ def test_facts_that_were_not_recorded_are_null_and_never_zero():
     assert reading.energy_j == 150.0
     unknown = {name for name, value in reading.facts.items() if value is None}
     assert unknown == {
-        "update_period_ms", "power_integral_j", "power_source", "max_power_w",
+        "update_period_ms", "power_integral_j", "power_source", "power_period_ms", "max_power_w",
         "max_temperature_c", "min_sm_clock_mhz", "median_sm_clock_mhz", "max_sm_clock_mhz",
         "power_limit_w", "max_processes",
     }  # fmt: skip

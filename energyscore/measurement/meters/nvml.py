@@ -89,6 +89,7 @@ class NvmlMeter:
                 own_processes=self._own_processes(facts.uuid, device),
                 mig=bool(facts.mig),
                 vgpu=bool(facts.vgpu),
+                module=facts.module,
                 shared=self._shared,
             )
             for facts, device in zip(self.facts, self._devices, strict=True)

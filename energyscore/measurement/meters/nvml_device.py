@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _INSTANT_POWER_FIELD = 186  # NVML_FI_DEV_POWER_INSTANT, milliwatts
-_GPU_SCOPE = 0
+_GPU_SCOPE, _MODULE_SCOPE = 0, 1
+SUPERCHIPS = ("GH200", "GB200", "GB300")
+"""In their names: their counter and averaged power are those of GPU and processor together."""
+
+_MORE_THAN_GPU = 1.02
+"""A module takes more than its GPU by this at least; where both read alike it is no module."""
+
 # The union's member for the type that the driver names, where it is not `ullVal`.
 _MEMBERS = {pynvml.NVML_VALUE_TYPE_DOUBLE: "dVal", pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal"}
 GPU_IS_LOST = pynvml.NVML_ERROR_GPU_IS_LOST
@@ -41,6 +47,7 @@ class GpuFacts:
     compute_capability: str | None
     mig: bool | None
     vgpu: bool | None
+    module: bool  # counter and averaged power are those of a module with a processor
     ecc: bool | None
     persistence: bool | None
 
@@ -163,6 +170,7 @@ class NvmlSession:
             power_limit_w=power_limit_w(device),
             compute_capability=None if capability is None else f"{capability[0]}.{capability[1]}",
             mig=None if mig is None else mig[0] == pynvml.NVML_DEVICE_MIG_ENABLE,
+            module=_is_on_module(device),
             vgpu=None if virtual is None else virtual == pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU,
             ecc=None if ecc is None else bool(ecc[0]),
             persistence=None if persistence is None else bool(persistence),
@@ -200,13 +208,26 @@ def read_counter(device: Any) -> CounterState:
 
 
 def read_instant_power_w(device: Any) -> float | None:
-    """Instantaneous power in watts, or None where the driver does not give it."""
-    fields = [(_INSTANT_POWER_FIELD, _GPU_SCOPE)]
-    values = optional(pynvml.nvmlDeviceGetFieldValues, device, fields)
+    """Instantaneous power of the GPU in watts, or None where the driver does not give it."""
+    return _instant_power_w(device, _GPU_SCOPE)
+
+
+def _instant_power_w(device: Any, scope: int) -> float | None:
+    values = optional(pynvml.nvmlDeviceGetFieldValues, device, [(_INSTANT_POWER_FIELD, scope)])
     if values is None or values[0].nvmlReturn != pynvml.NVML_SUCCESS:
         return None
     member = _MEMBERS.get(values[0].valueType, "ullVal")
     return float(getattr(values[0].value, member)) / 1000.0
+
+
+def _is_on_module(device: Any) -> bool:
+    """Whether a GPU shares a module with a processor: by its name, or because more is read."""
+    name = optional(pynvml.nvmlDeviceGetName, device) or ""
+    if any(chip in name for chip in SUPERCHIPS):
+        return True
+    gpu_w = _instant_power_w(device, _GPU_SCOPE)
+    module_w = _instant_power_w(device, _MODULE_SCOPE)
+    return gpu_w is not None and module_w is not None and module_w > _MORE_THAN_GPU * gpu_w
 
 
 def read_average_power_w(device: Any) -> float | None:

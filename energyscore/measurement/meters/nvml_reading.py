@@ -11,14 +11,12 @@ from typing import Literal
 
 from energyscore.base.stats import are_apart
 from energyscore.measurement.meter import Facts, Reading, Ticks, UpdatePeriod, Window, notice
+from energyscore.measurement.meters.agreement import are_contradictory
 from energyscore.results.parts import Notice
 from energyscore.results.plausibility import CLOCKS_APART
 
 STALL_S = 1.0
 """A counter that is seen to stand still for longer while the GPU is on is not counting."""
-
-DISAGREEMENT = 0.05
-"""Counter and integrated power further apart than this are both worth looking at."""
 
 QUANTISATION = 0.01
 """A window whose energy is uncertain by more than this, for the counter's steps, is too short."""
@@ -75,6 +73,7 @@ class Circumstances:
     own_processes: int = 0  # compute processes that belong to the work
     mig: bool = False
     vgpu: bool = False
+    module: bool = False  # its counter and averaged power are those of a module with a processor
     shared: bool = False  # whether others may compute on it
     idle_power_w: float | None = None  # before the work began; None: not measured
 
@@ -87,7 +86,7 @@ def evaluate(
     notices = [*_circumstance_notices(trace, about), *_clocks_changed(window, trace, label)]
     if trace.lost:
         return Reading(None, None, f"{label} was lost during the window"), tuple(notices)
-    distrust = _why_distrust_counter(window, trace, label)
+    distrust = _of_module(trace, about) or _why_distrust_counter(window, trace, label)
     power_j, power_reason = _integrate_power(window, trace)
     facts = _facts(window, trace, power_j)
     if distrust is None and trace.start_mj is not None and trace.end_mj is not None:
@@ -110,6 +109,17 @@ def evaluate(
             return Reading(None, None, reason, facts=facts), tuple(notices)
         reading = Reading(power_j, "power_integral", facts=facts)
     return reading, (*notices, *_out_of_bounds(reading, window, trace, about))
+
+
+def _of_module(trace: Trace, about: Circumstances) -> Notice | None:
+    """On a superchip only instant power is read at the scope of the GPU alone."""
+    if not (about.module and trace.power):
+        return None
+    return notice(
+        "module_scope",
+        f"the energy counter of {about.label} is that of its whole module, processor included: "
+        "energy is from the GPU's own power",
+    )
 
 
 def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | None:
@@ -183,6 +193,7 @@ def _integrate_power(window: Window, trace: Trace) -> tuple[float | None, str]:
 
 def _facts(window: Window, trace: Trace, power_j: float | None) -> Facts:
     period_ms = update_period_ms(trace.counter)
+    power_ms = power_period_ms(trace.samples)
     clocks = [mhz for _, mhz in trace.sm_clocks_mhz]
     at_work = _within(window, trace.sm_clocks_mhz)
     return {
@@ -192,6 +203,7 @@ def _facts(window: Window, trace: Trace, power_j: float | None) -> Facts:
         "counter_end_mj": trace.end_mj,
         "power_integral_j": power_j,
         "power_source": trace.power_source,
+        "power_period_ms": None if power_ms is None else round(power_ms, 2),
         "max_power_w": max((w for _, w in trace.samples), default=None),
         "max_temperature_c": trace.max_temperature_c,
         "min_sm_clock_mhz": min(clocks, default=None),
@@ -221,6 +233,12 @@ def update_period_ms(counter: Sequence[tuple[int, float]]) -> float | None:
     return None if period is None else period.median_ms
 
 
+def power_period_ms(samples: Sequence[tuple[int, float]]) -> float | None:
+    """How often a power reading is renewed, as far as its samples show; None below five changes."""
+    changes = [b for a, b in itertools.pairwise(samples) if b[1] != a[1]]
+    return update_period_ms([*samples[:1], *changes])
+
+
 def _circumstance_notices(trace: Trace, about: Circumstances) -> Iterator[Notice]:
     label, bits = about.label, trace.event_reasons
     if about.mig or about.vgpu:
@@ -228,6 +246,9 @@ def _circumstance_notices(trace: Trace, about: Circumstances) -> Iterator[Notice
         yield notice(
             "mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", invalidates=True
         )
+    if about.module and not trace.power:
+        message = "only the energy of its whole module can be read, processor included"
+        yield notice("module_energy", f"{label}: {message}", invalidates=True)
     others = (trace.max_processes or 0) - about.own_processes
     if others > 0:
         message = f"{others} other process(es) computed on {label} meanwhile"
@@ -249,10 +270,10 @@ def _circumstance_notices(trace: Trace, about: Circumstances) -> Iterator[Notice
 def _disagreement(
     counter_j: float, power_j: float, window: Window, trace: Trace, label: str
 ) -> Iterator[Notice]:
-    """Only of instantaneous power, and of windows in which the counter was updated often."""
-    period_ms = update_period_ms(trace.counter)
-    long_enough = period_ms is not None and window.duration_s * 1e3 > 50 * period_ms
-    if trace.power and long_enough and abs(power_j / counter_j - 1) > DISAGREEMENT:
+    assert trace.power_source is not None  # there is an integral
+    periods_ms = update_period_ms(trace.counter), power_period_ms(trace.samples)
+    seconds = window.duration_s
+    if are_contradictory(counter_j, power_j, seconds, trace.power_source, *periods_ms):
         message = f"the counter says {counter_j:.1f} J, integrated power {power_j:.1f} J"
         yield notice("counter_power_disagree", f"{label}: {message}")
 

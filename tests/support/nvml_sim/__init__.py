@@ -73,6 +73,7 @@ class Gpu:
     power: Literal["on", "unsupported"] = "on"
     instant_power: Literal["on", "unsupported"] = "on"
     power_gain: float = 1.0
+    module_w: float = 0.0
     lost_after_s: float | None = None
     clocks_event_reasons: tuple[EventReasons, ...] = ()
     process: tuple[Process, ...] = ()

@@ -20,6 +20,7 @@
  *   counter on|unsupported|frozen, counter_offset_mj, counter_gain
  *   counter_frozen_after_s ("counter frozen" alone: from 0 s), counter_reset_after_s
  *   power on|unsupported, instant_power on|unsupported, power_gain
+ *   module_w (a superchip: the counter, nvmlDeviceGetPowerUsage and scope 1 have that much more)
  *   lost_after_s, clocks_event_reasons HEX [FROM [TO]], process PID USED_MB [FROM [TO]]
  *   mig, vgpu, memory_total_mb, memory_used_mb, temperature_c, sm_clock_mhz, mem_clock_mhz,
  *   persistence, ecc, compute_mode, utilization, architecture, compute_capability MAJOR.MINOR
@@ -147,6 +148,7 @@ struct gpu {
     int64_t counter_offset_mj, counter_frozen_ns, counter_reset_ns, lost_ns;
     int64_t counter_gain, power_gain; /* in units of 1e-9 */
     int64_t counter, power, instant_power;
+    int64_t module_uw; /* what the rest of the module takes; 0: there is no module */
     struct limit limits[MAX_ITEMS];
     struct reasons reasons[MAX_ITEMS];
     struct process processes[MAX_ITEMS];
@@ -322,6 +324,7 @@ static const struct key {
     {"power", STATE, F(power), 0},
     {"instant_power", STATE, F(instant_power), 0},
     {"power_limit_w", SCALED, F(power_limit_uw), 1e6},
+    {"module_w", SCALED, F(module_uw), 1e6},
     {"update_period_ms", SCALED, F(update_period_ns), 1e6},
     {"update_phase_ms", SCALED, F(update_phase_ns), 1e6},
     {"counter_gain", SCALED, F(counter_gain), 1e9},
@@ -523,6 +526,7 @@ MAYBE_UNUSED static nvmlReturn_t read_counter(const struct gpu *g, int64_t t,
         offset = 0;
     }
     wide spent = end > start ? area(g, end) - area(g, start) : 0;
+    if (end > start) spent += (wide)(end - start) * g->module_uw;
     *mj = (unsigned long long)(spent * g->counter_gain / ((wide)1000000000000 * SECOND)) +
           (unsigned long long)offset;
     return SUCCESS;
@@ -762,7 +766,9 @@ EXPORT nvmlReturn_t nvmlDeviceGetTotalEnergyConsumption(nvmlDevice_t device,
 
 EXPORT nvmlReturn_t nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned int *power) {
     DEVICE_CALL(device, power);
-    return read_average(g, t, power);
+    nvmlReturn_t result = read_average(g, t, power);
+    if (result == SUCCESS) *power += (unsigned int)(g->module_uw / 1000);
+    return result;
 }
 
 #ifndef NVML_SIM_OMIT_FIELD_VALUES
@@ -775,6 +781,11 @@ static nvmlReturn_t read_field(const struct gpu *g, int64_t t, nvmlFieldValue_t 
     }
     if (field->fieldId < FI_POWER_AVERAGE || field->fieldId > FI_POWER_CURRENT_LIMIT)
         return NOT_SUPPORTED;
+    if (field->scopeId == 1 && g->module_uw && field->fieldId == FI_POWER_INSTANT) {
+        *mw = milliwatts(g, power_uw(g, last_update(g, t)), 1) +
+              (unsigned int)(g->module_uw / 1000);
+        return SUCCESS;
+    }
     if (field->scopeId) return field->scopeId <= 2 ? NOT_SUPPORTED : INVALID_ARGUMENT;
     switch (field->fieldId) {
         case FI_POWER_AVERAGE: return read_average(g, t, mw);

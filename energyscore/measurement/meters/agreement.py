@@ -1,0 +1,35 @@
+"""How far counter and integrated power of one window may be apart. Pure."""
+
+DISAGREEMENT = 0.05
+"""Counter and integrated power further apart than this are both worth looking at..."""
+
+EDGE_S = {"instant": 1.0, "average": 2.0}
+"""... and in short windows further apart than so much time is of them: from 20 s on, and 40 s for
+the driver's average, `DISAGREEMENT` alone counts. Each source tells the beginning and the end of
+work late in its own way (averages by up to a second): on real GPUs they were up to 33% apart in
+windows of 1 to 2 s, 2.2% in 20 s and more, 1.8% in 40 s and more."""
+
+_RENEWALS = 2
+"""Readings of each source may be old by so many of its periods at the two edges together."""
+
+_SLOWEST_MS = 1000.0
+"""Power readings are renewed this often at least; one that changes more seldom is steady."""
+
+
+def are_contradictory(
+    counter_j: float,
+    power_j: float,
+    duration_s: float,
+    source: str,
+    period_ms: float | None,
+    power_ms: float | None,
+) -> bool:
+    """Whether they are further apart than the edges of their window explain.
+
+    `source` says what the power is, `period_ms` and `power_ms` how often counter and power are
+    renewed; None where that is not known.
+    """
+    counter_s = (period_ms or _SLOWEST_MS) / 1e3
+    power_s = min(power_ms or 0.0, _SLOWEST_MS) / 1e3
+    edge_s = max(EDGE_S[source], _RENEWALS * counter_s, _RENEWALS * power_s)
+    return abs(power_j / counter_j - 1) > max(DISAGREEMENT, edge_s / duration_s)
