@@ -10,16 +10,15 @@ from typing import Any
 import typer
 
 from energyscore.base.errors import UNEXPECTED, EnergyScoreError, describe_crash
+from energyscore.base.interrupts import heed_sigterm, interrupted_status
 from energyscore.cli.mistakes import explain
 from energyscore.cli.streams import prepare_streams
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it (128 + SIGINT)."""
 
 
 def main() -> None:
     """The entry point: run the command, turn errors into one line and the promised status."""
     prepare_streams()
+    heed_sigterm()
     # Typer carries a copy of click or depends on it, by version; the base is the same in name.
     base = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
     click_error: Any = base
@@ -31,11 +30,9 @@ def main() -> None:
     except EnergyScoreError as error:
         _complain(str(error))
         status = error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _complain("interrupted.")
-        status = INTERRUPTED
-    except typer.Abort:
-        status = INTERRUPTED
+        status = interrupted_status()
     except click_error as error:
         _complain(explain(error, typer.main.get_command(app), sys.argv[1:]))
         status = 2

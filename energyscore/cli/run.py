@@ -191,7 +191,11 @@ def run(
         ),
     ] = False,
     fresh: Annotated[
-        bool, measuring("--fresh", help="Forget the finished runs of an interrupted measurement.")
+        bool,
+        measuring(
+            "--fresh",
+            help="Measure finished models anew, and forget the runs of an interrupted one.",
+        ),
     ] = False,
     allow_pickle: Annotated[
         bool,
@@ -219,7 +223,8 @@ def run(
     Without a task and a model: a demonstration on three bundled architectures, with a few
     queries each, in about a minute on two idle processor cores.
 
-    Interrupted or killed, the same command goes on where it was: finished runs are kept.
+    The same command goes on where it was: models that are finished on this machine are not measured
+    again, and finished runs of an interrupted one are kept. --fresh measures anew.
 
     Examples:
       energyscore run

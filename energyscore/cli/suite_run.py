@@ -1,12 +1,12 @@
 """How the command line runs a suite: the plan of this machine, its preview, its measurement."""
 
 import functools
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from energyscore.base.writing import check_folder
 from energyscore.cli.console import say, say_note, say_skipped, show_json
 from energyscore.cli.options import TableOrJson
 from energyscore.cli.suite_view import SuiteProgress, describe_plan, show_plan, show_summary
@@ -16,16 +16,17 @@ from energyscore.measurement.modes import Question, why_not_elsewhere
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.estimate import estimate, needed_bytes
-from energyscore.measurement.suite.key import key_of, work_of
+from energyscore.measurement.suite.finished import ByKey, by_key
+from energyscore.measurement.suite.key import key_here, work_of
 from energyscore.measurement.suite.listing import Listing
 from energyscore.measurement.suite.plan import Planned, make_plan
 from energyscore.measurement.suite.report import FILE_NAME, hidden_by, report_to_json
-from energyscore.measurement.suite.runner import ByKey, by_key, record_before, run_suite
+from energyscore.measurement.suite.runner import record_before, run_suite
 from energyscore.protocol import hub
 from energyscore.protocol.task import load_tasks
 from energyscore.publish.results_folder import ResultsFolder
 from energyscore.results.result import Result
-from energyscore.results.store import KnownResults, check_writable
+from energyscore.results.store import KnownResults
 
 
 def run_all(
@@ -45,14 +46,8 @@ def run_all(
 def plan_of(listing: Listing, override: RunOptions, task_path: Path | None) -> list[Planned]:
     """What the list comes to on this machine, now."""
     online = hub.is_reachable()
-    key = functools.partial(
-        key_of,
-        machine=describe_machine(),
-        online=online,
-        visible_gpus=os.environ.get("CUDA_VISIBLE_DEVICES"),
-    )
     work = functools.partial(work_of, online=online)
-    return make_plan(listing, load_tasks(task_path), override, key, work)
+    return make_plan(listing, load_tasks(task_path), override, key_here(online=online), work)
 
 
 def measure(
@@ -67,7 +62,7 @@ def measure(
     stop: bool = False,
 ) -> int:
     """Measure a plan, show what became of it, and give the exit status."""
-    check_writable(out)
+    check_folder(out, say_note)
     known = KnownResults(out, say_skipped)
     plan = _with_modes_checked(plan, by_key(known), fresh=fresh, online=hub.is_reachable)
     for one in plan:

@@ -9,9 +9,10 @@ import os
 import sys
 
 from energyscore.base.errors import UNEXPECTED, EnergyScoreError, describe_crash
+from energyscore.base.interrupts import heed_sigterm, interrupted_status
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job
-from energyscore.measurement.session import Interrupted, run_session
+from energyscore.measurement.session import run_session
 
 
 def main(text: str) -> int:
@@ -19,6 +20,7 @@ def main(text: str) -> int:
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     observer = LineObserver()
+    heed_sigterm()
     try:
         # Not strict: JSON has neither paths nor tuples.
         job = Job.model_validate(json.loads(text), strict=False)
@@ -28,7 +30,7 @@ def main(text: str) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         observer.fail("interrupted.")
-        return Interrupted.exit_code
+        return interrupted_status()
     except Exception as error:  # noqa: BLE001 - reported in one line, as the command line does
         observer.fail(describe_crash(error))
         return UNEXPECTED

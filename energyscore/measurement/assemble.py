@@ -47,7 +47,7 @@ class Setup:
     metering: Metering
     environment: EnvironmentPart
     country: str | None = None  # whose CO2 was asked for
-    request: str | None = None  # the key of the suite's entry that asked for it
+    request: str | None = None  # the key of what was asked for
 
 
 def identity(setup: Setup) -> str:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from energyscore.base.text import without_passwords
 from energyscore.measurement.options import Job
 
 GRACE_S = 30.0
@@ -41,7 +42,7 @@ class Ended:
     error: str  # the last line in which it named an error; empty if none
     last_line: str
     timed_out: bool
-    interrupted: bool  # by Ctrl-C here
+    interrupted: bool  # by Ctrl-C or SIGTERM here
 
     @property
     def reason(self) -> str:
@@ -73,7 +74,7 @@ class _Lines:
         self._open = self._open[-_LONGEST_LINE:]
         for raw in whole:
             line = raw.rstrip(b"\r").rpartition(b"\r")[2][-_LONGEST_LINE:]
-            if text := line.decode(errors="replace").rstrip():
+            if text := without_passwords(line.decode(errors="replace").rstrip()):
                 self.last = text
                 if text.startswith("error: "):
                     self.error = text.removeprefix("error: ")
@@ -103,8 +104,9 @@ def run_child(
 ) -> Ended:
     """Run a command to its end, in a process group of its own that ends with this process.
 
-    Ctrl-C here is passed on, and what came of it returned: a child may have written all that it
-    was to write. A second Ctrl-C, or a child that takes over `GRACE_S`, ends it at once.
+    Ctrl-C (or SIGTERM, where it is heeded) here is passed on, and what came of it returned: a child
+    may have written all that it was to write. A second one, or a child that takes over `GRACE_S`,
+    ends it at once.
 
     `on_line` is told every line that it writes to stderr; it inherits the file descriptors
     `keep_open`.

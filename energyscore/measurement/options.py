@@ -219,5 +219,5 @@ class Job(Strict):
     options: RunOptions = RunOptions()
     out: Path
     task_path: Path | None = None
-    fresh: bool = False  # forget the finished runs of an interrupted measurement
+    fresh: bool = False  # measure what is finished anew, and forget the runs of what is not
     request: str | None = None  # the key of the suite's entry that asks for it

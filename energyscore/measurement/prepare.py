@@ -1,7 +1,8 @@
 """What is found out before the first model is loaded: everything that can be wrong by then."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from energyscore.base.errors import (
     DatasetError,
@@ -12,6 +13,7 @@ from energyscore.base.errors import (
 )
 from energyscore.base.files import local_path
 from energyscore.base.units import counted
+from energyscore.base.writing import check_folder
 from energyscore.measurement.backend import Device
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.metering import count_gpu_processes, measure_idle_gpus, plan_metering
@@ -19,6 +21,8 @@ from energyscore.measurement.modes import Question, why_not
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.placement import check_spread
+from energyscore.measurement.suite.finished import by_key, find_finished
+from energyscore.measurement.suite.key import key_here
 from energyscore.protocol import hub
 from energyscore.protocol.grid import find_grid
 from energyscore.protocol.model import ModelSpec
@@ -27,6 +31,7 @@ from energyscore.protocol.workload import BUNDLED, Workload, load_workload
 from energyscore.results import store
 from energyscore.results.names import with_mode
 from energyscore.results.parts import Caution, Domain
+from energyscore.results.result import Result
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class SessionEntry:
     workload: Workload
     cautions: Sequence[Caution]
     generation: Generation | None
+    key: str = ""  # of what is asked for (`suite.key`)
+    finished: tuple[Path, Result] | None = None  # its result, where it was measured before
 
     @property
     def mode(self) -> Mode | None:
@@ -80,7 +87,7 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     ]
     generations = {task.spec.id: options.generations(task.spec) for task in tasks}
     country = find_grid(options.country).country if options.country else None
-    store.check_writable(job.out)
+    check_folder(job.out, observer.warn)
     online = _needs_hub(options, [model for _, model in pairs])
     if online:
         observer.say(f"Asking {hub.endpoint()} ...")
@@ -106,15 +113,43 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
             for generation in generations[task.spec.id]
         ]
     entries, failures = _refuse_modes(entries, observer)
+    entries = _with_finished(entries, job, online=online)
     device = choose_device(options)
     before = count_gpu_processes() if device == "cuda" else None
     # What cannot be metered is found out before the first model is loaded.
     named = plan_metering(device, options.gpu or ()).uuids
     idle_w: dict[Domain, float] = {}
-    if options.idle_s > 0 and (named or device == "cuda"):
+    pending = any(entry.finished is None for entry in entries)
+    if pending and options.idle_s > 0 and (named or device == "cuda"):
         observer.say(f"Metering the idle GPU for {options.idle_s:.0f} s ...")
         idle_w = measure_idle_gpus(named, options.idle_s)
     return Prepared(entries, failures, device, before, idle_w, country)
+
+
+def _with_finished(
+    entries: Iterable[SessionEntry], job: Job, *, online: bool
+) -> list[SessionEntry]:
+    """The entries with their keys, and the results of those that are finished.
+
+    A suite has looked itself, and asks for what it wants to be measured.
+    """
+    if job.request is not None:
+        return [replace(entry, key=job.request) for entry in entries]
+    key_of = key_here(online=online)
+    known = store.KnownResults(job.out, lambda error: None)
+    found = []
+    for entry in entries:
+        spec, options = entry.task.spec, job.options
+        if entry.mode:
+            options = RunOptions(reasoning=[entry.mode]).over(options)
+        key = key_of(entry.task, entry.model, options)
+        folder = store.result_folder(job.out, entry.model.folder, spec.id)
+        before = None
+        if not job.fresh:
+            before = find_finished(key, by_key(known, folder), options, spec)
+        finished = (job.out / before[0], before[1]) if before else None
+        found.append(replace(entry, key=key, finished=finished))
+    return found
 
 
 def choose_device(options: RunOptions) -> Device:

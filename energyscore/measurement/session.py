@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from energyscore.base.errors import EnergyScoreError, TaskError
+from energyscore.base.interrupts import Interrupted
 from energyscore.base.lookup import resolve
 from energyscore.measurement import catalog, environment
 from energyscore.measurement.assemble import Setup, assemble, identity
@@ -29,12 +30,6 @@ from energyscore.results.conformance import MIN_WINDOW_S
 from energyscore.results.parts import Caution
 from energyscore.results.result import Result
 from energyscore.results.score import is_precise
-
-
-class Interrupted(EnergyScoreError):
-    """Ctrl-C during a measurement; what was finished is kept."""
-
-    exit_code = 130
 
 
 @dataclass
@@ -65,6 +60,13 @@ def run_session(
     count = len(prepared.entries)
     for number, entry in enumerate(prepared.entries, start=1):
         observer.model(entry.label, entry.task.spec.id, f"[{number}/{count}]")
+        if entry.finished is not None:
+            path, result = entry.finished
+            store.Journal(path.parent, result.identity).drop_saved()
+            what = f"{entry.label}, {entry.task.spec.id}"
+            observer.say(f"{what}: measured before ({path}); --fresh measures it anew.")
+            outcome.results.append(entry.finished)
+            continue
         try:
             outcome.results.append(measure(entry, prepared, job, observer))
             on_result()
@@ -87,7 +89,7 @@ def measure(
     """Load a model, meter it while it warms up and runs, and write the result.
 
     Raises:
-        Interrupted: after Ctrl-C; finished runs are kept.
+        Interrupted: after Ctrl-C or SIGTERM; finished runs are kept.
         EnergyScoreError: when the model cannot be loaded or measured.
     """
     options, device = job.options, prepared.device
@@ -118,7 +120,7 @@ def measure(
             metering=metering,
             environment=with_selftest(job.out, machine, observer.warn),
             country=prepared.country,
-            request=job.request,
+            request=entry.key,
         )
         return _run_and_save(entry, setup, backend, prepared, job, observer)
 
@@ -138,6 +140,7 @@ def _run_and_save(
     with journal.lock():
         if job.fresh:
             journal.discard()
+        journal.drop_saved()
         finished = journal.load()
         cautions = [*entry.cautions, *metering.cautions(), *_budget(entry, plan, observer)]
         if finished:

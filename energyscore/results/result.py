@@ -31,7 +31,7 @@ class Result(parts.Part):
     )
     identity: str = Field(description="SHA-256 of everything that decides what is measured")
     request: str | None = Field(
-        default=None, description="key of the entry of a suite that asked for it; null: no suite"
+        default=None, description="key of what was asked for: equal keys ask for the same"
     )
     task: parts.TaskPart
     model: parts.ModelPart

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -31,19 +30,6 @@ UNSOUND = "Restore the file as it was, or measure again."
 
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
-
-
-def check_writable(folder: Path) -> None:
-    """A ResultError before a long run where results could not be written at its end."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ResultError(
-            f"The output folder {folder} cannot be written: {error.strerror}.",
-            "Name another one with --out.",
-        ) from error
 
 
 def result_folder(out: Path, model_folder: tuple[str, str], task: str) -> Path:
@@ -176,6 +162,22 @@ class Journal:
             sync_folder(self._path.parent)
         except OSError as error:
             raise ResultError(f"{self._path} cannot be written: {error.strerror}.") from error
+
+    def drop_saved(self) -> None:
+        """Remove it where a result holds its runs: its process ended between the two.
+
+        Writing the result is the one step that finishes a measurement; what is left of the journal
+        then must not become a second result of the same runs.
+        """
+        runs = self.load()
+        if not runs:
+            return
+        for path in self._path.parent.glob(f"*_{self._identity[:10]}.json"):
+            with contextlib.suppress(ResultError):
+                result = load_result(path)
+                if result.identity == self._identity and runs[0] in result.runs:
+                    self.discard()
+                    return
 
     def discard(self) -> None:
         """Remove it: the result is written, or a fresh start was asked for."""

@@ -1,6 +1,7 @@
 """`energyscore run` as people start it: a process, a real model, real files."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -191,6 +192,73 @@ def test_a_killed_measurement_goes_on_where_it_was(tmp_path, tiny_model, prompts
     assert result["environment"]["selftest"] == selftest.id
     assert "resumed" in [caution["code"] for caution in result["cautions"]]
     assert not list(tmp_path.rglob(".*.journal"))
+
+
+KILLED = """
+import os, signal, sys
+unlink = os.unlink
+def killing(path, *arguments, **options):
+    if str(path).endswith(".journal"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    unlink(path, *arguments, **options)
+os.unlink = killing
+from energyscore.cli import main
+main()
+"""
+
+
+def test_killed_when_the_result_is_written_its_runs_make_no_second_one(
+    tmp_path, tiny_model, prompts_csv
+):
+    arguments = [
+        "run", "text_generation", "--model", tiny_model, "--dataset", prompts_csv, "--queries", 5,
+        "--quick", "--device", "cpu", "--out", tmp_path,
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *map(str, arguments)],
+        capture_output=True, env=environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert list(tmp_path.rglob(".*.journal"))
+    first = only_result(tmp_path)
+    more = energyscore(*arguments, "--repeats", 2)  # which that result does not finish
+    assert more.status == 0, more.stderr
+    results = [json.loads(file.read_text()) for file in tmp_path.rglob("*.json")]
+    assert first in results
+    assert len({run["duration_s"] for result in results for run in result["runs"]}) == 3
+    assert not list(tmp_path.rglob(".*.journal"))
+    again = energyscore(*arguments)
+    assert again.status == 0, again.stderr
+    assert "measured before" in again.stderr
+    assert len(list(tmp_path.rglob("*.json"))) == 2
+
+
+def test_a_session_goes_on_at_the_model_where_it_was(tmp_path, tiny_model, prompts_csv):
+    models = [shutil.copytree(tiny_model, tmp_path / "models" / name) for name in ("a", "b")]
+    arguments = [word for model in models for word in ("--model", model)]
+    arguments += ["--dataset", prompts_csv, "--out", tmp_path / "out", "--queries", 60]
+    arguments += ["--repeats", 4, "--quick", "--device", "cpu"]
+    command = [sys.executable, "-m", "energyscore", "run", "text_generation", *arguments]
+    process = subprocess.Popen(
+        list(map(str, command)), env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    wait_for_runs(tmp_path / "out/local/b", 1)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 128 + signal.SIGTERM, stderr
+    assert len([line for line in stderr.splitlines() if line.startswith("error:")]) == 1
+    (first,) = (tmp_path / "out").rglob("*.json")
+    done = energyscore("run", "text_generation", *arguments)
+    assert done.status == 0, done.stderr
+    files = sorted((tmp_path / "out").rglob("*.json"))
+    assert [file.parent.parent.name for file in files] == ["a", "b"]
+    assert first in files
+    assert "measured before" in done.stderr
+    second = json.loads(files[1].read_text())
+    assert "resumed" in [caution["code"] for caution in second["cautions"]]
+    anew = energyscore("run", "text_generation", *arguments[2:], "--fresh")
+    assert anew.status == 0, anew.stderr
+    assert len(list((tmp_path / "out").rglob("*.json"))) == 3
 
 
 def test_ctrl_c_keeps_the_finished_runs_and_says_how_to_go_on(tmp_path, tiny_model, prompts_csv):

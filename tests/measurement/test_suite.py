@@ -14,6 +14,7 @@ from support.commands import ROOT, energyscore, environment
 from support.fake_suite import Watcher, fake_command, fake_plan, forked, known, planned_by_names
 
 from energyscore.base.errors import ResultError
+from energyscore.base.interrupts import heed_sigterm
 from energyscore.measurement.child import run_child
 from energyscore.measurement.suite import runner
 from energyscore.measurement.suite.listing import Listing, parse_yaml
@@ -166,10 +167,12 @@ def wait_for(path):
         time.sleep(0.005)
 
 
-def test_ctrl_c_ends_the_child_politely_and_says_what_is_pending(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_child_politely_and_says_what_is_pending(tmp_path, number):
     names = ("a/measure", "b/polite", "c/measure")
 
     def suite():
+        heed_sigterm()
         report, _ = run(tmp_path, *names)
         os._exit(report.exit_status)
 
@@ -180,9 +183,9 @@ def test_ctrl_c_ends_the_child_politely_and_says_what_is_pending(tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.005)
     wait_for(tmp_path / "template.json.waiting")
-    os.kill(process, signal.SIGINT)  # to the suite alone: it passes it on
+    os.kill(process, number)  # to the suite alone: it passes it on
     _, status = os.waitpid(process, 0)
-    assert os.waitstatus_to_exitcode(status) == 130
+    assert os.waitstatus_to_exitcode(status) == 128 + number
     assert (tmp_path / "template.json.kept").read_text() == "journal"
     report = SuiteReport.model_validate_json((tmp_path / "out/suite.json").read_text())
     assert report.interrupted

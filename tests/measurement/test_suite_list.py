@@ -26,12 +26,13 @@ from energyscore.measurement.environment import describe
 from energyscore.measurement.options import RunOptions, read_options
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.estimate import Estimate, estimate, needed_bytes
+from energyscore.measurement.suite.finished import by_key, find_finished
 from energyscore.measurement.suite.key import key_of, work_of
 from energyscore.measurement.suite.listing import Listing, parse_yaml, read_listing
 from energyscore.measurement.suite.official import parse_csv
 from energyscore.measurement.suite.plan import make_plan, select
 from energyscore.measurement.suite.report import hidden_by, make_record
-from energyscore.measurement.suite.runner import by_key, find_result, record_before, run_suite
+from energyscore.measurement.suite.runner import record_before, run_suite
 from energyscore.measurement.suite.states import mode_of_row
 from energyscore.protocol import hub
 from energyscore.protocol.model import parse_model
@@ -648,19 +649,23 @@ def test_only_a_valid_result_of_the_same_request_finishes_an_entry(tmp_path):
         result = make_result(created_at=at, invalid=invalid, identity=f"{second:064}")
         return save_result(folder, result.model_copy(update={"request": request}))
 
-    assert find_result(planned, by_key(known(tmp_path))) is None
+    def found():
+        finished = by_key(known(tmp_path))
+        return find_finished(planned.key, finished, planned.entry.options, planned.task.spec)
+
+    assert found() is None
     save(1, None)
     save(2, "f" * 64)
     (folder / "foreign.json").write_text(f'{{"request": "{planned.key}"}}')
-    assert find_result(planned, by_key(known(tmp_path))) is None
+    assert found() is None
     old, new = save(3, planned.key), save(4, planned.key)
     save(5, planned.key, invalid=["no"])
-    file, result = find_result(planned, by_key(known(tmp_path)))
+    file, result = found()
     assert (tmp_path / file, result.identity) == (new, f"{4:064}")
     assert record_before(planned, by_key(known(tmp_path)), fresh=False).status == "skipped"
     assert record_before(planned, by_key(known(tmp_path)), fresh=True).status == "pending"
     new.unlink()
-    assert tmp_path / find_result(planned, by_key(known(tmp_path)))[0] == old
+    assert tmp_path / found()[0] == old
 
 
 def saved(planned, out, queries=1000):

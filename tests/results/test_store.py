@@ -13,7 +13,6 @@ from energyscore.base.writing import write_atomically
 from energyscore.results.store import (
     Journal,
     KnownResults,
-    check_writable,
     load_results,
     result_folder,
     save_result,
@@ -48,7 +47,6 @@ def test_a_write_replaces_the_whole_file_and_makes_its_folders(tmp_path):
     write_atomically(file, "a longer old content")
     write_atomically(file, "neu: ä".encode())
     assert file.read_text(encoding="utf-8") == "neu: ä"
-    assert file.stat().st_mode & 0o777 == 0o644
     assert names(file.parent) == ["f.txt"]
 
 
@@ -58,19 +56,6 @@ def test_a_result_that_would_not_be_read_is_not_written(tmp_path):
     with pytest.raises(ResultError, match="contradicts itself and is not written: score"):
         save_result(tmp_path, result.model_copy(update={"score": score}))
     assert names(tmp_path) == []
-
-
-def test_below_a_regular_file_nothing_can_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ResultError) as caught:
-        check_writable(tmp_path / "file" / "results")
-    assert "cannot be written: Not a directory" in str(caught.value)
-    assert "--out" in caught.value.remedy
-
-
-def test_asking_whether_a_folder_is_writable_leaves_nothing_in_it(tmp_path):
-    check_writable(tmp_path / "new")
-    assert names(tmp_path / "new") == []
 
 
 def test_a_saved_result_is_loaded_as_it_was(tmp_path):
@@ -217,6 +202,26 @@ def test_a_discarded_journal_is_gone(tmp_path):
     journal.discard()
     assert journal.load() == []
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("runs", "identity", "kept"),
+    [
+        ([make_run(0), make_run(1)], IDENTITY, []),
+        ([make_run(0, joules=1.0), make_run(1)], IDENTITY, [0, 1]),  # measured anew since
+        ([make_run(0), make_run(1)], IDENTITY[:16] + "b" * 48, [0, 1]),
+    ],
+)
+def test_runs_that_a_result_holds_do_not_become_another_one(tmp_path, runs, identity, kept):
+    journal = Journal(tmp_path, IDENTITY)
+    for run in runs:
+        journal.append(run)
+    journal.drop_saved()
+    assert [run.index for run in journal.load()] == [0, 1], "they are in no result yet"
+    save_result(tmp_path, make_result(runs=[make_run(0), make_run(1)], identity=identity))
+    (tmp_path / f"broken_{IDENTITY[:10]}.json").write_text("{")
+    journal.drop_saved()
+    assert [run.index for run in journal.load()] == kept
 
 
 def test_a_journal_that_cannot_be_written_says_so(tmp_path):

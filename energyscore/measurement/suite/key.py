@@ -4,9 +4,11 @@ A result's identity needs the loaded model. The key stands for all that can be k
 equal keys ask for the same measurement on the same machine, of the same files.
 """
 
+import functools
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from energyscore.base.errors import DatasetError
 from energyscore.base.files import is_file, model_files
 from energyscore.base.stamps import digest_of
+from energyscore.measurement.metering import describe_machine
 from energyscore.measurement.options import RunOptions
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile
@@ -21,6 +24,12 @@ from energyscore.protocol.workload import load_workload, locate, named_files
 from energyscore.results.parts import EnvironmentPart
 
 LARGE_BYTES = 64 * 2**20
+
+
+def key_here(*, online: bool) -> Callable[[TaskFile, ModelSpec, RunOptions], str]:
+    """`key_of` on this machine, as it is now."""
+    machine, gpus = describe_machine(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    return functools.partial(key_of, machine=machine, online=online, visible_gpus=gpus)
 
 
 def key_of(

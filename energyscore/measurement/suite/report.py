@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from energyscore.base.interrupts import interrupted_status
 from energyscore.base.version import __version__
 from energyscore.measurement.child import Ended
 from energyscore.measurement.suite.plan import Planned
@@ -58,9 +59,9 @@ class SuiteReport(Part):
 
     @property
     def exit_status(self) -> int:
-        """0 all is measured, 3 something failed or is invalid, 130 interrupted."""
+        """0 all is measured, 3 something failed or is invalid, 130 or 143 interrupted."""
         if self.interrupted:
-            return 130
+            return interrupted_status()
         return 3 if any(record.status in BAD for record in self.entries) else 0
 
 

@@ -1,17 +1,17 @@
 """The suite: entry by entry, each in a process of its own; what is finished stays finished.
 
-The results are the truth: each carries the key of the entry that asked for it, in the same
-atomic write. So an entry is finished when there is a valid result with its key, whatever was
+An entry is finished when there is a valid result with its key (`suite.finished`), whatever was
 killed when; `suite.json` only reports.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import locked, write_atomically
 from energyscore.measurement.child import Ended, run_child
+from energyscore.measurement.suite.finished import ByKey, by_key, find_finished
 from energyscore.measurement.suite.plan import Planned
 from energyscore.measurement.suite.report import (
     BAD,
@@ -22,14 +22,11 @@ from energyscore.measurement.suite.report import (
     make_record,
     report_to_json,
 )
-from energyscore.results.result import Result
 from energyscore.results.store import KnownResults
 
 LOCK_WAIT_S = 20.0
 
 Command = Callable[[Planned], Sequence[str]]
-ByKey: TypeAlias = Mapping[str, Sequence[tuple[str, Result]]]
-"""Results by the key of the entry that asked for them, each with its file in the folder."""
 
 
 class SuiteObserver(Protocol):
@@ -94,38 +91,12 @@ def run_suite(
         return _write(out, source, records, interrupted=interrupted)
 
 
-def by_key(known: KnownResults) -> ByKey:
-    """The results in a folder by the key of the entry that asked for them."""
-    found: dict[str, list[tuple[str, Result]]] = {}
-    for path, result in known.load():
-        if result.request is not None:
-            entry = str(path.relative_to(known.folder)), result
-            found.setdefault(result.request, []).append(entry)
-    return found
-
-
-def find_result(planned: Planned, finished: ByKey) -> tuple[str, Result] | None:
-    """The newest valid result that finishes the entry, and its file in the folder.
-
-    With --strict one of fewer queries than asked for does not: the entry's process will say so,
-    before it measures anything.
-    """
-    options, least = planned.entry.options, 0
-    if options.strict and planned.task is not None:
-        least = options.queries or planned.task.spec.queries
-    fitting = [
-        (file, result)
-        for file, result in finished.get(planned.key, ())
-        if result.valid and result.workload.queries >= least
-    ]
-    return max(fitting, key=lambda one: (one[1].created_at, one[0]), default=None)
-
-
 def record_before(planned: Planned, finished: ByKey, *, fresh: bool) -> Record:
     """The record of an entry before anything is done."""
     if planned.problem:
         return make_record(planned, planned.blocked, planned.problem)
-    found = find_result(planned, finished)
+    spec = planned.task.spec if planned.task else None
+    found = find_finished(planned.key, finished, planned.entry.options, spec)
     if found is None:
         return make_record(planned, "pending", "not measured yet")
     if fresh:
