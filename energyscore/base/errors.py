@@ -12,6 +12,7 @@
     +-- InvalidResult           a measurement that may not be published, exit code 3
     +-- NotMeasuredError        a figure that there is none of, exit code 3
     +-- OutOfMemory             the model or the batch does not fit, exit code 3
+    +-- Interrupted             Ctrl-C or SIGTERM (`base.interrupts`), exit code 130 or 143
 
 They are raised anywhere and formatted once, in `energyscore.cli`; from Python they are caught.
 """
@@ -20,10 +21,13 @@ import difflib
 import os
 import re
 import reprlib
+import sys
 import traceback
 import typing
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+
+from energyscore.base.text import without_passwords
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -42,6 +46,7 @@ class EnergyScoreError(Exception):
 
     def __init__(self, message: str, remedy: str = "") -> None:
         """Keep the message and its remedy."""
+        message = without_passwords(message)
         super().__init__(message)
         # What is cited at the end of a message is often a sentence itself.
         self.message = _TWO_STOPS.sub(".", " ".join(message.split()))
@@ -111,8 +116,8 @@ UNEXPECTED = 70
 def describe_crash(error: Exception) -> str:
     """A mistake of ours, or the machine's lack of memory, in one line."""
     if os.environ.get("ENERGYSCORE_TRACEBACK") == "1":
-        traceback.print_exception(error)
-    text = " ".join(str(error).split())[:300]
+        print(without_passwords("".join(traceback.format_exception(error))), file=sys.stderr)
+    text = " ".join(without_passwords(str(error)).split())[:300]
     return (
         f"energyscore failed unexpectedly: {type(error).__name__}{f': {text}' if text else ''}. "
         "Please report it; ENERGYSCORE_TRACEBACK=1 shows where it happened."

@@ -10,6 +10,7 @@ from typing import Any
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TURNING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_USER = re.compile(r"(?<=://)(?:[^\s/@:]+:[^\s]+?@(?=[^\s@]*(?:\s|$))|[^\s/@]+@)")
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}]+")
 _BEYOND_ASCII = re.compile(rf"[\x7f-\x9f\u2028\u2029{_TURNING}]")
 _COMMAND = re.compile(r":(?=:)|#(?=#\\?\[)")
@@ -19,9 +20,17 @@ _MARKDOWN = re.compile(r"[&<>|`*\[\]\\~#@!^$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])
 _LINK = re.compile(r"(?i)(?<=http|\Wftp|ttps):(?=//)|(?<=\bwww)\.")
 
 
+def without_passwords(text: str) -> str:
+    """Addresses without who asks and by which password, as HF_ENDPOINT and proxies may have them.
+
+    All that is said or kept of an error, and every line that is printed, comes through here.
+    """
+    return _USER.sub("***@", text)
+
+
 def one_line(text: str) -> str:
     """Without line ends and other characters that move the cursor or turn the writing's way."""
-    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text)).strip()
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", without_passwords(text))).strip()
 
 
 def markdown_text(text: str) -> str:
@@ -48,7 +57,8 @@ def terminal_text(text: str) -> str:
 
 def terminal_lines(text: str) -> str:
     """Text of several lines for a terminal: as `terminal_text`, with blanks and line ends kept."""
-    lines = (_SURROGATE.sub("\ufffd", _CONTROL.sub(" ", line)) for line in text.split("\n"))
+    plain = without_passwords(text).split("\n")
+    lines = (_SURROGATE.sub("\ufffd", _CONTROL.sub(" ", line)) for line in plain)
     return _COMMAND.sub(lambda found: f"{found[0]}\u200b", "\n".join(lines))
 
 

@@ -5,13 +5,14 @@ manifest, and still as we wrote it, is replaced or removed.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import re
+import secrets
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -23,14 +24,17 @@ _Digests = dict[str, list[str]]
 
 _SAFE = re.compile(r"([a-z0-9][a-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*")
 _NO_FILE = "not a regular file"
+_LOCAL = "Name a folder on a local disk."
+_NO_SUCH_CALL = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _VERSION = 1
 
 
-def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that readers see the old content or the new one, never a part.
 
-    What a link names is replaced, not the link. A pipe or a device is written into and stays what
-    it is. Missing folders are made. A ResultError where it cannot be written.
+    What a link names is replaced, not the link; who may read and write it stays as it was. A pipe
+    or a device is written into and stays what it is. Missing folders are made. A ResultError where
+    it cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
     try:
@@ -39,10 +43,41 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
                 file.write(data)
             return
         target = real_path(path)
-        _replace(target, data, mode, sync=True)
+        _replace(target, data, sync=True)
         sync_folder(target.parent)
     except OSError as error:
         raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def check_folder(folder: Path, warn: Callable[[str], None]) -> None:
+    """Try in a folder all that is done to it later; it is made if it is missing.
+
+    A ResultError where files cannot be written or locked in it. Where they cannot be made safe
+    against a loss of power, as in some folders on a network, `warn` is told.
+    """
+    probe = folder / f".tmp-{secrets.token_hex(8)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            stack.callback(probe.unlink, missing_ok=True)
+            _replace(probe, b"probe", sync=True)
+            with locked(probe):
+                pass
+        if refused := sync_folder(folder):
+            warn(
+                f"{folder} cannot be synced ({refused}): should the machine lose power, what was "
+                f"just written there may be lost. {_LOCAL}"
+            )
+    except ResultError as error:
+        why = getattr(error.__cause__, "strerror", error)
+        raise ResultError(
+            f"Files in the folder {folder} cannot be locked: {why}.", _LOCAL
+        ) from error
+    except OSError as error:
+        raise ResultError(
+            f"The output folder {folder} cannot be written: {error.strerror}.",
+            "Name another one with --out.",
+        ) from error
 
 
 def check_outputs(
@@ -214,22 +249,34 @@ def _write_manifest(folder: Path, kind: str, files: _Digests, *, alone: bool) ->
     _replace(manifest, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _replace(target: Path, data: bytes, mode: int = 0o644, *, sync: bool = False) -> None:
-    """Replace a file, or a link, as a whole."""
+def _replace(target: Path, data: bytes, *, sync: bool = False) -> None:
+    """Replace a file, or a link, as a whole. Permissions stay; new ones are the umask's."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+    temporary = target.parent / f".tmp-{secrets.token_hex(8)}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
+            mode = _mode_of(target)
+            if mode is not None and mode != stat.S_IMODE(os.fstat(handle).st_mode):
+                os.fchmod(handle, mode)
             file.write(data)
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        os.chmod(temporary, mode)
         os.replace(temporary, target)
     finally:
         # Gone after the rename; still there after an error or Ctrl-C.
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def _mode_of(path: Path) -> int | None:
+    """The permissions of a file; None for a link, and where nothing is."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return None
+    return stat.S_IMODE(mode) if stat.S_ISREG(mode) else None
 
 
 def _is_stream(path: Path) -> bool:
@@ -247,14 +294,18 @@ def locked(path: Path, *, wait_s: float = 0.0, busy: str = "") -> Iterator[int]:
     """Hold a lock file. The lock is the kernel's and ends with the process, killed or not.
 
     It yields the lock file's descriptor: processes that inherit it hold the lock along. Where
-    another process still holds it after `wait_s`, the ResultError is `busy`.
+    another process still holds it after `wait_s`, the ResultError is `busy`. A file that is there
+    keeps what is in it, and a link is not followed.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ResultError(f"The lock file {path} is a link.", "Remove it.") from error
         raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
-    with file:
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, file)
         deadline = time.monotonic() + wait_s
         while True:
             try:
@@ -264,17 +315,25 @@ def locked(path: Path, *, wait_s: float = 0.0, busy: str = "") -> Iterator[int]:
                 if time.monotonic() >= deadline:
                     raise ResultError(busy, "Wait for it, or choose another --out.") from error
             except OSError as error:
-                raise ResultError(f"{path} cannot be locked: {error.strerror}.") from error
+                raise ResultError(f"{path} cannot be locked: {error.strerror}.", _LOCAL) from error
             time.sleep(0.05)
         # The file stays: were it removed, one process could hold the old file's lock and
         # another the new one's.
-        yield file.fileno()
+        yield file
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a new file durable: the folder's entry must reach the disk as well."""
+def sync_folder(folder: Path) -> str:
+    """Make a rename or a new file durable: the folder's entry must reach the disk as well.
+
+    Gives why the folder's file system knows of no such thing; empty where it does.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_CALL:
+            raise
+        return str(error.strerror)
     finally:
         os.close(handle)
+    return ""

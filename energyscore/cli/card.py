@@ -80,13 +80,13 @@ def card(
     if form != "markdown":
         write_data((to_spdx if form == "spdx" else to_card_json)(report))
     else:
-        old, mode = _read(write) if write else ("", 0o644)
+        old = _read(write) if write else ""
         figures = card_figures(report)
         merged, remarks = merge_card(old, figures, str(write or "the card"), replace=replace)
         for remark in remarks:
             print(terminal_text(sentence(f"{write}: {remark}")), file=sys.stderr)
         if write is not None:
-            write_atomically(write, merged, mode)
+            write_atomically(write, merged)
             same = "unchanged, " if merged == old else ""
             print(f"{write}: {same}{counted(len(report), 'result')}")
         elif not files:
@@ -151,13 +151,13 @@ def _say(what: str, reasons: list[str]) -> None:
         say_note(sentence(f"{what}: {reason}"))
 
 
-def _read(path: Path) -> tuple[str, int]:
-    """The card with its line ends, and its permissions; empty where there is none."""
+def _read(path: Path) -> str:
+    """The card with its line ends; empty where there is none."""
     # A pipe or a device is not read: nothing is in it, and reading would wait for it.
     if not path.exists() or not (path.is_file() or path.is_dir()):
-        return "", 0o644
+        return ""
     try:
-        return read_file(path).decode(), path.stat().st_mode & 0o777
+        return read_file(path).decode()
     except UnicodeDecodeError as error:
         raise ResultError(
             f"{path} is not UTF-8: {error.reason} at byte {error.start}.",

@@ -44,14 +44,14 @@ def selftest(
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     from energyscore.base.lookup import resolve
-    from energyscore.cli.console import message_console, say
+    from energyscore.cli.console import message_console, say, say_note
     from energyscore.measurement import catalog
     from energyscore.measurement.imports import uncollected
     from energyscore.measurement.selftest.plan import QUICK, SelfTestPlan
     from energyscore.measurement.selftest.report import check_place, save_selftest, selftest_to_json
     from energyscore.measurement.selftest.runner import run_selftest
 
-    check_place(out)
+    check_place(out, say_note)
     gpus, no_gpu = _find_gpus(tuple(gpu or ()))
     plan = QUICK if quick else SelfTestPlan()
     count = len(gpus.facts) if gpus else 0

@@ -1,5 +1,6 @@
 """Whether the Hugging Face hub can be reached, found out fast instead of by minutes of retries."""
 
+import base64
 import http.client
 import json
 import os
@@ -34,8 +35,7 @@ def is_reachable(timeout_s: float = 3.0) -> bool:
     if not address.startswith(("https://", "http://")):
         raise wrong
     try:
-        request = urllib.request.Request(address, method="HEAD")
-        with urllib.request.urlopen(request, timeout=timeout_s):
+        with urllib.request.urlopen(_request(address, "HEAD"), timeout=timeout_s):
             return True
     except urllib.error.HTTPError:
         return True
@@ -50,11 +50,22 @@ def file_sizes(model: str, revision: str | None, timeout_s: float = 5.0) -> dict
     commit = urllib.parse.quote(revision or "main", safe="")
     address = f"{endpoint()}/api/models/{model}/tree/{commit}?recursive=true"
     try:
-        with urllib.request.urlopen(address, timeout=timeout_s) as answer:
+        with urllib.request.urlopen(_request(address), timeout=timeout_s) as answer:
             files = json.loads(answer.read())
         return {file["path"]: int(file["size"]) for file in files if file["type"] == "file"}
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
         return None
+
+
+def _request(address: str, method: str = "GET") -> urllib.request.Request:
+    """A request; who asks, where the address names one, stands in its header."""
+    parts = urllib.parse.urlsplit(address)
+    user, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl(), method=method)
+    if at:
+        coded = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
+        request.add_header("Authorization", f"Basic {coded}")
+    return request
 
 
 def stay_offline() -> None:

@@ -7,7 +7,15 @@ import pytest
 from pydantic import ValidationError
 from support.results import make_result
 
-from energyscore.base.errors import MeterError, ResultError, first_problem, sentence
+from energyscore.base.errors import (
+    EnergyScoreError,
+    MeterError,
+    ResultError,
+    describe_crash,
+    first_problem,
+    sentence,
+)
+from energyscore.base.text import terminal_lines, terminal_text
 from energyscore.cli.doctor import _told
 from energyscore.measurement.doctor import Diagnosis
 from energyscore.protocol.scales import Scale
@@ -142,3 +150,25 @@ def test_what_doctor_found_and_its_remedy_are_two_sentences(detail):
     finding = Diagnosis("NVML", "missing", detail, "Install the driver.")
     assert _told(finding) == "NVML does not start. Install the driver."
     assert _told(Diagnosis("hub", "ok", "it can be reached")) == "it can be reached"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Asking https://me:se/cr@et@hub.org/a ...", "Asking https://***@hub.org/a ..."),
+        ("Asking https://secret@hub.org ...", "Asking https://***@hub.org ..."),
+        (
+            "proxy http://me:secret@p:8080, https://x:secret@q",
+            "proxy http://***@p:8080, https://***@q",
+        ),
+        ("https://hub.org/org/model@main", "https://hub.org/org/model@main"),
+        ("mail me@hub.org", "mail me@hub.org"),
+    ],
+)
+def test_passwords_in_addresses_are_not_told(text, shown, monkeypatch, capsys):
+    error = EnergyScoreError(text, "")
+    assert (str(error), error.message, error.args) == (shown, shown, (shown,))
+    assert terminal_text(text) == terminal_lines(text) == shown
+    monkeypatch.setenv("ENERGYSCORE_TRACEBACK", "1")
+    assert shown in describe_crash(ValueError(text))
+    assert shown in capsys.readouterr().err

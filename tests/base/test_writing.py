@@ -1,11 +1,21 @@
 """What is not ours stays, whatever happens."""
 
+import errno
+import fcntl
 import json
+import os
+import stat
 
 import pytest
 
-from energyscore.base.errors import UsageError
-from energyscore.base.writing import is_as_written, write_files
+from energyscore.base.errors import ResultError, UsageError
+from energyscore.base.writing import (
+    check_folder,
+    is_as_written,
+    locked,
+    write_atomically,
+    write_files,
+)
 
 FIRST = {"results/a.html": b"a", "results/b.html": b"b", "index.html": b"1"}
 SECOND = {"results/a.html": b"a2", "results/c.html": b"c", "index.html": b"2"}
@@ -165,3 +175,92 @@ def test_beside_files_of_others_those_of_earlier_calls_stay_and_are_known(tmp_pa
         with pytest.raises(UsageError, match=f"{name} was changed or is not of energyscore"):
             write_beside(tmp_path, {"y.csv": b"newest", name: b"ours"})
     assert (tmp_path / "y.csv").read_bytes() == b"newer"
+
+
+@pytest.fixture(params=[0o022, 0o007, 0o077])
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_files_have_the_permissions_that_the_umask_leaves(tmp_path, umask):
+    write_atomically(tmp_path / "a.txt", "new")
+    write(tmp_path / "site", FIRST)
+    with locked(tmp_path / "a.lock"):
+        pass
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 6
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o666 & ~umask}
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o640])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path, mode):
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "a.txt").chmod(mode)
+    write_atomically(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == mode
+
+
+def test_a_lock_file_keeps_what_is_in_it_and_leads_nowhere(tmp_path):
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / "a.lock").symlink_to("precious")
+    with (
+        pytest.raises(ResultError, match=r"a\.lock is a link.*Remove it"),
+        locked(tmp_path / "a.lock"),
+    ):
+        pass
+    with locked(tmp_path / "precious"):
+        pass
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_below_a_regular_file_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResultError) as caught:
+        check_folder(tmp_path / "file" / "results", print)
+    assert "cannot be written: Not a directory" in str(caught.value)
+    assert "--out" in caught.value.remedy
+
+
+def test_asking_whether_a_folder_is_writable_leaves_nothing_in_it(tmp_path):
+    told = []
+    check_folder(tmp_path / "new", told.append)
+    assert list((tmp_path / "new").iterdir()) == []
+    assert told == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EINVAL])
+def test_a_folder_without_locks_is_found_before_the_run(tmp_path, monkeypatch, code):
+    def refuse(*arguments):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(ResultError) as caught:
+        check_folder(tmp_path, print)
+    assert caught.value.message == (
+        f"Files in the folder {tmp_path} cannot be locked: {os.strerror(code)}."
+    )
+    assert "local disk" in caught.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+def test_a_folder_that_cannot_be_synced_is_told_and_written_all_the_same(
+    tmp_path, monkeypatch, code
+):
+    fsync = os.fsync
+
+    def refuse_folders(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    told = []
+    check_folder(tmp_path, told.append)
+    (line,) = told
+    assert f"{tmp_path} cannot be synced ({os.strerror(code)})" in line
+    write_atomically(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"

@@ -175,7 +175,7 @@ def test_names_too_long_for_any_file(tmp_path, arguments):
     assert energyscore(*arguments, cwd=tmp_path).status == 2
 
 
-@pytest.mark.parametrize("address", ["http://[::1", "http://a b:99999999/", "nonsense"])
+@pytest.mark.parametrize("address", ["http://me:secret@[::1", "http://a b:99999999/", "nonsense"])
 def test_a_hub_address_that_is_none(tmp_path, address):
     done = energyscore(
         "run", "text_generation", "--model", "a/b", "--out", tmp_path,
@@ -183,6 +183,22 @@ def test_a_hub_address_that_is_none(tmp_path, address):
     )  # fmt: skip
     assert done.status == 2
     assert done.error
+    assert "secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_self_test_that_is_ended_says_so_in_one_line(tmp_path, number):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "energyscore", "selftest", "--quick", "--out", str(tmp_path)],
+        env=environment(), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr.readline().startswith("Self-test of ")
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 128 + number
+    assert stderr.splitlines()[-1] == "error: interrupted."
+    assert "Traceback" not in stderr
+    assert not (tmp_path / "selftest.json").exists()
 
 
 def test_two_sessions_into_one_folder_lose_no_row(tmp_path, tiny_model, prompts_csv):

@@ -1,14 +1,16 @@
 """CodeCarbon itself, on this machine: an estimate, labelled, and deaf to settings not ours."""
 
+import configparser
 import threading
 import time
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import pynvml
 import pytest
 
-from energyscore.base.errors import UsageError
+from energyscore.base.errors import MeterError, UsageError
 from energyscore.measurement.environment import processor_name
 from energyscore.measurement.meter import Metered
 from energyscore.measurement.meters.codecarbon import GPU_CHECK, CodeCarbonMeter
@@ -96,6 +98,50 @@ def test_settings_that_are_not_ours_do_not_change_the_figures(folder, monkeypatc
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.parametrize("place", ["home", "here"])
+@pytest.mark.parametrize("content", ["no section\n", "[codecarbon]\na=1\na=2\n", "\0\xff"])
+def test_a_broken_file_of_settings_does_not_cost_the_figures(folder, place, content):
+    (folder.parent / place / ".codecarbon.config").write_bytes(content.encode("latin-1"))
+    assert measure()[0].readings["cpu"].energy_j is not None
+
+
+def test_without_a_home_there_are_figures_all_the_same(folder, monkeypatch):
+    """As in a container that runs as a user whom nothing knows."""
+    import os
+    import pwd
+
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(RuntimeError):
+        os.fspath(Path.home())
+    assert measure()[0].readings["ram"].energy_j is not None
+
+
+def test_folders_that_cannot_be_written_are_not_written(folder, monkeypatch):
+    for place in (folder, folder.parent / "home"):
+        place.chmod(0o500)
+    assert measure()[0].readings["ram"].energy_j is not None
+    for place in (folder, folder.parent / "home"):
+        place.chmod(0o700)
+        assert list(place.iterdir()) == []
+
+
+def test_where_it_fails_its_settings_are_named(folder, monkeypatch):
+    from codecarbon import OfflineEmissionsTracker
+
+    def fail(self, **options):
+        raise configparser.MissingSectionHeaderError("x", 1, "?")
+
+    monkeypatch.setattr(OfflineEmissionsTracker, "__init__", fail)
+    (folder / ".codecarbon.config").write_text("?")
+    with pytest.raises(MeterError) as caught:
+        CodeCarbonMeter().open()
+    assert str(folder / ".codecarbon.config") in caught.value.remedy
+
+
 @pytest.mark.parametrize("setting", [{"output_dir": "/nonexistent"}, {"output_methods": "no"}])
 def test_settings_that_are_not_ours_do_not_cost_the_figures(folder, monkeypatch, setting):
     hostile_variables(folder, monkeypatch, setting)
@@ -140,14 +186,6 @@ def test_no_network_is_asked_in_a_window(folder, monkeypatch, name):
     hostile_variables(folder, monkeypatch, {name: f"my-{name}"})  # it caches by token
     measure()
     assert asked == []
-
-
-def test_a_tracker_that_never_came_to_be_does_not_open(folder):
-    from energyscore.base.errors import MeterError
-
-    (folder / ".codecarbon.config").write_text("[codecarbon")
-    with pytest.raises(MeterError):
-        CodeCarbonMeter().open()
 
 
 def with_tracker(stop_task) -> Metered:

@@ -404,7 +404,7 @@ def test_doctor_tells_of_the_selftest(tmp_path):
 
 
 def test_a_folder_in_the_place_of_the_file_is_found_before_the_test(tmp_path):
-    check_place(tmp_path / "new")
+    check_place(tmp_path / "new", print)
     (tmp_path / "selftest.json").mkdir()
     with pytest.raises(ResultError, match=r"selftest\.json is a folder"):
-        check_place(tmp_path)
+        check_place(tmp_path, print)

@@ -143,6 +143,16 @@ def test_once_in_the_cache_a_model_needs_no_hub(measured, env, tmp_path):
     assert "bundled_sample" in [caution["code"] for caution in result["cautions"]]
 
 
+def test_the_password_of_a_hub_is_used_and_not_told(hub, env, tmp_path):
+    address = hub.endpoint.replace("://", "://me:secret@")
+    done = energyscore(*RUN, "--queries", 3, "--out", tmp_path, env=env | {"HF_ENDPOINT": address})
+    assert done.status == 0, done.stderr
+    assert f"Asking {address.replace('me:secret', '***')} ..." in done.stderr
+    kept = [file.read_text() for file in tmp_path.rglob("*") if file.suffix in (".json", ".csv")]
+    assert not [text for text in (*kept, done.stdout, done.stderr) if "secret" in text]
+    assert only_result(tmp_path)["workload"]["official"]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -4,11 +4,13 @@ Everything it says of processor and memory is labelled `estimated`: by load and 
 it errs by tens of percent against a meter. It never enters a measured score.
 """
 
+import configparser
 import logging
-import tempfile
+import os
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 from energyscore.base.errors import MeterError
@@ -26,13 +28,13 @@ _FAILED = "CodeCarbon failed: "
 
 _FAILURES = (
     *(OSError, ValueError, TypeError, AttributeError),
-    *(KeyError, RuntimeError, ArithmeticError, NvmlError),
+    *(KeyError, RuntimeError, ArithmeticError, NvmlError, configparser.Error),
 )
 """What its trackers raise, by release and machine; one lost GPU makes NVML fail for all."""
 
 _SETTINGS: dict[str, Any] = {
     "country_iso_code": "USA",  # only feeds CodeCarbon's own CO2 figure, which is not used
-    "output_dir": tempfile.gettempdir(),
+    "output_dir": os.sep,  # must be there; nothing is written
     "project_name": "energyscore",
     "measure_power_secs": 10,
     "tracking_mode": "machine",
@@ -49,8 +51,7 @@ _SETTINGS: dict[str, Any] = {
     "rapl_include_dram": False,
     "rapl_prefer_psys": False,
 }
-"""Every setting is given: what is not would be taken from .codecarbon.config files and CODECARBON_*
-variables."""
+"""Every setting that matters is given; the user's own are not read."""
 
 
 class CodeCarbonMeter:
@@ -88,18 +89,20 @@ class CodeCarbonMeter:
         except (ImportError, *_FAILURES) as error:
             # Whatever fails (that changes by release), the run goes on without a second source.
             what = f"{type(error).__name__}: {error}"
-            raise MeterError(f"CodeCarbon does not start: {what}.") from error
+            raise MeterError(f"CodeCarbon does not start: {what}.", _remedy()) from error
 
     def _probe(self, gpu_indices: tuple[int, ...]) -> None:
         with _unwarned(), nullcontext() if gpu_indices else _blind_to_gpus():
-            from codecarbon import OfflineEmissionsTracker
+            from codecarbon import OfflineEmissionsTracker, emissions_tracker
 
             # Two of its log lines escape its own `log_level`, and importing it sets the level.
             logger = logging.getLogger("codecarbon")
             if self._log_level is None:
                 self._log_level = logger.level
             logger.setLevel(logging.CRITICAL)
-            self._tracker = OfflineEmissionsTracker(gpu_ids=list(gpu_indices), **_SETTINGS)
+            with _replaced(emissions_tracker, get_hierarchical_config=dict):
+                # The user's own settings, in files and variables, are for other work.
+                self._tracker = OfflineEmissionsTracker(gpu_ids=list(gpu_indices), **_SETTINGS)
             # A first window that measures nothing: it makes the tracker probe the hardware, and
             # shows whether it works: a tracker that could not be set up says so in its log only.
             with _told_the_processor():
@@ -182,6 +185,16 @@ def _replaced(owner: Any, **functions: Any) -> Iterator[None]:
     finally:
         for name, function in own.items():
             setattr(owner, name, function)
+
+
+def _remedy() -> str:
+    """Where settings of its own lie that may have cost the figures, should it read them again."""
+    found = []
+    for folder in (Path.home, Path.cwd):
+        with suppress(OSError, RuntimeError):
+            found.append(folder() / ".codecarbon.config")
+    files = [str(file) for file in found if os.path.exists(file)]
+    return f"It may be due to its settings in {' and '.join(files)}." if files else ""
 
 
 def _blind_to_gpus() -> AbstractContextManager[None]:

@@ -10,9 +10,8 @@ from pydantic import Field, ValidationError, model_validator
 from energyscore.base.errors import ResultError, first_problem
 from energyscore.base.files import read_file
 from energyscore.base.stamps import digest_of, utc_stamp
-from energyscore.base.writing import write_atomically
+from energyscore.base.writing import check_folder, write_atomically
 from energyscore.results.parts import EnvironmentPart, NonNegative, Part
-from energyscore.results.store import check_writable
 
 FILE_NAME = "selftest.json"
 MOST_BYTES = 2**22
@@ -111,9 +110,9 @@ def selftest_to_json(selftest: SelfTest) -> str:
     return selftest.model_dump_json(indent=2) + "\n"
 
 
-def check_place(out: Path) -> None:
+def check_place(out: Path, warn: Callable[[str], None]) -> None:
     """A ResultError before the test where its file could not be written at the end."""
-    check_writable(out)
+    check_folder(out, warn)
     if (out / FILE_NAME).is_dir():
         raise ResultError(
             f"{out / FILE_NAME} is a folder; the self-test's file has that name.",
