@@ -16,15 +16,10 @@ _SLOWEST_MS = 1000.0
 """Power readings are renewed this often at least; one that changes more seldom is steady."""
 
 
-def are_contradictory(
-    counter_j: float,
-    power_j: float,
-    duration_s: float,
-    source: str,
-    period_ms: float | None,
-    power_ms: float | None,
-) -> bool:
-    """Whether they are further apart than the edges of their window explain.
+def margin(
+    duration_s: float, source: str, period_ms: float | None, power_ms: float | None
+) -> float:
+    """How far apart they may be in a window, as a share: its edges alone explain so much.
 
     `source` says what the power is, `period_ms` and `power_ms` how often counter and power are
     renewed; None where that is not known.
@@ -32,4 +27,4 @@ def are_contradictory(
     counter_s = (period_ms or _SLOWEST_MS) / 1e3
     power_s = min(power_ms or 0.0, _SLOWEST_MS) / 1e3
     edge_s = max(EDGE_S[source], _RENEWALS * counter_s, _RENEWALS * power_s)
-    return abs(power_j / counter_j - 1) > max(DISAGREEMENT, edge_s / duration_s)
+    return max(DISAGREEMENT, edge_s / duration_s)

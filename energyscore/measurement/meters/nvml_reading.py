@@ -11,7 +11,7 @@ from typing import Literal
 
 from energyscore.base.stats import are_apart
 from energyscore.measurement.meter import Facts, Reading, Ticks, UpdatePeriod, Window, notice
-from energyscore.measurement.meters.agreement import are_contradictory
+from energyscore.measurement.meters.agreement import margin
 from energyscore.results.parts import Notice
 from energyscore.results.plausibility import CLOCKS_APART
 
@@ -272,8 +272,8 @@ def _disagreement(
 ) -> Iterator[Notice]:
     assert trace.power_source is not None  # there is an integral
     periods_ms = update_period_ms(trace.counter), power_period_ms(trace.samples)
-    seconds = window.duration_s
-    if are_contradictory(counter_j, power_j, seconds, trace.power_source, *periods_ms):
+    allowed = margin(window.duration_s, trace.power_source, *periods_ms)
+    if abs(power_j / counter_j - 1) > allowed:
         message = f"the counter says {counter_j:.1f} J, integrated power {power_j:.1f} J"
         yield notice("counter_power_disagree", f"{label}: {message}")
 

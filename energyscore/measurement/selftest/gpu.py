@@ -10,7 +10,7 @@ from energyscore.measurement.meter import Metered, metered
 from energyscore.measurement.meters import nvml, nvml_device
 from energyscore.measurement.meters.nvml_device import GpuFacts, NvmlSession
 from energyscore.measurement.selftest import judge_gpu
-from energyscore.measurement.selftest.judge import Observed
+from energyscore.measurement.selftest.judge import Observed, cannot
 from energyscore.measurement.selftest.plan import Load, Loads, SelfTestPlan, Wave
 from energyscore.measurement.selftest.report import SelfTestCheck
 
@@ -93,6 +93,8 @@ class GpuTest:
         with closing(NvmlSession()) as session:
             device = session.handle(uuid)
             error = nvml_device.read_counter(device).error
+            if self.facts.module:
+                error = "only its whole module has one"
             period = None if error else nvml.probe_update_period(device, probe_s)
         return [
             judge_gpu.judge_exclusive_use(self.subject, self.gpus.processes.get(uuid)),
@@ -133,7 +135,7 @@ class GpuTest:
                 "load_agreement", subject, repeats, what="under a steady load"
             ),
             judge_gpu.judge_conditions(subject, repeats),
-            *(self._wave(wave, load, meter) for wave in plan.waves),
+            *(self._wave(wave, load, meter, repeats) for wave in plan.waves),
         ]
         self._say(f"{plan.pairs} pairs of work with and without the recorder")
         return [*checks, self._overhead(load, meter)]
@@ -146,7 +148,11 @@ class GpuTest:
         temperatures_c = (begin_c, meter.temperature_c())
         return observe(measurements[meter.name], self.facts, seconds, done, temperatures_c)
 
-    def _wave(self, wave: Wave, load: Load, meter: nvml.NvmlMeter) -> SelfTestCheck:
+    def _wave(
+        self, wave: Wave, load: Load, meter: nvml.NvmlMeter, repeats: Sequence[Observed]
+    ) -> SelfTestCheck:
+        if why := judge_gpu.why_wave_too_fast(wave.half_s, repeats):
+            return cannot(wave.name, self.subject, why, {"counter_to_power_ratio": None})
         half = f"{wave.half_s * 1e3:.0f} ms"
         self._say(f"a load that is {half} on and {half} off, {wave.seconds:g} s")
         start = time.monotonic()

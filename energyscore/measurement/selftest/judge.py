@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from energyscore.base.stats import find_drift
 from energyscore.measurement.meter import Reading
+from energyscore.measurement.meters.agreement import margin
 from energyscore.measurement.meters.continuity import CLOCK_RATE
 from energyscore.measurement.selftest.report import Figures, SelfTestCheck
 from energyscore.results.parts import Domain, Notice
@@ -48,6 +49,12 @@ class Observed:
     def quantisation(self) -> float:
         """The share of a window's energy that the counter's steps leave open."""
         return (self.fact("update_period_ms") or 0.0) / 1e3 / self.duration_s
+
+    @property
+    def margin(self) -> float:
+        """How far counter and instantaneous power may be apart: the edges of work explain it."""
+        periods_ms = self.fact("update_period_ms"), self.fact("power_period_ms")
+        return margin(self.duration_s, "instant", *periods_ms)
 
     def watts(self, energy_j: float | None) -> float | None:
         """The mean power of so much energy in this window."""

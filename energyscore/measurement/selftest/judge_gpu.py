@@ -23,10 +23,15 @@ CONTRADICTION = 0.20
 IDLE_FLOOR_W = 5.0
 """Power meters of GPUs are true to some watts: of little power that is a large share."""
 
+RENEWALS = 2
+"""A wave is judged where its power is renewed so often while it is on, and while it is off."""
+
 SLOW_PERIOD_MS = 120.0
 OVERHEAD = 1.01
 
-_JUDGED_HERE = frozenset({"counter_power_disagree", "short_window", "counter_unsupported"})
+_JUDGED_HERE = frozenset(
+    {"counter_power_disagree", "short_window", "counter_unsupported", "module_scope"}
+)
 # Clocks go up and down with a load that does: that is no fault of the machine.
 _IN_CHANGING_LOAD = _JUDGED_HERE | {"clocks_changed"}
 
@@ -65,12 +70,12 @@ def judge_counter(
     )
 
 
-def _compare(ratio: float, quantisation: float, decides: bool) -> tuple[list[str], list[str]]:
+def _compare(ratio: float, allowed: float, decides: bool) -> tuple[list[str], list[str]]:
     """Cautions and invalid reasons of counter against integrated power."""
-    off = abs(ratio - 1) - quantisation
-    if off > CONTRADICTION and decides:
+    off = abs(ratio - 1)
+    if off > max(CONTRADICTION, allowed) and decides:
         return [], ["the counter contradicts the power"]
-    return (["the counter and the power disagree"] if off > AGREEMENT else []), []
+    return (["the counter and the power disagree"] if off > allowed else []), []
 
 
 def judge_idle(subject: str, idle: Observed) -> SelfTestCheck:
@@ -99,7 +104,7 @@ def judge_idle(subject: str, idle: Observed) -> SelfTestCheck:
         allowed = AGREEMENT + idle.quantisation
         limit = f"counter within {allowed:.0%} of integrated power, or {IDLE_FLOOR_W:g} W"
         if abs(counter_w - integral_w) > IDLE_FLOOR_W:
-            more, worse = _compare(ratio, idle.quantisation, decides=True)
+            more, worse = _compare(ratio, allowed, decides=True)
             cautions, invalid = cautions + more, invalid + worse
     return verdict(name, subject, figures, message, limit=limit, cautions=cautions, invalid=invalid)
 
@@ -141,7 +146,8 @@ def judge_agreement(
     """Energy by the counter against integrated power over windows of the same kind of load.
 
     A contradiction makes measurements invalid if it `decides`: not where power is sampled too
-    seldom for the load, for there the power may be wrong.
+    seldom for the load, for there the power may be wrong. Work that begins and ends with a window
+    parts the two at its edges: a window of up to a second tells nothing.
     """
     counter_j = _total(window.counter_j for window in windows)
     integral_j = _total(window.integral_j for window in windows)
@@ -156,17 +162,32 @@ def judge_agreement(
         missing = "energy counter" if counter_j is None else "instantaneous power"
         why = f"nothing to compare: no {missing} that could be read and believed"
         return cannot(name, subject, why, figures)
-    quantisation = statistics.fmean(window.quantisation for window in windows)
-    cautions, invalid = _compare(ratio, quantisation, decides)
+    allowed = statistics.fmean(window.margin for window in windows)
+    if allowed >= 1:
+        longest_s = max(window.duration_s for window in windows)
+        why = f"windows of {longest_s:.1f} s are too short to hold counter and power against"
+        return cannot(name, subject, f"{why} each other", figures)
+    cautions, invalid = _compare(ratio, allowed, decides)
     return verdict(
         name,
         subject,
         figures,
         f"{what}: the counter says {ratio:.3f} times integrated power",
-        limit=f"within {AGREEMENT + quantisation:.0%}",
+        limit=f"within {allowed:.0%}",
         cautions=cautions,
         invalid=invalid,
     )
+
+
+def why_wave_too_fast(half_s: float, repeats: Sequence[Observed]) -> str:
+    """Why a wave cannot be judged: power that is seldom renewed misses it; empty if it can.
+
+    How often it is renewed is known from a steady load, in which no two readings are alike.
+    """
+    periods_ms = _all(repeats, "power_period_ms")
+    if not periods_ms or half_s * 1e3 >= RENEWALS * (period_ms := statistics.median(periods_ms)):
+        return ""
+    return f"power is renewed every {period_ms:.0f} ms only, too seldom to follow this load"
 
 
 def judge_conditions(subject: str, repeats: Sequence[Observed]) -> SelfTestCheck:
