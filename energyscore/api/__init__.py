@@ -73,7 +73,9 @@ def measure(
 
     **A function** is called with each query: once unmetered, then to warm up, then over and over
     in each metered run, every time in another order. Its output is dropped. Work that torch began
-    on a GPU is waited for; any other work must be done when the function returns. Metered are the
+    on a GPU is waited for; any other work must be done when the function returns: an output that
+    holds work known not to be done (a future, coroutine, generator, running thread or process; at
+    any depth) is refused, and threads and processes that go on are a caution. Metered are the
     GPUs on which torch holds memory in this process; `gpus` names others, such as those of a server
     that the function asks. Processor and memory are those of the whole machine. Measure an async
     function `f` as `lambda query: asyncio.run(f(query))`; inside an event loop, call

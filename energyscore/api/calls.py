@@ -6,11 +6,14 @@ What it does on the GPU through torch is waited for; anything else must be done 
 import itertools
 import reprlib
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
+from energyscore.api.afterwards import children, children_left, threads_at_work
 from energyscore.api.arguments import Arguments, alone, read_queries
 from energyscore.api.measurement import Measurement, measurement_of
+from energyscore.api.unfinished import IN_A_LOOP, find_unfinished
 from energyscore.base.errors import MeterError, UnsupportedError, UsageError, WorkError
 from energyscore.measurement.assemble import protocol_of
 from energyscore.measurement.backend import Batch, BatchOutput, Device, EnterPhase
@@ -40,8 +43,6 @@ NO_TORCH_GPU = (
     "of work that is done otherwise"
 )
 NOT_ASKED = "no GPU was metered: device='cpu' was asked for"
-LAZY = (Iterator, Awaitable, AsyncIterator)
-IN_A_LOOP = "Where an event loop runs already: await asyncio.to_thread(energyscore.measure, ...)."
 
 
 class Calls:
@@ -54,6 +55,7 @@ class Calls:
     def __init__(self, work: Callable[[Any], object], name: str, *, batched: bool) -> None:
         """Call `work`, which messages know as `name`."""
         self._work, self._name, self._batched = work, name, batched
+        self.threads_left = ""  # that a call started, and that were at work when it had returned
 
     def cut_inputs(self, queries: Sequence[Query]) -> None:
         """Unknown for functions."""
@@ -69,6 +71,7 @@ class Calls:
             WorkError: when the function raises, or gives back work that is yet to be done.
         """
         contents = [query["query"] for query in batch.inputs]
+        before = threading.enumerate()
         try:
             output = self._work(contents if self._batched else contents[0])
         except Exception as error:
@@ -78,17 +81,22 @@ class Calls:
                 "The exception it raised is this one's cause; no energy is given."
                 + (f" {IN_A_LOOP}" if "running event loop" in str(error) else ""),
             ) from error
-        if isinstance(output, LAZY):
-            if isinstance(output, Coroutine):
-                output.close()  # else Python warns that it was never awaited
-            kind = type(output).__name__.replace("_", " ")
-            kind = f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-            raise WorkError(
-                f"{self._name} gave back {kind} for {_place(batch.inputs)}: its work is not done "
-                "when it returns, and would not be metered.",
-                _how_to_do_all(output),
-            )
+        self._refuse_unfinished(output, batch)
+        self.threads_left = self.threads_left or threads_at_work(before)
         return BatchOutput(0)
+
+    def _refuse_unfinished(self, output: object, batch: Batch) -> None:
+        found = find_unfinished(output)
+        if not found:
+            return
+        for one in found:
+            if isinstance(one.work, Coroutine):
+                one.work.close()  # else Python warns that it was never awaited
+        raise WorkError(
+            f"{self._name} gave back {found[0]} for {_place(batch.inputs)}: its work is not done "
+            "when it returns, and would not be metered.",
+            found[0].remedy,
+        )
 
     def run_lone(self, batch: Batch) -> None:
         """There is no such phase."""
@@ -135,10 +143,12 @@ def _measure(
     metering = _plan_metering(arguments)
     before, others = _gpus_in_use(), count_gpu_processes() if arguments.device != "cpu" else {}
     others = {uuid: count - (uuid in before) for uuid, count in others.items()}
+    processes = children()
     try:
         # Once unmetered: what fails does so now, and what it loads lies on its GPU from here on.
         calls.run(calls.prepare(numbered[: arguments.batch_size or 1]), lambda phase: None)
         calls.synchronize()
+        processes_left = children_left(processes)
         no_gpu = _open(metering, arguments, others)
         plan = _plan(numbered, name, arguments, metering)
         measured = run_benchmark(
@@ -156,7 +166,8 @@ def _measure(
             metering.occupied = tuple(dict.fromkeys((*metering.occupied, *_gpus_in_use())))
     finally:
         metering.close()
-    return _assemble(name, plan, metering, measured, no_gpu)
+    left = (calls.threads_left, processes_left or children_left(processes))
+    return _assemble(name, plan, metering, measured, no_gpu, _going_on(name, left))
 
 
 def _plan_metering(arguments: Arguments) -> Metering:
@@ -213,7 +224,12 @@ def _plan(numbered: tuple[Query, ...], name: str, arguments: Arguments, metering
 
 
 def _assemble(
-    name: str, plan: Plan, metering: Metering, measured: Repeats, no_gpu: str
+    name: str,
+    plan: Plan,
+    metering: Metering,
+    measured: Repeats,
+    no_gpu: str,
+    going_on: Sequence[Caution],
 ) -> Measurement:
     runs = measured.runs
     idle = Idle(seconds=plan.idle_s, without_model_w={}, with_model_w=dict(measured.idle_w))
@@ -225,9 +241,26 @@ def _assemble(
         runs,
         metered_gpus=metering.uuids,
         invalid_reasons=find_invalid_reasons(runs, protocol),
-        cautions=[*find_run_cautions(runs, protocol), *metering.cautions(), *_too_short(runs)],
+        cautions=[
+            *find_run_cautions(runs, protocol),
+            *metering.cautions(),
+            *_too_short(runs),
+            *going_on,
+        ],
         no_gpu=no_gpu,
     )
+
+
+def _going_on(name: str, left: Iterable[str]) -> list[Caution]:
+    """What goes on when a call has returned is metered in part, or with the next one."""
+    return [
+        Caution(
+            code="work_goes_on",
+            message=f"{name} started {what} and did not wait for the end: metered in part only",
+        )
+        for what in left
+        if what
+    ]
 
 
 def _too_short(runs: Sequence[Run]) -> list[Caution]:
@@ -237,18 +270,6 @@ def _too_short(runs: Sequence[Run]) -> list[Caution]:
         return []
     message = f"a run lasted {shortest_s:.3g} s, of which metering itself may be a large part"
     return [Caution(code="short_run", message=message)]
-
-
-def _how_to_do_all(output: object) -> str:
-    """How to wrap a function whose work begins only when its output is used."""
-    if isinstance(output, Awaitable):
-        return f"Have it done: lambda query: asyncio.run(f(query)). {IN_A_LOOP}"
-    if isinstance(output, AsyncIterator):
-        return (
-            "Read it to its end: async def read(query): return [one async for one in f(query)], "
-            f"and measure lambda query: asyncio.run(read(query)). {IN_A_LOOP}"
-        )
-    return "Wrap it in a function that does all of it, such as lambda query: list(f(query))."
 
 
 def _place(queries: Sequence[Query]) -> str:
