@@ -53,8 +53,8 @@ def label(
     """
     from energyscore.base.writing import write_atomically
     from energyscore.cli.loading import choose
-    from energyscore.judge.rating import why_not_of_model
     from energyscore.publish.label import label_pdf, label_png, label_svg, label_title
+    from energyscore.results.checks import why_not_of_model
 
     form = "svg" if out is None else out.suffix.lower().lstrip(".")
     if form not in _FORMS:
@@ -75,10 +75,10 @@ def label(
         raise InvalidResult(
             f"{entry.file} is invalid and gets no label: {reasons}.", "Measure it again."
         )
-    if why := why_not_of_model(entry.result):
+    if why := why_not_of_model(entry.result.protocol):
         raise InvalidResult(
             f"{entry.file} gets no label: {why}.",
-            "Measure it without --gpu, or with --device cuda.",
+            "Measure it without --gpu.",
         )
     if out is None:
         sys.stdout.write(label_svg(entry, link))

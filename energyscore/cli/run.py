@@ -86,6 +86,16 @@ def run(
             "Default: over as few as hold it, and over one in all other classes.",
         ),
     ] = None,
+    threads: Annotated[
+        int | None,
+        measuring(
+            metavar="N",
+            min=1,
+            max=4096,
+            help="Threads of torch on the processor. Default: torch's, by OMP_NUM_THREADS and the "
+            "processor's cores. On the processor only equal ones are comparable.",
+        ),
+    ] = None,
     dtype: Annotated[
         Literal["auto", "float32", "float16", "bfloat16"],
         _loading(help="Precision; auto: as the task's protocol says.", show_default=True),

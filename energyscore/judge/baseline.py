@@ -101,6 +101,8 @@ def file_of(result: Result) -> Path:
     mode = result.mode
     names = [result.task.id, result.model.id, *([f"reasoning-{mode}"] if mode else [])]
     name = "_".join(_safe(part, 60) for part in names)
+    if known.get("threads") == (None,):
+        del known["threads"]  # older results do not tell it; their baselines keep their names
     conditions: list[object] = [*sorted(known.items())]
     if result.model.source == "local":
         conditions.append(result.model.revision)

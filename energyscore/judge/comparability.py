@@ -31,7 +31,7 @@ Condition: TypeAlias = tuple[str | None, ...]
 CONDITIONS = (
     *("task", "task_version", "model", "reasoning", "precision", "quantization", "weights"),
     *("dataset", "queries", "batch_size", "seed", "generation", "device", "gpu", "power_limit"),
-    *("ecc", "cpu", "method", "quick", "shared"),
+    *("ecc", "cpu", "threads", "method", "quick", "shared"),
 )
 """What two results must share to be compared; each can be allowed to differ by its name."""
 
@@ -118,6 +118,7 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition]
         "reasoning mode or budget": (() if any_mode else known["reasoning"]) + budget,
         "device": known["device"],
         "hardware": tuple(part for one in hardware_of(known)[1:] for part in one),
+        "threads": known.get("threads", ()),
         "meter": (headline.basis, "estimated" if headline.estimated else "measured"),
     }
 
@@ -190,7 +191,11 @@ def _hardware_of(result: Result) -> dict[str, Condition]:
     machine = result.environment
     if not result.protocol.metered_gpus:
         cores = None if machine.cpu_count is None else str(machine.cpu_count)
-        return {"gpu": ("none",), "cpu": (machine.cpu, cores)}
+        return {
+            "gpu": ("none",),
+            "cpu": (machine.cpu, cores),
+            "threads": (_threads_of(result),),
+        }
     limits = (None if g.power_limit_w is None else f"{g.power_limit_w:g} W" for g in machine.gpus)
     memory = (None if g.ecc is None else ("on" if g.ecc else "off") for g in machine.gpus)
     return {
@@ -198,6 +203,12 @@ def _hardware_of(result: Result) -> dict[str, Condition]:
         "power_limit": tuple(sorted(limits, key=str)),
         "ecc": tuple(sorted(memory, key=str)),
     }
+
+
+def _threads_of(result: Result) -> str | None:
+    """Threads of torch on the processor; None where older results do not tell them."""
+    threads = (result.protocol.threads or {}).get("intra_op")
+    return None if threads is None else str(threads)
 
 
 def _method_of(result: Result) -> str | None:
@@ -218,6 +229,7 @@ def _context_of(result: Result) -> dict[str, str]:
         "Python": machine.python,
         "OS": machine.os,
         "processor": machine.cpu,
+        "threads on the processor": _threads_of(result),
         **machine.packages,
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -116,5 +116,6 @@ def _shown(result: Result) -> dict[str, str]:
         "batch size": str(result.workload.batch_size),
         "device": result.protocol.device,
         "hardware": result.hardware + limit,
+        "threads": str((result.protocol.threads or {}).get("intra_op", "not recorded")),
         "meter": "GPU" if on_gpu or headline is None else f"system, {headline.method}",
     }

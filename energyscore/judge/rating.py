@@ -31,6 +31,7 @@ from energyscore.judge.footprint import Footprint, Site, footprint_of
 from energyscore.judge.modes import Multiple, multiples_of
 from energyscore.judge.stars import Probabilities, star_probabilities, stars_for
 from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
+from energyscore.results.checks import why_not_of_model
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.consistency import is_bundled_task
 from energyscore.results.gpu_sensors import between_devices
@@ -237,15 +238,8 @@ def _unratable(result: Result) -> tuple[NoStars | None, str]:
         return "invalid", f"invalid: {'; '.join(result.invalid_reasons)}"
     if result.protocol.shared and any(c.code == "contention" for c in result.cautions):
         return "shared_gpu", "other processes used the GPU (--allow-shared)"
-    reason = why_not_of_model(result)
+    reason = why_not_of_model(result.protocol)
     return ("other_device" if reason else None), reason
-
-
-def why_not_of_model(result: Result) -> str:
-    """Why the metered GPU energy is not that of the result's model; empty when it is."""
-    if result.protocol.device == "cpu" and result.protocol.metered_gpus:
-        return "the metered GPU did not do the work (--gpu beside work on the processor)"
-    return ""
 
 
 def _by_reference(

@@ -8,6 +8,7 @@ from energyscore.base.version import __version__
 from energyscore.measurement.backend import CutInputs, Device
 from energyscore.measurement.benchmark import Repeats
 from energyscore.measurement.metering import Metering
+from energyscore.measurement.threads import threads_in_use
 from energyscore.measurement.warmup import Warmup
 from energyscore.measurement.work import Plan
 from energyscore.protocol.model import ModelFacts, ModelSpec
@@ -68,6 +69,7 @@ def identity(setup: Setup) -> str:
         "window": [plan.quick, plan.min_window_s],
         "device": [setup.device, metering.uuids, meters, metering.shared],
         "occupied": metering.occupied,
+        "threads": threads_in_use(),
         "machine": setup.environment.model_dump(mode="json", exclude={"selftest"}),
         "version": __version__,
     }
@@ -89,6 +91,7 @@ def protocol_of(plan: Plan, metering: Metering, warmup: Warmup, device: Device) 
         gpus_chosen_by=metering.chosen_by,
         occupied_gpus=list(metering.occupied),
         shared=metering.shared,
+        threads=threads_in_use(),
     )
 
 

@@ -85,6 +85,7 @@ class RunOptions(Strict):
     device: DeviceName = "auto"
     gpu: Annotated[list[Text] | None, BeforeValidator(_several)] = None
     spread: Count | None = None
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     dtype: Dtype = "auto"
     dataset: Text | None = None
     dataset_config: Text | None = None
@@ -199,6 +200,7 @@ class RunOptions(Strict):
             "device": self.device,
             "gpu": self.gpu or [],
             "spread": self.spread,
+            "threads": self.threads,
             "allow_shared": self.allow_shared,
         }
 

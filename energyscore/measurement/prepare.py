@@ -23,6 +23,7 @@ from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.placement import check_spread
 from energyscore.measurement.suite.finished import by_key, find_finished
 from energyscore.measurement.suite.key import key_here
+from energyscore.measurement.threads import set_threads
 from energyscore.protocol import hub
 from energyscore.protocol.grid import find_grid
 from energyscore.protocol.model import ModelSpec
@@ -76,6 +77,8 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
         EnergyScoreError: when something named does not exist or does not fit.
     """
     options = job.options
+    if options.threads:
+        set_threads(options.threads)
     known = load_tasks(job.task_path)
     tasks = [find_task(name, known) for name in dict.fromkeys(job.tasks)]
     for task in tasks:

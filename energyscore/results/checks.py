@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from energyscore.base.stats import are_apart, find_drift, find_outliers, summarize
-from energyscore.base.units import counted
+from energyscore.base.units import counted, wh_per_1k_queries
 from energyscore.protocol.model import ModelFacts
 from energyscore.results.parts import Caution, ProtocolPart, Run, WorkloadPart
 from energyscore.results.plausibility import CLOCKS_APART, why_implausibly_low
@@ -36,7 +36,25 @@ def find_cautions(
 
 def find_run_cautions(runs: Sequence[Run], protocol: ProtocolPart) -> list[Caution]:
     """Cautions that depend only on the runs."""
-    return _cautions([*_noticed(runs), *_of_pace(runs, protocol), *_of_energy(runs, protocol)])
+    found = [*_noticed(runs), *_of_pace(runs, protocol), *_of_energy(runs, protocol)]
+    return _cautions([*found, *_of_idle_gpus(runs, protocol)])
+
+
+def idle_gpus(protocol: ProtocolPart) -> list[str]:
+    """UUIDs of GPUs that were metered by name (--gpu) although the model is on others only."""
+    by_name = protocol.device == "cuda" and protocol.gpus_chosen_by == "user"
+    if not by_name or not protocol.occupied_gpus:
+        return []
+    return [uuid for uuid in protocol.metered_gpus if uuid not in protocol.occupied_gpus]
+
+
+def why_not_of_model(protocol: ProtocolPart) -> str:
+    """Why the metered GPU energy is not that of the model; empty when it is."""
+    if protocol.device == "cpu" and protocol.metered_gpus:
+        return "the metered GPU did not do the work (--gpu beside work on the processor)"
+    if idle := idle_gpus(protocol):
+        return f"{' and '.join(idle)} was metered too and did none of the work (--gpu)"
+    return ""
 
 
 def find_invalid_reasons(runs: Sequence[Run], protocol: ProtocolPart) -> list[str]:
@@ -173,6 +191,25 @@ def _facts(runs: Sequence[Run], uuid: str, fact: str) -> list[float]:
     """A GPU's fact in every run that has it."""
     found = [run.facts.get(f"gpu:{uuid}", {}).get(fact) for run in runs]
     return [float(value) for value in found if isinstance(value, int | float)]
+
+
+def _of_idle_gpus(runs: Sequence[Run], protocol: ProtocolPart) -> _Found:
+    """How much of the figure is of GPUs on which the model is not."""
+    if not (idle := idle_gpus(protocol)):
+        return
+    shares_j = [run.total_j([f"gpu:{uuid}" for uuid in idle]) for run in runs]
+    whole_j = [run.total_j(protocol.gpu_domains) for run in runs]
+    known = [(ours, whole) for ours, whole in zip(shares_j, whole_j, strict=True) if ours and whole]
+    adds = "an energy that is not known"
+    if len(known) == len(runs):
+        energy_j, queries = sum(ours for ours, _ in known), sum(run.queries for run in runs)
+        share = energy_j / sum(whole for _, whole in known)
+        adds = f"{wh_per_1k_queries(energy_j, queries):.3g} Wh per 1,000 queries, {share:.0%} of it"
+    message = (
+        f"the model is on {' and '.join(protocol.occupied_gpus)} only; {' and '.join(idle)} was "
+        f"idle and metered too, as named with --gpu, and adds to the figure {adds}"
+    )
+    yield "idle_gpus_metered", message
 
 
 def _of_energy(runs: Sequence[Run], protocol: ProtocolPart) -> _Found:

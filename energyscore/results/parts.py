@@ -153,6 +153,9 @@ class ProtocolPart(Part):
     gpus_chosen_by: Literal["model", "user"] | None
     occupied_gpus: list[str] = Field(description="UUIDs of those that the model occupies")
     shared: bool = Field(description="other processes on the GPU were allowed")
+    threads: dict[str, int | str] | None = Field(
+        default=None, description="torch's intra_op and inter_op on the processor, OMP_NUM_THREADS"
+    )
 
     @property
     def gpu_domains(self) -> list[Domain]:

@@ -23,6 +23,7 @@ def measured(tmp_path_factory, tiny_model, prompts_csv):
     done = energyscore(
         "run", "text_generation", "--model", tiny_model, "--dataset", prompts_csv, "--queries", 60,
         "--repeats", 2, "--quick", "--country", "fra", "--out", out, "--format", "json",
+        "--threads", 2,
     )  # fmt: skip
     assert done.status == 0, done.stderr
     return out, done
@@ -40,6 +41,9 @@ def test_the_result_says_what_was_measured_and_how(measured):
     room = 1024 - 10  # of the context, beside the tokens to generate
     assert result["workload"]["inputs_cut"] == {"queries": 0, "limit": room, "unit": "tokens"}
     assert [run["queries"] for run in result["runs"]] == [60, 60]
+    threads = result["protocol"]["threads"]
+    assert (threads["intra_op"], threads["OMP_NUM_THREADS"]) == (2, "2")
+    assert threads["inter_op"] >= 1
     for run in result["runs"]:
         assert set(run["phases"]) == {"preprocess", "prefill", "decode"}
         durations = sum(phase["duration_s"] for phase in run["phases"].values())

@@ -138,6 +138,31 @@ def test_unlike_measurements_are_refused_unless_the_difference_is_allowed(name):
     assert allowed.exit_status == 0
 
 
+def test_on_the_processor_the_number_of_threads_must_be_the_same():
+    def with_threads(count, model="org/model", joules=7200.0):
+        runs = [make_cpu_run(index, joules=joules + index) for index in range(3)]
+        threads = count and {"intra_op": count, "inter_op": 1}
+        return with_part(make_result(model, runs, gpu=None), "protocol", threads=threads)
+
+    one, two, unknown = (with_threads(count) for count in (1, 2, None))
+    two = two.model_copy(update={"created_at": LATER})
+    (point,) = pair_of(one, two).refused
+    assert str(point) == "threads: 2 instead of 1"
+    assert pair_of(one, two, "threads").rows[0].ratio is not None
+    pair = pair_of(unknown, two)
+    assert (pair.refused, pair.not_known) == ([], ["threads"])
+    assert pair.rows[0].ratio is not None
+    assert pair_of(unknown, unknown.model_copy(update={"created_at": LATER})).refused == []
+    # No cohort of both either; older results are among themselves.
+    others = [with_threads(count, "org/other", 9000.0) for count in (1, 2, None)]
+    ratings = rate([one, two, unknown, *others])
+    assert [rating.cohort_size for rating in ratings] == [2] * 6
+    on_gpu = [with_part(BEFORE, "protocol", threads={"intra_op": n}) for n in (1, 2)]
+    pair = pair_of(on_gpu[0], on_gpu[1].model_copy(update={"created_at": LATER}))
+    assert pair.refused == []
+    assert pair.changed["threads on the processor"] == ("1", "2")
+
+
 def test_a_difference_names_both_sides():
     point = pair_of(BEFORE, UNLIKE["power_limit"]).refused[0]
     assert str(point) == "power_limit: 300 W instead of 700 W"

@@ -10,7 +10,7 @@ from energyscore.base.errors import InvalidResult, UsageError
 from energyscore.cli import card, label
 from energyscore.cli.app import app
 from energyscore.judge.comparability import cohort_key
-from energyscore.judge.rating import rate
+from energyscore.judge.rating import rate, why_unratable
 from energyscore.judge.stars import stars_for
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.results.result import parse_result, result_to_json
@@ -156,6 +156,17 @@ def test_a_gpu_that_did_not_do_the_work_earns_no_stars(scale, tmp_path, capsys):
     for rating in rate([*several, make_result("x/c", runs_of(2.0))], scale)[:2]:
         assert rating.stars is None
         assert "the metered GPU did not do the work" in rating.reason
+    # The same of one of two: what it took idle is no energy of the model.
+    two = make_result("x/d", runs_of(1.0))
+    part = two.protocol.model_copy(
+        update={"metered_gpus": ["GPU-0", "GPU-7"], "gpus_chosen_by": "user"}
+    )
+    two = two.model_copy(update={"protocol": part})
+    rated = rate([two, make_result("x/c", runs_of(2.0)), make_result("x/e", runs_of(3.0))], scale)
+    assert (rated[0].stars, rated[0].cohort_size) == (None, None)
+    if scale == "cohort":
+        assert [one.stars for one in rated[1:]] == [5, 1], "it is no measure for others"
+    assert "GPU-7 was metered too and did none of the work" in why_unratable(two)
     file = tmp_path / "a.json"
     file.write_text(result_to_json(several[0]))
     for command in (label, card):

@@ -204,6 +204,25 @@ def test_clocks_that_differ_between_runs_are_told(medians, said):
     assert find_invalid_reasons(runs, OFFICIAL.protocol) == []
 
 
+def test_a_gpu_that_was_metered_idle_is_told_with_what_it_adds():
+    uuids = ["GPU-0", "GPU-1"]
+    runs = [
+        make_run(index, energy_j={"gpu:GPU-0": 3600.0, "gpu:GPU-1": 900.0}, queries=500)
+        for index in range(3)
+    ]
+    protocol = {"metered_gpus": uuids, "occupied_gpus": uuids[:1], "gpus_chosen_by": "user"}
+    found = cautions(runs, max_gpus=None, protocol=protocol)
+    assert list(found) == ["idle_gpus_metered"]
+    said = found["idle_gpus_metered"]
+    assert said.startswith("the model is on GPU-0 only; GPU-1 was idle")
+    assert said.endswith("adds to the figure 0.5 Wh per 1,000 queries, 20% of it")
+    unknown = [make_run(0, energy_j={"gpu:GPU-0": 3600.0, "gpu:GPU-1": None})]
+    said = cautions(unknown, max_gpus=None, protocol=protocol)["idle_gpus_metered"]
+    assert said.endswith("an energy that is not known")
+    for change in ({"occupied_gpus": uuids}, {"occupied_gpus": []}):
+        assert cautions(runs, max_gpus=None, protocol=protocol | change) == {}
+
+
 @pytest.mark.parametrize(
     ("size", "used", "told"),
     [("A", 1, False), ("A", 2, True), ("B", 2, True), ("C", 8, False), (None, 2, True)],

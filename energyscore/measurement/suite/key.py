@@ -18,6 +18,7 @@ from energyscore.base.files import is_file, model_files
 from energyscore.base.stamps import digest_of
 from energyscore.measurement.metering import describe_machine
 from energyscore.measurement.options import RunOptions
+from energyscore.measurement.threads import threads_to_come
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile
 from energyscore.protocol.workload import load_workload, locate, named_files
@@ -28,8 +29,13 @@ LARGE_BYTES = 64 * 2**20
 
 def key_here(*, online: bool) -> Callable[[TaskFile, ModelSpec, RunOptions], str]:
     """`key_of` on this machine, as it is now."""
-    machine, gpus = describe_machine(), os.environ.get("CUDA_VISIBLE_DEVICES")
-    return functools.partial(key_of, machine=machine, online=online, visible_gpus=gpus)
+    return functools.partial(
+        key_of,
+        machine=describe_machine(),
+        online=online,
+        visible_gpus=os.environ.get("CUDA_VISIBLE_DEVICES"),
+        threads=threads_to_come(),
+    )
 
 
 def key_of(
@@ -40,11 +46,13 @@ def key_of(
     machine: EnvironmentPart,
     online: bool,
     visible_gpus: str | None,
+    threads: str = "",
 ) -> str:
     """SHA-256 of all that an entry asks for and that decides what is measured.
 
-    The machine counts with all of its GPUs, `visible_gpus` (CUDA_VISIBLE_DEVICES) apart. Where the
-    hub is not `online` the bundled sample may be used.
+    The machine counts with all of its GPUs, `visible_gpus` (CUDA_VISIBLE_DEVICES) apart, and with
+    what decides of `threads` where the options do not. Where the hub is not `online` the bundled
+    sample may be used.
 
     Raises:
         DatasetError: when a local dataset is not there, or its rows do not fit the task.
@@ -60,6 +68,7 @@ def key_of(
         "options": options.decisive(task.spec),
         "machine": machine.model_dump(mode="json", exclude={"selftest"}),
         "visible_gpus": visible_gpus,
+        "threads": None if options.threads else threads,
     }
     return digest_of(content)
 
