@@ -333,6 +333,13 @@ def test_power_that_reads_zero_does_not_check_the_counter_and_that_is_told():
     assert "zero" in notices["counter_unchecked"].message
 
 
+def test_a_counter_that_has_no_power_beside_it_is_told():
+    reading, notices = judge(trace_of(power=[]))
+    assert (reading.energy_j, reading.method) == (pytest.approx(3000.0, rel=0.01), "counter")
+    assert list(notices) == ["counter_unchecked"]
+    assert "none can be read" in notices["counter_unchecked"].message
+
+
 SUPERCHIP = Circumstances("GPU 0 (GH200)", own_processes=1, module=True)
 
 

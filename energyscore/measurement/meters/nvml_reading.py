@@ -97,8 +97,9 @@ def evaluate(
         reading = Reading(energy_j, "counter", ticks=ticks, facts=facts)
         if power_j is not None:
             notices += _disagreement(energy_j, power_j, window, trace, label)
-        elif trace.samples:
-            message = f"the energy counter of {label} is not checked by its power: {power_reason}"
+        else:
+            why = power_reason if trace.samples else "none can be read"
+            message = f"the energy counter of {label} is not checked by its power: {why}"
             notices.append(notice("counter_unchecked", message))
         notices += _too_short(window, trace, label)
     else:
