@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from energyscore.base.errors import ResultError
 from energyscore.results.result import Result, parse_result
 from energyscore.verify import contradictions as against
-from energyscore.verify import counters, figures, identity, plausible, power, protocol, times
+from energyscore.verify import counters, figures, identity, plausible, power, protocol, times, work
 from energyscore.verify.archive import read_archive
 from energyscore.verify.examined import ExaminedResult, Marks
 from energyscore.verify.findings import (
@@ -62,6 +62,8 @@ CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
     "power samples": [power.check_integral, power.check_against_counter, power.check_all_runs],
     "power": [plausible.check_limits, plausible.check_power],
     "weights": [plausible.check_weights],
+    "memory": [work.check_memory],
+    "time of the work": [work.check_time],
     "warm-up": [plausible.check_warmup],
     "notices": [plausible.check_noticed, plausible.check_cautions],
     "validity": [plausible.check_validity],

@@ -49,11 +49,25 @@ class TaskRules(StrictModel):
         return next((one.max_gpus for one in self.classes if one.name == size), 1)
 
 
+class GpuRules(StrictModel):
+    """What a GPU can do at most, by the words of its name.
+
+    Operations are of 16-bit numbers that are not sparse, bytes those of its memory.
+    """
+
+    name: str
+    operations_per_s: float
+    bytes_per_s: float
+
+
 class Rules(StrictModel):
     """One version of the rules, see `rules-1.json`.
 
     `notices` are the codes of what meters notice in a run, `cautions` those of what is only told of
-    a whole result; `counted_inputs` the tasks whose input has tokens.
+    a whole result; `counted_inputs` the tasks whose input has tokens. `gpus` are known ones, the
+    first whose words a name has; `any_gpu` is faster than all. `dense_decoders` are architectures
+    whose whole weights work for every token, but for embeddings; the shares that work at least are
+    `least_active_of_dense`, and `least_active` of all others.
     """
 
     rules_version: int
@@ -71,7 +85,19 @@ class Rules(StrictModel):
     counted_inputs: list[str]
     attestations: dict[str, str]
     builtin: dict[str, int]
+    gpus: list[GpuRules]
+    any_gpu: GpuRules
+    most_gpu_memory_mib: float
+    dense_decoders: list[str]
+    least_active_of_dense: float
+    least_active: float
     tasks: dict[str, TaskRules]
+
+    def gpu_of(self, name: str) -> GpuRules:
+        """What a GPU of this name can do at most."""
+        words = _words_of(name)
+        known = (one for one in self.gpus if _is_of(words, _words_of(one.name)))
+        return next(known, self.any_gpu)
 
     def is_its_gpu(self, name: str) -> bool:
         """Whether a GPU of this name is the rules' GPU."""

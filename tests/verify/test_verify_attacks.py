@@ -9,7 +9,9 @@ from support.commands import ROOT
 from support.submissions import DOMAIN, Opened, bundle, measure
 
 from energyscore.verify.checker import verify
+from energyscore.verify.phases import phase_energies
 from energyscore.verify.plausible import batches_of
+from energyscore.verify.raw_record import RawRun
 from energyscore.verify.rules import load_rules
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -111,13 +113,114 @@ def tell(opened, code, *, invalidates=False):
 def test_what_counts_as_a_batch():
     """Nothing, nor next to nothing; one that waited long makes no others too short."""
     usual = [0.06] * 1000
-    assert batches_of([*usual, *[0.0] * 7000], 0.0) == 1000
-    assert batches_of([*usual, *[1e-6] * 7000], 0.0) == 1000
-    assert batches_of([*usual, *[1e-3] * 7000], 0.0) == 8000
-    assert batches_of([*usual, *[1e-3] * 7000], 0.1) == 1000
-    assert batches_of([*usual, 20.0], 0.1) == 1001
-    assert batches_of([*usual, 0.002], 0.1 / 8) == 1001
-    assert batches_of([], 0.1) == 0
+    assert batches_of([*usual, *[0.0] * 7000], 0.0, 1e-5) == 1000
+    assert batches_of([*usual, *[1e-6] * 7000], 0.0, 1e-5) == 1000
+    assert batches_of([*usual, *[1e-3] * 7000], 0.0, 1e-5) == 8000
+    assert batches_of([*usual, *[1e-3] * 7000], 0.0, 2e-3) == 1000
+    assert batches_of([*usual, *[1e-3] * 7000], 0.1, 1e-5) == 1000
+    assert batches_of([*usual, 20.0], 0.1, 1e-5) == 1001
+    assert batches_of([*usual, 0.002], 0.1 / 8, 1e-5) == 1001
+    assert batches_of([], 0.1, 1e-5) == 0
+
+
+def divide(opened, prefill_us, *, passes=2):
+    """Each decode is said to be several, with a prefill of that length between; so are queries."""
+    for place, run in enumerate(opened.result["runs"]):
+        phases = opened.raw[place + 1]["phases"]
+        decode, prefill = (phases["names"].index(name) for name in ("decode", "prefill"))
+        starts_us = [*itertools.accumulate(phases["starts_us"]), phases["end_us"]]
+        entered, times_us = [], []
+        for phase, (since_us, until_us) in zip(
+            phases["entered"], itertools.pairwise(starts_us), strict=True
+        ):
+            parts = passes if phase == decode else 1
+            length_us = (until_us - since_us) // parts
+            for part in range(parts):
+                if part:
+                    entered.append(prefill)
+                    times_us.append(since_us + part * length_us - prefill_us)
+                entered.append(phase)
+                times_us.append(since_us + part * length_us)
+        phases["entered"] = entered
+        phases["starts_us"] = [times_us[0], *(b - a for a, b in itertools.pairwise(times_us))]
+        for name in ("queries", "passes", "input_tokens", "output_tokens"):
+            run[name] *= passes
+        settle_phases(opened, place)
+
+
+def settle_phases(opened, place):
+    """Times and energies of the phases as they follow from the raw record of a run."""
+    run = opened.result["runs"][place]
+    raw = RawRun.model_validate(opened.raw[place + 1])
+    facts = run["phase_facts"][DOMAIN]
+    energies = phase_energies(
+        raw.phases, raw.domains[DOMAIN], run["energy_j"][DOMAIN],
+        facts["lag_ms"] / 1e3, facts["window_share"], facts["response_ms"] / 1e3,
+    )  # fmt: skip
+    for name, part in run["phases"].items():
+        part["duration_s"] = sum(raw.phases.lengths_s[name])
+        part["energy_j"][DOMAIN] = energies[name]
+
+
+@pytest.mark.parametrize(("prefill_us", "passes"), [(20, 2), (500, 3)])
+def test_a_phase_is_no_two_with_next_to_nothing_between(official, prefill_us, passes):
+    """Twice the queries would have half the score; a prefill takes as long as a step or so."""
+    opened = Opened(official)
+    divide(opened, prefill_us, passes=passes)
+    assert found(opened) == {"queries"}
+
+
+def test_more_phases_than_batches_are_other_work(official):
+    opened = Opened(official)
+    divide(opened, 5000)
+    for run in opened.result["runs"]:
+        for name in ("queries", "passes", "input_tokens", "output_tokens"):
+            run[name] //= 2
+    assert "queries" in found(opened)
+
+
+def of_size(parameters, architecture="Net", **change):
+    def change_model(opened):
+        model = opened.result["model"]
+        model |= {"parameters": parameters, "architecture": architecture, **change}
+        size = load_rules(1).tasks["text_generation"].class_of(parameters, None)
+        model["model_class"] = size
+
+    return change_model
+
+
+@pytest.mark.parametrize(
+    ("change", "fails"),
+    [
+        (of_size(70 * 10**9), "memory"),
+        (of_size(40 * 10**9, dtype="float32"), "memory"),
+        (of_size(30 * 10**9, "LlamaForCausalLM"), "queries"),
+        (of_size(30 * 10**9, "LlamaForCausalLM"), "time of the work"),
+    ],
+)
+def test_a_model_has_room_and_time_on_its_gpus(official, change, fails):
+    opened = Opened(official)
+    change(opened)
+    if fails == "time of the work":
+        for run in opened.result["runs"]:
+            run["input_tokens"] *= 40
+            opened.result["workload"]["input_tokens"] = run["input_tokens"] // run["passes"]
+    assert fails in found(opened, unofficial=True)
+
+
+@pytest.mark.parametrize("size", [(35 * 10**9, "Net"), (12 * 10**9, "LlamaForCausalLM")])
+def test_models_that_fit_are_accepted(official, size):
+    """A step of 6.7 ms reads 24 GB on an H100 with some room; of experts it need not read all."""
+    opened = Opened(official)
+    of_size(*size)(opened)
+    assert found(opened, unofficial=True) == set()
+
+
+def test_a_gpu_has_the_memory_that_its_name_says(official):
+    opened = Opened(official)
+    opened.result["environment"]["gpus"][0]["memory_total_mb"] = 1e6
+    of_size(70 * 10**9)(opened)
+    assert "memory" in found(opened, unofficial=True)
 
 
 @pytest.mark.parametrize("source", ["instant", "average"])
