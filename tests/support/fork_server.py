@@ -1,0 +1,143 @@
+"""Commands in processes of their own that need not import torch and transformers first.
+
+One process imports them once; each command is a fork of it, with its own arguments, environment,
+folder and streams, and runs `python -m energyscore` as a fresh process would. That saves six
+seconds of processor time a command. What may differ in a fresh process (variables that libraries
+read when they are imported) gets one: see `fits`.
+
+    python -m support.fork_server      (spoken to by `ForkServer` alone)
+"""
+
+import atexit
+import contextlib
+import gc
+import json
+import os
+import runpy
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+LATE = {"NVML_SIM_CONFIG", "PATH", "COLUMNS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"}
+"""Variables that nothing reads while it is imported, so a fork can have others."""
+
+HEAVY = ("torch", "transformers", "transformers.generation.utils", "datasets", "codecarbon")
+
+
+class ForkServer:
+    """The process that waits to be forked, started in this environment."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = dict(env)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "support.fork_server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self._env | {"PYTHONPATH": os.pathsep.join(sys.path[:1] + _paths(self._env))},
+            start_new_session=True,
+        )
+        atexit.register(self._process.kill)
+
+    def fits(self, env: Mapping[str, str]) -> bool:
+        """Whether a fresh process in that environment would do the same as a fork of this one."""
+        names = self._env.keys() | env.keys()
+        return all(name in LATE or self._env.get(name) == env.get(name) for name in names)
+
+    def run(
+        self, arguments: Sequence[str], env: Mapping[str, str], cwd: str, timeout_s: float
+    ) -> tuple[int, str, str]:
+        """The status, output and errors of a command; TimeoutExpired as subprocess has it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            request = {
+                "arguments": arguments,
+                "env": dict(env),
+                "cwd": cwd,
+                "to": [str(out), str(err)],
+            }
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+            pid = int(self._process.stdout.readline())
+            if not select.select([self._process.stdout], [], [], timeout_s)[0]:
+                os.killpg(pid, signal.SIGKILL)
+                self._process.stdout.readline()
+                raise subprocess.TimeoutExpired(list(arguments), timeout_s)
+            status = int(self._process.stdout.readline())
+            texts = [file.read_text(errors="replace") for file in (out, err)]
+        return status, *texts
+
+
+def _paths(env: Mapping[str, str]) -> list[str]:
+    tests = str(Path(__file__).resolve().parents[1])
+    return [tests, *filter(None, [env.get("PYTHONPATH")])]
+
+
+def serve() -> dict:
+    """Answer requests with the pid and then the status of a fork; a fork returns its request."""
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    while line := requests.readline():
+        request = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            return request
+        for answer in (pid, lambda pid=pid: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])):
+            answers.write(f"{answer if isinstance(answer, int) else answer()}\n".encode())
+            answers.flush()
+    sys.exit()
+
+
+def become(request: dict) -> None:
+    """Make this fork what a fresh process would be."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sources = [os.open(os.devnull, os.O_RDONLY)]
+    sources += [os.open(name, os.O_WRONLY | os.O_CREAT) for name in request["to"]]
+    for place, source in enumerate(sources):
+        os.dup2(source, place)
+        os.close(source)
+    sys.stdin = os.fdopen(0, "r", closefd=False)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", errors="backslashreplace", buffering=1, closefd=False)
+    sys.argv = ["energyscore", *request["arguments"]]
+    sys.path[0] = request["cwd"]  # as `python -m` has it
+
+
+def run() -> int:
+    """The command's exit status."""
+    try:
+        runpy.run_module("energyscore", run_name="__main__", alter_sys=True)
+    except SystemExit as ending:
+        return int(ending.code or 0)
+    except BaseException:  # noqa: BLE001 - whatever ends a process is shown as it shows it
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def end(status: int) -> None:
+    """End as a process does, but without taking a million shared objects apart."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    for name in HEAVY:
+        __import__(name)
+    gc.collect()
+    gc.freeze()  # a fork need not look through what all share
+    become(serve())
+    end(run())
