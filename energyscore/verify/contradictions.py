@@ -12,6 +12,7 @@ _WARMUP_S = 9.9  # the first of its blocks fills 10 s
 _DISTRUSTED = {
     *("counter_unsupported", "counter_reset", "counter_jumped", "counter_frozen", "module_scope"),
 }
+_SUPERCHIPS = ("GH200", "GB200", "GB300")
 _BELIEVED = {"implausible_power", "impossible_power"}
 _MEASURED = {"cpu": {"rapl", "estimated"}, "dram": {"rapl", "estimated"}, "ram": {"estimated"}}
 _GPU_METHODS = {"counter", "power_integral"}
@@ -38,6 +39,10 @@ def check_gpus(it: ExaminedResult) -> Finds:
     protocol = it.result.protocol
     if it.result.valid and any(gpu.mig for gpu in it.result.environment.gpus):
         yield "the result is valid although a GPU is split into MIG instances"
+    for gpu in it.result.environment.gpus if it.result.valid else ():
+        on_module = any(chip in gpu.name for chip in _SUPERCHIPS)
+        if on_module and f"gpu:{gpu.uuid}" in it.gpu_domains and "counter" in it.gpu_methods:
+            yield f"the counter of {gpu.name[:40]} is that of its whole module, not the GPU's"
     unused = set(protocol.metered_gpus) - set(protocol.occupied_gpus)
     if protocol.gpus_chosen_by == "model" and unused:
         yield "the model chose the metered GPUs but does not occupy them"

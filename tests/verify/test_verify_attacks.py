@@ -509,6 +509,16 @@ def without_generation(opened):
     opened.result["conformance"] = [one for one in points if one["name"] != "generation"]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("NVIDIA GH200 480GB", True), ("NVIDIA GB200", True), ("NVIDIA H200", False)]
+)
+def test_a_superchips_energy_is_not_by_its_counter(official, name, told):
+    opened = Opened(official)
+    opened.result["environment"]["gpus"][0]["name"] = name
+    messages = [one.message for one in verify(opened.closed(), now=NOW).findings]
+    assert any("its whole module" in message for message in messages) is told
+
+
 GPU = ("environment", "gpus", 0)
 FACTS = ("facts", DOMAIN)
 SECOND = {"name": "codecarbon", "gpu_energy_j": 1e6, "reason": ""}
@@ -516,6 +526,7 @@ CONTRADICTIONS = {
     "instances": in_result(*GPU, "mig", to=True),
     "others": in_runs(*FACTS, "max_processes", to=8),
     "a counter that was reset": told("counter_reset"),
+    "a counter of a module": told("module_scope"),
     "power that cannot be": told("implausible_power"),
     "another word": told("Contention"),
     "a caution of one's own": lambda it: it.result["cautions"].append(
