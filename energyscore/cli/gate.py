@@ -51,7 +51,9 @@ def gate(
     ] = None,
     on_inconclusive: Annotated[
         Literal["pass", "warn", "fail"] | None,
-        _limit(help="What inconclusive checks count as. Default: warn."),
+        _limit(
+            help="What inconclusive checks count as. Default: warn; fail where nothing was decided."
+        ),
     ] = None,
     allow: Annotated[
         list[str] | None,
@@ -93,7 +95,8 @@ def gate(
     measured never passes. On GitHub, the gate also writes the job summary and annotations.
 
     Exit status, as the verdict: 0 pass, 1 fail, 2 wrong usage or input, 3 invalid: something
-    could not be checked.
+    could not be checked. Where nothing was decided the verdict is undecided, and the status 1;
+    0 with --on-inconclusive warn or pass.
 
     Examples:
       energyscore gate results --max 'gpu_wh_per_1k_queries<=2.5' --min-stars 4

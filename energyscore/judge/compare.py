@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from energyscore.base.errors import UsageError
+from energyscore.judge.cautions import cautions_on
 from energyscore.judge.comparability import (
     PAIRED_BY,
     Changes,
@@ -40,6 +41,7 @@ class Side(Part):
     stars_relative_to: str | None
     stars_estimated: bool
     stars_reason: str
+    cautions: list[str] = Field([], description="what whoever reads its figures must know")
 
 
 class FigureChange(Part):
@@ -288,6 +290,7 @@ def _side(one: RatedResult) -> Side:
         stars_relative_to=rating.scale,
         stars_estimated=rating.estimated,
         stars_reason=rating.reason,
+        cautions=[caution.message for caution in cautions_on(one.result)],
     )
 
 

@@ -30,15 +30,18 @@ _COUNTS_AS: dict[Outcome | OnInconclusive, CountsAs]
 _COUNTS_AS = {"pass": "pass", "warn": "warning", "fail": "failure"}
 
 
+Verdict = Literal["pass", "fail", "invalid", "undecided"]
+
+
 class GateVerdict(Part):
     """The verdict, which the exit code repeats, and every check."""
 
     gate_version: Literal[1] = 1
     energyscore: str = __version__
     created_at: str
-    verdict: Literal["pass", "fail", "invalid"]
+    verdict: Verdict = Field(description="undecided: nothing could be told, so nothing passed")
     exit_code: Literal[0, 1, 3]
-    on_inconclusive: OnInconclusive
+    on_inconclusive: OnInconclusive = Field(description="what inconclusive checks counted as")
     counts: dict[Outcome, int]
     decided: int = Field(description="how many checks passed or failed, whatever else counts as")
     unfitted: list[str] = Field(description="optional rules that no result fits, by their place")
@@ -47,9 +50,9 @@ class GateVerdict(Part):
     checks: list[GateCheck]
 
     @property
-    def nothing_decided(self) -> bool:
-        """Whether it passes though no check has passed: nothing could be told."""
-        return self.verdict == "pass" and self.decided == 0
+    def undecided(self) -> bool:
+        """Whether nothing could be told."""
+        return self.verdict == "undecided"
 
     @property
     def remarks(self) -> list[str]:
@@ -59,7 +62,16 @@ class GateVerdict(Part):
             for check in self.checks
             if check.changed and check.ratio is not None
         ]
-        return [*self.notes, *dict.fromkeys(found)]
+        return [*self.notes, *self.figure_cautions, *dict.fromkeys(found)]
+
+    @property
+    def figure_cautions(self) -> list[str]:
+        """What is to be known of the figures, one line each with all that it is true of."""
+        whose: dict[str, dict[str, None]] = {}
+        for check in self.checks:
+            for text in check.cautions:
+                whose.setdefault(text, {})[f"{check.task}, {check.subject}"] = None
+        return [f"caution: {text} ({'; '.join(names)})" for text, names in whose.items()]
 
     @property
     def remark_lines(self) -> list[str]:
@@ -78,8 +90,7 @@ class GateVerdict(Part):
             "unsupported": "without what to check",
         }
         said = [f"{self.counts[name]} {word}" for name, word in words.items() if self.counts[name]]
-        nothing = "nothing was decided: " if self.nothing_decided else ""
-        return f"{self.verdict}: {nothing}{', '.join(said) or 'nothing was checked'}"
+        return f"{self.verdict}: {', '.join(said) or 'nothing was checked'}"
 
 
 def run_gate(
@@ -116,19 +127,23 @@ def run_gate(
             if rule.min_stars:
                 checks.append(check_stars(place, one, rule.min_stars))
     counted = []
+    undecided = {check.outcome for check in checks} == {"inconclusive"}
+    taken = policy.on_inconclusive or ("fail" if undecided else "warn")
     for check in _told_apart(checks):
-        decision = policy.on_inconclusive if check.outcome == "inconclusive" else check.outcome
+        decision = taken if check.outcome == "inconclusive" else check.outcome
         counts_as = _COUNTS_AS.get(decision, "error")
         counted.append(check.model_copy(update={"counts_as": counts_as}))
     if unfitted:
         many = "1 optional rule" if len(unfitted) == 1 else f"{len(unfitted)} optional rules"
         notes.insert(0, f"{many} fitted no result ({', '.join(unfitted)})")
     verdict, code = _verdict(counted)
+    if undecided:
+        verdict = "undecided"
     return GateVerdict(
         created_at=created_at,
         verdict=verdict,
         exit_code=code,
-        on_inconclusive=policy.on_inconclusive,
+        on_inconclusive=taken,
         counts={name: sum(check.outcome == name for check in counted) for name in _OUTCOMES},
         decided=sum(check.outcome in ("pass", "fail") for check in counted),
         unfitted=unfitted,
@@ -168,9 +183,7 @@ def json_schema() -> dict[str, Any]:
     return schema_of(GateVerdict, "energyscore-gate-1")
 
 
-def _verdict(
-    checks: Sequence[GateCheck],
-) -> tuple[Literal["pass", "fail", "invalid"], Literal[0, 1, 3]]:
+def _verdict(checks: Sequence[GateCheck]) -> tuple[Verdict, Literal[0, 1, 3]]:
     """A failure is one, whatever else could not be told; and where nothing was checked, no pass."""
     counted = {check.counts_as for check in checks}
     if "failure" in counted:

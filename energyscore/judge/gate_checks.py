@@ -13,6 +13,7 @@ from pydantic import Field
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary
 from energyscore.base.units import format_number, format_wh
 from energyscore.judge import effect
+from energyscore.judge.cautions import cautions_on
 from energyscore.judge.comparability import NEEDED, Changes
 from energyscore.judge.compare import FigureChange, Pair, figure_change, most_comparable, pair_of
 from energyscore.judge.figures import UNIT, figure_of
@@ -70,6 +71,7 @@ class GateCheck(Part):
     apart: str = Field(
         "", description="what tells it from a check that looks the same: its result's time or file"
     )
+    cautions: list[str] = Field([], description="what whoever reads its figures must know")
     outcome: Outcome
     counts_as: CountsAs = "error"
     reason: str
@@ -191,6 +193,7 @@ def _blank(place: str, one: RatedResult, **fields: Any) -> GateCheck:
         hardware=result.hardware,
         source=one.file,
         created_at=result.created_at,
+        cautions=[caution.message for caution in cautions_on(result)],
         outcome="unsupported",
         reason="",
         **fields,
@@ -235,7 +238,14 @@ def _relative(
         wh_per_1k_queries=before and before.mean,
     )
     pair = pair_of(baseline, one, allow)
-    check = check.model_copy(update={"baseline": against, "changed": pair.changed})
+    own = [f"its baseline: {caution.message}" for caution in cautions_on(baseline.result)]
+    check = check.model_copy(
+        update={
+            "baseline": against,
+            "changed": pair.changed,
+            "cautions": [*check.cautions, *own],
+        }
+    )
     common = pair.meter_uncertainty
     change = figure_change(limit.metric, baseline, one, common)
     if refused := _why_not_relative(pair, baseline, change, allow):

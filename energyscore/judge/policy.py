@@ -1,6 +1,7 @@
 """What a gate checks: rules with thresholds, how thresholds are written, and the policy's file.
 
-on_inconclusive: warn          # or pass, or fail: what inconclusive checks count as
+on_inconclusive: warn          # or pass, or fail: what inconclusive checks count as, all of them
+                               # too; left out: warn, and fail where nothing was decided
 baseline: energy-baseline      # folder or file, relative to this file's; for whatever is relative
 allow: [power_limit]           # conditions in which a baseline may differ
 scale: aienergyscore-2025-02   # what stars are relative to, as for `rate`
@@ -181,7 +182,7 @@ class Policy:
     """All rules, each with its place for people (`rules[0]`, `options`), and how they apply."""
 
     rules: tuple[tuple[str, PolicyRule], ...] = ()
-    on_inconclusive: OnInconclusive = "warn"
+    on_inconclusive: OnInconclusive | None = None  # warn; fail where nothing was decided
     scale: str | None = None
     baseline: Path | None = None
     allow: frozenset[str] = frozenset()
@@ -193,7 +194,7 @@ class Policy:
 
 
 class _PolicyForm(Strict):
-    on_inconclusive: OnInconclusive = "warn"
+    on_inconclusive: OnInconclusive | None = None
     scale: Text | None = None
     baseline: Text | None = None
     allow: Annotated[list[Text], BeforeValidator(several)] = Field(default_factory=list)

@@ -53,6 +53,8 @@ def notes_on(pair: Pair) -> list[str]:
         )
     if pair.changed and pair.rows:
         lines.append(f"{name}: {say_changes(pair.changed)}")
+    if pair.rows:
+        lines += [f"{name}: caution, {said}" for said in _cautions(pair)]
     if any(row.estimated for row in pair.rows):
         lines.append(f"{name}: estimated by load and time, not by a meter; no GPU energy")
     if pair.rows and (pair.before.stars is None or pair.after.stars is None):
@@ -64,6 +66,16 @@ def notes_on(pair: Pair) -> list[str]:
         if row.reason and row.reason != pair.reason
     ]
     return lines
+
+
+def _cautions(pair: Pair) -> list[str]:
+    """The cautions of the two sides: `before: a quick run ...`."""
+    before, after = pair.before.cautions, pair.after.cautions
+    return [
+        f"{'before and after' if both else 'before' if said in before else 'after'}: {said}"
+        for said in dict.fromkeys([*before, *after])
+        for both in [said in before and said in after]
+    ]
 
 
 def cells_of(pair: Pair, row: FigureChange) -> tuple[str, ...]:

@@ -16,11 +16,10 @@ def to_annotations(verdict: GateVerdict) -> bytes:
             task = f"{check.task}, " if check.task else ""
             said = f"{task}{check.subject}: {check.threshold}: {check.said}"
             lines.append(f"::{level} title={title}::{command_data(one_line(said))}\n")
-    remarks = list(verdict.remarks)
-    if verdict.nothing_decided:
-        remarks.insert(0, verdict.line)
     rest = [("warning", "caution", caution) for caution in verdict.cautions]
-    for level, name, text in [*rest, *(("notice", "note", remark) for remark in remarks)]:
+    if verdict.undecided:
+        rest.insert(0, ("error" if verdict.exit_code else "warning", "undecided", verdict.line))
+    for level, name, text in [*rest, *(("notice", "note", remark) for remark in verdict.remarks)]:
         title = command_property(f"Energy gate: {name}")
         lines.append(f"::{level} title={title}::{command_data(one_line(text))}\n")
     return "".join(sorted(lines, key=lambda line: not line.startswith("::error"))).encode()

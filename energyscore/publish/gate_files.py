@@ -10,7 +10,7 @@ from energyscore.base.files import is_dir, is_file
 from energyscore.base.writing import check_outputs
 
 _REPORT = re.compile(
-    rb"""\{\s*"gate_version"|## \S+ Energy gate (pass|fail|invalid):"""
+    rb"""\{\s*"gate_version"|## \S+ Energy gate (pass|fail|invalid|undecided):"""
     rb"""|<\?xml[^>]*>\s*<testsuites name="energyscore gate" """
     rb"""|\[\s*\{\s*"name":[^\n]*\s*"unit": "Wh per 1,000 queries","""
 )

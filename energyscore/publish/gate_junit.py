@@ -12,7 +12,7 @@ _NAME = "energyscore gate"
 def to_junit(verdict: GateVerdict) -> bytes:
     """One suite: broken thresholds are failures, what could not be checked errors.
 
-    What cannot be told is skipped where it counts as a warning, so that it does not look passed.
+    What cannot be told is skipped where it is no failure, so that it does not look passed.
     """
     counted = [check.counts_as for check in verdict.checks]
     about = {
@@ -23,7 +23,8 @@ def to_junit(verdict: GateVerdict) -> bytes:
         "time": "0",
     }
     whole = ET.Element("testsuites", about)
-    skipped, timestamp = str(counted.count("warning")), verdict.created_at.removesuffix("Z")
+    skipped = str(sum(_is_skipped(check) for check in verdict.checks))
+    timestamp = verdict.created_at.removesuffix("Z")
     suite = ET.SubElement(whole, "testsuite", about, skipped=skipped, timestamp=timestamp)
     names: dict[tuple[str | None, str], int] = {}
     for check in verdict.checks:
@@ -41,11 +42,15 @@ def to_junit(verdict: GateVerdict) -> bytes:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
 
 
+def _is_skipped(check: GateCheck) -> bool:
+    return check.outcome == "inconclusive" and check.counts_as != "failure"
+
+
 def _add_case(suite: ET.Element, check: GateCheck, name: str) -> None:
     where = {"classname": _clean(check.task or check.rule), "name": name, "time": "0"}
     case = ET.SubElement(suite, "testcase", where)
     reason = _clean(check.reason)
-    if check.counts_as == "warning":
+    if _is_skipped(check):
         ET.SubElement(case, "skipped", {"message": f"inconclusive: {reason}"})
     elif check.counts_as in ("failure", "error"):
         said = {"message": reason, "type": check.outcome}

@@ -18,8 +18,7 @@ _COLUMNS = ("", "task", "model", "hardware", "threshold", "value", "outcome")
 
 def to_markdown(verdict: GateVerdict) -> bytes:
     """The verdict and a table of all checks, worst first; rows that do not fit are counted."""
-    mark = {"pass": "✅", "fail": "❌", "invalid": "⛔"}[verdict.verdict]
-    mark = "⚠️" if verdict.nothing_decided else mark
+    mark = {"pass": "✅", "fail": "❌", "invalid": "⛔", "undecided": "⚠️"}[verdict.verdict]
     text = f"## {mark} Energy gate {markdown_text(verdict.line)}\n\n"
     order = list(_MARKS)
     checks = sorted(verdict.checks, key=lambda check: order.index(check.counts_as))
@@ -47,7 +46,8 @@ def to_markdown(verdict: GateVerdict) -> bytes:
 def _cells(check: GateCheck) -> tuple[str, ...]:
     subject = (check.task or "", check.subject, check.hardware or "")
     texts = (*subject, check.threshold, _value(check), f"{check.outcome}: {check.reason}")
-    return _MARKS[check.counts_as], *map(markdown_text, texts)
+    passed = check.counts_as == "pass" and check.outcome != "pass"
+    return _MARKS["warning" if passed else check.counts_as], *map(markdown_text, texts)
 
 
 def _value(check: GateCheck) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from energyscore.base.errors import sentence
 from energyscore.base.units import format_number
+from energyscore.judge.cautions import cautions_on
 from energyscore.judge.footprint import describe_sites
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import wording
@@ -15,8 +16,6 @@ ESTIMATED = (
     "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by a meter. "
     "In effect it follows time; it is not GPU energy."
 )
-BRIEF = "a run lasted less than 1 s, so starting and metering distort it; use more queries"
-_BRIEF_S = 1.0
 _MOST_VALUES = 4
 _MOST_MODELS = 10
 
@@ -32,9 +31,8 @@ def notes_on(entries: Sequence[RatedResult]) -> list[str]:
         notes.append(SMALL_COHORT)
     notes += _departures(entries)
     notes += describe_sites(entry.footprint for entry in entries)
-    cautions = [(entry.label, [one.message for one in entry.result.cautions]) for entry in entries]
-    brief = [(entry.label, [BRIEF] if _is_brief(entry) else []) for entry in entries]
-    return [*notes, *caution_notes(cautions), *caution_notes(brief)]
+    cautions = [(e.label, [one.message for one in cautions_on(e.result)]) for e in entries]
+    return [*notes, *caution_notes(cautions)]
 
 
 def _own_errors(entries: Sequence[RatedResult]) -> str:
@@ -77,12 +75,6 @@ def listed(models: Sequence[str]) -> str:
     names = list(dict.fromkeys(models))
     more = len(names) - _MOST_MODELS
     return ", ".join(names[:_MOST_MODELS]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _is_brief(entry: RatedResult) -> bool:
-    """Whether there is a figure, of a window too short to mean much."""
-    shortest_s = min(run.duration_s for run in entry.result.runs)
-    return entry.headline is not None and shortest_s < _BRIEF_S
 
 
 def _departures(entries: Sequence[RatedResult]) -> list[str]:

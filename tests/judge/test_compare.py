@@ -16,9 +16,9 @@ from energyscore.judge.compare import Comparison, compare
 from energyscore.judge.figures import SYSTEM, figure_of
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.judge.sources import load_rated
-from energyscore.publish.comparison import to_markdown
+from energyscore.publish.comparison import notes_on, to_markdown
 from energyscore.publish.report_csv import to_csv
-from energyscore.results.parts import PhasePart
+from energyscore.results.parts import Caution, PhasePart
 from energyscore.results.result import result_to_json
 
 EARLIER = "2025-12-01T00:00:00Z"
@@ -161,6 +161,16 @@ def test_on_the_processor_the_number_of_threads_must_be_the_same():
     pair = pair_of(on_gpu[0], on_gpu[1].model_copy(update={"created_at": LATER}))
     assert pair.refused == []
     assert pair.changed["threads on the processor"] == ("1", "2")
+
+
+def test_cautions_that_bear_on_a_figure_are_told():
+    busy = Caution(code="busy_machine", message="others used the processor")
+    quick = [with_part(one, "protocol", quick=True) for one in (BEFORE, later())]
+    pair = pair_of(quick[0], quick[1].model_copy(update={"cautions": [busy]}))
+    notes = "\n".join(notes_on(pair))
+    assert "caution, after: others used the processor" in notes
+    assert "caution, before and after: a quick run" in notes
+    assert pair.before.cautions == pair.after.cautions[1:]
 
 
 def test_a_difference_names_both_sides():

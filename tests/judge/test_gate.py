@@ -22,6 +22,7 @@ from energyscore.publish.gate_annotations import to_annotations
 from energyscore.publish.gate_benchmark import to_benchmark
 from energyscore.publish.gate_junit import to_junit
 from energyscore.publish.gate_markdown import MOST_BYTES, to_markdown
+from energyscore.results.parts import Caution
 from energyscore.results.result import result_to_json
 
 GPU, SYSTEM = "gpu_wh_per_1k_queries", "system_wh_per_1k_queries"
@@ -77,14 +78,14 @@ REGRESSION = PolicyRule(max_regression="5%")
     [
         (BASE, limit(f"{GPU}<=2.5"), ("pass", "pass", 0)),
         (BASE, limit(f"{GPU}<=1.9"), ("fail", "fail", 1)),
-        (BASE, limit(f"{GPU}<=2.001"), ("inconclusive", "pass", 0)),
-        (result_of(2.0), limit(f"{GPU}<=2.5"), ("inconclusive", "pass", 0)),
+        (BASE, limit(f"{GPU}<=2.001"), ("inconclusive", "undecided", 1)),
+        (result_of(2.0), limit(f"{GPU}<=2.5"), ("inconclusive", "undecided", 1)),
         (result_of(2.0), limit(f"{GPU}<=1.9"), ("fail", "fail", 1)),
         (scaled(1.0), REGRESSION, ("pass", "pass", 0)),
         (scaled(1.2), REGRESSION, ("fail", "fail", 1)),
-        (scaled(1.05), REGRESSION, ("inconclusive", "pass", 0)),
-        (result_of(9.0), REGRESSION, ("inconclusive", "pass", 0)),
-        (BASE, REGRESSION, ("inconclusive", "pass", 0)),
+        (scaled(1.05), REGRESSION, ("inconclusive", "undecided", 1)),
+        (result_of(9.0), REGRESSION, ("inconclusive", "undecided", 1)),
+        (BASE, REGRESSION, ("inconclusive", "undecided", 1)),
         (NULL, limit(f"{GPU}<=2.5"), ("invalid", "invalid", 3)),
         (NULL, REGRESSION, ("invalid", "invalid", 3)),
         (BASE, limit(f"{SYSTEM}<=2.5"), ("unsupported", "invalid", 3)),
@@ -100,11 +101,23 @@ def test_the_outcome_the_verdict_and_the_exit_code_are_one(result, rule, said):
 
 
 @pytest.mark.parametrize(
-    ("taken", "verdict", "code"), [("pass", "pass", 0), ("warn", "pass", 0), ("fail", "fail", 1)]
+    ("taken", "code", "beside_a_pass"),
+    [
+        (None, 1, ("pass", 0)),
+        ("pass", 0, ("pass", 0)),
+        ("warn", 0, ("pass", 0)),
+        ("fail", 1, ("fail", 1)),
+    ],
 )
-def test_what_cannot_be_told_counts_as_it_is_said_to(taken, verdict, code):
+def test_what_cannot_be_told_counts_as_it_is_said_to(taken, code, beside_a_pass):
     found = check_of(result_of(2.0), REGRESSION, on_inconclusive=taken)
-    assert found == ("inconclusive", verdict, code)
+    assert found == ("inconclusive", "undecided", code)
+    both = verdict_of([result_of(2.0)], REGRESSION, limit(f"{GPU}<=9"), limit(f"{GPU}<=1"))
+    assert (both.verdict, both.exit_code) == ("fail", 1)
+    both = verdict_of([scaled(1.05), scaled(1.0)], REGRESSION, on_inconclusive=taken)
+    assert (both.verdict, both.exit_code) == beside_a_pass
+    lost = verdict_of([scaled(1.05), NULL], REGRESSION, on_inconclusive=taken)
+    assert (lost.verdict, lost.exit_code) == (("fail", 1) if taken == "fail" else ("invalid", 3))
 
 
 @pytest.mark.parametrize("std", [1e200, 1e308])
@@ -418,16 +431,48 @@ def every_output(verdict):
     ]
 
 
-@pytest.mark.parametrize("taken", ["pass", "warn"])
-def test_where_nothing_could_be_told_the_heading_says_so(taken):
+@pytest.mark.parametrize(
+    ("taken", "level", "mark", "tag"),
+    [
+        ("pass", "warning", "⚠️", "skipped"),
+        ("warn", "warning", "⚠️", "skipped"),
+        (None, "error", "❌", "failure"),
+        ("fail", "error", "❌", "failure"),
+    ],
+)
+def test_where_nothing_could_be_told_nothing_looks_passed(taken, level, mark, tag):
     verdict = verdict_of([scaled(1.05)], REGRESSION, on_inconclusive=taken)
-    assert (verdict.verdict, verdict.exit_code, verdict.decided) == ("pass", 0, 0)
-    assert verdict.line.startswith("pass: nothing was decided: 1 inconclusive")
-    heading = to_markdown(verdict).decode().splitlines()[0]
-    assert heading.startswith("## ⚠️ Energy gate pass: nothing was decided")
-    assert "nothing was decided" in to_annotations(verdict).decode()
-    both = verdict_of([scaled(1.05), scaled(1.0)], REGRESSION)
-    assert (both.decided, "nothing was decided" in both.line) == (1, False)
+    assert (verdict.verdict, verdict.decided) == ("undecided", 0)
+    assert verdict.line.startswith("undecided: 1 inconclusive")
+    text = to_markdown(verdict).decode()
+    assert text.startswith("## ⚠️ Energy gate undecided: 1 inconclusive")
+    assert "✅" not in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| ") and "org/model" in line]
+    assert row.startswith(f"| {mark} |")
+    annotations = to_annotations(verdict).decode()
+    assert f"::{level} title=Energy gate%3A undecided::undecided: 1 inconclusive" in annotations
+    suite = ET.fromstring(to_junit(verdict))[0]
+    assert [child.tag for child in suite[0]] == [tag]
+    counts = (suite.get("failures"), suite.get("skipped"))
+    assert counts == (("1", "0") if tag == "failure" else ("0", "1"))
+
+
+def test_cautions_that_bear_on_a_figure_stand_in_every_report():
+    busy = Caution(code="busy_machine", message="others used 60% of the processor")
+    resumed = Caution(code="resumed", message="2 runs were measured before an interruption")
+    now = scaled(1.0).model_copy(update={"cautions": [busy, resumed]})
+    was = BASE.model_copy(update={"protocol": BASE.protocol.model_copy(update={"quick": True})})
+    now = now.model_copy(update={"protocol": now.protocol.model_copy(update={"quick": True})})
+    verdict = verdict_of([now], REGRESSION, limit(f"{GPU}<=9"), baselines=[was])
+    assert verdict.verdict == "pass"
+    own, quick, of_baseline = verdict.figure_cautions
+    assert own == "caution: others used 60% of the processor (text_generation, org/model)"
+    assert quick.startswith("caution: a quick run")
+    assert of_baseline.startswith("caution: its baseline: a quick run")
+    for text in every_output(verdict):
+        assert "others used 60% of the processor" in text or "others used 60%25 of" in text
+        assert "a quick run" in text
+        assert "interruption" not in text
 
 
 def test_checks_that_look_the_same_are_told_apart_by_time_else_by_file():

@@ -1,0 +1,27 @@
+"""Which cautions whoever reads a figure must know. Pure.
+
+Tables, `compare` and `gate` ask here: a figure of a quick run, of random weights or of a busy
+machine is not shown, or decided on, without saying so.
+"""
+
+from energyscore.judge.figures import headline_of
+from energyscore.results.parts import Caution
+from energyscore.results.result import Result
+
+_BRIEF_S = 1.0
+_NOT_OF_THE_FIGURE = frozenset(("resumed",))
+"""Codes of cautions that tell how a result came about and change no figure."""
+
+BRIEF = "a run lasted less than 1 s, so starting and metering distort it; use more queries"
+QUICK = "a quick run: a short warm-up and no minimum window, so it repeats worse than a whole one"
+
+
+def cautions_on(result: Result) -> list[Caution]:
+    """The cautions that bear on the figure of a result, each once."""
+    found = [one for one in result.cautions if one.code not in _NOT_OF_THE_FIGURE]
+    if result.protocol.quick:
+        found.append(Caution(code="quick", message=QUICK))
+    shortest_s = min(run.duration_s for run in result.runs)
+    if headline_of(result) is not None and shortest_s < _BRIEF_S:
+        found.append(Caution(code="brief", message=BRIEF))
+    return list({one.message: one for one in found}.values())
