@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeAlias
 
 from energyscore.base.errors import ResultError, UsageError
@@ -18,6 +18,13 @@ _NO_PART_SUFFIXES = frozenset(
 _WEIGHT_SUFFIXES = frozenset(
     (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf", ".ot")
 )
+_TRAINING_FILES = (
+    *("optimizer.pt", "optimizer.bin", "scheduler.pt", "scheduler.bin", "scaler.pt"),
+    *("rng_state*.pth", "random_states_*.pkl", "training_args.bin", "trainer_state.json"),
+    "events.out.tfevents.*",
+)
+_TRAINING_FOLDERS = ("checkpoint-*", "global_step*")
+"""What a trainer leaves to go on from, and its logs: no part of the model that it saved."""
 
 
 def once(skip: Skip) -> Skip:
@@ -88,19 +95,28 @@ def shown_path(path: Path) -> str:
 
 
 def model_files(folder: Path, *, weights: bool = True) -> Iterator[Path]:
-    """Files of a model's folder, and of the folders in it, that can decide its work.
-
-    All but hidden ones, texts and pictures about the model, and results measured into it: a
-    processor's settings or a word list decide as much as the weights do.
-    """
+    """Files of a model's folder, and of the folders in it, that can decide its work."""
     for file in sorted(folder.rglob("*")):
-        parts, name, suffix = file.relative_to(folder).parts, file.name.lower(), file.suffix.lower()
-        if any(part.startswith(".") for part in parts) or "results" in parts[:-1]:
+        if not is_model_part(file.relative_to(folder)):
             continue
-        if name.startswith(_NO_PART_NAMES) or suffix in _NO_PART_SUFFIXES:
-            continue
-        if (weights or suffix not in _WEIGHT_SUFFIXES) and is_file(file):
+        if (weights or file.suffix.lower() not in _WEIGHT_SUFFIXES) and is_file(file):
             yield file
+
+
+def is_model_part(path: PurePath) -> bool:
+    """Whether a file can decide a model's work, by its path in the model's folder.
+
+    All but hidden ones, texts and pictures about the model, results measured into it, and what a
+    trainer keeps to go on from: a processor's settings or a word list decide as much as the
+    weights do.
+    """
+    folders, name = path.parts[:-1], path.name.lower()
+    if any(part.startswith(".") for part in path.parts) or "results" in folders:
+        return False
+    if name.startswith(_NO_PART_NAMES) or path.suffix.lower() in _NO_PART_SUFFIXES:
+        return False
+    kept = (fnmatchcase(part, known) for part in folders for known in _TRAINING_FOLDERS)
+    return not any(kept) and not any(fnmatchcase(path.name, known) for known in _TRAINING_FILES)
 
 
 def visible_files(folder: Path, pattern: str, skip: Skip | None = None) -> list[Path]:

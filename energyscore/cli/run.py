@@ -214,6 +214,14 @@ def run(
             help="Load pickled weights where there are no safetensors. They can run code.",
         ),
     ] = False,
+    base_model: Annotated[
+        str | None,
+        _loading(
+            metavar="ID|DIR",
+            help="The model that --model is an adapter for (LoRA and the like): both are loaded, "
+            "the adapter unmerged. Needs the extra peft.",
+        ),
+    ] = None,
     trust_remote_code: Annotated[
         bool, _loading("--trust-remote-code", help="Run code from the model's repository.")
     ] = False,

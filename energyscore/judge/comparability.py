@@ -68,7 +68,7 @@ def conditions_of(result: Result) -> dict[str, Condition]:
     return {
         "task": (result.task.id,),
         "task_version": (str(result.task.version), result.task.digest),
-        "model": (model.id,),
+        "model": (model.id, *([model.base_model] if model.base_model else [])),
         "reasoning": (result.mode or "none",),
         "precision": (model.dtype,),
         "quantization": (model.quantization or "none", str(model.quantization_bits)),

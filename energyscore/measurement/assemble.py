@@ -180,5 +180,5 @@ def _empty_rows(numbers: Sequence[int]) -> EmptyRows | None:
 
 def _model_part(spec: ModelSpec, facts: ModelFacts, size: str | None) -> ModelPart:
     known = asdict(facts)
-    del known["context_length"], known["experts"]
+    del known["context_length"], known["experts"], known["dequantized"]
     return ModelPart(id=spec.label, source=spec.source, model_class=size, **known)

@@ -94,6 +94,7 @@ class RunOptions(Strict):
     revision: Text | None = None
     random_weights: bool = False
     allow_pickle: bool = False
+    base_model: Text | None = None
     trust_remote_code: bool = False
     allow_shared: bool = False
     strict: bool = False
@@ -128,6 +129,7 @@ class RunOptions(Strict):
             dtype=self.dtype,
             trust_remote_code=self.trust_remote_code,
             allow_pickle=self.allow_pickle,
+            base_model=self.base_model,
         )
         if model.source == "builtin":
             bundled.find_architecture(model.id, task.modality)

@@ -184,7 +184,7 @@ def choose_device(options: RunOptions) -> Device:
 def _needs_hub(options: RunOptions, models: Iterable[ModelSpec]) -> bool:
     path = local_path(options.dataset) if options.dataset else None
     remote_data = options.dataset not in (None, BUNDLED) and not (path and path.exists())
-    return remote_data or any(model.source == "hub" for model in models)
+    return remote_data or any("hub" in model.sources for model in models)
 
 
 def _load_queries(

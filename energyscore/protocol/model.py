@@ -7,14 +7,15 @@ from typing import Literal
 
 from energyscore.base.errors import ModelError
 from energyscore.base.files import local_path, real_path
+from energyscore.protocol.model_folder import (
+    PIPELINE_INDEX as PIPELINE_INDEX,
+)
+from energyscore.protocol.model_folder import check_adapter, check_model, is_weights_file
 
 Source = Literal["hub", "local", "builtin"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 BUILTIN_PREFIX = "builtin:"
-PIPELINE_INDEX = "model_index.json"
-"""What a pipeline of several models has in place of a `config.json`."""
-
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 
 
@@ -28,6 +29,7 @@ class ModelSpec:
         random_weights: take only the architecture; weights are random, from `seed`.
         dtype: `auto` follows the task's protocol.
         allow_pickle: where there are no safetensors, load pickle files, which can run code.
+        base: what `id` is an adapter for; None for a whole model.
     """
 
     source: Source
@@ -39,11 +41,17 @@ class ModelSpec:
     trust_remote_code: bool = False
     allow_pickle: bool = False
     seed: int = 0
+    base: "ModelSpec | None" = None
 
     @property
     def label(self) -> str:
         """The name that results carry."""
         return f"{BUILTIN_PREFIX}{self.id}" if self.source == "builtin" else self.id
+
+    @property
+    def sources(self) -> set[Source]:
+        """Where its files come from, and those of what it is an adapter for."""
+        return {self.source, *(self.base.sources if self.base else ())}
 
     @property
     def location(self) -> str:
@@ -69,6 +77,8 @@ class ModelFacts:
         quantization: the model's own quantization, such as `gptq-4bit`, or None.
         context_length: longest input in tokens, or None when the model names none.
         experts: experts of a mixture, of which each token uses a few; None for other models.
+        base_model: name and revision of what an adapter was applied to; None for a whole model.
+        dequantized: the quantization that the library undid while it loaded the weights, or None.
     """
 
     revision: str | None
@@ -80,6 +90,8 @@ class ModelFacts:
     weights: Literal["pretrained", "random"]
     context_length: int | None
     experts: int | None = None
+    base_model: str | None = None
+    dequantized: str | None = None
 
 
 def parse_model(
@@ -90,23 +102,16 @@ def parse_model(
     dtype: Dtype = "auto",
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
+    base_model: str | None = None,
 ) -> ModelSpec:
     """Read a model's name as the command line gives it.
 
     `builtin:NAME` is a bundled architecture; a path that exists, or that starts with `.`, `/`
-    or `~`, is a local folder; anything else is an id on the hub. A ModelError where it is neither,
-    or the folder holds no model.
+    or `~`, is a local folder; anything else is an id on the hub. With a `base_model` it is an
+    adapter for that. A ModelError where it is neither, or the folder holds no model.
     """
     if not text:
         raise ModelError("--model is empty.", "Give a hub id, a folder or builtin:NAME.")
-    if text.startswith(BUILTIN_PREFIX):
-        if revision is not None:
-            raise ModelError(
-                f"--revision {revision} does not go with {text}.",
-                "Bundled architectures have no revisions; leave it out.",
-            )
-        name = text.removeprefix(BUILTIN_PREFIX)
-        return ModelSpec("builtin", name, random_weights=True, dtype=dtype)
     asked = ModelSpec(
         source="hub",
         id=text,
@@ -116,9 +121,21 @@ def parse_model(
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
     )
+    if base_model is not None:
+        asked = replace(asked, base=_parse_base(asked, base_model))
+    if text.startswith(BUILTIN_PREFIX):
+        if revision is not None:
+            raise ModelError(
+                f"--revision {revision} does not go with {text}.",
+                "Bundled architectures have no revisions; leave it out.",
+            )
+        if base_model is not None:
+            raise ModelError(f"{text} is no adapter.", "Leave out --base-model.")
+        name = text.removeprefix(BUILTIN_PREFIX)
+        return ModelSpec("builtin", name, random_weights=True, dtype=dtype)
     path = local_path(text)
-    if text[0] in "./~" or (path is not None and path.is_dir()):
-        path = _check_folder(path, text)
+    if text[0] in "./~" or (path is not None and (path.is_dir() or is_weights_file(path))):
+        path = (check_adapter if asked.base else check_model)(path, text)
         if revision is not None:
             raise ModelError(f"--revision {revision} does not go with the folder {text}.")
         resolved = real_path(path)
@@ -132,12 +149,16 @@ def parse_model(
     return asked
 
 
-def _check_folder(path: Path | None, text: str) -> Path:
-    if path is None or not path.is_dir():
-        raise ModelError(f"The model folder {text} does not exist.")
-    if not any((path / name).is_file() for name in ("config.json", PIPELINE_INDEX)):
+def _parse_base(adapter: ModelSpec, text: str) -> ModelSpec:
+    """What an adapter is for: a whole model with pretrained weights."""
+    if adapter.random_weights or text.startswith(BUILTIN_PREFIX):
         raise ModelError(
-            f"The folder {path} holds no model: there is no config.json in it.",
-            f"Name the folder that `save_pretrained` wrote; a pipeline's has a {PIPELINE_INDEX}.",
+            "--base-model needs the weights that the adapter was made for.",
+            "Name the pretrained model, and leave out --random-weights.",
         )
-    return path
+    return parse_model(
+        text,
+        dtype=adapter.dtype,
+        trust_remote_code=adapter.trust_remote_code,
+        allow_pickle=adapter.allow_pickle,
+    )

@@ -123,6 +123,7 @@ def facts_of(entry: RatedResult) -> dict[str, Any]:
         "hardware": result.hardware,
         "measured_at": result.created_at,
         "revision": result.model.revision,
+        "base_model": result.model.base_model,
         "precision": result.model.dtype,
         "quantization": result.model.quantization,
         "batch_size": result.workload.batch_size,

@@ -126,6 +126,12 @@ def _of_setup(
     if facts.weights == "random":
         message = "weights are random: the energy is the architecture's, the answers mean nothing"
         yield "random_weights", message
+    if facts.dequantized:
+        message = (
+            f"the model is quantized ({facts.dequantized}), and this machine cannot compute so: "
+            f"its weights were taken as {facts.dtype}"
+        )
+        yield "dequantized", message
     gpus = {*protocol.metered_gpus, *protocol.occupied_gpus}
     if protocol.device == "cuda" and max_gpus is not None and len(gpus) > max_gpus:
         message = f"{len(gpus)} GPUs were used, where the model's class allows {max_gpus}"

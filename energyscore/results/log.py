@@ -20,9 +20,10 @@ def _head(result: Result) -> Iterator[str]:
     yield f"energyscore {result.environment.energyscore}, rules {result.rules_version}"
     yield f"written {result.created_at}, measurement {result.identity}"
     yield f"task {result.task.id} version {result.task.version} ({result.task.digest})"
+    base = f"an adapter on {model.base_model}, " if model.base_model else ""
     yield (
         f"model {model.id} ({model.source}, {_revision(model.revision)}), "
-        f"{model.architecture}, {model.parameters} parameters, {model.dtype}, "
+        f"{base}{model.architecture}, {model.parameters} parameters, {model.dtype}, "
         f"{model.quantization or 'not quantized'}, {model.weights} weights, "
         + (f"class {model.model_class}" if model.model_class else "no size class")
     )

@@ -4,12 +4,12 @@ A figure that could not be measured is null, and a `reason` beside it says why. 
 ever 0 because it is unknown.
 """
 
-import re
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from energyscore.base.stamps import utc_time
 
 Domain: TypeAlias = str
 """What is metered: `gpu:<uuid>`, `cpu` (packages), `dram`, `ram`."""
@@ -21,17 +21,6 @@ NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Energy = Annotated[float, Field(gt=0, lt=1e15)]
 """Joules or Wh that were measured: nothing takes none, and nothing takes a power station's."""
-
-
-def utc_time(text: str) -> str:
-    """A time as results have it: always UTC and of one form, so that texts sort as times do."""
-    form = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII)
-    try:
-        datetime.fromisoformat(text if form else "")
-    except ValueError as error:
-        raise ValueError("it must be a time in UTC such as 2026-01-31T12:00:00Z") from error
-    return text
-
 
 Time = Annotated[str, AfterValidator(utc_time)]
 Count = Annotated[int, Field(ge=0)]
@@ -76,6 +65,11 @@ class ModelPart(Part):
     quantization_bits: int | None
     weights: Literal["pretrained", "random"]
     model_class: str | None = Field(description="size class (A, B, C) where the task has them")
+    base_model: str | None = Field(default=None, description="of an adapter: name@revision")
+
+    def recorded(self) -> dict[str, Any]:  # a field that came later counts where it is not null
+        """The model as digests have it."""
+        return self.model_dump(mode="json", exclude=None if self.base_model else {"base_model"})
 
 
 class InputsCut(Part):

@@ -29,7 +29,7 @@ def subject_of(result: Result) -> str:
     work, protocol = result.workload, result.protocol
     content = {
         "task": result.task.model_dump(mode="json"),
-        "model": result.model.model_dump(mode="json"),
+        "model": result.model.recorded(),
         "workload": [work.dataset, work.revision, work.fingerprint, work.queries, work.batch_size],
         "settings": [work.seed, work.generation, protocol.quick, protocol.min_window_s],
         "device": [protocol.device, protocol.metered_gpus, protocol.occupied_gpus],

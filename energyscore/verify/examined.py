@@ -57,7 +57,7 @@ class ExaminedResult:
         work, protocol = self.result.workload, self.result.protocol
         named = {
             "task": self.result.task.model_dump(mode="json"),
-            "model": self.result.model.model_dump(mode="json"),
+            "model": self.result.model.recorded(),
             "workload": [getattr(work, name) for name in _WORK],
             "settings": [work.seed, work.generation, protocol.quick, protocol.min_window_s],
             "device": [protocol.device, protocol.metered_gpus, protocol.occupied_gpus],

@@ -1,5 +1,6 @@
 """Every bundled architecture that is small enough loads and does its task."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -12,8 +13,8 @@ from energyscore.measurement.backends.loading import (
     choose_dtype,
     count_experts,
     facts_of,
-    quantization_of,
 )
+from energyscore.measurement.backends.quantization import quantization_of
 from energyscore.measurement.benchmark import measure_run
 from energyscore.measurement.catalog import BACKENDS
 from energyscore.measurement.work import Plan
@@ -207,13 +208,19 @@ GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 128}
 BITSANDBYTES = {"quant_method": "bitsandbytes", "load_in_4bit": True}
 
 
-def test_random_weights_of_a_quantized_configuration_are_not_quantized(tiny_model, tmp_path):
+@pytest.mark.parametrize("part", ["", "text_config"])
+def test_random_weights_of_a_quantized_configuration_would_be_of_another_model(
+    tiny_model, tmp_path, part
+):
     quantized_folder(tiny_model, tmp_path, GPTQ)
-    backend = resolve(BACKENDS, "text_generation")()
+    file = tmp_path / "config.json"
+    settings = json.loads(file.read_text())
+    if part:
+        settings = {"model_type": "gemma3", part: {"quantization_config": GPTQ}}
+        file.write_text(json.dumps(settings))
     spec = parse_model(str(tmp_path), random_weights=True)
-    facts = backend.load(spec, TASKS["text_generation"].spec, "cpu")
-    assert (facts.quantization, facts.quantization_bits) == (None, None)
-    assert (facts.dtype, facts.parameters) == ("float32", PARAMETERS_OF_LLAMA)
+    with pytest.raises(ModelError, match=r"gptq-4bit.*random weights are not.*--random-weights"):
+        resolve(BACKENDS, "text_generation")().load(spec, TASKS["text_generation"].spec, "cpu")
 
 
 def test_a_quantization_has_the_name_that_its_configuration_gives_it():

@@ -88,7 +88,7 @@ def test_the_folder_one_stands_in_has_its_own_name(folder, monkeypatch):
         ("./nowhere", "The model folder ./nowhere does not exist"),
         ("../nowhere", "does not exist"),
         ("~/nowhere", "does not exist"),
-        ("./my model/config.json", "does not exist"),
+        ("./my model/config.json", "is a file, and a model is a folder"),
         ("empty", "The folder empty holds no model: there is no config.json in it"),
     ],
 )
@@ -149,6 +149,10 @@ def test_only_what_the_hub_can_know_is_an_id(folder, text):
         *((name, True, True) for name in ("model.safetensors", "unet/model.bin")),
         *((name, False, False) for name in ("README.md", "LICENSE", ".git/HEAD", "picture.png")),
         *((name, False, False) for name in ("results/r.json", "code/__pycache__/a.pyc")),
+        *((name, False, False) for name in ("optimizer.pt", "scheduler.pt", "trainer_state.json")),
+        *((name, False, False) for name in ("rng_state.pth", "rng_state_0.pth", "scaler.pt")),
+        *((name, False, False) for name in ("training_args.bin", "checkpoint-5/model.safetensors")),
+        *((name, True, True) for name in ("best.pth", "training_args.bin.safetensors")),
     ],
 )
 def test_all_of_a_folder_that_can_decide_the_work_is_its_revision(folder, name, part, weights):
@@ -228,3 +232,12 @@ def test_a_folder_without_a_processor_says_what_it_lacks(tmp_path, config, auto_
     said = "has no processor files: none of preprocessor_config.json, processor_config.json"
     assert said in caught.value.message
     assert f"processor.save_pretrained('{tmp_path}')" in caught.value.remedy
+
+
+def test_a_digest_stays_what_it_was(folder):
+    for name in ("model.safetensors", "vocab.txt", "sub/a.json"):
+        (folder / "my model" / name).parent.mkdir(exist_ok=True)
+        (folder / "my model" / name).write_text(name)
+    spec = parse_model("my model")
+    assert revision_of(spec) == "sha256:38dda25063a3c515"
+    assert revision_of(replace(spec, random_weights=True)) == "sha256:afec60c3bdc3cc9c"

@@ -8,10 +8,11 @@ import pytest
 from support.results import make_result, make_run
 from support.submissions import DOMAIN, measure
 
+from energyscore.judge.comparability import conditions_of
 from energyscore.measurement.meter import MeterRecord, Reading, Window
 from energyscore.measurement.phases.split import BlockPower, PhaseTimes
 from energyscore.measurement.record import NO_TICKS, record_run
-from energyscore.results.raw import raw_to_bytes
+from energyscore.results.raw import raw_to_bytes, subject_of
 from energyscore.results.store import Journal, load_result, save_result
 from energyscore.verify.raw_record import read_raw
 
@@ -90,6 +91,19 @@ def test_without_raw_records_there_is_none(tmp_path):
     path = save_result(tmp_path, make_result())
     assert load_result(path).raw is None
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_an_adapters_base_is_part_of_what_a_raw_record_is_of_and_no_more():
+    """Records of before there were adapters are of the same subject as ever."""
+    result = make_result()
+    adapters = [
+        result.model_copy(update={"model": result.model.model_copy(update={"base_model": base})})
+        for base in ("org/base@1", "org/base@2")
+    ]
+    assert "base_model" not in result.model.recorded()
+    assert len({subject_of(one) for one in (result, *adapters)}) == 3
+    paired = [conditions_of(one)["model"] for one in (result, *adapters)]
+    assert paired == [("org/model",), ("org/model", "org/base@1"), ("org/model", "org/base@2")]
 
 
 def test_raw_records_are_as_safe_as_their_runs(tmp_path):

@@ -13,7 +13,7 @@ from energyscore.measurement.backends.devices import device_uuid, occupied_gpus,
 from energyscore.measurement.backends.failures import loading_errors, translated_errors
 from energyscore.measurement.backends.loading import (
     Blueprint,
-    facts_of,
+    facts_of_loaded,
     load_weights,
     read_blueprint,
 )
@@ -106,8 +106,7 @@ class TransformersBackend(ModelBackend):
         # Of a model on several GPUs that is where its first part is: its inputs go there.
         self._device = str(self.model.device)
         self._set_up(blueprint.task)
-        architecture = type(self.model).__name__
-        return facts_of(blueprint.spec, architecture, [self.model], self._context_length())
+        return facts_of_loaded(blueprint, self.model, self._context_length())
 
     @abstractmethod
     def _load_processor(self, blueprint: Blueprint) -> None:

@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import Iterator
+from pickle import UnpicklingError
+from zipfile import BadZipFile
 
 import torch
 from huggingface_hub.errors import (
@@ -15,7 +17,9 @@ from jinja2 import TemplateError
 from safetensors import SafetensorError
 
 from energyscore.base.errors import EnergyScoreError, ModelError, OutOfMemory, UnsupportedError
+from energyscore.measurement.backends.published import pickles_refused
 from energyscore.protocol.model import ModelSpec
+from energyscore.protocol.weight_files import PICKLE_REMEDY
 
 _LOADING_ERRORS = (
     OSError,
@@ -26,6 +30,10 @@ _LOADING_ERRORS = (
     TypeError,
     AttributeError,
     ArithmeticError,
+    AssertionError,
+    EOFError,
+    UnpicklingError,
+    BadZipFile,
     SafetensorError,
     StrictDataclassError,
     HfHubHTTPError,
@@ -58,7 +66,8 @@ def translated_errors(what: str) -> Iterator[None]:
 def loading_errors(spec: ModelSpec) -> Iterator[None]:
     """Say what is wrong with a model that cannot be loaded, and how to mend it."""
     try:
-        yield
+        with pickles_refused(spec):
+            yield
     except (EnergyScoreError, torch.OutOfMemoryError):
         raise
     except _LOADING_ERRORS as error:
@@ -66,6 +75,8 @@ def loading_errors(spec: ModelSpec) -> Iterator[None]:
         if any(sign in str(error).lower() for sign in _NO_MEMORY):
             raise
         chain = list(_chain(error))
+        if ours := next((one for one in chain if isinstance(one, EnergyScoreError)), None):
+            raise ours from None  # diffusers wraps what its files raise
         if any(isinstance(one, GatedRepoError) for one in chain):
             message, remedy = "is gated", "Accept its terms on the hub and set HF_TOKEN."
         elif any(isinstance(one, RevisionNotFoundError) for one in chain):
@@ -74,12 +85,14 @@ def loading_errors(spec: ModelSpec) -> Iterator[None]:
             message = "is not on the hub (or is private)"
             remedy = "Check the id; for a private one set HF_TOKEN."
         elif not spec.allow_pickle and "safetensors" in text and _names_no_file(text):
-            message = "has no safetensors weights"
-            remedy = "Pickle files can run code; allow them with --allow-pickle if you trust it."
+            message, remedy = "has no safetensors weights", PICKLE_REMEDY
         elif "trust_remote_code" in str(error):
             message, remedy = "needs its own code to run", "Allow it with --trust-remote-code."
         elif isinstance(error, ImportError):
             message, remedy = f"needs a package that is missing: {text}", ""
+        elif any(isinstance(one, UnpicklingError | EOFError) for one in chain):
+            message = "has a pickle that torch will not open: it is broken, or holds code"
+            remedy = "Do not trust it; take the weights as safetensors."
         elif any(isinstance(one, SafetensorError) for one in chain):
             message = f"has corrupt weights: {text}"
             remedy = "Download or save it again."

@@ -8,6 +8,9 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
 from energyscore.measurement.backends.base import TransformersBackend
+from energyscore.measurement.backends.loading import Blueprint
+from energyscore.measurement.backends.processors import check_room
+from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.task import TaskSpec
 
 
@@ -39,6 +42,13 @@ class GeneratingBackend(TransformersBackend):
 
     phases = ("preprocess", "prefill", "decode")
     lone_phase = "prefill"
+
+    def load_from(self, blueprint: Blueprint) -> ModelFacts:
+        """Load what the blueprint says, if its context has room for an answer."""
+        generation, config = blueprint.task.generation, blueprint.config
+        if generation is not None and generation.reasoning is None:  # modes fit into any context
+            check_room(config, blueprint.spec.label, generation.max_new_tokens)
+        return super().load_from(blueprint)
 
     def _set_up(self, task: TaskSpec) -> None:
         assert task.generation is not None

@@ -4,7 +4,6 @@ Nothing is loaded that could run code from elsewhere unless it was asked for, an
 measured whose weights are not what they claim to be: missing weights are refused.
 """
 
-import copy
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,20 @@ from transformers import AutoConfig
 from energyscore.base.errors import ModelError
 from energyscore.base.files import model_files
 from energyscore.measurement.backend import Gpus
+from energyscore.measurement.backends.adapters import Adapter, apply_adapter, fetch_adapter
+from energyscore.measurement.backends.missing import explain_missing
+from energyscore.measurement.backends.published import (
+    check_published_weights,
+    explain_no_config,
+    refuse_published_adapter,
+)
+from energyscore.measurement.backends.quantization import (
+    check_loaded,
+    check_quantization,
+    quantization_of,
+    settings_of,
+    without_quantized_weights,
+)
 from energyscore.measurement.backends.spreading import check_nothing_left_out, sketch_of
 from energyscore.protocol.bundled import Architecture, find_architecture
 from energyscore.protocol.model import ModelFacts, ModelSpec
@@ -42,6 +55,7 @@ class Blueprint:
     config: Any
     architecture: Architecture | None = None
     gpus: Gpus | None = None  # None: the first GPU is taken
+    adapter: Adapter | None = None
 
 
 def read_blueprint(
@@ -55,17 +69,29 @@ def read_blueprint(
         special = SPECIAL_TOKENS if architecture.special_tokens else {}
         config = AutoConfig.for_model(settings.pop("model_type"), **special | settings)
         return Blueprint(spec, task, device, config, architecture, gpus)
-    config = read_published(spec, AutoConfig)
+    if spec.base is not None:
+        adapter = fetch_adapter(spec)
+        return replace(read_blueprint(spec.base, task, device, gpus), adapter=adapter)
+    config = _read_config(spec)
     if spec.source == "hub":
         # The file that was just loaded lies in the cache in a folder named by its commit; the
         # rest is loaded from that same commit, whatever happens to the branch meanwhile.
         file = try_to_load_from_cache(spec.id, "config.json", revision=spec.revision or "main")
         if isinstance(file, str):
             spec = replace(spec, revision=Path(file).parent.name)
-    if spec.random_weights and hasattr(config, "quantization_config"):
-        # It tells of weights that are not loaded: random ones are made in the dtype.
-        del config.quantization_config
+    refuse_published_adapter(spec)
+    check_quantization(config, spec)
     return Blueprint(spec, task, device, config, gpus=gpus)
+
+
+def _read_config(spec: ModelSpec) -> Any:
+    try:
+        return read_published(spec, AutoConfig)
+    except (OSError, ValueError):
+        explained = explain_no_config(spec)
+        if explained is None:
+            raise
+        raise explained from None
 
 
 def read_published(spec: ModelSpec, auto_class: Any, **options: Any) -> Any:
@@ -100,6 +126,11 @@ def load_weights(
         model = _random(blueprint, model_class, dtype, place)
     else:
         model = _pretrained(blueprint, auto_class, dtype, place, unused_weights)
+        check_loaded(model, spec)
+        if settings_of(blueprint.config) is not None and settings_of(model.config) is None:
+            model = model.to(dtype)  # the library undid the quantization, in a dtype of its own
+        if blueprint.adapter is not None:
+            apply_adapter(model, blueprint.adapter)
     model = model.eval()
     if isinstance(place, dict):
         tensors = (*model.parameters(), *model.buffers())
@@ -170,8 +201,9 @@ def _pretrained(
     blueprint: Blueprint, auto_class: Any, dtype: torch.dtype, place: Place, unused: tuple[str, ...]
 ) -> Any:
     spec, config = blueprint.spec, blueprint.config
-    quantized = getattr(config, "quantization_config", None) is not None
-    options: dict[str, Any] = {} if quantized else {"dtype": dtype}
+    check_published_weights(spec, config)
+    quantized = settings_of(config) is not None
+    options: dict[str, Any] = {} if quantized and spec.dtype == "auto" else {"dtype": dtype}
     if quantized or isinstance(place, dict):
         options["device_map"] = place if isinstance(place, dict) else {"": place}
     model, info = read_published(
@@ -182,22 +214,27 @@ def _pretrained(
         output_loading_info=True,
         **options,
     )
+    if blueprint.adapter is not None:
+        unused += blueprint.adapter.replaced
     missing = [key for key in sorted(map(str, info["missing_keys"])) if not key.startswith(unused)]
     missing += [str(key) for key in info.get("mismatched_keys") or ()]
-    refuse_missing(
-        f"The model {spec.label} lacks weights for {auto_class.__name__}",
-        missing,
-        "It was made for another task; name a model that was trained for this one",
-    )
+    if missing:
+        explain_missing(model, spec.label, missing, info["unexpected_keys"])
     return model
 
 
-def refuse_missing(message: str, missing: Sequence[str], remedy: str) -> None:
-    """Refuse a model in which weights are missing: a ModelError that names some of them."""
-    if missing:
-        some = f"{', '.join(missing[:3])}{' and more' if len(missing) > 3 else ''}"
-        remedy += ", or measure its architecture with --random-weights."
-        raise ModelError(f"{message}: {some}.", remedy)
+def facts_of_loaded(
+    blueprint: Blueprint, model: Any, context_length: int | None = None
+) -> ModelFacts:
+    """What a model is that was loaded by a blueprint, with its adapter if it has one."""
+    facts = facts_of(blueprint.spec, type(model).__name__, [model], context_length)
+    if facts.quantization is None and facts.weights == "pretrained":
+        facts = replace(facts, dequantized=quantization_of(blueprint.config)[0])
+    if blueprint.adapter is not None:
+        base = f"{blueprint.spec.label}@{facts.revision}"
+        revision = revision_of(blueprint.adapter.spec)
+        facts = replace(facts, revision=revision, base_model=base)
+    return facts
 
 
 def facts_of(
@@ -226,25 +263,8 @@ def count_parameters(parts: Sequence[Any]) -> int:
     Quantized weights are packed several to a number, each method in its own way, some as buffers;
     so they are counted in the same architecture without quantization, built on `meta`.
     """
-    plain = torch.nn.ModuleList(map(_unquantized, parts))
+    plain = torch.nn.ModuleList(map(without_quantized_weights, parts))
     return sum(parameter.numel() for parameter in plain.parameters())
-
-
-def _unquantized(part: Any) -> Any:
-    """A part; the architecture of a quantized one without quantization, and without memory."""
-    if quantization_of(getattr(part, "config", None))[0] is None:
-        return part
-    config = copy.deepcopy(part.config)
-    with torch.device("meta"):
-        if isinstance(part, transformers.PreTrainedModel):
-            del config.quantization_config
-            return type(part)(config)
-        return type(part).from_config(without_quantization(config))
-
-
-def without_quantization(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration's settings but for how its weights are quantized."""
-    return {name: value for name, value in settings.items() if name != "quantization_config"}
 
 
 def _as_dict(config: Any) -> Mapping[str, Any]:
@@ -262,19 +282,6 @@ def count_experts(config: Mapping[str, Any]) -> int | None:
     parts = [count_experts(part) for part in config.values() if isinstance(part, Mapping)]
     most = max([*own, *(n for n in parts if n)], default=0)
     return most if most > 1 else None
-
-
-def quantization_of(config: Any) -> tuple[str | None, int | None]:
-    """A model's own quantization by its configuration, and the bits of a parameter."""
-    settings = getattr(config, "quantization_config", None)
-    if settings is None:
-        return None, None
-    content = _as_dict(settings)
-    named = content.get("quant_method", "unknown")  # a text, or the library's enumeration
-    method = str(getattr(named, "value", named)).lower()
-    bits = content.get("bits") or (4 if content.get("load_in_4bit") or "fp4" in method else None)
-    bits = bits or (8 if content.get("load_in_8bit") or "fp8" in method else None)
-    return (f"{method}-{bits}bit" if bits else method), bits
 
 
 def revision_of(spec: ModelSpec) -> str | None:

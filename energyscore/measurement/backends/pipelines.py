@@ -25,13 +25,14 @@ from energyscore.measurement.backends.loading import (
     choose_dtype,
     facts_of,
     quieten,
-    refuse_missing,
-    without_quantization,
 )
+from energyscore.measurement.backends.missing import refuse_missing
 from energyscore.measurement.backends.processors import bundled_tokenizer
+from energyscore.measurement.backends.quantization import refuse_random
 from energyscore.protocol.bundled import Architecture, find_architecture
 from energyscore.protocol.model import PIPELINE_INDEX, ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
+from energyscore.protocol.weight_files import check_pipeline
 
 _WITHOUT_WEIGHTS = ["*.json", "*.txt", "*.model"]
 
@@ -42,6 +43,8 @@ def load_pipeline(spec: ModelSpec, task: TaskSpec, device: str) -> tuple[Any, Mo
     It is kept as it ships: its scheduler, its guidance, and where it has a safety checker, that
     too. Users of the model pay for all of that work.
     """
+    if spec.base is not None:
+        raise ModelError("--base-model is not for pipelines, which make images.", "Leave it out.")
     quieten()
     diffusers.logging.set_verbosity_error()
     diffusers.logging.disable_progress_bar()
@@ -126,7 +129,9 @@ def _fetch(spec: ModelSpec) -> tuple[Path, ModelSpec]:
 
 
 def _from_folder(folder: Path, spec: ModelSpec, dtype: torch.dtype, device: str) -> Any:
-    parts = _random_parts(folder, spec, dtype, device) if spec.random_weights else {}
+    index = json.loads((folder / PIPELINE_INDEX).read_text(encoding="utf-8"))
+    check_pipeline(folder, index, spec.label, allow_pickle=spec.allow_pickle)
+    parts = _random_parts(folder, index, spec, dtype, device) if spec.random_weights else {}
     with _noting_missing() as missing:
         pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
             str(folder),
@@ -175,10 +180,9 @@ def _noting_missing() -> Iterator[list[str]]:
 
 
 def _random_parts(
-    folder: Path, spec: ModelSpec, dtype: torch.dtype, device: str
+    folder: Path, index: dict[str, Any], spec: ModelSpec, dtype: torch.dtype, device: str
 ) -> dict[str, torch.nn.Module]:
     """The models that a folder's configurations describe, with random weights."""
-    index = json.loads((folder / PIPELINE_INDEX).read_text(encoding="utf-8"))
     torch.manual_seed(spec.seed)
     parts = {}
     for name, entry in index.items():
@@ -187,6 +191,8 @@ def _random_parts(
             part_class = _part_class(*entry)
             if issubclass(part_class, torch.nn.Module):
                 settings = json.loads(file.read_text(encoding="utf-8"))
+                if quantized := settings.get("quantization_config"):
+                    refuse_random(str(quantized.get("quant_method")), f"{spec.label} ({name})")
                 parts[name] = _build_part(part_class, settings, dtype, device)
     return parts
 
@@ -203,7 +209,6 @@ def _part_class(library: str, name: str) -> Any:
 def _build_part(
     part_class: Any, settings: dict[str, Any], dtype: torch.dtype, device: str
 ) -> torch.nn.Module:
-    settings = without_quantization(settings)  # of weights that are not loaded
     with torch.device(device):  # only models: schedulers calculate on the CPU
         if issubclass(part_class, transformers.PreTrainedModel):
             part = part_class(part_class.config_class(**SPECIAL_TOKENS | settings))

@@ -5,8 +5,9 @@ processors made from the settings in `architectures.json`.
 """
 
 import contextlib
+import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import transformers
 from tokenizers import Tokenizer
@@ -15,6 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from energyscore.base.errors import ModelError
 from energyscore.measurement.backends.loading import Blueprint, read_published
+from energyscore.measurement.backends.published import published_file
 from energyscore.protocol.bundled import tokenizer_path
 from energyscore.protocol.model import ModelSpec
 
@@ -30,7 +32,11 @@ _POSITIONS = (
     "max_encoder_position_embeddings",
     "n_positions",
     "max_sequence_length",
+    "max_seq_len",
+    "seq_length",
 )
+_DECODER_POSITIONS = ("max_target_positions", "max_decoder_position_embeddings", *_POSITIONS)
+SENTENCE_SETTINGS = "sentence_bert_config.json"
 # The first token's position is the padding token's number plus one.
 _COUNTING_FROM_PADDING = (
     *("camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta"),
@@ -55,7 +61,21 @@ def load_tokenizer(blueprint: Blueprint, *, padding_side: str, framed: bool) -> 
             raise ValueError(f"the tokenizer of {spec.label} knows no words")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    _check_padding(blueprint.config, tokenizer.pad_token_id, spec.label)
     return tokenizer
+
+
+def _check_padding(config: Any, own: int | None, label: str) -> None:
+    """Refuse a token for padding that the model has no row for: batches would fail, or loading."""
+    size = getattr(_text_part(config, decoder=True), "vocab_size", None)
+    named = {"tokenizer_config.json": own, "config.json": getattr(config, "pad_token_id", None)}
+    for file, token in named.items():
+        if isinstance(size, int) and isinstance(token, int) and token >= size:
+            raise ModelError(
+                f"The padding token of the model {label} by its {file} is number {token}, outside "
+                f"the vocabulary of {size} tokens that the model has weights for.",
+                "Name another one there, such as the end token.",
+            )
 
 
 @contextlib.contextmanager
@@ -123,11 +143,58 @@ def context_length(blueprint: Blueprint, tokenizer: Any = None) -> int | None:
     """Longest input in tokens, by configuration and tokenizer; None when neither names one."""
     if blueprint.architecture is not None and blueprint.architecture.context_length:
         return blueprint.architecture.context_length
-    config = blueprint.config
-    named = (getattr(config, name, None) for name in _POSITIONS)
-    limits = [limit for limit in named if isinstance(limit, int) and limit > 0][:1]
-    if limits and config.model_type in _COUNTING_FROM_PADDING:
-        limits[0] -= (config.pad_token_id or 0) + 1
+    limits = [_positions(blueprint.config, decoder=False), _sentence_length(blueprint)]
     if tokenizer is not None:
         limits.append(tokenizer.model_max_length)
     return min((limit for limit in limits if limit and limit < NO_LIMIT), default=None)
+
+
+def check_room(config: Any, label: str, new_tokens: int) -> None:
+    """Refuse a model whose decoder has no positions for the tokens that are to be generated."""
+    positions = _positions(config, decoder=True)
+    if positions is not None and positions <= new_tokens:
+        refuse_context(label, positions, new_tokens)
+
+
+def refuse_context(label: str, context: int, new_tokens: int) -> NoReturn:
+    """Refuse a context that the new tokens of an answer fill."""
+    raise ModelError(
+        f"The context of the model {label} ({context} tokens) has no room for a prompt and the "
+        f"{new_tokens} new tokens of an answer.",
+        "Name a model with a longer context; where the limit is its tokenizer's, correct "
+        "model_max_length in tokenizer_config.json.",
+    )
+
+
+def _positions(config: Any, *, decoder: bool) -> int | None:
+    """Positions that a model, or the text part of a composite one, has for tokens."""
+    names = _DECODER_POSITIONS if decoder and config.is_encoder_decoder else _POSITIONS
+    for part in (_text_part(config, decoder=decoder), config):
+        named = (getattr(part, name, None) for name in names)
+        found = next((limit for limit in named if isinstance(limit, int) and limit > 0), None)
+        if found is not None:
+            counted = part.model_type in _COUNTING_FROM_PADDING
+            return found - ((part.pad_token_id or 0) + 1) if counted else found
+    return None
+
+
+def _text_part(config: Any, *, decoder: bool) -> Any:
+    """The configuration of what reads or writes text in a model: often the model's own."""
+    if config.is_encoder_decoder and not decoder:
+        return getattr(config, "encoder", config)
+    return config.get_text_config(decoder=True)
+
+
+def _sentence_length(blueprint: Blueprint) -> int | None:
+    """Where sentence-transformers cuts a model's sentences, if its files say so."""
+    if blueprint.task.modality != "sentence_similarity" or blueprint.architecture is not None:
+        return None
+    file = published_file(blueprint.spec, SENTENCE_SETTINGS)
+    if file is None:
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")).get("max_seq_length")
+    except (OSError, ValueError, AttributeError) as error:
+        message = f"{SENTENCE_SETTINGS} of the model {blueprint.spec.label} cannot be read."
+        raise ModelError(message, "Mend it, or take it out.") from error
+    return found if type(found) is int and found > 0 else None

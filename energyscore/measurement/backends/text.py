@@ -20,6 +20,7 @@ class TextBackend(TransformersBackend):
     padding_side: ClassVar[str] = "right"
     own_inputs: ClassVar[tuple[str, ...]] = ()  # what `_work` needs of a batch beside the model
     _tokenizer: Any = None
+    _label = ""
     _max_tokens: int | None = None
     _taken: frozenset[str] | None = None  # inputs by name; None: all
 
@@ -30,6 +31,7 @@ class TextBackend(TransformersBackend):
         return facts
 
     def _load_processor(self, blueprint: Blueprint) -> None:
+        self._label = blueprint.spec.label
         self._tokenizer = load_tokenizer(
             blueprint, padding_side=self.padding_side, framed=self.padding_side == "right"
         )

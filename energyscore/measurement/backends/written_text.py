@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from energyscore.measurement.backends.generation import GeneratingBackend
+from energyscore.measurement.backends.processors import refuse_context
 from energyscore.measurement.backends.text import TextBackend
 from energyscore.protocol.task import TaskSpec
 
@@ -17,7 +18,10 @@ class WrittenText(GeneratingBackend, TextBackend):
         assert task.generation is not None
         self._model_tokens = self._max_tokens
         if self._max_tokens is not None and self.leaves_room:
-            self._max_tokens = max(1, self._max_tokens - task.generation.max_new_tokens)
+            new_tokens = task.generation.max_new_tokens
+            if self._max_tokens <= new_tokens:
+                refuse_context(self._label, self._max_tokens, new_tokens)
+            self._max_tokens -= new_tokens
         super()._set_up(task)
 
     def _for_model(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

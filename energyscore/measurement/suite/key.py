@@ -60,10 +60,8 @@ def key_of(
     source = options.source_of(model, online=online)
     content: dict[str, Any] = {
         "task": task.spec.digest,
-        "model": asdict(model) | {"path": str(model.path)},
-        "model_files": None
-        if model.path is None
-        else _digest(model_files(model.path, weights=not model.random_weights)),
+        **_asked_model(model),
+        **({"base_model": _asked_model(model.base)} if model.base else {}),
         "dataset": [source, _dataset_digest(source, task, options), *_selected(options)],
         "options": options.decisive(task.spec),
         "machine": machine.model_dump(mode="json", exclude={"selftest"}),
@@ -71,6 +69,15 @@ def key_of(
         "threads": None if options.threads else threads,
     }
     return digest_of(content)
+
+
+def _asked_model(model: ModelSpec) -> dict[str, Any]:
+    spec = asdict(model) | {"path": str(model.path)}
+    del spec["base"]
+    files = None
+    if model.path is not None:
+        files = _digest(model_files(model.path, weights=not model.random_weights))
+    return {"model": spec, "model_files": files}
 
 
 def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bool) -> str:
@@ -95,6 +102,7 @@ def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bo
     content: dict[str, Any] = {
         "task": task.spec.digest,
         "model": [model.label, str(model.path), revision, model.random_weights, dtype],
+        **({"base_model": [model.base.label, str(model.base.path)]} if model.base else {}),
         "queries": queries,
         "work": {n: work[n] for n in work if n not in ("queries", "repeats", "half_width", "idle")},
     }
