@@ -11,6 +11,7 @@ import typer
 
 from energyscore.base.errors import UNEXPECTED, EnergyScoreError, describe_crash
 from energyscore.base.interrupts import heed_sigterm, interrupted_status
+from energyscore.base.packages import missing_package
 from energyscore.cli.mistakes import explain
 from energyscore.cli.streams import prepare_streams
 
@@ -43,8 +44,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 2
     except Exception as error:  # noqa: BLE001 - Python's status, 1, would be a verdict
-        _complain(describe_crash(error))
-        status = UNEXPECTED
+        missing = missing_package(error, "This command")
+        _complain(str(missing) if missing else describe_crash(error))
+        status = missing.exit_code if missing else UNEXPECTED
     sys.exit(status if isinstance(status, int) else 0)
 
 

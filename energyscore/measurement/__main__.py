@@ -10,6 +10,7 @@ import sys
 
 from energyscore.base.errors import UNEXPECTED, EnergyScoreError, describe_crash
 from energyscore.base.interrupts import heed_sigterm, interrupted_status
+from energyscore.base.packages import missing_package
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job
 from energyscore.measurement.session import run_session
@@ -32,8 +33,9 @@ def main(text: str) -> int:
         observer.fail("interrupted.")
         return interrupted_status()
     except Exception as error:  # noqa: BLE001 - reported in one line, as the command line does
-        observer.fail(describe_crash(error))
-        return UNEXPECTED
+        missing = missing_package(error, "This measurement")
+        observer.fail(str(missing) if missing else describe_crash(error))
+        return missing.exit_code if missing else UNEXPECTED
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from energyscore.base.errors import MeterError, UsageError, did_you_mean
+from energyscore.base.packages import without
 
 _TABLE = "data/private_infra/global_energy_mix.json"
 _Countries: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -60,10 +61,7 @@ def _country_table() -> _Countries:
     """The countries whose intensity is known."""
     spec = importlib.util.find_spec("codecarbon")
     if spec is None or spec.origin is None:
-        raise MeterError(
-            "--country needs the country table of CodeCarbon, which is not installed.",
-            "Install it: pip install codecarbon",
-        )
+        raise without("codecarbon", "--country, whose table is CodeCarbon's,")
     file = Path(spec.origin).parent / _TABLE
     try:
         table: _Countries = json.loads(file.read_text(encoding="utf-8"))

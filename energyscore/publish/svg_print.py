@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from energyscore.base.errors import UsageError
+from energyscore.base.packages import needed_by
 
 _PT = 72 / 96  # a px is 1/96 of an inch
 _FONTS = {False: ("Vera", "Vera.ttf"), True: ("VeraBd", "VeraBd.ttf")}
@@ -101,7 +102,8 @@ def _checked(svg: str) -> ET.Element:
     """The SVG's root.
 
     Raises:
-        UsageError: when a library is missing, or the typeface lacks a character.
+        MissingPackage: when a library is missing.
+        UsageError: when the typeface lacks a character.
     """
     root = ET.fromstring(svg)
     for part in root.iter(f"{_SVG}text"):
@@ -133,12 +135,8 @@ def _characters(bold: bool) -> frozenset[int]:
 
 
 def _font_folder() -> Path:
-    try:
+    with needed_by("A label as PNG or PDF (not as SVG)"):
+        import PIL  # noqa: F401
         import reportlab
         import resvg_py  # noqa: F401
-    except ImportError as error:
-        raise UsageError(
-            f"Labels as PNG and PDF need {error.name}, which is not installed.",
-            "pip install 'energyscore[label]', or write an SVG.",
-        ) from error
     return Path(reportlab.__file__).parent / "fonts"

@@ -2,10 +2,13 @@
 
 import re
 import shutil
+import tomllib
 from importlib.metadata import packages_distributions
 
 import pytest
 from support.commands import ROOT, energyscore
+
+from energyscore.base.packages import PACKAGES
 
 OLD = ROOT / "tests/data/schema-1"
 HIDING = """\
@@ -71,3 +74,46 @@ def test_a_country_says_what_to_install(tmp_path, light):
     done = energyscore("rate", "results", "--country", "FRA", env=light, cwd=tmp_path)
     assert done.status == 3
     assert "not installed. Install it: pip install codecarbon" in done.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("label", "old/results/org/model", "-o", "label.png"),
+            r"needs (reportlab|resvg_py|PIL), which is not installed. Install it: pip install ",
+        ),
+        (
+            ("run", "--quick"),
+            r"This command needs \w+, which is not installed. Install it: pip install",
+        ),
+        (("doctor",), r"This command needs \w+, which is not installed. Install it: pip install"),
+    ],
+)
+def test_what_needs_more_says_what_to_install(tmp_path, light, arguments, said):
+    shutil.copytree(OLD, tmp_path / "old")
+    done = energyscore(*arguments, env=light, cwd=tmp_path)
+    assert done.status == 3, done.stderr
+    assert re.search(said, done.error)
+
+
+def test_every_package_that_may_be_missing_is_known():
+    """So that it is named with the line that installs it, and never ends in a crash."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    light_ones = {normal(name) for name in project["tool"]["energyscore"]["light"]}
+    wanted = {name: name for name in map(_name, project["project"]["dependencies"])}
+    for extra, lines in project["project"]["optional-dependencies"].items():
+        if extra != "test":
+            wanted |= {_name(line): f"energyscore[{extra}]" for line in lines}
+    installed = packages_distributions()
+    known = {
+        normal(package): PACKAGES[module]
+        for module in PACKAGES
+        for package in installed.get(module, [])
+    }
+    needed = {name: by for name, by in wanted.items() if name not in light_ones}
+    assert {name: normal(by) if "[" not in by else by for name, by in known.items()} == needed
+
+
+def _name(requirement):
+    return normal(re.match(r"[\w.-]+", requirement)[0])

@@ -217,8 +217,8 @@ def test_without_accelerate_there_is_a_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(UnsupportedError) as found:
         sketch(SMALL).divide({0: 10**6, 1: 10**6})
-    assert "accelerate, which divides it over them, is not installed" in found.value.message
-    assert "pip install 'accelerate" in found.value.remedy
+    assert "to divide it needs accelerate, which is not installed" in found.value.message
+    assert "pip install accelerate" in found.value.remedy
 
 
 def test_a_model_of_which_there_is_no_sketch_is_put_on_the_first_gpu(pretend_gpus):

@@ -9,6 +9,7 @@ from support.commands import energyscore
 from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import UsageError
+from energyscore.base.packages import MissingPackage
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish import label, svg_print
 from energyscore.publish.svg_print import _font_folder
@@ -315,15 +316,17 @@ def test_the_same_result_gives_the_same_bytes():
     assert b"(D:20000101" in label.label_pdf(entry_of(measured()))
 
 
-@pytest.mark.parametrize("library", ["reportlab", "resvg_py"])
+@pytest.mark.parametrize("library", ["reportlab", "resvg_py", "PIL"])
 def test_without_a_library_svg_still_works_and_png_says_what_to_do(monkeypatch, library):
     monkeypatch.setitem(__import__("sys").modules, library, None)
     svg_print._characters.cache_clear()
     entry = entry_of(measured())
     assert label.label_svg(entry)
     for draw in (label.label_png, label.label_pdf):
-        with pytest.raises(UsageError, match=r"pip install 'energyscore\[label\]'"):
+        with pytest.raises(MissingPackage, match=f"PNG or PDF .* needs {library}") as caught:
             draw(entry)
+        package = "pillow" if library == "PIL" else "'energyscore[label]'"
+        assert caught.value.remedy == f"Install it: pip install {package}"
 
 
 def test_characters_without_a_glyph_are_refused_and_not_drawn_as_boxes():

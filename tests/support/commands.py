@@ -64,7 +64,8 @@ def _server(env: dict[str, str]) -> ForkServer:
     """The one whose forks load the same shared libraries."""
     libraries = env.get("LD_LIBRARY_PATH", "")
     if libraries not in _SERVERS:
-        _SERVERS[libraries] = ForkServer(env)
+        plain = environment({"LD_LIBRARY_PATH": libraries} if libraries else None)
+        _SERVERS[libraries] = ForkServer(plain)
     return _SERVERS[libraries]
 
 

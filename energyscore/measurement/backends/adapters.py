@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energyscore.base.errors import ModelError, UnsupportedError
+from energyscore.base.errors import ModelError
 from energyscore.base.files import is_file
+from energyscore.base.packages import needed_by
 from energyscore.measurement.backends.published import published_file
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.weight_files import (
@@ -88,13 +89,8 @@ def apply_adapter(model: Any, adapter: Adapter) -> None:
 
 
 def _check_peft(spec: ModelSpec) -> None:
-    try:
+    with needed_by(f"The adapter {spec.label}"):
         import peft  # noqa: F401
-    except ImportError as error:
-        raise UnsupportedError(
-            f"The adapter {spec.label} needs peft, which is not installed.",
-            "Install it: pip install 'energyscore[peft]'",
-        ) from error
 
 
 def _settings(file: Path, label: str) -> dict[str, Any]:

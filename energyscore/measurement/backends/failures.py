@@ -17,6 +17,7 @@ from jinja2 import TemplateError
 from safetensors import SafetensorError
 
 from energyscore.base.errors import EnergyScoreError, ModelError, OutOfMemory, UnsupportedError
+from energyscore.base.packages import missing_package
 from energyscore.measurement.backends.published import pickles_refused
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.weight_files import PICKLE_REMEDY
@@ -88,6 +89,8 @@ def loading_errors(spec: ModelSpec) -> Iterator[None]:
             message, remedy = "has no safetensors weights", PICKLE_REMEDY
         elif "trust_remote_code" in str(error):
             message, remedy = "needs its own code to run", "Allow it with --trust-remote-code."
+        elif missing := missing_package(error, f"The model {spec.label}"):
+            raise missing from error
         elif isinstance(error, ImportError):
             message, remedy = f"needs a package that is missing: {text}", ""
         elif any(isinstance(one, UnpicklingError | EOFError) for one in chain):

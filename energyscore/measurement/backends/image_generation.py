@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from energyscore.base.errors import ModelError, TaskError, UnsupportedError
+from energyscore.base.packages import needed_by
 from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus
 from energyscore.measurement.backends.base import ModelBackend
 from energyscore.measurement.backends.devices import occupied_gpus
@@ -45,15 +46,8 @@ class ImageGeneration(ModelBackend):
                 "tasks/image_generation.yaml shows it, and the phase `call`.",
             )
         with translated_errors(f"The model {spec.label}"), loading_errors(spec):
-            try:
+            with needed_by(f"The task {task.id}"):
                 from energyscore.measurement.backends.pipelines import load_pipeline, modules_of
-            except ModuleNotFoundError as error:
-                if error.name != "diffusers":
-                    raise
-                raise UnsupportedError(
-                    f"The task {task.id} needs diffusers, which is not installed.",
-                    "Install it: pip install 'energyscore[diffusion]'",
-                ) from error
             self.model, facts = load_pipeline(spec, task, device)
             _check_call(self.model, spec)
         self._gpus = occupied_gpus(modules_of(self.model))

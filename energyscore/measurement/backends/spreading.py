@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from energyscore.base.errors import UnsupportedError, UsageError
+from energyscore.base.packages import needed_by
 from energyscore.measurement.backend import Gpus
 from energyscore.measurement.backends.devices import device_uuid
 from energyscore.measurement.placement import Candidate, GpuRoom, place
@@ -86,16 +87,9 @@ class Sketch:
             UsageError: when it has fewer parts than there are GPUs.
         """
         need = f"The model {self.label} needs {len(limits)} GPUs"
-        try:
+        with needed_by(f"{need}; to divide it"):
             from accelerate import infer_auto_device_map
             from accelerate.utils import CustomDtype, get_balanced_memory
-        except ModuleNotFoundError as error:
-            if error.name != "accelerate":
-                raise
-            raise UnsupportedError(
-                f"{need}, and accelerate, which divides it over them, is not installed.",
-                "Install it: pip install 'accelerate>=1.0'",
-            ) from error
         whole = self._whole()
         if not whole:
             raise UnsupportedError(
