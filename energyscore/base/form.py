@@ -1,4 +1,4 @@
-"""The form of what people write by hand: nothing unknown or twice in it, nothing converted."""
+"""The form of what we write and read: nothing unknown or twice in it."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -31,3 +31,18 @@ def first_twice(names: Iterable[str]) -> str:
     """The first of these names that occurs twice; empty where none does."""
     counts = Counter(names)
     return next((name for name, count in counts.items() if count > 1), "")
+
+
+class Part(BaseModel):
+    """Base of all that we write: frozen, nothing unknown in it, no NaN and no Infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def schema_of(model: type[Part], name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what a model writes."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": name,
+        **model.model_json_schema(mode="serialization"),
+    }

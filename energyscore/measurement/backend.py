@@ -17,11 +17,36 @@ EnterPhase: TypeAlias = Callable[[str], None]
 
 @dataclass(frozen=True)
 class CutInputs:
-    """How many queries a model does not take whole, and the most that it takes of one."""
+    """How many queries a model does not take whole, and the most that it takes of one.
+
+    `total` is the length of all queries, `lost` what is cut off of it, `official_limit` the least
+    that the official method takes of one (None: it names none), all in the `unit`.
+    """
 
     queries: int
     limit: float
     unit: Literal["tokens", "seconds"]
+    lost: float
+    total: float
+    official_limit: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        lengths: Sequence[Sequence[float]],
+        limit: float,
+        unit: Literal["tokens", "seconds"],
+        official_limit: float | None = None,
+    ) -> "CutInputs":
+        """What a limit cuts off of queries, each of one or several inputs of these lengths."""
+        return cls(
+            queries=sum(max(one) > limit for one in lengths),
+            limit=limit,
+            unit=unit,
+            lost=sum(max(0, length - limit) for one in lengths for length in one),
+            total=sum(map(sum, lengths)),
+            official_limit=official_limit,
+        )
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,14 @@ def _of_answers(runs: Sequence[Run], workload: WorkloadPart, facts: ModelFacts) 
             f"{inputs.queries} of {workload.queries} queries were cut to the "
             f"{inputs.limit:.10g} {unit} that the model has room for"
         )
+        if inputs.lost is not None and inputs.total is not None:
+            lost = f"{inputs.lost:,.0f} of {inputs.total:,.0f} {unit}"
+            message += f": {lost} were not read ({inputs.lost_share:.1%})"
+        if inputs.official_limit is not None and inputs.limit < inputs.official_limit:
+            message += (
+                f". Its positions have room for {inputs.official_limit:.10g}: the tokenizer's "
+                "model_max_length is smaller"
+            )
         yield "inputs_cut", message
     if cut := sum(run.answers_cut or 0 for run in runs):
         limit = (workload.generation or {}).get("max_new_tokens")

@@ -6,11 +6,14 @@ from typing import TypeAlias
 
 from energyscore.protocol.task import TaskSpec
 from energyscore.results.checks import why_output_length
-from energyscore.results.parts import Check, ProtocolPart, Run, WorkloadPart
+from energyscore.results.parts import Check, InputsCut, ProtocolPart, Run, WorkloadPart
 from energyscore.results.result import Result
 
 OFFICIAL_GPU = "H100 80GB"
 MIN_WINDOW_S = 60.0
+MOST_LOST = 0.5
+"""A model that reads less than half of the workload does another one. Models of 512 tokens read
+over half of every official dataset."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,25 @@ def _work(task: TaskSpec, result: Result) -> Iterator[_Point]:
     yield "dataset", task.dataset.id, dataset, workload.official
     queries, batch_size = workload.queries, workload.batch_size
     yield "queries", str(task.queries), str(queries), queries == task.queries
+    yield from _inputs(workload.inputs_cut)
     yield "batch size", str(task.batch_size), str(batch_size), batch_size == task.batch_size
     yield "repeats", f"{task.repeats} or more", str(len(runs)), len(runs) >= task.repeats
     precise = model.quantization is not None or model.dtype in task.precision
     yield "precision", " or ".join(task.precision), model.quantization or model.dtype, precise
     yield "weights", "pretrained", model.weights, model.weights == "pretrained"
+
+
+def _inputs(cut: InputsCut | None) -> Iterator[_Point]:
+    """Queries are cut where the model ends, and not before; older results do not say it."""
+    if cut is None or cut.lost is None:
+        return
+    share = cut.lost_share or 0.0
+    whole = not cut.lost or cut.official_limit is None or cut.limit >= cut.official_limit
+    required = f"at most {MOST_LOST:.0%} cut off"
+    if cut.official_limit is not None:
+        required += f", none of the first {cut.official_limit:.10g} {cut.unit} of a query"
+    actual = f"{share:.1%} cut off, at {cut.limit:.10g} {cut.unit}" if cut.lost else "none cut off"
+    yield "inputs", required, actual, whole and share <= MOST_LOST
 
 
 def _measuring(protocol: ProtocolPart, runs: Sequence[Run]) -> Iterator[_Point]:

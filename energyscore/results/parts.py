@@ -7,8 +7,10 @@ ever 0 because it is unknown.
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from energyscore.base.form import Part as Part
+from energyscore.base.form import schema_of as schema_of
 from energyscore.base.stamps import utc_time
 
 Domain: TypeAlias = str
@@ -26,21 +28,6 @@ Time = Annotated[str, AfterValidator(utc_time)]
 Count = Annotated[int, Field(ge=0)]
 PositiveCount = Annotated[int, Field(gt=0)]
 SystemMethod = Literal["measured", "estimated"]
-
-
-class Part(BaseModel):
-    """Base of all parts: frozen, nothing unknown in it, no NaN and no Infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-def schema_of(model: type[Part], name: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of what a model writes."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": name,
-        **model.model_json_schema(mode="serialization"),
-    }
 
 
 class TaskPart(Part):
@@ -78,6 +65,16 @@ class InputsCut(Part):
     queries: Count = Field(description="how many were cut")
     limit: Positive = Field(description="what the model takes of one at most")
     unit: Literal["tokens", "seconds"]
+    lost: NonNegative | None = Field(default=None, description="cut off of all; null: older file")
+    total: NonNegative | None = Field(default=None, description="of all queries, whole")
+    official_limit: Positive | None = Field(
+        default=None, description="what the official method takes of one at least; null: any"
+    )
+
+    @property
+    def lost_share(self) -> float | None:
+        """The share of the work that was cut off; None where it was not recorded."""
+        return self.lost / self.total if self.lost is not None and self.total else None
 
 
 class SelectionPart(Part):

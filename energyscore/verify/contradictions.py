@@ -63,12 +63,31 @@ def check_work(it: ExaminedResult) -> Finds:
         yield "tokens were generated, but there is no phase of generation"
     if result.task.id in it.rules.counted_inputs and not result.workload.input_tokens:
         yield "the input is text, but has no tokens"
+    yield from _cut(it)
     if protocol.warmup_steady is None and not (protocol.quick or it.has("resumed")):
         yield "after a full warm-up it is not recorded whether the pace was steady"
     few = protocol.warmup_queries == 0 or protocol.warmup_s < _WARMUP_S
     if it.listed.official and protocol.warmup_steady and few:
         done = f"{protocol.warmup_queries} queries in {protocol.warmup_s:.0f} s"
         yield f"{done} are too few to tell whether the pace was steady"
+
+
+def _cut(it: ExaminedResult) -> Finds:
+    """What was cut off and what was read make the whole, and most of the official texts is read."""
+    work, counted = it.result.workload, it.result.task.id in it.rules.counted_inputs
+    cut, read = work.inputs_cut, work.input_tokens
+    if cut is not None and cut.lost is not None:
+        if (cut.queries > 0) != (cut.lost > 0) or cut.queries > work.queries:
+            yield f"{cut.lost:g} {cut.unit} of {cut.queries} queries cannot be cut off"
+        # Of a chat only the user's words are cut, at a token of theirs.
+        if counted and it.result.mode is None:
+            yield Derived(
+                "the input tokens, what was cut off and the whole", cut.total, read + cut.lost
+            )
+    known = it.rules.official_tokens.get(it.result.task.id)
+    if known and work.official and read < it.rules.least_read * known * work.queries / 1000:
+        message = f"{read} tokens are few: the official 1,000 queries have about {known}"
+        yield Problem(message, it.strictly)
 
 
 def check_second_source(it: ExaminedResult) -> Finds:

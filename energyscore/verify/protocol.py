@@ -115,6 +115,10 @@ def _points(it: ExaminedResult, task: TaskRules) -> Iterator[tuple[str, bool]]:
     yield "exclusive use", not any(n.code == "contention" for run in runs for n in run.notices)
     yield "dataset", workload.official and workload.dataset == task.dataset
     yield "queries", workload.queries == task.queries
+    cut = workload.inputs_cut
+    if cut is not None and cut.lost is not None:
+        early = bool(cut.lost) and cut.official_limit is not None and cut.limit < cut.official_limit
+        yield "inputs", not early and cut.lost <= rules.most_lost * (cut.total or 0.0)
     yield "batch size", workload.batch_size == task.batch_size
     yield "repeats", len(runs) >= task.repeats
     yield "precision", result.model.quantization is not None or result.model.dtype in task.precision

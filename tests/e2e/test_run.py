@@ -39,7 +39,10 @@ def test_the_result_says_what_was_measured_and_how(measured):
     assert result["workload"]["queries"] == 60
     assert result["workload"]["output_tokens"] == 600
     room = 1024 - 10  # of the context, beside the tokens to generate
-    assert result["workload"]["inputs_cut"] == {"queries": 0, "limit": room, "unit": "tokens"}
+    assert result["workload"]["inputs_cut"] == {
+        **{"queries": 0, "limit": room, "unit": "tokens", "official_limit": room},
+        **{"lost": 0, "total": result["workload"]["input_tokens"]},
+    }
     assert [run["queries"] for run in result["runs"]] == [60, 60]
     threads = result["protocol"]["threads"]
     assert (threads["intra_op"], threads["OMP_NUM_THREADS"]) == (2, "2")

@@ -54,7 +54,7 @@ class FakeBackend:
 
     def cut_inputs(self, queries):
         """Knows no more than 3 tokens of a query, and takes "d" and "e" for longer."""
-        return CutInputs(sum(query["text"] in "de" for query in queries), 3, "tokens")
+        return CutInputs.of([[9 if query["text"] in "de" else 1] for query in queries], 3, "tokens")
 
     def prepare(self, queries):
         names = "".join(query["text"] for query in queries)
@@ -298,7 +298,7 @@ def test_when_all_are_finished_nothing_is_done_at_all(clock):
 @pytest.mark.parametrize("finished", [(), (make_run(0), make_run(1))], ids=["new", "finished"])
 def test_queries_that_the_model_cuts_are_counted_whether_or_not_runs_are_missing(clock, finished):
     measured = benchmark_of(clock, [], finished=finished)
-    assert measured.warmup.inputs_cut == CutInputs(2, 3, "tokens")
+    assert measured.warmup.inputs_cut == CutInputs(2, 3, "tokens", 12, 21)
 
 
 def test_a_run_that_fails_keeps_those_before_it(clock):

@@ -120,6 +120,19 @@ def test_where_the_length_is_free_any_is_right(generation):
             "12 of 1000 queries were cut to the 512 tokens that the model has room for",
         ),
         (
+            InputsCut(
+                queries=900,
+                limit=2,
+                unit="tokens",
+                lost=360_000,
+                total=369_000,
+                official_limit=1014,
+            ),
+            "900 of 1000 queries were cut to the 2 tokens that the model has room for: 360,000 of "
+            "369,000 tokens were not read (97.6%). Its positions have room for 1014: the "
+            "tokenizer's model_max_length is smaller",
+        ),
+        (
             InputsCut(queries=1, limit=1048576, unit="tokens"),
             "1 of 1000 queries were cut to the 1048576 tokens that the model has room for",
         ),
@@ -369,7 +382,7 @@ def failing(checks):
 def test_the_hand_made_result_holds_every_point():
     assert failing(OFFICIAL.conformance) == failing(conformance()) == set()
     names = [check.name for check in OFFICIAL.conformance]
-    assert len(names) == len(set(names)) == 14
+    assert len(names) == len(set(names)) == 15
 
 
 def gpus(*names):
@@ -420,6 +433,40 @@ FREE = {"max_new_tokens": 10, "min_new_tokens": 0, "strategy": "greedy"}
 )
 def test_each_departure_fails_its_point_and_no_other(change, points):
     assert failing(conformance(**change)) == points
+
+
+def cut_at(limit, lost, official_limit):
+    return InputsCut(
+        queries=min(lost, 1000), limit=limit, unit="tokens", lost=lost, total=369_000,
+        official_limit=official_limit,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cut", "actual", "ok"),
+    [
+        (cut_at(1014, 0, 1014), "none cut off", True),
+        (cut_at(1014, 30_000, 1014), "8.1% cut off, at 1014 tokens", True),
+        (cut_at(510, 180_000, 510), "48.8% cut off, at 510 tokens", True),
+        (cut_at(510, 0, 1014), "none cut off", True),
+        (cut_at(510, 1, 1014), "0.0% cut off, at 510 tokens", False),
+        (cut_at(12, 357_000, 12), "96.7% cut off, at 12 tokens", False),
+        (cut_at(77, 184_501, None), "50.0% cut off, at 77 tokens", False),
+    ],
+)
+def test_queries_may_be_cut_where_the_model_ends_and_not_before(cut, actual, ok):
+    checks = {check.name: check for check in conformance(workload_inputs_cut=cut)}
+    assert (checks["inputs"].actual, checks["inputs"].ok) == (actual, ok)
+    assert failing(checks.values()) == (set() if ok else {"inputs"})
+    assert checks["inputs"].required.startswith("at most 50% cut off")
+
+
+def test_older_results_do_not_say_what_was_cut_off_and_stay_as_they_are():
+    older = InputsCut(queries=900, limit=12, unit="tokens")
+    for cut in (older, None):
+        points = conformance(workload_inputs_cut=cut)
+        assert failing(points) == set()
+        assert "inputs" not in {point.name for point in points}
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ CLAIMS = re.compile(
     r"result\.request|result\.model\.(id|source|revision|architecture|parameters|dtype)"
     r"|result\.model\.quantization(_bits)?"
     r"|result\.workload\.(revision|fingerprint|seed)"
+    r"|result\.workload\.inputs_cut\.(limit|official_limit|unit)"  # nothing is cut
     r"|result\.protocol\.(min_window_s|warmup_s|warmup_queries|target_half_width|shared)"
     r"|result\.environment\.selftest"
     r"|result\.idle\.(seconds|with_model_w\..*)|result\.emissions\.(country|source|reason)"

@@ -124,7 +124,9 @@ def make_result(
         input_tokens=369000,
         output_tokens=10000,
         generation=task.generation.recorded(),
-        inputs_cut=InputsCut(queries=0, limit=1014, unit="tokens"),
+        inputs_cut=InputsCut(
+            queries=0, limit=1014, unit="tokens", lost=0, total=369000, official_limit=1014
+        ),
     )
     protocol = ProtocolPart(
         device=device,

@@ -24,7 +24,7 @@ from energyscore.base.errors import ResultError
 from energyscore.judge.rating import rate
 from energyscore.measurement import assemble, benchmark, warmup, work
 from energyscore.measurement.assemble import Setup, identity
-from energyscore.measurement.backend import Batch, BatchOutput
+from energyscore.measurement.backend import Batch, BatchOutput, CutInputs
 from energyscore.measurement.meter import Metered, Reading, Window
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.meters.nvml import record_of
@@ -135,7 +135,7 @@ class Backend:
         self.random = np.random.default_rng(seed)
 
     def cut_inputs(self, queries):
-        return None
+        return CutInputs(0, 1014, "tokens", 0, 369 * len(queries), 1014)
 
     def prepare(self, queries):
         self.machine.pass_s(0.0005 * len(queries), PREPROCESS_W)

@@ -92,6 +92,29 @@ def drop_a_run(it, *, raw=True, plan=True, point=False):
     it.derived()
 
 
+def cut_off(*, lost, limit, queries=900, total=None):
+    """Queries were cut, and the point says that it is fine."""
+
+    def change(it):
+        whole = it.result["workload"]["input_tokens"] + lost
+        it.result["workload"]["inputs_cut"] |= {
+            "queries": queries, "lost": lost, "limit": limit, "total": total or whole,
+        }  # fmt: skip
+
+    return change
+
+
+def read_hardly_anything(it):
+    """Nine of ten tokens are left out, and the result does not say that anything was cut."""
+    it.result["workload"]["inputs_cut"] = None
+    it.result["conformance"] = [
+        point for point in it.result["conformance"] if point["name"] != "inputs"
+    ]
+    it.result["workload"]["input_tokens"] //= 10
+    for run in it.result["runs"]:
+        run["input_tokens"] //= 10
+
+
 def drop_the_first_run(it):
     del it.result["runs"][0]
     it.rescore()
@@ -427,6 +450,11 @@ TAMPERINGS = {
     "chosen by hand": ("conformance", in_result("protocol", "gpus_chosen_by", to="user")),
     "other lengths": ("conformance", in_result("workload", "generation", "max_new_tokens", to=5)),
     "a batch of 8": ("conformance", in_result("workload", "batch_size", to=8)),
+    "most cut off": ("conformance", cut_off(lost=400_000, limit=1014)),
+    "cut early": ("conformance", cut_off(lost=1000, limit=500)),
+    "cut, but whole": ("contradictions", cut_off(lost=1000, limit=1014, total=369_000)),
+    "cut, but no query": ("contradictions", cut_off(lost=1000, limit=1014, queries=0)),
+    "hardly anything read": ("contradictions", read_hardly_anything),
     "a point not held": ("conformance", flip_point("window", ok=False)),
     "a point left out": ("conformance", lambda it: it.result["conformance"].pop()),
     "not official": ("official", in_manifest("results", 0, "official", to=False)),

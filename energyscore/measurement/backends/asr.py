@@ -88,8 +88,8 @@ class AudioBackend(TransformersBackend):
         if not self._fills_up:
             return None
         most, rate_hz = self._extractor.n_samples, self._extractor.sampling_rate
-        cut = sum(_length(query["audio"], rate_hz) > most for query in queries)
-        return CutInputs(cut, most / rate_hz, "seconds")
+        lengths_s = [[_length(query["audio"], rate_hz) / rate_hz] for query in queries]
+        return CutInputs.of(lengths_s, most / rate_hz, "seconds")
 
     @property
     def _fills_up(self) -> bool:

@@ -71,10 +71,10 @@ class ImageGeneration(ModelBackend):
             return None
         limit = int(longest.model_max_length)
         tokens = [
-            len(longest(query["prompt"], truncation=False, verbose=False)["input_ids"])
+            [len(longest(query["prompt"], truncation=False, verbose=False)["input_ids"])]
             for query in queries
         ]
-        return CutInputs(sum(count > limit for count in tokens), limit, "tokens")
+        return CutInputs.of(tokens, limit, "tokens")
 
     def _prepare(self, queries: Sequence[Query]) -> Batch:
         prompts = [query["prompt"] for query in queries]

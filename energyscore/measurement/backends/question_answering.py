@@ -39,9 +39,9 @@ class BySpan(TextBackend):
         encoded[_IN_CONTEXT] = torch.tensor([[part == 1 for part in row] for row in parts])
         return encoded
 
-    def _longest(self, query: Query) -> int:
+    def _lengths(self, query: Query) -> list[int]:
         pair = query["question"], query["context"]
-        return len(self._tokenizer(*pair, truncation=False, verbose=False)["input_ids"])
+        return [len(self._tokenizer(*pair, truncation=False, verbose=False)["input_ids"])]
 
     def _check_length(self, question: str) -> None:
         """Refuse a question that leaves no room for its context."""

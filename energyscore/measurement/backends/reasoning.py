@@ -39,10 +39,10 @@ class Reasoning(Continuation):
         known = [end for end in dict.fromkeys(ends) if end is not None]
         return self._tokenizer.pad_token_id, known or None
 
-    def _longest(self, query: Query) -> int:
+    def _lengths(self, query: Query) -> list[int]:
         if not self._chat.templated:
-            return super()._longest(query)
-        return self._chat.length(*self._texts([query]))
+            return super()._lengths(query)
+        return [self._chat.length(*self._texts([query]))]
 
     def _encode(self, queries: Sequence[Query]) -> Any:
         if not self._chat.templated:

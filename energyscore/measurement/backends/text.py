@@ -12,6 +12,9 @@ from energyscore.measurement.backends.processors import context_length, load_tok
 from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.workload import Query
 
+OFFICIAL_TOKENS = 512
+"""What the official method takes of a query where the configuration names no positions."""
+
 
 class TextBackend(TransformersBackend):
     """A backend for text; a modality adds its Auto class and `_work`."""
@@ -22,6 +25,7 @@ class TextBackend(TransformersBackend):
     _tokenizer: Any = None
     _label = ""
     _max_tokens: int | None = None
+    _official_tokens: int = OFFICIAL_TOKENS  # that the official method takes of a query at least
     _taken: frozenset[str] | None = None  # inputs by name; None: all
 
     def load_from(self, blueprint: Blueprint) -> ModelFacts:
@@ -36,6 +40,7 @@ class TextBackend(TransformersBackend):
             blueprint, padding_side=self.padding_side, framed=self.padding_side == "right"
         )
         self._max_tokens = context_length(blueprint, self._tokenizer)
+        self._official_tokens = context_length(blueprint) or OFFICIAL_TOKENS
         if getattr(blueprint.config, "pad_token_id", None) is None:
             blueprint.config.pad_token_id = self._tokenizer.pad_token_id
 
@@ -46,13 +51,13 @@ class TextBackend(TransformersBackend):
         limit = self._max_tokens
         if limit is None:
             return None
-        cut = sum(self._longest(query) > limit for query in queries)
-        return CutInputs(cut, limit, "tokens")
+        lengths = [self._lengths(query) for query in queries]
+        return CutInputs.of(lengths, limit, "tokens", self._official_tokens)
 
-    def _longest(self, query: Query) -> int:
-        """Tokens of the longest input that a query makes, whole."""
+    def _lengths(self, query: Query) -> list[int]:
+        """Tokens of each input that a query makes, whole."""
         encoded = self._tokenizer(self._texts([query]), truncation=False, verbose=False)
-        return max(map(len, encoded["input_ids"]))
+        return list(map(len, encoded["input_ids"]))
 
     def _prepare(self, queries: Sequence[Query]) -> Batch:
         encoded = self._encode(queries)

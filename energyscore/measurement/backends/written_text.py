@@ -17,11 +17,13 @@ class WrittenText(GeneratingBackend, TextBackend):
     def _set_up(self, task: TaskSpec) -> None:
         assert task.generation is not None
         self._model_tokens = self._max_tokens
-        if self._max_tokens is not None and self.leaves_room:
+        if self.leaves_room:
             new_tokens = task.generation.max_new_tokens
-            if self._max_tokens <= new_tokens:
-                refuse_context(self._label, self._max_tokens, new_tokens)
-            self._max_tokens -= new_tokens
+            self._official_tokens = max(1, self._official_tokens - new_tokens)
+            if self._max_tokens is not None:
+                if self._max_tokens <= new_tokens:
+                    refuse_context(self._label, self._max_tokens, new_tokens)
+                self._max_tokens -= new_tokens
         super()._set_up(task)
 
     def _for_model(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
