@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from energyscore.base.version import __version__
 
 __all__ = [
+    "Block",
     "DatasetError",
     "EnergyScoreError",
     "Figure",
@@ -30,10 +31,11 @@ __all__ = [
     "load",
     "load_all",
     "measure",
+    "meter",
 ]
 
 if TYPE_CHECKING:
-    from energyscore.api import Figure, Measurement, load, load_all, measure
+    from energyscore.api import Block, Figure, Measurement, load, load_all, measure, meter
     from energyscore.base.errors import (
         DatasetError,
         EnergyScoreError,

@@ -5,13 +5,14 @@ Light to import; what measures is imported when something is measured.
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Literal, overload
 
-from energyscore.api.measurement import Figure, Measurement
+from energyscore.api.measurement import Block, Figure, Measurement
 from energyscore.base.errors import ResultError, UsageError
 
-__all__ = ["Figure", "Measurement", "load", "load_all", "measure"]
+__all__ = ["Block", "Figure", "Measurement", "load", "load_all", "measure", "meter"]
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -84,8 +85,8 @@ def measure(
     **A model** is measured at a task exactly as `energyscore run` does it, in a process of its own.
     The whole result is in `result`.
 
-    Nothing is printed and no file is left behind; `energyscore run --out` writes files. One process
-    measures one thing at a time: each of two would be charged with the energy of both.
+    Nothing is printed and no file is left behind; `save` of what is returned writes one. One
+    process measures one thing at a time: each of two would be charged with the energy of both.
 
     Args:
         work: a function, a bound method, a Hugging Face pipeline, anything that can be called; or
@@ -158,6 +159,63 @@ def measure(
     from energyscore.api.calls import measure_calls
 
     return measure_calls(work, queries, arguments)
+
+
+def meter(
+    name: str = "block",
+    *,
+    queries: int = 1,
+    device: Device = "auto",
+    gpus: Sequence[str | int] = (),
+    allow_shared: bool = False,
+) -> AbstractContextManager[Block]:
+    """Measure a block of code that is no function: one window, from its beginning to its end.
+
+    There is no warm-up and nothing is repeated, so that its figures have no interval. Metered are
+    the GPUs on which torch holds memory in this process when the block begins. Whatever else the
+    block starts must be done when it ends.
+
+    Args:
+        name: what to call it.
+        queries: how many queries the block does; figures are of 1,000 of them. Default: the block
+            is one.
+        device: as for `measure`.
+        gpus: as for `measure`.
+        allow_shared: as for `measure`.
+
+    Returns:
+        A context manager; `measured` of what it gives is there once the block has ended.
+
+    Raises:
+        UsageError: an argument is wrong, or this process is measuring already.
+        MeterError: a GPU that was named cannot be metered.
+        UnsupportedError: this machine cannot do what was asked.
+
+    Example:
+        >>> with energyscore.meter("an epoch", queries=len(batches)) as block:
+        ...     train(batches)
+        >>> print(block.measured)
+    """
+    from energyscore.api.arguments import read_arguments
+    from energyscore.api.block import measure_block
+
+    if type(queries) is not int or queries < 1:
+        raise UsageError(f"queries: it must be a whole number of at least 1 (got {queries!r}).")
+    arguments = read_arguments(
+        task=None,
+        repeats=None,
+        min_window_s=None,
+        quick=True,
+        batch_size=None,
+        device=device,
+        gpus=gpus,
+        idle_s=None,
+        allow_shared=allow_shared,
+        name=name,
+        options=None,
+        progress=False,
+    )
+    return measure_block(name, queries, arguments)
 
 
 def load(path: str | os.PathLike[str]) -> Measurement:

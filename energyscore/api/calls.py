@@ -5,44 +5,28 @@ What it does on the GPU through torch is waited for; anything else must be done 
 
 import itertools
 import reprlib
-import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from energyscore.api.afterwards import children, children_left, threads_at_work
 from energyscore.api.arguments import Arguments, alone, read_queries
-from energyscore.api.measurement import Measurement, measurement_of
+from energyscore.api.custom import fingerprint_of, going_on, result_of
+from energyscore.api.gpus import MeteredGpus, synchronize_gpus
+from energyscore.api.measurement import Measurement, of_result
 from energyscore.api.unfinished import IN_A_LOOP, find_unfinished
-from energyscore.base.errors import MeterError, UnsupportedError, UsageError, WorkError
-from energyscore.measurement.assemble import protocol_of
-from energyscore.measurement.backend import Batch, BatchOutput, Device, EnterPhase
-from energyscore.measurement.benchmark import Repeats, run_benchmark
-from energyscore.measurement.metering import (
-    Metering,
-    count_gpu_processes,
-    open_metering,
-    plan_metering,
-)
+from energyscore.base.errors import UsageError, WorkError
+from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
+from energyscore.measurement.benchmark import run_benchmark
+from energyscore.measurement.metering import Metering
 from energyscore.measurement.observer import LineObserver, print_line
 from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.workload import Query, Workload
-from energyscore.results.checks import find_invalid_reasons, find_run_cautions
-from energyscore.results.parts import Caution, Idle, Run
-from energyscore.results.score import score_runs
 
 CALL = "call"
 REPEATS = 3
 MIN_WINDOW_S, QUICK_WINDOW_S = 10.0, 1.0
 """Of a function: a counter that is updated every 100 ms tells 10 s to one percent."""
-
-SHORT_S = 1.0
-
-NO_TORCH_GPU = (
-    "no GPU was metered: torch holds no memory on one in this process; gpus=[...] names the GPUs "
-    "of work that is done otherwise"
-)
-NOT_ASKED = "no GPU was metered: device='cpu' was asked for"
 
 
 class Calls:
@@ -108,12 +92,8 @@ class Calls:
         Raises:
             WorkError: when one of them failed at what the function had given it.
         """
-        if "torch" not in sys.modules:
-            return
-        from energyscore.measurement.backends.devices import devices_in_use, synchronize
-
         try:
-            synchronize(devices_in_use())
+            synchronize_gpus()
         except RuntimeError as error:
             raise WorkError(f"{self._name} failed on the GPU: {error}.") from error
 
@@ -140,16 +120,15 @@ def _measure(
     observer = LineObserver(print_line if arguments.progress else lambda text: None, name)
     calls = Calls(work, name, batched=arguments.batch_size is not None)
     numbered = tuple({"number": place, "query": one} for place, one in enumerate(queries, start=1))
-    metering = _plan_metering(arguments)
-    before, others = _gpus_in_use(), count_gpu_processes() if arguments.device != "cpu" else {}
-    others = {uuid: count - (uuid in before) for uuid, count in others.items()}
-    processes = children()
+    fingerprint = fingerprint_of(queries)  # before the function can change them
+    gpus = MeteredGpus.plan(arguments)
+    processes, metering = children(), gpus.metering
     try:
         # Once unmetered: what fails does so now, and what it loads lies on its GPU from here on.
         calls.run(calls.prepare(numbered[: arguments.batch_size or 1]), lambda phase: None)
         calls.synchronize()
         processes_left = children_left(processes)
-        no_gpu = _open(metering, arguments, others)
+        gpus.open()
         plan = _plan(numbered, name, arguments, metering)
         measured = run_benchmark(
             plan,
@@ -161,49 +140,13 @@ def _measure(
             on_idle=metering.set_idle,
             thermometer=metering.temperature_c,
         )
-        if not arguments.gpus and arguments.device != "cpu":
-            # A GPU that came into use later was not metered, and that makes it invalid.
-            metering.occupied = tuple(dict.fromkeys((*metering.occupied, *_gpus_in_use())))
+        gpus.note_late()
+        result = result_of(name, plan, gpus, measured, fingerprint=fingerprint, cautions=())
     finally:
         metering.close()
     left = (calls.threads_left, processes_left or children_left(processes))
-    return _assemble(name, plan, metering, measured, no_gpu, _going_on(name, left))
-
-
-def _plan_metering(arguments: Arguments) -> Metering:
-    device = "cpu" if arguments.device == "cpu" else "cuda"
-    try:
-        return plan_metering(device, arguments.gpus, shared=arguments.allow_shared)
-    except MeterError as error:
-        message = error.message.replace("--gpu ", "gpus: ")  # as the command line calls them
-        raise MeterError(message, error.remedy) from error
-
-
-def _gpus_in_use() -> tuple[str, ...]:
-    """UUIDs of the GPUs on which torch holds memory in this process."""
-    if "torch" not in sys.modules:
-        return ()
-    from energyscore.measurement.backends.devices import device_uuid, devices_in_use
-
-    return tuple(device_uuid(index) for index in devices_in_use())
-
-
-def _open(metering: Metering, arguments: Arguments, others: dict[str, int]) -> str:
-    """Open the meters for the GPUs that are in use or were named; why there are none, if so."""
-    in_use = _gpus_in_use()
-    if set(metering.uuids) <= set(in_use):
-        metering.before = others
-    # Else others do the work, such as a server: who is there now is not foreign to it.
-    occupied = () if arguments.gpus or arguments.device == "cpu" else in_use
-    no_gpu = ""
-    if not metering.uuids and not occupied:
-        no_gpu = NOT_ASKED if arguments.device == "cpu" else "; ".join(metering.failures)
-        no_gpu = no_gpu.rstrip(".") or NO_TORCH_GPU
-        if arguments.device == "cuda":
-            raise UnsupportedError(f"device='cuda': {no_gpu}.", "`energyscore doctor` says more.")
-        metering.failures.clear()  # nothing failed that was needed
-    open_metering(metering, occupied)
-    return no_gpu
+    cautions = [*result.cautions, *going_on(name, left)]
+    return of_result(result.model_copy(update={"cautions": cautions}))
 
 
 def _plan(numbered: tuple[Query, ...], name: str, arguments: Arguments, metering: Metering) -> Plan:
@@ -221,55 +164,6 @@ def _plan(numbered: tuple[Query, ...], name: str, arguments: Arguments, metering
         absent=metering.absent,
         idle_s=(arguments.idle_s or 0.0) if metering.measures else 0.0,
     )
-
-
-def _assemble(
-    name: str,
-    plan: Plan,
-    metering: Metering,
-    measured: Repeats,
-    no_gpu: str,
-    going_on: Sequence[Caution],
-) -> Measurement:
-    runs = measured.runs
-    idle = Idle(seconds=plan.idle_s, without_model_w={}, with_model_w=dict(measured.idle_w))
-    device: Device = "cuda" if metering.uuids or metering.occupied else "cpu"
-    protocol = protocol_of(plan, metering, measured.warmup, device)
-    return measurement_of(
-        name,
-        score_runs(runs, metering.uuids, idle, [gpu.name for gpu in metering.gpu_parts()]),
-        runs,
-        metered_gpus=metering.uuids,
-        invalid_reasons=find_invalid_reasons(runs, protocol),
-        cautions=[
-            *find_run_cautions(runs, protocol),
-            *metering.cautions(),
-            *_too_short(runs),
-            *going_on,
-        ],
-        no_gpu=no_gpu,
-    )
-
-
-def _going_on(name: str, left: Iterable[str]) -> list[Caution]:
-    """What goes on when a call has returned is metered in part, or with the next one."""
-    return [
-        Caution(
-            code="work_goes_on",
-            message=f"{name} started {what} and did not wait for the end: metered in part only",
-        )
-        for what in left
-        if what
-    ]
-
-
-def _too_short(runs: Sequence[Run]) -> list[Caution]:
-    """Meters take milliseconds to start and to stop, which count where little else does."""
-    shortest_s = min(run.duration_s for run in runs)
-    if shortest_s >= SHORT_S:
-        return []
-    message = f"a run lasted {shortest_s:.3g} s, of which metering itself may be a large part"
-    return [Caution(code="short_run", message=message)]
 
 
 def _place(queries: Sequence[Query]) -> str:

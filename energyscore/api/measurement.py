@@ -4,15 +4,17 @@ A figure that could not be measured is None with its reason. It is never 0, and 
 gets an error rather than something that a comparison might let pass.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from energyscore.base.errors import InvalidResult, NotMeasuredError
+from energyscore.base.errors import InvalidResult, NotMeasuredError, UsageError
 from energyscore.base.units import counted, format_duration, format_wh
 
 if TYPE_CHECKING:
-    from energyscore.results.parts import Caution, Run, Score
+    import os
+    from pathlib import Path
+
+    from energyscore.results.parts import Caution
     from energyscore.results.result import Result
 
 FigureMethod = Literal["counter", "power_integral", "rapl", "estimated", "measured"]
@@ -79,7 +81,7 @@ class Measurement:
         queries: of all runs, as `duration_s`.
         valid: figures of an invalid measurement can be read, but not required.
         cautions: what whoever reads the figures must know, each with a `code` and a `message`.
-        result: the whole result, where a model was measured or a file was read.
+        result: the whole result, as `save` writes it.
     """
 
     name: str
@@ -144,18 +146,56 @@ class Measurement:
             raise NotMeasuredError(f"{self.name}: no {what} was measured: {figure.reason}.")
         return figure.wh_per_1k_queries
 
+    def save(self, out: "str | os.PathLike[str]") -> "Path":
+        """Write it as a result: `gate`, `baseline`, `compare`, `page` and `load` take it.
+
+        The measurement of a function has no task, so that it gets no stars. Its baseline is found
+        by its name and queries; queries that cannot be told by their values are comparable to
+        nothing.
+
+        Args:
+            out: a folder of results, in which it gets a place of its own; or a file, by `.json`.
+
+        Returns:
+            The file.
+
+        Raises:
+            ResultError: when it cannot be written.
+            UsageError: when `out` is not one path, or there is no result.
+        """
+        from energyscore.api.arguments import read_path
+        from energyscore.api.saving import save
+
+        if self.result is None:
+            raise UsageError(f"{self.name} was made without a result: there is nothing to save.")
+        return save(self.result, read_path("out", out))
+
     def __str__(self) -> str:
         """All of it for people, a line each."""
+        rows = (f"  {head}: {text}" for head, text in (*self._rows(), *self._remarks()))
+        return "\n".join([f"{self.name}: {self._extent()}", *rows])
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        from energyscore.api.saving import to_html
+
+        rows = [("measured", self._extent()), *self._rows()]
+        return to_html(self.name, rows, self._remarks())
+
+    def _extent(self) -> str:
         runs = counted(self.runs, "run")
         queries = f"{self.queries:,} quer{'y' if self.queries == 1 else 'ies'}"
-        lines = [
-            f"{self.name}: {runs}, {queries} in {format_duration(self.duration_s)}",
-            f"  GPU: {self.gpu}",
-            f"  {'GPU, processor' if self.metered_gpus else 'processor'} and memory: {self.system}",
-            *(f"  invalid: {reason}" for reason in self.invalid_reasons),
-            *(f"  caution: {caution.message}" for caution in self.cautions),
+        return f"{runs}, {queries} in {format_duration(self.duration_s)}"
+
+    def _rows(self) -> list[tuple[str, str]]:
+        system = "GPU, processor" if self.metered_gpus else "processor"
+        return [("GPU", str(self.gpu)), (f"{system} and memory", str(self.system))]
+
+    def _remarks(self) -> list[tuple[str, str]]:
+        return [
+            *(("invalid", reason) for reason in self.invalid_reasons),
+            *(("caution", caution.message) for caution in self.cautions),
         ]
-        return "\n".join(lines)
 
     def __repr__(self) -> str:
         """In one line: failed assertions show it."""
@@ -165,47 +205,52 @@ class Measurement:
         return f"<Measurement {self.name}: {shown}{'' if self.valid else ', invalid'}>"
 
 
-def measurement_of(
-    name: str,
-    score: "Score",
-    runs: Sequence["Run"],
-    *,
-    metered_gpus: Iterable[str],
-    invalid_reasons: Iterable[str],
-    cautions: Iterable["Caution"],
-    no_gpu: str = "",
-    result: "Result | None" = None,
-) -> Measurement:
-    """Put a measurement together; `no_gpu` says why no GPU was metered, better than the score."""
-    reasons, net_wh = tuple(invalid_reasons), score.net_gpu_wh_per_1k_queries
+def of_result(result: "Result") -> Measurement:
+    """A result as a measurement."""
+    score, runs, reasons = result.score, result.runs, tuple(result.invalid_reasons)
+    # Whoever wrote `valid: false` without a reason did not mean a valid one.
+    reasons = reasons if reasons or result.valid else ("its file does not say why",)
+    net_wh = score.net_gpu_wh_per_1k_queries
     system = score.system_wh_per_1k_queries, score.system_ci95, score.system_method
     net_method = None if net_wh is None else score.method
     return Measurement(
-        name=name,
-        gpu=Figure(score.gpu_wh_per_1k_queries, score.ci95, score.method, no_gpu or score.reason),
-        net_gpu=Figure(net_wh, None, net_method, no_gpu or score.net_reason),
+        name=result.model.id,
+        gpu=Figure(score.gpu_wh_per_1k_queries, score.ci95, score.method, score.reason),
+        net_gpu=Figure(net_wh, None, net_method, score.net_reason),
         system=Figure(*system, score.system_reason),
-        metered_gpus=tuple(metered_gpus),
+        metered_gpus=tuple(result.protocol.metered_gpus),
         runs=len(runs),
         queries=sum(run.queries for run in runs),
         duration_s=sum(run.duration_s for run in runs),
         valid=not reasons,
         invalid_reasons=reasons,
-        cautions=tuple(cautions),
+        cautions=tuple(result.cautions),
         result=result,
     )
 
 
-def of_result(result: "Result") -> Measurement:
-    """A result as a measurement."""
-    reasons = result.invalid_reasons
-    return measurement_of(
-        result.model.id,
-        result.score,
-        result.runs,
-        metered_gpus=result.protocol.metered_gpus,
-        # Whoever wrote `valid: false` without a reason did not mean a valid one.
-        invalid_reasons=reasons if reasons or result.valid else ["its file does not say why"],
-        cautions=result.cautions,
-        result=result,
-    )
+class Block:
+    """What `energyscore.meter` gives: `measured` is there when its block has ended."""
+
+    def __init__(self, name: str) -> None:
+        """Name it for messages."""
+        self._name = name
+        self._measured: Measurement | None = None
+
+    def end(self, measured: Measurement) -> None:
+        """Take the figures."""
+        self._measured = measured
+
+    @property
+    def measured(self) -> Measurement:
+        """The figures.
+
+        Raises:
+            UsageError: before the block has ended, or where it failed.
+        """
+        if self._measured is None:
+            raise UsageError(
+                f"{self._name} has no figures: its block has not ended, or it failed.",
+                "Read `measured` after the `with` block.",
+            )
+        return self._measured

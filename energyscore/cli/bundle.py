@@ -118,6 +118,8 @@ def _entries(loaded: "list[tuple[Path, Result]]", *, allow_unofficial: bool) -> 
     ratings = rate([result for _, result in loaded], DEFAULT_SCALE)
     for (path, result), rating in zip(loaded, ratings, strict=True):
         points = why_not_official(result, tasks)
+        if result.of_function:
+            raise UsageError(f"{path} is of a function, and no task's.", "Leave it out.")
         if points and not allow_unofficial:
             raise UsageError(
                 f"{path} is not official: {', '.join(points)}.",

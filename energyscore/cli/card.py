@@ -111,11 +111,13 @@ def _of_one_model(report: "list[RatedResult]") -> "list[RatedResult]":
 
 def _fit_for_cards(report: "list[RatedResult]") -> "list[RatedResult]":
     """Those that have a figure and may be published; the others are named on stderr."""
+    from energyscore.judge.rating import NO_TASK
     from energyscore.results.checks import why_not_of_model
 
     fit, reasons = [], []
     for entry in report:
-        foreign = why_not_of_model(entry.result.protocol)
+        function = NO_TASK if entry.result.of_function else ""
+        foreign = why_not_of_model(entry.result.protocol) or function
         if entry.result.valid and entry.rating.energy_wh is not None and not foreign:
             fit.append(entry)
         else:

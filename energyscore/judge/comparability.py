@@ -22,7 +22,7 @@ from pydantic import Field
 from energyscore.base.errors import UsageError, did_you_mean
 from energyscore.judge.figures import headline_of
 from energyscore.results.gpu_sensors import between_devices, between_names
-from energyscore.results.parts import Part
+from energyscore.results.parts import ModelPart, Part
 from energyscore.results.result import Result
 
 Condition: TypeAlias = tuple[str | None, ...]
@@ -70,9 +70,7 @@ def conditions_of(result: Result) -> dict[str, Condition]:
         "task_version": (str(result.task.version), result.task.digest),
         "model": (model.id, *([model.base_model] if model.base_model else [])),
         "reasoning": (result.mode or "none",),
-        "precision": (model.dtype,),
-        "quantization": (model.quantization or "none", str(model.quantization_bits)),
-        "weights": (model.weights,),
+        **({} if result.of_function else _weights_of(model)),
         "dataset": (
             f"{workload.dataset} ({workload.selection})"
             if workload.selection
@@ -96,7 +94,9 @@ def conditions_of(result: Result) -> dict[str, Condition]:
 
 
 def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition] | None:
-    """What results must share to be rated together, by names for people; None without a headline.
+    """What results must share to be rated together, by names for people; None for no headline.
+
+    Functions are rated with nothing, and have None too.
 
     float16 and bfloat16 count as one precision: the protocol allows either. How a model does the
     task (a head in one pass, or generation) may differ: the definition of the task is what counts.
@@ -104,7 +104,7 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition]
     budgets never.
     """
     headline = headline_of(result)
-    if headline is None:
+    if headline is None or result.of_function:
         return None
     known = conditions_of(result)
     budget = known["generation"][:1] if result.mode else ()
@@ -184,6 +184,14 @@ def say_changes(found: Changes) -> str:
     """Changes for people: `also changed: driver 550 -> 570`."""
     listed = (f"{name} {was or 'none'} -> {now or 'none'}" for name, (was, now) in found.items())
     return f"also changed: {', '.join(listed)}"
+
+
+def _weights_of(model: ModelPart) -> dict[str, Condition]:
+    return {
+        "precision": (model.dtype,),
+        "quantization": (model.quantization or "none", str(model.quantization_bits)),
+        "weights": (model.weights,),
+    }
 
 
 def _hardware_of(result: Result) -> dict[str, Condition]:

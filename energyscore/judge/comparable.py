@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from energyscore.judge.comparability import cohort_key, cohort_of
 from energyscore.judge.figures import headline_of
-from energyscore.judge.rating import departures_from, why_no_figure, without_band
+from energyscore.judge.rating import NO_TASK, departures_from, why_no_figure, without_band
 from energyscore.protocol.scales import Scale
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.result import Result
@@ -37,7 +37,7 @@ def why_left_out(
     `reference`, and to the `scale` that the table is rated by. Where neither is asked for, it must
     be of the main cohort among the results.
     """
-    reasons = [why_no_figure(result) for result in results]
+    reasons = [why_no_figure(one) or (NO_TASK if one.of_function else "") for one in results]
     found = [LeftOut(reason) if reason else None for reason in reasons]
     main = _main_cohort([one for one, why in zip(results, found, strict=True) if why is None])
     for place, result in enumerate(results):

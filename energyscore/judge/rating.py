@@ -39,11 +39,14 @@ from energyscore.results.names import label_of, tell_apart
 from energyscore.results.result import Result
 
 Kind = Literal["reference", "cohort"]
-NoStars = Literal[
-    "invalid", "shared_gpu", "other_device", "departs", "no_energy", "too_few_models", "no_spread"
-]
+NoStars = (
+    Literal["invalid", "shared_gpu", "other_device", "departs", "no_energy"]
+    | Literal["too_few_models", "no_spread", "no_task"]
+)
 """Why a result has no stars. `departs`: from the protocol of the reference that was asked for;
-`too_few_models` and `no_spread`: its cohort cannot rate it."""
+`too_few_models` and `no_spread`: its cohort cannot rate it; `no_task`: it is a function's."""
+
+NO_TASK = "functions have no stars: what they do is no task"
 _REPEATABILITY_ONLY = Uncertainty(
     systematic=0, device_spread=0, source="measured alike: what errs in all alike moves no stars"
 )
@@ -163,7 +166,10 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     ratings = []
     for result in results:
         departures = () if scale == COHORT else departures_from(result, reference)
-        if scale == COHORT or (scale is None and departures):
+        found: _Range | tuple[NoStars, str]
+        if result.of_function and not why_unratable(result):
+            found = "no_task", NO_TASK
+        elif scale == COHORT or (scale is None and departures):
             found = _in_cohort(result, cohorts)
         else:
             found = _by_reference(result, reference, departures)
@@ -279,7 +285,7 @@ def _cohorts(results: Sequence[Result]) -> dict[object, _Range]:
     alike: dict[object, list[tuple[Result, float]]] = {}
     for result in results:
         headline = headline_of(result)
-        if headline is not None and not why_unratable(result):
+        if headline is not None and not result.of_function and not why_unratable(result):
             alike.setdefault(cohort_key(result), []).append((result, headline.energy_wh))
     cohorts = {}
     for key, members in alike.items():

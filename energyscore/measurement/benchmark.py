@@ -4,10 +4,11 @@ Orchestration only. It is given a backend and meters, prints nothing and writes 
 order of calls is the point of it, and tested.
 """
 
+import contextlib
 import gc
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -113,18 +114,45 @@ def measure_run(
     `lone` is the power of one phase by itself, by domain, to check the split with.
     """
     work = Work(plan, backend, plan.workload.shuffled(plan.seed + index), observer)
+    with metered_run(plan, backend, meters, work, index, lone) as measured:
+        work.until(plan.min_window_s)
+    return measured[0]
+
+
+@contextlib.contextmanager
+def metered_run(
+    plan: Plan,
+    backend: Worker,
+    meters: Sequence[Meter],
+    work: Work,
+    index: int = 0,
+    lone: Mapping[Domain, BlockPower] | None = None,
+) -> Iterator[list[tuple[Run, RawRun]]]:
+    """A window in which `work` is done; its run stands in the list when the window has ended."""
     gc.collect()  # what is left over from before is not this run's work
     backend.synchronize()
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     start_ns = time.monotonic_ns()
+    found: list[tuple[Run, RawRun]] = []
     with metered(meters) as measurements:
-        work.until(plan.min_window_s)
+        yield found
     window = Window(start_ns, time.monotonic_ns())
+    found.append(_run_of(plan, work, measurements, window, started_at, index, lone or {}))
+
+
+def _run_of(
+    plan: Plan,
+    work: Work,
+    measurements: Mapping[str, Metered],
+    window: Window,
+    started_at: str,
+    index: int,
+    lone: Mapping[Domain, BlockPower],
+) -> tuple[Run, RawRun]:
     readings, second = _merge(measurements)
     for domain, reason in plan.absent.items():
         readings.setdefault(domain, Reading(None, None, reason))
     notices = [one for measurement in measurements.values() for one in measurement.notices]
-    lone = lone or {}
     splits = {
         domain: split_energy(work.times, reading, lone.get(domain))
         for domain, reading in readings.items()

@@ -88,6 +88,17 @@ class Work:
         self._end_ns = time.monotonic_ns()
         self.passes += 1
 
+    def begin(self) -> None:
+        """Begin work that is not done here, but by whoever calls this, until `end`."""
+        self._enter(self._plan.phases[0])
+
+    def end(self) -> None:
+        """End it: it was one pass."""
+        self._backend.synchronize()
+        self._end_ns = time.monotonic_ns()
+        self.queries += len(self._queries)
+        self.passes += 1
+
     @property
     def duration_s(self) -> float:
         """From the first phase's beginning to the end of the work."""

@@ -78,7 +78,7 @@ def _work(task: TaskSpec, result: Result) -> Iterator[_Point]:
     yield "repeats", f"{task.repeats} or more", str(len(runs)), len(runs) >= task.repeats
     precise = model.quantization is not None or model.dtype in task.precision
     yield "precision", " or ".join(task.precision), model.quantization or model.dtype, precise
-    yield "weights", "pretrained", model.weights, model.weights == "pretrained"
+    yield "weights", "pretrained", model.weights or "not known", model.weights == "pretrained"
 
 
 def _inputs(cut: InputsCut | None) -> Iterator[_Point]:

@@ -69,9 +69,9 @@ def _derived(result: Result) -> dict[str, Any]:
         "official": bool(result.conformance) and all(check.ok for check in result.conformance),
     }
     task = _bundled().get(result.task.digest)
-    if task is None:
-        return made
     model = result.model
+    if task is None or model.parameters is None:
+        return made
     size = task.class_of(model.parameters, model.quantization_bits)
     made["task"] = {"id": task.id, "version": task.version, "scale_task": task.scale_task}
     made["model"] = {"model_class": size}

@@ -23,8 +23,8 @@ def _head(result: Result) -> Iterator[str]:
     base = f"an adapter on {model.base_model}, " if model.base_model else ""
     yield (
         f"model {model.id} ({model.source}, {_revision(model.revision)}), "
-        f"{base}{model.architecture}, {model.parameters} parameters, {model.dtype}, "
-        f"{model.quantization or 'not quantized'}, {model.weights} weights, "
+        f"{base}{model.architecture}, {_known(model.parameters)} parameters, {model.dtype}, "
+        f"{model.quantization or 'not quantized'}, {_known(model.weights)} weights, "
         + (f"class {model.model_class}" if model.model_class else "no size class")
     )
     making = ", ".join(f"{name} {value}" for name, value in (workload.generation or {}).items())

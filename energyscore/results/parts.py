@@ -43,14 +43,16 @@ class ModelPart(Part):
     """Which model, as it was loaded."""
 
     id: str
-    source: Literal["hub", "local", "builtin"]
+    source: Literal["hub", "local", "builtin", "function"] = Field(
+        description="function: no model, but a function or a block of code, measured from Python"
+    )
     revision: str | None = Field(description="commit, or digest of a local folder")
     architecture: str
-    parameters: PositiveCount
+    parameters: PositiveCount | None = Field(description="null: of a function")
     dtype: str
     quantization: str | None
     quantization_bits: int | None
-    weights: Literal["pretrained", "random"]
+    weights: Literal["pretrained", "random"] | None = Field(description="null: of a function")
     model_class: str | None = Field(description="size class (A, B, C) where the task has them")
     base_model: str | None = Field(default=None, description="of an adapter: name@revision")
 

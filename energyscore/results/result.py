@@ -15,6 +15,9 @@ from energyscore.results import parts
 
 SCHEMA_VERSION = 2
 
+CUSTOM = "custom"
+"""The task of functions and blocks of code, which is none: they are never rated."""
+
 RULES_VERSION = 1
 """Of the protocol and the checks that a result is made by: raised when one changes, so that older
 results stay what they were. `conformance`, `official` and `valid` are by these rules."""
@@ -67,6 +70,21 @@ class Result(parts.Part):
                 f"score.runs is {self.score.runs}, but there are {len(self.runs)} runs"
             )
         return self
+
+    @model_validator(mode="after")
+    def _a_function_is_no_model(self) -> "Result":
+        known = [self.model.parameters is None, self.model.weights is None, self.task.id == CUSTOM]
+        if not (all(known) if self.of_function else not any(known[:2])):
+            raise ValueError(
+                f"model.source is {self.model.source!r}: only functions have the task {CUSTOM!r}, "
+                "and neither parameters nor weights"
+            )
+        return self
+
+    @property
+    def of_function(self) -> bool:
+        """Whether it is of a function or a block of code, not of a model at a task."""
+        return self.model.source == "function"
 
     @property
     def mode(self) -> str | None:

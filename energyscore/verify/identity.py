@@ -29,6 +29,9 @@ def check_task(it: ExaminedResult) -> Finds:
         return
     yield Derived("the task's version", result.task.version, task.version)
     yield Derived("the task's scale", result.task.scale_task, task.scale_task)
+    if result.model.parameters is None:
+        yield "the size of its model is not known"
+        return
     size = task.class_of(result.model.parameters, result.model.quantization_bits)
     yield Derived("the size class", result.model.model_class, size)
     if result.workload.official:

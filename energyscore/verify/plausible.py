@@ -137,9 +137,10 @@ def check_weights(it: ExaminedResult) -> Finds:
     size = _BYTES.get(model.dtype)
     if model.quantization is not None:
         size = model.quantization_bits / 8 if model.quantization_bits else None
-    if size is None or model.parameters * size < _LEAST_WEIGHTS or it.has("implausibly_low"):
+    weights = (model.parameters or 0) * (size or 0)
+    if weights < _LEAST_WEIGHTS or it.has("implausibly_low"):
         return
-    step_j = model.parameters * size * it.rules.least_j_per_byte
+    step_j = weights * it.rules.least_j_per_byte
     for place in ExaminedRun.each(it):
         energy_j = sum(it.gpu_energy_j(place.run))
         floor_j = place.run.output_tokens / it.result.workload.batch_size * step_j

@@ -38,12 +38,17 @@ class Speed(NamedTuple):
     bytes_read: float
 
 
+def parameters_of(model: ModelPart) -> int:
+    """Its parameters; a function states none, and the least is asked of it."""
+    return model.parameters or 1
+
+
 def weights_bytes(model: ModelPart) -> float:
     """What the weights take at least: quantized ones of unknown bits one bit each."""
     bits = _BITS.get(model.dtype, LEAST_BITS)
     if model.quantization is not None:
         bits = model.quantization_bits or LEAST_BITS
-    return model.parameters * bits / 8
+    return parameters_of(model) * bits / 8
 
 
 def room_bytes(gpus: Iterable[GpuPart], rules: Rules) -> float:
@@ -76,7 +81,7 @@ def least_tokens_s(tokens: float, parameters: float, active: float, speed: Speed
 
 def active_share(model: ModelPart, rules: Rules) -> float:
     """The share of its weights that a model uses at least for a token."""
-    dense = model.architecture in rules.dense_decoders and model.parameters >= DENSE_LEAST
+    dense = model.architecture in rules.dense_decoders and parameters_of(model) >= DENSE_LEAST
     return rules.least_active_of_dense if dense else rules.least_active
 
 
@@ -108,6 +113,7 @@ def check_time(place: ExaminedRun) -> Finds:
         yield NOT_APPLICABLE
         return
     speed, model = _speed(place.it), result.model
+    parameters = parameters_of(model)
     done = {
         name: part.duration_s
         for name, part in run.phases.items()
@@ -119,10 +125,10 @@ def check_time(place: ExaminedRun) -> Finds:
         (("prefill", "decode", "forward"), run.input_tokens + run.output_tokens),
     ):
         lasted_s = sum(done.get(name, 0.0) for name in names)
-        least_s = least_tokens_s(tokens, model.parameters, active, speed)
+        least_s = least_tokens_s(tokens, parameters, active, speed)
         if done and lasted_s < least_s:
             yield (
-                f"{tokens:,} tokens through {model.parameters / 1e9:.3g} billion parameters take "
+                f"{tokens:,} tokens through {parameters / 1e9:.3g} billion parameters take "
                 f"{least_s:.3g} s on {result.hardware[:60]} at the very least, not {lasted_s:.3g} s"
             )
             return
@@ -165,7 +171,7 @@ def _least_prefill_s(place: RecordedRun) -> float:
 
 def _speed(it: ExaminedResult) -> Speed:
     model = it.result.model
-    bits = 8 * weights_bytes(model) / model.parameters
+    bits = 8 * weights_bytes(model) / parameters_of(model)
     return speed_of([gpu.name for gpu in it.result.environment.gpus], it.rules, bits)
 
 

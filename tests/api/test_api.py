@@ -21,7 +21,8 @@ from support.nvml_sim import Process, env_without_library
 from support.results import make_cpu_run, make_result, make_run
 
 import energyscore
-from energyscore.api import calls, models
+from energyscore.api import models
+from energyscore.api.gpus import NOT_ASKED
 from energyscore.base.errors import (
     DatasetError,
     EnergyScoreError,
@@ -276,11 +277,11 @@ def test_a_function_on_the_processor():
     assert (measured.name, measured.runs, measured.valid) == ("mine", 1, True)
     assert measured.duration_s >= 0.02
     assert measured.gpu_wh_per_1k_queries is None
-    assert measured.gpu.reason == calls.NOT_ASKED
+    assert measured.gpu.reason == NOT_ASKED
     with pytest.raises(energyscore.NotMeasuredError, match="device='cpu' was asked for"):
         measured.require_gpu_wh_per_1k_queries()
     assert "short_run" in [caution.code for caution in measured.cautions]
-    assert measured.result is None
+    assert measured.result.of_function
 
 
 def test_batches_are_lists_of_queries():
@@ -508,6 +509,7 @@ def test_the_gpus_that_torch_uses_are_metered_and_waited_for(simulate, tmp_path)
         held, synchronized, seen = [1, 0], [], []
         torch = types.ModuleType("torch")
         torch.device = object
+        torch.get_num_threads = torch.get_num_interop_threads = lambda: 1
         torch.cuda = types.SimpleNamespace(
             is_initialized=lambda: True,
             device_count=lambda: 2,

@@ -62,13 +62,13 @@ def cohorts_of(rows: Sequence[Listed]) -> list[Cohort]:
         found.setdefault(references.get(key, key), []).append(row)
     sets: list[list[Listed]] = []
     alone: dict[int, str] = {}
-    for members in found.values():
+    for shared, members in found.items():
         kind = wording.kind(members[0].entry)
         rated = any(row.entry.rating.stars for row in members)
-        if kind != "none" and (rated or len(members) > 1):
+        if shared is not None and kind != "none" and (rated or len(members) > 1):
             sets.append(members)
         else:
-            alone |= {id(row): _ALONE[kind] for row in members}
+            alone |= {id(row): _ALONE[wording.kind(row.entry)] for row in members}
     sets.sort(key=lambda members: (_ORDER.index(wording.kind(members[0].entry)), -len(members)))
     entries = [[row.entry for row in members] for members in sets]
     cohorts = [

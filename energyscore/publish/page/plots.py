@@ -78,7 +78,9 @@ class Plot(NamedTuple):
 
 def plots_of(rows: Sequence[Listed]) -> list[Plot]:
     """The plot of results, wide and narrow; none for fewer than two that can be shown."""
-    shown = [row for row in rows if row.entry.rating.energy_wh and row.entry.result.valid]
+    shown = [
+        row for row in rows if row.entry.rating.energy_wh and row.entry.result.valid and _size(row)
+    ]
     return [_plot(shown, frame) for frame in FRAMES] if len(shown) > 1 else []
 
 
@@ -97,7 +99,7 @@ def _plot(rows: Sequence[Listed], frame: Frame) -> Plot:
 
 
 def _size(row: Listed) -> float:
-    return row.entry.result.model.parameters
+    return row.entry.result.model.parameters or 0
 
 
 def _ends(row: Listed) -> tuple[float, ...]:
