@@ -9,7 +9,8 @@ from energyscore.verify.raw_record import RawRun
 COUNTED_J = 0.0015  # Energies are differences of whole millijoules
 STALL_S = 1.0  # a counter that is seen to stand still for longer is not trusted
 FEW = 20  # interval lengths by which a run is known again
-READ_S = 0.05  # within this time of the window's edges the counters of all GPUs are read
+READ_S = 0.05  # within this time of the window's edges the counter is read, where that is quick
+_MOST_READ_S = 0.25
 IDLE_SHARE = 0.5  # of its idle power a GPU takes at least this between runs: it may rest deeply
 _JUMP = 2.0
 _ANY_LIMIT_W = 1000.0
@@ -119,18 +120,24 @@ def check_counter_energy(gpu: RecordedGpu) -> Finds:
     if len(ticks) < 2:
         yield Problem("no updates of the counter were recorded", gpu.it.strictly)
         return
-    start_s, end_s = gpu.window_s
+    (start_s, end_s), read_s = gpu.window_s, _read_s(gpu)
     # The first update is the state before the window: the counter stood there or at the next.
-    next_j = next((j for t, j in zip(t_s, ticks, strict=True) if t >= start_s + READ_S), ticks[-1])
+    next_j = next((j for t, j in zip(t_s, ticks, strict=True) if t >= start_s + read_s), ticks[-1])
     if not ticks[0] - COUNTED_J <= start_j <= next_j + COUNTED_J:
         yield "the counter at the beginning does not fit its updates"
     backwards = zip(t_s[::-1], ticks[::-1], strict=True)
-    last_j = next((j for t, j in backwards if t <= end_s - READ_S), 0)
+    last_j = next((j for t, j in backwards if t <= end_s - read_s), 0)
     # What rises after the last update that was noted.
     after_s = (gpu.found.period_s or STALL_S) + _EDGE_S + max(0.0, end_s - t_s[-1])
     after_j = 1.1 * (gpu.limit_w or _ANY_LIMIT_W) * after_s
     if not last_j - COUNTED_J <= end_j <= ticks[-1] + after_j + COUNTED_J:
         yield "the counter at the end does not fit its updates"
+
+
+def _read_s(gpu: RecordedGpu) -> float:
+    """How far from the window's edges the counter may have been read, by what a read took."""
+    read_s = (gpu.number("counter_read_ms") or 0.0) / 1e3
+    return READ_S + 2 * min(max(read_s, 0.0), _MOST_READ_S)
 
 
 def check_counter_between_runs(it: ExaminedResult) -> Finds:

@@ -179,7 +179,15 @@ class RawDomain(StrictModel):
     def period_s(self) -> float | None:
         """Seconds from one update of the counter to the next; None where there are too few."""
         gaps_s = [b - a for a, b in pairwise(self.ticks.t_s[1:])]
-        return median(gaps_s) if len(gaps_s) >= 4 else None
+        if len(gaps_s) < 4:
+            return None
+        least_s = sorted(gaps_s)[len(gaps_s) // 10]
+        # Where updates in between were not noted, a gap is a few periods long.
+        many = [round(gap_s / least_s) if least_s > 0 else 1 for gap_s in gaps_s]
+        return median(
+            gap_s / n if 2 <= n <= 4 and abs(gap_s / least_s - n) <= 0.25 else gap_s
+            for gap_s, n in zip(gaps_s, many, strict=True)
+        )
 
 
 class RawRun(StrictModel):

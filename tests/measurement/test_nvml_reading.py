@@ -7,8 +7,8 @@ from energyscore.measurement.meters.nvml_reading import (
     Circumstances,
     Trace,
     evaluate,
-    update_period_ms,
 )
+from energyscore.measurement.meters.update_period import update_period_ms
 
 S = 1_000_000_000
 START = 50 * S
@@ -502,6 +502,9 @@ def test_the_update_period_is_found(period_ms):
         ([0, 30, 130, 230, 330], None),  # four changes: too few
         ([0, 30, 130, 230, 330, 430], 100.0),
         ([0, 1, 101, 201, 1201, 1301, 1401], 100.0),  # a gap does not matter
+        ([0, 10, 20, 40, 60, 80, 100, 120, 130], 10.0),  # most of the others were not noted
+        ([0, 10, 20, 40, 70, 80, 100, 130, 160], 10.0),
+        ([0, 10, 20, 35, 50, 65, 80], 15.0),  # no multiples
     ],
 )
 def test_the_update_period_is_the_median_of_enough_changes(times_ms, period_ms):
@@ -533,6 +536,7 @@ def test_facts_that_were_not_recorded_are_null_and_never_zero():
     unknown = {name for name, value in reading.facts.items() if value is None}
     assert unknown == {
         "update_period_ms", "power_integral_j", "power_source", "power_period_ms", "max_power_w",
+        "counter_read_ms",
         "max_temperature_c", "min_sm_clock_mhz", "median_sm_clock_mhz", "max_sm_clock_mhz",
         "power_limit_w", "max_processes",
     }  # fmt: skip

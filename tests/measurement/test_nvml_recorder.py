@@ -1,119 +1,122 @@
-"""The recorder's process against the simulated driver: no update is lost, and few wake-ups do."""
+"""The recorder's process and the simulated driver: what it notes is true, whatever a read takes.
 
-import itertools
+How late it notes updates is tested in virtual time (`test_nvml_watcher`): here a busy machine may
+delay everything. `bench/lateness.py` shows it on a quiet one.
+"""
+
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from io import FileIO
 
 import pytest
 from support.commands import environment, gpu
-from support.timing import measured_again
 
-from energyscore.measurement.meters.nvml_recorder import line_within
+from energyscore.measurement.meters.nvml_recorder import readable_within
 
-WINDOWS = """
+WINDOW = """
 import json, sys, time
-from pathlib import Path
-from energyscore.measurement.meters.nvml import NvmlMeter
+from energyscore.measurement.meters.nvml import NvmlMeter, probe_update_period
 
-def wakeups(meter):
-    status = Path(f"/proc/{meter._process.pid}/status").read_text()
-    return int(status.partition("\\nvoluntary_ctxt_switches:")[2].split()[0])
-
-seen = []
-for uuids in json.loads(sys.argv[1]):
-    meter = NvmlMeter(uuids)
-    meter.open()
-    token = meter.start()
-    time.sleep(0.5)
-    before, begin = wakeups(meter), time.monotonic()
-    time.sleep(1.5)
-    rate = (wakeups(meter) - before) / (time.monotonic() - begin)
-    begin_ns = time.monotonic_ns()
-    measurement = meter.stop(token)
-    stop_s = (time.monotonic_ns() - begin_ns) / 1e9
-    meter.close()
-    seen.append({
-        "rate": rate,
-        "stop_s": stop_s,
-        "start_ns": token.start_ns,
-        "end_ns": begin_ns,
-        "ticks": [[r.ticks.t_ns, r.ticks.energy_j] for r in measurement.readings.values()],
-        "power_j": [r.facts["power_integral_j"] for r in measurement.readings.values()],
-    })
-print(json.dumps(seen))
+meter = NvmlMeter(sys.argv[2:])
+meter.open()
+token = meter.start()
+time.sleep(float(sys.argv[1]))
+measured = meter.stop(token)
+meter.close()
+print(json.dumps({
+    domain: {
+        "method": r.method,
+        "energy_j": r.energy_j,
+        "window_ns": [r.record.window.start_ns, r.record.window.end_ns],
+        "ticks": [r.ticks.t_ns, r.ticks.energy_j] if r.ticks else None,
+        "facts": r.facts,
+    }
+    for domain, r in measured.readings.items()
+} | {"notices": [notice.code for notice in measured.notices]}))
 """
 
 
-@measured_again
-def test_all_updates_are_noted_soon_whatever_the_periods(simulate):
-    wave = (100.0, 300.0, 0.25, 0.4)
-    gpus = [
-        gpu(f"GPU-{ms:08d}", wave=wave, update_period_ms=ms, update_phase_ms=at)
-        for ms, at in ((10, 3.3), (20, 7.1), (100, 41.7))
-    ]
-    sim = simulate(*gpus)
-    uuids = [g.uuid for g in sim.gpus]
-    watched = [[uuids[1]], [uuids[0], uuids[2]]]
+def window(sim, seconds):
+    """What the meter reads of all GPUs in a window, by GPU; and the codes of its notices."""
     done = subprocess.run(
-        [sys.executable, "-c", WINDOWS, json.dumps(watched)],
+        [sys.executable, "-c", WINDOW, str(seconds), *(one.uuid for one in sim.gpus)],
         capture_output=True,
         text=True,
         env=environment(sim.env()),
         timeout=300,
-        check=True,
+        check=False,
     )
-    alone, together = json.loads(done.stdout)
-    assert alone["rate"] < 300, "it may not wake up as often as every 2 ms"
-    for window, places in ((alone, [1]), (together, [0, 2])):
-        assert window["stop_s"] < 2.0
-        for place, (times_ns, energies_j), power_j in zip(
-            places, window["ticks"], window["power_j"], strict=True
-        ):
-            late_ms = check_ticks(sim, place, times_ns, energies_j)
-            period_ms = sim.gpus[place].update_period_ms
-            gaps_ms = [(b - a) / 1e6 for a, b in itertools.pairwise(times_ns)]
-            rests_ms = sum(gap for gap in gaps_ms if gap > 2.9 * period_ms)
-            watched_ms = (window["end_ns"] - window["start_ns"]) / 1e6 - rests_ms
-            assert len(late_ms) >= 0.85 * watched_ms / period_ms - 1, "all but those in rests"
-            assert rests_ms < 1500 if period_ms < 100 else rests_ms == 0, "learning comes first"
-            assert sorted(late_ms)[len(late_ms) // 2] < 2.0
-            true_j = sim.true_energy_j(place, window["start_ns"], window["end_ns"])
-            assert power_j == pytest.approx(true_j, rel=0.03)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    notices = found.pop("notices")
+    return [found[f"gpu:{one.uuid}"] for one in sim.gpus], notices
 
 
-def check_ticks(sim, place, times_ns, energies_j):
-    """How late each update was noted in ms; every value must be that of the latest update."""
-    device, late_ms = sim.gpus[place], []
-    for t_ns, energy_j in list(zip(times_ns, energies_j, strict=True))[1:]:
+def check_ticks(sim, place, ticks):
+    """Every value that was noted is that of an update, noted after it and before the next."""
+    device = sim.gpus[place]
+    for t_ns, energy_j in list(zip(*ticks, strict=True))[1:]:
         since_ms = (t_ns - sim.origin_ns) / 1e6 - device.update_phase_ms
-        late_ms.append(since_ms % device.update_period_ms)
-        updated_ns = t_ns - round(late_ms[-1] * 1e6)
+        late_ms = since_ms % device.update_period_ms
+        updated_ns = t_ns - round(late_ms * 1e6)
         true_j = sim.true_energy_j(place, sim.origin_ns, updated_ns)
         assert energy_j == pytest.approx(true_j, abs=0.0021)
-    return late_ms
 
 
-def test_a_command_ends_a_wait_at_once():
-    pipe, end = os.pipe()
-    commands = FileIO(pipe)
-    assert not line_within(commands, 0.001)
-    timer = threading.Timer(0.05, os.write, (end, b"stop\nsta"))
+def test_what_is_noted_is_true_whatever_the_periods(simulate):
+    wave = (100.0, 300.0, 0.25, 0.4)
+    sim = simulate(
+        *(
+            gpu(f"GPU-{ms:08d}", wave=wave, update_period_ms=ms, update_phase_ms=at)
+            for ms, at in ((10, 3.3), (20, 7.1), (100, 41.7))
+        )
+    )
+    readings, notices = window(sim, 3.0)
+    assert "recorder_failed" not in notices
+    for place, reading in enumerate(readings):
+        assert reading["method"] == "counter"
+        check_ticks(sim, place, reading["ticks"])
+        assert len(reading["ticks"][0]) > 10
+        true_j = sim.true_energy_j(place, *reading["window_ns"])
+        assert reading["facts"]["power_integral_j"] == pytest.approx(true_j, rel=0.1)
+
+
+@pytest.mark.parametrize("latency", ["sleep", "spin"])
+def test_eight_counters_are_all_believed(simulate, latency):
+    """Reads take 2.5 ms each: with one schedule for all, "the counter stood still for 1.8 s"."""
+    sim = simulate(
+        *(
+            gpu(
+                f"GPU-8888{n:04d}",
+                update_period_ms=100.0 if n % 2 else 20.0,
+                update_phase_ms=11.0 * n,
+                energy_latency_ms=2.5,
+                power_latency_ms=2.5,
+                status_latency_ms=2.5,
+                latency=latency,
+            )
+            for n in range(8)
+        )
+    )
+    readings, notices = window(sim, 4.0)
+    assert set(notices) <= {"short_window", "counter_unchecked", "counter_power_disagree"}
+    for reading in readings:
+        assert reading["method"] == "counter"
+        start_ns, end_ns = reading["window_ns"]
+        assert reading["energy_j"] == pytest.approx(300 * (end_ns - start_ns) / 1e9, abs=40)
+        assert reading["facts"]["counter_read_ms"] >= 2.5
+
+
+def test_the_end_of_a_window_ends_a_wait_at_once():
+    ended, end = os.pipe()
+    assert not readable_within(ended, 0.001)
+    timer = threading.Timer(0.05, os.close, (end,))
     timer.start()
     start = time.monotonic()
-    assert line_within(commands, 20)
+    assert readable_within(ended, 20)
     assert time.monotonic() - start < 15
-    assert commands.readline() == b"stop\n"
     timer.join()
-    os.write(end, b"rt\nstop\n")
-    assert commands.readline() == b"start\n"
-    assert line_within(commands, 20), "a line that came along with another counts"
-    assert commands.readline() == b"stop\n"
-    os.close(end)
-    assert line_within(commands, 20), "so does the end of the input"
-    assert commands.readline() == b""
-    commands.close()
+    os.close(ended)

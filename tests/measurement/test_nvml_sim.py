@@ -548,6 +548,49 @@ def test_threads_and_speed(workshop: Path) -> None:
     assert best_s < 10e-6
 
 
+def test_calls_take_as_long_as_told(workshop: Path) -> None:
+    """Spinning takes the processor's time, sleeping does not; one GPU does not wait for another."""
+    slow = {"energy_latency_ms": 8.0, "power_latency_ms": 5.0, "status_latency_ms": 3.0}
+    gpus = [Gpu(**slow, latency="spin"), Gpu(**slow), Gpu(update_period_ms=1, energy_latency_ms=40)]
+    sim = Simulation(workshop, gpus, origin_ns=time.monotonic_ns() - 10 * SECOND)
+    body = """
+    nv.nvmlInit()
+    import threading
+    out = {}
+    calls = {"energy": nv.nvmlDeviceGetTotalEnergyConsumption, "power": nv.nvmlDeviceGetPowerUsage,
+             "status": nv.nvmlDeviceGetComputeRunningProcesses, "free": nv.nvmlDeviceGetName}
+    for name, call in calls.items():
+        for i in range(2):
+            begin, used = time.monotonic(), time.thread_time()
+            call(handle(i))
+            took = time.monotonic() - begin, time.thread_time() - used
+            out[f"{name} {i}"] = [1e3 * seconds for seconds in took]
+    fields = lambda: nv.nvmlDeviceGetFieldValues(handle(0), [186])
+    begin = time.monotonic()
+    fields()
+    out["instant"] = (time.monotonic() - begin) * 1e3
+    out["middle"] = timed(nv.nvmlDeviceGetTotalEnergyConsumption, handle(2))
+    both = [threading.Thread(target=nv.nvmlDeviceGetTotalEnergyConsumption, args=(handle(1),))
+            for _ in range(2)]
+    begin = time.monotonic()
+    [t.start() for t in both]
+    [t.join() for t in both]
+    out["twice"] = (time.monotonic() - begin) * 1e3
+    print(json.dumps(out))
+    """
+    out = run(sim.env(), body)
+    for name, least_ms in (("energy", 8), ("power", 5), ("status", 3)):
+        (spun_ms, spun_cpu_ms), (slept_ms, slept_cpu_ms) = (out[f"{name} {i}"] for i in range(2))
+        assert min(spun_ms, slept_ms) >= least_ms
+        assert slept_cpu_ms < least_ms / 2
+        assert spun_cpu_ms > slept_cpu_ms
+    assert out["instant"] >= 5
+    assert out["twice"] >= 16, "the GPU's lock is held meanwhile"
+    before, counter, after = out["middle"]
+    low, high = mj_between(sim, 2, before + 18_000_000, after - 18_000_000)
+    assert low <= counter <= high, "the state in the middle of the call"
+
+
 def test_nvidia_smi(workshop: Path) -> None:
     """The stub lists the devices of the simulation."""
     sim = Simulation(workshop, [Gpu(name="NVIDIA L4", uuid="GPU-x"), Gpu(power_limit_w=350)])

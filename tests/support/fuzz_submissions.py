@@ -27,7 +27,7 @@ CLAIMS = re.compile(
     r"|result\.runs\.\d+\.phases\.\w+\.se_j\..*"
     r"|result\.runs\.\d+\.(phase_reasons)"
     r"|result\.runs\.\d+\.facts\..*\.(max_temperature_c|(min|median|max)_sm_clock_mhz"
-    r"|max_power_w|max_processes|update_period_ms|clocks_event_reasons"
+    r"|max_power_w|max_processes|update_period_ms|counter_read_ms|clocks_event_reasons"
     r"|power_limit_w)"
     r"|result\.runs\.\d+\.phase_facts\..*"
     r"|result\.score\.(reason|net_reason|system_reason)|result\.score\.phases\.\w+\.reason"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from energyscore.measurement.meter import (
     notice,
 )
 from energyscore.measurement.meters import nvml_recorder as recorder
+from energyscore.measurement.meters import nvml_watcher as watcher
 from energyscore.measurement.meters.nvml_device import (
     GPU_IS_LOST,
     CounterState,
@@ -34,25 +36,34 @@ from energyscore.measurement.meters.nvml_reading import (
     Circumstances,
     Trace,
     evaluate,
-    update_period,
 )
+from energyscore.measurement.meters.tick_schedule import LEARN_NS
+from energyscore.measurement.meters.update_period import update_period
 from energyscore.results.parts import Domain, Notice
 
 _ANSWER_S = 20.0
 
 
 @dataclass(frozen=True)
+class _Edge:
+    """The counter at an edge of the window: read in the middle of a call that took so long."""
+
+    t_ns: int
+    took_ns: int
+    counter: CounterState
+
+
+@dataclass(frozen=True)
 class _Token:
-    start_ns: int
-    counters: list[CounterState]
+    starts: list[_Edge]
     recording: bool
 
 
 class NvmlMeter:
     """Domains `gpu:<uuid>`, method `counter` or `power_integral`.
 
-    Readings at the window's edges are taken here, by the thread that does the work; in between
-    a recorder process watches the same GPUs (see `nvml_recorder`).
+    Readings at the window's edges are taken here, of all GPUs at once: a driver may take 20 ms for
+    each. In between a recorder process watches the same GPUs (see `nvml_recorder`).
     """
 
     name = "nvml"
@@ -71,6 +82,7 @@ class NvmlMeter:
         self._shared = shared
         self._session: NvmlSession | None = None
         self._devices: list[Any] = []
+        self._threads: ThreadPoolExecutor | None = None
         self._about: list[Circumstances] = []
         self._process: subprocess.Popen[bytes] | None = None
         self.facts: tuple[GpuFacts, ...] = ()
@@ -101,24 +113,24 @@ class NvmlMeter:
         if self._process is None:
             self._start_recorder()  # it was lost in an earlier window; this one has a new one
         recording = self._ask(b"start\n", 8) == b"started\n"
-        start_ns = time.monotonic_ns()
-        return _Token(start_ns, [read_counter(device) for device in self._devices], recording)
+        return _Token(self._read_counters(), recording)
 
     def stop(self, token: object) -> Metered:
         """End the window."""
         assert isinstance(token, _Token)
-        ends = [read_counter(device) for device in self._devices]
-        window = Window(token.start_ns, time.monotonic_ns())
+        ends = self._read_counters()
         traces = [Trace() for _ in self._devices]
         recorded = token.recording and self._collect(traces)
         readings: dict[Domain, Reading] = {}
         notices: list[Notice] = []
         for uuid, about, trace, begin, end in zip(
-            self._uuids, self._about, traces, token.counters, ends, strict=True
+            self._uuids, self._about, traces, token.starts, ends, strict=True
         ):
-            trace.start_mj, trace.end_mj = begin.mj, end.mj
-            trace.counter_error = begin.error or end.error
-            trace.lost = trace.lost or begin.lost or end.lost
+            window = Window(begin.t_ns, end.t_ns)
+            trace.start_mj, trace.end_mj = begin.counter.mj, end.counter.mj
+            trace.counter_error = begin.counter.error or end.counter.error
+            trace.lost = trace.lost or begin.counter.lost or end.counter.lost
+            trace.read_ns = max(begin.took_ns, end.took_ns)
             domain = f"gpu:{uuid}"
             about = replace(about, idle_power_w=self.idle_power_w.get(domain))
             reading, found = evaluate(window, trace, about)
@@ -146,9 +158,19 @@ class NvmlMeter:
     def close(self) -> None:
         """End the recorder and shut NVML down."""
         self._end_recorder()
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
         if self._session is not None:
             self._session.close()
             self._session = None
+
+    def _read_counters(self) -> list[_Edge]:
+        if len(self._devices) < 2:
+            return [_read_edge(device) for device in self._devices]
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(len(self._devices))
+        return list(self._threads.map(_read_edge, self._devices))
 
     def _own_processes(self, uuid: str, device: Any) -> int:
         now = count_processes(device) or 0
@@ -207,12 +229,19 @@ class NvmlMeter:
         head = self._ask(b"stop\n", recorder.COUNT.size)
         if len(head) < recorder.COUNT.size:
             return False
-        size = recorder.COUNT.unpack(head)[0] * recorder.RECORD.size
+        size = recorder.COUNT.unpack(head)[0] * watcher.RECORD.size
         data = self._ask(b"", size)
         if len(data) < size:
             return False
-        sort_records(recorder.RECORD.iter_unpack(data), traces)
+        sort_records(watcher.RECORD.iter_unpack(data), traces)
         return True
+
+
+def _read_edge(device: Any) -> _Edge:
+    begin_ns = time.monotonic_ns()
+    counter = read_counter(device)
+    end_ns = time.monotonic_ns()
+    return _Edge((begin_ns + end_ns) // 2, end_ns - begin_ns, counter)
 
 
 def record_of(window: Window, trace: Trace) -> MeterRecord:
@@ -232,25 +261,25 @@ def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> Non
     """Sort a recorder's records into one trace per GPU."""
     for t_ns, place, kind, value in records:
         trace = traces[place]
-        if kind == recorder.COUNTER_MJ:
+        if kind == watcher.COUNTER_MJ:
             trace.counter.append((t_ns, value))
-        elif kind == recorder.COUNTER_STILL_S:
+        elif kind == watcher.COUNTER_STILL_S:
             trace.still.append((t_ns - round(value * 1e9), t_ns))
-        elif kind == recorder.POWER_W:
+        elif kind == watcher.POWER_W:
             trace.power.append((t_ns, value))
-        elif kind == recorder.AVERAGE_POWER_W:
+        elif kind == watcher.AVERAGE_POWER_W:
             trace.average_power.append((t_ns, value))
-        elif kind == recorder.EVENT_REASONS:
+        elif kind == watcher.EVENT_REASONS:
             trace.event_reasons |= int(value)
-        elif kind == recorder.TEMPERATURE_C:
+        elif kind == watcher.TEMPERATURE_C:
             trace.max_temperature_c = max(trace.max_temperature_c or value, value)
-        elif kind == recorder.SM_CLOCK_MHZ:
+        elif kind == watcher.SM_CLOCK_MHZ:
             trace.sm_clocks_mhz.append((t_ns, value))
-        elif kind == recorder.POWER_LIMIT_W:
+        elif kind == watcher.POWER_LIMIT_W:
             trace.power_limits_w.add(value)
-        elif kind == recorder.PROCESSES:
+        elif kind == watcher.PROCESSES:
             trace.max_processes = max(trace.max_processes or 0, int(value))
-        elif kind == recorder.NVML_ERROR:
+        elif kind == watcher.NVML_ERROR:
             trace.lost = trace.lost or int(value) == GPU_IS_LOST
 
 
@@ -259,10 +288,10 @@ def probe_update_period(device: Any, seconds: float = 1.0) -> UpdatePeriod | Non
     changes: list[tuple[int, float]] = []
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        value = read_counter(device).mj
-        if value is None:
+        edge = _read_edge(device)
+        if edge.counter.mj is None:
             return None
-        if not changes or value != changes[-1][1]:
-            changes.append((time.monotonic_ns(), value))
-        time.sleep(0.0005)
+        if not changes or edge.counter.mj != changes[-1][1]:
+            changes.append((edge.t_ns, edge.counter.mj))
+        time.sleep(max(0, LEARN_NS - edge.took_ns) / 1e9)
     return update_period(changes)

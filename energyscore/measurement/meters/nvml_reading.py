@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from energyscore.base.stats import are_apart
-from energyscore.measurement.meter import Facts, Reading, Ticks, UpdatePeriod, Window, notice
+from energyscore.measurement.meter import Facts, Reading, Ticks, Window, notice
 from energyscore.measurement.meters.agreement import margin
+from energyscore.measurement.meters.update_period import power_period_ms, update_period_ms
 from energyscore.results.parts import Notice
 from energyscore.results.plausibility import CLOCKS_APART
 
@@ -53,6 +54,7 @@ class Trace:
     sm_clocks_mhz: list[tuple[int, float]] = field(default_factory=list)
     power_limits_w: set[float] = field(default_factory=set)
     max_processes: int | None = None
+    read_ns: int | None = None  # what reading the counter took at the edges, at most
 
     @property
     def samples(self) -> list[tuple[int, float]]:
@@ -200,6 +202,7 @@ def _facts(window: Window, trace: Trace, power_j: float | None) -> Facts:
     return {
         "window_s": window.duration_s,
         "update_period_ms": None if period_ms is None else round(period_ms, 2),
+        "counter_read_ms": None if trace.read_ns is None else round(trace.read_ns / 1e6, 2),
         "counter_start_mj": trace.start_mj,
         "counter_end_mj": trace.end_mj,
         "power_integral_j": power_j,
@@ -214,30 +217,6 @@ def _facts(window: Window, trace: Trace, power_j: float | None) -> Facts:
         "clocks_event_reasons": trace.event_reasons,
         "max_processes": trace.max_processes,
     }
-
-
-def update_period(counter: Sequence[tuple[int, float]]) -> UpdatePeriod | None:
-    """A counter's update period from (ns, value) at its changes; None below five of them.
-
-    The first entry is the state at the beginning, not a change.
-    """
-    gaps_ms = [(b[0] - a[0]) / 1e6 for a, b in itertools.pairwise(counter[1:])]
-    if len(gaps_ms) < 4:
-        return None
-    lower, median, upper = statistics.quantiles(gaps_ms, n=4, method="inclusive")
-    return UpdatePeriod(median, upper - lower, len(gaps_ms))
-
-
-def update_period_ms(counter: Sequence[tuple[int, float]]) -> float | None:
-    """The median of `update_period` alone."""
-    period = update_period(counter)
-    return None if period is None else period.median_ms
-
-
-def power_period_ms(samples: Sequence[tuple[int, float]]) -> float | None:
-    """How often a power reading is renewed, as far as its samples show; None below five changes."""
-    changes = [b for a, b in itertools.pairwise(samples) if b[1] != a[1]]
-    return update_period_ms([*samples[:1], *changes])
 
 
 def _circumstance_notices(trace: Trace, about: Circumstances) -> Iterator[Notice]:

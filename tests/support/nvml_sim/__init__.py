@@ -74,6 +74,10 @@ class Gpu:
     instant_power: Literal["on", "unsupported"] = "on"
     power_gain: float = 1.0
     module_w: float = 0.0
+    energy_latency_ms: float = 0.0
+    power_latency_ms: float = 0.0
+    status_latency_ms: float = 0.0
+    latency: Literal["sleep", "spin"] = "sleep"
     lost_after_s: float | None = None
     clocks_event_reasons: tuple[EventReasons, ...] = ()
     process: tuple[Process, ...] = ()

@@ -21,14 +21,21 @@
  *   counter_frozen_after_s ("counter frozen" alone: from 0 s), counter_reset_after_s
  *   power on|unsupported, instant_power on|unsupported, power_gain
  *   module_w (a superchip: the counter, nvmlDeviceGetPowerUsage and scope 1 have that much more)
+ *   energy_latency_ms, power_latency_ms, status_latency_ms, latency spin|sleep
  *   lost_after_s, clocks_event_reasons HEX [FROM [TO]], process PID USED_MB [FROM [TO]]
  *   mig, vgpu, memory_total_mb, memory_used_mb, temperature_c, sm_clock_mhz, mem_clock_mhz,
  *   persistence, ecc, compute_mode, utilization, architecture, compute_capability MAJOR.MINOR
+ *
+ * A call with a latency holds its GPU's lock for so long, against all processes, and spins or sleeps
+ * meanwhile, as drivers do. It gives the state in the middle of that time: where in a call a real
+ * driver takes it nobody knows, and so whoever reads can be wrong by half a call at most.
  *
  * Energies are integers in uW*ns (1e-15 J) until the last division: no rounding accumulates.
  */
 #define _GNU_SOURCE
 #include <locale.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -41,6 +48,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- The part of the NVML ABI that is served ------------------------------------------------ */
 
@@ -130,6 +138,7 @@ _Static_assert(sizeof(nvmlTemperature_t) == 12, "nvmlTemperature_t");
 typedef __int128 wide; /* uW*ns, or that times a gain in units of 1e-9 */
 
 enum { ON, UNSUPPORTED, FROZEN };
+enum { SLEEP, SPIN };
 
 struct step { int64_t t_ns, uw; wide before; };
 struct window { int64_t from, to; };
@@ -149,6 +158,7 @@ struct gpu {
     int64_t counter_gain, power_gain; /* in units of 1e-9 */
     int64_t counter, power, instant_power;
     int64_t module_uw; /* what the rest of the module takes; 0: there is no module */
+    int64_t energy_latency_ns, power_latency_ns, status_latency_ns, latency;
     struct limit limits[MAX_ITEMS];
     struct reasons reasons[MAX_ITEMS];
     struct process processes[MAX_ITEMS];
@@ -173,6 +183,8 @@ static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static char config_path[4096];     /* guarded by load_lock */
 static struct stat config_stat;    /* guarded by load_lock */
 static struct handle handles[MAX_GPUS];
+static pthread_mutex_t gpu_locks[MAX_GPUS] = {[0 ... MAX_GPUS - 1] = PTHREAD_MUTEX_INITIALIZER};
+static _Atomic int lock_file = -1; /* a byte of it for each GPU, for the other processes */
 
 static int64_t monotonic_ns(void) {
     struct timespec now;
@@ -224,6 +236,8 @@ static int parse_state(const char *text, int64_t *out) {
     if (!strcmp(text, "on")) *out = ON;
     else if (!strcmp(text, "unsupported")) *out = UNSUPPORTED;
     else if (!strcmp(text, "frozen")) *out = FROZEN;
+    else if (!strcmp(text, "sleep")) *out = SLEEP;
+    else if (!strcmp(text, "spin")) *out = SPIN;
     else return 0;
     return 1;
 }
@@ -323,6 +337,10 @@ static const struct key {
     {"counter", STATE, F(counter), 0},
     {"power", STATE, F(power), 0},
     {"instant_power", STATE, F(instant_power), 0},
+    {"latency", STATE, F(latency), 0},
+    {"energy_latency_ms", SCALED, F(energy_latency_ns), 1e6},
+    {"power_latency_ms", SCALED, F(power_latency_ns), 1e6},
+    {"status_latency_ms", SCALED, F(status_latency_ns), 1e6},
     {"power_limit_w", SCALED, F(power_limit_uw), 1e6},
     {"module_w", SCALED, F(module_uw), 1e6},
     {"update_period_ms", SCALED, F(update_period_ns), 1e6},
@@ -603,6 +621,46 @@ static nvmlReturn_t enter_device(nvmlDevice_t device, const struct gpu **g, int6
     if (rc) return rc;                              \
     if (!(pointer)) return INVALID_ARGUMENT
 
+static void lock_against_processes(size_t index, short type) {
+    int file = atomic_load(&lock_file);
+    if (file < 0) {
+        char path[sizeof config_path + 8];
+        snprintf(path, sizeof path, "%s.lock", config_path);
+        file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        int none = -1;
+        if (!atomic_compare_exchange_strong(&lock_file, &none, file)) {
+            close(file);
+            file = none;
+        }
+    }
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)index, .l_len = 1};
+    while (file >= 0 && fcntl(file, F_OFD_SETLKW, &lock) < 0 && errno == EINTR);
+}
+
+static void pass_until(int64_t until, int spins) {
+    struct timespec at = {.tv_sec = until / SECOND, .tv_nsec = until % SECOND};
+    if (!spins) while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR);
+    while (monotonic_ns() < until);
+}
+
+/* Takes so long, under the GPU's lock; the time of its middle, after the origin. */
+static int64_t spend(const struct gpu *g, nvmlDevice_t device, int64_t latency_ns) {
+    size_t index = (size_t)(device - handles);
+    pthread_mutex_lock(&gpu_locks[index]);
+    lock_against_processes(index, F_WRLCK);
+    int64_t begin = monotonic_ns(), middle;
+    pass_until(begin + latency_ns / 2, g->latency == SPIN);
+    middle = monotonic_ns();
+    pass_until(begin + latency_ns, g->latency == SPIN);
+    lock_against_processes(index, F_UNLCK);
+    pthread_mutex_unlock(&gpu_locks[index]);
+    return middle - atomic_load(&current)->origin_ns;
+}
+
+#define SLOW_CALL(device, pointer, latency_ns) \
+    DEVICE_CALL(device, pointer);              \
+    if (g->latency_ns) t = spend(g, device, g->latency_ns)
+
 static nvmlReturn_t give_text(const char *text, char *out, unsigned int size) {
     if (strlen(text) >= size) return INSUFFICIENT_SIZE;
     strcpy(out, text);
@@ -759,13 +817,13 @@ EXPORT nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t *
 #ifndef NVML_SIM_OMIT_TOTAL_ENERGY
 EXPORT nvmlReturn_t nvmlDeviceGetTotalEnergyConsumption(nvmlDevice_t device,
                                                         unsigned long long *energy) {
-    DEVICE_CALL(device, energy);
+    SLOW_CALL(device, energy, energy_latency_ns);
     return read_counter(g, t, energy);
 }
 #endif
 
 EXPORT nvmlReturn_t nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned int *power) {
-    DEVICE_CALL(device, power);
+    SLOW_CALL(device, power, power_latency_ns);
     nvmlReturn_t result = read_average(g, t, power);
     if (result == SUCCESS) *power += (unsigned int)(g->module_uw / 1000);
     return result;
@@ -802,7 +860,7 @@ static nvmlReturn_t read_field(const struct gpu *g, int64_t t, nvmlFieldValue_t 
 
 EXPORT nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int count,
                                              nvmlFieldValue_t *values) {
-    DEVICE_CALL(device, values && count > 0);
+    SLOW_CALL(device, values && count > 0, power_latency_ns);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     for (int i = 0; i < count; i++) {
@@ -824,7 +882,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetSamples(nvmlDevice_t device, unsigned int type,
 }
 
 EXPORT nvmlReturn_t nvmlDeviceGetEnforcedPowerLimit(nvmlDevice_t device, unsigned int *limit) {
-    DEVICE_CALL(device, limit);
+    SLOW_CALL(device, limit, status_latency_ns);
     *limit = (unsigned int)(limit_uw(g, t) / 1000);
     return SUCCESS;
 }
@@ -882,7 +940,8 @@ EXPORT nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device,
 
 EXPORT nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t device, unsigned int sensor,
                                              unsigned int *temperature) {
-    DEVICE_CALL(device, temperature && !sensor);
+    SLOW_CALL(device, temperature && !sensor, status_latency_ns);
+    (void)t;
     *temperature = (unsigned int)g->temperature_c;
     return SUCCESS;
 }
@@ -930,7 +989,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *now,
 EXPORT nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device,
                                                             unsigned int *count,
                                                             nvmlProcessInfo_t *infos) {
-    DEVICE_CALL(device, count);
+    SLOW_CALL(device, count, status_latency_ns);
     unsigned int room = *count, found = 0;
     for (size_t i = 0; i < g->n_processes; i++) {
         const struct process *p = &g->processes[i];
@@ -965,7 +1024,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetGraphicsRunningProcesses_v3(nvmlDevice_t device
 
 EXPORT nvmlReturn_t nvmlDeviceGetCurrentClocksEventReasons(nvmlDevice_t device,
                                                            unsigned long long *reasons) {
-    DEVICE_CALL(device, reasons);
+    SLOW_CALL(device, reasons, status_latency_ns);
     *reasons = 0;
     for (size_t i = 0; i < g->n_reasons; i++)
         if (active(&g->reasons[i].when, t)) *reasons |= g->reasons[i].mask;
@@ -979,7 +1038,7 @@ EXPORT nvmlReturn_t nvmlDeviceGetCurrentClocksThrottleReasons(nvmlDevice_t devic
 
 EXPORT nvmlReturn_t nvmlDeviceGetClockInfo(nvmlDevice_t device, unsigned int type,
                                            unsigned int *clock) {
-    DEVICE_CALL(device, clock && type < 4);
+    SLOW_CALL(device, clock && type < 4, status_latency_ns);
     *clock = (unsigned int)(type == 2 ? g->mem_clock_mhz : g->sm_clock_mhz);
     return SUCCESS;
 }
