@@ -23,8 +23,8 @@ from energyscore.base.errors import ResultError
 from energyscore.base.text import one_line, terminal_lines, terminal_text
 from energyscore.judge.rating import Report, in_one_view
 from energyscore.measurement.observer import LineObserver
-from energyscore.publish.notes import notes_on
-from energyscore.publish.table import star_table
+from energyscore.publish.notes import MOST_ROWS, notes_on
+from energyscore.publish.table import ranked, star_table
 
 _WIDE = 132
 
@@ -66,7 +66,13 @@ def say(text: str) -> None:
 
 def write_data(content: bytes) -> None:
     """Write what an exporter made to stdout."""
-    sys.stdout.buffer.write(content)
+    write_pieces([content])
+
+
+def write_pieces(pieces: Iterable[bytes]) -> None:
+    """Write data to stdout as it is made: all of it at once may have no room in memory."""
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
 
 
@@ -82,15 +88,24 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
     )
     for column in columns:
         table.add_column(column, overflow="fold")
-    for row in rows:
+    rows = list(rows)
+    for row in rows[:MOST_ROWS]:
         table.add_row(*(escape(one_line(cell)) for cell in row))
     data_console().print(table)
+    show_notes(_first_of(len(rows), "rows"))
 
 
 def show_notes(notes: Iterable[str]) -> None:
     """Print the lines that stand under a table on stdout."""
-    for note in notes:
-        data_console().print(f"  {note}", style="dim", soft_wrap=True, markup=False)
+    notes, console = list(notes), data_console()
+    for note in [*notes[:MOST_ROWS], *_first_of(len(notes), "notes")]:
+        console.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
+
+
+def _first_of(count: int, what: str) -> list[str]:
+    return (
+        [f"the first {MOST_ROWS} of {count:,} {what}; JSON has all."] if count > MOST_ROWS else []
+    )
 
 
 def show_report(report: Report) -> None:
@@ -102,9 +117,10 @@ def show_report(report: Report) -> None:
     report = in_one_view(report)
     for task in sorted({entry.result.task.id for entry in report}):
         entries = [entry for entry in report if entry.result.task.id == task]
-        table, shared = star_table(task, entries, console)
+        shown = ranked(entries)[:MOST_ROWS]
+        table, shared = star_table(task, shown, console)
         console.print(table)
-        for note in [*shared, *notes_on(entries)]:
+        for note in [*_first_of(len(entries), "rows"), *shared, *notes_on(shown)]:
             console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
         console.print()
 

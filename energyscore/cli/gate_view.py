@@ -14,6 +14,7 @@ from energyscore.publish.gate_annotations import to_annotations
 from energyscore.publish.gate_benchmark import to_benchmark
 from energyscore.publish.gate_junit import to_junit
 from energyscore.publish.gate_markdown import to_markdown
+from energyscore.publish.notes import MOST_ROWS
 
 
 def reports_of(verdict: GateVerdict, results: Sequence[RatedResult]) -> dict[str, bytes]:
@@ -28,9 +29,12 @@ def reports_of(verdict: GateVerdict, results: Sequence[RatedResult]) -> dict[str
 
 def show_verdict(verdict: GateVerdict) -> None:
     """Print the checks as a table, with notes and the verdict under it."""
+    checks = verdict.checks
+    if len(checks) > MOST_ROWS:  # what is left out passed
+        checks = sorted(checks, key=lambda check: check.counts_as == "pass")
     rows = [
         (check.outcome, check.task or "", check.subject, check.threshold, check.said)
-        for check in verdict.checks
+        for check in checks
     ]
     if rows:
         show_table("", ("outcome", "task", "model", "threshold", "why"), rows)

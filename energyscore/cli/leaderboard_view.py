@@ -14,12 +14,12 @@ from energyscore.judge.footprint import Site, describe_sites, format_cost
 from energyscore.judge.leaderboard import BoardRow, BoardTable, Leaderboard
 from energyscore.judge.leaderboard_sources import BOARD, Sources
 from energyscore.publish.leaderboard_notes import (
-    MOST_ROWS,
     notes_of,
     notes_on_unwritten,
     notes_on_written,
     title_of,
 )
+from energyscore.publish.notes import MOST_ROWS
 from energyscore.publish.official_csv import to_official
 from energyscore.publish.table import (
     CO2,

@@ -1,6 +1,7 @@
 """Loading the results that a command shows, and saying on stderr which ones it leaves out."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from energyscore.base.errors import ResultError, UsageError, did_you_mean
@@ -11,6 +12,7 @@ from energyscore.judge.rating import RatedResult, rate_files
 from energyscore.publish import wording
 from energyscore.results.folder import UNREADABLE
 from energyscore.results.latest import latest_only, set_aside
+from energyscore.results.lean import read_again
 from energyscore.results.result import Result
 from energyscore.results.store import load_results
 
@@ -18,12 +20,13 @@ from energyscore.results.store import load_results
 def load_shown(paths: Iterable[Path]) -> list[tuple[Path, Result]]:
     """Results to show: one in a folder that cannot be read is named, and the rest is shown.
 
-    What decides (`gate`, `compare`, `baseline`, `bundle`) does not use this.
+    They are without the details of their runs. What decides (`gate`, `compare`, `baseline`,
+    `bundle`) does not use this.
 
     Raises:
         ResultError: as `load_results`, and when none can be read.
     """
-    loaded = load_results(paths, say_skipped)
+    loaded = load_results(paths, say_skipped, details=False)
     if not loaded:
         raise ResultError("None of the results can be read.", UNREADABLE)
     return loaded
@@ -79,6 +82,10 @@ def choose(
     report = rate_files(together, scale)[: len(own)]
     report = _only(report, "model", model, lambda entry: (entry.name, entry.result.model.id))
     report = _only(report, "task", task, lambda entry: (entry.result.task.id,))
+    files = {shown_path(path): path for path, _ in own}
+    report = [
+        replace(entry, result=read_again(files[entry.file], entry.result)) for entry in report
+    ]
     chosen = {entry.result.identity for entry in report}
     of_chosen = [entry for entry in loaded if entry[1].identity in chosen]
     say_set_aside(of_chosen, "to take one, name its file.")

@@ -1,7 +1,6 @@
 """`energyscore page`: saved results as a static site. Needs neither a GPU nor torch."""
 
 import contextlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +26,12 @@ def page(
     country: Country = None,
     pue: Pue = None,
     price: PricePerKwh = None,
+    pages: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="How many results have a page of their own: the newest N."
+        ),
+    ] = 500,
     force: Annotated[
         bool,
         typer.Option(
@@ -49,6 +54,7 @@ def page(
     from energyscore.cli.loading import latest, load_shown
     from energyscore.judge.rating import rate_files
     from energyscore.publish.page import to_page
+    from energyscore.results.lean import read_again
 
     site = site_of(country, pue, price)
     # The site holds copies of result files: one that lies among the results is no source.
@@ -63,20 +69,25 @@ def page(
     if not every:
         loaded = latest(loaded)
     report = rate_files(loaded, scale, site)
-    files_of_site = to_page(report, title, _raws(report))
+    files_of_site = to_page(
+        report,
+        title,
+        _raw_of,
+        most_pages=pages,
+        whole=lambda entry: read_again(Path(entry.file), entry.result),
+    )
     remedy = "Name another folder, or add --force to replace files of the same names."
     write_files(out, files_of_site, kind="page", remedy=remedy, force=force)
     models = counted(len({entry.name for entry in report}), "model")
-    print(f"{out / 'index.html'}: {counted(len(report), 'result')} of {models}")
+    few = f"; the newest {pages:,} have a page of their own" if pages < len(report) else ""
+    print(f"{out / 'index.html'}: {counted(len(report), 'result')} of {models}{few}")
 
 
-def _raws(report: "Sequence[RatedResult]") -> dict[str, bytes]:
-    """The raw records beside the results, by the result's file, as far as they can be read."""
-    raws = {}
-    for entry in report:
-        if entry.result.raw is not None:
-            path = real_path(Path(entry.file)).parent / entry.result.raw.file
-            with contextlib.suppress(OSError):
-                if path.is_file():  # a pipe would be waited for
-                    raws[entry.file] = path.read_bytes()
-    return raws
+def _raw_of(entry: "RatedResult") -> bytes | None:
+    """The raw record beside a result, if it can be read."""
+    if entry.result.raw is not None:
+        path = real_path(Path(entry.file)).parent / entry.result.raw.file
+        with contextlib.suppress(OSError):
+            if path.is_file():  # a pipe would be waited for
+                return path.read_bytes()
+    return None

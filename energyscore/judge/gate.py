@@ -122,7 +122,7 @@ def run_gate(
         missing = rule.missing([one.result for one in fitting])
         checks += [check_presence(place, name) for name in missing]
         for one in fitting:
-            alike = known.get(key_of(one), [])
+            alike = known.get(key_of(one))
             checks += [check_limit(place, one, li, alike, policy.allow) for li in rule.limits]
             if rule.min_stars:
                 checks.append(check_stars(place, one, rule.min_stars))

@@ -5,7 +5,6 @@ when the interval of the ratio to the baseline lies beyond what is allowed. Betw
 check is inconclusive. A result without energy, interval or baseline never passes for that.
 """
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -15,7 +14,7 @@ from energyscore.base.units import format_number, format_wh
 from energyscore.judge import effect
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.comparability import NEEDED, Changes
-from energyscore.judge.compare import FigureChange, Pair, figure_change, most_comparable, pair_of
+from energyscore.judge.compare import Counterparts, FigureChange, Pair, figure_change, pair_of
 from energyscore.judge.figures import UNIT, figure_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult, why_unratable
@@ -119,7 +118,7 @@ def check_limit(
     place: str,
     one: RatedResult,
     limit: Limit,
-    baselines: Sequence[RatedResult],
+    baselines: Counterparts | None,
     allow: frozenset[str],
 ) -> GateCheck:
     """A limit on energy, absolute or relative to the most comparable of its baselines."""
@@ -145,7 +144,7 @@ def check_limit(
         return _with(check, "unsupported", f"no energy: {figure.reason}")
     if limit.limit_wh is not None:
         return _absolute(check, summary, limit.limit_wh, below=limit.below)
-    baseline = most_comparable(one, baselines, allow)
+    baseline = None if baselines is None else baselines.of(one, allow)
     if baseline is None:
         reason = "there is no baseline of it; `energyscore baseline save` makes one"
         return _with(check, "unsupported", reason)

@@ -85,7 +85,7 @@ def find_sources(
             tables[real_path(path)] = path
         else:
             results.append(path)
-    loaded = load_results(results, skip, may_be_empty=True)
+    loaded = load_results(results, skip, may_be_empty=True, details=False)
     if task is not None and wanted not in {*known, *(result.task.id for _, result in loaded)}:
         raise ResultError(f"--task: unknown task {task!r}.", did_you_mean(str(wanted), known))
     if not loaded and not tables:

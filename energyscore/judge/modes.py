@@ -48,7 +48,9 @@ def multiples_of(results: Sequence[Result]) -> list[Multiple | None]:
     asked = [one for one in results if one.valid and one.mode]
     for result in sorted(asked, key=lambda one: _ORDER.index(one.mode or "default")):
         lowest.setdefault(_alike(result), result)
-    return [_multiple(result, lowest.get(_alike(result))) for result in results]
+    return [
+        _multiple(result, lowest.get(_alike(result))) if result.mode else None for result in results
+    ]
 
 
 def _alike(result: Result) -> object:

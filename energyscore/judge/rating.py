@@ -20,7 +20,7 @@ Stars come with the probability of each, from what is known of the figure's unce
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -162,15 +162,16 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     only.
     """
     reference = load_scale(DEFAULT_SCALE if scale in (None, COHORT) else scale)
-    cohorts = _cohorts(results)
+    keys = [cohort_key(result) for result in results]
+    cohorts = _cohorts(results, keys)
     ratings = []
-    for result in results:
+    for result, key in zip(results, keys, strict=True):
         departures = () if scale == COHORT else departures_from(result, reference)
         found: _Range | tuple[NoStars, str]
         if result.of_function and not why_unratable(result):
             found = "no_task", NO_TASK
         elif scale == COHORT or (scale is None and departures):
-            found = _in_cohort(result, cohorts)
+            found = _in_cohort(result, cohorts.get(key))
         else:
             found = _by_reference(result, reference, departures)
         ratings.append(_rating(result, found, departures))
@@ -265,12 +266,11 @@ def _by_reference(
     return _Range("reference", reference.name, band.range_wh, reference.uncertainty)
 
 
-def _in_cohort(result: Result, cohorts: Mapping[object, _Range]) -> _Range | tuple[NoStars, str]:
+def _in_cohort(result: Result, cohort: _Range | None) -> _Range | tuple[NoStars, str]:
     """The range of the cohort of a result, or why it has no stars."""
     code, reason = _unratable(result)
     if code is not None:
         return code, reason
-    cohort = cohorts.get(cohort_key(result))
     if cohort is None:
         return "no_energy", "no energy was measured"
     if cohort.models == 1:
@@ -280,13 +280,13 @@ def _in_cohort(result: Result, cohorts: Mapping[object, _Range]) -> _Range | tup
     return cohort
 
 
-def _cohorts(results: Sequence[Result]) -> dict[object, _Range]:
+def _cohorts(results: Sequence[Result], keys: Sequence[object]) -> dict[object, _Range]:
     """The cohorts by what their members share."""
     alike: dict[object, list[tuple[Result, float]]] = {}
-    for result in results:
+    for result, key in zip(results, keys, strict=True):
         headline = headline_of(result)
         if headline is not None and not result.of_function and not why_unratable(result):
-            alike.setdefault(cohort_key(result), []).append((result, headline.energy_wh))
+            alike.setdefault(key, []).append((result, headline.energy_wh))
     cohorts = {}
     for key, members in alike.items():
         figures = [energy_wh for _, energy_wh in members]

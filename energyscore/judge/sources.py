@@ -8,8 +8,9 @@ from energyscore.judge.baseline import load_baseline
 from energyscore.judge.rating import RatedResult, rate_files
 from energyscore.results.folder import load_files
 from energyscore.results.latest import latest_only, set_aside
+from energyscore.results.lean import without_details
 from energyscore.results.result import Result
-from energyscore.results.store import load_result
+from energyscore.results.store import load_lean
 
 
 def load_rated(
@@ -21,6 +22,8 @@ def load_rated(
     note: Callable[[str], None] = lambda text: None,
 ) -> list[RatedResult]:
     """Read what is to be compared: the latest of each measurement, one another's cohort.
+
+    The results are without the details of their runs.
 
     A ResultError where a path does not exist, a folder holds nothing, or a file is wrong.
 
@@ -38,11 +41,11 @@ def load_rated(
         baseline = load_baseline(path)
         if baseline.commit is not None:
             commits[str(path)] = baseline.commit.sha
-        return baseline.result
+        return without_details(baseline.result)
 
     loaded = load_files(
         paths,
-        {"result": load_result, "baseline": read_baseline},
+        {"result": load_lean, "baseline": read_baseline},
         in_folders=["result", "baseline"] if baselines else ["result"],
     )
     kept = loaded if every else latest_only(loaded)

@@ -9,13 +9,13 @@ from energyscore.base.units import format_wh
 from energyscore.judge.leaderboard import BoardRow, BoardTable, Leaderboard
 from energyscore.publish.notes import (
     ESTIMATED,
+    MOST_ROWS,
     SMALL_COHORT,
     caution_notes,
     departures_in_words,
     listed,
 )
 
-MOST_ROWS = 500
 _MOST_NOTES = 10
 
 

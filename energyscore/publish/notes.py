@@ -16,6 +16,9 @@ ESTIMATED = (
     "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by a meter. "
     "In effect it follows time; it is not GPU energy."
 )
+MOST_ROWS = 500
+"""Of a table for people; files have all."""
+
 _MOST_VALUES = 4
 _MOST_MODELS = 10
 

@@ -1,27 +1,42 @@
 """Rated results as JSON: what `--format json` prints."""
 
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from energyscore.base.text import json_bytes
-from energyscore.judge.rating import Rating, Report
+from energyscore.judge.rating import RatedResult, Rating, Report
+from energyscore.results.result import Result
 
 REPORT_VERSION = 1
 
 
 def to_json(report: Report) -> bytes:
     """An object with the version of this format and one entry a result, rating first."""
-    entries = [
-        {
+    return b"".join(json_pieces(report))
+
+
+def json_pieces(
+    report: Report, whole: Callable[[RatedResult], Result] = lambda entry: entry.result
+) -> Iterator[bytes]:
+    """The same piece by piece; `whole` gives a result with all its details."""
+    yield f'{{\n  "report_version": {REPORT_VERSION},\n  "results": ['.encode()
+    for number, entry in enumerate(report):
+        content = {
             "file": entry.file or None,
             "rating": _rating(entry.rating),
             "footprint": asdict(entry.footprint) if entry.footprint else None,
-            "result": entry.result.model_dump(mode="json"),
         }
-        for entry in report
-    ]
-    content = {"report_version": REPORT_VERSION, "results": entries}
-    return json_bytes(content)
+        head = json.dumps(content, indent=2, allow_nan=False).removesuffix("\n}")
+        result = _ascii(whole(entry).model_dump_json(indent=2)).replace("\n", "\n  ")
+        text = f'\n{head},\n  "result": {result}\n}}'.replace("\n", "\n    ")
+        yield f"{',' if number else ''}{text}".encode()
+    yield (b"\n  ]" if report else b"]") + b"\n}\n"
+
+
+def _ascii(text: str) -> str:
+    """JSON without other characters than ASCII's, which a terminal might act upon."""
+    return text if text.isascii() else json.dumps(json.loads(text), indent=2, allow_nan=False)
 
 
 def _rating(rating: Rating) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from energyscore.base.writing import locked, write_atomically
 from energyscore.judge.rating import RatedResult, rate_files
 from energyscore.publish.formats import EXPORTERS
 from energyscore.results.latest import latest_only
+from energyscore.results.lean import read_again
 from energyscore.results.store import CSV_NAME, KnownResults
 
 
@@ -31,7 +32,11 @@ class ResultsFolder:
         made = {entry[1].identity: entry for entry in everything if real_path(entry[0]) in places}
         counted = [made.get(entry[1].identity, entry) for entry in latest_only(everything)]
         report = rate_files(counted)
-        return [entry for entry in report if real_path(Path(entry.file)) in places]
+        return [
+            replace(entry, result=read_again(Path(entry.file), entry.result))
+            for entry in report
+            if real_path(Path(entry.file)) in places
+        ]
 
     def write_csv(self) -> None:
         """Write the table of all results."""

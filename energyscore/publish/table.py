@@ -42,8 +42,7 @@ def star_table(
     Where all beside each other is too wide, columns that are the same in every row become lines
     under the table; where that is still too wide, figures are stacked, and names fold.
     """
-    ranked = sorted(entries, key=lambda entry: entry.rating.energy_wh or float("inf"))
-    columns = _columns(ranked)
+    columns = _columns(ranked(entries))
     wide = columns_table(task, columns)
     if _width(wide, console) <= console.width:
         return wide, []
@@ -68,6 +67,11 @@ def star_table(
         for cell in names.cells
     ]
     return columns_table(task, [Column("model", folded), *figures]), notes
+
+
+def ranked(entries: Sequence[RatedResult]) -> list[RatedResult]:
+    """The results as the table has them: from the least energy to none that is known."""
+    return sorted(entries, key=lambda entry: entry.rating.energy_wh or float("inf"))
 
 
 def columns_table(title: str, columns: Sequence[Column]) -> Table:

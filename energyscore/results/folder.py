@@ -5,9 +5,11 @@ that was cut off, and counts as broken. A file's kind is told by its keys; files
 are ignored.
 """
 
+import contextlib
+import gc
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -75,6 +77,7 @@ def load_files(
             cannot be read.
     """
     loaded: dict[Path, tuple[Path, T] | None] = {}
+    folders: dict[Path, Path] = {}
     first = next(iter(readers.values()))
     kinds = [kind for kind in readers if kind in in_folders]
     for path in paths:
@@ -82,18 +85,40 @@ def load_files(
         found = _in_folder(path, kinds, skip) if in_folder else [_named(path)]
         if not found and not may_be_empty:
             raise _nothing_in(path, kinds, skip)
-        for file, kind in found:
-            place = real_path(file)
-            if place in loaded and (in_folder or loaded[place]):
-                continue
-            try:
-                loaded[place] = file, readers.get(kind, first)(file)
-            except ResultError as error:
-                if skip is None or not in_folder:
-                    raise
-                loaded[place] = None
-                skip(error)
+        with _uncollected():
+            for file, kind in found:
+                place = _place_of(file, folders)
+                if place in loaded and (in_folder or loaded[place]):
+                    continue
+                try:
+                    loaded[place] = file, readers.get(kind, first)(file)
+                except ResultError as error:
+                    if skip is None or not in_folder:
+                        raise
+                    loaded[place] = None
+                    skip(error)
     return [entry for entry in loaded.values() if entry]
+
+
+def _place_of(file: Path, known: dict[Path, Path]) -> Path:
+    """`real_path`, which looks at each folder above a file; here once for all files in one."""
+    if file.is_symlink():
+        return real_path(file)
+    if file.parent not in known:
+        known[file.parent] = real_path(file.parent)
+    return known[file.parent] / file.name
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would look at all that was read again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def result_files(folder: Path, skip: Skip | None = None) -> list[Path]:

@@ -5,7 +5,7 @@ import statistics as std
 from collections.abc import Sequence
 from typing import Any
 
-from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, summarize
+from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, sample_std, summarize
 from energyscore.base.units import wh_per_1k_queries
 from energyscore.results.gpu_sensors import sensor_error
 from energyscore.results.parts import Emissions, Idle, Method, PhaseScore, Run, Score
@@ -128,7 +128,7 @@ def _phase(runs: Sequence[Run], domains: Sequence[str], name: str) -> PhaseScore
         errors.append(wh_per_1k_queries(math.sqrt(variance), run.queries))
     se: float | None = errors[0]
     if len(figures) > 1:
-        se = std.stdev(figures) / math.sqrt(len(figures))
+        se = sample_std(figures) / math.sqrt(len(figures))
     elif math.isnan(errors[0]):
         se = None
     return PhaseScore(gpu_wh_per_1k_queries=std.fmean(figures), se=se, reason="")

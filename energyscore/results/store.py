@@ -21,6 +21,7 @@ from energyscore.base.files import Skip, once, read_file
 from energyscore.base.writing import locked, sync_folder, write_atomically
 from energyscore.results.consistency import contradiction
 from energyscore.results.folder import load_files
+from energyscore.results.lean import without_details
 from energyscore.results.parts import RawPart, Run
 from energyscore.results.raw import RawRun, raw_to_bytes, subject_of
 from energyscore.results.result import Result, parse_result, result_to_json, upgrade_run
@@ -61,14 +62,19 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
 
 
 def load_results(
-    paths: Iterable[Path], skip: Skip | None = None, *, may_be_empty: bool = False
+    paths: Iterable[Path],
+    skip: Skip | None = None,
+    *,
+    may_be_empty: bool = False,
+    details: bool = True,
 ) -> list[tuple[Path, Result]]:
-    """Read results from files and folders; see `load_files`."""
-    return load_files(paths, {"result": load_result}, skip, may_be_empty=may_be_empty)
+    """Read results from files and folders; see `load_files`. Without `details` see `lean`."""
+    read = load_result if details else load_lean
+    return load_files(paths, {"result": read}, skip, may_be_empty=may_be_empty)
 
 
 class KnownResults:
-    """The results in a folder. Each file is read once, and again when it has changed."""
+    """The results in a folder, without details. Each file is read once, and when it has changed."""
 
     def __init__(self, folder: Path, skip: Skip) -> None:
         """Name the folder; `skip` is told once of each file that is left out, and why."""
@@ -89,11 +95,11 @@ class KnownResults:
         try:
             status = path.stat()
         except OSError:
-            return load_result(path)  # it says what is wrong
+            return load_lean(path)  # it says what is wrong
         stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
         known = self._known.get(path)
         if known is None or known[0] != stamp:
-            known = self._known[path] = stamp, load_result(path)
+            known = self._known[path] = stamp, load_lean(path)
         return known[1]
 
 
@@ -103,6 +109,11 @@ def load_result(path: Path) -> Result:
     if wrong := contradiction(result):
         raise ResultError(f"{path}: {wrong}.", UNSOUND)
     return result
+
+
+def load_lean(path: Path) -> Result:
+    """Read one result file, all of it, and keep it without the details of its runs."""
+    return without_details(load_result(path))
 
 
 class Journal:

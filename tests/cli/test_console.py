@@ -6,6 +6,7 @@ import pytest
 from support.results import make_result, make_run
 from support.tables import row_of, table_of
 
+from energyscore.cli import console
 from energyscore.cli.console import show_report
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.table import fold
@@ -105,3 +106,13 @@ def test_tasks_stand_in_the_order_of_their_list_whatever_the_models_are_called(c
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     titles = [line for line in lines if line in ("asr", "reasoning", "text_generation")]
     assert titles == ["asr", "reasoning", "text_generation"]
+
+
+def test_of_many_results_the_first_rows_are_shown_and_the_rest_is_told(monkeypatch):
+    monkeypatch.setattr(console, "MOST_ROWS", 2)
+    lines = table_of(*(result_of(f"org/m{n}", float(n), n + 0.01) for n in (3, 1, 2)))
+    text = "\n".join(lines)
+    assert "org/m1" in text
+    assert "org/m2" in text
+    assert "org/m3" not in text
+    assert "the first 2 of 3 rows; JSON has all." in text

@@ -12,7 +12,7 @@ from support.results import UUID, make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import UsageError
 from energyscore.judge import compare as compare_module
-from energyscore.judge.compare import Comparison, compare
+from energyscore.judge.compare import Comparison, Counterparts, compare
 from energyscore.judge.figures import SYSTEM, figure_of
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.judge.sources import load_rated
@@ -312,3 +312,46 @@ def test_results_without_counterparts_and_stars_without_reason_are_explained(tmp
     (tmp_path / "c.json").write_text(result_to_json(other))
     shown = energyscore("compare", "a/1.json", "c.json", cwd=tmp_path)
     assert (shown.status, "no stars to compare: " in shown.stdout) == (0, True)
+
+
+def under(seed, batch_size=1, day=1, revision="r", **change):
+    """A result of one model under conditions of its own."""
+    result = make_result(runs=[make_run(0)], created_at=f"2026-01-{day:02d}T00:00:00Z", **change)
+    work = result.workload.model_copy(update={"seed": seed, "batch_size": batch_size})
+    model = result.model.model_copy(update={"revision": revision})
+    return measured(result.model_copy(update={"workload": work, "model": model}))
+
+
+def test_the_counterpart_has_the_fewest_differences_then_its_revision_its_conditions_its_age():
+    one = under(1, day=9)
+    others = [
+        under(1, batch_size=8, day=1),
+        under(2, batch_size=8, day=2),
+        under(1, day=3, revision="other"),
+        under(1, day=4),
+        under(1, day=5),
+        under(2, day=6),
+        under(1, day=9),
+    ]
+    left = list(others)
+    order = [(4, ()), (3, ()), (2, ()), (5, ("seed",)), (6, ()), (0, ()), (1, ())]
+    for best, allowed in order:
+        found = Counterparts(left).of(one, allowed)
+        assert found is others[best]
+        left.remove(found)
+    assert Counterparts([]).of(one, ()) is None
+
+
+def test_results_of_one_model_are_not_all_held_against_each_other(monkeypatch):
+    """Of 60 under as many conditions, each finds its counterpart without a look at the others."""
+    looked = []
+
+    def differences(before, after):
+        looked.append(1)
+        return of_both(before, after)
+
+    of_both = compare_module.differences
+    monkeypatch.setattr(compare_module, "differences", differences)
+    before, after = ([under(seed, day=day) for seed in range(60)] for day in (1, 2))
+    assert len(compare(before, after).pairs) == 60
+    assert len(looked) == 60

@@ -161,3 +161,11 @@ def test_the_json_report_is_plain_json_with_a_version():
 def test_a_result_that_is_in_no_file_says_null():
     assert json.loads(to_json(report(make_result())))["results"][0]["file"] is None
     assert json.loads(to_json([])) == {"report_version": 1, "results": []}
+
+
+def test_json_is_written_piece_by_piece_in_the_form_that_it_has_at_once():
+    strange = make_result("org/\u00e4\u2028")
+    for results in ([], [make_result()], [make_result(), strange]):
+        data = to_json(report(*results, file="a/b.json"))
+        assert data == (json.dumps(json.loads(data), indent=2) + "\n").encode()
+        assert len(json.loads(data)["results"]) == len(results)

@@ -421,7 +421,7 @@ def with_raw(result, file="20260101T000000Z_aa.raw.jsonl.gz", data=b"raw"):
 
 def site_with(result, data):
     (entry,) = report_of([result])
-    site = to_page([entry], raws={} if data is None else {entry.file: data})
+    site = to_page([entry], raw_of=lambda entry: data)
     (page,) = [Page(content) for path, content in site.items() if path.startswith("results/")
                and path.endswith(".html")]  # fmt: skip
     return site, page
@@ -488,3 +488,22 @@ def test_the_command_writes_the_site_and_brings_it_up_to_date(tmp_path):
     assert refused.status == 2
     assert "thesis.txt" in refused.error and "--force" in refused.error
     assert len(list((tmp_path / "mine").iterdir())) == 1
+
+
+def test_of_many_results_the_newest_have_pages_and_all_are_listed(pages):
+    results = many()
+    site = to_page(report_of(results), most_pages=3)
+    index = Page(site["index.html"])
+    newest = sorted(results, key=lambda one: one.created_at, reverse=True)[:3]
+    names = page_names(results)
+    paged = {path for path in site if path.startswith("results/") and path.endswith(".html")}
+    assert len(paged) == 3
+    assert paged <= {f"results/{name}.html" for name in names}
+    oldest_of_them = min(one.created_at for one in newest)
+    for name, result in zip(names, results, strict=True):
+        if result.created_at > oldest_of_them:
+            assert f"results/{name}.html" in paged
+    assert len(index.rows()) == len(pages["index.html"].rows()) == len(results)
+    assert "The newest 3 results have a page of their own." in site["index.html"].decode()
+    linked = {href for href in re.findall(r'href="(results/[^"#]*)', site["index.html"].decode())}
+    assert linked == paged

@@ -9,9 +9,12 @@ ours. The same results give the same bytes.
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import PurePath
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -26,13 +29,18 @@ from energyscore.publish.page.detail import hub_address, phases_of, run_figures,
 from energyscore.publish.page.index import sections_of
 from energyscore.publish.page.names import page_names
 from energyscore.publish.page.plots import plots_of, strips_of
-from energyscore.results.result import result_to_json
+from energyscore.results.lean import text_without_runs
+from energyscore.results.result import Result, result_to_json
 
 FOLDER = "results"
 """Where the pages of single results lie, with their labels and files."""
 
 TITLE = "Energy of AI models"
 RAW_ENDING = ".raw.jsonl.gz"
+MOST_PAGES = 500
+"""Results that have a page of their own, unless told otherwise."""
+
+_MOST_OTHERS = 50  # results of the model that a page names
 
 # Characters that HTML forbids, and those that turn around what stands beside them.
 _UNSHOWN = re.compile(
@@ -52,27 +60,41 @@ _TEXTS = (
 
 
 def to_page(
-    report: Report, title: str = TITLE, raws: Mapping[str, bytes] | None = None
+    report: Report,
+    title: str = TITLE,
+    raw_of: Callable[[RatedResult], bytes | None] = lambda entry: None,
+    *,
+    most_pages: int = MOST_PAGES,
+    whole: Callable[[RatedResult], Result] = lambda entry: entry.result,
 ) -> dict[str, bytes]:
     """The files of the site: path in it, with `/`, and content. `index.html` is the last.
 
-    Each result has a page, its file, and where it is valid its label, under one name; beside them
-    its raw record, under the name that the result gives it. `raws` has those that are at hand, by
-    the file of their result.
+    Each of the newest results has a page, its file, and where it is valid its label, under one
+    name; beside them its raw record, under the name that the result gives it. All are listed.
+
+    Args:
+        report: the results.
+        title: the heading.
+        raw_of: the raw record of a result, where it is at hand.
+        most_pages: how many results have a page.
+        whole: gives a result with all its details.
     """
-    entries = sorted(in_one_view(report), key=_order)
+    entries = _in_order(in_one_view(report))
     names = page_names([entry.result for entry in entries])
+    shown = _newest(entries, most_pages)
     pages = _templates(title)
     files: dict[str, bytes] = {}
     by_model: dict[str, list[tuple[RatedResult, str]]] = {}
-    for entry, name in zip(entries, names, strict=True):
+    paged = [pair for place, pair in enumerate(zip(entries, names, strict=True)) if place in shown]
+    for entry, name in paged:
         by_model.setdefault(_model(entry), []).append((entry, name))
-    for entry, name in zip(entries, names, strict=True):
+    for entry, name in paged:
+        entry = replace(entry, result=whole(entry))
         path = f"{FOLDER}/{name}"
         if entry.result.valid:
             files[f"{path}.svg"] = label_svg(entry).encode()
         files[f"{path}.json"] = result_to_json(entry.result).encode()
-        raw, why_no_raw = _raw(entry, (raws or {}).get(entry.file), files)
+        raw, why_no_raw = _raw(entry, raw_of(entry), files)
         files |= raw
         page = pages.get_template("result.html").render(
             root="../",
@@ -82,15 +104,17 @@ def to_page(
             file=PurePath(entry.file).name or f"{name}.json",
             why_no_raw=why_no_raw,
             stands_on=describe_sites([entry.footprint]),
-            others=[one for one in by_model[_model(entry)] if one[1] != name],
+            others=[one for one in by_model[_model(entry)] if one[1] != name][:_MOST_OTHERS],
         )
         files[f"{path}.html"] = page.encode()
     listed = [
-        Listed(entry, f"{FOLDER}/{name}.html") for entry, name in zip(entries, names, strict=True)
+        Listed(entry, f"{FOLDER}/{name}.html" if place in shown else "")
+        for place, (entry, name) in enumerate(zip(entries, names, strict=True))
     ]
     index = pages.get_template("index.html").render(
         sections=sections_of(listed),
         entries=entries,
+        paged=len(shown),
         newest=max((entry.result.created_at[:10] for entry in entries), default=""),
         derived=describe_sites(entry.footprint for entry in entries),
     )
@@ -119,8 +143,28 @@ def _model(entry: RatedResult) -> str:
     return entry.name if entry.result.model.source == "local" else entry.result.model.id
 
 
-def _order(entry: RatedResult) -> tuple[object, ...]:
+def _in_order(report: Report) -> list[RatedResult]:
     """By energy; what is invalid comes after, what has no figure last. The order is total."""
+    known = Counter(map(_order, report))
+    # To write down what a result says takes time: it decides only between those that look alike.
+    return sorted(
+        report,
+        key=lambda entry: (
+            *_order(entry),
+            text_without_runs(entry.result) if known[_order(entry)] > 1 else "",
+        ),
+    )
+
+
+def _newest(entries: Sequence[RatedResult], most: int) -> frozenset[int]:
+    """The places of the newest results."""
+    by_age = sorted(
+        range(len(entries)), key=lambda place: entries[place].result.created_at, reverse=True
+    )
+    return frozenset(by_age[:most])
+
+
+def _order(entry: RatedResult) -> tuple[Any, ...]:
     result, energy_wh = entry.result, entry.rating.energy_wh
     return (
         energy_wh is None,
@@ -128,7 +172,7 @@ def _order(entry: RatedResult) -> tuple[object, ...]:
         energy_wh or 0.0,
         result.model.id,
         result.created_at,
-        hashlib.sha256(result_to_json(result).encode()).hexdigest(),
+        result.identity,
     )
 
 

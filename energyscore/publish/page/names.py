@@ -5,7 +5,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from energyscore.results.result import Result, result_to_json
+from energyscore.results.lean import text_without_runs
+from energyscore.results.result import Result
 
 _LONGEST = 60
 
@@ -32,7 +33,7 @@ def page_names(results: Sequence[Result]) -> list[str]:
         what = "\n".join((result.identity, result.task.id, result.model.id))
         name = f"{slug(result.model.id)}-{slug(result.task.id)}-{_short(what)}"
         if name in taken:
-            name = f"{name}-{_short(result_to_json(result))}"
+            name = f"{name}-{_short(text_without_runs(result))}"
         names[place] = unique(name, taken)
         taken.add(names[place])
     return [names[place] for place in range(len(results))]

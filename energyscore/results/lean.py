@@ -1,0 +1,66 @@
+"""Results without what only a closer look needs, so that many of them have room in memory.
+
+Three quarters of a result are the details of its runs: phases, facts, notices. What rates, compares
+and lists results needs none of them. They are not emptied: whoever asks for one is told that it was
+not kept, as nothing may ever be missing in silence.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from energyscore.base.errors import ResultError
+from energyscore.base.files import read_file
+from energyscore.results.parts import Run
+from energyscore.results.result import Result, parse_result
+
+
+class _NotKept(Mapping[str, Any]):
+    """In place of what was left out; to ask it for anything is an error of the program."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise RuntimeError(f"{key}: the details of runs were not kept; read the file again")
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("the details of runs were not kept; read the file again")
+
+    def __len__(self) -> int:
+        raise RuntimeError("the details of runs were not kept; read the file again")
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+
+NOT_KEPT: Any = _NotKept()
+DETAILS = (
+    *("phases", "phase_methods", "phase_reasons", "phase_facts", "energy_j", "methods", "reasons"),
+    *("facts", "second_source", "notices"),
+)
+_FIELDS = set(Run.model_fields)
+_LEFT_OUT = dict.fromkeys(DETAILS, NOT_KEPT)
+
+
+def without_details(result: Result) -> Result:
+    """The same result without the details of its runs."""
+    runs = [run.model_copy(update=_LEFT_OUT) for run in result.runs]
+    for run in runs:
+        # The names of what was set: the same of all runs, and a third of their memory.
+        object.__setattr__(run, "__pydantic_fields_set__", _FIELDS)
+    return result.model_copy(update={"runs": runs})
+
+
+def read_again(path: Path, result: Result) -> Result:
+    """The whole result of which this one was kept; a ResultError where its file has changed."""
+    if result.runs[0].facts is not NOT_KEPT:
+        return result
+    whole = parse_result(read_file(path), str(path))
+    if without_details(whole) != result:
+        raise ResultError(f"{path} was changed while it was read.", "Repeat the command.")
+    return whole
+
+
+def text_without_runs(result: Result) -> str:
+    """All that a result says but for its runs, as JSON."""
+    return result.model_dump_json(exclude={"runs"})
