@@ -65,7 +65,13 @@ def check_pipeline(
                 )
             part = f"{label} ({name})"
             refuse_adapter(folder / name, part)
-            check_weights(folder / name, part, allow_pickle=allow_pickle, root=folder)
+            check_weights(
+                folder / name,
+                part,
+                allow_pickle=allow_pickle,
+                named=_named_weights(folder / name / "config.json"),
+                root=folder,
+            )
 
 
 def refuse_adapter(folder: Path, label: str) -> None:
@@ -130,6 +136,15 @@ def lack_of_weights(folder: Path, label: str, *, allow_pickle: bool) -> ModelErr
         message = f"has no weights in the form that transformers loads; {found} is another"
         remedy = "Save it with transformers (`save_pretrained`), as model.safetensors."
     return ModelError(f"The model {label} {message}.", remedy)
+
+
+def _named_weights(config: Path) -> str | None:
+    """The file of weights that a part's configuration names in place of the usual ones."""
+    try:
+        named = json.loads(config.read_text(encoding="utf-8"))["transformers_weights"]
+        return named if isinstance(named, str) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None  # what is wrong with it is told when it is loaded
 
 
 def _candidates(allow_pickle: bool) -> Iterator[str]:

@@ -617,6 +617,21 @@ class TestKeys:
         with pytest.raises(EnergyScoreError, match=r"b\.png"):
             both(2)
 
+    def test_an_adapter_on_another_base_is_another_model(self, tmp_path):
+        for name, file in (("base", "config.json"), ("lora", "adapter_config.json")):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / file).write_text("{}")
+        task, options = load_tasks()["text_generation"], read_options({}, "it")
+        lora = str(tmp_path / "lora")
+        models = [
+            *(parse_model("org/lora", base_model=base) for base in (None, "org/a", "org/b")),
+            *(parse_model(lora, base_model=base) for base in ("org/a", str(tmp_path / "base"))),
+        ]
+        where = {"online": False, "visible_gpus": None}
+        keys = {key_of(task, model, options, machine=self.machine, **where) for model in models}
+        assert len(keys) == len(models)
+        assert len({work_of(task, model, options, online=False) for model in models}) == len(models)
+
     def test_a_file_is_the_same_to_the_key_and_to_the_workload(self, tmp_path, monkeypatch):
         """`official` is the hub's, whatever lies in the working directory."""
         monkeypatch.chdir(tmp_path)

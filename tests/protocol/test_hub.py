@@ -36,9 +36,30 @@ def two_configurations(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def hub(tiny_model, dataset_folder, two_configurations):
+def unlike(tiny_model, tmp_path_factory):
+    """Repositories that hold something else than a whole model in safetensors."""
+    top = tmp_path_factory.mktemp("unlike")
+    index = {"metadata": {}, "weight_map": {"transformer.wte.weight": "evil.bin"}}
+    adapter = json.dumps({"base_model_name_or_path": "some-org/tiny-gpt2", "peft_type": "LORA"})
+    for name, files in {
+        "evil": {"model.safetensors.index.json": json.dumps(index), "evil.bin": "cos\nmkdir\n."},
+        "lora": {"adapter_config.json": adapter, "adapter_model.safetensors": ""},
+        "both": {"adapter_config.json": adapter, "model.safetensors": ""},
+        "llama-cpp": {"m.Q4_K_M.gguf": "GGUF"},
+    }.items():
+        (top / name).mkdir()
+        for file, content in files.items():
+            (top / name / file).write_text(content)
+        if name in ("evil", "both"):
+            for file in [tiny_model / "config.json", *tiny_model.glob("tokenizer*")]:
+                (top / name / file.name).write_bytes(file.read_bytes())
+    return {f"some-org/{folder.name}": folder for folder in top.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def hub(tiny_model, dataset_folder, two_configurations, unlike):
     hub = FakeHub(
-        {"some-org/tiny-gpt2": tiny_model},
+        {"some-org/tiny-gpt2": tiny_model, **unlike},
         {"EnergyStarAI/text_generation": dataset_folder, "some-org/two": two_configurations},
     )
     yield hub
@@ -167,6 +188,24 @@ def test_what_the_hub_does_not_have(env, tmp_path, more, said):
     )
     assert done.status == 2
     assert said in done.error
+
+
+def test_what_is_no_whole_model_in_safetensors_is_named(hub, env, tmp_path):
+    done = energyscore(
+        "run", "text_generation", "--quick", "--queries", 3, "--out", tmp_path,
+        *("--model", "some-org/evil", "--model", "some-org/lora", "--model", "some-org/both"),
+        *("--model", "some-org/llama-cpp"), env=env,
+    )  # fmt: skip
+    assert done.status == 2
+    evil, lora, both, gguf = [
+        line for line in done.stderr.splitlines() if line.startswith("error:")
+    ]
+    assert "names weights that are not safetensors: 'evil.bin'" in evil
+    assert "some-org/lora is an adapter" in lora
+    assert "--base-model some-org/tiny-gpt2" in lora
+    assert "some-org/both has an adapter beside its weights" in both
+    assert "some-org/llama-cpp is a GGUF file" in gguf
+    assert not any("evil.bin" in request for request in hub.requests)
 
 
 def test_a_bundled_model_asks_nobody(hub, env, tmp_path, tiny_model):

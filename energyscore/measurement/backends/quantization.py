@@ -90,7 +90,7 @@ def check_loaded(model: Any, spec: ModelSpec) -> None:
 
 def is_quantized(model: Any) -> bool:
     """Whether a weight of the plain architecture is missing in a model, or packed in it."""
-    own = dict(model.named_parameters())
+    own = dict(model.named_parameters(remove_duplicate=False))
     for name, plain in without_quantized_weights(model).named_parameters():
         found = own.get(name)
         if type(found) is not torch.nn.Parameter or found.shape != plain.shape:
