@@ -213,6 +213,10 @@ def test_a_scale_of_ones_own(tmp_path):
             "bands.0",
         ),
         (
+            load_scale(DEFAULT_SCALE).model_dump_json().replace('"rule"', '"name":"x","rule"'),
+            "duplicate key 'name'",
+        ),
+        (
             load_scale(DEFAULT_SCALE).model_dump_json().replace("0.05", "1.5"),
             "uncertainty.systematic",
         ),

@@ -582,6 +582,14 @@ class TestKeys:
         with pytest.raises(EnergyScoreError, match="no such file"):
             self.key(read_options({"dataset": str(tmp_path / "none.csv")}, "it"))
 
+    def test_what_is_taken_of_a_dataset_counts(self):
+        asked = [
+            *({}, {"dataset_config": "a"}, {"split": "a"}),
+            *({"columns": {"text": "a"}}, {"columns": {"text": "b"}}),
+        ]
+        keys = [self.key(read_options({"dataset": "org/data", **one}, "it")) for one in asked]
+        assert len(set(keys)) == len(keys)
+
     @pytest.mark.parametrize(
         "name", ["name.csv", "name.json", "path.json", "path.jsonl", "name.parquet", "path.parquet"]
     )

@@ -173,7 +173,9 @@ def simulated_time(machine):
         for module in (work, warmup, benchmark):
             patch.setattr(module, "time", clock)
         for module in (benchmark, stamps):
-            patch.setattr(module, "datetime", SimpleNamespace(now=machine.moment))
+            read = dates.datetime.fromisoformat
+            clock = SimpleNamespace(now=machine.moment, fromisoformat=read)
+            patch.setattr(module, "datetime", clock)
         yield
 
 

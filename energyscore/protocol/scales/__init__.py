@@ -1,5 +1,6 @@
 """Reference scales: dated leaderboards, as data. Each JSON file names its source."""
 
+import json
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from energyscore.base.errors import UsageError, did_you_mean, first_problem
 from energyscore.base.files import is_file, read_text
+from energyscore.base.form import unique_keys
 
 DEFAULT_SCALE = "aienergyscore-2025-02"
 COHORT = "cohort"
@@ -91,6 +93,10 @@ def load_scale(name: str) -> Scale:
     else:
         raise UsageError(f"Unknown scale {name!r}.", did_you_mean(name, [*bundled, COHORT]))
     try:
-        return Scale.model_validate_json(text)
+        scale = Scale.model_validate_json(text)
+        json.loads(text, object_pairs_hook=unique_keys)
     except ValidationError as error:
         raise UsageError(f"Scale {name}: {first_problem(error)}.") from error
+    except ValueError as error:
+        raise UsageError(f"Scale {name}: {error}.") from error
+    return scale
