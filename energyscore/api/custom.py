@@ -10,6 +10,7 @@ from typing import Any
 
 from energyscore.api.gpus import MeteredGpus
 from energyscore.base.stamps import digest_of, utc_stamp
+from energyscore.base.text import one_line
 from energyscore.base.version import __version__
 from energyscore.measurement import environment
 from energyscore.measurement.assemble import protocol_of
@@ -24,7 +25,6 @@ from energyscore.results.score import emissions_for, score_runs
 SHORT_S = 1.0
 VERSION = 1
 
-_NOT_KEPT = (TypeError, ValueError, AttributeError, LookupError, RuntimeError, OSError)
 NO_PROTOCOL = Check(
     name="work", required="a task", actual="a function or a block of code", ok=False
 )
@@ -50,7 +50,7 @@ def result_of(
         score = score.model_copy(update={"reason": gpus.no_gpu, "net_reason": gpus.no_gpu})
     reasons = find_invalid_reasons(runs, protocol)
     work = WorkloadPart(
-        dataset=f"queries of {name}",
+        dataset=f"queries of {one_line(name)}",
         revision=None,
         official=False,
         fingerprint=fingerprint,
@@ -96,7 +96,7 @@ def result_of(
 
 def _function(name: str) -> ModelPart:
     return ModelPart(
-        id=name,
+        id=one_line(name) or "function",
         source="function",
         revision=None,
         architecture="function",
@@ -116,7 +116,7 @@ def fingerprint_of(queries: Sequence[Any]) -> str:
     """
     try:
         return digest_of([_digest(query) for query in queries])
-    except (*_NOT_KEPT, RecursionError, pickle.PickleError):
+    except Exception:  # noqa: BLE001 - writing a query runs code of its own, which may raise anything
         return f"not known: {uuid.uuid4().hex}"
 
 

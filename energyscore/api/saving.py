@@ -8,6 +8,8 @@ from energyscore.base.writing import write_atomically
 from energyscore.results.result import Result, result_to_json
 from energyscore.results.store import result_folder, save_result
 
+LONGEST_FOLDER = 100
+
 
 def save(result: Result, out: Path) -> Path:
     """Write a result: to a file that ends in .json, else into a folder of results."""
@@ -16,7 +18,9 @@ def save(result: Result, out: Path) -> Path:
         write_atomically(out, result_to_json(kept))
         return out
     org, _, model = kept.model.id.rpartition("/")
-    folder = ("function", kept.model.id) if kept.of_function else (org or kept.model.source, model)
+    folder = org or kept.model.source, model
+    if kept.of_function:
+        folder = "function", kept.model.id[:LONGEST_FOLDER]  # the file's name tells it from others
     return save_result(result_folder(out, folder, kept.task.id), kept)
 
 

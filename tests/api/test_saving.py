@@ -63,6 +63,14 @@ def test_a_function_is_saved_as_a_result_and_read_again(measured, tmp_path):
         measured.save("/dev/null/results")
 
 
+@pytest.mark.parametrize("name", ["../../up", "x" * 400, "\ud800", "\x00\n", ".hidden", "模型"])
+def test_any_name_is_saved_inside_of_the_folder(tmp_path, name):
+    measured = energyscore.measure(len, ["a"], name=name, **QUICK)
+    path = measured.save(tmp_path / "in")
+    assert (tmp_path / "in").resolve() in path.resolve().parents
+    assert energyscore.load_all(tmp_path / "in") == [measured]
+
+
 def test_only_functions_lack_parameters():
     """Nobody makes a model's result into one that nobody can check, nor the reverse."""
     whole = json.loads(result_to_json(make_result()))
@@ -127,6 +135,11 @@ def test_a_function_stands_on_the_page_and_in_no_card_and_no_submission(command,
     assert (bundled.status, "is of a function" in bundled.error) == (2, True)
 
 
+class Unwilling:
+    def __reduce__(self):
+        raise ZeroDivisionError
+
+
 def test_queries_are_told_by_their_values():
     """In every process alike; those that cannot be told are comparable to nothing."""
     queries = [
@@ -149,8 +162,8 @@ def test_queries_are_told_by_their_values():
     assert done.stdout.strip() == own
     others = [["b"], [1.5], [np.arange(4)], [torch.arange(3)], [torch.arange(2.0)], [{"a"}], [b"b"]]
     assert len({own, *map(fingerprint_of, others)}) == len(others) + 1
-    unknown = [fingerprint_of([threading.Lock()]) for _ in range(2)]
-    assert unknown[0] != unknown[1]
+    unknown = [fingerprint_of([one]) for one in (threading.Lock(), Unwilling(), Unwilling())]
+    assert len(set(unknown)) == 3
     assert all(one.startswith("not known") for one in unknown)
 
 

@@ -199,6 +199,21 @@ def test_columns_can_be_named(tmp_path):
         load_workload(TASK, str(file), 1, Selection(columns={"txt": "prompt"}))
 
 
+@pytest.mark.parametrize(
+    ("selection", "own"),
+    [
+        (Selection(), True),
+        (Selection(split=TASK.spec.dataset.split), True),
+        (Selection(columns=TASK.spec.dataset.columns), True),
+        (Selection(split="another"), False),
+        (Selection(config="default"), False),
+        (Selection(columns={"text": "prompt"}), False),
+    ],
+)
+def test_another_part_of_the_official_dataset_is_not_official(selection, own):
+    assert selection.differs_from(TASK.spec) != own
+
+
 @pytest.mark.parametrize("selection", [Selection(split="test"), Selection(config="test")])
 def test_files_have_neither_splits_nor_configurations(tmp_path, selection):
     with pytest.raises(DatasetError, match=r"(--split|--dataset-config) test: the file .* none"):
