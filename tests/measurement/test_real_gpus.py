@@ -19,9 +19,8 @@ from energyscore.measurement.meters.nvml_reading import (
     Circumstances,
     Trace,
     evaluate,
-    power_period_ms,
-    update_period,
 )
+from energyscore.measurement.meters.update_period import power_period_ms, update_period
 from energyscore.results.gpu_sensors import between_devices, sensor_error
 
 DATA = Path(__file__).parents[1] / "data" / "real-gpu"

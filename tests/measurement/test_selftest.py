@@ -12,7 +12,7 @@ from energyscore.base.errors import ResultError
 from energyscore.measurement.doctor import diagnose_selftest
 from energyscore.measurement.environment import describe
 from energyscore.measurement.meter import Reading, UpdatePeriod, notice
-from energyscore.measurement.meters.nvml_reading import update_period
+from energyscore.measurement.meters.update_period import update_period
 from energyscore.measurement.selftest import judge, judge_gpu
 from energyscore.measurement.selftest.judge import Observed, verdict
 from energyscore.measurement.selftest.plan import QUICK, SelfTestPlan
