@@ -100,6 +100,13 @@ def run(
         Literal["auto", "float32", "float16", "bfloat16"],
         _loading(help="Precision; auto: as the task's protocol says.", show_default=True),
     ] = "auto",
+    by: Annotated[
+        Literal["head", "generate"] | None,
+        _loading(
+            help="How a model classifies or answers: by a head in one pass, or by writing. "
+            "Default: the head that it was saved with, else writing, if it can."
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None, measuring(min=1, help="Queries at once. Default: the task's.")
     ] = None,

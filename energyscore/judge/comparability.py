@@ -29,7 +29,7 @@ Condition: TypeAlias = tuple[str | None, ...]
 """A condition in parts, coarse to fine; a part that is not known is None."""
 
 CONDITIONS = (
-    *("task", "task_version", "model", "reasoning", "precision", "quantization", "weights"),
+    *("task", "task_version", "model", "reasoning", "by", "precision", "quantization", "weights"),
     *("dataset", "queries", "batch_size", "seed", "generation", "device", "gpu", "power_limit"),
     *("ecc", "cpu", "threads", "method", "quick", "shared"),
 )
@@ -44,6 +44,7 @@ NEEDED = ("cpu",)
 Changes: TypeAlias = dict[str, tuple[str | None, str | None]]
 """What may explain a change: what it was before and is after; None where it is not known."""
 
+_TWO_WAYS = ("text_classification", "question_answering")
 _DIGEST_LENGTH = 12
 
 
@@ -71,6 +72,7 @@ def conditions_of(result: Result) -> dict[str, Condition]:
         "model": (model.id, *([model.base_model] if model.base_model else [])),
         "reasoning": (result.mode or "none",),
         **({} if result.of_function else _weights_of(model)),
+        **_way_of(result),
         "dataset": (
             f"{workload.dataset} ({workload.selection})"
             if workload.selection
@@ -98,8 +100,8 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition]
 
     Functions are rated with nothing, and have None too.
 
-    float16 and bfloat16 count as one precision: the protocol allows either. How a model does the
-    task (a head in one pass, or generation) may differ: the definition of the task is what counts.
+    float16 and bfloat16 count as one precision: the protocol allows either. A head in one pass and
+    writing are not comparable where a model can do the task in both ways.
     Results of different reasoning modes are not comparable unless `any_mode`, those of different
     budgets never.
     """
@@ -113,6 +115,7 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition]
         "task definition": known["task_version"][1:],
         "size class": (result.model.model_class,),
         "precision": ("half",) if half else known["precision"],
+        "way of doing it": known.get("by", ()),
         "batch size": known["batch_size"],
         "set of queries": known["dataset"][2:],
         "reasoning mode or budget": (() if any_mode else known["reasoning"]) + budget,
@@ -217,6 +220,14 @@ def _threads_of(result: Result) -> str | None:
     """Threads of torch on the processor; None where older results do not tell them."""
     threads = (result.protocol.threads or {}).get("intra_op")
     return None if threads is None else str(threads)
+
+
+def _way_of(result: Result) -> dict[str, Condition]:
+    """By a head or by writing, where a task has both ways; older results do not name it."""
+    way: str | None = result.workload.by
+    if way is None and result.task.scale_task in _TWO_WAYS:
+        way = "generate" if result.workload.generation else "head"
+    return {} if way is None else {"by": (way,)}
 
 
 def _method_of(result: Result) -> str | None:

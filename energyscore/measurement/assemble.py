@@ -8,6 +8,7 @@ from energyscore.base.version import __version__
 from energyscore.measurement.backend import CutInputs, Device
 from energyscore.measurement.benchmark import Repeats
 from energyscore.measurement.metering import Metering
+from energyscore.measurement.options import BY_TASKS
 from energyscore.measurement.threads import threads_in_use
 from energyscore.measurement.warmup import Warmup
 from energyscore.measurement.work import Plan
@@ -159,6 +160,9 @@ def _workload_part(setup: Setup, run: Run, cut: CutInputs | None) -> WorkloadPar
         output_tokens=run.output_tokens // run.passes,
         generation=settings,
         inputs_cut=InputsCut(**asdict(cut)) if cut else None,
+        by=("generate" if "decode" in phases else "head")
+        if setup.task.modality in BY_TASKS
+        else None,
         selection=_selection_part(workload.selection),
         empty_rows=_empty_rows(workload.empty_rows),
     )

@@ -1,6 +1,7 @@
 """How models are measured: one form, filled by the command line, by suites and from Python."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ from energyscore.base.errors import UsageError, explain_form
 from energyscore.base.form import Strict, Text
 from energyscore.measurement.warmup import IDLE_S
 from energyscore.protocol import bundled
-from energyscore.protocol.model import Dtype, ModelSpec, parse_model
+from energyscore.protocol.model import By, Dtype, ModelSpec, parse_model
 from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import Generation, Mode, TaskSpec
@@ -18,6 +19,8 @@ from energyscore.protocol.workload import BUNDLED, OFFICIAL
 
 MOST_REPEATS = 30
 AUTO_HALF_WIDTH_PERCENT = 1.0
+BY_TASKS = ("text_classification", "question_answering")
+"""Tasks, by their modality, that a model does by a head or by writing the answer."""
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -87,6 +90,7 @@ class RunOptions(Strict):
     spread: Count | None = None
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     dtype: Dtype = "auto"
+    by: By | None = None
     dataset: Text | None = None
     dataset_config: Text | None = None
     split: Text | None = None
@@ -133,7 +137,12 @@ class RunOptions(Strict):
         )
         if model.source == "builtin":
             bundled.find_architecture(model.id, task.modality)
-        return model
+        if self.by is not None and task.modality not in BY_TASKS:
+            raise UsageError(
+                f"--by {self.by}: the task {task.id} is done in one way.",
+                f"Leave it out; it is for {' and '.join(BY_TASKS)}.",
+            )
+        return replace(model, by=self.by)
 
     def source_of(self, model: ModelSpec, *, online: bool) -> str:
         """The dataset that was named; by default the official one for models of the hub."""

@@ -14,6 +14,8 @@ from energyscore.protocol.model_folder import check_adapter, check_model, is_wei
 
 Source = Literal["hub", "local", "builtin"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
+By = Literal["head", "generate"]
+"""The two ways to classify and to answer: a head in one pass, or writing."""
 
 BUILTIN_PREFIX = "builtin:"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
@@ -29,6 +31,7 @@ class ModelSpec:
         random_weights: take only the architecture; weights are random, from `seed`.
         dtype: `auto` follows the task's protocol.
         allow_pickle: where there are no safetensors, load pickle files, which can run code.
+        by: the way to do tasks that can be done in two; None: the model's own.
         base: what `id` is an adapter for; None for a whole model.
     """
 
@@ -41,6 +44,7 @@ class ModelSpec:
     trust_remote_code: bool = False
     allow_pickle: bool = False
     seed: int = 0
+    by: By | None = None
     base: "ModelSpec | None" = None
 
     @property

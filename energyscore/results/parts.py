@@ -116,6 +116,9 @@ class WorkloadPart(Part):
     generation: dict[str, int | str] | None = Field(
         description="how text or images were made: new tokens, or diffusion steps; null: neither"
     )
+    by: Literal["head", "generate"] | None = Field(
+        default=None, description="how a task of two ways was done; null: it has one, or older"
+    )
     inputs_cut: InputsCut | None = Field(
         default=None, description="queries longer than the model takes; null: it knows no limit"
     )

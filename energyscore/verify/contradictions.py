@@ -8,6 +8,7 @@ from energyscore.verify.findings import Derived, Finds, Problem, agree, is_numbe
 SECOND_APART = 0.05  # a second source that differs by more needs a caution
 _SECOND_SLACK = 0.002
 _SHORT_SHARE = 0.008  # the runner tells of a window at a period of 1% of it
+_CUT_SLACK = 8  # tokens a query that are cut beyond the limit
 _WARMUP_S = 9.9  # the first of its blocks fills 10 s
 _DISTRUSTED = {
     *("counter_unsupported", "counter_reset", "counter_jumped", "counter_frozen", "module_scope"),
@@ -54,12 +55,15 @@ def check_work(it: ExaminedResult) -> Finds:
     result, task, protocol = it.result, it.task, it.result.protocol
     if task is None:
         return
+    work = result.workload
     phases = {name for run in result.runs for name in run.phases}
     generates = ("decode" in phases and task.generation is not None) or (
         "call" in phases and task.diffusion is not None
     )
     if phases and (result.workload.generation is not None) != generates:
         yield "there are generation settings without a phase of generation, or the reverse"
+    if phases and work.by is not None and (work.by == "generate") != ("decode" in phases):
+        yield f"a task is done by {work.by} with the phases {', '.join(sorted(phases))}"
     if phases and "decode" not in phases and any(run.output_tokens for run in result.runs):
         yield "tokens were generated, but there is no phase of generation"
     if result.task.id in it.rules.counted_inputs and not result.workload.input_tokens:
@@ -80,11 +84,10 @@ def _cut(it: ExaminedResult) -> Finds:
     if cut is not None and cut.lost is not None:
         if (cut.queries > 0) != (cut.lost > 0) or cut.queries > work.queries:
             yield f"{cut.lost:g} {cut.unit} of {cut.queries} queries cannot be cut off"
-        # Of a chat only the user's words are cut, at a token of theirs.
-        if counted and it.result.mode is None:
-            yield Derived(
-                "the input tokens, what was cut off and the whole", cut.total, read + cut.lost
-            )
+        # Of a prompt only the words of the query are cut, a few tokens more than needed.
+        left = (cut.total or 0) - cut.lost - read
+        if counted and not 0 <= left <= _CUT_SLACK * cut.queries:
+            yield f"{read} tokens read and {cut.lost:g} cut off are not the {cut.total} of all"
     known = it.rules.official_tokens.get(it.result.task.id)
     if known and work.official and read < it.rules.least_read * known * work.queries / 1000:
         message = f"{read} tokens are few: the official 1,000 queries have about {known}"

@@ -355,3 +355,11 @@ def test_results_of_one_model_are_not_all_held_against_each_other(monkeypatch):
     before, after = ([under(seed, day=day) for seed in range(60)] for day in (1, 2))
     assert len(compare(before, after).pairs) == 60
     assert len(looked) == 60
+
+
+def test_a_head_and_writing_are_compared_only_where_that_is_allowed():
+    head, writing = (with_part(BEFORE, "workload", by=by) for by in ("head", "generate"))
+    writing = writing.model_copy(update={"created_at": LATER})
+    (point,) = pair_of(head, writing).refused
+    assert str(point) == "by: generate instead of head"
+    assert pair_of(head, writing, "by").rows[0].ratio is not None

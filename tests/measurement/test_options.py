@@ -13,6 +13,7 @@ from energyscore.cli.app import app
 from energyscore.cli.run import options_of
 from energyscore.measurement.child import job_command
 from energyscore.measurement.options import Job, RunOptions, read_options
+from energyscore.protocol.task import load_tasks
 
 WORDS = {
     ("--quick", "--device", "cpu", "--idle", "0"): {"quick": True, "device": "cpu", "idle": 0.0},
@@ -22,6 +23,7 @@ WORDS = {
     ("--columns", "text=prompt", "--columns", "b=c=d", "--split", "test"): {
         **{"columns": {"text": "prompt", "b": "c=d"}, "split": "test"},
     },
+    ("--by", "generate"): {"by": "generate"},
     ("--dataset-config", "fr", "--columns", "text=a"): {
         **{"dataset_config": "fr", "columns": ["text=a"]},
     },
@@ -97,3 +99,10 @@ def test_a_job_that_cannot_be_done_says_why_in_one_line(tmp_path):
     broken = done("{")
     assert (broken.returncode, broken.stderr.count("\n")) == (70, 1)
     assert "failed unexpectedly: JSONDecodeError" in broken.stderr
+
+
+def test_the_way_of_a_task_that_has_one_is_refused():
+    options, tasks = RunOptions(by="head"), load_tasks()
+    assert options.model_spec("org/model", tasks["question_answering"].spec).by == "head"
+    with pytest.raises(UsageError, match="--by head: the task text_generation is done in one way"):
+        options.model_spec("org/model", tasks["text_generation"].spec)

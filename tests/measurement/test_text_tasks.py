@@ -1,6 +1,7 @@
 """Summaries, answers and labels: what the models are told, and that they do what is asked."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from test_families import BART, ENCODER, GPT2, T5, save
@@ -223,3 +224,94 @@ def test_a_family_with_code_of_its_own_says_what_it_needs(bert, tmp_path, more, 
     with pytest.raises(ModelError) as caught:
         load("sentence_similarity", tmp_path)
     assert said in f"{caught.value} {caught.value.remedy}"
+
+
+@pytest.fixture(scope="module")
+def gpt2(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "gpt2"
+    save(folder, "AutoModelForCausalLM", "gpt2", GPT2)
+    return folder
+
+
+ASKED = {
+    "text_classification": (
+        {"text": TEXT},
+        f"Text: {TEXT}\nIs the sentiment of the text positive or negative?\nAnswer:",
+    ),
+    "question_answering": (
+        {"question": QUESTION, "context": TEXT},
+        f"Context: {TEXT}\nQuestion: {QUESTION}\nAnswer:",
+    ),
+}
+
+
+@pytest.mark.parametrize("random", [False, True], ids=["real", "random"])
+@pytest.mark.parametrize("task", ASKED)
+def test_a_language_model_writes_the_answer_with_random_weights_too(task, random, gpt2):
+    query, told = ASKED[task]
+    spec = parse_model(str(gpt2), random_weights=random)
+    backend = resolve(BACKENDS, TASKS[task].spec.modality)()
+    facts = backend.load(spec, TASKS[task].spec, "cpu")
+    assert facts.architecture == "GPT2LMHeadModel"
+    assert backend.phases == ("preprocess", "prefill", "decode")
+    (ids,) = backend.prepare([query]).inputs["input_ids"]
+    assert backend._tokenizer.decode(ids, skip_special_tokens=True) == told
+    assert run(backend, query).output_tokens == 10
+
+
+@pytest.mark.parametrize("task", ASKED)
+def test_what_asks_for_the_answer_is_not_cut(task, gpt2):
+    backend = load(task, gpt2)
+    _, told = ASKED[task]
+    longer = {"text": TEXT * 9, "context": TEXT * 9, "question": QUESTION}
+    batch = backend.prepare([longer])
+    assert 60 < batch.input_tokens <= 70
+    (ids,) = batch.inputs["input_ids"]
+    end = told[told.index(TEXT) + len(TEXT) :]
+    assert backend._tokenizer.decode(ids, skip_special_tokens=True).endswith(end)
+    found = backend.cut_inputs([longer])
+    assert (found.queries, found.limit) == (1, 70)
+    assert 0 <= found.total - found.lost - batch.input_tokens <= 8
+
+
+@pytest.mark.parametrize("task", ASKED)
+def test_a_head_that_a_language_model_lacks_is_refused_with_the_way_to_measure_it(task, gpt2):
+    spec = replace(parse_model(str(gpt2)), by="head")
+    with pytest.raises(ModelError, match="is a language model and has no head") as caught:
+        resolve(BACKENDS, task)().load(spec, TASKS[task].spec, "cpu")
+    assert caught.value.remedy == "Let it write its answers: --by generate."
+
+
+def test_a_model_that_cannot_write_is_refused_writing(bert):
+    spec = replace(parse_model(str(bert)), by="generate")
+    with pytest.raises(ModelError, match=r"family bert .* cannot write"):
+        resolve(BACKENDS, "question_answering")().load(
+            spec, TASKS["question_answering"].spec, "cpu"
+        )
+
+
+@pytest.mark.parametrize(
+    ("family", "architectures", "by", "chosen"),
+    [
+        ("gpt2", ["GPT2LMHeadModel"], None, "ContinuedLabel"),
+        ("gpt2", ["GPT2Model"], None, "ContinuedLabel"),
+        ("gpt2", None, None, "ContinuedLabel"),
+        ("gpt2", ["GPT2ForSequenceClassification"], None, "ByHead"),
+        ("gpt2", ["GPT2ForSequenceClassification"], "generate", "ContinuedLabel"),
+        ("gpt2", ["GPT2LMHeadModel"], "head", "ByHead"),
+        ("llama", ["LlamaForCausalLM"], None, "ContinuedLabel"),
+        ("t5", ["T5ForConditionalGeneration"], None, "GeneratedLabel"),
+        ("t5", ["T5ForConditionalGeneration"], "head", "ByHead"),
+        ("bart", ["BartForSequenceClassification"], None, "ByHead"),
+        ("bart", ["BartForSequenceClassification"], "generate", "GeneratedLabel"),
+        ("bert", ["BertForMaskedLM"], None, "ByHead"),
+        ("bert", ["BertLMHeadModel"], None, "ContinuedLabel"),
+        ("bert", None, None, "ByHead"),
+    ],
+)
+def test_the_way_is_the_model_s_own_unless_one_is_asked_for(family, architectures, by, chosen):
+    from transformers import AutoConfig
+
+    config = AutoConfig.for_model(family, architectures=architectures)
+    backend = resolve(BACKENDS, "text_classification")
+    assert backend.choose(config, by).__name__ == chosen

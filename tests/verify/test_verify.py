@@ -450,6 +450,7 @@ TAMPERINGS = {
     "chosen by hand": ("conformance", in_result("protocol", "gpus_chosen_by", to="user")),
     "other lengths": ("conformance", in_result("workload", "generation", "max_new_tokens", to=5)),
     "a batch of 8": ("conformance", in_result("workload", "batch_size", to=8)),
+    "by a head": ("contradictions", in_result("workload", "by", to="head")),
     "most cut off": ("conformance", cut_off(lost=400_000, limit=1014)),
     "cut early": ("conformance", cut_off(lost=1000, limit=500)),
     "cut, but whole": ("contradictions", cut_off(lost=1000, limit=1014, total=369_000)),

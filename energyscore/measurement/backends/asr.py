@@ -27,6 +27,7 @@ from energyscore.measurement.backends.base import ByModel, TransformersBackend
 from energyscore.measurement.backends.generation import GeneratingBackend, first_of
 from energyscore.measurement.backends.loading import Blueprint
 from energyscore.measurement.backends.processors import load_processor
+from energyscore.protocol.model import By
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
 
@@ -177,7 +178,7 @@ class Asr(ByModel):
     """By the model's family."""
 
     @staticmethod
-    def choose(config: Any) -> type[TransformersBackend]:
+    def choose(config: Any, by: By | None = None) -> type[TransformersBackend]:
         """By the configuration."""
         family = config.model_type
         if family in _WITH_DECODER:

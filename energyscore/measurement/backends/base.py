@@ -17,7 +17,7 @@ from energyscore.measurement.backends.loading import (
     load_weights,
     read_blueprint,
 )
-from energyscore.protocol.model import ModelFacts, ModelSpec
+from energyscore.protocol.model import By, ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
 
@@ -131,8 +131,8 @@ class ByModel(ABC):
 
     @staticmethod
     @abstractmethod
-    def choose(config: Any) -> type[TransformersBackend]:
-        """The backend for models of that configuration."""
+    def choose(config: Any, by: By | None = None) -> type[TransformersBackend]:
+        """The backend for models of that configuration; `by` where a task has two ways."""
 
     def load(
         self, spec: ModelSpec, task: TaskSpec, device: str, gpus: Gpus | None = None
@@ -140,7 +140,7 @@ class ByModel(ABC):
         """Choose by the model's configuration, and load."""
         with translated_errors(f"The model {spec.label}"), loading_errors(spec):
             blueprint = read_blueprint(spec, task, device, gpus)
-            self._chosen = self.choose(blueprint.config)()
+            self._chosen = self.choose(blueprint.config, spec.by)()
             return self._chosen.load_from(blueprint)
 
     def __getattr__(self, name: str) -> Any:

@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from energyscore.base.errors import DatasetError, EnergyScoreError, ModelError
+from energyscore.base.errors import EnergyScoreError, ModelError
 from energyscore.measurement.backends.failures import loading_errors, translated_errors
 from energyscore.measurement.backends.loading import Blueprint, read_blueprint
 from energyscore.measurement.backends.processors import load_tokenizer
+from energyscore.measurement.backends.written_text import shortened, tokens_of
 from energyscore.protocol.bundled import chat_template
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.reasoning import DEFAULT, PLAIN, Family, Switch, find_family, switch_for
@@ -87,7 +88,7 @@ class Chat:
 
     def length(self, text: str) -> int:
         """Tokens of the whole prompt for a text."""
-        return len(self._encode(self.render(text)))
+        return len(tokens_of(self._tokenizer, self.render(text)))
 
     def within(self, text: str, limit: int | None) -> str:
         """The prompt, its text cut at the end so that the whole has at most `limit` tokens, if any.
@@ -95,19 +96,9 @@ class Chat:
         Cutting the prompt itself would cut off what asks for the answer, or for the mode. Where
         not even an empty text leaves room, that is a DatasetError.
         """
-        prompt = self.render(text)
-        if limit is None or len(prompt.encode()) < limit:
-            return prompt  # no token is shorter than a byte
-        while (over := len(self._encode(prompt)) - limit) > 0:
-            kept = self._encode(text)[:-over]
-            if not kept:
-                raise DatasetError(
-                    f"A prompt of at most {limit} tokens has no room for a text.",
-                    "Lower --max-new-tokens.",
-                )
-            text = self._tokenizer.decode(kept)
-            prompt = self.render(text)
-        return prompt
+        if limit is not None:
+            text = shortened(self._tokenizer, text, self.render, limit)
+        return self.render(text)
 
     def counter(self) -> ThinkingCounter | None:
         """Counts thinking tokens of answers; None where the family's marks are not known."""
@@ -116,9 +107,6 @@ class Chat:
             return None
         opened = is_opened(self.render(_PROBE).rpartition(_PROBE)[2], marks)
         return ThinkingCounter(lambda token: str(self._tokenizer.decode([token])), marks, opened)
-
-    def _encode(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _render(self, text: str, switch: Switch) -> str:
         if not self.templated:

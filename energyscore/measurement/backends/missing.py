@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from energyscore.base.errors import ModelError
+from energyscore.measurement.backends.ways import is_language_model
 
 
 def refuse_missing(message: str, missing: Sequence[str], remedy: str) -> None:
@@ -19,9 +20,18 @@ def explain_missing(
 ) -> None:
     """Refuse a model in which weights are missing, and say why they are, as far as it shows."""
     _refuse_wrapped(label, left_over)
+    if missing and type(model).__name__.endswith(_HEADS) and is_language_model(model.config):
+        raise ModelError(
+            f"The model {label} is a language model and has no head for the task: it lacks "
+            f"{', '.join(missing[:3])}.",
+            "Let it write its answers: --by generate.",
+        )
     message, remedy = _why_missing(model, missing)
     refuse_missing(f"The model {label} {message}", missing, remedy)
 
+
+_HEADS = ("ForSequenceClassification", "ForQuestionAnswering")
+"""Ends of the names of models with a head for a task that others do by writing."""
 
 _WRAPPERS = {
     "_orig_mod.": "torch.compile",

@@ -10,7 +10,10 @@ from energyscore.base.errors import DatasetError
 from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
 from energyscore.measurement.backends.text import TextBackend
-from energyscore.measurement.backends.text_to_text import TextToText, writes_text
+from energyscore.measurement.backends.text_generation import PromptedContinuation
+from energyscore.measurement.backends.text_to_text import TextToText
+from energyscore.measurement.backends.ways import way_of
+from energyscore.protocol.model import By
 from energyscore.protocol.workload import Query
 
 _IN_CONTEXT = "in_context"
@@ -76,10 +79,19 @@ class GeneratedAnswer(TextToText):
     prompt = plain_prompt = "question: {question}  context: {context}"
 
 
+class ContinuedAnswer(PromptedContinuation):
+    """A decoder writes the answer."""
+
+    prompt = "Context: {context}\nQuestion: {question}\nAnswer:"
+    cut = "context"
+
+
 class QuestionAnswering(ByModel):
-    """Encoder-decoder models write the answer unless they were saved with a head to mark it."""
+    """Models that write also write the answer, unless they were saved with a head to mark it."""
 
     @staticmethod
-    def choose(config: Any) -> type[TransformersBackend]:
-        """By the configuration."""
-        return GeneratedAnswer if writes_text(config, "ForQuestionAnswering") else BySpan
+    def choose(config: Any, by: By | None = None) -> type[TransformersBackend]:
+        """By the configuration, unless a way is asked for."""
+        if way_of(config, "ForQuestionAnswering", by) == "head":
+            return BySpan
+        return GeneratedAnswer if config.is_encoder_decoder else ContinuedAnswer

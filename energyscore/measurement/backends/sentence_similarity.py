@@ -10,6 +10,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPI
 from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
 from energyscore.measurement.backends.text import TextBackend
+from energyscore.protocol.model import By
 from energyscore.protocol.workload import Query
 
 
@@ -43,7 +44,7 @@ class SentenceSimilarity(ByModel):
     """The T5 family embeds with its encoder, as sentence-transformers does; all others whole."""
 
     @staticmethod
-    def choose(config: Any) -> type[TransformersBackend]:
+    def choose(config: Any, by: By | None = None) -> type[TransformersBackend]:
         """By the configuration."""
         encoder = MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES.get(config.model_type, "")
         return ByEncoderAlone if encoder.endswith("EncoderModel") else ByPooling

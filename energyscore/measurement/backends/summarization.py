@@ -5,6 +5,7 @@ from typing import Any
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
 from energyscore.measurement.backends.text_generation import Continuation
 from energyscore.measurement.backends.text_to_text import TextToText
+from energyscore.protocol.model import By
 
 
 class BySummary(TextToText):
@@ -21,6 +22,6 @@ class Summarization(ByModel):
     """
 
     @staticmethod
-    def choose(config: Any) -> type[TransformersBackend]:
+    def choose(config: Any, by: By | None = None) -> type[TransformersBackend]:
         """By the configuration."""
         return BySummary if getattr(config, "is_encoder_decoder", False) else Continuation

@@ -7,7 +7,10 @@ from transformers import AutoModelForSequenceClassification
 from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
 from energyscore.measurement.backends.text import TextBackend
-from energyscore.measurement.backends.text_to_text import TextToText, writes_text
+from energyscore.measurement.backends.text_generation import PromptedContinuation
+from energyscore.measurement.backends.text_to_text import TextToText
+from energyscore.measurement.backends.ways import way_of
+from energyscore.protocol.model import By
 
 
 class ByHead(TextBackend):
@@ -27,10 +30,18 @@ class GeneratedLabel(TextToText):
     prompt = "sst2 sentence: {text}"
 
 
+class ContinuedLabel(PromptedContinuation):
+    """A decoder writes the label."""
+
+    prompt = "Text: {text}\nIs the sentiment of the text positive or negative?\nAnswer:"
+
+
 class TextClassification(ByModel):
-    """Encoder-decoder models write the label unless they were saved with a head for it."""
+    """Models that write also write the label, unless they were saved with a head for it."""
 
     @staticmethod
-    def choose(config: Any) -> type[TransformersBackend]:
-        """By the configuration."""
-        return GeneratedLabel if writes_text(config, "ForSequenceClassification") else ByHead
+    def choose(config: Any, by: By | None = None) -> type[TransformersBackend]:
+        """By the configuration, unless a way is asked for."""
+        if way_of(config, "ForSequenceClassification", by) == "head":
+            return ByHead
+        return GeneratedLabel if config.is_encoder_decoder else ContinuedLabel

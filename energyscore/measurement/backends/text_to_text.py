@@ -34,11 +34,5 @@ class TextToText(WrittenText):
         return [prompt.format(**query) for query in queries]
 
 
-def writes_text(config: Any, head: str) -> bool:
-    """Whether a model does a task by generating text: it has a decoder, and not that head."""
-    saved_with_head = any(head in name for name in config.architectures or ())
-    return bool(getattr(config, "is_encoder_decoder", False)) and not saved_with_head
-
-
 _TOLD_BY_PROMPT = ("t5", "mt5", "umt5", "longt5", "switch_transformers")
 """Families that do many tasks: words before the text say which."""

@@ -1,8 +1,9 @@
 """What all text backends share whose models write: their inputs, and room for the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from energyscore.base.errors import DatasetError
 from energyscore.measurement.backends.generation import GeneratingBackend
 from energyscore.measurement.backends.processors import refuse_context
 from energyscore.measurement.backends.text import TextBackend
@@ -37,3 +38,29 @@ class WrittenText(GeneratingBackend, TextBackend):
 
     def _context_length(self) -> int | None:
         return self._model_tokens
+
+
+def shortened(tokenizer: Any, text: str, render: Callable[[str], str], limit: int) -> str:
+    """A text cut at its end so that the prompt that is rendered of it has at most `limit` tokens.
+
+    Cutting the prompt itself would cut off what asks for the answer. Where not even an empty text
+    leaves room, that is a DatasetError.
+    """
+    prompt = render(text)
+    if len(prompt.encode()) < limit:
+        return text  # no token is shorter than a byte
+    while (over := len(tokens_of(tokenizer, prompt)) - limit) > 0:
+        kept = tokens_of(tokenizer, text)[:-over]
+        if not kept:
+            raise DatasetError(
+                f"A prompt of at most {limit} tokens has no room for a text.",
+                "Lower --max-new-tokens, or take a model with a longer context.",
+            )
+        text = tokenizer.decode(kept)
+        prompt = render(text)
+    return text
+
+
+def tokens_of(tokenizer: Any, text: str) -> list[int]:
+    """The tokens of a text alone, without special ones around it."""
+    return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])

@@ -74,6 +74,8 @@ def key_of(
 def _asked_model(model: ModelSpec) -> dict[str, Any]:
     spec = asdict(model) | {"path": str(model.path)}
     del spec["base"]
+    if spec["by"] is None:
+        del spec["by"]  # keys of before it was there stay what they were
     files = None
     if model.path is not None:
         files = _digest(model_files(model.path, weights=not model.random_weights))
@@ -102,6 +104,7 @@ def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bo
     content: dict[str, Any] = {
         "task": task.spec.digest,
         "model": [model.label, str(model.path), revision, model.random_weights, dtype],
+        **({"by": model.by} if model.by else {}),
         **({"base_model": [model.base.label, str(model.base.path)]} if model.base else {}),
         "queries": queries,
         "work": {n: work[n] for n in work if n not in ("queries", "repeats", "half_width", "idle")},
