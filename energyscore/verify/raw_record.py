@@ -181,7 +181,7 @@ class RawDomain(StrictModel):
         gaps_s = [b - a for a, b in pairwise(self.ticks.t_s[1:])]
         if len(gaps_s) < 4:
             return None
-        least_s = sorted(gaps_s)[len(gaps_s) // 10]
+        least_s = sorted(gaps_s)[len(gaps_s) // 4]
         # Where updates in between were not noted, a gap is a few periods long.
         many = [round(gap_s / least_s) if least_s > 0 else 1 for gap_s in gaps_s]
         return median(

@@ -52,6 +52,31 @@ def outcome(check):
 OK, CAUTION, INVALID, CANNOT = ("ok", False), ("caution", False), ("caution", True), "cannot"
 
 
+@pytest.mark.parametrize(
+    ("counters_j", "status", "said"),
+    [
+        ((600.0,) * 8, OK, "the counters of 8 of 8 GPUs are believed"),
+        ((600.0,) * 7 + (None,), CAUTION, "of 7 of 8 GPUs are believed; it stood still for 1.8 s"),
+    ],
+)
+def test_counters_are_believed_when_all_gpus_are_metered_at_once(counters_j, status, said):
+    frozen = [notice("counter_frozen", "it stood still for 1.8 s"), notice("power_cap", "capped")]
+    idle = {
+        f"GPU-{n}": window(j, notices=frozen[: 2 * (j is None)]) for n, j in enumerate(counters_j)
+    }
+    check = judge_gpu.judge_together(idle, {f"gpu:GPU-{n}" for n in range(8)})
+    assert outcome(check) == status
+    assert said in check.message
+    assert "capped" not in check.message
+    believed = sum(j is not None for j in counters_j)
+    assert check.figures == {"gpus": 8, "counters": 8, "believed": believed}
+
+
+def test_gpus_without_counters_are_not_asked_for_them():
+    idle = {f"GPU-{n}": window(None) for n in range(2)}
+    assert judge_gpu.judge_together(idle, set()).status == CANNOT
+
+
 def test_the_update_period_has_median_and_spread():
     gaps_ms = [20, 20, 30, 20, 10, 20, 40, 20, 20]
     times = [0]

@@ -83,6 +83,44 @@ def test_a_counter_that_contradicts_the_power_is_told_of_one_gpu_and_not_of_the_
     assert lying["idle_power"].figures["counter_w"] == pytest.approx(450, rel=0.03)
 
 
+EIGHT = """
+    from energyscore.base.errors import MeterError
+    from energyscore.measurement.selftest.gpu import find_gpus
+    from energyscore.measurement.selftest.plan import SelfTestPlan
+    from energyscore.measurement.selftest.report import selftest_to_json
+    from energyscore.measurement.selftest.runner import run_selftest
+
+    class NoLoads:
+        def gpu(self, uuid):
+            raise MeterError("there is no load here")
+
+        def cpu(self):
+            raise MeterError("there is no load here")
+
+    plan = SelfTestPlan(probe_s=1.0, idle_s=4.0, waves=())
+    print(selftest_to_json(run_selftest(plan, find_gpus([]), "", NoLoads(), lambda text: None)))
+"""
+
+
+def test_eight_gpus_at_once(simulate):
+    slow = {"energy_latency_ms": 2.5, "power_latency_ms": 2.5, "status_latency_ms": 2.5}
+    gpus = [
+        gpu(f"GPU-8888{n:04d}", update_period_ms=100.0, update_phase_ms=11.0 * n, **slow)
+        for n in range(8)
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(EIGHT)],
+        env=environment(simulate(*gpus).env()),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    report = parse_selftest(done.stdout, "the report")
+    check = checks_of(report, "machine")["all_gpus"]
+    assert check.figures == {"gpus": 8, "counters": 8, "believed": 8}
+    assert check.status == "ok"
+
+
 LOADED = """
     import time
     from energyscore.measurement.selftest.gpu import find_gpus

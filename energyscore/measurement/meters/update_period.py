@@ -16,7 +16,7 @@ def update_period(counter: Sequence[tuple[int, float]]) -> UpdatePeriod | None:
     gaps_ms = [(b[0] - a[0]) / 1e6 for a, b in itertools.pairwise(counter[1:])]
     if len(gaps_ms) < 4:
         return None
-    least_ms = sorted(gaps_ms)[max(1, len(gaps_ms) // 10)]  # one early look is no period
+    least_ms = sorted(gaps_ms)[len(gaps_ms) // 4]
     gaps_ms = [gap_ms / _periods_in(gap_ms, least_ms) for gap_ms in gaps_ms]
     lower, median, upper = statistics.quantiles(gaps_ms, n=4, method="inclusive")
     return UpdatePeriod(median, upper - lower, len(gaps_ms))

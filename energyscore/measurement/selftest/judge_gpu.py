@@ -1,7 +1,7 @@
 """From what was seen of a GPU to its checks. Pure: no NVML here."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 
@@ -107,6 +107,30 @@ def judge_idle(subject: str, idle: Observed) -> SelfTestCheck:
             more, worse = _compare(ratio, allowed, decides=True)
             cautions, invalid = cautions + more, invalid + worse
     return verdict(name, subject, figures, message, limit=limit, cautions=cautions, invalid=invalid)
+
+
+def counts(check: SelfTestCheck) -> bool:
+    """Whether it says that its GPU's counter counts."""
+    return check.name == "counter_period" and check.status != "cannot"
+
+
+def judge_together(idle: Mapping[str, Observed], counting: Collection[str]) -> SelfTestCheck:
+    """Whether counters that count by themselves are believed when all GPUs are metered at once."""
+    name, counted = "all_gpus", [seen for uuid, seen in idle.items() if f"gpu:{uuid}" in counting]
+    believed = sum(seen.counter_j is not None for seen in counted)
+    figures: Figures = {"gpus": len(idle), "counters": len(counted), "believed": believed}
+    if not counted:
+        return cannot(name, "machine", "no GPU has an energy counter", figures)
+    notices = [notice for seen in counted if seen.counter_j is None for notice in seen.notices]
+    cautions = [notice.message for notice in notices if notice.code.startswith("counter_")]
+    return verdict(
+        name,
+        "machine",
+        figures,
+        f"metered at once, the counters of {believed} of {len(counted)} GPUs are believed",
+        limit="all of them",
+        cautions=cautions or ["energy comes from integrated power"] * (believed < len(counted)),
+    )
 
 
 def judge_load_energy(subject: str, operation: str, repeats: Sequence[Observed]) -> SelfTestCheck:

@@ -57,6 +57,9 @@ def run_selftest(
             for test in tests:
                 checks += test.before_load()
             idle = _watch_idle(plan, found, rapl_meter, tell)
+            if len(idle.gpus) > 1:
+                counting = {c.subject for c in checks if judge_gpu.counts(c)}
+                checks.append(judge_gpu.judge_together(idle.gpus, counting))
             for test in tests:
                 seen = idle.gpus.get(test.facts.uuid)
                 checks.append(
