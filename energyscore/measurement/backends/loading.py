@@ -34,6 +34,7 @@ from energyscore.measurement.backends.quantization import (
     without_quantized_weights,
 )
 from energyscore.measurement.backends.spreading import check_nothing_left_out, sketch_of
+from energyscore.measurement.claims import check_claims, room_on
 from energyscore.protocol.bundled import Architecture, find_architecture
 from energyscore.protocol.model import ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
@@ -81,11 +82,26 @@ def read_blueprint(
             spec = replace(spec, revision=Path(file).parent.name)
     refuse_published_adapter(spec)
     check_quantization(config, spec)
-    return Blueprint(spec, task, device, config, gpus=gpus)
+    blueprint = Blueprint(spec, task, device, config, gpus=gpus)
+    _check_size(blueprint)
+    return blueprint
+
+
+def _check_size(blueprint: Blueprint) -> None:
+    """Refuse what no memory here can hold."""
+    spec, config = blueprint.spec, blueprint.config
+    each = choose_dtype(spec, blueprint.task, blueprint.device, config).itemsize
+    room = room_on(blueprint.device) if settings_of(config) is None else None
+    check_claims(_as_dict(config), spec.label, each, room)
 
 
 def _read_config(spec: ModelSpec) -> Any:
     try:
+        # Some configurations make a list of all their layers: what they claim comes first.
+        settings, _ = transformers.PretrainedConfig.get_config_dict(
+            spec.location, revision=spec.revision
+        )
+        check_claims(settings, spec.label, 0, None)
         return read_published(spec, AutoConfig)
     except (OSError, ValueError):
         explained = explain_no_config(spec)

@@ -29,6 +29,7 @@ from energyscore.measurement.backends.loading import (
 from energyscore.measurement.backends.missing import refuse_missing
 from energyscore.measurement.backends.processors import bundled_tokenizer
 from energyscore.measurement.backends.quantization import refuse_random
+from energyscore.measurement.claims import check_claims, room_on
 from energyscore.protocol.bundled import Architecture, find_architecture
 from energyscore.protocol.model import PIPELINE_INDEX, ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
@@ -193,6 +194,7 @@ def _random_parts(
                 settings = json.loads(file.read_text(encoding="utf-8"))
                 if quantized := settings.get("quantization_config"):
                     refuse_random(str(quantized.get("quant_method")), f"{spec.label} ({name})")
+                check_claims(settings, f"{spec.label} ({name})", dtype.itemsize, room_on(device))
                 parts[name] = _build_part(part_class, settings, dtype, device)
     return parts
 
