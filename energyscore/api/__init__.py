@@ -97,7 +97,8 @@ def measure(
         repeats: how many runs. Default: 3 of a function, the task's number for a model, 1 with
             `quick`. For models also `auto`: until the interval is narrow enough.
         min_window_s: seconds that each run of a function lasts at least, over as many passes as
-            that takes. Default: 10, 1 with `quick`. Not for models: the protocol sets theirs.
+            that takes. Default: 10; with `quick` 1, and 2.5 on a GPU. Not for models: the protocol
+            sets theirs.
         quick: warm up with three batches, instead of until pace and temperature are steady (30 s
             to 2 min), and measure one short run by default.
         batch_size: call the function with lists of up to so many queries. Default: with one query,

@@ -152,7 +152,8 @@ def _measure(
 def _plan(numbered: tuple[Query, ...], name: str, arguments: Arguments, metering: Metering) -> Plan:
     repeats = arguments.repeats or (1 if arguments.quick else REPEATS)
     assert repeats != "auto"  # refused above
-    window_s = QUICK_WINDOW_S if arguments.quick else MIN_WINDOW_S
+    quick_s = max(QUICK_WINDOW_S, metering.least_window_s)
+    window_s = quick_s if arguments.quick else MIN_WINDOW_S
     return Plan(
         workload=Workload(numbered, name, None, False, len(numbered)),
         phases=Calls.phases,

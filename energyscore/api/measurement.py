@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from energyscore.base.stats import Summary
     from energyscore.results.parts import Caution
     from energyscore.results.result import Result
 
@@ -27,9 +28,9 @@ class Figure:
     Attributes:
         wh_per_1k_queries: watt-hours of 1,000 queries, the mean of the runs; None where it could
             not be measured.
-        ci95: bounds of the 95% t interval of that mean over the runs, in the same unit; None for
-            a single run, which has no spread, and where there is no figure. The lower one may be
-            negative where few runs differ much: it says that they tell little.
+        ci95: bounds of the 95% interval of that mean over the runs, in the same unit; None for a
+            single run, which has no spread, and where there is no figure. It is as wide to either
+            side on the log scale; that of the net figure is cut at 0.
         method: how it was obtained. Of a GPU: `counter` (NVML's energy counter) or
             `power_integral`. Of the system: `measured`, or `estimated` as soon as one part of it
             is. None where there is no figure.
@@ -72,8 +73,8 @@ class Measurement:
     Attributes:
         name: a model, or the name of a function.
         gpu: energy of the metered GPUs, all together.
-        net_gpu: the same less what these GPUs draw idle in that time, without an interval; only
-            where idling was metered. About zero, or negative: the work cannot be told from idling,
+        net_gpu: the same less what these GPUs draw idle in that time; only where idling was
+            metered. About zero, or negative: the work cannot be told from idling,
             whose draw was metered at another time and varies.
         system: energy of the metered GPUs, if any, and of processor and memory; its `method` says
             whether it is an estimate.
@@ -207,17 +208,18 @@ class Measurement:
 
 def of_result(result: "Result") -> Measurement:
     """A result as a measurement."""
+    from energyscore.results.score import gpu_summary, system_summary
+
     score, runs, reasons = result.score, result.runs, tuple(result.invalid_reasons)
     # Whoever wrote `valid: false` without a reason did not mean a valid one.
     reasons = reasons if reasons or result.valid else ("its file does not say why",)
-    net_wh = score.net_gpu_wh_per_1k_queries
-    system = score.system_wh_per_1k_queries, score.system_ci95, score.system_method
+    net_wh, of = score.net_gpu_wh_per_1k_queries, (score, runs, result.protocol.metered_gpus)
     net_method = None if net_wh is None else score.method
     return Measurement(
         name=result.model.id,
-        gpu=Figure(score.gpu_wh_per_1k_queries, score.ci95, score.method, score.reason),
-        net_gpu=Figure(net_wh, None, net_method, score.net_reason),
-        system=Figure(*system, score.system_reason),
+        gpu=_figure(gpu_summary(*of), score.method, score.reason),
+        net_gpu=Figure(net_wh, score.net_ci95, net_method, score.net_reason),
+        system=_figure(system_summary(*of), score.system_method, score.system_reason),
         metered_gpus=tuple(result.protocol.metered_gpus),
         runs=len(runs),
         queries=sum(run.queries for run in runs),
@@ -227,6 +229,12 @@ def of_result(result: "Result") -> Measurement:
         cautions=tuple(result.cautions),
         result=result,
     )
+
+
+def _figure(summary: "Summary | None", method: FigureMethod | None, reason: str) -> Figure:
+    if summary is None:
+        return Figure(None, None, method, reason)
+    return Figure(summary.mean, summary.ci95, method, reason)
 
 
 class Block:

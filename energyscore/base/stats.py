@@ -12,40 +12,122 @@ MIN_REPEATS_TO_JUDGE = 5
 NOTEWORTHY = 0.01
 """Trends and outliers of a smaller share are not reported, however certain."""
 
+NORMAL_975 = 1.959963984540054
+"""The 97.5% point of the normal distribution."""
+
 DRIFT_P_VALUE = 0.01
 OUTLIER_Z_SCORE = 3.5
 
 
 @dataclass(frozen=True)
+class Spread:
+    """What a figure is known to: standard errors in its unit, or as shares of it.
+
+    `shown` is what the spread of the runs tells, known by so many `degrees` of freedom; `unshown`
+    is known from elsewhere, such as the steps of a counter, and no repeat shows it.
+    """
+
+    shown: float
+    unshown: float
+    degrees: float
+
+    @property
+    def half_width(self) -> float:
+        """Half of the 95% interval: both parts at 95%, added as squares.
+
+        It is Student's where nothing is unshown, the normal one where nothing is shown, and never
+        narrower than either.
+        """
+        student = t_quantile(0.975, self.degrees) * self.shown if self.shown else 0.0
+        return math.hypot(student, NORMAL_975 * self.unshown)
+
+    def p_value(self, distance: float) -> float:
+        """How often chance gives such a distance: 0.05 at the end of the interval."""
+        half, degrees = self.half_width, self.degrees if self.shown else math.inf
+        if half == 0:
+            return 1.0 if distance == 0 else 0.0
+        return two_sided_p(distance / half * t_quantile(0.975, degrees), degrees)
+
+
+@dataclass(frozen=True)
 class Summary:
-    """Mean of the repeats and their sample standard deviation (None for a single repeat)."""
+    """Mean of the repeats and their sample standard deviation (None for a single repeat).
+
+    `run_se` is the standard error that a run by itself has at least, as far as it is known: that of
+    its counter's steps. Repeats whose errors are independent show it in their spread. Where they
+    surely spread by less (by the 95% bound of their variance), they began and ended at the same
+    point of the counter's steps: then the mean errs as each of them does, and what the spread lacks
+    is added whole. Errors of the steps are counted once in either case.
+    """
 
     mean: float
     std: float | None
     count: int
+    run_se: float = 0.0
 
-    @property
-    def ci95(self) -> tuple[float, float] | None:
-        """The 95% t interval, mean -/+ t(n-1, 0.975) s / sqrt(n); None for one repeat."""
+    def spread(self, count: int | None = None) -> Spread | None:
+        """What the mean is known to, or would be with `count` repeats that spread alike.
+
+        None for one repeat.
+        """
         if self.std is None or self.count < 2:
             return None
-        half = t_quantile(0.975, self.count - 1) * self.std / math.sqrt(self.count)
-        # Of very large figures the bounds may not be finite.
-        return (self.mean - half, self.mean + half) if half < math.inf else None
+        count = count or self.count
+        shown = self.std / math.sqrt(count)
+        at_most = self.std / math.sqrt(_chi2_05(self.count - 1) / (self.count - 1))
+        alike = _leg(self.run_se, at_most)
+        unshown = max(alike, _leg(self.run_se / math.sqrt(count), shown))
+        return Spread(shown, unshown, count - 1)
 
     @property
     def half_width(self) -> float | None:
-        """Half the interval's width."""
-        interval = self.ci95
-        return None if interval is None else (interval[1] - interval[0]) / 2
+        """Half the 95% interval on the log scale, as a share of the mean; None without one.
+
+        The interval goes from mean / e^h to mean x e^h: -/+ h of the mean while h is small.
+        """
+        spread = self.spread()
+        if spread is None or self.mean <= 0:
+            return None
+        half = spread.half_width / self.mean
+        return half if half < WIDEST else None
+
+    @property
+    def ci95(self) -> tuple[float, float] | None:
+        """The 95% interval on the log scale, where no energy is negative.
+
+        It is mean x exp(-/+ h), with h the relative half-width (delta method: to first order the
+        standard error of ln m is s / m). None for one repeat, and where it has no finite bounds.
+        """
+        half = self.half_width
+        return None if half is None else about(self.mean, half)
 
 
-def summarize(values: Sequence[float]) -> Summary:
+WIDEST = math.log(1e100)
+"""Half an interval on the log scale; beyond it a double (to 1e308) has no bounds."""
+
+
+def about(figure: float, half_width: float) -> tuple[float, float]:
+    """The interval of a half-width on the log scale."""
+    return figure * math.exp(-half_width), figure * math.exp(half_width)
+
+
+def half_width_of(interval: tuple[float, float]) -> float | None:
+    """Half the width of an interval on the log scale; None for one that reaches to 0."""
+    low, high = interval
+    return (math.log(high) - math.log(low)) / 2 if 0 < low <= high else None
+
+
+def summarize(values: Sequence[float], run_se: float = 0.0) -> Summary:
     """Mean and standard deviation of repeats; a ValueError where none are given, or not finite."""
     if not values or not all(math.isfinite(value) for value in values):
         raise ValueError("summarize needs at least one value, all finite")
     spread = sample_std(values) if len(values) > 1 else None
-    return Summary(std.fmean(values), spread, len(values))
+    return Summary(std.fmean(values), spread, len(values), run_se)
+
+
+def _leg(hypotenuse: float, other: float) -> float:
+    """The third side of a right triangle; 0 where the other leg is longer already."""
+    return math.sqrt((hypotenuse - other) * (hypotenuse + other)) if other < hypotenuse else 0.0
 
 
 def sample_std(values: Sequence[float]) -> float:
@@ -72,6 +154,14 @@ def t_below(t: float, degrees: float) -> float:
     from scipy.special import stdtr  # imported here, as above
 
     return float(stdtr(degrees, t))
+
+
+@functools.lru_cache(maxsize=1000)
+def _chi2_05(degrees: int) -> float:
+    """The lowest 5% of chi-squared end here: so little do few repeats spread by chance."""
+    from scipy.special import chdtri  # imported here, as above
+
+    return float(chdtri(degrees, 0.95))
 
 
 def two_sided_p(t: float, degrees: float) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from energyscore.base.errors import InvalidResult, ResultError
+from energyscore.base.stats import half_width_of
 from energyscore.base.text import one_line
 from energyscore.base.units import counted, format_grams, format_wh
 from energyscore.base.writing import check_outputs, write_files
@@ -19,6 +20,7 @@ from energyscore.publish.leaderboard_notes import (
     notes_on_written,
     title_of,
 )
+from energyscore.publish.margins import sides
 from energyscore.publish.notes import MOST_ROWS
 from energyscore.publish.official_csv import to_official
 from energyscore.publish.table import (
@@ -31,7 +33,7 @@ from energyscore.publish.table import (
     margin_heading,
     stars_text,
 )
-from energyscore.publish.wording import KINDS, percent
+from energyscore.publish.wording import KINDS
 
 
 def show_leaderboard(board: Leaderboard) -> None:
@@ -111,9 +113,11 @@ def _columns(table: BoardTable, site: Site) -> list[Column]:
 
 
 def _half_width(row: BoardRow) -> str:
-    if row.ci95_low is None or row.ci95_high is None or not row.wh_per_1k_queries:
+    known = row.ci95_low is not None and row.ci95_high is not None
+    half = half_width_of((row.ci95_low or 0.0, row.ci95_high or 0.0)) if known else None
+    if half is None:
         return "unknown" if row.source == "official" else "one run"
-    return percent((row.ci95_high - row.ci95_low) / 2 / row.wh_per_1k_queries)
+    return sides(half)
 
 
 def _metered(row: BoardRow) -> str:

@@ -3,13 +3,14 @@
 The run is the unit. Two means are compared on the log scale, where a ratio is a difference and
 swapping the two only changes its sign:
 
-    ln r = ln(m1 / m0),    u^2 = (s1/m1)^2 / n1 + (s0/m0)^2 / n0 + common^2
+    ln r = ln(m1 / m0),    u^2 = (s1/m1)^2 / n1 + (s0/m0)^2 / n0
 
 (s/m)^2 / n is the variance of ln m to first order; runs that vary by 5% make an error in it of a
 few thousandths. The interval is ln r -/+ t(0.975, v) u, with Welch's degrees of freedom v: the two
-may vary unlike. `common` is what no repeat shows, such as the error of two meters, and taken to be
-known (infinitely many degrees). Each bound alone is a one-sided 97.5% bound: what lies wholly
-beyond an allowance lies there by chance in at most 2.5% of cases.
+may vary unlike. What no repeat shows, such as the steps of a counter or the error of two meters
+(`common`), is taken to be known and normal; 1.96 times it is added as a square. Each bound alone is
+a one-sided 97.5% bound: what lies wholly beyond an allowance lies there by chance in at most 2.5%
+of cases.
 
 Of fewer than five runs Welch's v is itself a guess, and one of two runs against ten would raise up
 to 6% false alarms: there v is that of the smaller of the two, n - 1, which is never too many.
@@ -21,7 +22,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, t_quantile, two_sided_p
+from energyscore.base.stats import (
+    MIN_REPEATS_TO_JUDGE,
+    WIDEST,
+    Spread,
+    Summary,
+    about,
+    t_quantile,
+)
 
 Decision = Literal["within", "beyond", "open"]
 """Whether a figure keeps to a limit: within it, beyond it, or open (inconclusive)."""
@@ -29,8 +37,6 @@ Decision = Literal["within", "beyond", "open"]
 CONFIDENCE = 0.975
 POWER = 0.80
 MOST_REPEATS = 1000
-
-_WIDEST = math.log(1e100)  # half an interval of ln r; beyond it a double (to 1e308) has no bounds
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,12 @@ class Needed:
     """How many repeats would decide, in four of five cases, should the figures stay as they are.
 
     They are repeats of the later result, or of both; None where not even `MOST_REPEATS` would.
+    `steps`: they would, were it not for the steps of the meters, which longer windows make smaller.
     """
 
     runs: int | None
     of: Literal["result", "both"] = "result"
+    steps: bool = False
 
 
 def compare_samples(before: Summary, after: Summary, common: float = 0.0) -> Effect:
@@ -71,17 +79,12 @@ def compare_samples(before: Summary, after: Summary, common: float = 0.0) -> Eff
     `common` is the standard uncertainty of the ratio that more runs do not show, as a share of it.
     """
     ratio, difference = after.mean / before.mean, after.mean - before.mean
-    uncertainty, degrees = _spread(before, after, common) or (math.inf, 1.0)
-    half = t_quantile(CONFIDENCE, degrees) * uncertainty
-    if not half < _WIDEST:
+    spread = _spread(before, after, common)
+    if spread is None or not spread.half_width < WIDEST:
         return Effect(ratio, None, None, difference, None)
-    low, high = ratio * math.exp(-half), ratio * math.exp(half)
+    low, high = about(ratio, spread.half_width)
     in_units = ((low - 1) * before.mean, (high - 1) * before.mean)
-    log_ratio = _log_ratio(before, after)
-    if uncertainty == 0:
-        p_value = 1.0 if log_ratio == 0 else 0.0
-    else:
-        p_value = two_sided_p(log_ratio / uncertainty, degrees)
+    p_value = spread.p_value(_log_ratio(before.mean, after.mean))
     return Effect(ratio, (low, high), p_value, difference, in_units)
 
 
@@ -103,27 +106,38 @@ def repeats_for_ratio(
     """How many repeats would tell on which side of `allowed` the ratio lies; None for one run."""
     if before.std is None or after.std is None:
         return None
-    distance = abs(_log_ratio(before, after) - math.log(allowed))
+    distance = abs(_log_ratio(before.mean, after.mean) - math.log(allowed))
 
-    def decided(first: Summary, second: Summary) -> bool:
-        spread = _spread(first, second, common)
-        return spread is not None and _margin(spread[1]) * spread[0] <= distance
+    def decided(first: int, second: int) -> bool:
+        spread = _spread(before, after, common, (first, second))
+        return spread is not None and _margin(spread) <= distance
 
-    alone = _least(lambda runs: decided(before, replace(after, count=runs)))
+    alone = _least(lambda runs: decided(before.count, runs))
     if alone is not None:
         return Needed(alone)
-    return Needed(
-        _least(lambda n: decided(replace(before, count=n), replace(after, count=n))), "both"
-    )
+    runs = _least(lambda runs: decided(runs, runs))
+    if runs is None and (before.run_se or after.run_se):
+        without = replace(before, run_se=0.0), replace(after, run_se=0.0)
+        needed = repeats_for_ratio(*without, allowed, common)
+        return Needed(None, "both", needed is not None and needed.runs is not None)
+    return Needed(runs, "both")
 
 
 def repeats_for_limit(sample: Summary, limit: float) -> Needed | None:
     """How many repeats would tell on which side of `limit` an energy lies; None for one run."""
-    std = sample.std
-    if std is None:
+    if sample.std is None:
         return None
-    distance = abs(sample.mean - limit)
-    return Needed(_least(lambda runs: _margin(runs - 1) * std / math.sqrt(runs) <= distance))
+    distance = abs(_log_ratio(limit, sample.mean)) if limit > 0 else math.inf
+
+    def decided(runs: int) -> bool:
+        spread = sample.spread(runs)
+        return spread is not None and _margin(_relative(spread, sample.mean)) <= distance
+
+    runs = _least(decided)
+    if runs is None and sample.run_se:
+        needed = repeats_for_limit(replace(sample, run_se=0.0), limit)
+        return Needed(None, steps=needed is not None and needed.runs is not None)
+    return Needed(runs)
 
 
 def decide(interval: tuple[float, float] | None, limit: float) -> Decision:
@@ -136,37 +150,43 @@ def decide(interval: tuple[float, float] | None, limit: float) -> Decision:
     return "beyond" if low > limit else "open"
 
 
-def _spread(before: Summary, after: Summary, common: float) -> tuple[float, float] | None:
-    """Standard uncertainty of the log ratio, and its degrees of freedom."""
-    first, second = _relative_variance(before), _relative_variance(after)
-    if first is None or second is None:
+def _spread(
+    before: Summary, after: Summary, common: float, counts: tuple[int, int] | None = None
+) -> Spread | None:
+    """What the log ratio is known to, with as many runs as there are or `counts`."""
+    counts = counts or (before.count, after.count)
+    spreads = before.spread(counts[0]), after.spread(counts[1])
+    if spreads[0] is None or spreads[1] is None:
         return None
-    whole = first + second + common * common
-    if not whole * whole < math.inf:
-        return math.inf, 1.0
-    least = min(before.count, after.count)
-    if least < MIN_REPEATS_TO_JUDGE and first + second > 0:
-        return math.sqrt(whole), least - 1
-    known_by = first**2 / (before.count - 1) + second**2 / (after.count - 1)
-    return math.sqrt(whole), whole**2 / known_by if known_by else math.inf
+    first, second = _relative(spreads[0], before.mean), _relative(spreads[1], after.mean)
+    shown = math.hypot(first.shown, second.shown)
+    unshown = math.hypot(first.unshown, second.unshown, common)
+    if not shown < math.inf:
+        return Spread(shown, unshown, 1.0)
+    if min(counts) < MIN_REPEATS_TO_JUDGE or not shown:
+        return Spread(shown, unshown, min(counts) - 1)
+    shares = (
+        (first.shown / shown) ** 4 / first.degrees,
+        (second.shown / shown) ** 4 / second.degrees,
+    )
+    return Spread(shown, unshown, 1 / sum(shares))
 
 
-def _relative_variance(sample: Summary) -> float | None:
-    """The variance of the mean, relative to the mean; None for one run."""
-    if sample.std is None or sample.count < 2:
-        return None
-    spread = sample.std / sample.mean
-    return spread * spread / sample.count  # infinite where `**` would raise
+def _relative(spread: Spread, mean: float) -> Spread:
+    """As shares of the mean: to first order the standard errors of its logarithm."""
+    return replace(spread, shown=spread.shown / mean, unshown=spread.unshown / mean)
 
 
-def _log_ratio(before: Summary, after: Summary) -> float:
+def _log_ratio(before: float, after: float) -> float:
     """Of the logarithms: the ratio itself may be too small, or too large, for a double."""
-    return math.log(after.mean) - math.log(before.mean)
+    return math.log(after) - math.log(before)
 
 
-def _margin(degrees: float) -> float:
-    """So many uncertainties lie between a limit and what is told from it in 4 of 5 cases."""
-    return t_quantile(CONFIDENCE, degrees) + t_quantile(POWER, degrees)
+def _margin(spread: Spread) -> float:
+    """So far from a limit lies what is told from it in 4 of 5 cases."""
+    degrees = spread.degrees if spread.shown else math.inf
+    power = t_quantile(POWER, degrees) / t_quantile(CONFIDENCE, degrees)
+    return spread.half_width * (1 + power)
 
 
 def _least(decided: Callable[[int], bool]) -> int | None:

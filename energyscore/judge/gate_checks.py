@@ -210,8 +210,8 @@ def _why_invalid(one: RatedResult) -> str:
 
 def _absolute(check: GateCheck, summary: Summary, limit_wh: float, *, below: bool) -> GateCheck:
     outcome = _OUTCOMES[effect.decide_limit(summary, limit_wh)]
-    half = summary.half_width
-    spread = "" if half is None else f" +/- {format_wh(half)}"
+    ends = summary.ci95
+    spread = "" if ends is None else f" ({' to '.join(map(format_wh, ends))})"
     most = "less than" if below else "at most"
     said = f"{format_wh(summary.mean)}{spread}, {most} {format_wh(limit_wh)} allowed"
     if outcome != "inconclusive":
@@ -306,6 +306,8 @@ def _how_to_decide(needed: effect.Needed | None, runs: int, *, meters_differ: bo
         why = "one run has no interval" if runs == 1 else "the spread of its runs is not known"
         return f"cannot tell: {why}, measure {MIN_REPEATS_TO_JUDGE} runs or more"
     if needed.runs is None:
+        if needed.steps:
+            return "cannot tell: the runs are too short for the updates of the meter"
         if meters_differ:
             return "cannot tell, with any number of runs: measure both on one GPU"
         return f"cannot tell, not even with {effect.MOST_REPEATS} runs: they spread too much"

@@ -318,22 +318,23 @@ def _rating(
             headline, departures, no_stars=code, reason=reason, probability_reason="no stars"
         )
     assert headline is not None
-    energy_wh, runs = headline.energy_wh, headline.runs
+    energy_wh, spread = headline.energy_wh, headline.summary.spread()
     probabilities = uncertainty_wh = None
     reason = ""
-    if headline.std is None or runs < 2:
+    if spread is None:
         reason = "one run only"
     elif scale.error is None:
         reason = f"{scale.name} states no uncertainty"
     else:
-        se_wh = headline.std / math.sqrt(runs)
         uncertainty_wh = math.hypot(
-            se_wh,
+            spread.shown,
+            spread.unshown,
             scale.error.systematic * energy_wh / math.sqrt(3),
             scale.error.device_spread * energy_wh,
         )
-        # Of the parts only the standard error is estimated from few (Welch and Satterthwaite).
-        known_by = (runs - 1) * (uncertainty_wh / se_wh) ** 4 if se_wh else math.inf
+        # Of the parts only what the runs show is estimated from few (Welch and Satterthwaite).
+        shown = spread.shown
+        known_by = spread.degrees * (uncertainty_wh / shown) ** 4 if shown else math.inf
         probabilities = star_probabilities(energy_wh, *scale.range_wh, uncertainty_wh, known_by)
     return Rating(
         headline,

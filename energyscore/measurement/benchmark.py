@@ -182,6 +182,7 @@ def _run_of(
         methods={domain: reading.method for domain, reading in readings.items()},
         reasons={d: reading.reason for d, reading in readings.items() if reading.reason},
         facts={d: dict(reading.facts) for d, reading in readings.items() if reading.facts},
+        quantization_se_j={d: r.steps.se_j for d, r in readings.items() if r.steps is not None},
         second_source=second,
         notices=[*notices, *_block_notices(splits)],
     )

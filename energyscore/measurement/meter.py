@@ -5,6 +5,7 @@ models: whoever runs the work synchronizes the device before both readings.
 """
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
@@ -58,6 +59,22 @@ class UpdatePeriod:
     updates: int
 
 
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a source in a window: seconds from one to the next, and joules of the largest.
+
+    A window's energy is wrong by up to one of them.
+    """
+
+    period_s: float
+    largest_j: float
+
+    @property
+    def se_j(self) -> float:
+        """The standard error of the window's energy: both its edges lie anywhere in a step."""
+        return self.largest_j / math.sqrt(6)
+
+
 def notice(code: str, message: str, *, invalidates: bool = False) -> Notice:
     """A notice about a measurement: its code for programs, its message for people."""
     return Notice(code=code, message=message, invalidates=invalidates)
@@ -73,6 +90,7 @@ class Reading:
     ticks: Ticks | None = None  # its counter's changes
     facts: Facts = field(default_factory=dict)
     record: MeterRecord | None = None  # where the source has more than the one figure
+    steps: Steps | None = None  # None: it has none, or they are not known
 
 
 @dataclass(frozen=True)

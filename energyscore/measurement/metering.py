@@ -47,6 +47,14 @@ class Metering:
         """Whether there is a meter that measures; an estimate tells nothing of idling."""
         return self.nvml is not None or any(meter.name == "rapl" for meter in self.meters)
 
+    @property
+    def least_window_s(self) -> float:
+        """Seconds that a quick run lasts at least, for its meter to tell its energy.
+
+        25 updates of a GPU's counter where these are 100 ms apart, as on recent GPUs.
+        """
+        return 0.0 if self.nvml is None else 2.5
+
     def temperature_c(self) -> float | None:
         """The hottest metered GPU's temperature, None where no GPU is metered."""
         return None if self.nvml is None else self.nvml.temperature_c()

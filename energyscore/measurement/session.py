@@ -206,7 +206,7 @@ def _plan_runs(
         repeats=options.runs(task) or MOST_REPEATS,
         seed=SEED,
         quick=quick,
-        min_window_s=0.0 if quick else MIN_WINDOW_S,
+        min_window_s=metering.least_window_s if quick else MIN_WINDOW_S,
         absent=metering.absent,
         target_half_width=options.target_half_width,
         lone_s=0.0 if quick or metering.nvml is None else LONE_PHASE_S,

@@ -9,7 +9,7 @@ from typing import Any
 from energyscore.base.text import json_bytes, markdown_table
 from energyscore.base.units import format_wh
 from energyscore.judge.rating import RatedResult, Report
-from energyscore.publish import wording
+from energyscore.publish import margins, wording
 from energyscore.publish.card_entries import (
     HEADING,
     METRIC_PREFIX,
@@ -165,10 +165,11 @@ def _cells(entry: RatedResult) -> dict[str, str]:
         f"quantized: {model.quantization}" if model.quantization else "",
     ]
     known = wording.interval(entry) is not None
-    energy = [format_wh(energy_wh(entry)), *([wording.share(entry)] if known else [])]
+    energy = [format_wh(energy_wh(entry))]
+    energy += [margins.signed(wording.share(entry))] if known else []
     return {
         "model": ", ".join(filter(None, measured)),
-        "energy of 1,000 queries": " ± ".join(energy),
+        "energy of 1,000 queries": " ".join(energy),
         "metered": wording.metered(entry),
         "stars": wording.stars(rating.stars, estimated=rating.estimated),
         "relative to": rating.scale or rating.reason,

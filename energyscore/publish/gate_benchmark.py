@@ -9,7 +9,7 @@ from energyscore.judge.rating import RatedResult, why_unratable
 
 
 def to_benchmark(results: Sequence[RatedResult]) -> bytes:
-    """One entry an energy: name, unit, value, range (half the 95% interval) and extra.
+    """One entry an energy: name, unit, value, range (the 95% interval) and extra.
 
     What has no energy, or may not be compared, has no entry: an absent figure is not 0.
     """
@@ -27,8 +27,8 @@ def to_benchmark(results: Sequence[RatedResult]) -> bytes:
                 "unit": UNIT,
                 "value": summary.mean,
             }
-            if summary.half_width is not None:
-                entry["range"] = f"± {summary.half_width:.6g}"
+            if summary.ci95 is not None:
+                entry["range"] = " to ".join(f"{end:.6g}" for end in summary.ci95)
             runs = counted(summary.count, "run")
             entry["extra"] = one_line(f"{runs}, {one.result.created_at}, {one.file}")
             entries.append(entry)

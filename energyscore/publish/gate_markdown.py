@@ -55,5 +55,5 @@ def _value(check: GateCheck) -> str:
         return "none"
     if check.kind == "stars":
         return f"{check.value:.0f} stars{' (estimated)' if check.is_estimate else ''}"
-    half = "" if check.ci95 is None else f" ± {format_number((check.ci95[1] - check.ci95[0]) / 2)}"
-    return f"{format_number(check.value)}{half} Wh{' (estimated)' if check.is_estimate else ''}"
+    ends = "" if check.ci95 is None else f" ({' to '.join(map(format_number, check.ci95))})"
+    return f"{format_number(check.value)}{ends} Wh{' (estimated)' if check.is_estimate else ''}"

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from energyscore.base.units import format_number
 from energyscore.judge.rating import RatedResult
-from energyscore.publish import wording
+from energyscore.publish import margins, wording
 from energyscore.publish.typesetting import Fitted, Step, fit, plain, text_width
 from energyscore.results.result import Result
 
@@ -150,7 +150,8 @@ def _basis(entry: RatedResult) -> str:
 def _interval(entry: RatedResult) -> str:
     if wording.interval(entry) is None:
         return wording.margin(entry)
-    return f"± {wording.share(entry)} (95 % interval of {entry.result.score.runs} runs)"
+    share = margins.signed(wording.share(entry))
+    return f"{share} (95 % interval of {entry.result.score.runs} runs)"
 
 
 def _cautions(entry: RatedResult) -> list[str]:

@@ -8,7 +8,7 @@ from energyscore.base.units import format_number
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.footprint import describe_sites
 from energyscore.judge.rating import RatedResult
-from energyscore.publish import wording
+from energyscore.publish import margins, wording
 from energyscore.results.conformance import Departure
 
 SMALL_COHORT = "the stars of a cohort of 2 say only which of the two takes less."
@@ -119,13 +119,15 @@ def _phases(entry: RatedResult) -> list[str]:
     parts, known_to = [], ""
     for name, phase in score.phases.items():
         if phase.gpu_wh_per_1k_queries is not None:
-            margin = wording.phase_margin(phase, score.runs)
-            parts.append(f"{name} {wording.plus_minus(phase.gpu_wh_per_1k_queries, margin, '+/-')}")
+            margin = wording.phase_margin(entry.result, name)
+            parts.append(f"{name} {margins.plus_minus(phase.gpu_wh_per_1k_queries, margin, '+/-')}")
             if margin is not None:
                 known_to = " +/- 95%" if score.runs > 1 else " +/- the standard error of the split"
     if score.net_gpu_wh_per_1k_queries is not None:
         of = "without" if score.net_of == "idle_without_model" else "with"
         net = format_number(score.net_gpu_wh_per_1k_queries)
+        ends = [format_number(end) for end in score.net_ci95 or ()]
+        net += f" ({' to '.join(ends)})" if len(set(ends)) == 2 else ""
         parts.append(f"net of the GPU idling {of} the model {net}")
     lines = [f"{entry.label}, in Wh{known_to}: {', '.join(parts)}."] if parts else []
     reasons = [phase.reason for phase in score.phases.values() if phase.reason]

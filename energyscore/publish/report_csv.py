@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, get_args
 
 from energyscore.base.text import csv_table
+from energyscore.judge.figures import GPU, SYSTEM, figure_of
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Report
 from energyscore.protocol.task import Phase
@@ -29,6 +30,12 @@ def _mean(result: Result, name: str) -> float:
 
 def _phase(name: str) -> _Value:
     return lambda one: getattr(one.result.score.phases.get(name), "gpu_wh_per_1k_queries", None)
+
+
+def _interval(one: RatedResult, metric: str) -> tuple[float | None, float | None]:
+    """Derived, as files of older versions hold another."""
+    summary = figure_of(one.result, metric).summary
+    return (summary.ci95 if summary else None) or _NO_ENDS
 
 
 def _chance(stars: int) -> _Value:
@@ -57,14 +64,14 @@ COLUMNS: dict[str, _Value] = {
     "batch_size": lambda one: one.result.workload.batch_size,
     "runs": lambda one: one.result.score.runs,
     "gpu_wh_per_1k_queries": lambda one: one.result.score.gpu_wh_per_1k_queries,
-    "gpu_ci95_low": lambda one: (one.result.score.ci95 or _NO_ENDS)[0],
-    "gpu_ci95_high": lambda one: (one.result.score.ci95 or _NO_ENDS)[1],
+    "gpu_ci95_low": lambda one: _interval(one, GPU)[0],
+    "gpu_ci95_high": lambda one: _interval(one, GPU)[1],
     "method": lambda one: one.result.score.method,
     "gpu_net_wh_per_1k_queries": lambda one: one.result.score.net_gpu_wh_per_1k_queries,
     **{f"gpu_{phase}_wh_per_1k_queries": _phase(phase) for phase in PHASES},
     "system_wh_per_1k_queries": lambda one: one.result.score.system_wh_per_1k_queries,
-    "system_ci95_low": lambda one: (one.result.score.system_ci95 or _NO_ENDS)[0],
-    "system_ci95_high": lambda one: (one.result.score.system_ci95 or _NO_ENDS)[1],
+    "system_ci95_low": lambda one: _interval(one, SYSTEM)[0],
+    "system_ci95_high": lambda one: _interval(one, SYSTEM)[1],
     "system_method": lambda one: one.result.score.system_method,
     "stars": lambda one: one.rating.stars,
     "stars_relative_to": lambda one: one.rating.scale,

@@ -15,7 +15,7 @@ from energyscore.base.units import format_grams, format_number, format_wh
 from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult
-from energyscore.publish import wording
+from energyscore.publish import margins, wording
 
 _ENDLESS = 10_000
 _LEAST = 8  # columns that a model's name gets however narrow it is
@@ -152,7 +152,7 @@ def _stacked(columns: Sequence[Column]) -> tuple[Column, list[Column]]:
     cells = {column.name: column.cells for column in columns}
     margin = margin_heading()
     sign = margin.partition(" ")[0]
-    cells[margin] = [f"{sign} {cell}" if "%" in cell else cell for cell in cells[margin]]
+    cells[margin] = [margins.signed(cell, sign) if "%" in cell else cell for cell in cells[margin]]
     cells["stars"] = [cell.replace(" ", "\n") for cell in cells["stars"]]
     if CO2 in cells:
         cells[CO2] = [f"{cell} CO2" for cell in cells[CO2]]

@@ -4,22 +4,21 @@ Tables, page, label, card and Markdown ask for the parts of a sentence here and 
 markup. A figure that was not measured is said to be so; it is never 0.
 """
 
-import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from energyscore.base.stats import t_quantile
 from energyscore.base.text import terminal_text
 from energyscore.base.units import counted, format_duration, format_grams, format_number, format_wh
 from energyscore.judge.figures import headline_of
 from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Rating
+from energyscore.publish.margins import WIDE, decimals_for, from_to, sides, with_decimals
 from energyscore.publish.typesetting import plain
 from energyscore.results.names import label_of
-from energyscore.results.parts import PhaseScore
 from energyscore.results.result import Result
+from energyscore.results.score import phase_summary
 
 Kind: TypeAlias = Literal["gpu", "system", "estimated", "none"]
 
@@ -34,10 +33,7 @@ KINDS: dict[Kind, str] = {
 
 _METHODS = {"power_integral": "integrated power"}
 _TITLES = {"asr": "Automatic speech recognition"}
-_DIGITS = 2  # of a margin: a third says nothing
-_MOST_DECIMALS = 9
 _MOST_NAMED = 5
-_NOTHING = 1e-9  # a margin below this share of its figure is the rounding of floats
 
 
 # The task, the time, the model.
@@ -137,39 +133,6 @@ def known(value: object, absent: str = NOT_KNOWN) -> str:
     return f"{value:,}" if isinstance(value, int) and value < 10**15 else str(value)
 
 
-def decimals_for(margin: float | None, figure: float) -> int | None:
-    """The decimals with which a margin has two significant digits; None: the figure's own three.
-
-    None where there is no margin, or one that no decimals can show.
-    """
-    if margin is None or not margin > _NOTHING * abs(figure):
-        return None
-    # Rounded first: 0.0996 has its two digits at 0.10.
-    rounded = float(f"{margin:.{_DIGITS - 1}e}")
-    decimals = max(0, _DIGITS - 1 - math.floor(math.log10(rounded)))
-    return decimals if decimals <= _MOST_DECIMALS else None
-
-
-def with_decimals(figure: float, decimals: int | None) -> str:
-    """A figure with so many decimals; with three significant digits where None."""
-    return format_number(figure) if decimals is None else f"{figure:,.{decimals}f}"
-
-
-def plus_minus(figure: float, margin: float | None, sign: str = "±") -> str:
-    """A figure with its margin, to the decimals that the margin allows: `2.20 ± 0.20`."""
-    decimals = decimals_for(margin, figure)
-    shown = [with_decimals(one, decimals) for one in (figure, margin) if one is not None]
-    return f" {sign} ".join(shown)
-
-
-def percent(share: float) -> str:
-    """A margin as a share of its figure: two digits are all that it knows."""
-    shown = share * 100
-    if 0 < shown < 0.005:
-        return "< 0.01 %"
-    return f"{shown:.{2 if shown < 1 else 1 if shown < 10 else 0}f} %"
-
-
 # The rated figure: what it is of, how large, and how well it is known.
 
 
@@ -207,8 +170,8 @@ def decimals(entry: RatedResult) -> int | None:
 
 
 def _half_width_wh(entry: RatedResult) -> float | None:
-    ends = interval(entry)
-    return None if ends is None else (ends[1] - ends[0]) / 2
+    half = None if entry.headline is None else entry.headline.half_width
+    return None if half is None else half * (entry.rating.energy_wh or 0.0)
 
 
 def figure(entry: RatedResult) -> str:
@@ -222,14 +185,19 @@ def share(entry: RatedResult) -> str:
     half = None if entry.headline is None else entry.headline.half_width
     if half is None:
         return "one run" if entry.result.score.runs == 1 else ""
-    return percent(half)
+    return sides(half)
 
 
 def margin(entry: RatedResult) -> str:
-    """Half the interval, in Wh and as a share of the figure, or why there is none."""
-    half = _half_width_wh(entry)
+    """Half the interval, in Wh and as a share of the figure, or why there is none.
+
+    Of a wide interval its ends.
+    """
+    half, wh = _half_width_wh(entry), entry.rating.energy_wh
     if half is None:
         return "one run, no interval" if entry.result.score.runs == 1 else "no interval"
+    if wh and half > WIDE * wh:
+        return f"{from_to(wh, half / wh)} Wh ({share(entry)})"
     return f"± {with_decimals(half, decimals(entry))} Wh ({share(entry)})"
 
 
@@ -264,15 +232,18 @@ def tokens(result: Result) -> list[str]:
     return written + ([f"{format_number(read)} in"] if read else []) or ["none"]
 
 
-def phase_margin(phase: PhaseScore, runs: int) -> float | None:
-    """What a phase's figure is known to, in Wh; None where nothing is known of it.
+def phase_margin(result: Result, name: str) -> float | None:
+    """What a phase's GPU energy is known to, in Wh; None where nothing is known of it.
 
-    Over several runs half the 95% interval of their mean, by Student's t; of a single run one
-    standard error of the split.
+    Over several runs half the 95% interval of their mean; of a single run one standard error of
+    the split.
     """
-    if phase.se is None or phase.gpu_wh_per_1k_queries is None:
-        return None
-    return phase.se if runs < 2 else t_quantile(0.975, runs - 1) * phase.se
+    score = result.score
+    if score.runs < 2:
+        return score.phases[name].se
+    summary = phase_summary(score, result.runs, result.protocol.metered_gpus, name)
+    spread = None if summary is None else summary.spread()
+    return None if spread is None else spread.half_width
 
 
 def derived(entry: RatedResult) -> dict[str, str]:

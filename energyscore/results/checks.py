@@ -4,12 +4,12 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from energyscore.base.stats import are_apart, find_drift, find_outliers, summarize
+from energyscore.base.stats import are_apart, find_drift, find_outliers
 from energyscore.base.units import counted, wh_per_1k_queries
 from energyscore.protocol.model import ModelFacts
 from energyscore.results.parts import Caution, ProtocolPart, Run, WorkloadPart
 from energyscore.results.plausibility import CLOCKS_APART, why_implausibly_low
-from energyscore.results.score import figures_of, is_precise
+from energyscore.results.score import figures_of, is_precise, precision_of
 
 SECOND_SOURCE_DISAGREEMENT = 0.05
 
@@ -177,10 +177,10 @@ def _of_pace(runs: Sequence[Run], protocol: ProtocolPart) -> _Found:
     for message in _power_limits_changed(runs, protocol):
         yield "power_limit_changed", message
     # Repeats until an interval is narrow enough are bounded; here the bound came first.
-    target, figures = protocol.target_half_width, figures_of(runs, protocol.metered_gpus)
-    if target and figures and not is_precise(runs, protocol.metered_gpus, target):
-        half_width = summarize(figures).half_width
-        share = "" if half_width is None else f", only {half_width / statistics.fmean(figures):.1%}"
+    target, gpus = protocol.target_half_width, protocol.metered_gpus
+    if target and figures_of(runs, gpus) and not is_precise(runs, gpus, target):
+        reached = precision_of(runs, gpus)
+        share = "" if reached is None else f", only {reached:.1%}"
         message = f"{len(runs)} runs did not reach a half-width of {target:.1%}{share}"
         yield "half_width_not_reached", message
     for uuid in protocol.metered_gpus:

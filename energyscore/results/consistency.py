@@ -6,9 +6,11 @@ the raw records.
 """
 
 import functools
+import math
 from collections.abc import Iterator
 from typing import Any
 
+from energyscore.base.stats import Spread
 from energyscore.protocol.task import TaskSpec, load_tasks
 from energyscore.results.checks import find_invalid_reasons
 from energyscore.results.conformance import check_conformance
@@ -40,6 +42,7 @@ def _contradictions(result: Result) -> Iterator[str]:
     said = result.model_dump(include=set(made))
     said["conformance"] = {check.name: check.ok for check in result.conformance}
     score = made["score"]
+    _accept_older_intervals(result, score)
     largest = max(score["gpu_wh_per_1k_queries"] or 0.0, score["system_wh_per_1k_queries"] or 0.0)
     yield from _differences("", said, made, _ROUNDING * largest)
     if reasons := result.valid and (result.invalid_reasons or _invalid_reasons(result)):
@@ -79,6 +82,30 @@ def _derived(result: Result) -> dict[str, Any]:
         points = check_conformance(task, result)
         made["conformance"] = {point.name: point.ok for point in points}
     return made
+
+
+def _accept_older_intervals(result: Result, made: dict[str, Any]) -> None:
+    """Put what older versions wrote into a derived score, where the result has just that.
+
+    They had the symmetric t interval of the runs, and no interval of the net figure. Both kinds
+    follow from mean, standard deviation and runs; what is shown is derived from these.
+    """
+    score = result.score
+    if score.net_ci95 is None:
+        made["net_ci95"] = None
+    if any(run.quantization_se_j for run in result.runs):
+        return
+    for name, mean, std in (
+        ("ci95", "gpu_wh_per_1k_queries", "std"),
+        ("system_ci95", "system_wh_per_1k_queries", "system_std"),
+    ):
+        stated, figure, spread = getattr(score, name), made[mean], made[std]
+        if stated is None or figure is None or spread is None:
+            continue
+        half = Spread(spread / math.sqrt(score.runs), 0.0, score.runs - 1).half_width
+        symmetric = (figure - half, figure + half)
+        if _are_alike(stated, symmetric, _ROUNDING * figure):
+            made[name] = symmetric
 
 
 def _invalid_reasons(result: Result) -> list[str]:

@@ -252,6 +252,9 @@ class Run(Part):
     facts: dict[Domain, dict[str, float | int | str | None]]
     second_source: SecondSource | None
     notices: list[Notice]
+    quantization_se_j: dict[Domain, NonNegative] = Field(
+        default={}, description="standard error for the steps of the meter; absent: not known"
+    )
 
     def total_j(self, domains: Iterable[Domain]) -> float | None:
         """Energy of these domains together; None where that of one is not known."""
@@ -281,7 +284,7 @@ class Idle(Part):
 
 
 class Score(Part):
-    """The headline: mean over the runs, with its 95% t interval.
+    """The headline: mean over the runs, with its 95% interval (symmetric in older files).
 
     `gpu_wh_per_1k_queries` is measured GPU energy only. The system figure adds processor and
     memory, and is labelled `estimated` as soon as one part of it is. `std` and `system_std` are
@@ -305,6 +308,7 @@ class Score(Part):
     runs: Count
     phases: dict[str, PhaseScore]
     net_gpu_wh_per_1k_queries: float | None
+    net_ci95: tuple[NonNegative, NonNegative] | None = None
     net_of: Literal["idle_without_model", "idle_with_model"] | None
     net_reason: str
     system_wh_per_1k_queries: Energy | None

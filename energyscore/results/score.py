@@ -2,7 +2,8 @@
 
 import math
 import statistics as std
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, sample_std, summarize
@@ -25,11 +26,11 @@ def score_runs(
     GPU energy is the sum over the metered GPUs, and null as soon as one of them has none in
     one run. The system figure adds the processor (`cpu`) and memory (`dram`, else `ram`).
     """
-    domains = [f"gpu:{uuid}" for uuid in metered_gpus]
+    domains = gpu_domains(metered_gpus)
     gpu, reason = _summary(runs, domains) if domains else (None, NO_GPU)
     methods = {run.methods.get(domain) for run in runs for domain in domains}
     method: Method = "counter" if methods == {"counter"} else "power_integral"
-    parts = [*domains, "cpu", _memory(runs)]
+    parts = system_domains(runs, metered_gpus)
     system, system_reason = _summary(runs, parts)
     estimated = any(run.methods.get(part) == "estimated" for run in runs for part in parts)
     error = sensor_error(gpu_names)
@@ -57,8 +58,13 @@ def figures_of(runs: Sequence[Run], metered_gpus: Sequence[str]) -> list[float]:
 
     Wh per 1,000 queries of the metered GPUs, else of processor and memory.
     """
-    domains = [f"gpu:{uuid}" for uuid in metered_gpus]
-    return _figures(runs, domains or ["cpu", _memory(runs)])[0] or []
+    return _figures(runs, _headline_domains(runs, metered_gpus))[0] or []
+
+
+def precision_of(runs: Sequence[Run], metered_gpus: Sequence[str]) -> float | None:
+    """Half the score's interval as a share of it; None where there is no interval."""
+    summary, _ = _summary(runs, _headline_domains(runs, metered_gpus))
+    return None if summary is None else summary.half_width
 
 
 def is_precise(runs: Sequence[Run], metered_gpus: Sequence[str], half_width: float) -> bool:
@@ -67,11 +73,72 @@ def is_precise(runs: Sequence[Run], metered_gpus: Sequence[str], half_width: flo
     Never with fewer than five runs: of fewer, the spread itself is hardly known, and stopping at
     the first that happen to agree would claim a precision that is not there.
     """
-    figures = figures_of(runs, metered_gpus)
-    if len(figures) < MIN_REPEATS_TO_JUDGE:
-        return False
-    summary = summarize(figures)
-    return summary.half_width is not None and summary.half_width <= half_width * summary.mean
+    reached = precision_of(runs, metered_gpus)
+    return len(runs) >= MIN_REPEATS_TO_JUDGE and reached is not None and reached <= half_width
+
+
+def run_se_wh(runs: Sequence[Run], domains: Sequence[str]) -> float:
+    """The standard error that one run has for the steps of its counters, in Wh per 1,000 queries.
+
+    The counters of several GPUs step independently. Of runs that differ it is the root mean square;
+    0 where none is known, as for RAPL, for estimates and in results of older versions.
+    """
+    errors = (
+        wh_per_1k_queries(
+            math.hypot(*(run.quantization_se_j.get(domain, 0.0) for domain in domains)), run.queries
+        )
+        for run in runs
+    )
+    return math.sqrt(std.fmean(error**2 for error in errors))
+
+
+def gpu_summary(score: Score, runs: Sequence[Run], metered_gpus: Sequence[str]) -> Summary | None:
+    """Mean, spread and interval of the GPU energy, from a score and its runs.
+
+    What is shown of an interval is derived here: files of older versions hold another.
+    """
+    if score.gpu_wh_per_1k_queries is None:
+        return None
+    run_se = run_se_wh(runs, gpu_domains(metered_gpus))
+    return Summary(score.gpu_wh_per_1k_queries, score.std, score.runs, run_se)
+
+
+def system_summary(
+    score: Score, runs: Sequence[Run], metered_gpus: Sequence[str]
+) -> Summary | None:
+    """Mean, spread and interval of the system's energy, in the same way."""
+    if score.system_wh_per_1k_queries is None:
+        return None
+    run_se = run_se_wh(runs, system_domains(runs, metered_gpus))
+    return Summary(score.system_wh_per_1k_queries, score.system_std, score.runs, run_se)
+
+
+def phase_summary(
+    score: Score, runs: Sequence[Run], metered_gpus: Sequence[str], name: str
+) -> Summary | None:
+    """Mean, spread and interval of a phase's GPU energy, in the same way.
+
+    Phases are split so that they sum to the run's energy: they share the error of its steps.
+    """
+    part, whole = score.phases[name], gpu_summary(score, runs, metered_gpus)
+    figure = part.gpu_wh_per_1k_queries
+    if figure is None or whole is None:
+        return None
+    # Of a single run the standard error is that of the split, not a spread of runs.
+    known = part.se is not None and score.runs > 1
+    spread = part.se * math.sqrt(score.runs) if known and part.se is not None else None
+    run_se = whole.run_se * max(0.0, figure) / whole.mean
+    return Summary(figure, spread, score.runs, run_se)
+
+
+def gpu_domains(metered_gpus: Sequence[str]) -> list[str]:
+    """The domains whose sum is the score."""
+    return [f"gpu:{uuid}" for uuid in metered_gpus]
+
+
+def system_domains(runs: Sequence[Run], metered_gpus: Sequence[str]) -> list[str]:
+    """The domains whose sum is the system figure."""
+    return [*gpu_domains(metered_gpus), "cpu", _memory(runs)]
 
 
 def emissions_for(country: str | None) -> Emissions:
@@ -86,6 +153,10 @@ def emissions_for(country: str | None) -> Emissions:
     )
 
 
+def _headline_domains(runs: Sequence[Run], metered_gpus: Sequence[str]) -> list[str]:
+    return gpu_domains(metered_gpus) or system_domains(runs, metered_gpus)
+
+
 def _memory(runs: Sequence[Run]) -> str:
     return "dram" if all(run.energy_j.get("dram") is not None for run in runs) else "ram"
 
@@ -93,7 +164,7 @@ def _memory(runs: Sequence[Run]) -> str:
 def _summary(runs: Sequence[Run], domains: Sequence[str]) -> tuple[Summary | None, str]:
     """Summary over the runs of the sum over the domains, or why there is none."""
     values, reason = _figures(runs, domains)
-    return (None if values is None else summarize(values)), reason
+    return (None if values is None else summarize(values, run_se_wh(runs, domains))), reason
 
 
 def _figures(runs: Sequence[Run], domains: Sequence[str]) -> tuple[list[float] | None, str]:
@@ -142,19 +213,54 @@ def _net(
     reason: str,
 ) -> dict[str, Any]:
     """The figure less what the GPUs draw idle: without the model, where that is known."""
-    net_wh, net_of = None, None
+    net_wh, net_ci95, net_of = None, None, None
     why = reason or "the idle power was not metered"
     baselines = {
         "idle_without_model": idle.without_model_w if idle else {},
         "idle_with_model": idle.with_model_w if idle else {},
     }
     known = (name for name, idle_w in baselines.items() if idle_w.keys() >= set(domains))
-    if gross is not None and (name := next(known, None)):
+    if gross is not None and idle is not None and (name := next(known, None)):
         idle_w = sum(baselines[name][domain] for domain in domains)
-        drawn = (wh_per_1k_queries(idle_w * run.duration_s, run.queries) for run in runs)
-        net = gross.mean - std.fmean(drawn)
-        if net < -NEGLIGIBLE * gross.mean:
+        took = [wh_per_1k_queries(run.duration_s, run.queries) for run in runs]  # for each watt
+        figures = _figures(runs, domains)[0] or []
+        net = summarize([f - idle_w * wh for f, wh in zip(figures, took, strict=True)])
+        if net.mean < -NEGLIGIBLE * gross.mean:
             why = f"idling was metered at {idle_w:.0f} W, more than the work took: it was none"
         else:
-            net_wh, net_of, why = net, name, ""
-    return {"net_gpu_wh_per_1k_queries": net_wh, "net_of": net_of, "net_reason": why}
+            net_wh, net_of, why = net.mean, name, ""
+            idle_se_w = _idle_se_w(runs, baselines[name], domains, idle.seconds)
+            net_ci95 = _net_interval(replace(net, run_se=gross.run_se), idle_se_w * std.fmean(took))
+    return {
+        "net_gpu_wh_per_1k_queries": net_wh,
+        "net_ci95": net_ci95,
+        "net_of": net_of,
+        "net_reason": why,
+    }
+
+
+def _net_interval(net: Summary, idle_se_wh: float) -> tuple[float, float] | None:
+    """Of a difference, which may be 0: as wide to either side, and cut at 0.
+
+    Besides what the runs tell it holds the error of the idle power, which all runs share.
+    """
+    spread = net.spread()
+    if spread is None:
+        return None
+    whole = replace(spread, unshown=math.hypot(spread.unshown, idle_se_wh))
+    half = whole.half_width
+    return (max(0.0, net.mean - half), max(0.0, net.mean + half)) if half < math.inf else None
+
+
+def _idle_se_w(
+    runs: Sequence[Run], idle_w: Mapping[str, float], domains: Sequence[str], seconds: float
+) -> float:
+    """The standard error of an idle power for the counter's steps; 0 where they are not known."""
+    errors = [0.0]
+    for domain in domains:
+        found = [run.facts.get(domain, {}).get("update_period_ms") for run in runs]
+        periods_ms = [value for value in found if isinstance(value, int | float)]
+        if periods_ms and seconds > 0:
+            step_s = std.median(periods_ms) / 1e3 / math.sqrt(6)
+            errors.append(idle_w[domain] * step_s / seconds)
+    return math.hypot(*errors)

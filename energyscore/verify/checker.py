@@ -11,7 +11,17 @@ from typing import Any, get_type_hints
 from energyscore.base.errors import ResultError
 from energyscore.results.result import Result, parse_result
 from energyscore.verify import contradictions as against
-from energyscore.verify import counters, figures, identity, plausible, power, protocol, times, work
+from energyscore.verify import (
+    counters,
+    figures,
+    identity,
+    plausible,
+    power,
+    protocol,
+    steps,
+    times,
+    work,
+)
 from energyscore.verify.archive import read_archive
 from energyscore.verify.examined import ExaminedResult, Marks
 from energyscore.verify.findings import (
@@ -56,7 +66,7 @@ CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
     "gaps": [times.check_gaps],
     "counter rises": [counters.check_order],
     "counter updates": [counters.check_updates_in_window],
-    "counter energy": [counters.check_counter_energy],
+    "counter energy": [counters.check_counter_energy, steps.check_steps],
     "counter steps": [counters.check_counter_steps, counters.check_still],
     "counter from run to run": [counters.check_counter_between_runs],
     "power samples": [power.check_integral, power.check_against_counter, power.check_all_runs],

@@ -12,6 +12,7 @@ _CUT_SLACK = 8  # tokens a query that are cut beyond the limit
 _WARMUP_S = 9.9  # the first of its blocks fills 10 s
 _DISTRUSTED = {
     *("counter_unsupported", "counter_reset", "counter_jumped", "counter_frozen", "module_scope"),
+    "counter_too_slow",
 }
 _SUPERCHIPS = ("GH200", "GB200", "GB300")
 _BELIEVED = {"implausible_power", "impossible_power"}
@@ -146,7 +147,7 @@ def check_short_window(place: RecordedRun) -> Finds:
     shares = []
     for domain in place.it.gpu_domains:
         found = place.raw.domains.get(domain)
-        if found is not None and found.window_s is not None:
+        if found is not None and found.window_s is not None and found.method == "counter":
             lasted_s = found.window_s[1] - found.window_s[0]
             shares.append(found.period_s / lasted_s if found.period_s and lasted_s > 0 else 1.0)
     if shares and max(shares) < _SHORT_SHARE:

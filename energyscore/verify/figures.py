@@ -1,65 +1,28 @@
 """Score, intervals and phases, recomputed from the runs and their raw records."""
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from statistics import median
 
 from energyscore.verify.examined import ExaminedResult, ExaminedRun, RecordedGpu
-from energyscore.verify.findings import NOT_APPLICABLE, ROUNDING, Derived, Finds, Problem, is_number
+from energyscore.verify.findings import (
+    NOT_APPLICABLE,
+    ROUNDING,
+    Derived,
+    Finds,
+    Problem,
+    agree,
+    is_number,
+)
 from energyscore.verify.rules import grid_of, sensor_range
+from energyscore.verify.spread import NORMAL, spread_of
+from energyscore.verify.steps import has_steps, steps_of
 
 PHASE_SHARE = 0.002  # Recomputed phases may differ by this share of the run, or one standard error
 MOST_SHARE = 0.01  # ... but never by more than this share
 FEWEST_JUDGED = 5  # runs from which the spread is known well enough
 _J_PER_WH = 3600.0
 _SPLITS = ("tick_regression", "phase_block", "time_share", "single_phase")
-
-_STUDENT = (
-    12.706204736, 4.30265273, 3.182446305, 2.776445105, 2.570581836, 2.446911851, 2.364624252,
-    2.306004135, 2.262157163, 2.228138852, 2.20098516, 2.17881283, 2.160368656, 2.144786688,
-    2.131449546, 2.119905299, 2.109815578, 2.10092204, 2.093024054, 2.085963447,
-)  # fmt: skip
-_STUDENT_SERIES = (1.959963985, 2.37227123, 2.822498616, 2.55584968, 1.589534053)
-
-
-def student_975(degrees: int) -> float:
-    """The 97.5% point of Student's t: a table, and its series in 1/degrees (to 1e-7)."""
-    if degrees <= len(_STUDENT):
-        return _STUDENT[degrees - 1]
-    return sum(term / float(degrees) ** power for power, term in enumerate(_STUDENT_SERIES))
-
-
-class Spread(NamedTuple):
-    """Mean of the runs; standard deviation, standard error and half of the 95% t interval."""
-
-    mean: float | None = None
-    std: float | None = None
-    error: float | None = None
-    half: float | None = None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """The 95% t interval."""
-        if self.mean is None or self.half is None:
-            return None
-        return self.mean - self.half, self.mean + self.half
-
-    @property
-    def slack(self) -> float:
-        """By how much figures of this size may differ."""
-        return ROUNDING * max(self.mean or 0.0, self.half or 0.0)
-
-
-def spread_of(figures: Sequence[float] | None) -> Spread:
-    """Mean and spread of the runs' figures: None what they are too few for."""
-    if figures is None:
-        return Spread()
-    count, mean = len(figures), math.fsum(figures) / len(figures)
-    if count < 2:
-        return Spread(mean)
-    std = math.sqrt(math.fsum((figure - mean) ** 2 for figure in figures) / (count - 1))
-    error = std / math.sqrt(count)
-    return Spread(mean, std, error, student_975(count - 1) * error)
 
 
 def check_score(it: ExaminedResult) -> Finds:
@@ -89,21 +52,30 @@ def _systematic(it: ExaminedResult, known: bool) -> Finds:
 
 
 def check_interval(it: ExaminedResult) -> Finds:
-    """Standard deviation and 95% t interval are those of the runs."""
+    """Standard deviation and 95% interval are those of the runs, with the steps of the meters.
+
+    Of results without such steps two intervals are accepted: the symmetric one of older versions,
+    of which the version's number does not tell, says the same of the same runs.
+    """
     score = it.result.score
     for what, domains, std, ci95 in (
         ("GPU score", it.gpu_domains, score.std, score.ci95),
         ("system score", _system(it), score.system_std, score.system_ci95),
     ):
-        spread = spread_of(_figures(it, domains))
+        spread = spread_of(_figures(it, domains), steps_of(it, domains))
         within = ROUNDING * (spread.mean or 0.0)
         yield Derived(f"the {what}'s standard deviation", std, spread.std, within)
-        yield Derived(f"the {what}'s interval", ci95, spread.interval, spread.slack)
+        found = spread.interval
+        if spread.mean is not None and spread.symmetric is not None and not has_steps(it):
+            older = spread.mean - spread.symmetric, spread.mean + spread.symmetric
+            found = older if agree(ci95, older, spread.slack) else found
+        yield Derived(f"the {what}'s interval", ci95, found, spread.slack)
 
 
 def half_width(it: ExaminedResult) -> float | None:
     """Half of the interval as a share of the mean; None with few runs."""
-    spread = spread_of(_figures(it, it.gpu_domains or ["cpu", _memory(it)]))
+    domains = it.gpu_domains or ["cpu", _memory(it)]
+    spread = spread_of(_figures(it, domains), steps_of(it, domains))
     if len(it.result.runs) < FEWEST_JUDGED or not spread.mean or spread.half is None:
         return None
     return spread.half / spread.mean
@@ -137,10 +109,26 @@ def check_net_score(it: ExaminedResult) -> Finds:
         figure - sum(known_w) * run.duration_s / _J_PER_WH * 1000 / run.queries
         for figure, run in zip(figures, result.runs, strict=True)
     ]
-    within = spread_of(figures).slack
-    yield Derived(
-        "the net score (Wh)", score.net_gpu_wh_per_1k_queries, spread_of(net).mean, within
-    )
+    within, spread = spread_of(figures).slack, spread_of(net, steps_of(it, it.gpu_domains))
+    yield Derived("the net score (Wh)", score.net_gpu_wh_per_1k_queries, spread.mean, within)
+    if score.net_ci95 is not None:  # older versions had none
+        took = [run.duration_s / _J_PER_WH * 1000 / run.queries for run in result.runs]
+        idle_wh = _idle_error_w(it, idle_w) * math.fsum(took) / len(took)
+        half = math.hypot(spread.half or 0.0, NORMAL * idle_wh)
+        ends = tuple(max(0.0, (spread.mean or 0.0) + side * half) for side in (-1, 1))
+        found = None if spread.half is None else ends
+        yield Derived("the net score's interval", score.net_ci95, found, within)
+
+
+def _idle_error_w(it: ExaminedResult, idle_w: Mapping[str, float]) -> float:
+    """The standard error of the idle power for the steps of the counter."""
+    seconds, errors = it.result.idle.seconds, []
+    for domain in it.gpu_domains:
+        found = [run.facts.get(domain, {}).get("update_period_ms") for run in it.result.runs]
+        periods_ms = [value for value in found if is_number(value)]
+        if periods_ms and seconds > 0:
+            errors.append(idle_w[domain] * median(periods_ms) / 1e3 / math.sqrt(6) / seconds)
+    return math.hypot(*errors)
 
 
 def check_emissions(it: ExaminedResult) -> Finds:

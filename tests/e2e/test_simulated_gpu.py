@@ -150,9 +150,8 @@ SUPERCHIP = {"name": "NVIDIA GH200 480GB", "module_w": 60.0}
         ({"counter": "frozen"}, (), None, "counter_frozen"),
         ({}, (), lambda at: {"counter_frozen_after_s": at}, "counter_frozen"),
         ({}, (), lambda at: {"counter_reset_after_s": at}, "counter_reset"),
-        (NO_COUNTER, ("field_values",), None, "counter_unsupported"),
     ],
-    ids=["unsupported", "symbol", "frozen", "frozen-midway", "reset", "average-power-only"],
+    ids=["unsupported", "symbol", "frozen", "frozen-midway", "reset"],
 )
 def test_a_counter_that_fails_gives_way_to_integrated_power(
     simulate, measure, settings, omit, midway, code
@@ -164,9 +163,20 @@ def test_a_counter_that_fails_gives_way_to_integrated_power(
     assert code in codes(result)
 
 
+def test_averages_of_power_do_not_tell_the_energy_of_a_short_window(simulate, measure):
+    """They are of a second each, and a window takes 20 of them: there is no energy, and why."""
+    sim = simulate(gpu(update_period_ms=10, **NO_COUNTER), omit=("field_values",))
+    result = measure(sim, status=3)
+    (run,) = result["runs"]
+    assert run["duration_s"] < 20, "too slow a machine to tell"
+    assert (run["energy_j"][DOMAIN], result["valid"]) == (None, False)
+    assert "takes windows of 20.0 s" in result["score"]["reason"]
+    assert "counter_unsupported" in codes(result)
+
+
 def test_of_a_superchip_the_gpu_alone_is_measured(simulate, measure):
     """The counter has the 60 W of the processor beside the GPU too."""
-    result = measure(simulate(gpu(update_period_ms=10, **SUPERCHIP)), "--gpu", 0, "--idle", 1)
+    result = measure(simulate(gpu(update_period_ms=10, **SUPERCHIP)), "--gpu", 0, "--idle", 2.5)
     check_energy(result, method="power_integral")
     assert result["idle"]["with_model_w"][DOMAIN] == pytest.approx(300.0, rel=0.02)
     (run,) = result["runs"]

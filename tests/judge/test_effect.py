@@ -3,6 +3,7 @@
 import math
 import random
 import statistics
+from dataclasses import replace
 
 import pytest
 from scipy import stats
@@ -88,10 +89,48 @@ def test_a_limit_is_decided_by_the_interval(sample, limit, decision):
     assert decide_limit(sample, limit) == decision
 
 
-def test_the_interval_of_a_mean_is_students():
+def test_the_interval_of_a_mean_is_students_on_the_log_scale():
     values = [2.0, 2.1, 1.95, 2.02]
-    truth = stats.t.interval(0.95, 3, statistics.fmean(values), stats.sem(values))
+    low, high = stats.t.interval(0.95, 3, 0.0, stats.sem(values) / statistics.fmean(values))
+    truth = tuple(statistics.fmean(values) * math.exp(end) for end in (low, high))
     assert sample_of(values).ci95 == pytest.approx(truth)
+
+
+def alike(mean, runs=2, run_se=0.02):
+    """Runs that read alike, of windows of 20 periods."""
+    return Summary(mean, 0.0, runs, run_se * mean)
+
+
+def test_two_runs_that_read_alike_decide_nothing_near_a_limit():
+    """Without the steps of the counter their interval would have no width."""
+    for limit, decision in ((1.9, "beyond"), (1.95, "open"), (2.05, "open"), (2.1, "within")):
+        assert decide_limit(alike(2.0), limit) == decision
+        assert decide_limit(Summary(2.0, 0.0, 2), limit) != "open"
+    change = compare_samples(alike(2.0), alike(2.06))
+    assert change.significant is False
+    assert decide(change.ci95, 1.05) == "open"
+    half = 1.95996 * math.hypot(0.02, 0.02)
+    assert math.log(change.ci95[1] / change.ci95[0]) / 2 == pytest.approx(half, rel=1e-4)
+    assert compare_samples(alike(2.0), alike(2.2)).p_value < 0.05
+
+
+def test_where_the_steps_of_the_counter_hinder_it_no_repeats_decide():
+    needed = repeats_for_limit(alike(2.0), 2.01)
+    assert (needed.runs, needed.steps) == (None, True)
+    needed = repeats_for_ratio(alike(2.0), alike(2.0), 1.01)
+    assert (needed.runs, needed.steps) == (None, True)
+    spread = Summary(2.0, 0.04, 10, 0.04)  # as the steps spread runs of independent phases
+    assert repeats_for_limit(spread, 2.01).runs > 10
+    assert repeats_for_limit(Summary(2.0, 0.5, 10), 2.0).steps is False
+
+
+def test_p_is_5_percent_where_the_interval_ends():
+    before, after = Summary(2.0, 0.03, 6, 0.01), Summary(2.1, 0.001, 6, 0.05)
+    half = math.log(compare_samples(before, after, 0.01).ci95[1] / 1.05)
+    on_the_edge = replace(after, mean=2.0 * math.exp(half))
+    scale = on_the_edge.mean / after.mean
+    on_the_edge = replace(on_the_edge, std=0.001 * scale, run_se=0.05 * scale)
+    assert compare_samples(before, on_the_edge, 0.01).p_value == pytest.approx(0.05, rel=1e-6)
 
 
 def test_as_many_repeats_as_are_named_decide_in_four_of_five_cases():

@@ -22,12 +22,13 @@ def run_of(index, prefill, decode, **more):
 
 
 def test_phases_and_net_energy_stand_under_the_table():
-    runs = [run_of(0, 360.0, 3240.0), run_of(1, 720.0, 2880.0)]
+    runs = [run_of(0, 360.0, 3240.0), run_of(1, 400.0, 3160.0)]
     idle = Idle(seconds=30.0, without_model_w={GPU: 9.0}, with_model_w={})
     line = notes_of(make_result(runs=runs, idle=idle))[0]
-    # Two runs of 0.1 and 0.2 Wh: t(1, 0.975) = 12.706, and a standard error of 0.05.
+    # Two runs that differ by d: t(1, 0.975) d / 2, with t = 12.706.
+    # Of 0.1 and 0.111 Wh that is 0.0706 of 0.1056 Wh, and the interval 0.1056 x e^-/+0.668.
     assert line == (
-        "org/model, in Wh +/- 95%: prefill 0.15 +/- 0.64, decode 0.85 +/- 0.64, "
+        "org/model, in Wh +/- 95%: prefill 0.106 (0.054 to 0.21), decode 0.89 +/- 0.14, "
         "net of the GPU idling without the model 0.750."
     )
 

@@ -1,15 +1,16 @@
 """Results in words: digits that margins allow, and one name for one thing."""
 
 import pytest
-from support.results import make_cpu_run, make_result
+from support.results import make_cpu_run, make_result, make_run
 from support.tables import row_of, table_of
 
 from energyscore.judge.rating import RatedResult, rate
-from energyscore.publish import wording
+from energyscore.publish import margins, wording
 from energyscore.publish.card import card_section
 from energyscore.publish.label import label_svg
+from energyscore.publish.margins import decimals_for, plus_minus, sides, signed, with_decimals
 from energyscore.publish.page import to_page
-from energyscore.publish.wording import decimals_for, phase_margin, with_decimals
+from energyscore.publish.wording import phase_margin
 from energyscore.results.parts import PhaseScore
 
 
@@ -39,12 +40,31 @@ def test_no_digits_are_made_of_no_margin(margin):
 
 
 def test_the_margin_of_a_phase_is_students_over_runs_and_of_one_run_the_splits_error():
-    phase = PhaseScore(gpu_wh_per_1k_queries=2.0, se=0.1, reason="")
-    over_ten, of_one = phase_margin(phase, 10), phase_margin(phase, 1)
+    def margin(runs, se=0.1):
+        result = make_result(runs=[make_run(n) for n in range(runs)])
+        phase = PhaseScore(gpu_wh_per_1k_queries=2.0, se=se, reason="")
+        score = result.score.model_copy(update={"phases": {"decode": phase}})
+        return phase_margin(result.model_copy(update={"score": score}), "decode")
+
     # Student's t of nine degrees of freedom, from a table.
-    assert over_ten == pytest.approx(0.2262, abs=1e-4)
-    assert of_one == 0.1
-    assert phase_margin(phase.model_copy(update={"se": None}), 1) is None
+    assert margin(10) == pytest.approx(0.2262, abs=1e-4)
+    assert margin(1) == 0.1
+    assert margin(1, None) is margin(3, None) is None
+
+
+@pytest.mark.parametrize(
+    ("half_width", "share"),
+    [(0.032, "3.2 %"), (0.2, "20 %"), (0.21, "-19 % +23 %"), (6.35, "-99.83 % +57149 %")],
+)
+def test_a_wide_interval_has_both_its_sides(half_width, share):
+    assert sides(half_width) == share
+    assert signed(share) == (share if half_width > 0.2 else f"± {share}")
+
+
+def test_a_figure_with_a_wide_margin_is_told_by_the_ends_of_its_interval():
+    assert plus_minus(2.2, 0.2) == "2.20 ± 0.20"
+    assert plus_minus(2.2, 1.1) == "2.2 (1.3 to 3.6)"
+    assert plus_minus(-0.1, 0.5) == "-0.10 ± 0.50"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +78,7 @@ def test_the_margin_of_a_phase_is_students_over_runs_and_of_one_run_the_splits_e
     ],
 )
 def test_a_share_has_the_two_digits_that_a_margin_knows(share, shown):
-    assert wording.percent(share) == shown
+    assert margins.percent(share) == shown
 
 
 def test_what_was_metered_is_called_the_same_in_table_page_label_and_card():

@@ -1,8 +1,10 @@
+import math
+
 import pytest
 from support.results import UUID, make_cpu_run, make_run
 
 from energyscore.results.parts import Idle, PhasePart
-from energyscore.results.score import NO_GPU, emissions_for, is_precise, score_runs
+from energyscore.results.score import NO_GPU, emissions_for, is_precise, run_se_wh, score_runs
 
 GPU = f"gpu:{UUID}"
 
@@ -31,8 +33,41 @@ def test_the_score_is_the_mean_of_the_runs_with_its_interval():
     score = score_runs(runs, [UUID])
     assert score.gpu_wh_per_1k_queries == pytest.approx(2.0)
     assert score.std == pytest.approx(1.0)
-    half = 4.302653 / 3**0.5  # t(2, 0.975) s / sqrt(n)
-    assert score.ci95 == pytest.approx((2.0 - half, 2.0 + half))
+    share = 4.302653 / 3**0.5 / 2.0  # t(2, 0.975) s / sqrt(n), as a share of the mean
+    assert score.ci95 == pytest.approx((2.0 * math.exp(-share), 2.0 * math.exp(share)))
+
+
+def stepped(index, *errors_j, joules=3600.0, queries=1000):
+    """A run whose counters leave so much open."""
+    domains = [GPU, "gpu:b"][: len(errors_j)]
+    return make_run(
+        index,
+        queries=queries,
+        energy_j=dict.fromkeys(domains, joules),
+        methods=dict.fromkeys(domains, "counter"),
+        quantization_se_j=dict(zip(domains, errors_j, strict=True)),
+    )
+
+
+def test_runs_that_read_alike_are_known_to_the_steps_of_their_counter():
+    score = score_runs([stepped(0, 36.0), stepped(1, 36.0)], [UUID])
+    half = 1.959964 * 0.01
+    assert (score.gpu_wh_per_1k_queries, score.std) == (pytest.approx(1.0), 0.0)
+    assert score.ci95 == pytest.approx((math.exp(-half), math.exp(half)))
+    plain = score_runs([make_run(0), make_run(1)], [UUID])
+    assert plain.ci95 == pytest.approx((1.0, 1.0)), "older runs do not tell of steps"
+
+
+def test_the_steps_of_several_gpus_and_of_longer_runs_are_put_together():
+    runs = [stepped(0, 30.0, 40.0), stepped(1, 100.0, 0.0, queries=2000)]
+    assert run_se_wh(runs, [GPU, "gpu:b"]) == pytest.approx(50.0 / 3600)
+    assert run_se_wh(runs, ["cpu"]) == 0.0
+
+
+def test_repeats_are_not_precise_before_the_steps_of_the_counter_allow_it():
+    made = [stepped(n, 36.0) for n in range(30)]
+    assert is_precise(made, [UUID], 0.025) is True
+    assert is_precise(made, [UUID], 0.015) is False
 
 
 def test_runs_of_different_length_count_the_same():
@@ -217,6 +252,22 @@ def test_net_is_less_what_the_gpu_draws_idle_in_the_same_time(baseline, net, of)
     assert score.net_of == of
     assert bool(score.net_reason) is (net is None)
     assert score.gpu_wh_per_1k_queries == pytest.approx(1.0), "the headline stays gross"
+
+
+def test_net_has_an_interval_that_is_cut_at_0_and_holds_the_error_of_idling():
+    runs = [make_run(n, joules=joules) for n, joules in enumerate((3600.0, 3636.0, 3564.0))]
+    half = 4.302653 * 0.01 / 3**0.5  # of 1, 1.01 and 0.99 Wh; a run of 100 s
+    score = score_runs(runs, [UUID], idle(without=18.0))
+    assert score.net_ci95 == pytest.approx((0.5 - half, 0.5 + half))
+    low, high = score_runs(runs, [UUID], idle(without=35.9)).net_ci95
+    assert low == 0.0
+    assert high == pytest.approx(1 - 35.9 / 36 + half)
+    known = [run.model_copy(update={"facts": {GPU: {"update_period_ms": 100.0}}}) for run in runs]
+    idle_se = 18.0 * 0.1 / 6**0.5 / 30.0 / 36  # a step of 100 ms of 18 W in 30 s
+    low, high = score_runs(known, [UUID], idle(without=18.0)).net_ci95
+    assert (high - low) / 2 == pytest.approx(math.hypot(half, 1.959964 * idle_se))
+    assert score_runs(runs[:1], [UUID], idle(without=18.0)).net_ci95 is None
+    assert score_runs(runs, [UUID]).net_ci95 is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from support.results import make_cpu_run, make_result, make_run
 from support.submissions import DOMAIN, Opened, bundle, measure
 
+from energyscore.base.stats import summarize
 from energyscore.measurement.warmup import WARMUP_LIMIT_S
 from energyscore.protocol.bundled import architectures
 from energyscore.protocol.grid import find_grid
@@ -16,8 +17,8 @@ from energyscore.protocol.task import load_tasks
 from energyscore.publish.bundle import ATTESTATIONS
 from energyscore.results.store import save_result
 from energyscore.verify.checker import CHECKS, verify
-from energyscore.verify.figures import student_975
 from energyscore.verify.rules import NEWEST, grid_of, load_rules
+from energyscore.verify.spread import chi2_05, spread_of, student_975
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -787,6 +788,23 @@ def test_the_grid_is_that_of_the_release_that_it_names():
     for country, (g_per_kwh, year) in GRID_TABLE["countries"].items():
         ours = find_grid(country)
         assert (ours.g_per_kwh, ours.source) == (g_per_kwh, f"{GRID}, year {year}")
+
+
+def test_intervals_are_the_measuring_programs_whatever_the_spread_and_the_steps():
+    """The two share no code: tables and series here, scipy there."""
+    for runs in (2, 3, 5, 10, 25, 60):
+        for spread in (0.0, 1e-4, 3e-3, 0.02, 0.2):
+            values = [2.0 * (1 + spread * ((7 * n) % runs / runs - 0.5)) for n in range(runs)]
+            for steps in (0.0, 1e-3, 0.04):
+                ours, theirs = spread_of(values, steps), summarize(values, steps)
+                assert ours.interval == pytest.approx(theirs.ci95, rel=3e-5), (runs, spread, steps)
+
+
+def test_the_least_chi_squared_is_the_known_one():
+    """Against the tables that every textbook has."""
+    known = {1: 0.00393, 2: 0.1026, 9: 3.325, 20: 10.851, 30: 18.493, 99: 77.046}
+    for degrees, quantile in known.items():
+        assert chi2_05(degrees) == pytest.approx(quantile, rel=1e-3)
 
 
 def test_students_distribution_is_the_known_one():

@@ -70,6 +70,7 @@ def scale_counter(opened, share):
         recorded["ticks"]["mj"] = values[:1] + [b - a for a, b in itertools.pairwise(values)]
         recorded["lone"]["counter_mj"] = [scaled(mj) for mj in recorded["lone"]["counter_mj"]]
         set_energy(run, recorded, *(scaled(mj) for mj in recorded["counter_mj"]))
+        run["quantization_se_j"][DOMAIN] *= share
     idle = opened.result["idle"]["with_model_w"]
     idle[DOMAIN] *= share
 
@@ -232,6 +233,18 @@ def test_a_counter_that_says_less_than_power_is_never_official(official, source,
     if code:
         tell(opened, code)
     assert "power samples" in found(opened)
+
+
+def test_the_steps_of_the_counter_are_those_of_its_updates(official):
+    """A smaller error for them would make an interval narrower, and let a gate decide."""
+    opened = Opened(official)
+    for run, _ in runs(opened):
+        run["quantization_se_j"][DOMAIN] *= 0.8
+    assert "counter energy" in found(opened)
+    opened = Opened(official)
+    for run, _ in runs(opened):
+        run["quantization_se_j"] = {}  # as older versions had it
+    assert found(opened) == set()
 
 
 def test_a_difference_that_was_told_is_accepted_as_unofficial(official):

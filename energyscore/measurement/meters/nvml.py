@@ -38,7 +38,7 @@ from energyscore.measurement.meters.nvml_reading import (
     evaluate,
 )
 from energyscore.measurement.meters.tick_schedule import LEARN_NS
-from energyscore.measurement.meters.update_period import update_period
+from energyscore.measurement.meters.update_period import update_period, update_period_ms
 from energyscore.results.parts import Domain, Notice
 
 _ANSWER_S = 20.0
@@ -85,6 +85,7 @@ class NvmlMeter:
         self._threads: ThreadPoolExecutor | None = None
         self._about: list[Circumstances] = []
         self._process: subprocess.Popen[bytes] | None = None
+        self._periods_ms: dict[Domain, float] = {}  # of the counters, as the last window had them
         self.facts: tuple[GpuFacts, ...] = ()
         self.idle_power_w: Mapping[Domain, float] = {}
         """Watts that a domain takes when idle, if they were measured; a window in which it seems
@@ -132,8 +133,14 @@ class NvmlMeter:
             trace.lost = trace.lost or begin.counter.lost or end.counter.lost
             trace.read_ns = max(begin.took_ns, end.took_ns)
             domain = f"gpu:{uuid}"
-            about = replace(about, idle_power_w=self.idle_power_w.get(domain))
+            about = replace(
+                about,
+                idle_power_w=self.idle_power_w.get(domain),
+                update_period_ms=self._periods_ms.get(domain),
+            )
             reading, found = evaluate(window, trace, about)
+            if (period_ms := update_period_ms(trace.counter)) is not None:
+                self._periods_ms[domain] = period_ms
             readings[domain] = replace(reading, record=record_of(window, trace))
             notices += found
         if not recorded:

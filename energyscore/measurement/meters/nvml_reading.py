@@ -12,6 +12,13 @@ from typing import Literal
 from energyscore.base.stats import are_apart
 from energyscore.measurement.meter import Facts, Reading, Ticks, Window, notice
 from energyscore.measurement.meters.agreement import margin
+from energyscore.measurement.meters.steps import (
+    MANY_PERIODS,
+    counter_steps,
+    power_steps,
+    why_counter_too_slow,
+    why_power_too_slow,
+)
 from energyscore.measurement.meters.update_period import power_period_ms, update_period_ms
 from energyscore.results.parts import Notice
 from energyscore.results.plausibility import CLOCKS_APART
@@ -19,8 +26,6 @@ from energyscore.results.plausibility import CLOCKS_APART
 STALL_S = 1.0
 """A counter that is seen to stand still for longer while the GPU is on is not counting."""
 
-QUANTISATION = 0.01
-"""A window whose energy is uncertain by more than this, for the counter's steps, is too short."""
 
 _CLOCK_SAMPLES = 9
 """Fewer in a window (some 2 s) are no ground to say that the clocks changed in it."""
@@ -78,6 +83,7 @@ class Circumstances:
     module: bool = False  # its counter and averaged power are those of a module with a processor
     shared: bool = False  # whether others may compute on it
     idle_power_w: float | None = None  # before the work began; None: not measured
+    update_period_ms: float | None = None  # the counter's, as an earlier window had it
 
 
 def evaluate(
@@ -88,7 +94,7 @@ def evaluate(
     notices = [*_circumstance_notices(trace, about), *_clocks_changed(window, trace, label)]
     if trace.lost:
         return Reading(None, None, f"{label} was lost during the window"), tuple(notices)
-    distrust = _of_module(trace, about) or _why_distrust_counter(window, trace, label)
+    distrust = _of_module(trace, about) or _why_distrust_counter(window, trace, about)
     power_j, power_reason = _integrate_power(window, trace)
     facts = _facts(window, trace, power_j)
     if distrust is None and trace.start_mj is not None and trace.end_mj is not None:
@@ -96,21 +102,24 @@ def evaluate(
         ticks = Ticks(
             tuple(t for t, _ in trace.counter), tuple(mj / 1000.0 for _, mj in trace.counter)
         )
-        reading = Reading(energy_j, "counter", ticks=ticks, facts=facts)
+        steps = counter_steps(window, trace.counter, energy_j, about.update_period_ms)
+        reading = Reading(energy_j, "counter", ticks=ticks, facts=facts, steps=steps)
         if power_j is not None:
             notices += _disagreement(energy_j, power_j, window, trace, label)
         else:
             why = power_reason if trace.samples else "none can be read"
             message = f"the energy counter of {label} is not checked by its power: {why}"
             notices.append(notice("counter_unchecked", message))
-        notices += _too_short(window, trace, label)
     else:
         assert distrust is not None
         notices.append(distrust)
-        if power_j is None:
+        power_reason = power_reason or why_power_too_slow(window, trace.samples, trace.power_source)
+        if power_j is None or power_reason:
             reason = f"{distrust.message}; {power_reason}"
             return Reading(None, None, reason, facts=facts), tuple(notices)
-        reading = Reading(power_j, "power_integral", facts=facts)
+        steps = power_steps(window, trace.samples, trace.power_source, power_j)
+        reading = Reading(power_j, "power_integral", facts=facts, steps=steps)
+    notices += _short(window, reading, label)
     return reading, (*notices, *_out_of_bounds(reading, window, trace, about))
 
 
@@ -125,7 +134,8 @@ def _of_module(trace: Trace, about: Circumstances) -> Notice | None:
     )
 
 
-def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | None:
+def _why_distrust_counter(window: Window, trace: Trace, about: Circumstances) -> Notice | None:
+    label = about.label
     if trace.start_mj is None or trace.end_mj is None:
         why = trace.counter_error or "it could not be read"
         return notice("counter_unsupported", f"{label} has no energy counter ({why})")
@@ -140,6 +150,10 @@ def _why_distrust_counter(window: Window, trace: Trace, label: str) -> Notice | 
     if not trace.counter and trace.end_mj > trace.start_mj:
         return None  # not watched in between, but it moved
     still_s = _longest_still_s(window, trace)
+    if still_s <= STALL_S and (
+        why := why_counter_too_slow(window, trace.counter, about.update_period_ms)
+    ):
+        return notice("counter_too_slow", f"{label}: {why}")
     if still_s > STALL_S or trace.end_mj == trace.start_mj:
         return notice(
             "counter_frozen",
@@ -258,17 +272,18 @@ def _disagreement(
         yield notice("counter_power_disagree", f"{label}: {message}")
 
 
-def _too_short(window: Window, trace: Trace, label: str) -> Iterator[Notice]:
-    """The counter lags by up to one update period at each edge: that much may be missing."""
-    period_ms = update_period_ms(trace.counter)
-    share = 1.0 if period_ms is None else period_ms / 1e3 / window.duration_s
-    if trace.counter and share > QUANTISATION:
-        bound = f"up to {share:.0%}" if period_ms else "an unknown part"
-        yield notice(
-            "short_window",
-            f"{label}: a window of {window.duration_s:.2f} s is short for the counter's updates; "
-            f"{bound} of its energy may be missing",
-        )
+def _short(window: Window, reading: Reading, label: str) -> Iterator[Notice]:
+    """A window in which the steps of the meter leave more than a little open."""
+    steps, energy_j = reading.steps, reading.energy_j
+    if steps is None or not energy_j or window.duration_s >= MANY_PERIODS * steps.period_s:
+        return
+    what = "energy counter" if reading.method == "counter" else "power readings"
+    yield notice(
+        "short_window",
+        f"{label}: a window of {window.duration_s:.2f} s is short for the updates of its {what} "
+        f"({steps.period_s * 1e3:.0f} ms each); its energy may be up to "
+        f"{steps.largest_j / energy_j:.1%} too much or too little",
+    )
 
 
 def _within(window: Window, samples: Sequence[tuple[int, float]]) -> list[float]:

@@ -22,7 +22,7 @@ from energyscore.base.units import format_number
 from energyscore.judge.footprint import describe_sites
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Report, in_one_view
-from energyscore.publish import wording
+from energyscore.publish import margins, wording
 from energyscore.publish.label import label_svg, label_title
 from energyscore.publish.page.cohorts import Listed
 from energyscore.publish.page.detail import hub_address, phases_of, run_figures, warnings_of
@@ -50,8 +50,8 @@ _UNSHOWN = re.compile(
 
 _TEXTS = (
     *(wording.task_title, wording.task_name, wording.name, wording.second, wording.duration),
-    *(wording.short_count, wording.megabytes, wording.known, wording.with_decimals),
-    *(wording.plus_minus, wording.kind, wording.what, wording.how, wording.interval),
+    *(wording.short_count, wording.megabytes, wording.known, margins.with_decimals),
+    *(margins.plus_minus, wording.kind, wording.what, wording.how, wording.interval),
     *(wording.decimals, wording.figure, wording.margin, wording.why_no_energy, wording.tokens),
     *(wording.derived, wording.chances, wording.relative_to, wording.is_pale),
     *(tokens_of, label_title, hub_address, warnings_of, phases_of, run_figures, plots_of),

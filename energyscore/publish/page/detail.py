@@ -120,7 +120,7 @@ def _gpu(result: Result, name: str) -> tuple[float | None, float | None]:
     phase = result.score.phases.get(name)
     if phase is None:
         return None, None
-    return phase.gpu_wh_per_1k_queries, wording.phase_margin(phase, result.score.runs)
+    return phase.gpu_wh_per_1k_queries, wording.phase_margin(result, name)
 
 
 def _system(result: Result, name: str) -> tuple[float | None, float | None]:

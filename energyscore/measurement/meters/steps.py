@@ -1,0 +1,107 @@
+"""What the steps of a meter leave open at the edges of a window. Pure.
+
+A counter keeps its value from one update to the next. At the beginning of a window it lacks what
+was drawn since its last update, and at the end likewise. A window's energy is wrong by the
+difference of the two: at most by one step, too much or too little, and with both edges anywhere in
+a period by a standard error of a step / sqrt(6). The step is that of the highest power seen, as
+work that comes in bursts can end in any part of its rhythm. Power that is read anew from time to
+time leaves open as much.
+
+So the method is chosen by how many periods the window holds, before its energy is looked at, and
+never by whether the counter happened to move: below `FEWEST_PERIODS` it is not used. A period is
+learned from the window's own updates, else from those of an earlier window. Where neither had five
+of them, the window holds too few whatever the period is.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from energyscore.measurement.meter import Steps, Window
+from energyscore.measurement.meters.update_period import power_period_ms, update_period_ms
+
+FEWEST_PERIODS = 20
+"""With fewer in a window its energy would be wrong by up to 5%, and more."""
+
+MANY_PERIODS = 100
+"""From so many on it is wrong by 1% at most."""
+
+POWER_PERIOD_S = {"instant": 0.1, "average": 1.0}
+"""Where readings of power do not change often enough to tell: the slowest that is documented for
+instantaneous power, and the time over which drivers take the mean."""
+
+Readings: TypeAlias = Sequence[tuple[int, float]]
+"""(ns, value): the first is the state at the beginning, the others are what came after it."""
+
+
+def counter_steps(
+    window: Window, counter: Readings, energy_j: float, known_ms: float | None = None
+) -> Steps | None:
+    """The steps of a counter in mJ; None where its period is not known, from earlier either."""
+    period_ms = update_period_ms(counter) or known_ms
+    if period_ms is None:
+        return None
+    period_s = period_ms / 1e3
+    changes = _seen(window, counter)[1:]
+    steps_j = [
+        # Between two that are further apart some were not noted.
+        (now_mj - before_mj) / 1e3 * min(1.0, period_s / ((now_ns - before_ns) / 1e9))
+        for (before_ns, before_mj), (now_ns, now_mj) in itertools.pairwise(changes)
+    ]
+    return Steps(period_s, max([energy_j / window.duration_s * period_s, *steps_j]))
+
+
+def power_steps(window: Window, samples: Readings, source: str | None, energy_j: float) -> Steps:
+    """The steps of power in W that was integrated over a window."""
+    period_s = power_period_s(window, samples, source)
+    highest_w = max(power_w for _, power_w in _seen(window, samples))
+    return Steps(period_s, max(highest_w, energy_j / window.duration_s) * period_s)
+
+
+def power_period_s(window: Window, samples: Readings, source: str | None) -> float:
+    """The time between readings of power that differ, else the longest that is documented.
+
+    Power that changes less than once a second is steady: its changes tell of no period.
+    """
+    usual_s = POWER_PERIOD_S.get(source or "", 1.0)
+    period_ms = power_period_ms(_seen(window, samples))
+    return usual_s if period_ms is None or period_ms > 1000 else period_ms / 1e3
+
+
+def why_counter_too_slow(window: Window, counter: Readings, known_ms: float | None = None) -> str:
+    """Why a window is too short for a counter; empty where it is not, or nobody watched it.
+
+    `known_ms` is its update period as an earlier window had it.
+    """
+    lasted = f"a window of {window.duration_s:.2f} s"
+    period_ms = update_period_ms(counter) or known_ms
+    if period_ms is None:
+        updates = len(_seen(window, counter)[1:])
+        came = f"its energy counter was updated {updates} time{'s' * (updates != 1)} in {lasted}"
+        return f"{came}, and it takes {FEWEST_PERIODS} updates" if counter else ""
+    if not _is_short(window, period_ms / 1e3):
+        return ""
+    holds = f"{lasted} holds {window.duration_s * 1e3 / period_ms:.1f} updates"
+    return f"{holds} of its energy counter ({period_ms:.0f} ms each), and it takes {FEWEST_PERIODS}"
+
+
+def why_power_too_slow(window: Window, samples: Readings, source: str | None) -> str:
+    """Why a window is too short for readings of power; empty where it is not."""
+    period_s = power_period_s(window, samples, source)
+    if not _is_short(window, period_s):
+        return ""
+    return (
+        f"its power is renewed every {period_s * 1e3:.0f} ms, which takes windows of "
+        f"{FEWEST_PERIODS * period_s:.1f} s or more"
+    )
+
+
+def _is_short(window: Window, period_s: float) -> bool:
+    return window.duration_s < FEWEST_PERIODS * period_s
+
+
+def _seen(window: Window, readings: Readings) -> Readings:
+    """Those in the window, and the last before it: the state at its beginning."""
+    before = [one for one in readings if one[0] <= window.start_ns][-1:] or list(readings[:1])
+    after = before[-1][0] if before else 0
+    return before + [one for one in readings if after < one[0] <= window.end_ns]
