@@ -1,7 +1,7 @@
 """Results without what only a closer look needs, so that many of them have room in memory.
 
-Three quarters of a result are the details of its runs: phases, facts, notices. What rates, compares
-and lists results needs none of them. They are not emptied: whoever asks for one is told that it was
+Most of a result is the details of its runs: phases, facts, notices. What rates, compares and
+lists results needs none of them. They are not emptied: whoever asks for one is told that it was
 not kept, as nothing may ever be missing in silence.
 """
 
@@ -35,7 +35,7 @@ class _NotKept(Mapping[str, Any]):
 
 NOT_KEPT: Any = _NotKept()
 DETAILS = (
-    *("phases", "phase_methods", "phase_reasons", "phase_facts", "energy_j", "methods", "reasons"),
+    *("phases", "phase_methods", "phase_reasons", "phase_facts", "methods", "reasons"),
     *("facts", "second_source", "notices"),
 )
 _FIELDS = set(Run.model_fields)

@@ -1,7 +1,7 @@
 """Results without the details of their runs: nothing of these is missing in silence."""
 
 import pytest
-from support.results import make_result
+from support.results import make_cpu_run, make_result
 
 from energyscore.base.errors import ResultError
 from energyscore.judge.rating import rate_files
@@ -25,7 +25,9 @@ def test_what_was_not_kept_cannot_be_taken_for_nothing():
 
 
 def test_ratings_are_the_same_without_details():
+    on_cpu = {"runs": [make_cpu_run(0), make_cpu_run(1)], "gpu": None, "official": False}
     whole = [make_result(f"org/{n}", identity=str(n) * 64) for n in range(3)]
+    whole += [make_result(f"org/{n}", identity=str(n) * 64, **on_cpu) for n in range(3, 5)]
     ratings = [entry.rating for entry in rate_files([("", one) for one in whole])]
     lean = [entry.rating for entry in rate_files([("", without_details(one)) for one in whole])]
     assert lean == ratings
