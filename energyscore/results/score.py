@@ -109,7 +109,8 @@ def system_summary(
     """Mean, spread and interval of the system's energy, in the same way."""
     if score.system_wh_per_1k_queries is None:
         return None
-    run_se = run_se_wh(runs, system_domains(runs, metered_gpus))
+    # Processor and memory have no such steps; and which of them count, details of the runs say.
+    run_se = run_se_wh(runs, gpu_domains(metered_gpus))
     return Summary(score.system_wh_per_1k_queries, score.system_std, score.runs, run_se)
 
 

@@ -63,7 +63,7 @@ def test_a_result_is_read_with_its_figures(tmp_path):
     assert (measured.name, measured.metered_gpus) == ("org/model", ("GPU-0",))
     assert measured.valid
     assert measured.result.task.id == "text_generation"
-    assert "1.00 Wh per 1,000 queries (95%: 752 mWh to 1.25 Wh), counter" in str(measured)
+    assert "1.00 Wh per 1,000 queries (95%: 780 mWh to 1.28 Wh), counter" in str(measured)
     assert "\n  GPU, processor and memory: " in str(measured)
     assert repr(measured).startswith("<Measurement org/model: GPU 1.00 Wh per 1,000 queries")
 
