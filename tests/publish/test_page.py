@@ -296,7 +296,7 @@ def test_a_page_shows_phases_runs_cautions_protocol_and_environment():
     body = page.text()
     # 2.0, 2.1 ... 2.4 Wh: their mean, t(4) = 2.776 times the standard error 0.0707
     assert "2.20 Wh per 1,000 queries" in body
-    assert "± 0.20 Wh (8.9 %), half the 95 % interval of 5 runs" in body
+    assert "± 0.20 Wh (8.9 %), 95 % interval of 5 runs" in body
     # A quarter and three quarters of that, to the decimals that they have.
     assert "0.550 ± 0.049 Wh" in body and "1.65 ± 0.15 Wh" in body
     assert "± is half the 95 % interval over the runs" in body
