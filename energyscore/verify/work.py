@@ -19,6 +19,7 @@ from energyscore.verify.rules import Rules
 LEAST_BATCH_S = 10e-6  # starting one program and waiting for its end takes longer on any device
 LEAST_PASS_S = 50e-6  # a pass through a network starts many, one layer after the other
 STEP_SHARE = 0.25  # of a step of decoding: a prefill does all of it, for at least one token
+UNDISTURBED = 0.1  # of the stretches of decoding: other work may have held up all the others
 LONG_STEP_SHARE = 0.05  # the same where answers are long, and steps read more with each token
 FEW_TOKENS = 100
 OVERCLOCKED = 1.2  # a GPU may be faster than its data sheet
@@ -164,9 +165,15 @@ def _least_prefill_s(place: RecordedRun) -> float:
     """By the run's own decoding: a step of it does less than a prefill, which makes a token too."""
     forced, decoded_s = place.it.forced_tokens, place.raw.phases.lengths_s.get("decode", [])
     if forced is not None and 1 < forced <= FEW_TOKENS:
-        return STEP_SHARE * usual_s(decoded_s) / (forced - 1)
+        return STEP_SHARE * _undisturbed_s(decoded_s) / (forced - 1)
     # So long is a step at least: every one made a token.
     return LONG_STEP_SHARE * sum(decoded_s) / max(1, place.run.output_tokens)
+
+
+def _undisturbed_s(lengths_s: Sequence[float]) -> float:
+    """The length of stretches that other work on the machine did not hold up."""
+    rising = sorted(lengths_s)
+    return rising[int(UNDISTURBED * len(rising))] if rising else 0.0
 
 
 def _speed(it: ExaminedResult) -> Speed:
