@@ -100,8 +100,8 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition]
 
     Functions are rated with nothing, and have None too.
 
-    float16 and bfloat16 count as one precision: the protocol allows either. A head in one pass and
-    writing are not comparable where a model can do the task in both ways.
+    float16 and bfloat16 count as one precision: the protocol allows either. Models that answer by a
+    head and models that write stand in one cohort: what is asked of them is the same.
     Results of different reasoning modes are not comparable unless `any_mode`, those of different
     budgets never.
     """
@@ -115,7 +115,6 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition]
         "task definition": known["task_version"][1:],
         "size class": (result.model.model_class,),
         "precision": ("half",) if half else known["precision"],
-        "way of doing it": known.get("by", ()),
         "batch size": known["batch_size"],
         "set of queries": known["dataset"][2:],
         "reasoning mode or budget": (() if any_mode else known["reasoning"]) + budget,

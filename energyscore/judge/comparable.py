@@ -113,7 +113,6 @@ def _shown(result: Result) -> dict[str, str]:
     limit = f" limited to {' and '.join(f'{w:g} W' for w in limits_w)}" if limits_w else ""
     return {
         "precision": result.model.dtype,
-        "way of doing it": result.workload.by or "another one",
         "batch size": str(result.workload.batch_size),
         "device": result.protocol.device,
         "hardware": result.hardware + limit,

@@ -92,7 +92,7 @@ def test_our_form_each_model_at_each_task_with_options_over_the_defaults():
         (f"defaults: {{quik: true}}\nentries: [{ONE}]", "'defaults.quik'. Did you mean 'quick'?"),
         (
             f"entries: [{ONE}, {{task: t, model: m, modell: x}}]",
-            "unknown key 'entries[1].modell'. Did you mean 'model'?",
+            "unknown key 'entries[1].modell'. Did you mean 'model' or 'base_model'?",
         ),
         ("entries: [{task: text_generation}]", "'entries[0].model' is missing"),
         ("entries: [{task: t, model: []}]", "entries[0].model: it is empty"),
