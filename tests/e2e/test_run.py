@@ -154,7 +154,7 @@ def test_fewer_rows_than_queries_is_a_caution_or_refused(tmp_path, tiny_model, p
     assert "fewer_queries" in [caution["code"] for caution in result["cautions"]]
 
 
-RESUMED = ("--queries", 400, "--repeats", 4, "--quick", "--device", "cpu")
+RESUMED = ("--queries", 120, "--repeats", 4, "--quick", "--device", "cpu")
 
 
 def start(out, tiny_model, prompts_csv, **options):

@@ -25,25 +25,20 @@ def measure(tmp_path, tiny_model, prompts_csv):
     """Run the command on a simulated driver; a fault may strike once the run has begun."""
 
     def run(sim, *more, midway=None, status=0):
-        command = [sys.executable, "-m", "energyscore", "run", "text_generation", "--quick"]
-        command += ["--model", tiny_model, "--dataset", prompts_csv]
-        command += ["--queries", 400 if midway else 200]  # a fault has to strike within the run
-        command += ["--device", "cpu", "--out", tmp_path, *(more or ("--gpu", 0))]
-        process = subprocess.Popen(
-            list(map(str, command)),
-            env=environment(sim.env()),
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
-        lines = []
-        for line in process.stderr:
-            lines.append(line)
+        queries = 200 if midway else 100  # a fault has to strike within the run
+
+        def strike(line):
             if midway is not None and ": run 1 of 1" in line:
                 sim.update(0, **midway(sim.elapsed_s() + 0.4))
-        stderr = "".join(lines)
-        assert process.wait(timeout=300) == status, stderr
-        assert "Traceback" not in stderr, stderr
+
+        done = energyscore(
+            *("run", "text_generation", "--quick", "--model", tiny_model),
+            *("--dataset", prompts_csv, "--queries", queries, "--device", "cpu"),
+            *("--out", tmp_path, *(more or ("--gpu", 0))),
+            env=sim.env(),
+            on_line=strike,
+        )
+        assert done.status == status, done.stderr
         check_submission(next(tmp_path.rglob("*_*.json")))
         return only_result(tmp_path)
 

@@ -30,18 +30,19 @@ class Done:
 
 
 def energyscore(
-    *arguments: object, env: dict[str, str] | None = None, cwd=None, timeout=500
+    *arguments: object, env: dict[str, str] | None = None, cwd=None, timeout=500, on_line=None
 ) -> Done:
     """Run the command line in a process of its own.
 
     It is a fork of one that has the heavy libraries imported already, where that makes no
-    difference.
+    difference. There `on_line` is called with each line of its errors as soon as it is written.
     """
     words, env = list(map(str, arguments)), environment(env)
     server = _server(env)
     if server.fits(env):
-        done = Done(*server.run(words, env, str(cwd or os.getcwd()), timeout))
+        done = Done(*server.run(words, env, str(cwd or os.getcwd()), timeout, on_line))
     else:
+        assert on_line is None
         fresh = subprocess.run(
             [sys.executable, "-m", "energyscore", *words],
             capture_output=True,

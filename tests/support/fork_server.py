@@ -20,14 +20,18 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-LATE = {"NVML_SIM_CONFIG", "PATH", "COLUMNS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"}
+LATE = {
+    *("NVML_SIM_CONFIG", "PATH", "COLUMNS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"),
+    "PYTEST_CURRENT_TEST",
+}
 """Variables that nothing reads while it is imported, so a fork can have others."""
 
-HEAVY = ("torch", "transformers", "transformers.generation.utils", "datasets", "codecarbon")
+HEAVY = ("torch", "transformers", "transformers.generation.utils", "datasets")
 
 
 class ForkServer:
@@ -50,23 +54,37 @@ class ForkServer:
         return all(name in LATE or self._env.get(name) == env.get(name) for name in names)
 
     def run(
-        self, arguments: Sequence[str], env: Mapping[str, str], cwd: str, timeout_s: float
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str,
+        timeout_s: float,
+        on_line: Callable[[str], None] | None = None,
     ) -> tuple[int, str, str]:
-        """The status, output and errors of a command; TimeoutExpired as subprocess has it."""
+        """The status, output and errors of a command; TimeoutExpired as subprocess has it.
+
+        `on_line` is called with each line of its errors as soon as it is written.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with tempfile.TemporaryDirectory() as folder:
             out, err = Path(folder, "out"), Path(folder, "err")
-            request = {
-                "arguments": arguments,
-                "env": dict(env),
-                "cwd": cwd,
-                "to": [str(out), str(err)],
-            }
+            streams = [str(out), str(err)]
+            for file in (out, err):
+                file.touch()
+            request = {"arguments": arguments, "env": dict(env), "cwd": cwd, "to": streams}
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
             pid = int(self._process.stdout.readline())
-            if not select.select([self._process.stdout], [], [], timeout_s)[0]:
+            with err.open(errors="replace") as lines:
+                ended = False
+                deadline = time.monotonic() + timeout_s
+                while not ended and time.monotonic() < deadline:
+                    wait_s = 0.01 if on_line else timeout_s
+                    ended = bool(select.select([self._process.stdout], [], [], wait_s)[0])
+                    for line in lines if on_line else ():
+                        on_line(line)
+            if not ended:
                 os.killpg(pid, signal.SIGKILL)
                 self._process.stdout.readline()
                 raise subprocess.TimeoutExpired(list(arguments), timeout_s)
