@@ -5,9 +5,13 @@ from dataclasses import replace
 
 import pytest
 from test_families import BART, ENCODER, GPT2, T5, save
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers.trainers import BpeTrainer
+from transformers import PreTrainedTokenizerFast
 
 from energyscore.base.errors import DatasetError, ModelError
 from energyscore.base.lookup import resolve
+from energyscore.measurement.backends.written_text import shortened, tokens_of
 from energyscore.measurement.catalog import BACKENDS
 from energyscore.protocol.model import parse_model
 from energyscore.protocol.task import load_tasks
@@ -272,6 +276,22 @@ def test_what_asks_for_the_answer_is_not_cut(task, gpt2):
     found = backend.cut_inputs([longer])
     assert (found.queries, found.limit) == (1, 70)
     assert 0 <= found.total - found.lost - batch.input_tokens <= 8
+
+
+@pytest.mark.timeout(60)
+def test_cutting_ends_where_half_a_character_is_as_many_tokens_as_were_cut():
+    """A byte-level tokenizer reads half of 中 back as three tokens."""
+    plain = Tokenizer(models.BPE())
+    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    plain.train_from_iterator(
+        ["hello world"], BpeTrainer(vocab_size=300, initial_alphabet=alphabet, show_progress=False)
+    )
+    plain.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain)
+    for limit in (10, 20, 21, 22):
+        text = shortened(tokenizer, "中" * 50, lambda text: text, limit)
+        assert 1 <= len(tokens_of(tokenizer, text)) <= limit
 
 
 @pytest.mark.parametrize("task", ASKED)

@@ -49,8 +49,10 @@ def shortened(tokenizer: Any, text: str, render: Callable[[str], str], limit: in
     prompt = render(text)
     if len(prompt.encode()) < limit:
         return text  # no token is shorter than a byte
+    kept = tokens_of(tokenizer, text)
+    # Fewer each time: half a character that is left can be as many tokens as were cut off.
     while (over := len(tokens_of(tokenizer, prompt)) - limit) > 0:
-        kept = tokens_of(tokenizer, text)[:-over]
+        kept = kept[:-over]
         if not kept:
             raise DatasetError(
                 f"A prompt of at most {limit} tokens has no room for a text.",
