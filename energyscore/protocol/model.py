@@ -157,8 +157,9 @@ def _parse_base(adapter: ModelSpec, text: str) -> ModelSpec:
     """What an adapter is for: a whole model with pretrained weights."""
     if adapter.random_weights or text.startswith(BUILTIN_PREFIX):
         raise ModelError(
-            "--base-model needs the weights that the adapter was made for.",
-            "Name the pretrained model, and leave out --random-weights.",
+            f"--base-model {text}: an adapter needs the pretrained weights that it was made for.",
+            "Name the pretrained model, by its hub id or folder."
+            + (" Leave out --random-weights." if adapter.random_weights else ""),
         )
     return parse_model(
         text,

@@ -55,7 +55,7 @@ def test_only_adapters_have_a_base(folder):
     assert "holds no adapter" in complaint("./m", base_model="org/base")
     assert "is no adapter" in complaint("builtin:gpt2", base_model="org/base")
     adapter(folder)
-    wanted = "needs the weights that the adapter was made for"
+    wanted = "needs the pretrained weights that it was made for"
     assert wanted in complaint("./m", base_model="builtin:gpt2")
     assert wanted in complaint("./m", base_model="org/base", random_weights=True)
 
