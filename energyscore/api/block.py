@@ -27,9 +27,10 @@ def measure_block(name: str, queries: int, arguments: Arguments) -> Iterator[Blo
     """Measure the block that this manages; `energyscore.meter` says how, and what it raises."""
     block = Block(name)
     with alone():
-        gpus, processes = MeteredGpus.plan(arguments), children()
+        gpus = MeteredGpus.plan(arguments)
         try:
             gpus.open()
+            processes = children()  # the meters' own are among them
             plan = _plan(name, queries, gpus)
             worker = Calls(lambda query: None, name, batched=False)
             work = Work(plan, worker, plan.workload.queries, LineObserver(lambda line: None))

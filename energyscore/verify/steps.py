@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
-from energyscore.verify.examined import ExaminedResult, RecordedGpu
+from energyscore.verify.examined import ExaminedResult, RecordedGpu, RecordedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds
 
 STEPS_SHARE = 0.05  # The standard error may differ by this share: times are rounded in the record
 FEWEST_PERIODS = 20  # A counter is used only where so many of its updates fill the window
 _J_PER_WH = 3600.0
+_FEW_GAPS = 8  # Between updates that were noted
+_STEADY = 0.05  # Power that varies by this share at most: how seldom it is renewed matters little
 _POWER_PERIOD_S = {"instant": 0.1, "average": 1.0}
 
 
 def check_steps(gpu: RecordedGpu) -> Finds:
     """What the steps of the counter, or of the power, leave open is what the readings say."""
-    stated, period_s = gpu.run.quantization_se_j.get(gpu.domain), gpu.found.period_s
+    stated, period_s = gpu.run.quantization_se_j.get(gpu.domain), _period_s(gpu)
     by_counter = gpu.found.method == "counter"
     if stated is None or (by_counter and period_s is None):
         yield NOT_APPLICABLE  # older versions did not state it; or an earlier window had the period
@@ -37,24 +39,55 @@ def _step_error_j(gpu: RecordedGpu) -> float | None:
     if energy_j is None or window_s <= 0:
         return None
     if found.method == "power_integral":
-        watts = found.power.values
-        times = [
-            t for t, (a, b) in zip(found.power.t_s[1:], pairwise(watts), strict=True) if a != b
-        ]
-        gaps_s = [b - a for a, b in pairwise(times)]
-        usual_s = _POWER_PERIOD_S.get(found.power.source or "", 1.0)
-        period_s = median(gaps_s) if len(gaps_s) >= 4 else usual_s
-        period_s = period_s if period_s <= 1 else usual_s
-        return max(max(watts, default=0.0), energy_j / window_s) * period_s / math.sqrt(6)
-    if found.period_s is None:
+        return _power_step_j(gpu, energy_j / window_s) / math.sqrt(6)
+    period_s = _period_s(gpu)
+    if period_s is None:
         return None
     ticks = list(zip(found.ticks.t_s[1:], found.ticks.values[1:], strict=True))
     steps_j = [
-        (now_j - before_j) * min(1.0, found.period_s / (now_s - before_s))
+        (now_j - before_j) * min(1.0, period_s / (now_s - before_s))
         for (before_s, before_j), (now_s, now_j) in pairwise(ticks)
         if now_s > before_s
     ]
-    return max([energy_j / window_s * found.period_s, *steps_j]) / math.sqrt(6)
+    return max([energy_j / window_s * period_s, *steps_j]) / math.sqrt(6)
+
+
+def _period_s(gpu: RecordedGpu) -> float | None:
+    """The counter's period; where so few updates were noted that gaps fit a shorter one: that.
+
+    It is as stated where the record of another run shows it. Where none does, and few updates
+    were noted, it cannot be told.
+    """
+    found_s, stated_ms = gpu.found.period_s, gpu.number("update_period_ms")
+    if found_s is None or not stated_ms or found_s <= 1.5 * stated_ms / 1e3:
+        return found_s
+    known_s = stated_ms / 1e3
+    gaps = [(b - a) / known_s for a, b in pairwise(gpu.found.ticks.t_s[1:])]
+    if sum(abs(gap - round(gap)) <= 0.15 for gap in gaps) < 0.75 * len(gaps):
+        return found_s
+    others = [place.raw.domains.get(gpu.domain) for place in RecordedRun.each(gpu.it)]
+    shown = [one.period_s for one in others if one is not None and one.period_s]
+    if any(abs(one_s / known_s - 1) <= STEPS_SHARE for one_s in shown):
+        return known_s
+    return None if len(gaps) <= _FEW_GAPS else found_s
+
+
+def _power_step_j(gpu: RecordedGpu, mean_w: float) -> float:
+    """What the longest time without news leaves open, and every change between two samples."""
+    power, window_s = gpu.found.power, gpu.window_s
+    watts, usual_s = power.values, _POWER_PERIOD_S.get(power.source or "", 1.0)
+    times = [t for t, (a, b) in zip(power.t_s[1:], pairwise(watts), strict=True) if a != b]
+    changes_s = [b - a for a, b in pairwise(times)]
+    edges_s = pairwise([window_s[0], *power.t_s[1:], window_s[1]])
+    gaps_s = [b - a for a, b in edges_s]
+    period_s = median(changes_s) if len(changes_s) >= 4 else math.inf
+    if period_s > 1:
+        kept_s = max(b - a for a, b in pairwise([window_s[0], *times, window_s[1]]))
+        varies = bool(watts) and max(watts) - min(watts) > _STEADY * max(watts)
+        period_s = max(usual_s, kept_s if varies else 0.0)
+    step_j = max(mean_w, *watts) * max(period_s, *gaps_s) if watts else mean_w * period_s
+    changed_j = [(b - a) * gap_s for gap_s, (a, b) in zip(gaps_s, pairwise(watts), strict=False)]
+    return math.hypot(step_j, *(math.sqrt(2) * one_j for one_j in changed_j))
 
 
 def has_steps(it: ExaminedResult) -> bool:

@@ -210,14 +210,19 @@ def test_the_energy_of_a_block_is_that_of_its_window(simulate, tmp_path):
         "    time.sleep(1.5)\n"
         "measured = block.measured\n"
         "print(measured.require_gpu_wh_per_1k_queries() / measured.duration_s, measured.valid)\n"
+        "print(*(one.code for one in measured.cautions))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env=environment(sim.env()),
     )  # fmt: skip
-    wh_a_second, valid = done.stdout.split()
+    wh_a_second, valid, *cautions = done.stdout.split()
     assert float(wh_a_second) == pytest.approx(300 / 3600 * 1000 / 10, rel=0.05)
     assert valid == "True"
+    assert "one_window" in cautions
+    assert (
+        "work_goes_on" not in cautions
+    )  # the process that watches the GPU is no work that goes on
 
 
 def test_a_notebook_shows_a_table_in_which_everything_is_escaped(measured):

@@ -4,12 +4,15 @@ import copy
 import json
 from datetime import UTC, datetime, timedelta
 from importlib import metadata, resources
+from types import SimpleNamespace
 
 import pytest
 from support.results import make_cpu_run, make_result, make_run
 from support.submissions import DOMAIN, Opened, bundle, measure
 
 from energyscore.base.stats import summarize
+from energyscore.measurement.meter import Window
+from energyscore.measurement.meters.steps import power_steps
 from energyscore.measurement.warmup import WARMUP_LIMIT_S
 from energyscore.protocol.bundled import architectures
 from energyscore.protocol.grid import find_grid
@@ -17,8 +20,10 @@ from energyscore.protocol.task import load_tasks
 from energyscore.publish.bundle import ATTESTATIONS
 from energyscore.results.store import save_result
 from energyscore.verify.checker import CHECKS, verify
+from energyscore.verify.raw_record import RawPower
 from energyscore.verify.rules import NEWEST, grid_of, load_rules
 from energyscore.verify.spread import chi2_05, spread_of, student_975
+from energyscore.verify.steps import _power_step_j
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -812,3 +817,18 @@ def test_students_distribution_is_the_known_one():
     known = {1: 12.706, 2: 4.303, 4: 2.776, 9: 2.262, 29: 2.045}
     for degrees, quantile in known.items():
         assert student_975(degrees) == pytest.approx(quantile, abs=5e-4)
+
+
+@pytest.mark.parametrize("source", ["instant", "average"])
+@pytest.mark.parametrize("every_ms", [20, 90, 400])
+@pytest.mark.parametrize("half_ms", [35, 700, 1600, 9000, 10**9])
+def test_the_steps_of_power_are_derived_as_they_were_measured(source, every_ms, half_ms):
+    """A square wave of 100 and 700 W, read every so often for 30 s."""
+    times_ns = range(-5_000_000, 30 * 10**9, every_ms * 10**6)
+    samples = [(t, 700.0 if t // (half_ms * 10**6) % 2 else 100.0) for t in times_ns]
+    steps = power_steps(Window(0, 30 * 10**9), samples, source, 9000.0)
+    power = RawPower.model_construct(
+        t_s=[t / 1e9 for t, _ in samples], values=[w for _, w in samples], source=source
+    )
+    gpu = SimpleNamespace(found=SimpleNamespace(power=power), window_s=(0.0, 30.0))
+    assert _power_step_j(gpu, 300.0) == pytest.approx(steps.largest_j, rel=1e-6)

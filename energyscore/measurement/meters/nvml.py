@@ -38,7 +38,7 @@ from energyscore.measurement.meters.nvml_reading import (
     evaluate,
 )
 from energyscore.measurement.meters.tick_schedule import LEARN_NS
-from energyscore.measurement.meters.update_period import update_period, update_period_ms
+from energyscore.measurement.meters.update_period import settled_period_ms, update_period
 from energyscore.results.parts import Domain, Notice
 
 _ANSWER_S = 20.0
@@ -139,7 +139,8 @@ class NvmlMeter:
                 update_period_ms=self._periods_ms.get(domain),
             )
             reading, found = evaluate(window, trace, about)
-            if (period_ms := update_period_ms(trace.counter)) is not None:
+            period_ms = settled_period_ms(trace.counter, about.update_period_ms)
+            if period_ms is not None:
                 self._periods_ms[domain] = period_ms
             readings[domain] = replace(reading, record=record_of(window, trace))
             notices += found

@@ -19,7 +19,11 @@ from energyscore.measurement.meters.steps import (
     why_counter_too_slow,
     why_power_too_slow,
 )
-from energyscore.measurement.meters.update_period import power_period_ms, update_period_ms
+from energyscore.measurement.meters.update_period import (
+    power_period_ms,
+    settled_period_ms,
+    update_period_ms,
+)
 from energyscore.results.parts import Notice
 from energyscore.results.plausibility import CLOCKS_APART
 
@@ -96,7 +100,7 @@ def evaluate(
         return Reading(None, None, f"{label} was lost during the window"), tuple(notices)
     distrust = _of_module(trace, about) or _why_distrust_counter(window, trace, about)
     power_j, power_reason = _integrate_power(window, trace)
-    facts = _facts(window, trace, power_j)
+    facts = _facts(window, trace, power_j, about.update_period_ms)
     if distrust is None and trace.start_mj is not None and trace.end_mj is not None:
         energy_j = (trace.end_mj - trace.start_mj) / 1000.0
         ticks = Ticks(
@@ -208,8 +212,8 @@ def _integrate_power(window: Window, trace: Trace) -> tuple[float | None, str]:
     return (total, "") if total > 0 else (None, "its power reads as zero")
 
 
-def _facts(window: Window, trace: Trace, power_j: float | None) -> Facts:
-    period_ms = update_period_ms(trace.counter)
+def _facts(window: Window, trace: Trace, power_j: float | None, known_ms: float | None) -> Facts:
+    period_ms = settled_period_ms(trace.counter, known_ms)
     power_ms = power_period_ms(trace.samples)
     clocks = [mhz for _, mhz in trace.sm_clocks_mhz]
     at_work = _within(window, trace.sm_clocks_mhz)

@@ -14,11 +14,12 @@ of them, the window holds too few whatever the period is.
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
 from energyscore.measurement.meter import Steps, Window
-from energyscore.measurement.meters.update_period import power_period_ms, update_period_ms
+from energyscore.measurement.meters.update_period import power_period_ms, settled_period_ms
 
 FEWEST_PERIODS = 20
 """With fewer in a window its energy would be wrong by up to 5%, and more."""
@@ -30,6 +31,12 @@ POWER_PERIOD_S = {"instant": 0.1, "average": 1.0}
 """Where readings of power do not change often enough to tell: the slowest that is documented for
 instantaneous power, and the time over which drivers take the mean."""
 
+GAPS_SHARE = 0.1
+"""Samples of power that are further apart than others count if so much of the window lies there."""
+
+STEADY_SHARE = 0.05
+"""Power that varies by no more is steady: how seldom it is renewed matters little."""
+
 Readings: TypeAlias = Sequence[tuple[int, float]]
 """(ns, value): the first is the state at the beginning, the others are what came after it."""
 
@@ -38,7 +45,7 @@ def counter_steps(
     window: Window, counter: Readings, energy_j: float, known_ms: float | None = None
 ) -> Steps | None:
     """The steps of a counter in mJ; None where its period is not known, from earlier either."""
-    period_ms = update_period_ms(counter) or known_ms
+    period_ms = settled_period_ms(counter, known_ms)
     if period_ms is None:
         return None
     period_s = period_ms / 1e3
@@ -52,20 +59,64 @@ def counter_steps(
 
 
 def power_steps(window: Window, samples: Readings, source: str | None, energy_j: float) -> Steps:
-    """The steps of power in W that was integrated over a window."""
-    period_s = power_period_s(window, samples, source)
-    highest_w = max(power_w for _, power_w in _seen(window, samples))
-    return Steps(period_s, max(highest_w, energy_j / window.duration_s) * period_s)
+    """The steps of power in W that was integrated over a window, and what lies between samples.
+
+    Where power changed between two samples, it did so anywhere between them.
+    """
+    period_s, seen = power_period_s(window, samples, source), _seen(window, samples)
+    gaps_s = _gaps_s(window, seen)
+    highest_w = max(power_w for _, power_w in seen)
+    step_j = max(highest_w, energy_j / window.duration_s) * max(period_s, *gaps_s)
+    changed_j = [
+        (now_w - before_w) * gap_s
+        for gap_s, ((_, before_w), (_, now_w)) in zip(
+            gaps_s, itertools.pairwise(seen), strict=False
+        )
+    ]
+    # Each change is wrong by its third in the mean square, a step by its sixth.
+    return Steps(period_s, math.hypot(step_j, *(math.sqrt(2) * one_j for one_j in changed_j)))
 
 
 def power_period_s(window: Window, samples: Readings, source: str | None) -> float:
     """The time between readings of power that differ, else the longest that is documented.
 
-    Power that changes less than once a second is steady: its changes tell of no period.
+    It is never less than the time between the samples, whatever they show. Where power changed a
+    few times only, and by more than a little, it may be renewed as seldom as it kept its value.
     """
-    usual_s = POWER_PERIOD_S.get(source or "", 1.0)
-    period_ms = power_period_ms(_seen(window, samples))
-    return usual_s if period_ms is None or period_ms > 1000 else period_ms / 1e3
+    seen = _seen(window, samples)
+    period_ms = power_period_ms(seen)
+    period_s = POWER_PERIOD_S.get(source or "", 1.0)
+    if period_ms is not None and period_ms <= 1000:
+        period_s = period_ms / 1e3
+    elif kept_s := _kept_s(window, seen):
+        period_s = max(period_s, kept_s)
+    return max(period_s, _usual_gap_s(window, seen))
+
+
+def _gaps_s(window: Window, seen: Readings) -> list[float]:
+    """How long each sample serves."""
+    edges_ns = [window.start_ns, *(t for t, _ in seen[1:]), window.end_ns]
+    return [(b - a) / 1e9 for a, b in itertools.pairwise(edges_ns)]
+
+
+def _usual_gap_s(window: Window, seen: Readings) -> float:
+    """A tenth of the window lies between samples that are as far apart as that, or further."""
+    covered_s, gap_s = 0.0, 0.0
+    for gap_s in sorted(_gaps_s(window, seen), reverse=True):
+        covered_s += gap_s
+        if covered_s >= GAPS_SHARE * window.duration_s:
+            break
+    return gap_s
+
+
+def _kept_s(window: Window, seen: Readings) -> float:
+    """How long power kept its value at most; 0 where it is steady: then it does not matter."""
+    watts = [power_w for _, power_w in seen]
+    if not watts or max(watts) - min(watts) <= STEADY_SHARE * max(watts):
+        return 0.0
+    changes = [now[0] for before, now in itertools.pairwise(seen) if now[1] != before[1]]
+    edges_ns = [window.start_ns, *changes, window.end_ns]
+    return max(b - a for a, b in itertools.pairwise(edges_ns)) / 1e9
 
 
 def why_counter_too_slow(window: Window, counter: Readings, known_ms: float | None = None) -> str:
@@ -74,7 +125,7 @@ def why_counter_too_slow(window: Window, counter: Readings, known_ms: float | No
     `known_ms` is its update period as an earlier window had it.
     """
     lasted = f"a window of {window.duration_s:.2f} s"
-    period_ms = update_period_ms(counter) or known_ms
+    period_ms = settled_period_ms(counter, known_ms)
     if period_ms is None:
         updates = len(_seen(window, counter)[1:])
         came = f"its energy counter was updated {updates} time{'s' * (updates != 1)} in {lasted}"
@@ -90,10 +141,10 @@ def why_power_too_slow(window: Window, samples: Readings, source: str | None) ->
     period_s = power_period_s(window, samples, source)
     if not _is_short(window, period_s):
         return ""
-    return (
-        f"its power is renewed every {period_s * 1e3:.0f} ms, which takes windows of "
-        f"{FEWEST_PERIODS * period_s:.1f} s or more"
-    )
+    takes = f"which takes windows of {FEWEST_PERIODS * period_s:.1f} s or more"
+    if period_s <= POWER_PERIOD_S.get(source or "", 1.0):
+        return f"its power is renewed every {period_s * 1e3:.0f} ms, {takes}"
+    return f"its power is known {period_s * 1e3:.0f} ms apart, as far as its samples tell, {takes}"
 
 
 def _is_short(window: Window, period_s: float) -> bool:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from energyscore.measurement.meter import UpdatePeriod
 
+_MULTIPLE = 1.5  # a period longer than the known one by this may be a multiple of it
+_FITS, _MOST = 0.15, 0.75  # so near to a whole number of periods, and so many of the gaps
+
 
 def update_period(counter: Sequence[tuple[int, float]]) -> UpdatePeriod | None:
     """A counter's update period from (ns, value) at its changes; None below five of them.
@@ -32,6 +35,21 @@ def update_period_ms(counter: Sequence[tuple[int, float]]) -> float | None:
     """The median of `update_period` alone."""
     period = update_period(counter)
     return None if period is None else period.median_ms
+
+
+def settled_period_ms(
+    counter: Sequence[tuple[int, float]], known_ms: float | None = None
+) -> float | None:
+    """The update period, where `known_ms` is what an earlier window had.
+
+    Where so few updates were noted that no two followed each other, gaps show a multiple of it.
+    """
+    found_ms = update_period_ms(counter)
+    if found_ms is None or known_ms is None or found_ms <= _MULTIPLE * known_ms:
+        return found_ms or known_ms
+    gaps = [(b[0] - a[0]) / 1e6 / known_ms for a, b in itertools.pairwise(counter[1:])]
+    fit = sum(abs(gap - round(gap)) <= _FITS for gap in gaps)
+    return known_ms if fit >= _MOST * len(gaps) else found_ms
 
 
 def power_period_ms(samples: Sequence[tuple[int, float]]) -> float | None:
