@@ -128,7 +128,7 @@ def check_counter_energy(gpu: RecordedGpu) -> Finds:
     backwards = zip(t_s[::-1], ticks[::-1], strict=True)
     last_j = next((j for t, j in backwards if t <= end_s - read_s), 0)
     # What rises after the last update that was noted.
-    after_s = (gpu.found.period_s or STALL_S) + _EDGE_S + max(0.0, end_s - t_s[-1])
+    after_s = gpu.found.late_s + _EDGE_S + max(0.0, end_s - t_s[-1])
     after_j = 1.1 * (gpu.limit_w or _ANY_LIMIT_W) * after_s
     if not last_j - COUNTED_J <= end_j <= ticks[-1] + after_j + COUNTED_J:
         yield "the counter at the end does not fit its updates"
@@ -171,7 +171,7 @@ def _between(before: RecordedGpu, gpu: RecordedGpu) -> str | None:
         return None
     since_s = before.raw.begin_s + before.window_s[1]
     pause_s = gpu.raw.begin_s + gpu.window_s[0] - since_s
-    edge_s = _EDGE_S + 2 * (gpu.found.period_s or STALL_S)
+    edge_s = _EDGE_S + 2 * gpu.found.late_s
     least_w = IDLE_SHARE * gpu.it.result.idle.with_model_w.get(gpu.domain, 0.0)
     rise_j = start_j - end_j
     rose = f"the counter rose by {rise_j:.0f} J in the {pause_s:.1f} s since {then}"

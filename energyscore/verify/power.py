@@ -110,7 +110,7 @@ def _compared(gpu: RecordedGpu) -> Compared | None:
     if covered_s <= 0:
         return Compared(None, 0.0, 1.0)
     covered = covered_s / window_s if window_s > 0 else 0.0
-    edge_s = _LAG_S.get(found.power.source or "", 1.0) + 2 * (found.period_s or STALL_S)
+    edge_s = _LAG_S.get(found.power.source or "", 1.0) + 2 * found.late_s
     if covered < 1 - _SLACK_S:
         energy_j *= covered
         if len(found.ticks.t_s) > 1:

@@ -23,6 +23,7 @@ MOST_NUMBERS = 40_000_000  # Of all runs: three days of work, with a hundred rea
 MOST_RUNS = 1000
 MOST_INTERVALS = 1_000_000  # Times that the phases of a run are entered
 MOST_PHASES = 12
+MOST_PERIOD_S = 1.0  # A counter that is updated more seldom is not trusted
 MOST_SPANS = 1000  # Times that a counter stood still in a run
 MOST_TEXTS = 10_000
 """Names and other texts of a run, and likewise its lists and mappings: there are some dozens of a
@@ -188,6 +189,11 @@ class RawDomain(StrictModel):
             gap_s / n if 2 <= n <= 4 and abs(gap_s / least_s - n) <= 0.25 else gap_s
             for gap_s, n in zip(gaps_s, many, strict=True)
         )
+
+    @property
+    def late_s(self) -> float:
+        """How late the counter may be: one update, however few of them were noted."""
+        return min(self.period_s or MOST_PERIOD_S, MOST_PERIOD_S)
 
 
 class RawRun(StrictModel):

@@ -66,10 +66,11 @@ class Rules(StrictModel):
     `notices` are the codes of what meters notice in a run, `cautions` those of what is only told of
     a whole result; `counted_inputs` the tasks whose input has tokens. At most `most_lost` of the
     queries may be cut off; of the official ones, which have about `official_tokens` (a thousand of
-    them), at least `least_read` must have been read. `gpus` are known ones, the first whose words
-    a name has; `any_gpu` is faster than all. `dense_decoders` are architectures whose whole weights
-    work for every token, but for embeddings; the shares that work at least are
-    `least_active_of_dense`, and `least_active` of all others.
+    them), at least `least_read` must have been read, and whole they have `least_whole` at least, as
+    no tokenizer makes fewer of them. `gpus` are known ones, the first whose words a name has;
+    `any_gpu` is faster than all. `dense_decoders` are architectures whose whole weights work for
+    every token, but for embeddings; the shares that work at least are `least_active_of_dense`, and
+    `least_active` of all others.
     """
 
     rules_version: int
@@ -80,6 +81,7 @@ class Rules(StrictModel):
     most_warmup_s: float
     most_lost: float
     least_read: float
+    least_whole: float
     official_tokens: dict[str, int]
     systematic: float
     scales: list[str]

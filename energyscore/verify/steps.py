@@ -20,6 +20,11 @@ def check_steps(gpu: RecordedGpu) -> Finds:
     """What the steps of the counter, or of the power, leave open is what the readings say."""
     stated, period_s = gpu.run.quantization_se_j.get(gpu.domain), _period_s(gpu)
     by_counter = gpu.found.method == "counter"
+    if stated is None and by_counter and period_s and has_steps(gpu.it):
+        # Runs before a resumption may be of an older version.
+        if not gpu.it.has("resumed"):
+            yield "the standard error for the meter's steps is missing, and other runs have it"
+        return
     if stated is None or (by_counter and period_s is None):
         yield NOT_APPLICABLE  # older versions did not state it; or an earlier window had the period
         return

@@ -180,6 +180,26 @@ def test_more_phases_than_batches_are_other_work(official):
     assert "queries" in found(opened)
 
 
+def read_few(opened, tokens, cut):
+    """All runs read so many tokens of the workload."""
+    if cut is None:
+        points = opened.result["conformance"]
+        opened.result["conformance"] = [one for one in points if one["name"] != "inputs"]
+    opened.result["workload"] |= {"input_tokens": tokens, "inputs_cut": cut}
+    for run in opened.result["runs"]:
+        run["input_tokens"] = tokens * run["passes"]
+
+
+@pytest.mark.parametrize("tokens", [95_000, 200_000])
+def test_texts_that_were_not_cut_have_about_the_official_tokens(official, tokens):
+    """The official 1,000 queries have 369,139; the best tokenizers make a third fewer."""
+    whole = Opened(official).result["workload"]["inputs_cut"] | {"total": tokens}
+    for cut in (whole, None):
+        opened = Opened(official)
+        read_few(opened, tokens, cut)
+        assert found(opened) == ({"contradictions"} if tokens < 100_000 else set())
+
+
 def of_size(parameters, architecture="Net", **change):
     def change_model(opened):
         model = opened.result["model"]
@@ -245,6 +265,37 @@ def test_the_steps_of_the_counter_are_those_of_its_updates(official):
     for run, _ in runs(opened):
         run["quantization_se_j"] = {}  # as older versions had it
     assert found(opened) == set()
+
+
+def test_a_run_does_not_lack_the_steps_that_others_state(official):
+    opened = Opened(official)
+    opened.result["runs"][2]["quantization_se_j"] = {}
+    assert "counter energy" in found(opened)
+    opened.result["cautions"].append({"code": "resumed", "message": "runs were measured before"})
+    assert "counter energy" not in found(opened)
+
+
+def thin_out(opened, every):
+    """Most updates are not noted: only each so many-th."""
+    for run, recorded in runs(opened):
+        for name, values in recorded["ticks"].items():
+            whole = list(itertools.accumulate(values))
+            kept = [whole[0], *whole[every // 2 :: every]]
+            recorded["ticks"][name] = [kept[0], *(b - a for a, b in itertools.pairwise(kept))]
+        reasons = {DOMAIN: "only a few updates fell into the work"}
+        run |= {"phase_methods": {}, "phase_reasons": reasons, "phase_facts": {}}
+        run["quantization_se_j"] = {}
+        for part in run["phases"].values():
+            part["energy_j"][DOMAIN] = part["se_j"][DOMAIN] = None
+
+
+@pytest.mark.parametrize("every", [150, 250])
+def test_updates_that_were_not_noted_excuse_no_difference_from_power(official, every):
+    """With 15 s from one to the next, a counter would not be 30 s late at the edges."""
+    opened = Opened(official)
+    scale_counter(opened, 0.72)
+    thin_out(opened, every)
+    assert "power samples" in found(opened)
 
 
 def test_a_difference_that_was_told_is_accepted_as_unofficial(official):
