@@ -26,11 +26,10 @@ from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import write_atomically
 from energyscore.judge.comparability import Condition, conditions_of, hardware_of
 from energyscore.judge.rating import why_no_figure
-from energyscore.results.consistency import contradiction
 from energyscore.results.folder import load_files
 from energyscore.results.parts import Part
 from energyscore.results.result import Result
-from energyscore.results.store import UNSOUND
+from energyscore.results.store import refuse_unsound
 
 MOST_BYTES = 2**27
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
@@ -122,8 +121,7 @@ def load_baseline(path: Path) -> Baseline:
         raise ResultError(f"{path} is no baseline: {first_problem(error)}.") from error
     except ValueError as error:
         raise ResultError(f"{path} is no baseline: {error}.") from error
-    if wrong := contradiction(baseline.result):
-        raise ResultError(f"{path}: result.{wrong}.", UNSOUND)
+    refuse_unsound(baseline.result, f"{path}: result.")
     return baseline
 
 

@@ -85,13 +85,14 @@ def _inputs(cut: InputsCut | None) -> Iterator[_Point]:
     """Queries are cut where the model ends, and not before; older results do not say it."""
     if cut is None or cut.lost is None:
         return
-    share = cut.lost_share or 0.0
+    held = cut.lost <= MOST_LOST * (cut.total or 0.0)  # of an unknown whole nothing is known
     whole = not cut.lost or cut.official_limit is None or cut.limit >= cut.official_limit
     required = f"at most {MOST_LOST:.0%} cut off"
     if cut.official_limit is not None:
         required += f", none of the first {cut.official_limit:.10g} {cut.unit} of a query"
-    actual = f"{share:.1%} cut off, at {cut.limit:.10g} {cut.unit}" if cut.lost else "none cut off"
-    yield "inputs", required, actual, whole and share <= MOST_LOST
+    share = "an unknown share" if cut.lost_share is None else f"{cut.lost_share:.1%}"
+    actual = f"{share} cut off, at {cut.limit:.10g} {cut.unit}" if cut.lost else "none cut off"
+    yield "inputs", required, actual, whole and held
 
 
 def _measuring(protocol: ProtocolPart, runs: Sequence[Run]) -> Iterator[_Point]:

@@ -7,17 +7,19 @@ the raw records.
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from energyscore.base.stats import Spread
 from energyscore.protocol.task import TaskSpec, load_tasks
 from energyscore.results.checks import find_invalid_reasons
 from energyscore.results.conformance import check_conformance
+from energyscore.results.parts import Run
 from energyscore.results.result import RULES_VERSION, Result
-from energyscore.results.score import score_runs
+from energyscore.results.score import least_steps_se_j, score_runs
 
 _ROUNDING = 1e-6  # as a share of the mean: whoever passed figures on may have rounded them
+_STEPS_SLACK = 0.05  # the counter's period is rounded in the facts
 _NOT_COMPARED = {"systematic", "systematic_range", "reason", "net_reason", "system_reason"}
 """What a score says beside its figures; a later version may say it otherwise."""
 
@@ -38,6 +40,13 @@ def is_bundled_task(digest: str) -> bool:
 
 def _contradictions(result: Result) -> Iterator[str]:
     yield from _methods(result)
+    yield from _gpus(result)
+    yield from _runs(result)
+    yield from _steps(result)
+    yield from _phases(result)
+    cut = result.workload.inputs_cut
+    if cut is not None and cut.total is not None and (cut.lost or 0.0) > cut.total:
+        yield f"workload.inputs_cut: {cut.lost:g} {cut.unit} of {cut.total:g} cannot be cut off"
     made = _derived(result)
     said = result.model_dump(include=set(made))
     said["conformance"] = {check.name: check.ok for check in result.conformance}
@@ -62,6 +71,66 @@ def _methods(result: Result) -> Iterator[str]:
                     f"runs.{run.index}.methods.{domain}: it must be {' or '.join(known)} (got "
                     f"{method or 'null'})"
                 )
+
+
+def _gpus(result: Result) -> Iterator[str]:
+    """Each GPU is metered once; those that the model chose are its own, and none is split."""
+    protocol = result.protocol
+    metered = set(protocol.metered_gpus)
+    if len(metered) < len(protocol.metered_gpus):
+        yield "protocol.metered_gpus: a GPU is in it twice"
+    if protocol.gpus_chosen_by == "model" and not metered <= set(protocol.occupied_gpus):
+        yield "protocol.occupied_gpus: the model chose the metered GPUs, but is not on all of them"
+    if result.valid and any(gpu.mig for gpu in result.environment.gpus):
+        yield "valid: it is true, but a GPU is split into MIG instances"
+
+
+def _runs(result: Result) -> Iterator[str]:
+    """Runs are numbered in their order, and none is another one's copy."""
+    indices = [run.index for run in result.runs]
+    if indices != list(range(len(indices))):
+        yield f"runs: they are numbered {_shown_few(indices)}, and not from 0 in their order"
+    seen: dict[tuple[object, ...], list[Run]] = {}
+    for run in result.runs:
+        alike = seen.setdefault((run.started_at, run.duration_s), [])
+        for other in alike:
+            if run.model_copy(update={"index": other.index}) == other:
+                yield f"runs.{run.index}: it is run {other.index} again"
+        alike.append(run)
+
+
+def _steps(result: Result) -> Iterator[str]:
+    """What a run states of its counter's steps is no less than those of its mean power."""
+    for run in result.runs:
+        for domain, stated in run.quantization_se_j.items():
+            least = least_steps_se_j(run, domain)
+            if stated < (1 - _STEPS_SLACK) * least:
+                yield (
+                    f"runs.{run.index}.quantization_se_j.{domain}: it is {stated:.7g}, but at "
+                    f"least {least:.7g} follows from the counter's period"
+                )
+
+
+def _phases(result: Result) -> Iterator[str]:
+    """The phases of a run sum to its energy, or all are unknown."""
+    task = _bundled().get(result.task.digest)
+    for run in result.runs:
+        where = f"runs.{run.index}.phases"
+        if not run.phases and task is not None and task.phases and result.protocol.metered_gpus:
+            yield f"{where}: there are none, but the task has {', '.join(task.phases)}"
+        for domain, energy_j in run.energy_j.items():
+            parts = [part.energy_j.get(domain) for part in run.phases.values()]
+            known = [part for part in parts if part is not None]
+            if not known:
+                continue
+            slack = _ROUNDING * len(parts) * (energy_j or 0.0)
+            if energy_j is None or len(known) < len(parts):
+                yield f"{where}: only some have an energy of {domain}"
+            elif abs(math.fsum(known) - energy_j) > slack:
+                said = f"{math.fsum(known):.7g} J of {domain}"
+                yield f"{where}: they sum to {said}, but the run took {energy_j:.7g}"
+            elif min(known) < -slack:
+                yield f"{where}: one has a negative energy of {domain}"
 
 
 def _derived(result: Result) -> dict[str, Any]:
@@ -133,6 +202,10 @@ def _are_alike(said: Any, made: Any, slack: float) -> bool:
     if isinstance(said, float) and isinstance(made, float):
         return abs(said - made) <= slack
     return bool(said == made)
+
+
+def _shown_few(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
 
 
 def _shown(value: Any) -> str:

@@ -13,6 +13,7 @@ from energyscore.base.errors import ResultError
 from energyscore.base.files import read_file
 from energyscore.results.parts import Run
 from energyscore.results.result import Result, parse_result
+from energyscore.results.score import steps_se_j
 
 
 class _NotKept(Mapping[str, Any]):
@@ -44,7 +45,11 @@ _LEFT_OUT = dict.fromkeys(DETAILS, NOT_KEPT)
 
 def without_details(result: Result) -> Result:
     """The same result without the details of its runs."""
-    runs = [run.model_copy(update=_LEFT_OUT) for run in result.runs]
+    runs = [
+        # What the steps of a meter leave open follows from its facts where it is not stated.
+        run.model_copy(update=_LEFT_OUT | {"quantization_se_j": steps_se_j(run, run.energy_j)})
+        for run in result.runs
+    ]
     for run in runs:
         # The names of what was set: the same of all runs, and a third of their memory.
         object.__setattr__(run, "__pydantic_fields_set__", _FIELDS)

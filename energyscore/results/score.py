@@ -2,7 +2,7 @@
 
 import math
 import statistics as std
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from energyscore.results.gpu_sensors import sensor_error
 from energyscore.results.parts import Emissions, Idle, Method, PhaseScore, Run, Score
 
 NEGLIGIBLE = 0.02  # a net energy this far below zero, as a share of the gross one, is noise
+_METERING_S = 10.0  # far more than a meter takes to start and to stop
 NO_GPU = "no GPU was metered: the work ran on the processor"
 
 
@@ -80,16 +81,42 @@ def is_precise(runs: Sequence[Run], metered_gpus: Sequence[str], half_width: flo
 def run_se_wh(runs: Sequence[Run], domains: Sequence[str]) -> float:
     """The standard error that one run has for the steps of its counters, in Wh per 1,000 queries.
 
-    The counters of several GPUs step independently. Of runs that differ it is the root mean square;
-    0 where none is known, as for RAPL, for estimates and in results of older versions.
+    The counters of several GPUs step independently. Of runs that differ it is the root mean square.
+    Where a run does not state it, as in results of older versions, it is the least that follows
+    from the counter's period; 0 where that is not known either, as for RAPL and for estimates.
     """
     errors = (
-        wh_per_1k_queries(
-            math.hypot(*(run.quantization_se_j.get(domain, 0.0) for domain in domains)), run.queries
-        )
+        wh_per_1k_queries(math.hypot(*steps_se_j(run, domains).values()), run.queries)
         for run in runs
     )
     return math.sqrt(std.fmean(error**2 for error in errors))
+
+
+def steps_se_j(run: Run, domains: Iterable[str]) -> dict[str, float]:
+    """By domain the standard error for the steps of a meter: as stated, else the least it can be.
+
+    It is 0 where nothing is known of it.
+    """
+    stated = run.quantization_se_j
+    return {d: stated[d] if d in stated else least_steps_se_j(run, d) for d in domains}
+
+
+def least_steps_se_j(run: Run, domain: str) -> float:
+    """The least standard error for the steps of a counter: those of its mean power.
+
+    0 where the energy is not a counter's, or its period is not known.
+    """
+    facts, energy_j = run.facts.get(domain, {}), run.energy_j.get(domain)
+    period_ms, window_s = facts.get("update_period_ms"), facts.get("window_s")
+    if energy_j is None or run.methods.get(domain) != "counter":
+        return 0.0
+    if not isinstance(period_ms, int | float) or period_ms <= 0:
+        return 0.0
+    # The meter's window is a little longer than the work, and leaves less open.
+    lasted_s = run.duration_s
+    if isinstance(window_s, int | float):
+        lasted_s = min(max(window_s, lasted_s), 1.1 * lasted_s + _METERING_S)
+    return energy_j / lasted_s * period_ms / 1e3 / math.sqrt(6)
 
 
 def gpu_summary(score: Score, runs: Sequence[Run], metered_gpus: Sequence[str]) -> Summary | None:

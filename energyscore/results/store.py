@@ -24,11 +24,15 @@ from energyscore.results.folder import load_files
 from energyscore.results.lean import without_details
 from energyscore.results.parts import RawPart, Run
 from energyscore.results.raw import RawRun, raw_to_bytes, subject_of
-from energyscore.results.result import Result, parse_result, result_to_json, upgrade_run
+from energyscore.results.result import (
+    RULES_VERSION,
+    Result,
+    parse_result,
+    result_to_json,
+    upgrade_run,
+)
 
 _REPORT = "Please report it; the finished runs are kept."
-UNSOUND = "Restore the file as it was, or measure again."
-
 CSV_NAME = "results.csv"
 _UNSAFE = re.compile(r"[^\w.-]")
 
@@ -106,9 +110,20 @@ class KnownResults:
 def load_result(path: Path) -> Result:
     """Read one result file; a ResultError where it is none, or contradicts itself."""
     result = parse_result(read_file(path), str(path))
-    if wrong := contradiction(result):
-        raise ResultError(f"{path}: {wrong}.", UNSOUND)
+    refuse_unsound(result, f"{path}: ")
     return result
+
+
+def refuse_unsound(result: Result, where: str) -> None:
+    """A ResultError for a result that contradicts itself, or whose rules are not known here."""
+    if result.rules_version > RULES_VERSION:
+        raise ResultError(
+            f"{where}rules_version: it is {result.rules_version}; this energyscore knows rules up "
+            f"to {RULES_VERSION}.",
+            "Upgrade energyscore: pip install -U energyscore.",
+        )
+    if wrong := contradiction(result):
+        raise ResultError(f"{where}{wrong}.", "Restore the file as it was, or measure again.")
 
 
 def load_lean(path: Path) -> Result:

@@ -9,6 +9,7 @@ from energyscore.base.errors import ResultError
 from energyscore.judge.baseline import load_baseline, save_baselines
 from energyscore.results.consistency import contradiction
 from energyscore.results.result import parse_result, result_to_json
+from energyscore.results.score import gpu_summary, least_steps_se_j
 from energyscore.results.store import load_result, load_results
 
 
@@ -48,7 +49,64 @@ def put(*path, value):
     return change
 
 
+def copied(it):
+    first = it["runs"][0]
+    it["runs"][4] = first | {"index": 4}
+
+
+def each_run(*path, value):
+    def change(it):
+        for run in it["runs"]:
+            put(*path, value=value)(run)
+
+    return change
+
+
+def few_steps(it):
+    """At 100 ms of 36 W a counter leaves 1.47 J open."""
+    each_run("facts", value={"gpu:GPU-0": {"update_period_ms": 100.0, "window_s": 100.0}})(it)
+    each_run("quantization_se_j", value={"gpu:GPU-0": 1.3})(it)
+
+
+def cut(**change):
+    return lambda it: it["workload"]["inputs_cut"].update(change)
+
+
 FORGED = {
+    "rules to come": (
+        put("rules_version", value=2),
+        r"rules_version: it is 2; this energyscore knows rules up to 1",
+    ),
+    "a GPU twice": (
+        put("protocol", "metered_gpus", value=["GPU-0", "GPU-0"]),
+        r"protocol\.metered_gpus: a GPU is in it twice",
+    ),
+    "a model that is nowhere": (put("protocol", "occupied_gpus", value=[]), "is not on all"),
+    "a split GPU": (put("environment", "gpus", 0, "mig", value=True), "split into MIG instances"),
+    "runs of one number": (each_run("index", value=0), "numbered 0, 0, 0, 0, 0, ..., and not"),
+    "a run left out": (put("runs", 9, "index", value=10), "not from 0 in their order"),
+    "a run twice": (copied, r"runs\.4: it is run 0 again"),
+    "fewer steps than the counter has": (few_steps, r"is 1\.3, but at least 1\.469694 follows"),
+    "no phases": (each_run("phases", value={}), r"runs\.0\.phases: there are none, but the task"),
+    "phases that do not sum": (
+        put("runs", 3, "phases", "forward", "energy_j", "gpu:GPU-0", value=4000.0),
+        r"runs\.3\.phases: they sum to 4000 J of gpu:GPU-0, but the run took 4680",
+    ),
+    "a phase left out": (
+        put(
+            *("runs", 3, "phases", "other"),
+            value={"duration_s": 0.0, "energy_j": {"gpu:GPU-0": None}, "se_j": {}},
+        ),
+        r"runs\.3\.phases: only some have an energy of gpu:GPU-0",
+    ),
+    "more cut off than there is": (
+        cut(queries=1000, lost=9e5, total=3e5),
+        r"workload\.inputs_cut: 900000 tokens of 300000",
+    ),
+    "a part of nothing known": (
+        cut(queries=1000, lost=9e5, total=None, official_limit=None),
+        r"conformance\.inputs: it is true, but false follows",
+    ),
     "estimates of a GPU": (estimated, r"runs\.0\.methods\.gpu:GPU-0: .*got estimated"),
     "no method": (put("runs", 2, "methods", "gpu:GPU-0", value=None), r"runs\.2\.methods"),
     "another task": (
@@ -110,6 +168,46 @@ def test_what_no_measurement_has_written_is_named(name, tmp_path):
         load_result(file)
     assert str(caught.value).startswith(f"{file}: ")
     assert str(caught.value).count("\n") == 0
+
+
+def test_a_phase_below_nothing_is_named():
+    forged = content()
+    run = forged["runs"][0]
+    for name, joules in (("forward", 4600.0), ("other", -1000.0)):
+        part = {"duration_s": 50.0, "energy_j": {"gpu:GPU-0": joules}, "se_j": {}}
+        run["phases"] = run["phases"] | {name: part}
+    found = contradiction(parse_result(json.dumps(forged), ""))
+    assert found == "runs.0.phases: one has a negative energy of gpu:GPU-0"
+
+
+def test_runs_that_began_in_one_second_are_no_copies():
+    """Runs of a function may last for milliseconds."""
+    runs = [make_run(n, joules=3600.0 + n, started_at="2026-01-01T00:00:00Z") for n in range(2)]
+    assert contradiction(make_result(runs=runs)) == ""
+
+
+@pytest.mark.parametrize("stated", [{}, {"gpu:other": 9.0}, {"gpu:GPU-0": 3600.0 / 1e3 / 6**0.5}])
+def test_alike_runs_are_known_no_better_than_their_counter_steps(stated):
+    """What is not stated follows from the period: 0.1 s of 100 s, by the square root of 6."""
+    facts = {"gpu:GPU-0": {"update_period_ms": 100.0, "window_s": 100.0}}
+    runs = [make_run(n, facts=facts, quantization_se_j=stated) for n in range(2)]
+    result = make_result(runs=runs)
+    assert contradiction(result) == ""
+    spread = gpu_summary(result.score, runs, ["GPU-0"]).spread()
+    assert spread.unshown == pytest.approx(1e-3 / 6**0.5)
+
+
+def test_a_window_that_is_far_too_long_leaves_no_less_open():
+    facts = {"gpu:GPU-0": {"update_period_ms": 100.0, "window_s": 1e9}}
+    assert least_steps_se_j(make_run(facts=facts), "gpu:GPU-0") == pytest.approx(3 / 6**0.5)
+
+
+def test_a_file_of_rules_to_come_takes_a_newer_version(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(content() | {"rules_version": 2}))
+    with pytest.raises(ResultError) as caught:
+        load_result(file)
+    assert caught.value.remedy.startswith("Upgrade energyscore")
 
 
 def test_points_left_out_are_missing():

@@ -28,7 +28,7 @@ def make_run(index=0, *, joules=3600.0, queries=1000, method="counter", seconds=
     domain = f"gpu:{UUID}"
     run = Run(
         index=index,
-        started_at="2026-01-01T00:00:00+00:00",
+        started_at=f"2026-01-01T{index // 30:02}:{index % 30 * 2:02}:00+00:00",
         queries=queries,
         passes=1,
         duration_s=seconds,
