@@ -60,7 +60,9 @@ def _why_missing(model: Any, missing: Sequence[str]) -> tuple[str, str]:
     """Why weights are missing: a checkpoint of another task lacks a head only."""
     inner = getattr(model, "base_model_prefix", "")
     saved_so = type(model).__name__ in (model.config.architectures or ())
-    head_only = hasattr(model, inner) and not any(n.startswith(f"{inner}.") for n in missing)
+    # What gathers a whole text before a head (`pooler`) is lacking with it.
+    within = [name for name in missing if name.startswith(f"{inner}.")]
+    head_only = hasattr(model, inner) and all("pooler" in name.split(".") for name in within)
     if head_only and not saved_so:
         return (
             f"lacks weights for {type(model).__name__}",
