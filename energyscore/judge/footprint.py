@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from energyscore.base.errors import MeterError, UsageError
+from energyscore.base.packages import MissingPackage
 from energyscore.base.units import WH_PER_KWH, format_number
 from energyscore.protocol.grid import Grid, find_grid
 from energyscore.results.parts import Emissions
@@ -130,7 +131,7 @@ def _recorded_grid(recorded: Emissions) -> tuple[Grid | None, str]:
         return Grid(recorded.country, recorded.intensity_g_per_kwh, recorded.source or ""), ""
     try:
         return find_grid(recorded.country), ""
-    except (UsageError, MeterError) as error:
+    except (UsageError, MeterError, MissingPackage) as error:
         return None, f"CO2: {error.message}"
 
 

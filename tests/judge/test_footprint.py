@@ -112,7 +112,9 @@ def test_without_codecarbon_a_country_says_what_to_install_and_rate_works(tmp_pa
     assert done.status == 0, done.stderr
     footprint = json.loads(done.stdout)["results"][0]["footprint"]
     assert footprint["gpu_co2_g_per_1k_queries"] is None
-    assert footprint["reason"].startswith("CO2: --country needs the country table of CodeCarbon")
+    assert footprint["reason"].startswith(
+        "CO2: --country, whose table is CodeCarbon's, needs codecarbon"
+    )
     assert command("rate", "results").status == 0
 
 

@@ -80,7 +80,8 @@ def test_integrated_power_errs_against_an_external_meter_as_published(
     setattr(trace, "power" if source == "instant" else "average_power", power)
     reading, notices = evaluate(window, trace, ABOUT)
     assert reading.method == "power_integral"
-    assert [notice.code for notice in notices] == ["counter_unsupported"]
+    few = ["short_window"] if recording == "a100_52ms" else []  # 9.96 s of 104 ms: under 100
+    assert [notice.code for notice in notices] == ["counter_unsupported", *few]
     found = reading.energy_j / external_j(recording, window) - 1
     assert found == pytest.approx(error, abs=0.002)
     if recording != "a100_52ms":
