@@ -125,9 +125,9 @@ def check_time(place: ExaminedRun) -> Finds:
         (("prefill", "forward"), run.input_tokens),
         (("prefill", "decode", "forward"), run.input_tokens + run.output_tokens),
     ):
-        lasted_s = sum(done.get(name, 0.0) for name in names)
-        least_s = least_tokens_s(tokens, parameters, active, speed)
-        if done and lasted_s < least_s:
+        lasted = [done[name] for name in names if name in done]  # none: another phase has them
+        lasted_s, least_s = sum(lasted), least_tokens_s(tokens, parameters, active, speed)
+        if lasted and lasted_s < least_s:
             yield (
                 f"{tokens:,} tokens through {parameters / 1e9:.3g} billion parameters take "
                 f"{least_s:.3g} s on {result.hardware[:60]} at the very least, not {lasted_s:.3g} s"
