@@ -99,9 +99,10 @@ def test_a_second_model_makes_a_cohort_and_the_stars_say_so(measured, tmp_path):
     score["system_std"] *= 2
     score["system_ci95"] = [2 * bound for bound in score["system_ci95"]]
     for run in second["runs"]:  # a score that does not follow from the runs would not be read
-        run["energy_j"] = {
-            domain: joules and 2 * joules for domain, joules in run["energy_j"].items()
-        }
+        for part in (run, *run["phases"].values()):
+            part["energy_j"] = {
+                domain: joules and 2 * joules for domain, joules in part["energy_j"].items()
+            }
     (tmp_path / "a.json").write_text(file.read_text())
     (tmp_path / "b.json").write_text(json.dumps(second))
     done = energyscore("rate", tmp_path)
