@@ -14,11 +14,11 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
+from timed import ROOT, timed
+
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 from energyscore.results.result import result_to_json  # noqa: E402
@@ -129,25 +129,6 @@ def write_results(folder: Path, count: int, *, models: int, day: int) -> None:
         place = folder / model / "text_generation"
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{number:06d}.json").write_text(text)
-
-
-def timed(command: list[str], out: Path) -> tuple[float, float, float, int]:
-    """Run a command with stdout into a file.
-
-    Returns:
-        Seconds, seconds of a processor, MiB at the peak, and the exit status.
-    """
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    actions = [
-        (os.POSIX_SPAWN_OPEN, 1, str(out), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
-        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0o644),
-    ]
-    begin = time.monotonic()
-    child = os.posix_spawn(command[0], command, environment, file_actions=actions)
-    _, status, usage = os.wait4(child, 0)
-    seconds = time.monotonic() - begin
-    busy_s = usage.ru_utime + usage.ru_stime
-    return seconds, busy_s, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status)
 
 
 def arguments_of(name: str, folder: Path) -> list[str]:
