@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 import psutil
 
+from energyscore.base.text import first_of
 from energyscore.base.units import counted
 
 _WAITING = {
@@ -65,6 +66,5 @@ def _resource_tracker() -> int | None:
 def _said(what: str, names: list[str]) -> str:
     if not names:
         return ""
-    more = ", ..." if len(names) > _MOST_NAMED else ""
     many = counted(len(names), what).replace("processs", "processes")
-    return f"{many} ({', '.join(names[:_MOST_NAMED])}{more})"
+    return f"{many} ({first_of(names, _MOST_NAMED)})"

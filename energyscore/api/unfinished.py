@@ -117,14 +117,14 @@ def find_unfinished(output: object) -> list[Unfinished]:
     return found
 
 
-_HOLDERS: dict[_Holder, Any] = {
-    "list": (list, UserList),
+_ROWS: dict[_Holder, Any] = {
+    "list": list,
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,
     "deque": deque,
-    "dict": (dict, UserDict),
 }
+_HOLDERS: dict[_Holder, Any] = {**_ROWS, "list": (list, UserList), "dict": (dict, UserDict)}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -168,14 +168,7 @@ def _inside(one: Any, holder: _Holder, most: int) -> tuple[list[Any], list[Any]]
     if holder == "dict":
         keys = list(islice(dict.keys(plain), most))
         return keys, [*islice(dict.values(plain), most), *keys]
-    base: dict[str, Any] = {
-        "list": list,
-        "tuple": tuple,
-        "set": set,
-        "frozenset": frozenset,
-        "deque": deque,
-    }
-    return [], list(islice(base[holder].__iter__(plain), most))
+    return [], list(islice(_ROWS[holder].__iter__(plain), most))
 
 
 def _fields(one: Any) -> dict[str, Any]:

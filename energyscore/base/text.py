@@ -33,6 +33,11 @@ def one_line(text: str) -> str:
     return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", without_passwords(text))).strip()
 
 
+def first_of(things: Sequence[object], most: int = 5) -> str:
+    """The first few of many, and whether there are more: `1, 2, 3, ...`."""
+    return ", ".join(map(str, things[:most])) + (", ..." if len(things) > most else "")
+
+
 def markdown_text(text: str) -> str:
     """Text that Markdown shows as it is: no markup, link, mention, or end of a table's cell."""
     entities = _MARKDOWN.sub(_entity, one_line(text))

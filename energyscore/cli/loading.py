@@ -40,6 +40,12 @@ def latest(
     return latest_only(loaded)
 
 
+def whole_of(loaded: Iterable[tuple[Path, Result]]) -> Callable[[RatedResult], Result]:
+    """What gives the whole result, with the details of its runs, of one of these that was rated."""
+    files = {shown_path(path): path for path, _ in loaded}
+    return lambda entry: read_again(files[entry.file], entry.result)
+
+
 def say_set_aside(loaded: Iterable[tuple[Path, Result]], remedy: str) -> None:
     """Name what `latest_only` leaves out: a newer invalid result in a caution, others in a note."""
     others = []
@@ -82,10 +88,8 @@ def choose(
     report = rate_files(together, scale)[: len(own)]
     report = _only(report, "model", model, lambda entry: (entry.name, entry.result.model.id))
     report = _only(report, "task", task, lambda entry: (entry.result.task.id,))
-    files = {shown_path(path): path for path, _ in own}
-    report = [
-        replace(entry, result=read_again(files[entry.file], entry.result)) for entry in report
-    ]
+    whole = whole_of(own)
+    report = [replace(entry, result=whole(entry)) for entry in report]
     chosen = {entry.result.identity for entry in report}
     of_chosen = [entry for entry in loaded if entry[1].identity in chosen]
     say_set_aside(of_chosen, "to take one, name its file.")

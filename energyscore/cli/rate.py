@@ -28,11 +28,10 @@ def rate(
     from energyscore.base.files import shown_path
     from energyscore.base.lookup import resolve
     from energyscore.cli.console import show_report, write_data, write_pieces
-    from energyscore.cli.loading import latest, load_shown
+    from energyscore.cli.loading import latest, load_shown, whole_of
     from energyscore.judge.rating import rate_files
     from energyscore.publish.formats import EXPORTERS
     from energyscore.publish.report_json import json_pieces
-    from energyscore.results.lean import read_again
 
     site = site_of(country, pue, price)
     loaded = load_shown(paths)
@@ -42,8 +41,7 @@ def rate(
     if form == "table":
         show_report(report)
     elif form == "json":
-        files = {shown_path(path): path for path, _ in loaded}
-        write_pieces(json_pieces(report, lambda one: read_again(files[one.file], one.result)))
+        write_pieces(json_pieces(report, whole_of(loaded)))
     else:
         write_data(resolve(EXPORTERS, form)(report))
     if not any(result.valid for _, result in loaded):

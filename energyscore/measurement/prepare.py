@@ -12,6 +12,7 @@ from energyscore.base.errors import (
     UsageError,
 )
 from energyscore.base.files import local_path
+from energyscore.base.text import first_of
 from energyscore.base.units import counted
 from energyscore.base.writing import check_folder
 from energyscore.measurement.backend import Device
@@ -193,10 +194,9 @@ def _load_queries(
     wanted = options.queries or task.spec.queries
     workload = load_workload(task, source, wanted, options.selection, strict=options.strict)
     if empty := workload.empty_rows:
-        first = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
         observer.warn(
             f"{workload.dataset}: {counted(len(empty), 'row')} left out, as they hold nothing "
-            f"({first}); --strict refuses them."
+            f"({first_of(empty)}); --strict refuses them."
         )
     if len(workload.queries) < wanted:
         have = f"{workload.dataset} holds {len(workload.queries)} queries, not {wanted}"

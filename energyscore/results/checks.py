@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from energyscore.base.stats import are_apart, find_drift, find_outliers
+from energyscore.base.text import first_of
 from energyscore.base.units import counted, wh_per_1k_queries
 from energyscore.protocol.model import ModelFacts
 from energyscore.results.parts import Caution, ProtocolPart, Run, WorkloadPart
 from energyscore.results.plausibility import CLOCKS_APART, why_implausibly_low
-from energyscore.results.score import figures_of, is_precise, precision_of
+from energyscore.results.score import figures_of, gpu_domains, is_precise, precision_of
 
 SECOND_SOURCE_DISAGREEMENT = 0.05
 
@@ -120,9 +121,11 @@ def _of_setup(
         message = f"the dataset has {workload.queries} queries, {wanted_queries} were asked for"
         yield "fewer_queries", message
     if (empty := workload.empty_rows) is not None:
-        numbers = ", ".join(map(str, empty.first[:5])) + (", ..." if empty.count > 5 else "")
         rows = counted(empty.count, "row")
-        yield "empty_rows", f"{rows} of the dataset, left out as empty: number {numbers}"
+        yield (
+            "empty_rows",
+            f"{rows} of the dataset, left out as empty: number {first_of(empty.first)}",
+        )
     if facts.weights == "random":
         message = "weights are random: the energy is the architecture's, the answers mean nothing"
         yield "random_weights", message
@@ -211,7 +214,7 @@ def _of_idle_gpus(runs: Sequence[Run], protocol: ProtocolPart) -> _Found:
     """How much of the figure is of GPUs on which the model is not."""
     if not (idle := idle_gpus(protocol)):
         return
-    shares_j = [run.total_j([f"gpu:{uuid}" for uuid in idle]) for run in runs]
+    shares_j = [run.total_j(gpu_domains(idle)) for run in runs]
     whole_j = [run.total_j(protocol.gpu_domains) for run in runs]
     known = [(ours, whole) for ours, whole in zip(shares_j, whole_j, strict=True) if ours and whole]
     adds = "an energy that is not known"

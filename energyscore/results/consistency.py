@@ -7,10 +7,11 @@ the raw records.
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from energyscore.base.stats import Spread
+from energyscore.base.text import first_of
 from energyscore.protocol.task import TaskSpec, load_tasks
 from energyscore.results.checks import find_invalid_reasons
 from energyscore.results.conformance import check_conformance
@@ -89,7 +90,7 @@ def _runs(result: Result) -> Iterator[str]:
     """Runs are numbered in their order, and none is another one's copy."""
     indices = [run.index for run in result.runs]
     if indices != list(range(len(indices))):
-        yield f"runs: they are numbered {_shown_few(indices)}, and not from 0 in their order"
+        yield f"runs: they are numbered {first_of(indices)}, and not from 0 in their order"
     seen: dict[tuple[object, ...], list[Run]] = {}
     for run in result.runs:
         alike = seen.setdefault((run.started_at, run.duration_s), [])
@@ -202,10 +203,6 @@ def _are_alike(said: Any, made: Any, slack: float) -> bool:
     if isinstance(said, float) and isinstance(made, float):
         return abs(said - made) <= slack
     return bool(said == made)
-
-
-def _shown_few(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
 
 
 def _shown(value: Any) -> str:
