@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from support.commands import ROOT, environment
+from support.commands import ROOT, environment, python
 
 PACKAGE = ROOT / "energyscore"
 HEAVY = {"torch", "transformers", "diffusers", "datasets", "codecarbon", "pynvml", "pandas"}
@@ -72,9 +72,7 @@ def loaded_by(command, modules):
         "except SystemExit: pass\n"
         f"print(sorted({modules!r} & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
-    )
+    done = python(code)
     return done.stderr.strip().splitlines()[-1]
 
 
@@ -92,9 +90,7 @@ def test_importing_the_package_loads_no_library_and_shadows_none_of_its_names():
         "assert set(energyscore.__all__) <= set(dir(energyscore))\n"
         "print(*sorted(found - set(sys.stdlib_module_names)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
-    )
+    done = python(code)
     assert done.stdout.split() == ["energyscore"]
     for name in ("measure", "load", "load_all"):
         assert not (PACKAGE / f"{name}.py").exists()

@@ -11,7 +11,7 @@ import tomllib
 import numpy as np
 import pytest
 import torch
-from support.commands import ROOT, environment, gpu
+from support.commands import ROOT, environment, gpu, python
 from support.results import make_result, make_run
 
 import energyscore
@@ -155,10 +155,7 @@ def test_queries_are_told_by_their_values():
         "(1, 2), {'c', 'b', 'a'}, np.arange(3), torch.arange(3.0), "
         "torch.ones((), dtype=torch.bfloat16), ROOT]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        env=environment({"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PYTHONHASHSEED": "7"}),
-    )  # fmt: skip
+    done = python(code, {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PYTHONHASHSEED": "7"})
     assert done.stdout.strip() == own
     others = [["b"], [1.5], [np.arange(4)], [torch.arange(3)], [torch.arange(2.0)], [{"a"}], [b"b"]]
     assert len({own, *map(fingerprint_of, others)}) == len(others) + 1
@@ -212,10 +209,7 @@ def test_the_energy_of_a_block_is_that_of_its_window(simulate, tmp_path):
         "print(measured.require_gpu_wh_per_1k_queries() / measured.duration_s, measured.valid)\n"
         "print(*(one.code for one in measured.cautions))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        env=environment(sim.env()),
-    )  # fmt: skip
+    done = python(code, sim.env())
     wh_a_second, valid, *cautions = done.stdout.split()
     assert float(wh_a_second) == pytest.approx(300 / 3600 * 1000 / 10, rel=0.05)
     assert valid == "True"
@@ -290,7 +284,5 @@ def test_the_plugin_is_light():
         "found = {name.split('.')[0] for name in set(sys.modules) - before}\n"
         "print(*sorted(found - set(sys.stdlib_module_names)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
-    )
+    done = python(code)
     assert done.stdout.split() == ["energyscore"]

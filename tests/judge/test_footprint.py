@@ -4,11 +4,9 @@ import csv
 import importlib.util
 import io
 import json
-import subprocess
-import sys
 
 import pytest
-from support.commands import environment
+from support.commands import python
 from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import UsageError
@@ -215,9 +213,7 @@ def test_the_table_is_read_without_importing_codecarbon():
         "import sys\nfrom energyscore.protocol.grid import find_grid\n"
         "print(find_grid('fra').g_per_kwh, 'codecarbon' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True
-    )
+    done = python(code)
     assert done.stdout.split() == [str(find_grid("FRA").g_per_kwh), "False"]
     assert "year 20" in find_grid("FRA").source
 

@@ -5,7 +5,6 @@ import dataclasses
 import inspect
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from unittest.mock import Mock
 
 import pandas
 import pytest
-from support.commands import ROOT, energyscore, environment, gpu
+from support.commands import ROOT, energyscore, gpu, python
 from support.fake_hub import FakeHub
 from support.fake_suite import fake_plan, known
 from support.results import make_cpu_run, make_result, make_run
@@ -950,13 +949,7 @@ def test_the_gpus_that_the_driver_lists_are_part_of_the_machine(simulate):
         "machine = describe_machine()\n"
         "print(*(one.uuid for one in machine.gpus), machine.driver)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment(simulation.env()),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = python(code, simulation.env())
     *uuids, driver = done.stdout.split()
     assert uuids == ["GPU-a", "GPU-b"]
     assert driver != "None"

@@ -297,19 +297,14 @@ def test_the_same_result_gives_the_same_bytes():
         "for d in (label.label_svg(e).encode(), label.label_png(e, zoom=2), label.label_pdf(e)):\n"
         "    print(hashlib.sha256(d).hexdigest())"
     )
-    import subprocess
-    import sys
 
-    from support.commands import ROOT, environment
+    from support.commands import ROOT, python
 
     outputs = set()
     for seed in ("1", "2"):
         folders = (ROOT, ROOT / "tests", ROOT / "tests/publish")
         path = {"PYTHONPATH": ":".join(map(str, folders)), "PYTHONHASHSEED": seed}
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=environment(path), capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        done = python(code, path)
         outputs.add(done.stdout)
     assert len(outputs) == 1
     assert len(outputs.pop().splitlines()) == 3

@@ -58,6 +58,17 @@ def energyscore(
     return done
 
 
+def python(code: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run code in a Python of its own; an error where that fails."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment(env),
+        check=True,
+    )
+
+
 _SERVERS: dict[str, ForkServer] = {}
 
 

@@ -43,7 +43,8 @@ class ForkServer:
             [sys.executable, "-m", "support.fork_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=self._env | {"PYTHONPATH": os.pathsep.join(sys.path[:1] + _paths(self._env))},
+            bufsize=0,  # an answer must not wait in a buffer, where nobody sees that it came
+            env=self._env | {"PYTHONPATH": os.pathsep.join(_paths(self._env))},
             start_new_session=True,
         )
         atexit.register(self._process.kill)
@@ -100,16 +101,19 @@ def _paths(env: Mapping[str, str]) -> list[str]:
 
 def serve() -> dict:
     """Answer requests with the pid and then the status of a fork; a fork returns its request."""
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    while line := requests.readline():
+    while line := sys.stdin.buffer.readline():
         request = json.loads(line)
         pid = os.fork()
         if pid == 0:
             return request
-        for answer in (pid, lambda pid=pid: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])):
-            answers.write(f"{answer if isinstance(answer, int) else answer()}\n".encode())
-            answers.flush()
+        _answer(pid)
+        _answer(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     sys.exit()
+
+
+def _answer(number: int) -> None:
+    sys.stdout.buffer.write(b"%d\n" % number)
+    sys.stdout.buffer.flush()
 
 
 def become(request: dict) -> None:
