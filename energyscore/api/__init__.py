@@ -203,18 +203,7 @@ def meter(
     if type(queries) is not int or queries < 1:
         raise UsageError(f"queries: it must be a whole number of at least 1 (got {queries!r}).")
     arguments = read_arguments(
-        task=None,
-        repeats=None,
-        min_window_s=None,
-        quick=True,
-        batch_size=None,
-        device=device,
-        gpus=gpus,
-        idle_s=None,
-        allow_shared=allow_shared,
-        name=name,
-        options=None,
-        progress=False,
+        quick=True, device=device, gpus=gpus, allow_shared=allow_shared, name=name
     )
     return measure_block(name, queries, arguments)
 

@@ -30,18 +30,18 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Arguments(Strict):
     """How something is measured; see `energyscore.measure`. None: its default."""
 
-    task: str | None
-    repeats: Count | Literal["auto"] | None
-    min_window_s: Seconds | None
+    task: str | None = None
+    repeats: Count | Literal["auto"] | None = None
+    min_window_s: Seconds | None = None
     quick: bool
-    batch_size: Count | None
+    batch_size: Count | None = None
     device: DeviceName
     gpus: Annotated[tuple[str, ...], BeforeValidator(_names)]
-    idle_s: Seconds | None
+    idle_s: Seconds | None = None
     allow_shared: bool
     name: str | None
-    options: Mapping[str, Any] | None
-    progress: bool
+    options: Mapping[str, Any] | None = None
+    progress: bool = False
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> "Arguments":
