@@ -41,9 +41,9 @@ def format_number(value: float) -> str:
     return text if "e" not in text else f"{value:.7f}".rstrip("0")
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things: `1 run`, `1,000 runs`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, several: str = "") -> str:
+    """A number of things: `1 run`, `1,000 runs`; `several` where that is not `noun` with an s."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def format_duration(duration_s: float) -> str:

@@ -63,7 +63,7 @@ def label(
         raise UsageError("--zoom is for PNG only.", "SVG and PDF are sharp at any size.")
     report = choose(paths, among=among, model=model, task=task, scale=scale, out=out)
     if len(report) > 1:
-        names = [f"{e.name} {e.result.task.id} ({e.file})" for e in report[:3]]
+        names = [f"{e.label} {e.result.task.id} ({e.file})" for e in report[:3]]
         raise UsageError(
             f"A label is of one result, and here are {len(report)}: {', '.join(names)}"
             f"{', ...' if len(report) > 3 else '.'}",

@@ -92,7 +92,7 @@ def _columns(table: BoardTable, site: Site) -> list[Column]:
     rows = table.ranking()[:MOST_ROWS]
     columns = [
         Column("#", [str(place) for place in range(1, len(rows) + 1)]),
-        Column("model", [one_line(row.model) for row in rows], folds=True),
+        Column("model", [one_line(row.label) for row in rows], folds=True),
         Column(ENERGY, [format_wh(row.wh_per_1k_queries or 0) for row in rows]),
         Column(margin_heading(), [_half_width(row) for row in rows]),
         Column("stars", [stars_text(row.stars, estimated=bool(row.estimated)) for row in rows]),

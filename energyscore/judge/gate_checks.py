@@ -18,7 +18,7 @@ from energyscore.judge.compare import Counterparts, FigureChange, Pair, figure_c
 from energyscore.judge.figures import UNIT, figure_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult, why_unratable
-from energyscore.results.names import with_mode
+from energyscore.results.names import mode_of, with_details
 from energyscore.results.parts import Part
 
 Outcome = Literal["pass", "fail", "inconclusive", "invalid", "unsupported"]
@@ -68,7 +68,9 @@ class GateCheck(Part):
         {}, description="what may explain a change: versions, revision; of the baseline and now"
     )
     apart: str = Field(
-        "", description="what tells it from a check that looks the same: its result's time or file"
+        "",
+        description="what tells it from a check that looks the same: its result's setting, time or "
+        "file",
     )
     cautions: list[str] = Field([], description="what whoever reads its figures must know")
     outcome: Outcome
@@ -80,8 +82,7 @@ class GateCheck(Part):
         """What is checked, for people."""
         if self.model is None:
             return "no result"
-        name = with_mode(self.model, self.reasoning)
-        return f"{name} ({self.apart})" if self.apart else name
+        return with_details(self.model, mode_of(self.reasoning), self.apart)
 
     @property
     def said(self) -> str:
@@ -192,6 +193,7 @@ def _blank(place: str, one: RatedResult, **fields: Any) -> GateCheck:
         hardware=result.hardware,
         source=one.file,
         created_at=result.created_at,
+        apart=one.setting,
         cautions=[caution.message for caution in cautions_on(result)],
         outcome="unsupported",
         reason="",

@@ -26,7 +26,7 @@ from energyscore.judge.official import Published, PublishedRow
 from energyscore.judge.rating import Kind
 from energyscore.judge.stars import stars_for
 from energyscore.protocol.scales import Scale
-from energyscore.results.names import tell_apart
+from energyscore.results.names import settings_of, tell_apart, tell_settings_apart, with_details
 from energyscore.results.result import Result
 
 _Key: TypeAlias = tuple[str, str, str]
@@ -42,6 +42,7 @@ class BoardRow:
     The fields down to `reason` are those of the JSON and CSV, in their order; `reason` says why a
     row is not ranked. `reference_stars` are those of an official result by the bands of the
     reference, and `replaced_by` is the row of the same model that stands in the table instead.
+    `setting` is what tells a result from others of the model in its table.
     """
 
     model: str
@@ -71,6 +72,13 @@ class BoardRow:
     reference_stars: int | None = None
     left_out: LeftOut | None = None
     replaced_by: "BoardRow | None" = None
+    setting: str = ""
+    result: Result | None = None
+
+    @property
+    def label(self) -> str:
+        """The model for people, with what tells it from others."""
+        return with_details(self.model, self.setting)
 
 
 @dataclass(frozen=True)
@@ -211,6 +219,7 @@ def _result_rows(
             kwh_per_1k_queries=energy_wh / WH_PER_KWH if energy_wh else None,
             reference_stars=_stars_alone(result, energy_wh, how.reference) if official else None,
             left_out=left_out,
+            result=result,
         )
 
 
@@ -218,6 +227,7 @@ def _table(key: _Key, rows: Sequence[BoardRow], how: BoardRules) -> BoardTable:
     task, size, mode = key[0], key[1] or None, key[2] or None
     if not how.every:
         rows = _without_duplicates(rows)
+    rows = _told_apart(rows)
     ranked = [row for row in rows if row.status == "ranked"]
     figures = [row.wh_per_1k_queries for row in ranked if row.wh_per_1k_queries is not None]
     low, high = (min(figures), max(figures)) if figures else (None, None)
@@ -276,6 +286,16 @@ def _names(results: Sequence[Result], *, every: bool) -> list[str]:
             name += " (random weights)"
         models.append((name, model.revision if every or model.source == "local" else None))
     return tell_apart(models)
+
+
+def _told_apart(rows: Sequence[BoardRow]) -> list[BoardRow]:
+    """The rows, results of one model with the settings in which they differ."""
+    shown = [row for row in rows if row.result is not None and row.status != "duplicate"]
+    settings = tell_settings_apart(
+        [row.model for row in shown], [settings_of(row.result) for row in shown if row.result]
+    )
+    said = {id(row): setting for row, setting in zip(shown, settings, strict=True)}
+    return [replace(row, setting=said.get(id(row), "")) for row in rows]
 
 
 def _without_duplicates(rows: Sequence[BoardRow]) -> list[BoardRow]:

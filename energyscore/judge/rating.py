@@ -35,7 +35,7 @@ from energyscore.results.checks import why_not_of_model
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.consistency import is_bundled_task
 from energyscore.results.gpu_sensors import between_devices
-from energyscore.results.names import label_of, tell_apart
+from energyscore.results.names import label_of, names_in_view, with_details
 from energyscore.results.result import Result
 
 Kind = Literal["reference", "cohort"]
@@ -113,6 +113,7 @@ class RatedResult:
         file: the file it is kept in; empty when in none.
         footprint: its CO2 and cost, where they were asked for.
         called: its model's name in this view, where another model has the same name.
+        setting: what tells it in this view from others of the model at the task: `batch 8`.
         multiple: its energy against that of a lower mode of reasoning in this view.
         commit: the commit that a baseline was saved at; None when none is known.
     """
@@ -122,6 +123,7 @@ class RatedResult:
     file: str = ""
     footprint: Footprint | None = None
     called: str = ""
+    setting: str = ""
     multiple: Multiple | None = None
     commit: str | None = None
 
@@ -131,9 +133,14 @@ class RatedResult:
         return self.called or self.result.model.id
 
     @property
+    def title(self) -> str:
+        """The model's name in this view, with what tells it from others of the model."""
+        return with_details(self.name, self.setting)
+
+    @property
     def label(self) -> str:
-        """The model for people, with its mode of reasoning where it was asked for one."""
-        return label_of(self.result, self.name)
+        """As `title`, with the mode of reasoning where the model was asked for one."""
+        return label_of(self.result, self.name, self.setting)
 
     @property
     def headline(self) -> Headline | None:
@@ -191,12 +198,12 @@ def rate_files(
 
 
 def in_one_view(report: Iterable[RatedResult]) -> list[RatedResult]:
-    """Results that are shown together: names with revisions where needed, modes compared."""
+    """Results that are shown together: named so that they are told apart, modes compared."""
     report = list(report)
-    names = tell_apart([(entry.result.model.id, entry.result.model.revision) for entry in report])
+    names = names_in_view([entry.result for entry in report])
     multiples = multiples_of([entry.result for entry in report])
     return [
-        replace(entry, called=name, multiple=multiple)
+        replace(entry, called=name.model, setting=name.setting, multiple=multiple)
         for entry, name, multiple in zip(report, names, multiples, strict=True)
     ]
 

@@ -31,7 +31,7 @@ from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import Generation, Mode, TaskFile, find_task, load_tasks
 from energyscore.protocol.workload import BUNDLED, Workload, load_workload
 from energyscore.results import store
-from energyscore.results.names import with_mode
+from energyscore.results.names import mode_of, with_details
 from energyscore.results.parts import Caution, Domain
 from energyscore.results.result import Result
 
@@ -56,7 +56,7 @@ class SessionEntry:
     @property
     def label(self) -> str:
         """The model for people, with its mode of reasoning."""
-        return with_mode(self.model.label, self.mode)
+        return with_details(self.model.label, mode_of(self.mode))
 
 
 @dataclass(frozen=True)

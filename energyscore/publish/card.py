@@ -161,7 +161,8 @@ def _cells(entry: RatedResult) -> dict[str, str]:
     digest = (model.revision or "").removeprefix("sha256:")[:_DIGEST_LENGTH]
     measured = [
         f"{model.id} @{digest}" if digest else model.id,
-        "random weights" if model.weights == "random" else "",
+        entry.setting,
+        "random weights" if model.weights == "random" and "random" not in entry.setting else "",
         f"quantized: {model.quantization}" if model.quantization else "",
     ]
     known = wording.interval(entry) is not None

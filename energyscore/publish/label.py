@@ -48,7 +48,7 @@ def label_svg(entry: RatedResult, link: str | None = None) -> str:
         title=label_title(entry),
         description=_description(entry, link),
         version=fit(version, _ROOM / 2, (Step(9, 1),)),
-        name=fit(entry.name, _ROOM, _NAME_STEPS, bold=True),
+        name=fit(entry.title, _ROOM, _NAME_STEPS, bold=True),
         rows=_rows(result),
         basis=_basis(entry),
         flags=list(_flags(_cautions(entry))),
@@ -92,7 +92,7 @@ def label_pdf(entry: RatedResult, link: str | None = None) -> bytes:
 
 def label_title(entry: RatedResult) -> str:
     """The label in one line: its alternative text."""
-    what = f"{plain(entry.name)}, {wording.task_name(entry.result)}"
+    what = f"{plain(entry.title)}, {wording.task_name(entry.result)}"
     return f"Energy label of {what}: {wording.energy(entry)}; {wording.verdict(entry.rating)}"
 
 

@@ -12,7 +12,14 @@ from energyscore.judge.leaderboard import BoardRow, BoardTable, Leaderboard
 LEADERBOARD_VERSION = 1
 """Raised when a field is added, moved or changes its meaning."""
 
-_INTERNAL = {"kwh_per_1k_queries", "reference_stars", "left_out", "replaced_by"}
+_INTERNAL = {
+    "kwh_per_1k_queries",
+    "reference_stars",
+    "left_out",
+    "replaced_by",
+    "setting",
+    "result",
+}
 FIELDS = tuple(field.name for field in fields(BoardRow) if field.name not in _INTERNAL)
 
 COLUMNS = (

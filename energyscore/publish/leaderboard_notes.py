@@ -60,7 +60,7 @@ def notes_on_unwritten(board: Leaderboard) -> list[str]:
 
 
 def _models(rows: Sequence[BoardRow]) -> str:
-    return listed([row.model for row in rows])
+    return listed([row.label for row in rows])
 
 
 def _about(table: BoardTable) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _about(table: BoardTable) -> Iterator[str]:
     yield from _against_published(table, rows)
     yield from _against_reference(table, rows)
     yield from _several(rows)
-    yield from caution_notes([(row.model, row.cautions) for row in rows])
+    yield from caution_notes([(row.label, row.cautions) for row in rows])
 
 
 def _against_published(
@@ -119,7 +119,7 @@ def _against_reference(table: BoardTable, rows: Sequence[BoardRow]) -> Iterator[
         if row.reference_stars is not None and row.stars not in (None, row.reference_stars)
     ]
     if other and table.kind == "cohort":
-        stars = listed([f"{row.model} {row.reference_stars}" for row in other])
+        stars = listed([f"{row.label} {row.reference_stars}" for row in other])
         yield (
             f"by {table.reference}, as `energyscore rate` gives them, the stars would be: "
             f"{stars}; here they are relative to these {len(rows):,} rows."

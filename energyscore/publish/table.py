@@ -16,6 +16,7 @@ from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import margins, wording
+from energyscore.results.names import mode_of
 
 _ENDLESS = 10_000
 _LEAST = 8  # columns that a model's name gets however narrow it is
@@ -182,8 +183,8 @@ def _shows(text: str) -> bool:
 
 
 def _model(entry: RatedResult) -> str:
-    mode, name = entry.result.mode, one_line(entry.name)
-    return name if mode is None else f"{name}\nreasoning {one_line(mode)}"
+    details = ", ".join(filter(None, (mode_of(entry.result.mode), entry.setting)))
+    return "\n".join(filter(None, (one_line(entry.name) or " ", one_line(details))))
 
 
 def _energy(entry: RatedResult) -> str:

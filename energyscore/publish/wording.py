@@ -56,8 +56,8 @@ def task_name(result: Result) -> str:
 
 
 def name(entry: RatedResult) -> str:
-    """The model's name as it stands; in words where nothing of it can be seen."""
-    return entry.name if plain(entry.name) else "(a model without a name)"
+    """The model's name, with what tells it from others; in words where none can be seen."""
+    return entry.title if plain(entry.name) else "(a model without a name)"
 
 
 def month(result: Result) -> str:

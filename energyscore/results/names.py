@@ -1,20 +1,67 @@
-"""Names of models in one view: those that share a name are told apart by their revision. Pure."""
+"""Names of results in one view: those that share a model's name are told apart by what differs.
 
-from collections.abc import Collection, Sequence
+First by the revision, then by the settings in which they were measured. Pure.
+"""
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
 from energyscore.results.result import Result
 
 _LENGTHS = (8, 16, 32, 64)
+_DAY, _SECOND = 10, 19  # characters of a time as results have it
+_WORDS = {
+    "random_weights": "random weights",
+    "dtype": "{}",
+    "quantization": "{}",
+    "by": "by {}",
+    "batch_size": "batch {:,}",
+    "threads": "threads {:,}",
+    "dataset": "{}",
+    "queries": "queries {:,}",
+    "max_new_tokens": "at most {:,} tokens",
+    "quick": "quick",
+    "device": "{}",
+    "power_limit_w": "{} W",
+}
 
 
-def with_mode(name: str, mode: str | None) -> str:
-    """A model for people, with the mode of reasoning that it was asked for, if any."""
-    return name if mode is None else f"{name} (reasoning {mode})"
+@dataclass(frozen=True)
+class Name:
+    """What a result is called among others: `ckpt @1a2b3c4d`, `batch 8, float16`."""
+
+    model: str
+    setting: str
 
 
-def label_of(result: Result, name: str = "") -> str:
+def with_details(name: str, *details: str | None) -> str:
+    """A name for people, and behind it what must be known of it: `org/a (reasoning off)`."""
+    known = ", ".join(filter(None, details))
+    return f"{name} ({known})" if known else name
+
+
+def mode_of(mode: str | None) -> str:
+    """The mode of reasoning that a model was asked for, for people; empty for none."""
+    return "" if mode is None else f"reasoning {mode}"
+
+
+def label_of(result: Result, name: str = "", setting: str = "") -> str:
     """The model of a result for people, with its mode; `name`: what it is called there."""
-    return with_mode(name or result.model.id, result.mode)
+    return with_details(name or result.model.id, mode_of(result.mode), setting)
+
+
+def names_in_view(results: Sequence[Result]) -> list[Name]:
+    """What each result is called among the others: as short as tells them apart."""
+    models = tell_apart([(one.model.id, one.model.revision) for one in results])
+    tasks = [(one.task.id, one.model.id, one.mode) for one in results]
+    settings = tell_settings_apart(tasks, list(map(settings_of, results)))
+    rest = tell_settings_apart(
+        [*zip(tasks, models, settings, strict=True)], list(map(_rest_of, results)), fewest=True
+    )
+    return [
+        Name(model, ", ".join(filter(None, said)))
+        for model, *said in zip(models, settings, rest, strict=True)
+    ]
 
 
 def tell_apart(models: Sequence[tuple[str, str | None]]) -> list[str]:
@@ -31,6 +78,77 @@ def tell_apart(models: Sequence[tuple[str, str | None]]) -> list[str]:
         f"{name} @{_digest(revision)[: lengths[name]]}" if name in lengths and revision else name
         for name, revision in models
     ]
+
+
+def tell_settings_apart(
+    groups: Sequence[Hashable], settings: Sequence[Mapping[str, str]], *, fewest: bool = False
+) -> list[str]:
+    """Of each result the settings in which it differs from others of its group.
+
+    `fewest`: only as many of them as tell the group's results apart, the first ones first.
+    """
+    members: dict[Hashable, list[Mapping[str, str]]] = {}
+    for group, one in zip(groups, settings, strict=True):
+        members.setdefault(group, []).append(one)
+    named = {group: _differing(alike, fewest=fewest) for group, alike in members.items()}
+    return [_said(one, named[group]) for group, one in zip(groups, settings, strict=True)]
+
+
+def settings_of(result: Result) -> dict[str, str]:
+    """The settings that may set results of one model apart, in words."""
+    model, work, protocol = result.model, result.workload, result.protocol
+    bits = f" {model.quantization_bits}-bit" if model.quantization_bits else ""
+    limits_w = {gpu.power_limit_w for gpu in result.environment.gpus if gpu.power_limit_w}
+    said = {
+        "random_weights": model.weights == "random",
+        "dtype": model.dtype,
+        "quantization": model.quantization and f"{model.quantization}{bits}",
+        "by": work.by,
+        "batch_size": work.batch_size,
+        "threads": (protocol.threads or {}).get("intra_op"),
+        "dataset": f"{work.dataset} {work.selection or ''}".strip(),
+        "queries": work.queries,
+        "max_new_tokens": (work.generation or {}).get("max_new_tokens"),
+        "quick": protocol.quick,
+        "device": result.hardware,
+        "power_limit_w": " and ".join(f"{limit:g}" for limit in sorted(limits_w)),
+    }
+    return settings_in_words(said)
+
+
+def _rest_of(result: Result) -> dict[str, str]:
+    """What tells results of one setting apart."""
+    return {
+        "seed": f"seed {result.workload.seed}",
+        "queries": f"queries {result.workload.fingerprint[: _LENGTHS[0]]}",
+        "day": result.created_at[:_DAY],
+        "second": result.created_at[:_SECOND].replace("T", " "),
+    }
+
+
+def settings_in_words(said: Mapping[str, object]) -> dict[str, str]:
+    """Settings by the names of the options that ask for them, as far as they were said."""
+    return {
+        name: words.format(value)
+        for name, words in _WORDS.items()
+        if (value := said.get(name)) not in (None, False, "", "auto")
+    }
+
+
+def _differing(alike: Sequence[Mapping[str, str]], *, fewest: bool) -> list[str]:
+    """The names of the settings that are not the same in all."""
+    if len(alike) < 2:
+        return []
+    names = dict.fromkeys(name for one in alike for name in one)
+    differ = [name for name in names if len({one.get(name, "") for one in alike}) > 1]
+    if not fewest:
+        return differ
+    enough = (n for n in differ if len({one.get(n, "") for one in alike}) == len(alike))
+    return [next(enough, name) for name in differ[-1:]]
+
+
+def _said(settings: Mapping[str, str], names: Sequence[str]) -> str:
+    return ", ".join(filter(None, (settings.get(name, "") for name in names)))
 
 
 def _digest(revision: str | None) -> str:

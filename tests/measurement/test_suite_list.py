@@ -389,6 +389,17 @@ def test_entries_whose_results_could_not_be_told_apart_are_refused(one, other, n
         assert len(planned_of_a_folder(first, dataclasses.replace(second, options=options))) == 2
 
 
+def test_entries_of_one_model_are_told_apart_by_their_options():
+    plan = plan_of(
+        entry(options=RunOptions(quick=True)),
+        entry(options=RunOptions(quick=True, batch_size=8, dtype="float16")),
+        entry("org/b", options=RunOptions(quick=True, batch_size=8)),
+    )
+    assert [one.label for one in plan] == ["org/a", "org/a (float16, batch 8)", "org/b"]
+    records = [make_record(one, "pending") for one in plan]
+    assert [record.label for record in records] == [one.label for one in plan]
+
+
 def planned_of_a_folder(*entries):
     """The plan of entries of a model in a folder `./m`."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):

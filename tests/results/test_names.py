@@ -5,7 +5,9 @@ import json
 import pytest
 from support.results import make_result, make_run
 
-from energyscore.results.names import tell_apart
+from energyscore.protocol.task import load_tasks
+from energyscore.results.conformance import with_conformance
+from energyscore.results.names import label_of, names_in_view, tell_apart
 from energyscore.results.parts import Caution
 from energyscore.results.result import result_to_json
 
@@ -132,3 +134,68 @@ def test_each_is_compared_with_its_own_revision(tmp_path, command):
     pairs = json.loads(command("compare", "before", "after", "--format", "json").stdout)["pairs"]
     figures = {pair["model"]: pair["rows"][0]["ratio"] for pair in pairs}
     assert figures == {"ckpt @1a2b3c4d": 1.0, "ckpt @99887766": 1.0}
+
+
+def under(day=1, model="org/m", dtype="float16", **work):
+    """A result of a model under settings of its own."""
+    result = make_result(model, dtype=dtype, created_at=f"2026-01-{day:02d}T08:00:00Z")
+    return result.model_copy(update={"workload": result.workload.model_copy(update=work)})
+
+
+def settings(*results):
+    return [name.setting for name in names_in_view(results)]
+
+
+def test_one_model_under_several_settings_is_told_apart_by_what_differs():
+    assert settings(under(), under(model="org/other")) == ["", ""]
+    assert settings(under(), under(day=2, batch_size=8)) == ["batch 1", "batch 8"]
+    three = under(), under(batch_size=8), under(batch_size=8, dtype="bfloat16")
+    assert settings(*three) == ["float16, batch 1", "float16, batch 8", "bfloat16, batch 8"]
+    assert settings(under(), under(queries=50)) == ["queries 1,000", "queries 50"]
+    random = make_result("org/m", weights="random")
+    assert settings(under(), random) == ["", "random weights"]
+    on = [make_result("org/m", gpu=gpu) for gpu in ("NVIDIA L4", "NVIDIA H100 80GB HBM3")]
+    assert settings(*on) == ["NVIDIA L4", "NVIDIA H100 80GB HBM3"]
+
+
+def test_repeats_of_one_setting_are_told_apart_by_their_day_or_second():
+    assert settings(under(), under(day=2)) == ["2026-01-01", "2026-01-02"]
+    later = under().model_copy(update={"created_at": "2026-01-01T09:00:00Z"})
+    assert settings(under(), later) == ["2026-01-01 08:00:00", "2026-01-01 09:00:00"]
+    assert settings(under(), under()) == ["", ""]
+
+
+def test_modes_and_tasks_are_no_settings():
+    off, on = (under(generation={"max_new_tokens": 9, "reasoning": mode}) for mode in ("off", "on"))
+    asr = under().model_copy(update={"task": under().task.model_copy(update={"id": "asr"})})
+    assert settings(off, on, asr) == ["", "", ""]
+    assert label_of(on, "m", "batch 8") == "m (reasoning on, batch 8)"
+
+
+@pytest.fixture
+def two_batches(tmp_path):
+    """One model measured one query at a time, and eight."""
+    for number, batch in enumerate((1, 8)):
+        runs = [make_run(index, joules=3600.0 * (number + 1 + index / 100)) for index in range(2)]
+        result = make_result("org/m", runs, gpu="NVIDIA L4", identity=f"{batch:064d}")
+        work = result.workload.model_copy(update={"batch_size": batch})
+        result = result.model_copy(update={"workload": work})
+        result = with_conformance(load_tasks()["text_generation"].spec, result)
+        (tmp_path / f"{number}.json").write_text(result_to_json(result))
+    return tmp_path
+
+
+def test_every_view_says_which_batch_a_row_is_of(two_batches, command):
+    limit = ("--max", "gpu_wh_per_1k_queries<=1.5")
+    for words in (("rate", "."), ("card", "."), ("gate", ".", *limit), ("leaderboard", ".")):
+        shown = command(*words).stdout
+        assert "batch 1" in shown, words
+        assert "batch 8" in shown, words
+    refused = command("label", ".").error
+    assert "org/m (batch 1)" in refused
+    assert "org/m (batch 8)" in refused
+    command("page", ".", "-o", "site")
+    index = (two_batches / "site/index.html").read_text()
+    assert "<bdi>org/m (batch 1)</bdi>" in index
+    one = command("label", "0.json", "--among", "1.json", "-o", "label.svg")
+    assert "Energy label of org/m (batch 1)" in one.stdout

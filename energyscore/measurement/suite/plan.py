@@ -15,7 +15,7 @@ from energyscore.protocol.grid import find_grid
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.task import Mode, TaskFile, find_task
-from energyscore.results.names import with_mode
+from energyscore.results.names import mode_of, settings_in_words, tell_settings_apart, with_details
 from energyscore.results.store import result_folder
 
 _OF_MODES = ("reasoning", "max_new_tokens")
@@ -35,6 +35,7 @@ class Planned:
     problem: str = ""  # why it cannot be measured
     blocked: Literal["failed", "unsupported"] = "failed"  # the status that a problem leads to
     repeated: tuple[str, ...] = ()  # where else the list asks for the same
+    setting: str = ""  # what tells it from other entries of the model at the task
 
     @property
     def mode(self) -> Mode | None:
@@ -44,8 +45,8 @@ class Planned:
 
     @property
     def label(self) -> str:
-        """The model, with its mode where the task has modes."""
-        return with_mode(self.model_name, self.mode)
+        """The model, with its mode where the task has modes, and what tells it from others."""
+        return with_details(self.model_name, mode_of(self.mode), self.setting)
 
     @property
     def task_name(self) -> str:
@@ -117,7 +118,16 @@ def make_plan(
             plan[same] = replace(first, repeated=(*first.repeated, entry.place))
     if listing.ours:
         _check_told_apart(listing.source, list(plan.values()), work_of)
-    return list(plan.values())
+    return _named(list(plan.values()))
+
+
+def _named(plan: Sequence[Planned]) -> list[Planned]:
+    """The plan, each entry with what tells it from the others of its model at its task."""
+    groups = [(one.task_name, one.label) for one in plan]
+    settings = tell_settings_apart(
+        groups, [settings_in_words(one.entry.options.given()) for one in plan]
+    )
+    return [replace(one, setting=setting) for one, setting in zip(plan, settings, strict=True)]
 
 
 def _check_told_apart(source: str, plan: Sequence[Planned], work_of: KeyOf) -> None:

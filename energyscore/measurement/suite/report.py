@@ -9,7 +9,7 @@ from energyscore.base.interrupts import interrupted_status
 from energyscore.base.version import __version__
 from energyscore.measurement.child import Ended
 from energyscore.measurement.suite.plan import Planned
-from energyscore.results.names import with_mode
+from energyscore.results.names import mode_of, with_details
 from energyscore.results.parts import NonNegative, Part, Positive
 from energyscore.results.result import Result
 
@@ -26,6 +26,7 @@ class Record(Part):
     model: str
     model_class: str | None = Field(description="as the list says it")
     reasoning: str | None = Field(description="the mode; null where the task has none")
+    setting: str = Field("", description="what tells it from other entries of the model")
     status: Status = Field(
         description="done: measured just now; skipped: measured before; failed: it has no result; "
         "unsupported: this version cannot measure it; pending: not measured yet"
@@ -42,8 +43,8 @@ class Record(Part):
 
     @property
     def label(self) -> str:
-        """The model, with its mode of reasoning."""
-        return with_mode(self.model, self.reasoning)
+        """The model, with its mode of reasoning and what tells it from other entries."""
+        return with_details(self.model, mode_of(self.reasoning), self.setting)
 
 
 class SuiteReport(Part):
@@ -98,6 +99,7 @@ def make_record(
         model=planned.model_name,
         model_class=planned.entry.model_class,
         reasoning=planned.mode,
+        setting=planned.setting,
         status=status,
         reason=reason,
         exit_code=ended.exit_code if ended else None,
