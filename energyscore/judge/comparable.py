@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from energyscore.judge.comparability import cohort_key, cohort_of
+from energyscore.judge.departures import departures_from, without_band
 from energyscore.judge.figures import headline_of
-from energyscore.judge.rating import NO_TASK, departures_from, why_no_figure, without_band
+from energyscore.judge.rating import NO_TASK, why_no_figure
 from energyscore.protocol.scales import Scale
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.result import Result

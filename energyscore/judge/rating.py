@@ -26,14 +26,14 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from energyscore.judge.comparability import cohort_key
+from energyscore.judge.departures import departures_from
 from energyscore.judge.figures import Basis, Headline, headline_of
 from energyscore.judge.footprint import Footprint, Site, footprint_of
 from energyscore.judge.modes import Multiple, multiples_of
 from energyscore.judge.stars import Probabilities, star_probabilities, stars_for
 from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
 from energyscore.results.checks import why_not_of_model
-from energyscore.results.conformance import Departure, is_gpu
-from energyscore.results.consistency import is_bundled_task
+from energyscore.results.conformance import Departure
 from energyscore.results.gpu_sensors import between_devices
 from energyscore.results.names import label_of, names_in_view, with_details
 from energyscore.results.result import Result
@@ -206,33 +206,6 @@ def in_one_view(report: Iterable[RatedResult]) -> list[RatedResult]:
         replace(entry, called=name.model, setting=name.setting, multiple=multiple)
         for entry, name, multiple in zip(report, names, multiples, strict=True)
     ]
-
-
-def departures_from(result: Result, reference: Scale) -> tuple[Departure, ...]:
-    """The points in which a result departs from the protocol and hardware of a reference."""
-    points = [
-        Departure(check.name, check.actual, check.required)
-        for check in result.conformance
-        if not check.ok and check.name != "hardware"
-    ]
-    if not is_bundled_task(result.task.digest) or result.task.id != result.task.scale_task:
-        # By a definition of somebody's own the points above may say anything, and a copy of a
-        # published task under another name is another task.
-        points.append(Departure("definition", "a task of one's own", "the one that was published"))
-    names = [gpu.name for gpu in result.environment.gpus]
-    if not names or not all(is_gpu(name, reference.gpu) for name in names):
-        points.insert(0, Departure("hardware", result.hardware, reference.gpu))
-    if point := without_band(reference, result.task.scale_task, result.model.model_class):
-        points.append(point)
-    return tuple(points)
-
-
-def without_band(scale: Scale, task: str, model_class: str | None) -> Departure | None:
-    """The departure of a task and class that a scale has no band for; None where it has one."""
-    if scale.band(task, model_class) is not None:
-        return None
-    size = f" class {model_class}" if model_class else ""
-    return Departure("task", f"{task}{size}", scale.name)
 
 
 def why_unratable(result: Result) -> str:

@@ -27,7 +27,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Name:
+class ShownName:
     """What a result is called among others: `ckpt @1a2b3c4d`, `batch 8, float16`."""
 
     model: str
@@ -50,7 +50,7 @@ def label_of(result: Result, name: str = "", setting: str = "") -> str:
     return with_details(name or result.model.id, mode_of(result.mode), setting)
 
 
-def names_in_view(results: Sequence[Result]) -> list[Name]:
+def names_in_view(results: Sequence[Result]) -> list[ShownName]:
     """What each result is called among the others: as short as tells them apart."""
     models = tell_apart([(one.model.id, one.model.revision) for one in results])
     tasks = [(one.task.id, one.model.id, one.mode) for one in results]
@@ -59,7 +59,7 @@ def names_in_view(results: Sequence[Result]) -> list[Name]:
         [*zip(tasks, models, settings, strict=True)], list(map(_rest_of, results)), fewest=True
     )
     return [
-        Name(model, ", ".join(filter(None, said)))
+        ShownName(model, ", ".join(filter(None, said)))
         for model, *said in zip(models, settings, rest, strict=True)
     ]
 

@@ -1,0 +1,33 @@
+"""In what a result departs from the protocol and the hardware of a reference. Pure."""
+
+from energyscore.protocol.scales import Scale
+from energyscore.results.conformance import Departure, is_gpu
+from energyscore.results.consistency import is_bundled_task
+from energyscore.results.result import Result
+
+
+def departures_from(result: Result, reference: Scale) -> tuple[Departure, ...]:
+    """The points in which a result departs from the protocol and hardware of a reference."""
+    points = [
+        Departure(check.name, check.actual, check.required)
+        for check in result.conformance
+        if not check.ok and check.name != "hardware"
+    ]
+    if not is_bundled_task(result.task.digest) or result.task.id != result.task.scale_task:
+        # By a definition of somebody's own the points above may say anything, and a copy of a
+        # published task under another name is another task.
+        points.append(Departure("definition", "a task of one's own", "the one that was published"))
+    names = [gpu.name for gpu in result.environment.gpus]
+    if not names or not all(is_gpu(name, reference.gpu) for name in names):
+        points.insert(0, Departure("hardware", result.hardware, reference.gpu))
+    if point := without_band(reference, result.task.scale_task, result.model.model_class):
+        points.append(point)
+    return tuple(points)
+
+
+def without_band(scale: Scale, task: str, model_class: str | None) -> Departure | None:
+    """The departure of a task and class that a scale has no band for; None where it has one."""
+    if scale.band(task, model_class) is not None:
+        return None
+    size = f" class {model_class}" if model_class else ""
+    return Departure("task", f"{task}{size}", scale.name)
