@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 from rich.console import Console
@@ -125,19 +126,31 @@ def show_report(report: Report) -> None:
         console.print()
 
 
+@dataclass(frozen=True)
+class Talk:
+    """How much is said on stderr: nothing but cautions and errors, the usual, or more.
+
+    `yes`: what is costly is begun without being asked.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+    yes: bool = False
+
+
 class Bar:
     """A bar on stderr where that is a terminal; else there is none."""
 
-    def __init__(self, *columns: ProgressColumn, **options: Any) -> None:
+    def __init__(self, talk: Talk, *columns: ProgressColumn, **options: Any) -> None:
         """Start without it; `options` are those of rich's `Progress`."""
-        self._console = message_console()
+        self._console, self._talk, self._agreed = message_console(), talk, talk.yes
         self._columns, self._options = columns, options
         self._progress: Progress | None = None
         self._task: Any = None
 
     def __enter__(self) -> Self:
         """Begin to show."""
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._talk.quiet:
             self._progress = Progress(
                 *self._columns, console=self._console, transient=True, **self._options
             )
@@ -152,15 +165,29 @@ class Bar:
 
     def say(self, message: str) -> None:
         """A line for people."""
-        self._console.print(escape(message), soft_wrap=True)
+        if not self._talk.quiet:
+            self._console.print(escape(message), soft_wrap=True)
+
+    def agree(self, question: str) -> bool:
+        """Whether to go on. It is asked once, on a terminal; without one it was said."""
+        if self._agreed or not (self._console.is_terminal and sys.stdin.isatty()):
+            return True
+        if self._progress is not None:
+            self._progress.stop()
+        self._console.print(f"{escape(question)} Go on? \\[y/N] ", end="", soft_wrap=True)
+        self._agreed = sys.stdin.readline().strip().lower() in ("y", "yes")
+        if self._progress is not None and self._agreed:
+            self._progress.start()
+        return self._agreed
 
 
 class ProgressObserver(Bar, LineObserver):
     """Shows stages and queries on stderr: a bar on a terminal, one plain line an event else."""
 
-    def __init__(self) -> None:
+    def __init__(self, talk: Talk = Talk()) -> None:
         """Start without a bar; the first stage makes it."""
         super().__init__(
+            talk,
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
@@ -168,7 +195,7 @@ class ProgressObserver(Bar, LineObserver):
             TimeRemainingColumn(),
             refresh_per_second=2,  # drawing takes time from the work that is metered
         )
-        self._prefix = ""
+        self._prefix, self.verbose = "", talk.verbose
         self._total: int | None = None
 
     def stage(self, name: str, total: int | None) -> None:

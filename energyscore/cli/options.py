@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 if TYPE_CHECKING:
+    from energyscore.cli.console import Talk
     from energyscore.judge.footprint import Site
 
 MEASURING, OUTPUT, _SITE = "Measuring", "Output", "CO2 and cost"
@@ -43,6 +44,34 @@ TaskPath = Annotated[
     typer.Option("--task-path", help="A folder of task files of your own.", show_default=False),
 ]
 
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Say only cautions and errors beside the result.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Say more: meters, data, and each run's energy as it is measured.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Yes = Annotated[
+    bool,
+    measuring(
+        "--yes",
+        "-y",
+        help="Do not ask, on a terminal, before what takes over an hour or has a reasoning "
+        "mode's full budget.",
+    ),
+]
+
 # To choose one model's results.
 Among = Annotated[
     list[Path] | None,
@@ -60,6 +89,16 @@ Task = Annotated[
     str | None,
     typer.Option("--task", help="The task, where the model has several.", show_default=False),
 ]
+
+
+def talk_of(*, quiet: bool, verbose: bool, yes: bool) -> "Talk":
+    """How much to say, by the options."""
+    from energyscore.cli.console import Talk
+
+    if quiet and verbose:
+        raise typer.BadParameter("give one of both.", param_hint="--quiet and --verbose")
+    return Talk(quiet, verbose, yes)
+
 
 # Where the energy would be drawn: CO2 and cost derive from it.
 Country = Annotated[

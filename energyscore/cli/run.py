@@ -2,43 +2,29 @@
 
 import functools
 import os
-import re
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from energyscore.cli.options import RESULTS, Country, Format, Out, TaskPath, measuring
-
-if TYPE_CHECKING:
-    from energyscore.measurement.options import RunOptions
+from energyscore.cli.options import (
+    RESULTS,
+    Country,
+    Format,
+    Out,
+    Quiet,
+    TaskPath,
+    Verbose,
+    Yes,
+    measuring,
+    talk_of,
+)
+from energyscore.cli.run_options import ReasoningMode, options_of, parse_repeats
+from energyscore.protocol.quick import QUICK
 
 LOADING = "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 6, 3
 
 _loading = functools.partial(typer.Option, rich_help_panel=LOADING, show_default=False)
-
-
-class ReasoningMode(StrEnum):
-    """How models are asked to reason. An enumeration: Typer takes no lists of literals."""
-
-    default = "default"
-    off = "off"
-    low = "low"
-    medium = "medium"
-    high = "high"
-    on = "on"
-
-
-def parse_repeats(text: str) -> int | str:
-    """A number of runs, or `auto`."""
-    text = text.strip().lower()
-    if text == "auto":
-        return text
-    if re.fullmatch("[0-9]{1,7}", text) and 1 <= int(text) <= 10**6:
-        return int(text)
-    raise typer.BadParameter(f"{text!r} is neither a number of runs from 1 on nor auto.")
 
 
 def run(
@@ -187,8 +173,7 @@ def run(
         bool,
         measuring(
             "--quick",
-            help="A short fixed warm-up, one run, no minimum window, short answers in reasoning "
-            "(64 tokens): valid, but not comparable to the reference.",
+            help=f"{QUICK[0].upper()}{QUICK[1:]}.",
         ),
     ] = False,
     strict: Annotated[
@@ -197,6 +182,14 @@ def run(
             "--strict",
             help="Refuse a dataset with fewer queries than asked for, or with empty rows, instead "
             "of a caution.",
+        ),
+    ] = False,
+    official: Annotated[
+        bool,
+        measuring(
+            "--official",
+            help="Measure only if every point of the official protocol holds that can be checked "
+            "before; else say which do not.",
         ),
     ] = False,
     allow_shared: Annotated[
@@ -240,6 +233,9 @@ def run(
             "`energyscore suite` does. With --quick 6 queries each, unless --queries says more.",
         ),
     ] = False,
+    yes: Yes = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     out: Out = RESULTS,
     form: Format = "table",
 ) -> None:
@@ -270,13 +266,14 @@ def run(
     from energyscore.measurement.options import Job, RunOptions
 
     options = options_of(context.params)
+    talk = talk_of(quiet=quiet, verbose=verbose, yes=yes)
     if everything:
         from energyscore.cli.suite_run import run_all
 
         if tasks or model:
             raise UsageError("--all takes every task and its own models; name none beside it.")
         few = RunOptions(queries=DEMO_QUERIES) if quick else RunOptions()
-        raise typer.Exit(run_all(options.over(few), out, form, task_path, fresh=fresh))
+        raise typer.Exit(run_all(options.over(few), out, form, task_path, talk, fresh=fresh))
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     from energyscore.base.lookup import resolve
@@ -297,7 +294,7 @@ def run(
         task_path=task_path,
         fresh=fresh,
     )
-    with ProgressObserver() as observer:
+    with ProgressObserver(talk) as observer:
         if demo:
             observer.say(
                 "No task and no model named: a demonstration of text_generation with few queries. "
@@ -314,18 +311,3 @@ def run(
     if report:
         observer.say(f"Results: {out / CSV_NAME} and one JSON file a result beside it.")
     raise typer.Exit(outcome.exit_status)
-
-
-def options_of(given: Mapping[str, Any]) -> "RunOptions":
-    """The options that the command line gives, by their names."""
-    from energyscore.measurement.options import RunOptions, read_options
-
-    content = {
-        name: [str(one) for one in value] if isinstance(value, list | tuple) else value
-        for name in RunOptions.model_fields
-        if (value := given[name]) not in (None, [], ()) and value is not False
-    }
-    options = read_options(content, "energyscore run")
-    if options.problem():
-        raise typer.BadParameter("it is the target of --repeats auto.", param_hint="--half-width")
-    return options

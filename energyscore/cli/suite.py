@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.cli.options import RESULTS, Format, Out, TaskPath, measuring, showing
+from energyscore.cli.options import (
+    RESULTS,
+    Format,
+    Out,
+    Quiet,
+    TaskPath,
+    Verbose,
+    Yes,
+    measuring,
+    showing,
+    talk_of,
+)
 
 if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
@@ -69,6 +80,9 @@ def suite(
             "where that is known.",
         ),
     ] = False,
+    yes: Yes = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     out: Out = RESULTS,
     form: Format = "table",
 ) -> None:
@@ -98,6 +112,7 @@ def suite(
     from energyscore.measurement.suite.plan import select
     from energyscore.protocol.task import find_task, load_tasks
 
+    talk = talk_of(quiet=quiet, verbose=verbose, yes=yes)
     whole = read_listing(listing)
     known = load_tasks(task_path)
     wanted = {find_task(name, known).spec.id for name in task or ()}
@@ -115,7 +130,7 @@ def suite(
         return
     limit_s = None if timeout is None else timeout * 60
     status = measure(
-        plan, whole.source, out, form, task_path, limit_s, fresh=fresh, stop=not keep_going
+        plan, whole.source, out, form, task_path, talk, limit_s, fresh=fresh, stop=not keep_going
     )
     raise typer.Exit(status)
 

@@ -6,21 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from energyscore.base.interrupts import Interrupted
 from energyscore.base.writing import check_folder
-from energyscore.cli.console import say, say_note, say_skipped, show_json
+from energyscore.cli.console import Talk, say, say_note, say_skipped, show_json
 from energyscore.cli.options import TableOrJson
-from energyscore.cli.suite_view import SuiteProgress, describe_plan, show_plan, show_summary
+from energyscore.cli.suite_view import SuiteProgress, forecast_of_plan, show_plan, show_summary
+from energyscore.measurement.ahead import NOT_STARTED, power_limit_w
 from energyscore.measurement.child import job_command
 from energyscore.measurement.metering import describe_machine
 from energyscore.measurement.modes import Question, why_not_elsewhere
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.suite.entry import Entry
-from energyscore.measurement.suite.estimate import estimate, needed_bytes
+from energyscore.measurement.suite.estimate import Estimate, estimate, needed_bytes
 from energyscore.measurement.suite.finished import ByKey, by_key
 from energyscore.measurement.suite.key import key_here, work_of
 from energyscore.measurement.suite.listing import Listing
 from energyscore.measurement.suite.plan import Planned, make_plan
-from energyscore.measurement.suite.report import FILE_NAME, hidden_by, report_to_json
+from energyscore.measurement.suite.report import FILE_NAME, Record, hidden_by, report_to_json
 from energyscore.measurement.suite.runner import record_before, run_suite
 from energyscore.protocol import hub
 from energyscore.protocol.task import load_tasks
@@ -28,9 +30,17 @@ from energyscore.publish.results_folder import ResultsFolder
 from energyscore.results.result import Result
 from energyscore.results.store import KnownResults
 
+LIMITING = "--set max_new_tokens=N"
+
 
 def run_all(
-    options: RunOptions, out: Path, form: TableOrJson, task_path: Path | None, *, fresh: bool
+    options: RunOptions,
+    out: Path,
+    form: TableOrJson,
+    task_path: Path | None,
+    talk: Talk,
+    *,
+    fresh: bool,
 ) -> int:
     """`energyscore run --all`: every task with its default models; gives the exit status."""
     entries = tuple(
@@ -40,7 +50,7 @@ def run_all(
     )
     listing = Listing("all tasks", entries, ours=True)
     plan = plan_of(listing, RunOptions(), task_path)
-    return measure(plan, listing.source, out, form, task_path, fresh=fresh)
+    return measure(plan, listing.source, out, form, task_path, talk, fresh=fresh)
 
 
 def plan_of(listing: Listing, override: RunOptions, task_path: Path | None) -> list[Planned]:
@@ -55,7 +65,8 @@ def measure(
     source: str,
     out: Path,
     form: TableOrJson,
-    task_path: Path | None = None,
+    task_path: Path | None,
+    talk: Talk,
     timeout_s: float | None = None,
     *,
     fresh: bool = False,
@@ -68,8 +79,11 @@ def measure(
     for one in plan:
         if one.problem:
             say_note(f"{one.entry.place}: {one.label}, {one.task_name}: {one.problem}")
-    command = functools.partial(_command, out=out, task_path=task_path, fresh=fresh)
-    with SuiteProgress(len(plan)) as progress:
+    command = functools.partial(
+        _command, out=out, task_path=task_path, fresh=fresh, verbose=talk.verbose
+    )
+    with SuiteProgress(len(plan), talk) as progress:
+        _say_ahead(_outlooks(plan, known, fresh=fresh), progress)
         report = run_suite(
             plan, source, known, command, progress, ResultsFolder(known).write_csv,
             fresh=fresh, stop_on_failure=stop, timeout_s=timeout_s,
@@ -87,7 +101,8 @@ def measure(
     if fresh:
         go_on = "without --fresh the same command measures what has no result yet"
     go_on = f"Interrupted; {go_on}. " if report.interrupted else ""
-    say(f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}{_country_of(plan)}")
+    if not talk.quiet:
+        say(f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}{_country_of(plan)}")
     return report.exit_status
 
 
@@ -122,7 +137,39 @@ def _with_modes_checked(
     ]
 
 
-def _command(planned: Planned, *, out: Path, task_path: Path | None, fresh: bool) -> list[str]:
+def _say_ahead(outlooks: Sequence[tuple[Record, Estimate]], progress: SuiteProgress) -> None:
+    """Say what the suite will take; where that is much, ask once whether to go on."""
+    # A setting for one entry may be another's: of several GPUs in use the limits are not summed.
+    machine = describe_machine()
+    forecast = forecast_of_plan(outlooks, power_limit_w(machine, RunOptions()))
+    if not forecast.entries:
+        return
+    progress.say(forecast.describe(LIMITING))
+    if forecast.costly and not progress.agree(forecast.question()):
+        raise Interrupted(NOT_STARTED, "--set quick=true takes less.")
+
+
+def _outlooks(
+    plan: Sequence[Planned], known: KnownResults, *, fresh: bool
+) -> list[tuple[Record, Estimate]]:
+    """What is to be done of each entry, and how long it takes by what is known here."""
+    finished = by_key(known)
+    has_gpu = bool(describe_machine().gpus)
+    by_folder: dict[Path, list[Result]] = {}
+    for path, result in known.load():
+        by_folder.setdefault(path.parent, []).append(result)
+    outlooks = []
+    for planned in plan:
+        earlier = by_folder.get(planned.folder(known.folder), []) if planned.model else []
+        on_gpu = has_gpu and planned.entry.options.device != "cpu"
+        record = record_before(planned, finished, fresh=fresh)
+        outlooks.append((record, estimate(planned, earlier, on_gpu=on_gpu)))
+    return outlooks
+
+
+def _command(
+    planned: Planned, *, out: Path, task_path: Path | None, fresh: bool, verbose: bool
+) -> list[str]:
     """The command that measures an entry."""
     job = Job(
         tasks=(planned.task_name,),
@@ -132,6 +179,7 @@ def _command(planned: Planned, *, out: Path, task_path: Path | None, fresh: bool
         task_path=task_path,
         fresh=fresh,
         request=planned.key,
+        **({"verbose": True} if verbose else {}),
     )
     return job_command(job)
 
@@ -143,7 +191,6 @@ def preview(plan: Sequence[Planned], out: Path, form: TableOrJson, *, fresh: boo
     finished = by_key(known)
     plan = _with_modes_checked(plan, finished, fresh=fresh, online=lambda: False)
     online = hub.is_reachable()
-    has_gpu = bool(describe_machine().gpus)
     file_sizes = functools.cache(hub.file_sizes)
 
     def size_of(planned: Planned) -> int | None:
@@ -153,17 +200,12 @@ def preview(plan: Sequence[Planned], out: Path, form: TableOrJson, *, fresh: boo
         found = file_sizes(model.id, model.revision) if online else None
         return needed_bytes(found, planned) if found else None
 
-    by_folder: dict[Path, list[Result]] = {}
-    for path, result in known.load():
-        by_folder.setdefault(path.parent, []).append(result)
-    outlooks = []
-    for planned in plan:
-        earlier = by_folder.get(planned.folder(out), []) if planned.model else []
-        on_gpu = has_gpu and planned.entry.options.device != "cpu"
-        needed = replace(estimate(planned, earlier, on_gpu=on_gpu), size_bytes=size_of(planned))
-        outlooks.append((record_before(planned, finished, fresh=fresh), needed))
+    outlooks = [
+        (record, replace(needed, size_bytes=size_of(planned)))
+        for planned, (record, needed) in zip(plan, _outlooks(plan, known, fresh=fresh), strict=True)
+    ]
     if form == "table":
         show_plan(outlooks)
-        say(describe_plan(outlooks))
+        say(forecast_of_plan(outlooks).describe(LIMITING))
         return
     show_json({"plan": [one.model_dump(mode="json") | asdict(needed) for one, needed in outlooks]})

@@ -8,7 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from energyscore.base.text import terminal_text
 from energyscore.base.units import format_duration
-from energyscore.cli.console import Bar, show_table
+from energyscore.cli.console import Bar, Talk, show_table
+from energyscore.measurement.forecast import Forecast, forecast_of
 from energyscore.measurement.suite.estimate import Estimate
 from energyscore.measurement.suite.plan import Planned
 from energyscore.measurement.suite.report import Record, SuiteReport
@@ -27,9 +28,10 @@ class SuiteProgress(Bar):
     the entry is measured.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, talk: Talk) -> None:
         """Start without a bar."""
         super().__init__(
+            talk,
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TextColumn("{task.description}"),
@@ -76,6 +78,8 @@ class SuiteProgress(Bar):
             self._progress.update(self._task, description=description, refresh=True)
 
     def _print(self, text: str) -> None:
+        if self._talk.quiet and text.startswith(("error:", "caution:")):
+            self._console.print(escape(f"{self._place} {text}"), soft_wrap=True)
         self.say(f"{self._place} {text}")
 
 
@@ -115,27 +119,12 @@ def show_plan(plan: Sequence[tuple[Record, Estimate]]) -> None:
     )
 
 
-def describe_plan(plan: Sequence[tuple[Record, Estimate]]) -> str:
+def forecast_of_plan(
+    plan: Sequence[tuple[Record, Estimate]], limit_w: float | None = None
+) -> Forecast:
     """The plan's sum: what is known of the time, and of how many entries it is not."""
     pending = [estimate for record, estimate in plan if record.status == "pending"]
-    timed = [
-        (one.estimate_basis, one.estimated_seconds)
-        for one in pending
-        if one.estimated_seconds is not None
-    ]
-    bounds = [seconds for basis, seconds in timed if basis == "at_most"]
-    known = [seconds for basis, seconds in timed if basis != "at_most"]
-    text = f"{len(pending)} of {len(plan)} to measure"
-    if known:
-        least = any(basis == "at_least" for basis, _ in timed) or len(known) < len(pending)
-        text += f", {'at least' if least else 'about'} {format_duration(sum(known))}"
-    if bounds:
-        text += f"; {len(bounds)} of them may take up to about {format_duration(sum(bounds))}"
-    if len(timed) < len(pending):
-        text += f"; how long {len(pending) - len(timed)} of them take is unknown"
-    if any(one.most_tokens_a_query for one in pending):
-        text += ". Answers that reason may be long: --set max_new_tokens=N limits them"
-    return f"{text}."
+    return forecast_of(pending, len(plan), limit_w)
 
 
 def _entry(record: Record) -> tuple[str, ...]:

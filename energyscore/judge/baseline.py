@@ -25,7 +25,7 @@ from energyscore.base.form import unique_keys
 from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import write_atomically
 from energyscore.judge.comparability import Condition, conditions_of, hardware_of
-from energyscore.judge.rating import why_no_figure
+from energyscore.judge.unratable import why_no_figure
 from energyscore.results.folder import load_files
 from energyscore.results.parts import Part
 from energyscore.results.result import Result

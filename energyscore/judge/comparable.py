@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from energyscore.judge.comparability import cohort_key, cohort_of
 from energyscore.judge.departures import departures_from, without_band
 from energyscore.judge.figures import headline_of
-from energyscore.judge.rating import NO_TASK, why_no_figure
+from energyscore.judge.rating import NO_TASK
+from energyscore.judge.unratable import why_no_figure, why_no_place
 from energyscore.protocol.scales import Scale
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.result import Result
@@ -38,7 +39,10 @@ def why_left_out(
     `reference`, and to the `scale` that the table is rated by. Where neither is asked for, it must
     be of the main cohort among the results.
     """
-    reasons = [why_no_figure(one) or (NO_TASK if one.of_function else "") for one in results]
+    reasons = [
+        why_no_figure(one) or why_no_place(one)[1] or (NO_TASK if one.of_function else "")
+        for one in results
+    ]
     found = [LeftOut(reason) if reason else None for reason in reasons]
     main = _main_cohort([one for one, why in zip(results, found, strict=True) if why is None])
     for place, result in enumerate(results):

@@ -25,7 +25,8 @@ from energyscore.judge.comparability import (
 )
 from energyscore.judge.effect import compare_samples
 from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure, figure_of
-from energyscore.judge.rating import RatedResult, why_unratable
+from energyscore.judge.rating import RatedResult
+from energyscore.judge.unratable import why_unratable
 from energyscore.results.parts import Part, schema_of
 
 

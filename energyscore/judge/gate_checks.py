@@ -17,7 +17,8 @@ from energyscore.judge.comparability import NEEDED, Changes
 from energyscore.judge.compare import Counterparts, FigureChange, Pair, figure_change, pair_of
 from energyscore.judge.figures import UNIT, figure_of
 from energyscore.judge.policy import Limit
-from energyscore.judge.rating import RatedResult, why_unratable
+from energyscore.judge.rating import RatedResult
+from energyscore.judge.unratable import why_unratable
 from energyscore.results.names import mode_of, with_details
 from energyscore.results.parts import Part
 

@@ -31,21 +31,14 @@ from energyscore.judge.figures import Basis, Headline, headline_of
 from energyscore.judge.footprint import Footprint, Site, footprint_of
 from energyscore.judge.modes import Multiple, multiples_of
 from energyscore.judge.stars import Probabilities, star_probabilities, stars_for
+from energyscore.judge.unratable import NoStars, unratable, why_no_place, why_unratable
 from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
-from energyscore.results.checks import why_not_of_model
 from energyscore.results.conformance import Departure
 from energyscore.results.gpu_sensors import between_devices
 from energyscore.results.names import label_of, names_in_view, with_details
 from energyscore.results.result import Result
 
 Kind = Literal["reference", "cohort"]
-NoStars = (
-    Literal["invalid", "shared_gpu", "other_device", "departs", "no_energy"]
-    | Literal["too_few_models", "no_spread", "no_task"]
-)
-"""Why a result has no stars. `departs`: from the protocol of the reference that was asked for;
-`too_few_models` and `no_spread`: its cohort cannot rate it; `no_task`: it is a function's."""
-
 NO_TASK = "functions have no stars: what they do is no task"
 _REPEATABILITY_ONLY = Uncertainty(
     systematic=0, device_spread=0, source="measured alike: what errs in all alike moves no stars"
@@ -208,27 +201,6 @@ def in_one_view(report: Iterable[RatedResult]) -> list[RatedResult]:
     ]
 
 
-def why_unratable(result: Result) -> str:
-    """Why a result may have no stars, whatever they would be relative to; empty when it may."""
-    return _unratable(result)[1]
-
-
-def why_no_figure(result: Result) -> str:
-    """Why nothing can be compared with a result; empty when it may be rated and has an energy."""
-    if (reason := why_unratable(result)) or headline_of(result) is not None:
-        return reason
-    return f"no energy was measured: {result.score.reason}"
-
-
-def _unratable(result: Result) -> tuple[NoStars | None, str]:
-    if not result.valid:
-        return "invalid", f"invalid: {'; '.join(result.invalid_reasons)}"
-    if result.protocol.shared and any(c.code == "contention" for c in result.cautions):
-        return "shared_gpu", "other processes used the GPU (--allow-shared)"
-    reason = why_not_of_model(result.protocol)
-    return ("other_device" if reason else None), reason
-
-
 def _by_reference(
     result: Result, reference: Scale, departures: tuple[Departure, ...]
 ) -> _Range | tuple[NoStars, str]:
@@ -236,7 +208,7 @@ def _by_reference(
     if departures:
         points = "; ".join(map(str, departures))
         return "departs", f"not comparable to {reference.name}: {points}"
-    code, reason = _unratable(result)
+    code, reason = unratable(result)
     if code is not None:
         return code, reason
     if result.score.gpu_wh_per_1k_queries is None:
@@ -248,7 +220,7 @@ def _by_reference(
 
 def _in_cohort(result: Result, cohort: _Range | None) -> _Range | tuple[NoStars, str]:
     """The range of the cohort of a result, or why it has no stars."""
-    code, reason = _unratable(result)
+    code, reason = why_no_place(result)
     if code is not None:
         return code, reason
     if cohort is None:
@@ -265,7 +237,7 @@ def _cohorts(results: Sequence[Result], keys: Sequence[object]) -> dict[object, 
     alike: dict[object, list[tuple[Result, float]]] = {}
     for result, key in zip(results, keys, strict=True):
         headline = headline_of(result)
-        if headline is not None and not result.of_function and not why_unratable(result):
+        if headline is not None and not result.of_function and not why_no_place(result)[0]:
             alike.setdefault(key, []).append((result, headline.energy_wh))
     cohorts = {}
     for key, members in alike.items():

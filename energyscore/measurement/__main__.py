@@ -25,6 +25,7 @@ def main(text: str) -> int:
     try:
         # Not strict: JSON has neither paths nor tuples.
         job = Job.model_validate(json.loads(text), strict=False)
+        observer.verbose = job.verbose
         return run_session(job, observer).exit_status
     except EnergyScoreError as error:
         observer.fail(str(error))

@@ -34,6 +34,22 @@ from energyscore.measurement.work import Plan, Work
 from energyscore.results.parts import Domain, Notice, PhasePart, Run, SecondSource
 from energyscore.results.raw import RawRun
 
+COOLED_S = 5.0
+"""Whoever takes longer to answer after the warm-up finds the device cooler than it was."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What the runs to come will take at the pace of the warm-up.
+
+    `longest_s` is a run whose answers all use their full budget; None where lengths are forced.
+    """
+
+    runs: int
+    run_s: float
+    pass_s: float
+    longest_s: float | None
+
 
 @dataclass(frozen=True)
 class Repeats:
@@ -52,7 +68,7 @@ def run_benchmark(
     finished: Sequence[Run],
     on_run: Callable[[Run, RawRun], None],
     observer: Observer,
-    on_warm: Callable[[int, float, float | None], None] = lambda runs, run_s, longest_s: None,
+    on_warm: Callable[[Pace], None] = lambda pace: None,
     on_idle: Callable[[Mapping[Domain, float]], None] = lambda idle_w: None,
     enough: Callable[[Sequence[Run]], bool] = lambda runs: False,
     thermometer: Thermometer = lambda: None,
@@ -61,8 +77,7 @@ def run_benchmark(
 
     The backend has loaded what it needs, and the meters are open. They are started in this order
     and stopped in the reverse one, so the last has the tightest window. `on_warm` is called after
-    the warm-up with the most runs to come, the seconds of each at the pace of the warm-up, and its
-    seconds if every answer uses its full budget (None where the length is forced).
+    the warm-up with what is to come, and may take its time: then the warm-up is done again.
     """
     runs = {run.index: run for run in finished if run.index < plan.repeats}
 
@@ -82,7 +97,10 @@ def run_benchmark(
     lone = measure_lone_phase(plan, backend, meters, observer)
     pass_s = warmup.duration_s / warmup.queries * len(plan.workload.queries)
     run_s = pass_s * max(1, math.ceil(plan.min_window_s / pass_s))
-    on_warm(len(missing), run_s, _longest_s(plan, warmup, pass_s, run_s))
+    asked_s = time.monotonic()
+    on_warm(Pace(len(missing), run_s, pass_s, _longest_s(plan, warmup, pass_s, run_s)))
+    if time.monotonic() - asked_s > COOLED_S:
+        warmup = replace(warm_up(plan, backend, observer, thermometer), inputs_cut=inputs_cut)
     for index in missing:
         observer.stage(f"run {index + 1} of {plan.repeats}", len(plan.workload.queries))
         runs[index], raw = measure_run(plan, backend, meters, index, observer, lone)

@@ -102,6 +102,7 @@ class RunOptions(Strict):
     trust_remote_code: bool = False
     allow_shared: bool = False
     strict: bool = False
+    official: bool = False
     country: Text | None = None
 
     def given(self) -> dict[str, Any]:
@@ -196,8 +197,8 @@ class RunOptions(Strict):
     def decisive(self, task: TaskSpec) -> dict[str, Any]:
         """The options that decide what is measured, with the task's defaults filled in.
 
-        The country and --strict are left out: they change nothing that is measured. Of several
-        modes the first counts.
+        The country, --strict and --official are left out: they change nothing that is measured.
+        Of several modes the first counts.
         """
         generation = self.generation(task)
         return {
@@ -234,3 +235,4 @@ class Job(Strict):
     task_path: Path | None = None
     fresh: bool = False  # measure what is finished anew, and forget the runs of what is not
     request: str | None = None  # the key of the suite's entry that asks for it
+    verbose: bool = False  # say more of what is done

@@ -15,7 +15,15 @@ from energyscore.base.files import local_path
 from energyscore.base.text import first_of
 from energyscore.base.units import counted
 from energyscore.base.writing import check_folder
+from energyscore.measurement.ahead import (
+    Look,
+    check_official,
+    forecast_job,
+    say_ahead,
+    warn_of_others,
+)
 from energyscore.measurement.backend import Device
+from energyscore.measurement.forecast import Forecast
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.metering import count_gpu_processes, measure_idle_gpus, plan_metering
 from energyscore.measurement.modes import Question, why_not
@@ -69,6 +77,7 @@ class Prepared:
     before: Mapping[str, int] | None  # compute processes of each GPU before this process used it
     idle_w: Mapping[Domain, float]  # and its power then
     country: str | None
+    forecast: Forecast | None = None  # of what is to be measured; None: nothing, or a suite's
 
 
 def prepare(job: Job, observer: LineObserver) -> Prepared:
@@ -77,7 +86,7 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     Raises:
         EnergyScoreError: when something named does not exist or does not fit.
     """
-    options = job.options
+    options, look = job.options, Look()
     if options.threads:
         set_threads(options.threads)
     known = load_tasks(job.task_path)
@@ -123,11 +132,34 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     # What cannot be metered is found out before the first model is loaded.
     named = plan_metering(device, options.gpu or ()).uuids
     idle_w: dict[Domain, float] = {}
-    pending = any(entry.finished is None for entry in entries)
+    pending = [entry for entry in entries if entry.finished is None]
+    forecast = _look_ahead(pending, len(entries), job, device, look, observer) if pending else None
     if pending and options.idle_s > 0 and (named or device == "cuda"):
         observer.say(f"Metering the idle GPU for {options.idle_s:.0f} s ...")
         idle_w = measure_idle_gpus(named, options.idle_s)
-    return Prepared(entries, failures, device, before, idle_w, country)
+    return Prepared(entries, failures, device, before, idle_w, country, forecast)
+
+
+def _look_ahead(
+    pending: Sequence[SessionEntry],
+    listed: int,
+    job: Job,
+    device: Device,
+    look: Look,
+    observer: LineObserver,
+) -> Forecast | None:
+    """Say what is to be known before a run; a suite has said of its own what all of it takes."""
+    options = job.options
+    if options.official or not options.quick:
+        work = [(one.task, one.model, one.workload, one.generation) for one in pending]
+        check_official(work, options, device, observer)
+    warn_of_others(look, observer)
+    if job.request is not None:
+        return None
+    asked = [(one.task, one.model, one.generation) for one in pending]
+    forecast = forecast_job(asked, listed, job, device)
+    say_ahead(forecast, options, observer)
+    return forecast
 
 
 def _with_finished(

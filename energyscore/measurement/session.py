@@ -12,10 +12,13 @@ from pathlib import Path
 from energyscore.base.errors import EnergyScoreError, TaskError
 from energyscore.base.interrupts import Interrupted
 from energyscore.base.lookup import resolve
+from energyscore.base.units import counted, format_duration, format_wh
 from energyscore.measurement import catalog, environment
+from energyscore.measurement.ahead import NOT_STARTED
 from energyscore.measurement.assemble import Setup, assemble, identity
 from energyscore.measurement.backend import Backend, Device, Gpus
-from energyscore.measurement.benchmark import run_benchmark
+from energyscore.measurement.benchmark import Pace, run_benchmark
+from energyscore.measurement.forecast import LONG_S, Forecast, question_of
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.metering import Metering, free_gpu_memory, open_metering, plan_metering
 from energyscore.measurement.observer import LineObserver, describe_estimate
@@ -27,9 +30,10 @@ from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.model import ModelFacts
 from energyscore.results import store
 from energyscore.results.conformance import MIN_WINDOW_S
-from energyscore.results.parts import Caution
+from energyscore.results.parts import Caution, Run
+from energyscore.results.raw import RawRun
 from energyscore.results.result import Result
-from energyscore.results.score import is_precise
+from energyscore.results.score import figures_of, is_precise
 
 
 @dataclass
@@ -77,7 +81,8 @@ def run_session(
         except EnergyScoreError as error:
             failure = error
         outcome.failures.append(failure)
-        observer.fail(str(failure))
+        named = entry.model.label in str(failure) or isinstance(failure, Interrupted)
+        observer.fail(str(failure) if named else f"{entry.label}: {failure}")
         if isinstance(failure, Interrupted):
             break
     return outcome
@@ -106,8 +111,11 @@ def measure(
         occupied = backend.gpu_uuids()
         if len(occupied) > 1:
             gpus = f"{len(occupied)} GPUs: {', '.join(occupied)}"
-            observer.say(f"{entry.label} is divided over {gpus}")
+            observer.tell(f"divided over {gpus}")
         open_metering(metering, occupied)
+        names = ", ".join(meter.name for meter in metering.meters)
+        observer.detail(f"{len(entry.workload.queries)} queries of {entry.workload.dataset}")
+        observer.detail(f"on {device}, metered by {names or 'nothing'}")
         for notice in metering.failures:
             observer.warn(notice)
         machine = environment.describe(metering.gpu_parts(), metering.driver, metering.cuda)
@@ -144,8 +152,8 @@ def _run_and_save(
         finished = journal.load()
         cautions = [*entry.cautions, *metering.cautions(), *_budget(entry, plan, observer)]
         if finished:
-            message = f"{len(finished)} runs were measured before an interruption"
-            observer.say(f"{message}; going on from there.")
+            message = f"{counted(len(finished), 'run')} measured before an interruption"
+            observer.tell(f"{message}; going on from there.")
             cautions.append(Caution(code="resumed", message=message))
         try:
             repeats = run_benchmark(
@@ -153,11 +161,9 @@ def _run_and_save(
                 backend,
                 metering.meters,
                 finished=finished,
-                on_run=journal.append,
+                on_run=lambda run, raw: _keep(run, raw, journal, metering, observer),
                 observer=observer,
-                on_warm=lambda runs, run_s, longest_s: observer.say(
-                    describe_estimate(runs, run_s, longest_s, at_most=target is not None)
-                ),
+                on_warm=lambda pace: _say_pace(pace, plan, prepared.forecast, observer),
                 on_idle=metering.set_idle,
                 enough=lambda runs: target is not None and is_precise(runs, metering.uuids, target),
                 thermometer=metering.temperature_c,
@@ -172,6 +178,30 @@ def _run_and_save(
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()
     return path, result
+
+
+def _keep(
+    run: Run, raw: RawRun, journal: store.Journal, metering: Metering, observer: LineObserver
+) -> None:
+    """Keep a finished run, and say what it came to where that was asked for."""
+    journal.append(run, raw)
+    energy = ", ".join(
+        f"{format_wh(wh)} per 1,000 queries" for wh in figures_of([run], metering.uuids)
+    )
+    lasted = f"{format_duration(run.duration_s)}, {run.passes} x the workload"
+    observer.detail(f"run {run.index + 1}: {lasted}, {energy}")
+
+
+def _say_pace(pace: Pace, plan: Plan, forecast: Forecast | None, observer: LineObserver) -> None:
+    """Say again how long it takes, now that the warm-up has shown it; ask if nobody was asked."""
+    quick_s = None if plan.quick else pace.pass_s
+    at_most = plan.target_half_width is not None
+    observer.tell(
+        describe_estimate(pace.runs, pace.run_s, pace.longest_s, at_most=at_most, pass_s=quick_s)
+    )
+    whole_s = pace.runs * max(pace.run_s, pace.longest_s or 0.0)
+    if whole_s > LONG_S and not observer.agree(question_of(forecast, whole_s)):
+        raise Interrupted(NOT_STARTED, "--quick takes less.")
 
 
 def _load_model(
@@ -221,8 +251,8 @@ def _budget(entry: SessionEntry, plan: Plan, observer: LineObserver) -> list[Cau
     if asked is None or generation is None or generation.reasoning is None:
         return []
     most, queries = generation.max_new_tokens, len(plan.workload.queries)
-    observer.say(
-        f"{entry.label}: at most {most:,} tokens a query, {most * queries:,} a pass of "
+    observer.tell(
+        f"at most {most:,} tokens a query, {most * queries:,} a pass of "
         f"{queries:,}; the time is estimated after the warm-up."
     )
     if most == asked.max_new_tokens:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from energyscore.base.text import json_bytes, one_line
 from energyscore.base.units import counted
 from energyscore.judge.figures import GPU, SYSTEM, UNIT, figure_of
-from energyscore.judge.rating import RatedResult, why_unratable
+from energyscore.judge.rating import RatedResult
+from energyscore.judge.unratable import why_unratable
 
 
 def to_benchmark(results: Sequence[RatedResult]) -> bytes:

@@ -14,6 +14,17 @@ from energyscore.results.score import figures_of, gpu_domains, is_precise, preci
 
 SECOND_SOURCE_DISAGREEMENT = 0.05
 
+TOO_BUSY = 0.25
+"""Estimates made while others use more than this get no stars.
+
+An estimate follows the load of the whole machine. Where others have a quarter of the processor, at
+most three quarters are the model's: the energy is at least a third too high by their work alone,
+and the work takes longer besides. That is more than a star's width between many models.
+"""
+
+TOO_BUSY_CODE = "too_busy"
+"""Of the notice and the caution that say so."""
+
 _Found: TypeAlias = Iterator[tuple[str, str]]  # cautions as code and message
 
 

@@ -1,6 +1,6 @@
 """The points of the official protocol: which of them a result holds, and where it departs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -30,6 +30,31 @@ class Departure:
         return f"{self.name}: {self.actual} {how} {self.required}"
 
 
+@dataclass(frozen=True)
+class Intent:
+    """A measurement before it is made, as far as the loaded model does not decide of it.
+
+    Attributes:
+        gpus: names of the GPUs that will be metered; none where the model works elsewhere.
+        dtype: None where the model itself decides.
+        generation: as results have it; None where the task leaves no choice.
+    """
+
+    gpus: Sequence[str]
+    cpu: str | None
+    device: str
+    gpus_chosen_by: str | None
+    dataset: str
+    official_dataset: bool
+    queries: int
+    batch_size: int
+    repeats: int
+    dtype: str | None
+    weights: str
+    quick: bool
+    generation: dict[str, int | str] | None = None
+
+
 _Point: TypeAlias = tuple[str, str, str, bool]
 """Name, required, actual, and whether it holds."""
 
@@ -52,13 +77,66 @@ def check_conformance(task: TaskSpec, result: Result) -> list[Check]:
     return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in points]
 
 
+def departures_ahead(task: TaskSpec, intent: Intent) -> list[Departure]:
+    """The points of the official protocol that a measurement will miss, before it is made."""
+    points = [
+        _gpus_point(intent.gpus, intent.cpu),
+        _device_point(intent.device, intent.gpus_chosen_by),
+        _dataset_point(task, intent.dataset, official=intent.official_dataset),
+        _number_point("queries", task.queries, intent.queries),
+        _number_point("batch size", task.batch_size, intent.batch_size),
+        _repeats_point(task, intent.repeats),
+        *([_precision_point(task, intent.dtype, None)] if intent.dtype else []),
+        _weights_point(intent.weights),
+        _warmup_point("quick" if intent.quick else "until steady", quick=intent.quick),
+    ]
+    if task.generation is not None and (asked := intent.generation) is not None:
+        wanted, most = task.generation.recorded(), f"at most {asked.get('max_new_tokens')} tokens"
+        same = asked == wanted | _mode(asked)
+        points.append(("generation", f"at most {wanted['max_new_tokens']} tokens", most, same))
+    return [Departure(name, actual, required) for name, required, actual, ok in points if not ok]
+
+
+def _gpus_point(gpus: Sequence[str], cpu: str | None) -> _Point:
+    official = bool(gpus) and all(is_gpu(name, OFFICIAL_GPU) for name in gpus)
+    return "hardware", OFFICIAL_GPU, ", ".join(gpus) or cpu or "no GPU", official
+
+
+def _device_point(device: str, chosen_by: str | None) -> _Point:
+    on_gpu = device == "cuda" and chosen_by == "model"
+    return "device", "model on the metered GPUs", device, on_gpu
+
+
+def _dataset_point(task: TaskSpec, dataset: str, *, official: bool) -> _Point:
+    return "dataset", task.dataset.id, dataset, official
+
+
+def _number_point(name: str, required: int, actual: int) -> _Point:
+    return name, str(required), str(actual), actual == required
+
+
+def _repeats_point(task: TaskSpec, repeats: int) -> _Point:
+    return "repeats", f"{task.repeats} or more", str(repeats), repeats >= task.repeats
+
+
+def _precision_point(task: TaskSpec, dtype: str, quantization: str | None) -> _Point:
+    precise = quantization is not None or dtype in task.precision
+    return "precision", " or ".join(task.precision), quantization or dtype, precise
+
+
+def _weights_point(weights: str | None) -> _Point:
+    return "weights", "pretrained", weights or "not known", weights == "pretrained"
+
+
+def _warmup_point(actual: str, *, quick: bool) -> _Point:
+    return "warm-up", "until steady, or two minutes", actual, not quick
+
+
 def _hardware(task: TaskSpec, result: Result) -> Iterator[_Point]:
     protocol, environment, runs = result.protocol, result.environment, result.runs
     gpus = [gpu.name for gpu in environment.gpus] if protocol.metered_gpus else []
-    official = bool(gpus) and all(is_gpu(name, OFFICIAL_GPU) for name in gpus)
-    yield "hardware", OFFICIAL_GPU, ", ".join(gpus) or environment.cpu or "no GPU", official
-    on_gpu = protocol.device == "cuda" and protocol.gpus_chosen_by == "model"
-    yield "device", "model on the metered GPUs", protocol.device, on_gpu
+    yield _gpus_point(gpus, environment.cpu)
+    yield _device_point(protocol.device, protocol.gpus_chosen_by)
     most = max_gpus_of(task, result.model.model_class)
     allowed = ("1" if most == 1 else f"1 to {most}") if most else "1 or more"
     yield "gpus", allowed, str(len(gpus)), bool(gpus) and (most is None or len(gpus) <= most)
@@ -70,15 +148,13 @@ def _hardware(task: TaskSpec, result: Result) -> Iterator[_Point]:
 def _work(task: TaskSpec, result: Result) -> Iterator[_Point]:
     workload, model, runs = result.workload, result.model, result.runs
     dataset = f"{workload.dataset} {(workload.revision or '')[:12]}".strip()
-    yield "dataset", task.dataset.id, dataset, workload.official
-    queries, batch_size = workload.queries, workload.batch_size
-    yield "queries", str(task.queries), str(queries), queries == task.queries
+    yield _dataset_point(task, dataset, official=workload.official)
+    yield _number_point("queries", task.queries, workload.queries)
     yield from _inputs(workload.inputs_cut)
-    yield "batch size", str(task.batch_size), str(batch_size), batch_size == task.batch_size
-    yield "repeats", f"{task.repeats} or more", str(len(runs)), len(runs) >= task.repeats
-    precise = model.quantization is not None or model.dtype in task.precision
-    yield "precision", " or ".join(task.precision), model.quantization or model.dtype, precise
-    yield "weights", "pretrained", model.weights or "not known", model.weights == "pretrained"
+    yield _number_point("batch size", task.batch_size, workload.batch_size)
+    yield _repeats_point(task, len(runs))
+    yield _precision_point(task, model.dtype, model.quantization)
+    yield _weights_point(model.weights)
 
 
 def _inputs(cut: InputsCut | None) -> Iterator[_Point]:
@@ -99,7 +175,7 @@ def _measuring(protocol: ProtocolPart, runs: Sequence[Run]) -> Iterator[_Point]:
     shortest_s = min(run.duration_s for run in runs)
     long_enough = shortest_s >= MIN_WINDOW_S
     yield "window", f"{MIN_WINDOW_S:.0f} s a run", f"{shortest_s:.1f} s", long_enough
-    yield "warm-up", "until steady, or two minutes", _warmup(protocol), not protocol.quick
+    yield _warmup_point(_warmup(protocol), quick=protocol.quick)
     methods = {run.methods.get(domain) for run in runs for domain in protocol.gpu_domains}
     metered = " and ".join(sorted(str(method) for method in methods)) or "no GPU was metered"
     yield "GPU energy", "counter", metered, methods == {"counter"}
@@ -111,9 +187,7 @@ def _generation(task: TaskSpec, workload: WorkloadPart, runs: Sequence[Run]) -> 
     in_one_pass = "forward" in task.phases and workload.generation is None
     if task.generation is not None and not in_one_pass:
         wanted = task.generation.recorded()
-        # Models are compared in each of their modes: none is more official than another.
-        mode = {name: one for name, one in generation.items() if name == "reasoning"}
-        same = generation == wanted | mode and not why_output_length(runs, workload)
+        same = generation == wanted | _mode(generation) and not why_output_length(runs, workload)
         made = sum(run.output_tokens for run in runs) / sum(run.queries for run in runs)
         actual = f"{made:.1f} tokens on average"
         if generation.get("max_new_tokens") != wanted["max_new_tokens"]:
@@ -123,6 +197,11 @@ def _generation(task: TaskSpec, workload: WorkloadPart, runs: Sequence[Run]) -> 
     if task.diffusion is not None:
         steps = task.diffusion.model_dump()
         yield "generation", _steps(steps), _steps(generation), generation == steps
+
+
+def _mode(generation: Mapping[str, int | str]) -> dict[str, int | str]:
+    """Models are compared in each of their modes: none is more official than another."""
+    return {name: one for name, one in generation.items() if name == "reasoning"}
 
 
 def max_gpus_of(task: TaskSpec, model_class: str | None) -> int | None:

@@ -10,9 +10,11 @@ from energyscore.base.errors import InvalidResult, UsageError
 from energyscore.cli import card, label
 from energyscore.cli.app import app
 from energyscore.judge.comparability import cohort_key
-from energyscore.judge.rating import rate, why_unratable
+from energyscore.judge.rating import rate
 from energyscore.judge.stars import stars_for
+from energyscore.judge.unratable import why_unratable
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
+from energyscore.results.parts import Caution
 from energyscore.results.result import parse_result, result_to_json
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "data/published_stars.json").read_text())[
@@ -40,6 +42,22 @@ def test_the_bundled_reference_has_the_published_extremes(table):
 
 def runs_of(wh, method="counter"):
     return [make_run(index, joules=3600.0 * wh, method=method) for index in range(10)]
+
+
+def test_an_estimate_made_beside_busy_neighbours_gets_no_stars_and_gives_none():
+    def made(model, joules, *codes):
+        cautions = [Caution(code=code, message="others used 40%") for code in codes]
+        result = make_result(model, [make_cpu_run(joules=joules)], gpu=None)
+        return result.model_copy(update={"cautions": cautions})
+
+    calm = [made("a/a", 100.0), made("b/b", 200.0, "busy_machine"), made("c/c", 300.0)]
+    *rated, busy = rate([*calm, made("d/d", 9000.0, "too_busy")])
+    assert [one.stars for one in rated] == [one.stars for one in rate(calm)] == [5, 3, 1]
+    assert (busy.stars, busy.no_stars) == (None, "too_busy")
+    assert busy.reason == "estimated while others used over 25% of the processor"
+    on_gpu = make_result("e/e")
+    metered = on_gpu.model_copy(update={"cautions": [Caution(code="too_busy", message="x")]})
+    assert rate([metered])[0].stars is not None  # a GPU's counter counts the GPU only
 
 
 def test_an_official_result_is_rated_against_the_reference():

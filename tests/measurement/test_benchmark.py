@@ -6,7 +6,7 @@ import pytest
 from support.results import make_run
 
 from energyscore.base.errors import MeterError, ModelError
-from energyscore.measurement import warmup, work
+from energyscore.measurement import benchmark, warmup, work
 from energyscore.measurement.backend import Batch, BatchOutput, CutInputs
 from energyscore.measurement.benchmark import measure_run, run_benchmark
 from energyscore.measurement.meter import Metered, Reading, Ticks, notice
@@ -40,6 +40,7 @@ def clock(monkeypatch):
     )
     monkeypatch.setattr(work, "time", fake)
     monkeypatch.setattr(warmup, "time", fake)
+    monkeypatch.setattr(benchmark, "time", fake)
     return clock
 
 
@@ -219,7 +220,9 @@ def test_each_run_has_its_own_order_and_always_the_same_one(clock):
     assert sorted(order(0)) == sorted(order(1)) == [chr(n) for n in range(97, 123)]
 
 
-def benchmark_of(clock, log, *, finished=(), meters=None, run_s=3.0, options=None, **change):
+def benchmark_of(
+    clock, log, *, finished=(), meters=None, run_s=3.0, options=None, answer_s=0, **change
+):
     told, warm, longest, watcher = [], [], [], Watcher()
     measured = run_benchmark(
         make_plan(**change),
@@ -228,9 +231,10 @@ def benchmark_of(clock, log, *, finished=(), meters=None, run_s=3.0, options=Non
         finished=finished,
         on_run=lambda run, raw: told.append(run),
         observer=watcher,
-        on_warm=lambda runs, run_s, longest_s: (
-            warm.append((runs, run_s)),
-            longest.append(longest_s),
+        on_warm=lambda pace: (
+            warm.append((pace.runs, pace.run_s)),
+            longest.append(pace.longest_s),
+            clock.pass_s(answer_s),
         ),
         **(options or {}),
     )
@@ -256,6 +260,12 @@ def test_the_quick_warm_up_is_three_batches_and_not_metered(clock):
     assert log.index("start m") > log.index("run c")
     assert len(prepared(log)) == 3 + 5
     assert (done.warmup.queries, done.warmup.duration_s, done.warmup.steady) == (3, 12.0, None)
+
+
+@pytest.mark.parametrize(("answer_s", "warm_ups"), [(2.0, 1), (60.0, 2)])
+def test_who_takes_long_to_answer_after_the_warm_up_finds_it_done_again(clock, answer_s, warm_ups):
+    done = benchmark_of(clock, [], repeats=1, answer_s=answer_s)
+    assert [name for name, _ in done.watcher.stages] == ["warm-up"] * warm_ups + ["run 1 of 1"]
 
 
 def test_the_quick_warm_up_of_a_small_workload_is_all_of_it(clock):

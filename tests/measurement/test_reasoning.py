@@ -440,7 +440,7 @@ def test_modes_are_results_of_their_own(qwen3, tmp_path, prompts_csv):
     )  # fmt: skip
     assert done.status == 2, done.stderr
     assert "has no reasoning mode 'low'. It has: default, off, on." in " ".join(done.error.split())
-    assert "(reasoning on): at most 12 tokens a query, 36 a pass of 3" in done.stderr
+    assert "(reasoning on), reasoning: at most 12 tokens a query, 36 a pass of 3" in done.stderr
     assert done.stderr.index("error:") < done.stderr.index("[1/2]"), "before anything is measured"
     results = {
         content["workload"]["generation"]["reasoning"]: content

@@ -20,7 +20,7 @@ from support.results import make_cpu_run, make_result, make_run
 from energyscore.base.errors import EnergyScoreError, UsageError
 from energyscore.cli import run as run_module
 from energyscore.cli.suite import _settings
-from energyscore.cli.suite_view import describe_plan, show_plan
+from energyscore.cli.suite_view import forecast_of_plan, show_plan
 from energyscore.measurement.environment import describe
 from energyscore.measurement.options import RunOptions, read_options
 from energyscore.measurement.suite.entry import Entry
@@ -851,9 +851,10 @@ class TestCostOfReasoning:
         shown = " ".join(capsys.readouterr().out.split())
         assert "up to about 2 h 00 min" in shown
         assert "8,192,000 a pass" in shown
-        assert describe_plan(outlooks).startswith(
+        said = forecast_of_plan(outlooks).describe("--set max_new_tokens=N")
+        assert said == (
             "2 of 2 to measure, at least 1 min 00 s; 1 of them may take up to about 2 h 00 min. "
-            "Answers that reason may be long: --set max_new_tokens=N"
+            "Answers that reason may be long: --set max_new_tokens=N limits them."
         )
 
 
@@ -933,7 +934,9 @@ def test_run_all_is_every_task_with_its_own_models(tmp_path, monkeypatch):
     def run(*words):
         app(["run", "--all", *words, "--out", str(tmp_path)], standalone_mode=False)
         job = json.loads(
-            suite_run._command(seen["plan"][0], out=tmp_path, task_path=None, fresh=False)[-1]
+            suite_run._command(
+                seen["plan"][0], out=tmp_path, task_path=None, fresh=False, verbose=False
+            )[-1]
         )
         return job["options"]
 

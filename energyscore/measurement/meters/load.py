@@ -7,6 +7,7 @@ import psutil
 
 from energyscore.base.errors import MeterError
 from energyscore.measurement.meter import Metered, notice
+from energyscore.results.checks import TOO_BUSY, TOO_BUSY_CODE
 
 BUSY = 0.10
 """Other processes using more of the processor than this are worth a caution."""
@@ -38,7 +39,9 @@ class LoadMeter:
         if share is None or share <= BUSY:
             return Metered({})
         message = f"other processes used {share:.0%} of the processor meanwhile"
-        return Metered({}, (notice("busy_machine", message),))
+        return Metered(
+            {}, (notice(TOO_BUSY_CODE if share > TOO_BUSY else "busy_machine", message),)
+        )
 
     def others_share(self, token: tuple[float, float, float]) -> float | None:
         """The share of the whole processor that other processes used since `start`.

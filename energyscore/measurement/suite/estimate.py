@@ -2,11 +2,12 @@
 
 import re
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE
+from energyscore.base.units import JOULES_PER_WH
 from energyscore.measurement.options import RunOptions
 from energyscore.measurement.suite.plan import Planned
 from energyscore.measurement.warmup import LONE_PHASE_S, WARMUP_BLOCK_S
@@ -35,6 +36,8 @@ class Estimate:
     most_tokens_a_query: int | None = None  # where the length of answers is not fixed
     most_tokens_a_pass: int | None = None  # of the answers to all queries, once
     size_bytes: int | None = None  # what of the model's files on the hub is needed
+    full_budget: bool = False  # answers may have as many tokens as the official protocol allows
+    power_w: float | None = None  # the mean of the model's last result here
 
 
 def estimate(planned: Planned, earlier: Iterable[Result], *, on_gpu: bool) -> Estimate:
@@ -45,22 +48,45 @@ def estimate(planned: Planned, earlier: Iterable[Result], *, on_gpu: bool) -> Es
     """
     if planned.task is None or planned.problem:
         return Estimate()
-    spec, options = planned.task.spec, planned.entry.options
-    found = _duration(spec, options, earlier, on_gpu=on_gpu)
-    if (generation := options.generation(spec)) is None:
+    return estimate_of(planned.task.spec, planned.entry.options, earlier, on_gpu=on_gpu)
+
+
+def estimate_of(
+    spec: TaskSpec, options: RunOptions, earlier: Iterable[Result], *, on_gpu: bool
+) -> Estimate:
+    """The same of one model at one task with these options; of several modes the first counts."""
+    here = [result for result in earlier if (result.protocol.device == "cuda") == on_gpu]
+    found = replace(_duration(spec, options, here, on_gpu=on_gpu), power_w=_power_w(here))
+    if spec.generation is None or (generation := options.generation(spec)) is None:
         return found
     most, queries = generation.max_new_tokens, options.queries or spec.queries
-    return replace(found, most_tokens_a_query=most, most_tokens_a_pass=most * queries)
+    return replace(
+        found,
+        most_tokens_a_query=most,
+        most_tokens_a_pass=most * queries,
+        full_budget=most >= spec.generation.max_new_tokens,
+    )
+
+
+def _power_w(results: Sequence[Result]) -> float | None:
+    """The mean power of the last result that has an energy, in watts."""
+    for result in sorted(results, key=lambda one: one.created_at, reverse=True):
+        score = result.score
+        wh = score.gpu_wh_per_1k_queries or score.system_wh_per_1k_queries
+        if wh:
+            queries = sum(run.queries for run in result.runs)
+            joules = wh * JOULES_PER_WH * queries / 1000
+            return joules / sum(run.duration_s for run in result.runs)
+    return None
 
 
 def _duration(
-    spec: TaskSpec, options: RunOptions, earlier: Iterable[Result], *, on_gpu: bool
+    spec: TaskSpec, options: RunOptions, here: Sequence[Result], *, on_gpu: bool
 ) -> Estimate:
     generation = options.generation(spec)
     idle_s = options.idle_s if on_gpu else 0.0
     runs = options.runs(spec)
     work = (options.quick, options.queries or spec.queries, options.batch_size or spec.batch_size)
-    here = [result for result in earlier if (result.protocol.device == "cuda") == on_gpu]
     alike = [
         result
         for result in here

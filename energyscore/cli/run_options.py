@@ -1,0 +1,47 @@
+"""What `energyscore run` is given, as the options of a measurement."""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from energyscore.measurement.options import RunOptions
+
+
+class ReasoningMode(StrEnum):
+    """How models are asked to reason. An enumeration: Typer takes no lists of literals."""
+
+    default = "default"
+    off = "off"
+    low = "low"
+    medium = "medium"
+    high = "high"
+    on = "on"
+
+
+def parse_repeats(text: str) -> int | str:
+    """A number of runs, or `auto`."""
+    text = text.strip().lower()
+    if text == "auto":
+        return text
+    if re.fullmatch("[0-9]{1,7}", text) and 1 <= int(text) <= 10**6:
+        return int(text)
+    raise typer.BadParameter(f"{text!r} is neither a number of runs from 1 on nor auto.")
+
+
+def options_of(given: Mapping[str, Any]) -> "RunOptions":
+    """The options that the command line gives, by their names."""
+    from energyscore.measurement.options import RunOptions, read_options
+
+    content = {
+        name: [str(one) for one in value] if isinstance(value, list | tuple) else value
+        for name in RunOptions.model_fields
+        if (value := given[name]) not in (None, [], ()) and value is not False
+    }
+    options = read_options(content, "energyscore run")
+    if options.problem():
+        raise typer.BadParameter("it is the target of --repeats auto.", param_hint="--half-width")
+    return options
