@@ -85,13 +85,10 @@ def real_path(path: Path) -> Path:
 
 def shown_path(path: Path) -> str:
     """A path as it was given, for output that may be published: a home folder is written `~`."""
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return str(path)
-    if home == Path(home.anchor) or not path.is_relative_to(home):
-        return str(path)
-    return str("~" / path.relative_to(home))
+    shown, home = str(path), str(Path(os.path.expanduser("~")))
+    if home in ("~", os.sep) or not f"{shown}{os.sep}".startswith(f"{home}{os.sep}"):
+        return shown
+    return f"~{shown[len(home) :]}"
 
 
 def model_files(folder: Path, *, weights: bool = True) -> Iterator[Path]:

@@ -138,7 +138,7 @@ def sample_std(values: Sequence[float]) -> float:
     if min(values) == max(values):
         return 0.0
     mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return math.sqrt(math.fsum([(value - mean) ** 2 for value in values]) / (len(values) - 1))
 
 
 @functools.lru_cache(maxsize=1000)

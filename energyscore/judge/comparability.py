@@ -20,7 +20,7 @@ from typing import TypeAlias
 from pydantic import Field
 
 from energyscore.base.errors import UsageError, did_you_mean
-from energyscore.judge.figures import headline_of
+from energyscore.judge.figures import metered_of
 from energyscore.results.gpu_sensors import between_devices, between_names
 from energyscore.results.parts import ModelPart, Part
 from energyscore.results.result import Result
@@ -105,8 +105,8 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition]
     Results of different reasoning modes are not comparable unless `any_mode`, those of different
     budgets never.
     """
-    headline = headline_of(result)
-    if headline is None or result.of_function:
+    metered = metered_of(result)
+    if metered is None or result.of_function:
         return None
     known = conditions_of(result)
     budget = known["generation"][:1] if result.mode else ()
@@ -121,7 +121,7 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition]
         "device": known["device"],
         "hardware": tuple(part for one in hardware_of(known)[1:] for part in one),
         "threads": known.get("threads", ()),
-        "meter": (headline.basis, "estimated" if headline.estimated else "measured"),
+        "meter": (metered.basis, "estimated" if metered.estimated else "measured"),
     }
 
 
@@ -231,10 +231,10 @@ def _way_of(result: Result) -> dict[str, Condition]:
 
 def _method_of(result: Result) -> str | None:
     """How the headline was metered; None without a headline."""
-    headline = headline_of(result)
-    if headline is None:
+    metered = metered_of(result)
+    if metered is None:
         return None
-    return headline.method if headline.basis == "gpu" else f"system {headline.method}"
+    return metered.method if metered.basis == "gpu" else f"system {metered.method}"
 
 
 def _context_of(result: Result) -> dict[str, str]:

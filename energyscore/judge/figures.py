@@ -1,7 +1,7 @@
 """The figures of a result: its headline, and those that limits can name, as in our CSV."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from energyscore.base.stats import Summary
 from energyscore.protocol.task import Phase
@@ -53,15 +53,30 @@ class Headline:
         return self.summary.half_width
 
 
-def headline_of(result: Result) -> Headline | None:
-    """The headline of a result; None when no energy was measured or estimated."""
-    score, of = result.score, (result.score, result.runs, result.protocol.metered_gpus)
-    if (gpu := gpu_summary(*of)) is not None:
-        return Headline(gpu, "gpu", False, str(score.method))
-    if (system := system_summary(*of)) is None:
+class HowMetered(NamedTuple):
+    """How a headline was obtained."""
+
+    basis: Basis
+    estimated: bool
+    method: str
+
+
+def metered_of(result: Result) -> HowMetered | None:
+    """How the headline of a result was obtained; None where it has none."""
+    score = result.score
+    if score.gpu_wh_per_1k_queries is not None:
+        return HowMetered("gpu", False, str(score.method))
+    if score.system_wh_per_1k_queries is None:
         return None
     method = str(score.system_method)
-    return Headline(system, "system", method == "estimated", method)
+    return HowMetered("system", method == "estimated", method)
+
+
+def headline_of(result: Result) -> Headline | None:
+    """The headline of a result; None when no energy was measured or estimated."""
+    metered, of = metered_of(result), (result.score, result.runs, result.protocol.metered_gpus)
+    summary = gpu_summary(*of) or system_summary(*of)
+    return Headline(summary, *metered) if summary and metered else None
 
 
 @dataclass(frozen=True)

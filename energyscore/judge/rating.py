@@ -163,9 +163,10 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     """
     reference = load_scale(DEFAULT_SCALE if scale in (None, COHORT) else scale)
     keys = [cohort_key(result) for result in results]
-    cohorts = _cohorts(results, keys)
+    headlines = [headline_of(result) for result in results]
+    cohorts = _cohorts(results, keys, headlines)
     ratings = []
-    for result, key in zip(results, keys, strict=True):
+    for result, key, headline in zip(results, keys, headlines, strict=True):
         departures = () if scale == COHORT else departures_from(result, reference)
         found: _Range | tuple[NoStars, str]
         if result.of_function and not why_unratable(result):
@@ -174,7 +175,7 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
             found = _in_cohort(result, cohorts.get(key))
         else:
             found = _by_reference(result, reference, departures)
-        ratings.append(_rating(result, found, departures))
+        ratings.append(_rating(headline, found, departures))
     return ratings
 
 
@@ -232,11 +233,12 @@ def _in_cohort(result: Result, cohort: _Range | None) -> _Range | tuple[NoStars,
     return cohort
 
 
-def _cohorts(results: Sequence[Result], keys: Sequence[object]) -> dict[object, _Range]:
+def _cohorts(
+    results: Sequence[Result], keys: Sequence[object], headlines: Sequence[Headline | None]
+) -> dict[object, _Range]:
     """The cohorts by what their members share."""
     alike: dict[object, list[tuple[Result, float]]] = {}
-    for result, key in zip(results, keys, strict=True):
-        headline = headline_of(result)
+    for result, key, headline in zip(results, keys, headlines, strict=True):
         if headline is not None and not result.of_function and not why_no_place(result)[0]:
             alike.setdefault(key, []).append((result, headline.energy_wh))
     cohorts = {}
@@ -261,9 +263,10 @@ def _error_among(one: Result) -> Uncertainty:
 
 
 def _rating(
-    result: Result, scale: _Range | tuple[NoStars, str], departures: tuple[Departure, ...]
+    headline: Headline | None,
+    scale: _Range | tuple[NoStars, str],
+    departures: tuple[Departure, ...],
 ) -> Rating:
-    headline = headline_of(result)
     if not isinstance(scale, _Range):
         code, reason = scale
         return Rating(

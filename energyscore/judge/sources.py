@@ -35,19 +35,14 @@ def load_rated(
         note: is told of a named file that a later one replaces, and of a newer invalid result.
     """
     paths = list(paths)
-    commits: dict[str, str] = {}
-
-    def read_baseline(path: Path) -> Result:
-        baseline = load_baseline(path)
-        if baseline.commit is not None:
-            commits[str(path)] = baseline.commit.sha
-        return without_details(baseline.result)
-
-    loaded = load_files(
+    read = load_files(
         paths,
-        {"result": load_lean, "baseline": read_baseline},
+        {"result": _read_result, "baseline": _read_baseline},
         in_folders=["result", "baseline"] if baselines else ["result"],
+        in_processes=True,
     )
+    loaded = [(path, result) for path, (result, _) in read]
+    commits = {str(path): commit for path, (_, commit) in read}
     kept = loaded if every else latest_only(loaded)
     for aside in [] if every else set_aside(loaded):
         if aside.newer_invalid:
@@ -56,3 +51,13 @@ def load_rated(
             note(f"{aside.key} is set aside: {aside.used} is the same measurement, made later")
     rated = rate_files(kept, scale)
     return [replace(entry, commit=commits.get(entry.file)) for entry in rated]
+
+
+def _read_result(path: Path) -> tuple[Result, str | None]:
+    return load_lean(path), None
+
+
+def _read_baseline(path: Path) -> tuple[Result, str | None]:
+    """Its result, and the commit that it was saved at."""
+    baseline = load_baseline(path)
+    return without_details(baseline.result), baseline.commit.sha if baseline.commit else None

@@ -93,7 +93,8 @@ def _runs(result: Result) -> Iterator[str]:
         yield f"runs: they are numbered {first_of(indices)}, and not from 0 in their order"
     seen: dict[tuple[object, ...], list[Run]] = {}
     for run in result.runs:
-        alike = seen.setdefault((run.started_at, run.duration_s), [])
+        known = (run.started_at, run.duration_s, *run.energy_j.values())
+        alike = seen.setdefault(known, [])
         for other in alike:
             if run.model_copy(update={"index": other.index}) == other:
                 yield f"runs.{run.index}: it is run {other.index} again"
@@ -188,6 +189,8 @@ def _invalid_reasons(result: Result) -> list[str]:
 
 def _differences(where: str, said: Any, made: Any, slack: float) -> Iterator[str]:
     """The fields that are not as they were derived."""
+    if said == made:
+        return
     if isinstance(made, dict):
         known = said if isinstance(said, dict) else {}
         for name in (name for name in made if name not in _NOT_COMPARED):

@@ -6,6 +6,7 @@ are ignored.
 """
 
 import contextlib
+import functools
 import gc
 import json
 import re
@@ -15,6 +16,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from energyscore.base.errors import ResultError
 from energyscore.base.files import Skip, is_dir, is_file, real_path, visible_files
+from energyscore.base.processes import MANY, worked_on
 
 Kind: TypeAlias = Literal["result", "baseline", "broken", "other"]
 T = TypeVar("T")
@@ -60,6 +62,7 @@ def load_files(
     *,
     in_folders: Collection[Kind] = ("result", "baseline"),
     may_be_empty: bool = False,
+    in_processes: bool = False,
 ) -> list[tuple[Path, T]]:
     """Read files, and folders all the way down, sorted: each file once, with its path as given.
 
@@ -71,6 +74,8 @@ def load_files(
             it is an error, as a file that is named always is: no check may pass by overlooking.
         in_folders: the kinds that count in folders; others are read when they are named.
         may_be_empty: a folder need not hold anything, or exist.
+        in_processes: many files may be read by several processes: readers change nothing, and
+            little of a file is kept, as all of that goes from one process to another.
 
     Raises:
         ResultError: when a path does not exist, a folder holds nothing of a wanted kind, or a file
@@ -78,26 +83,46 @@ def load_files(
     """
     loaded: dict[Path, tuple[Path, T] | None] = {}
     folders: dict[Path, Path] = {}
-    first = next(iter(readers.values()))
     kinds = [kind for kind in readers if kind in in_folders]
     for path in paths:
         in_folder = is_dir(path) or (may_be_empty and not path.exists())
-        found = _in_folder(path, kinds, skip) if in_folder else [_named(path)]
+        files = visible_files(path, "*.json", skip) if in_folder else [_named(path)]
+        new: dict[Path, Path] = {}
+        found = False
+        for file in files:
+            place = _place_of(file, folders)
+            if place in loaded and (in_folder or loaded[place]):
+                found = True
+            else:
+                new.setdefault(place, file)
+        read = functools.partial(_read, readers, kinds if in_folder else None)
+        outcomes = worked_on(read, list(new.values()), alone=not in_processes)
+        with _uncollected(many=len(new) >= MANY), contextlib.closing(outcomes):
+            for (place, file), outcome in zip(new.items(), outcomes, strict=True):
+                found |= outcome is not None
+                if isinstance(outcome, ResultError):
+                    if skip is None or not in_folder:
+                        raise outcome
+                    loaded[place] = None
+                    skip(outcome)
+                elif outcome is not None:
+                    loaded[place] = file, outcome[0]
         if not found and not may_be_empty:
             raise _nothing_in(path, kinds, skip)
-        with _uncollected():
-            for file, kind in found:
-                place = _place_of(file, folders)
-                if place in loaded and (in_folder or loaded[place]):
-                    continue
-                try:
-                    loaded[place] = file, readers.get(kind, first)(file)
-                except ResultError as error:
-                    if skip is None or not in_folder:
-                        raise
-                    loaded[place] = None
-                    skip(error)
     return [entry for entry in loaded.values() if entry]
+
+
+def _read(
+    readers: Mapping[Kind, Callable[[Path], T]], kinds: Collection[Kind] | None, path: Path
+) -> tuple[T] | ResultError | None:
+    """What is in a file, or what is wrong with it; None where it is of none of these kinds."""
+    kind = kind_of(path)
+    if kinds is not None and kind != "broken" and kind not in kinds:
+        return None
+    try:
+        return (readers.get(kind, next(iter(readers.values())))(path),)
+    except ResultError as error:
+        return error
 
 
 def _place_of(file: Path, known: dict[Path, Path]) -> Path:
@@ -110,13 +135,18 @@ def _place_of(file: Path, known: dict[Path, Path]) -> Path:
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the garbage collector, which would look at all that was read again and again."""
+def _uncollected(*, many: bool) -> Iterator[None]:
+    """Without the garbage collector, which would look at all that is read again and again.
+
+    Nor does it look at many files' contents later: they hold no circles, and may stay.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if many:
+            gc.freeze()
         if was_on:
             gc.enable()
 
@@ -141,7 +171,7 @@ def _nothing_in(folder: Path, kinds: Collection[Kind], skip: Skip | None) -> Res
     )
 
 
-def _named(path: Path) -> tuple[Path, Kind]:
+def _named(path: Path) -> Path:
     if not is_file(path):
         raise ResultError(f"{path} does not exist.", "Name a result file or a folder of them.")
     if path.suffix.lower() == ".csv":
@@ -150,4 +180,4 @@ def _named(path: Path) -> tuple[Path, Kind]:
             f"Name the folder of the results, such as {path.parent}; "
             "`energyscore leaderboard` ranks official CSVs.",
         )
-    return path, kind_of(path)
+    return path

@@ -33,27 +33,35 @@ class _NotKept(Mapping[str, Any]):
 
     __hash__ = object.__hash__
 
+    def __reduce__(self) -> str:
+        return "NOT_KEPT"  # there is one
+
 
 NOT_KEPT: Any = _NotKept()
 DETAILS = (
     *("phases", "phase_methods", "phase_reasons", "phase_facts", "methods", "reasons"),
     *("facts", "second_source", "notices"),
 )
-_FIELDS = set(Run.model_fields)
 _LEFT_OUT = dict.fromkeys(DETAILS, NOT_KEPT)
+_STATE = {
+    "__pydantic_extra__": None,
+    "__pydantic_private__": None,
+    # The names of what was set: the same of all runs, and a third of their memory.
+    "__pydantic_fields_set__": set(Run.model_fields),
+}
 
 
 def without_details(result: Result) -> Result:
     """The same result without the details of its runs."""
-    runs = [
-        # What the steps of a meter leave open follows from its facts where it is not stated.
-        run.model_copy(update=_LEFT_OUT | {"quantization_se_j": steps_se_j(run, run.energy_j)})
-        for run in result.runs
-    ]
-    for run in runs:
-        # The names of what was set: the same of all runs, and a third of their memory.
-        object.__setattr__(run, "__pydantic_fields_set__", _FIELDS)
-    return result.model_copy(update={"runs": runs})
+    return result.model_copy(update={"runs": [_without_details(run) for run in result.runs]})
+
+
+def _without_details(run: Run) -> Run:
+    # What the steps of a meter leave open follows from its facts where it is not stated.
+    steps = {"quantization_se_j": steps_se_j(run, run.energy_j)}
+    lean = Run.__new__(Run)
+    lean.__setstate__(_STATE | {"__dict__": run.__dict__ | _LEFT_OUT | steps})
+    return lean
 
 
 def read_again(path: Path, result: Result) -> Result:

@@ -258,9 +258,12 @@ class Run(Part):
 
     def total_j(self, domains: Iterable[Domain]) -> float | None:
         """Energy of these domains together; None where that of one is not known."""
-        found = [self.energy_j.get(domain) for domain in domains]
-        known = [energy_j for energy_j in found if energy_j is not None]
-        return sum(known) if len(known) == len(found) else None
+        known = []
+        for domain in domains:
+            if (energy_j := self.energy_j.get(domain)) is None:
+                return None
+            known.append(energy_j)
+        return sum(known)
 
 
 class PhaseScore(Part):

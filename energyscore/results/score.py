@@ -85,11 +85,11 @@ def run_se_wh(runs: Sequence[Run], domains: Sequence[str]) -> float:
     Where a run does not state it, as in results of older versions, it is the least that follows
     from the counter's period; 0 where that is not known either, as for RAPL and for estimates.
     """
-    errors = (
-        wh_per_1k_queries(math.hypot(*steps_se_j(run, domains).values()), run.queries)
+    errors = [
+        wh_per_1k_queries(math.hypot(*[_steps_se_j(run, d) for d in domains]), run.queries)
         for run in runs
-    )
-    return math.sqrt(std.fmean(error**2 for error in errors))
+    ]
+    return math.sqrt(std.fmean([error**2 for error in errors]))
 
 
 def steps_se_j(run: Run, domains: Iterable[str]) -> dict[str, float]:
@@ -97,8 +97,12 @@ def steps_se_j(run: Run, domains: Iterable[str]) -> dict[str, float]:
 
     It is 0 where nothing is known of it.
     """
+    return {domain: _steps_se_j(run, domain) for domain in domains}
+
+
+def _steps_se_j(run: Run, domain: str) -> float:
     stated = run.quantization_se_j
-    return {d: stated[d] if d in stated else least_steps_se_j(run, d) for d in domains}
+    return stated[domain] if domain in stated else least_steps_se_j(run, domain)
 
 
 def least_steps_se_j(run: Run, domain: str) -> float:
@@ -106,10 +110,11 @@ def least_steps_se_j(run: Run, domain: str) -> float:
 
     0 where the energy is not a counter's, or its period is not known.
     """
-    facts, energy_j = run.facts.get(domain, {}), run.energy_j.get(domain)
-    period_ms, window_s = facts.get("update_period_ms"), facts.get("window_s")
+    energy_j = run.energy_j.get(domain)
     if energy_j is None or run.methods.get(domain) != "counter":
         return 0.0
+    facts = run.facts.get(domain, {})
+    period_ms, window_s = facts.get("update_period_ms"), facts.get("window_s")
     if not isinstance(period_ms, int | float) or period_ms <= 0:
         return 0.0
     # The meter's window is a little longer than the work, and leaves less open.

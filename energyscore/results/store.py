@@ -74,7 +74,9 @@ def load_results(
 ) -> list[tuple[Path, Result]]:
     """Read results from files and folders; see `load_files`. Without `details` see `lean`."""
     read = load_result if details else load_lean
-    return load_files(paths, {"result": read}, skip, may_be_empty=may_be_empty)
+    return load_files(
+        paths, {"result": read}, skip, may_be_empty=may_be_empty, in_processes=not details
+    )
 
 
 class KnownResults:

@@ -4,11 +4,12 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
-from support.commands import ROOT
+from support.commands import ROOT, python
 from support.results import make_result
 
 from energyscore.base.errors import ResultError
@@ -152,6 +153,38 @@ def test_a_named_file_that_is_set_aside_is_told(tmp_path):
     load_rated([tmp_path], note=said.append)
     load_rated(files, note=said.append, every=True)
     assert len(said) == 1
+
+
+def test_many_files_are_read_by_several_processes_as_by_one(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "good.json").write_text(TEXT)
+    for number in range(600):
+        file = tmp_path / f"results/{number:03d}.json"
+        if number % 100 == 7:
+            file.write_text(TEXT[: 100 + number])
+        elif number % 100 == 8:
+            file.write_text('{"another": "program"}')
+        elif number % 100 == 9:
+            file.symlink_to(tmp_path / "good.json")
+        else:
+            os.link(tmp_path / "good.json", file)
+    code = """
+import sys
+from pathlib import Path
+from energyscore.results.lean import without_details
+from energyscore.results.store import load_results
+folders, told, again = [Path(one) for one in sys.path[-1:]], [], []
+found = load_results(folders, lambda error: told.append(str(error)), details=False)
+whole = load_results(folders, lambda error: again.append(str(error)))
+assert found == [(path, without_details(result)) for path, result in whole]
+assert told == again
+print(len(found), len(told))
+load_results(folders, details=False)
+"""
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        python(f"import sys; sys.path.append({str(tmp_path / 'results')!r})\n{code}")
+    assert refused.value.stdout.split() == ["583", "6"]
+    assert f"ResultError: {tmp_path}/results/007.json is not valid JSON" in refused.value.stderr
 
 
 def test_a_duplicate_key_is_refused(tmp_path):
