@@ -60,14 +60,16 @@ def save(paths: Paths, folder: Annotated[Path, FOLDER] = DEFAULT, every: Every =
 
 @baseline_app.command(name="list", cls=Command)
 def list_(folder: Annotated[Path, FOLDER] = DEFAULT, form: Format = "table") -> None:
-    """List baselines: hardware, task, model, energy, commit and time.
+    """List baselines by hardware and task: model, energy, runs, commit and time.
 
-    If two would look the same, the conditions in which they differ are shown too.
+    If two would look the same, the conditions in which they differ are shown too. JSON has the
+    name and the file of each.
 
     Example:
       energyscore baseline list
     """
-    from energyscore.cli.console import show_json, show_table
+    from energyscore.base.units import counted
+    from energyscore.cli.console import say, show_json, show_table
     from energyscore.judge.baseline import find_baselines, unlike_conditions
     from energyscore.results.names import label_of
 
@@ -77,25 +79,21 @@ def list_(folder: Annotated[Path, FOLDER] = DEFAULT, form: Format = "table") -> 
         return
 
     unlike = unlike_conditions([one.result for _, one in found])
-    columns = ("name", "hardware", "task", "model", "energy / 1,000 queries", "runs", "commit")
-    show_table(
-        "",
-        (*columns, "saved", *(["conditions"] if any(unlike) else [])),
-        [
-            [
-                path.stem,
-                one.result.hardware,
-                one.result.task.id,
-                label_of(one.result),
-                _energy(one.result),
-                str(one.result.score.runs),
-                one.commit.sha[:12] + " (dirty)" * bool(one.commit.dirty) if one.commit else "none",
-                one.saved_at,
-                *([points] if any(unlike) else []),
-            ]
-            for (path, one), points in zip(found, unlike, strict=True)
-        ],
-    )
+    rows: dict[str, list[list[str]]] = {}
+    for (_, one), points in zip(found, unlike, strict=True):
+        result, commit = one.result, one.commit
+        at = commit.sha[:8] + " (dirty)" * bool(commit.dirty) if commit else "none"
+        cells = [label_of(result), _energy(result), str(result.score.runs), at]
+        rows.setdefault(f"{result.hardware}, {result.task.id}", []).append(
+            [*cells, one.saved_at[:16].replace("T", " "), *([points] if any(unlike) else [])]
+        )
+    columns = ("model", "energy / 1,000 queries", "runs", "commit", "saved (UTC)")
+    for place, (title, cells_of) in enumerate(rows.items()):
+        print("\n" * bool(place), end="")
+        conditions = ["conditions"] if any(unlike) else []
+        show_table(title, (*columns, *conditions), cells_of)
+    count = counted(len(found), "baseline")
+    say(f"{count} in {folder}. `energyscore baseline show MODEL` shows one.")
 
 
 def _as_json(path: Path, baseline: "Baseline") -> dict[str, object]:

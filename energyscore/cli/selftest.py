@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from energyscore.measurement.selftest.gpu import GpusUnderTest
     from energyscore.measurement.selftest.report import SelfTest, SelfTestCheck
 
+QUICK_TIME = "about 8 s, and 14 s more for each GPU"
+
 
 def selftest(
     gpu: Annotated[
@@ -23,16 +25,19 @@ def selftest(
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Shorter windows, about 20 s: every figure is less certain."),
+        typer.Option(
+            "--quick", help=f"Shorter windows ({QUICK_TIME}): every figure is less certain."
+        ),
     ] = False,
     out: Out = RESULTS,
     form: Format = "table",
 ) -> None:
-    """Test how far measurements made on this machine can be trusted, in about two minutes.
+    """Test how far measurements made on this machine can be trusted.
 
-    Meters idle power and a fixed load on each GPU and on the processor: how well they repeat,
-    whether the energy counter agrees with integrated power, what metering costs, how steady the
-    clocks are. Writes selftest.json into the folder for results; results of this machine cite it.
+    It takes about 38 s, and 100 s more for each GPU. It meters idle power and a fixed load on each
+    GPU and on the processor: how well they repeat, whether the energy counter agrees with
+    integrated power, what metering costs, how steady the clocks are. It writes selftest.json into
+    the folder for results; results of this machine cite it.
 
     Examples:
       energyscore selftest

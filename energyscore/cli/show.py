@@ -1,6 +1,5 @@
 """`energyscore tasks`, `models`, `schema`: what there is."""
 
-import json
 import sys
 from typing import Annotated
 
@@ -24,6 +23,7 @@ def tasks(
       energyscore tasks text_generation --format json
     """
     from energyscore.cli.console import show_json, show_table
+    from energyscore.cli.task_view import describe_task
     from energyscore.protocol.task import find_task, load_tasks
 
     known = load_tasks(task_path)
@@ -35,7 +35,9 @@ def tasks(
     if form == "json":
         show_json(content[0] if name else content)
     elif name:
-        show_table("", ("key", "value"), [(key, _plain(one)) for key, one in content[0].items()])
+        spec = shown[0].spec
+        title = f"{spec.id}: {spec.title}, version {spec.version}"
+        show_table(title, ("setting", "value"), describe_task(shown[0]))
     else:
         specs = [task.spec for task in shown]
         show_table(
@@ -96,7 +98,3 @@ def schema() -> None:
         encoding="utf-8"
     )
     sys.stdout.write(text)
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

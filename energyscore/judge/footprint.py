@@ -140,7 +140,7 @@ def format_cost(cost_per_1k: float, currency: str | None) -> str:
     unit = f" {currency}" if currency else ""
     text = f"{_plain(cost_per_1k)}{unit}"
     if cost_per_1k < _CHEAP:
-        text += f"\n{_plain(cost_per_1k * 1000)}{unit} a million"
+        text += f"\n({_plain(cost_per_1k * 1000)}{unit} for 1,000,000)"
     return text
 
 

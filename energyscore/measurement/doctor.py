@@ -12,11 +12,14 @@ from energyscore.base.errors import EnergyScoreError, MeterError, ResultError
 from energyscore.base.units import format_duration
 from energyscore.measurement import environment
 from energyscore.measurement.imports import uncollected
+from energyscore.measurement.selftest.plan import SelfTestPlan
 from energyscore.measurement.selftest.report import load_selftest
 from energyscore.protocol import hub
 
 if TYPE_CHECKING:
     from energyscore.measurement.meters.nvml_device import NvmlSession
+
+SEE_SELFTEST = "`energyscore selftest` says what each means."
 
 Status = Literal["ok", "missing", "caution"]
 
@@ -196,7 +199,8 @@ def _disk(out: Path) -> Diagnosis:
 
 def diagnose_selftest(out: Path, gpus: Sequence[str], driver: str | None) -> Diagnosis:
     """Whether this machine was tested, and what it came to; results cite it."""
-    remedy = "Run `energyscore selftest`: about two minutes."
+    seconds = format_duration(SelfTestPlan().seconds(len(gpus)))
+    remedy = f"Run `energyscore selftest`: about {seconds}."
     try:
         found = load_selftest(out)
     except ResultError as error:
@@ -214,5 +218,7 @@ def diagnose_selftest(out: Path, gpus: Sequence[str], driver: str | None) -> Dia
         detail = f"{detail}: measurements would be invalid ({names})"
         return Diagnosis("self-test", "caution", detail, "Mend that, and repeat it.", facts)
     cautions = [check.name for check in found.checks if check.status == "caution"]
-    detail += f", cautions: {', '.join(cautions)}" if cautions else ", no cautions"
-    return Diagnosis("self-test", "ok", detail, facts=facts)
+    if cautions:
+        detail += f", with cautions: {', '.join(dict.fromkeys(cautions)).replace('_', ' ')}"
+        return Diagnosis("self-test", "caution", detail, SEE_SELFTEST, facts)
+    return Diagnosis("self-test", "ok", f"{detail}, no cautions", facts=facts)

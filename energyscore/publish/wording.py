@@ -251,7 +251,7 @@ def derived(entry: RatedResult) -> dict[str, str]:
     co2_g, cost, site = entry.co2_g_per_1k_queries, entry.cost_per_1k_queries, entry.footprint
     found = {} if co2_g is None else {"CO2": format_grams(co2_g)}
     if cost is not None and site is not None:
-        found["Cost"] = format_cost(cost, site.currency).replace("\n", ", ")
+        found["Cost"] = format_cost(cost, site.currency).replace("\n", " ")
     return found
 
 

@@ -194,3 +194,26 @@ def test_the_commands_save_list_and_show(tmp_path):
     (tmp_path / "bad.json").write_text(result_to_json(make_result(invalid=("hot",))))
     refused = energyscore("baseline", "save", "bad.json", cwd=tmp_path)
     assert (refused.status, "hot" in refused.stderr) == (3, True)
+
+
+def test_the_list_of_baselines_has_one_table_for_what_was_measured_alike(command, tmp_path):
+    few = [make_run(index, joules=9000.0) for index in range(3)]
+    results = [
+        make_result("org/fast"),
+        make_result("org/slow", few, identity="1" * 64),
+        make_result("org/l4", gpu="NVIDIA L4", identity="2" * 64),
+    ]
+    for place, one in enumerate(results):
+        (tmp_path / f"{place}.json").write_text(result_to_json(one))
+    assert command("baseline", "save", *(f"{n}.json" for n in range(3))).status == 0
+    listed = command("baseline", "list")
+    lines = [" ".join(line.split()) for line in listed.stdout.splitlines()]
+    heading = "model energy / 1,000 queries runs commit saved (UTC)"
+    saved = find_baselines(tmp_path / "energy-baseline")[0][1].saved_at[:16].replace("T", " ")
+    assert lines == [
+        *("NVIDIA H100 80GB HBM3, text_generation", heading),
+        f"org/fast 1.00 Wh (GPU) 10 none {saved}",
+        *(f"org/slow 2.50 Wh (GPU) 3 none {saved}", ""),
+        *("NVIDIA L4, text_generation", heading, f"org/l4 1.00 Wh (GPU) 10 none {saved}"),
+    ]
+    assert "3 baselines in energy-baseline." in listed.stderr

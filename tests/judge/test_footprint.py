@@ -195,7 +195,7 @@ def test_people_see_what_they_stand_on(capsys):
     shown = capsys.readouterr().out
     assert "150 mg" in shown
     assert "0.00120 EUR" in shown
-    assert "1.20 EUR a million" in shown
+    assert "(1.20 EUR for 1,000,000)" in shown
     assert "x PUE 1.5 x 50.0 g/kWh (FRA; a table, year 2023). Operational only" in shown
     assert "x 0.4 EUR/kWh" in shown
     assert "no part of the score or the stars" in shown
@@ -204,8 +204,8 @@ def test_people_see_what_they_stand_on(capsys):
 def test_small_figures_are_never_shown_as_zero():
     assert [format_grams(g) for g in (1234.0, 1.0, 0.0021)] == ["1.23 kg", "1.00 g", "2.10 mg"]
     assert format_cost(0.5, "EUR") == "0.500 EUR"
-    assert format_cost(0.000002, None) == "0.00000200\n0.00200 a million"
-    assert format_cost(2.7e-05, "EUR") == "0.0000270 EUR\n0.0270 EUR a million"
+    assert format_cost(0.000002, None) == "0.00000200\n(0.00200 for 1,000,000)"
+    assert format_cost(2.7e-05, "EUR") == "0.0000270 EUR\n(0.0270 EUR for 1,000,000)"
 
 
 def test_the_table_is_read_without_importing_codecarbon():

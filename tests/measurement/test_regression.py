@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from support.counter_sim import CASES, NAMES, Scenario, simulate
 
+from energyscore.measurement.phases import regression
 from energyscore.measurement.phases.regression import PhaseFit, regress_phases
 from energyscore.measurement.phases.ticks import Shape, Signals, TickData, regular_times
 
@@ -66,7 +67,13 @@ def test_identical_durations_in_every_tick_cannot_be_told_apart(spread):
 
 
 def test_too_few_ticks_tell_nothing():
-    assert fit(simulate(Scenario(queries=5))) == "only 10 updates of the counter fell into the work"
+    said = fit(simulate(Scenario(queries=5)))
+    assert said.startswith("10 updates of the counter came in the ")
+    assert said.endswith(
+        " of work, and phases are told apart by 30 or more: work longer, such as by more queries"
+    )
+    nothing = regression._too_few(0, 0.4)
+    assert nothing.startswith("no update of the counter came in the 0.4 s of work")
 
 
 def test_a_fit_that_is_too_uncertain_is_none():

@@ -3,12 +3,14 @@
 import json
 import statistics
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 from support.results import make_result
 
 from energyscore.base.errors import ResultError
+from energyscore.cli.selftest import QUICK_TIME, selftest
 from energyscore.measurement.doctor import diagnose_selftest
 from energyscore.measurement.environment import describe
 from energyscore.measurement.meter import Reading, UpdatePeriod, notice
@@ -462,11 +464,27 @@ def test_doctor_tells_of_the_selftest(tmp_path):
     assert "72 h" in found.detail
     assert finding(("GPU-0",), "551").status == "caution"
     assert "GPU-9" in finding(("GPU-9",), "550.54").detail
+    doubtful = verdict("other_processes", GPU, {}, "others work", cautions=["at most 10%"])
+    save_selftest(tmp_path, made(now=three_days, checks=[doubtful]))
+    told = finding((), None)
+    assert (told.status, "with cautions: other processes" in told.detail) == ("caution", True)
     bad = verdict("idle_power", GPU, {}, "it contradicts", invalid=["the power"])
     save_selftest(tmp_path, made(now=three_days, checks=[bad]))
     assert "invalid (idle_power)" in finding((), None).detail
     (tmp_path / "selftest.json").write_text("{}")
     assert "no self-test" in finding((), None).detail
+
+
+def test_help_and_page_say_how_long_it_takes():
+    def said(plan):
+        once_s, a_gpu_s = plan.seconds(0), plan.seconds(1) - plan.seconds(0)
+        return f"about {once_s:.0f} s, and {a_gpu_s:.0f} s more for each GPU"
+
+    page = (Path(__file__).parents[2] / "docs/selftest.md").read_text()
+    assert said(SelfTestPlan()) in page
+    assert said(SelfTestPlan()) in " ".join(selftest.__doc__.split())
+    assert said(QUICK) == QUICK_TIME
+    assert f"with `--quick` {QUICK_TIME}" in page
 
 
 def test_a_folder_in_the_place_of_the_file_is_found_before_the_test(tmp_path):

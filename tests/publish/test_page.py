@@ -459,10 +459,12 @@ def test_co2_and_cost_stand_in_the_page_with_what_they_stand_on():
     index = Page(files["index.html"])
     (row,) = index.rows()
     # 10 Wh x 1.2: 12 Wh, of 50 g and half a euro a kWh
-    assert "600 mg CO2, 0.00600 EUR, 6.00 EUR a million" in row["Wh per 1,000 queries"][1]
+    assert "600 mg CO2, 0.00600 EUR (6.00 EUR for 1,000,000)" in row["Wh per 1,000 queries"][1]
     assert "PUE 1.2 x 50.0 g/kWh (FRA; a table)" in index.text()
     (path,) = [path for path in files if path.endswith(".html") and "/" in path]
-    assert facts_of(Page(files[path]))["CO2"] == "600 mg per 1,000 queries"
+    facts = facts_of(Page(files[path]))
+    assert facts["CO2 of 1,000 queries"] == "600 mg"
+    assert facts["Cost of 1,000 queries"] == "0.00600 EUR (6.00 EUR for 1,000,000)"
 
 
 def test_the_command_writes_the_site_and_brings_it_up_to_date(tmp_path):

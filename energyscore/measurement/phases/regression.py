@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from energyscore.base.units import counted, format_duration
 from energyscore.measurement.meter import Ticks
 from energyscore.measurement.phases.fit import Fit, Free, criterion, find_plain, find_shape, refine
 from energyscore.measurement.phases.rivals import rivals
@@ -53,6 +54,15 @@ class PhaseFit:
     doubt: str  # why the fit may be wrong by more than its errors
 
 
+def _too_few(seen: int, lasted_s: float) -> str:
+    """What was seen of the counter, and how much would tell the phases apart."""
+    updates = "no update" if seen == 0 else counted(seen, "update")
+    return (
+        f"{updates} of the counter came in the {format_duration(lasted_s)} of work, and phases are "
+        f"told apart by {FEW} or more: work longer, such as by more queries"
+    )
+
+
 def regress_phases(
     names: tuple[str, ...],
     entered: Sequence[int],
@@ -72,7 +82,7 @@ def regress_phases(
     energy = np.asarray(ticks.energy_j[1:], dtype=float)
     data = TickData.of(times_s, energy, work)
     if len(data.power_w) < FEW:
-        return f"only {len(data.power_w)} updates of the counter fell into the work"
+        return _too_few(len(data.power_w), float(edges_s[-1]))
     if not data.power_w.any():
         return "the counter stood still"
     shape, free = find_shape(work, data)
