@@ -22,7 +22,7 @@ _GPU_METHODS = {"counter", "power_integral"}
 _NUMBERS = (
     *("window_s", "update_period_ms", "power_integral_j", "max_power_w", "max_temperature_c"),
     *("min_sm_clock_mhz", "median_sm_clock_mhz", "max_sm_clock_mhz", "power_limit_w"),
-    "counter_read_ms",
+    *("counter_read_ms", "power_sampling_se_j"),
 )
 _WHOLE = ("counter_start_mj", "counter_end_mj", "clocks_event_reasons", "max_processes")
 _BITS = re.compile(r"-([0-9]+)bit$")

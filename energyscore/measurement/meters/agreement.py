@@ -1,5 +1,7 @@
 """How far counter and integrated power of one window may be apart. Pure."""
 
+import math
+
 DISAGREEMENT = 0.05
 """Counter and integrated power further apart than this are both worth looking at..."""
 
@@ -15,16 +17,24 @@ _RENEWALS = 2
 _SLOWEST_MS = 1000.0
 """Power readings are renewed this often at least; one that changes more seldom is steady."""
 
+_SURE = 4.0
+"""Standard errors of the integral, which is as uncertain as its samples are few and unlike."""
+
 
 def margin(
-    duration_s: float, source: str, period_ms: float | None, power_ms: float | None
+    duration_s: float,
+    source: str,
+    period_ms: float | None,
+    power_ms: float | None,
+    sampling_se: float,
 ) -> float:
-    """How far apart they may be in a window, as a share: its edges alone explain so much.
+    """How far apart they may be in a window, as a share: edges and samples explain so much.
 
     `source` says what the power is, `period_ms` and `power_ms` how often counter and power are
-    renewed; None where that is not known.
+    renewed; None where that is not known. `sampling_se` is the standard error of the integral
+    for what lies between its samples, as a share of the counter's energy.
     """
     counter_s = (period_ms or _SLOWEST_MS) / 1e3
     power_s = min(power_ms or 0.0, _SLOWEST_MS) / 1e3
     edge_s = max(EDGE_S[source], _RENEWALS * counter_s, _RENEWALS * power_s)
-    return max(DISAGREEMENT, edge_s / duration_s)
+    return max(DISAGREEMENT, math.hypot(edge_s / duration_s, _SURE * sampling_se))

@@ -32,11 +32,8 @@ from energyscore.measurement.meters.nvml_device import (
     read_counter,
     read_temperature_c,
 )
-from energyscore.measurement.meters.nvml_reading import (
-    Circumstances,
-    Trace,
-    evaluate,
-)
+from energyscore.measurement.meters.nvml_reading import evaluate
+from energyscore.measurement.meters.nvml_trace import Circumstances, Trace
 from energyscore.measurement.meters.tick_schedule import LEARN_NS
 from energyscore.measurement.meters.update_period import settled_period_ms, update_period
 from energyscore.results.parts import Domain, Notice
@@ -139,7 +136,8 @@ class NvmlMeter:
                 update_period_ms=self._periods_ms.get(domain),
             )
             reading, found = evaluate(window, trace, about)
-            period_ms = settled_period_ms(trace.counter, about.update_period_ms)
+            known_ms = trace.learned_ms or about.update_period_ms
+            period_ms = settled_period_ms(trace.counter, known_ms)
             if period_ms is not None:
                 self._periods_ms[domain] = period_ms
             readings[domain] = replace(reading, record=record_of(window, trace))
@@ -273,6 +271,8 @@ def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> Non
             trace.counter.append((t_ns, value))
         elif kind == watcher.COUNTER_STILL_S:
             trace.still.append((t_ns - round(value * 1e9), t_ns))
+        elif kind == watcher.COUNTER_PERIOD_MS:
+            trace.learned_ms = value
         elif kind == watcher.POWER_W:
             trace.power.append((t_ns, value))
         elif kind == watcher.AVERAGE_POWER_W:

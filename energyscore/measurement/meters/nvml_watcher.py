@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 
 import pynvml
 
@@ -21,6 +22,7 @@ RECORD = struct.Struct("<qHHd")  # monotonic ns, device's place, kind, value
 # Kinds of records.
 COUNTER_MJ, POWER_W, EVENT_REASONS, TEMPERATURE_C, SM_CLOCK_MHZ = range(5)
 POWER_LIMIT_W, PROCESSES, NVML_ERROR, AVERAGE_POWER_W, COUNTER_STILL_S = range(5, 10)
+COUNTER_PERIOD_MS = 10
 
 STILL_NS = 500_000_000
 """A counter that looks see at one value for longer has that in the records."""
@@ -31,7 +33,7 @@ _ODD_NS = 1_000_000  # a call that takes twice as long as others and so much mor
 _MOST_LOOK_NS = 30_000_000  # and so was one that takes longer: no driver is known to need it
 _IN_VAIN = 6  # looks an update, of a counter that does not move, until a stretch is over
 _POWER_SHARE, _POWER_ALONE_SHARE, _STATUS_SHARE = 0.01, 0.05, 0.002
-_MOST_POWER_NS, _MOST_STATUS_NS = 700_000_000, 5_000_000_000
+_MOST_POWER_NS, _MOST_STATUS_NS = 550_000_000, 5_000_000_000
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,10 @@ class Reads:
 class Watcher:
     """Watches one GPU, window by window; what it learned in one it knows in the next.
 
-    The counter is looked at as `TickSchedule` says. Power is sampled about every 40 ms (drivers
+    The counter is looked at as `TickSchedule` says. Power is sampled about every 45 ms (drivers
     renew it every 20 to 100 ms), or 20 ms where there is no counter, the rest about four times a
-    second: all of it less often where it costs more than its share. Where the looks cost more than
+    second: all of it less often where it costs more than its share, and power never at regular
+    times, which might keep in step with the work. Where the looks cost more than
     allowed, it rests from the counter now and then. An update is in the records only if it was seen
     in time; the value after a rest is not, because the time of its update is unknown.
     """
@@ -79,8 +82,9 @@ class Watcher:
             )
             for kind, read in reads.status
         ]
-        self._power = Chore(35_000_000, 50_000_000, _POWER_SHARE, _MOST_POWER_NS)
-        self._power_alone = Chore(18_000_000, 20_000_000, _POWER_ALONE_SHARE, _MOST_POWER_NS)
+        draw = Random(place)
+        self._power = Chore(45_000_000, 45_000_000, _POWER_SHARE, _MOST_POWER_NS, draw)
+        self._power_alone = Chore(20_000_000, 20_000_000, _POWER_ALONE_SHARE, _MOST_POWER_NS, draw)
         self.records = bytearray()
 
     def begin(self) -> None:
@@ -118,6 +122,7 @@ class Watcher:
                 break
         if self._schedule is not None:
             self._look(self._schedule)
+        self._note_period()
         self._note_still()
         for chore, do in self._chores:
             self._do(chore, do)
@@ -161,6 +166,12 @@ class Watcher:
         first_ns, last_ns = self._still_ns
         if last_ns - first_ns > STILL_NS:
             self._add(last_ns, COUNTER_STILL_S, (last_ns - first_ns) / 1e9)
+
+    def _note_period(self) -> None:
+        """Record the counter's period, if it is surely known: few updates may have been noted."""
+        schedule = self._schedule
+        if schedule is not None and schedule.settled and schedule.period_ns is not None:
+            self._add(self._clock_ns(), COUNTER_PERIOD_MS, schedule.period_ns / 1e6)
 
     def _rest(self, schedule: TickSchedule) -> None:
         """After a stretch: rest if it was too dear."""

@@ -64,17 +64,25 @@ def power_steps(window: Window, samples: Readings, source: str | None, energy_j:
     Where power changed between two samples, it did so anywhere between them.
     """
     period_s, seen = power_period_s(window, samples, source), _seen(window, samples)
-    gaps_s = _gaps_s(window, seen)
     highest_w = max(power_w for _, power_w in seen)
-    step_j = max(highest_w, energy_j / window.duration_s) * max(period_s, *gaps_s)
-    changed_j = [
-        (now_w - before_w) * gap_s
-        for gap_s, ((_, before_w), (_, now_w)) in zip(
-            gaps_s, itertools.pairwise(seen), strict=False
-        )
-    ]
+    longest_s = max(period_s, *_gaps_s(window, seen))
+    step_j = max(highest_w, energy_j / window.duration_s) * longest_s
     # Each change is wrong by its third in the mean square, a step by its sixth.
-    return Steps(period_s, math.hypot(step_j, *(math.sqrt(2) * one_j for one_j in changed_j)))
+    return Steps(period_s, math.hypot(step_j, math.sqrt(2) * _changes_j(window, seen)))
+
+
+def sampling_error_j(window: Window, samples: Readings) -> float:
+    """The standard error of integrated power where the work changes faster than it is sampled.
+
+    Then two samples differ by twice the variance of the power, and each may be any moment's.
+    """
+    return _changes_j(window, _seen(window, samples)) / math.sqrt(2)
+
+
+def _changes_j(window: Window, seen: Readings) -> float:
+    """The root of the summed squares of all changes of power, times how long the sample served."""
+    changes = zip(_gaps_s(window, seen), itertools.pairwise(seen), strict=False)
+    return math.hypot(*((now[1] - before[1]) * gap_s for gap_s, (before, now) in changes))
 
 
 def power_period_s(window: Window, samples: Readings, source: str | None) -> float:

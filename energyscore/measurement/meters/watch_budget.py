@@ -5,16 +5,18 @@ meanwhile and some spin, which costs the processor that time. Pure: times in, ti
 """
 
 from collections import deque
+from random import Random
 from statistics import median
 
 SHARE, DEAR_SHARE = 0.006, 0.02
 """Of one processor, for looking at one counter: the second where the driver itself spins."""
 
 _DEAR_NS = 200_000  # processor time of a look, from which it is the driver's
-_LOCKED = 20.0  # where reads sleep: they may hold the GPU's lock this much longer than a processor
+_LOCKED = 8.0  # where reads sleep: they may hold the GPU's lock this much longer than a processor
 _FITS_NS = 1_000_000  # left between a chore and the look after it
 _QUIET_NS = 3_000_000
 _GRACE_NS = 100_000_000
+_DITHER = 0.45
 _FEW_TIMES = 15
 
 _STRETCH = (8, 24)  # updates between rests
@@ -50,12 +52,17 @@ class Chore:
     It is due from `soon_ns` after the last time where a look at the counter comes no sooner than it
     is done, and wakes the recorder from `late_ns` after it: so it seldom needs a wake-up of its
     own, and seldom delays a look. Where there is never room, it takes some in the end. All this is
-    stretched so that it takes no more than its share of a processor, up to `most_ns`.
+    stretched so that it takes no more than its share of a processor, up to `most_ns`. With `dither`
+    these times are up to 45% shorter or longer: what is done at regular times may keep in step
+    with the work, and see one part of it only.
     """
 
-    def __init__(self, soon_ns: int, late_ns: int, share: float, most_ns: int) -> None:
+    def __init__(
+        self, soon_ns: int, late_ns: int, share: float, most_ns: int, dither: Random | None = None
+    ) -> None:
         """Begin with it due."""
         self._soon_ns, self._late_ns, self._share, self._most_ns = soon_ns, late_ns, share, most_ns
+        self._dither = dither
         self._took, self._cost = Usual(), Usual()
         self.hurry()
 
@@ -77,8 +84,10 @@ class Chore:
         self._took.add(took_ns)
         self._cost.add(max(used_ns, round(took_ns / _LOCKED)))
         stretched = max(1.0, self._cost.ns / self._share / self._soon_ns)
+        varied = 1.0 if self._dither is None else self._dither.uniform(1 - _DITHER, 1 + _DITHER)
         soon_ns, late_ns = (
-            min(round(ns * stretched), self._most_ns) for ns in (self._soon_ns, self._late_ns)
+            round(min(ns * stretched, self._most_ns) * varied)
+            for ns in (self._soon_ns, self._late_ns)
         )
         self._soonest_ns, self._latest_ns = now_ns + soon_ns, now_ns + late_ns
         self._must_ns = self._latest_ns + _GRACE_NS

@@ -54,7 +54,9 @@ class Observed:
     def margin(self) -> float:
         """How far counter and instantaneous power may be apart: the edges of work explain it."""
         periods_ms = self.fact("update_period_ms"), self.fact("power_period_ms")
-        return margin(self.duration_s, "instant", *periods_ms)
+        counter_j, error_j = self.counter_j, self.fact("power_sampling_se_j")
+        share = error_j / counter_j if error_j and counter_j else 0.0
+        return margin(self.duration_s, "instant", *periods_ms, share)
 
     def watts(self, energy_j: float | None) -> float | None:
         """The mean power of so much energy in this window."""
