@@ -24,6 +24,7 @@ MOST_RUNS = 1000
 MOST_INTERVALS = 1_000_000  # Times that the phases of a run are entered
 MOST_PHASES = 12
 MOST_PERIOD_S = 1.0  # A counter that is updated more seldom is not trusted
+MOST_PERIODS = 20  # In the time between two updates that were noted
 MOST_SPANS = 1000  # Times that a counter stood still in a run
 MOST_TEXTS = 10_000
 """Names and other texts of a run, and likewise its lists and mappings: there are some dozens of a
@@ -186,7 +187,7 @@ class RawDomain(StrictModel):
         # Where updates in between were not noted, a gap is a few periods long.
         many = [round(gap_s / least_s) if least_s > 0 else 1 for gap_s in gaps_s]
         return median(
-            gap_s / n if 2 <= n <= 4 and abs(gap_s / least_s - n) <= 0.25 else gap_s
+            gap_s / n if 2 <= n <= MOST_PERIODS and abs(gap_s / least_s - n) <= 0.25 else gap_s
             for gap_s, n in zip(gaps_s, many, strict=True)
         )
 

@@ -7,6 +7,7 @@ from statistics import median
 
 from energyscore.verify.examined import ExaminedResult, RecordedGpu, RecordedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds
+from energyscore.verify.raw_record import MOST_PERIODS
 
 STEPS_SHARE = 0.05  # The standard error may differ by this share: times are rounded in the record
 FEWEST_PERIODS = 20  # A counter is used only where so many of its updates fill the window
@@ -60,21 +61,30 @@ def _step_error_j(gpu: RecordedGpu) -> float | None:
 def _period_s(gpu: RecordedGpu) -> float | None:
     """The counter's period; where so few updates were noted that gaps fit a shorter one: that.
 
-    It is as stated where the record of another run shows it. Where none does, and few updates
-    were noted, it cannot be told.
+    It is as stated where it is the longest that the gaps fit, or the record of another run shows
+    it. Where neither is so, and few updates were noted, it cannot be told.
     """
     found_s, stated_ms = gpu.found.period_s, gpu.number("update_period_ms")
     if found_s is None or not stated_ms or found_s <= 1.5 * stated_ms / 1e3:
         return found_s
     known_s = stated_ms / 1e3
-    gaps = [(b - a) / known_s for a, b in pairwise(gpu.found.ticks.t_s[1:])]
-    if sum(abs(gap - round(gap)) <= 0.15 for gap in gaps) < 0.75 * len(gaps):
+    gaps_s = [b - a for a, b in pairwise(gpu.found.ticks.t_s[1:])]
+    if not _fit(gaps_s, known_s):
         return found_s
+    if not any(_fit(gaps_s, many * known_s) for many in range(2, MOST_PERIODS + 1)):
+        return known_s
     others = [place.raw.domains.get(gpu.domain) for place in RecordedRun.each(gpu.it)]
     shown = [one.period_s for one in others if one is not None and one.period_s]
     if any(abs(one_s / known_s - 1) <= STEPS_SHARE for one_s in shown):
         return known_s
-    return None if len(gaps) <= _FEW_GAPS else found_s
+    return None if len(gaps_s) <= _FEW_GAPS else found_s
+
+
+def _fit(gaps_s: Sequence[float], period_s: float) -> bool:
+    """Whether most times between updates are whole numbers of this period."""
+    gaps = [gap_s / period_s for gap_s in gaps_s]
+    whole = sum(gap > 0.5 and abs(gap - round(gap)) <= 0.15 for gap in gaps)
+    return whole >= 0.75 * len(gaps)
 
 
 def _power_step_j(gpu: RecordedGpu, mean_w: float) -> float:

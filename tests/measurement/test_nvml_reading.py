@@ -242,6 +242,16 @@ def test_where_no_two_updates_were_noted_in_a_row_the_counter_serves_by_its_know
     assert reading.steps.largest_j == pytest.approx(30.0, rel=0.05)
 
 
+def test_a_period_that_the_recorder_learned_explains_the_gaps_of_a_first_window():
+    trace = trace_of(seconds=10.0)
+    trace.counter = trace.counter[::7]
+    assert set(judge(trace)[1]) == {"counter_too_slow"}  # as if of 700 ms
+    trace.learned_ms = 100.0
+    reading, notices = judge(trace)
+    assert (reading.method, reading.facts["update_period_ms"]) == ("counter", 100.0)
+    assert notices == {}
+
+
 def windows(seconds, watts=300.0, period_ms=100, every_ms=5):
     """The readings of a window that begins at each of many phases of the counter's updates."""
     for phase_ms in range(0, period_ms, every_ms):
@@ -693,6 +703,7 @@ def test_the_update_period_is_found(period_ms):
         ([0, 10, 20, 40, 60, 80, 100, 120, 130], 10.0),  # most of the others were not noted
         ([0, 10, 20, 40, 70, 80, 100, 130, 160], 10.0),
         ([0, 10, 20, 35, 50, 65, 80], 15.0),  # no multiples
+        ([0, 10, 40, 50, 100, 110, 180, 240, 320], 10.0),  # few of them follow each other
     ],
 )
 def test_the_update_period_is_the_median_of_enough_changes(times_ms, period_ms):

@@ -72,6 +72,13 @@ def test_later_windows_cost_no_learning(latency_ms, most):
     assert p95(watched.late_ms) <= latency_ms + 1
 
 
+@pytest.mark.parametrize("latency_ms", [8.0, 21.0])
+def test_a_first_window_tells_the_period_however_few_updates_are_noted(latency_ms):
+    [watched] = watch(VirtualGpu(latency_ms=latency_ms, period_ms=104.0), seconds=20)
+    [period_ms] = [value for _, kind, value in watched.records if kind == kinds.COUNTER_PERIOD_MS]
+    assert period_ms == pytest.approx(104.0, rel=0.003)
+
+
 @pytest.mark.parametrize("taken_at", [0.0, 1.0])
 @pytest.mark.parametrize("latency_ms", [2.5, 21.0])
 def test_wherever_in_the_call_the_driver_takes_the_value(latency_ms, taken_at):

@@ -8,6 +8,8 @@ import pytest
 from support.commands import ROOT
 from support.submissions import DOMAIN, Opened, bundle, measure
 
+from energyscore.measurement.meter import Window
+from energyscore.measurement.meters.steps import counter_steps
 from energyscore.verify.checker import verify
 from energyscore.verify.phases import phase_energies
 from energyscore.verify.plausible import batches_of
@@ -287,6 +289,29 @@ def thin_out(opened, every):
         run["quantization_se_j"] = {}
         for part in run["phases"].values():
             part["energy_j"][DOMAIN] = part["se_j"][DOMAIN] = None
+
+
+def test_a_period_is_the_longest_that_the_times_of_few_updates_fit(official):
+    """As stated where it is that; a part of it would make the standard error smaller."""
+    opened = Opened(official)
+    for run, recorded in runs(opened):
+        for name, values in recorded["ticks"].items():
+            whole = list(itertools.accumulate(values))
+            gaps = itertools.accumulate(itertools.cycle((31, 33, 37)))
+            kept = [whole[0], *(whole[at] for at in itertools.takewhile(len(whole).__gt__, gaps))]
+            recorded["ticks"][name] = [kept[0], *(b - a for a, b in itertools.pairwise(kept))]
+        times_us, mj = (list(itertools.accumulate(recorded["ticks"][n])) for n in ("t_us", "mj"))
+        counter = [(t * 1000, value) for t, value in zip(times_us, mj, strict=True)]
+        window = Window(*(t * 1000 for t in recorded["window_us"]))
+        period_ms = run["facts"][DOMAIN]["update_period_ms"]
+        steps = counter_steps(window, counter, run["energy_j"][DOMAIN], period_ms)
+        assert steps.period_s == pytest.approx(period_ms / 1e3)
+        run["quantization_se_j"][DOMAIN] = steps.se_j
+    assert "counter energy" not in found(opened)
+    for run, _ in runs(opened):
+        run["facts"][DOMAIN]["update_period_ms"] /= 2
+        run["quantization_se_j"][DOMAIN] /= 2
+    assert "counter energy" in found(opened)
 
 
 @pytest.mark.parametrize("every", [150, 250])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from energyscore.measurement.meter import UpdatePeriod
 
 _MULTIPLE = 1.5  # a period longer than the known one by this may be a multiple of it
+_MOST_PERIODS = 20  # in one gap: beyond that every gap fits some number of them
 _FITS, _MOST = 0.15, 0.75  # so near to a whole number of periods, and so many of the gaps
 
 
@@ -26,9 +27,9 @@ def update_period(counter: Sequence[tuple[int, float]]) -> UpdatePeriod | None:
 
 
 def _periods_in(gap_ms: float, least_ms: float) -> int:
-    """How many periods a gap is long; of one that fits no small number of them: 1."""
+    """How many periods a gap is long; of one that fits no whole number of them: 1."""
     many = round(gap_ms / least_ms) if least_ms > 0 else 1
-    return many if 2 <= many <= 4 and abs(gap_ms / least_ms - many) <= 0.25 else 1
+    return many if 2 <= many <= _MOST_PERIODS and abs(gap_ms / least_ms - many) <= 0.25 else 1
 
 
 def update_period_ms(counter: Sequence[tuple[int, float]]) -> float | None:
@@ -40,7 +41,7 @@ def update_period_ms(counter: Sequence[tuple[int, float]]) -> float | None:
 def settled_period_ms(
     counter: Sequence[tuple[int, float]], known_ms: float | None = None
 ) -> float | None:
-    """The update period, where `known_ms` is what an earlier window had.
+    """The update period, where `known_ms` is what the recorder or an earlier window had.
 
     Where so few updates were noted that no two followed each other, gaps show a multiple of it.
     """
