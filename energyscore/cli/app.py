@@ -53,7 +53,6 @@ app = typer.Typer(
     epilog="Exit status: 0 done, 1 a gate failed, 2 wrong usage or input, 3 the measurement is "
     "invalid or this machine cannot make it, 70 energyscore itself failed, 130 or 143 "
     "interrupted (finished runs are kept).",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

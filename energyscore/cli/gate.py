@@ -13,6 +13,8 @@ from energyscore.cli.options import FORMAT, Every, showing
 if TYPE_CHECKING:
     from energyscore.judge.policy import Policy
 
+INIT = Path("init")
+
 _limit = partial(typer.Option, rich_help_panel="Limits", show_default=False)
 
 
@@ -64,6 +66,14 @@ def gate(
     ] = None,
     scale: Annotated[str | None, _limit(help="What stars are relative to, as for `rate`.")] = None,
     every: Every = False,
+    start: Annotated[
+        bool,
+        typer.Option(
+            "--init",
+            help="Write a policy with comments to start from (energy-gate.yaml, or the file of "
+            "--policy), and check nothing. `energyscore gate init` is the same.",
+        ),
+    ] = False,
     check_policy: Annotated[
         bool,
         typer.Option(
@@ -103,8 +113,13 @@ def gate(
 
       energyscore gate results --baseline energy-baseline --max-regression 5% --junit gate.xml
 
+      energyscore gate --init
+
       energyscore gate --check-policy --policy energy-gate.yaml
     """
+    if start or (paths == [INIT] and not INIT.exists()):
+        _write_policy(policy)
+        return
     from energyscore.base.errors import UsageError
     from energyscore.base.writing import write_atomically
     from energyscore.cli.console import write_data
@@ -160,6 +175,21 @@ def gate(
     sys.stdout.flush()
     tell_github(verdict)
     raise typer.Exit(verdict.exit_code)
+
+
+def _write_policy(file: Path | None) -> None:
+    """Write a policy to start from, where there is none yet."""
+    from energyscore.base.errors import UsageError
+    from energyscore.base.writing import write_atomically
+    from energyscore.cli.console import say
+    from energyscore.judge.policy import DEFAULT_POLICY
+    from energyscore.judge.policy_start import POLICY
+
+    file = file or DEFAULT_POLICY
+    if file.exists():
+        raise UsageError(f"{file} is there already.", "Name another file with --policy.")
+    write_atomically(file, POLICY)
+    say(f"{file} is written. Set its limits, then: energyscore gate --check-policy --policy {file}")
 
 
 def _read_policy(path: Path | None, *, given: bool) -> "Policy":

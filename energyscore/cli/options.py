@@ -91,6 +91,13 @@ Task = Annotated[
 ]
 
 
+def complete_task(incomplete: str) -> list[str]:
+    """The tasks whose names begin so, for the shell."""
+    from energyscore.protocol.task import bundled_tasks_dir
+
+    return sorted(file.stem for file in bundled_tasks_dir().glob(f"{incomplete}*.yaml"))
+
+
 def talk_of(*, quiet: bool, verbose: bool, yes: bool) -> "Talk":
     """How much to say, by the options."""
     from energyscore.cli.console import Talk

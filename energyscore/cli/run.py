@@ -11,11 +11,15 @@ from energyscore.cli.options import (
     Country,
     Format,
     Out,
+    PricePerKwh,
+    Pue,
     Quiet,
     TaskPath,
     Verbose,
     Yes,
+    complete_task,
     measuring,
+    site_of,
     talk_of,
 )
 from energyscore.cli.run_options import ReasoningMode, options_of, parse_repeats
@@ -31,7 +35,11 @@ def run(
     context: typer.Context,
     tasks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TASK", help="Tasks by name (see `energyscore tasks`)."),
+        typer.Argument(
+            metavar="TASK",
+            help="Tasks by name (see `energyscore tasks`).",
+            autocompletion=complete_task,
+        ),
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -169,6 +177,8 @@ def run(
     ] = None,
     task_path: TaskPath = None,
     country: Country = None,
+    pue: Pue = None,
+    price: PricePerKwh = None,
     quick: Annotated[
         bool,
         measuring(
@@ -266,12 +276,17 @@ def run(
     from energyscore.measurement.options import Job, RunOptions
 
     options = options_of(context.params)
+    site = site_of(country, pue, price)
     talk = talk_of(quiet=quiet, verbose=verbose, yes=yes)
     if everything:
         from energyscore.cli.suite_run import run_all
 
         if tasks or model:
             raise UsageError("--all takes every task and its own models; name none beside it.")
+        if pue or price:
+            raise UsageError(
+                "--pue and --price are for tables.", "Name them for `energyscore rate`."
+            )
         few = RunOptions(queries=DEMO_QUERIES) if quick else RunOptions()
         raise typer.Exit(run_all(options.over(few), out, form, task_path, talk, fresh=fresh))
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
@@ -303,7 +318,7 @@ def run(
         known = KnownResults(out, lambda error: observer.warn(f"left out: {error.message}"))
         folder = ResultsFolder(known)
         outcome = run_session(job, observer, folder.write_csv)
-        report = folder.rated_own([path for path, _ in outcome.results])
+        report = folder.rated_own([path for path, _ in outcome.results], site)
     if form == "json":
         write_data(resolve(EXPORTERS, "json")(report))
     elif report:

@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
-from energyscore.cli.options import Format, TaskPath
+from energyscore.cli.options import Format, TaskPath, complete_task
 
 
 def tasks(
     name: Annotated[
-        str | None, typer.Argument(metavar="TASK", help="Show one task whole.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="TASK",
+            help="Show one task whole.",
+            show_default=False,
+            autocompletion=complete_task,
+        ),
     ] = None,
     task_path: TaskPath = None,
     form: Format = "table",

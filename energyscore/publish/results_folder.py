@@ -8,6 +8,7 @@ from pathlib import Path
 from energyscore.base.files import real_path
 from energyscore.base.lookup import resolve
 from energyscore.base.writing import locked, write_atomically
+from energyscore.judge.footprint import Site
 from energyscore.judge.rating import RatedResult, rate_files
 from energyscore.publish.formats import EXPORTERS
 from energyscore.results.latest import latest_only
@@ -22,8 +23,8 @@ class ResultsFolder:
         """Rate what is known of the folder."""
         self._known, self._out = known, known.folder
 
-    def rated_own(self, own: Iterable[Path]) -> list[RatedResult]:
-        """The results in `own`, rated among all comparable ones in the folder.
+    def rated_own(self, own: Iterable[Path], site: Site | None = None) -> list[RatedResult]:
+        """The results in `own`, rated among all comparable ones in the folder, at a site.
 
         They count for their measurement, whatever else there is of it: a clock set back, or an
         invalid repeat, must not hide what was made just now.
@@ -31,7 +32,7 @@ class ResultsFolder:
         everything, places = self._known.load(), {real_path(path) for path in own}
         made = {entry[1].identity: entry for entry in everything if real_path(entry[0]) in places}
         counted = [made.get(entry[1].identity, entry) for entry in latest_only(everything)]
-        report = rate_files(counted)
+        report = rate_files(counted, site=site)
         return [
             replace(entry, result=read_again(Path(entry.file), entry.result))
             for entry in report

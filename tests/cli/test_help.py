@@ -2,6 +2,7 @@
 
 import pytest
 import typer
+from support.commands import python
 
 from energyscore.cli.app import app
 
@@ -51,3 +52,17 @@ def test_lists_and_flags_may_be_repeated(command):
     assert "a does not exist" in done.error
     twice = command("suite", "a.yaml", "--keep-going", "--stop-on-failure")
     assert "it takes one value, and 2 are given." in twice.error
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("energyscore ba", ["baseline"]),
+        ("energyscore run text_", ["text_classification", "text_generation"]),
+    ],
+)
+def test_a_shell_completes_commands_and_tasks(words, found):
+    place = str(len(words.split()) - 1)
+    env = {"_ENERGYSCORE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": place}
+    code = "import sys; sys.argv = ['energyscore']; import energyscore.cli as c; c.main()"
+    assert python(code, env).stdout.split() == found

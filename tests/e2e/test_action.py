@@ -528,10 +528,9 @@ def check_that_it_parses(arguments):
 @pytest.mark.parametrize("step", USES)
 def test_an_example_does_what_it_says(job, step):
     """Its inputs exist, energyscore takes them, and a result within the limits passes."""
-    path = step["uses"].partition("@")[0].partition(".github/")[2]
+    path = step["uses"].partition(".github/")[2]
     assert ROOT / ".github" / path == FOLDER
-    if not step["uses"].startswith("./"):
-        assert re.fullmatch(r"OWNER/energyscore/\.github/\S+@\S+", step["uses"])
+    assert re.match(r"\./(\.energyscore/)?\.github/", step["uses"])
     before = result_of(2.0, identity="1" * 64, created_at="2025-12-01T00:00:00Z")
     job.save("energy-baseline/before.json", before)
     rule = "rules: [{max: gpu_wh_per_1k_queries<=2.5}]"
@@ -545,6 +544,16 @@ def test_an_example_does_what_it_says(job, step):
     assert len(measuring) == ("results" not in step["with"])
     for call in measuring:
         check_that_it_parses(call[1:])
+
+
+def test_the_examples_fetch_the_action_that_they_use():
+    """From a variable that is explained: `uses` takes none itself."""
+    for text in (EXAMPLE.read_text(encoding="utf-8"), NAMED[".github/workflows/energy.yml"]):
+        for found in yaml.safe_load(text)["jobs"].values():
+            _, fetch, use = found["steps"][:3]
+            assert fetch["with"]["repository"] == "${{ vars.ENERGYSCORE }}"
+            assert use["uses"].startswith(f"./{fetch['with']['path']}/")
+    assert "ENERGYSCORE is a variable" in EXAMPLE.read_text(encoding="utf-8")
 
 
 def test_the_examples_show_a_gpu_and_saved_results():
@@ -565,9 +574,8 @@ def test_the_gitlab_job_of_the_readme_runs(job):
     assert set(gitlab) == {"image", "tags", "script", "artifacts"}
     assert set(gitlab["artifacts"]) == {"when", "paths", "reports"}
     installing, *lines = gitlab["script"]
-    assert re.fullmatch(
-        r"pip install -c https://\S+/constraints\.txt git\+https://github\.com/OWNER/energyscore",
-        installing,
+    assert installing == (
+        'pip install -c "$ENERGYSCORE/raw/main/constraints.txt" "git+$ENERGYSCORE"'
     )
     for wh, status in ((2.0, 0), (3.0, 1)):
         job.save("results/org/good.json", result_of(wh))

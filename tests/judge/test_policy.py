@@ -1,5 +1,7 @@
 """Policies and thresholds: read strictly, what is wrong named by its path."""
 
+import re
+
 import pytest
 from support.results import make_result
 
@@ -7,6 +9,8 @@ from energyscore.base.errors import UsageError
 from energyscore.judge.policy import (
     Limit,
     Policy,
+    PolicyRule,
+    _PolicyForm,
     parse_limit,
     parse_policy,
     parse_regression,
@@ -31,6 +35,23 @@ rules:
     optional: true
   - max: ["gpu_decode_wh_per_1k_queries < 0.5", system_wh_per_1k_queries<=-2.5%]
 """
+
+
+def test_the_policy_to_start_from_is_one_and_names_every_key(command, tmp_path):
+    done = command("gate", "init")
+    assert (done.status, done.stdout) == (0, "")
+    text = (tmp_path / "energy-gate.yaml").read_text()
+    policy = read_policy(tmp_path / "energy-gate.yaml")
+    assert (policy.on_inconclusive, policy.needs_baseline) == ("fail", True)
+    keys = {*_PolicyForm.model_fields, *PolicyRule.model_fields}
+    assert not [key for key in keys if f"{key}:" not in text]
+    whole = re.sub(r"(?m)^( *)# ( *(?:- )?\w+: )", r"\1\2", text)
+    assert len(parse_policy(whole, "it").rules) == 2  # what stands in comments is right, too
+    again = command("gate", "--init")
+    assert (again.status, "energy-gate.yaml is there already" in again.error) == (2, True)
+    assert command("gate", "--init", "--policy", "other.yaml").status == 0
+    (tmp_path / "init").mkdir()
+    assert "init" in command("gate", "init", "--max", "gpu_wh_per_1k_queries<=1").error
 
 
 def test_a_policy_is_read_whole():

@@ -119,9 +119,34 @@ def test_what_is_wrong_with_a_list_of_our_form_is_named_with_its_path(text, said
     assert "\n" not in str(caught.value)
 
 
+def test_an_option_with_several_values_makes_an_entry_of_each_combination():
+    text = (
+        "defaults: {dtype: [float16, bfloat16], quick: true}\n"
+        "entries:\n"
+        "  - {task: t, model: [a, b], batch_size: [1, 8]}\n"
+        "  - {task: t, model: c, dtype: float32, reasoning: [off, on], gpu: [0, 1]}\n"
+    )
+    entries = parse_yaml(text, "it")
+    names = [(one.model, one.options.dtype, one.options.batch_size) for one in entries]
+    combined = [(dtype, size) for dtype in ("float16", "bfloat16") for size in (1, 8)]
+    assert names[:8] == [(model, *rest) for rest in combined for model in ("a", "b")]
+    assert names[8:] == [("c", "float32", None)]
+    last = entries[8].options
+    assert (last.reasoning, last.gpu, last.quick) == (["off", "on"], ["0", "1"], True)
+    assert entries[0].said == {"batch_size"}
+
+
+def test_a_grid_that_is_wrong_or_too_large_is_refused_with_its_place():
+    with pytest.raises(UsageError, match=r"entries\[0\]\.queries\[1\]: "):
+        parse_yaml("entries: [{task: t, model: m, queries: [5, 0]}]", "it")
+    with pytest.raises(UsageError, match=r"line 1, .*over 1,000 combinations"):
+        many = list(range(1, 40))
+        parse_yaml(f"entries: [{{task: t, model: m, queries: {many}, batch_size: {many}}}]", "it")
+
+
 def test_a_short_list_of_a_huge_value_is_refused_at_once():
     doubled = ", ".join(f"&a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 20))
-    with pytest.raises(UsageError, match=r"entries\[0\]\.queries: ") as caught:
+    with pytest.raises(UsageError, match=r"entries\[0\]\.queries\[0\]: ") as caught:
         parse_yaml(f"entries: [{{task: t, model: m, queries: [&a0 x, {doubled}]}}]", "it")
     assert len(str(caught.value)) < 200
 

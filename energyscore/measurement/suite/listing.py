@@ -11,13 +11,20 @@ entries:
     model: org/a
     reasoning: [off, high]     # one mode or several: each is measured
     max_new_tokens: 4096
+  - task: text_generation
+    model: org/b
+    batch_size: [1, 8]         # any option may be a list: each combination is an entry
+    dtype: [float16, bfloat16]
 """
 
+import itertools
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from energyscore.base.errors import UsageError
 from energyscore.base.files import read_text
@@ -39,15 +46,56 @@ class Listing:
     ours: bool  # of our form, in which nothing may be asked for twice
 
 
-class _EntryForm(RunOptions):
-    task: OneOrMore
-    model: OneOrMore
-    size: Annotated[str, Field(pattern=r"^[A-Z]$")] | None = Field(None, alias="class")
+MOST_COMBINATIONS = 1000
+_LISTS = frozenset(("reasoning", "gpu", "columns"))
+"""Options whose value is a list itself; of modes each is measured in any case."""
 
 
-class _ListForm(Strict):
-    defaults: RunOptions = RunOptions()
-    entries: Annotated[list[_EntryForm], Field(min_length=1)]
+def _one_or_several(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _options() -> dict[str, Any]:
+    """The options of a run, each with one value or several."""
+    fields: dict[str, Any] = {}
+    for name, field in RunOptions.model_fields.items():
+        one: Any = field.annotation
+        for rule in field.metadata:
+            one = Annotated[one, rule]
+        if name not in _LISTS:
+            least = Field(min_length=1)
+            one = Annotated[list[one], least, BeforeValidator(_one_or_several)]
+        fields[name] = (one, None)
+    return fields
+
+
+_CLASS: Any = Annotated[str, Field(pattern=r"^[A-Z]$")] | None
+_DefaultsForm = create_model("_DefaultsForm", __base__=Strict, **_options())
+_EntryForm = create_model(
+    "_EntryForm",
+    __base__=Strict,
+    task=(OneOrMore, ...),
+    model=(OneOrMore, ...),
+    size=(_CLASS, Field(None, alias="class")),
+    **_options(),
+)
+_ListForm = create_model(
+    "_ListForm",
+    __base__=Strict,
+    defaults=(_DefaultsForm, _DefaultsForm()),
+    entries=(Annotated[list[_EntryForm], Field(min_length=1)], ...),
+)
+
+
+def _given(form: BaseModel) -> dict[str, Any]:
+    return form.model_dump(exclude_unset=True, include=set(RunOptions.model_fields))
+
+
+def _combinations(given: Mapping[str, Any]) -> Iterator[RunOptions]:
+    """Each combination of the values that options have, the last option changing first."""
+    values = [[value] if name in _LISTS else value for name, value in given.items()]
+    for chosen in itertools.product(*values):
+        yield RunOptions.model_construct(**dict(zip(given, chosen, strict=True)))
 
 
 def read_listing(path: Path) -> Listing:
@@ -69,16 +117,22 @@ def read_listing(path: Path) -> Listing:
 
 def parse_yaml(text: str, where: str) -> tuple[Entry, ...]:
     """The entries of a list of our form, one for each model and task; else a UsageError."""
-    form, read = read_form(text, _ListForm, where, f"a mapping with the key 'entries'. {_EXAMPLE}")
+    found, read = read_form(text, _ListForm, where, f"a mapping with the key 'entries'. {_EXAMPLE}")
+    form: Any = found
     entries = []
     for number, one in enumerate(form.entries):
         place = f"line {read.line(('entries', number))}, entries[{number}]"
-        options = one.over(form.defaults)
-        if problem := options.problem():
-            raise UsageError(f"{where}, {place}: {problem}.")
-        entries += [
-            Entry(place, task, model, one.size, options, frozenset(one.given()))
-            for task in one.task
-            for model in one.model
-        ]
+        asked = _given(one)
+        given = _given(form.defaults) | asked
+        if math.prod(len(v) for name, v in given.items() if name not in _LISTS) > MOST_COMBINATIONS:
+            message = f"{where}, {place}: over {MOST_COMBINATIONS:,} combinations of its options."
+            raise UsageError(message, "Make several lists of it.")
+        for options in _combinations(given):
+            if problem := options.problem():
+                raise UsageError(f"{where}, {place}: {problem}.")
+            entries += [
+                Entry(place, task, model, one.size, options, frozenset(asked))
+                for task in one.task
+                for model in one.model
+            ]
     return tuple(entries)
