@@ -673,6 +673,10 @@ def test_the_example_of_the_readme_is_a_test_that_can_fail(tmp_path, monkeypatch
         check()
     on_cpu = {"gpu": None, "official": False}
     written(folder, make_result(runs=[make_cpu_run(i) for i in range(3)], **on_cpu))
+    namespace["SYSTEM_WH"] = 20
+    with pytest.raises(AssertionError, match=r"  processor and memory: 30\.0 Wh"):
+        check()
+    written(folder, make_result(runs=[make_cpu_run()], **on_cpu))  # one run has no interval
     with pytest.raises(AssertionError, match=r"  processor and memory: 30\.0 Wh"):
         check()
     written(folder, make_result(runs=[make_cpu_run(i, joules=720) for i in range(3)], **on_cpu))

@@ -260,11 +260,11 @@ def test_the_examples_of_the_page_run(tmp_path, monkeypatch, command):
     assert set(examples()) == {"test_energy.py", "save.py", "meter.py", "test_meter.py"}
     for name in ("save.py", "meter.py"):
         exec(examples()[name], {})
-    saved = energyscore.load_all("results")
-    assert [one.name for one in saved] == ["an epoch", "answer"]
-    assert command("baseline", "save", "results").status == 0
+    for folder, name in (("functions", "answer"), ("blocks", "an epoch")):
+        assert [one.name for one in energyscore.load_all(folder)] == [name]
+    assert command("baseline", "save", "functions").status == 0
     change = "system_wh_per_1k_queries<=+5%"
-    gated = command("gate", "results", "--baseline", "energy-baseline", "--max", change)
+    gated = command("gate", "functions", "--baseline", "energy-baseline", "--max", change)
     assert "answer" in gated.stdout
     assert gated.status in (0, 1), gated.stderr
     (tmp_path / "test_meter.py").write_text(examples()["test_meter.py"])

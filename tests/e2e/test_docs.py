@@ -66,6 +66,17 @@ def test_the_readme_is_a_newcomers_page():
     assert COMMANDS[0][1][-2:] == [".venv/bin/energyscore", "run"]
 
 
+def test_the_example_for_pytest_passes_after_the_first_command(folder, monkeypatch):
+    example = {}
+    (code,) = (text for _, text in blocks("python") if text.startswith("# test_energy.py"))
+    exec(code, example)
+    monkeypatch.chdir(folder)
+    example["test_saved_results_keep_to_the_budget"]()
+    example["SYSTEM_WH"] = 0.1
+    with pytest.raises(AssertionError, match="builtin:"):
+        example["test_saved_results_keep_to_the_budget"]()
+
+
 @pytest.mark.parametrize(
     ("page", "command"), ENERGYSCORE, ids=[f"{p}: {' '.join(c[1:])}" for p, c in ENERGYSCORE]
 )
