@@ -5,86 +5,109 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from energyscore.cli.options import FORMAT, Every, Scale
+from energyscore.cli.options import FORMAT, Every, Explain, Scale
 
 if TYPE_CHECKING:
     from energyscore.judge.compare import Comparison
 
 
-_LONELY = (
-    "Results of one task, model and reasoning mode belong together; to compare two models, name "
-    "one result on each side and add --allow model."
-)
-
-
 def compare(
-    before: Annotated[
-        Path, typer.Argument(metavar="A", help="Before: a result, a baseline, or a folder of them.")
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="A B...",
+            help="What is compared: each a result, a baseline, or a folder of them. The first is "
+            "held against each of the others.",
+            show_default=False,
+        ),
     ],
-    after: Annotated[Path, typer.Argument(metavar="B", help="After: the same.")],
     allow: Annotated[
         list[str] | None,
         typer.Option(
             metavar="DIFFERENCE",
-            help="Compare in spite of this difference, such as power_limit or model. Repeatable.",
+            help="Compare in spite of this difference, such as power_limit. Repeatable.",
         ),
     ] = None,
     scale: Scale = None,
     every: Every = False,
+    explain: Explain = False,
     form: Annotated[Literal["table", "json", "markdown"], FORMAT] = "table",
 ) -> None:
-    """Compare energies: ratio with its 95% interval, significance, Wh, percent and stars.
+    """Compare energies: which needs less, how many times less, and how sure that is.
 
-    Results of one task, model and reasoning mode belong together; one with one are compared in any
-    case. Unlike ones (GPU, power limit, precision, batch, dataset, task version, method, ...) are
-    refused. The interval and p stand on the runs (Welch, of the logarithms of the means).
+    Two models are compared where each side is of one. Otherwise results of one task, model and
+    reasoning mode belong together. Unlike ones (GPU, power limit, precision, batch, dataset, task
+    version, method, ...) are refused. The interval and p stand on the runs (Welch, of the
+    logarithms of the means).
 
     Exit status: 0 compared, 2 some are unlike or nothing is in both, 3 some have no energy.
 
     Examples:
+      energyscore compare results/org/a results/org/b
+
       energyscore compare before.json after.json
 
       energyscore compare results-a results-b --allow power_limit --format markdown
     """
+    from energyscore.base.errors import UsageError
     from energyscore.base.text import json_text
     from energyscore.cli.console import say_note, write_data
     from energyscore.judge.comparability import check_allowed
-    from energyscore.judge.compare import compare as compare_results
+    from energyscore.judge.compare import compare_all
     from energyscore.judge.sources import load_rated
-    from energyscore.publish.comparison import notes_on, to_markdown
+    from energyscore.publish.comparison import to_markdown
 
+    if len(paths) < 2:
+        raise UsageError(f"Only {paths[0]} is named.", "Name two or more to compare.")
     allowed = check_allowed(allow or ())
-    comparison = compare_results(
-        load_rated([before], scale, every=every, note=say_note),
-        load_rated([after], scale, every=every, note=say_note),
-        allowed,
-    )
+    first, *others = [load_rated([path], scale, every=every, note=say_note) for path in paths]
+    comparison = compare_all(first, others, allowed)
     if form == "table":
-        _show(comparison)
+        _show(comparison, explain=explain)
     elif form == "json":
         print(json_text(comparison.model_dump_json(indent=2)))
     else:
         write_data(to_markdown(comparison))
-    status = comparison.exit_status
-    if status:
-        from energyscore.base.errors import UnsupportedError, UsageError
-
-        bad = [pair for pair in comparison.pairs if pair.refused or pair.reason]
-        notes = [notes_on(pair)[0] for pair in bad]
-        names = {point.name: None for pair in comparison.pairs for point in pair.refused}
-        remedy = " ".join(f"--allow {name}" for name in names)
-        message = "; ".join(notes) or "no result of the one has a counterpart in the other"
-        lonely = "" if comparison.pairs else _LONELY
-        kind = UsageError if status == 2 else UnsupportedError
-        raise kind(f"{message}.", f"To compare all the same: {remedy}." if remedy else lonely)
+    _complain(comparison)
 
 
-def _show(comparison: "Comparison") -> None:
+def _complain(comparison: "Comparison") -> None:
+    """Raise where a pair could not be compared; each reason is said here and only here."""
+    from energyscore.base.errors import UnsupportedError, UsageError
+    from energyscore.publish.comparison import refusals
+
+    if not comparison.exit_status:
+        return
+    names = {point.name: None for pair in comparison.pairs for point in pair.refused}
+    remedy = " ".join(f"--allow {name}" for name in names)
+    message = "; ".join(refusals(comparison))
+    if not comparison.pairs:
+        message = "no result of the one has a counterpart in the other"
+    lonely = "" if comparison.pairs else _LONELY
+    kind = UsageError if comparison.exit_status == 2 else UnsupportedError
+    raise kind(f"{message}.", f"To compare all the same: {remedy}." if remedy else lonely)
+
+
+_LONELY = (
+    "Results of one task, model and reasoning mode belong together; to compare two models, name "
+    "the folder or file of one on each side."
+)
+
+
+def _show(comparison: "Comparison", *, explain: bool) -> None:
     from energyscore.cli.console import show_notes, show_table
-    from energyscore.publish.comparison import COLUMNS, cells_of, notes_of
+    from energyscore.publish.comparison import cells_of, columns_of, end_of
+    from energyscore.publish.table_end import left_to_explain
 
+    columns = columns_of(comparison)
     shown = [pair for pair in comparison.pairs if pair.rows]
     for task in dict.fromkeys(pair.task for pair in shown):
-        rows = [cells_of(pair, row) for pair in shown for row in pair.rows if pair.task == task]
-        show_table(f"{task}: energy per 1,000 queries, ratio after / before", COLUMNS, rows)
-    show_notes(notes_of(comparison))
+        rows = [
+            cells_of(pair, row)[: len(columns)]
+            for pair in shown
+            for row in pair.rows
+            if pair.task == task
+        ]
+        show_table(f"{task}: energy per 1,000 queries, ratio after / before", columns, rows)
+    end = end_of(comparison)
+    show_notes([*end.lines(explain=explain), *([] if explain else left_to_explain([end]))])

@@ -3,9 +3,10 @@
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,12 +23,15 @@ from rich.text import Text
 
 from energyscore.base.errors import ResultError
 from energyscore.base.text import one_line, terminal_lines, terminal_text
+from energyscore.base.units import counted
 from energyscore.judge.rating import Report, in_one_view
 from energyscore.measurement.observer import LineObserver
-from energyscore.publish.notes import MOST_ROWS, notes_on
+from energyscore.publish.layout import fitted
+from energyscore.publish.notes import MOST_ROWS, end_of
 from energyscore.publish.table import ranked, star_table
+from energyscore.publish.table_end import TableEnd, left_to_explain
 
-_WIDE = 132
+_WIDE = 120
 
 
 class _HarmlessConsole(Console):
@@ -56,8 +60,12 @@ def data_console() -> Console:
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # Files and pipes have no width; a table cut at 80 columns would lose figures there.
-    wide = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    wide = None if _has_width(stream) else _WIDE
     return _HarmlessConsole(stderr=stderr, width=wide, highlight=False, emoji=False)
+
+
+def _has_width(stream: TextIO) -> bool:
+    return stream.isatty() or "COLUMNS" in os.environ
 
 
 def say(text: str) -> None:
@@ -83,47 +91,68 @@ def show_json(content: object) -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a plain table to stdout."""
+    """Print a plain table to stdout, its columns fitted to the width there is."""
+    console, rows = data_console(), [[one_line(cell) for cell in row] for row in rows]
+    texts = [[name, *cells] for name, *cells in zip(columns, *rows[:MOST_ROWS], strict=True)]
     table = Table(
         title=escape(one_line(title)) or None, title_justify="left", box=None, pad_edge=False
     )
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    rows = list(rows)
-    for row in rows[:MOST_ROWS]:
-        table.add_row(*(escape(one_line(cell)) for cell in row))
-    data_console().print(table)
-    show_notes(_first_of(len(rows), "rows"))
+    cells = fitted(texts, console.width)
+    for name, *_ in cells:
+        table.add_column(escape(name), no_wrap=True, overflow="fold")
+    for row in zip(*(column[1:] for column in cells), strict=True):
+        table.add_row(*map(escape, row))
+    console.print(table)
+    show_notes(_first_of(len(rows), "row"))
 
 
 def show_notes(notes: Iterable[str]) -> None:
-    """Print the lines that stand under a table on stdout."""
+    """Print the lines that stand under a table on stdout, wrapped by words where it has a width."""
     notes, console = list(notes), data_console()
-    for note in [*notes[:MOST_ROWS], *_first_of(len(notes), "notes")]:
-        console.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
+    for note in [*notes[:MOST_ROWS], *_first_of(len(notes), "note")]:
+        for line in _wrapped(one_line(note), console.width):
+            console.print(line, style="dim", soft_wrap=True, markup=False)
+
+
+def _wrapped(note: str, width: int) -> list[str]:
+    """A note on lines that hang by two blanks; in a file or pipe it is one line."""
+    if not _has_width(sys.stdout):
+        return [f"  {note}"]
+    return textwrap.wrap(
+        note, min(width, _WIDE), initial_indent="  ", subsequent_indent="    ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _first_of(count: int, what: str) -> list[str]:
-    return (
-        [f"the first {MOST_ROWS} of {count:,} {what}; JSON has all."] if count > MOST_ROWS else []
-    )
+    if count <= MOST_ROWS:
+        return []
+    return [f"the first {MOST_ROWS} of {counted(count, what)}; JSON has all."]
 
 
-def show_report(report: Report) -> None:
+def show_report(
+    report: Report, *, explain: bool = False, files: str = "", how: str = "--explain"
+) -> None:
     """Print the star table, one table a task, and under it what must be known to read it.
 
-    The tasks stand as `energyscore tasks` lists them.
+    The tasks stand as `energyscore tasks` lists them. `files` says where the results are, and `how`
+    to be told all there is to say.
     """
     console = data_console()
+    ends: list[TableEnd] = []
     report = in_one_view(report)
     for task in sorted({entry.result.task.id for entry in report}):
+        if ends:
+            console.print()
         entries = [entry for entry in report if entry.result.task.id == task]
         shown = ranked(entries)[:MOST_ROWS]
         table, shared = star_table(task, shown, console)
         console.print(table)
-        for note in [*_first_of(len(entries), "rows"), *shared, *notes_on(shown)]:
-            console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
+        ends.append(end_of(shown, shared))
+        show_notes([*_first_of(len(entries), "row"), *ends[-1].lines(explain=explain)])
+    if len(ends) > 1:
         console.print()
+    show_notes([*([files] if files else []), *([] if explain else left_to_explain(ends, how))])
 
 
 @dataclass(frozen=True)

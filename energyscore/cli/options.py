@@ -30,6 +30,14 @@ Every = Annotated[
         "--all", help="Take older results of the same measurement too, not only the latest."
     ),
 ]
+Explain = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        help="Say all that bears on a table: every caution, what is not comparable and why.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Scale = Annotated[
     str | None,
     typer.Option(

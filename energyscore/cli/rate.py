@@ -4,7 +4,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from energyscore.cli.options import FORMAT, Country, Every, Paths, PricePerKwh, Pue, Scale, site_of
+from energyscore.cli.options import (
+    FORMAT,
+    Country,
+    Every,
+    Explain,
+    Paths,
+    PricePerKwh,
+    Pue,
+    Scale,
+    site_of,
+)
 
 
 def rate(
@@ -14,6 +24,7 @@ def rate(
     country: Country = None,
     pue: Pue = None,
     price: PricePerKwh = None,
+    explain: Explain = False,
     form: Annotated[Literal["table", "json", "csv"], FORMAT] = "table",
 ) -> None:
     """Rate saved results. Exit status 3 where all of them are invalid.
@@ -39,7 +50,7 @@ def rate(
         loaded = latest(loaded)
     report = rate_files([(shown_path(path), result) for path, result in loaded], scale, site)
     if form == "table":
-        show_report(report)
+        show_report(report, explain=explain)
     elif form == "json":
         write_pieces(json_pieces(report, whole_of(loaded)))
     else:

@@ -12,17 +12,15 @@ from pydantic import Field
 from energyscore.base.errors import UsageError
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.comparability import (
-    PAIRED_BY,
     Changes,
-    Condition,
     Difference,
     changes,
     check_allowed,
-    conditions_of,
     differences,
     meter_uncertainty,
     not_known,
 )
+from energyscore.judge.counterparts import Counterparts, by_key, is_same, key_of
 from energyscore.judge.effect import compare_samples
 from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure, figure_of
 from energyscore.judge.rating import RatedResult
@@ -110,11 +108,14 @@ def compare(
 ) -> Comparison:
     """Compare results with their counterparts: same task, model and reasoning mode.
 
-    One with one is a pair in any case. Of several counterparts the most comparable is taken, and
-    of those the newest. A UsageError where `allow` has an unknown name, or several models
-    could be the counterpart.
+    One with one is a pair in any case. Where each side is of one model, and not of the same, the
+    two models are compared. Of several counterparts the most comparable is taken, and of those the
+    newest. A UsageError where `allow` has an unknown name, or several models could be the
+    counterpart.
     """
     allowed = check_allowed(allow)
+    if _are_two_models(before, after):
+        allowed |= {"model"}
     if len(before) == len(after) == 1:
         pairs = [pair_of(before[0], after[0], allowed)]
         return Comparison(pairs=pairs, only_before=[], only_after=[])
@@ -131,94 +132,26 @@ def compare(
     )
 
 
-def key_of(one: RatedResult, allowed: Collection[str] = ()) -> tuple[Condition, ...]:
-    """What a result shares with its counterpart: task, model and mode, unless allowed to differ."""
-    known = conditions_of(one.result)
-    return tuple(known[name] for name in PAIRED_BY if name not in allowed)
+def compare_all(
+    first: Sequence[RatedResult], others: Sequence[Sequence[RatedResult]], allow: Iterable[str] = ()
+) -> Comparison:
+    """Compare the first results with each of the others; `only_before`: what none of those has.
 
-
-class Counterparts:
-    """Results of one key, in groups of the same conditions, each the newest first.
-
-    Many results of one model are few groups: whoever looks for a counterpart looks at groups.
+    Raises:
+        UsageError: as `compare`.
     """
-
-    def __init__(self, entries: Iterable[RatedResult]) -> None:
-        """Group results."""
-        self.entries = list(entries)
-        self.models = {one.result.model.id for one in self.entries}
-        self._groups: dict[object, list[RatedResult]] = {}
-        self._nearest: dict[object, list[RatedResult]] = {}
-        newest = sorted(self.entries, key=lambda one: one.result.created_at, reverse=True)
-        for entry in newest:
-            self._groups.setdefault(_all_conditions(entry), []).append(entry)
-
-    def of(self, one: RatedResult, allowed: Collection[str]) -> RatedResult | None:
-        """The result with the fewest differences that are not allowed.
-
-        Of those one of the same revision of the model comes first, as folders of one name are
-        several models; then one under just the same conditions, then the newest. The measurement
-        itself comes last: with it there is nothing to compare.
-        """
-
-        def rank(other: RatedResult) -> tuple[bool, bool, bool]:
-            other_revision = other.result.model.revision != one.result.model.revision
-            return is_same(other, one), bool(why_unratable(other.result)), other_revision
-
-        conditions = _all_conditions(one)
-        alike = min(self._groups.get(conditions, ()), key=rank, default=None)
-        if alike is not None and not any(rank(alike)):
-            return alike
-        known = (conditions, frozenset(allowed))
-        if known not in self._nearest:
-            self._nearest[known] = self._with_fewest_differences(one, allowed)
-        nearest = self._nearest[known]
-        if alike is not None:
-            # It has no differences, and so is among them: of equals it comes first.
-            nearest = [alike, *nearest]
-        return min(nearest, key=rank, default=None)
-
-    def _with_fewest_differences(
-        self, one: RatedResult, allowed: Collection[str]
-    ) -> list[RatedResult]:
-        """The results whose conditions differ least from one's, the newest first."""
-        refused = {
-            key: sum(
-                point.name not in allowed for point in differences(group[0].result, one.result)
-            )
-            for key, group in self._groups.items()
-        }
-        fewest = min(refused.values(), default=0)
-        found = [
-            entry
-            for key, group in self._groups.items()
-            if refused[key] == fewest
-            for entry in group
-        ]
-        return sorted(found, key=lambda other: other.result.created_at, reverse=True)
-
-
-def by_key(
-    entries: Iterable[RatedResult], allowed: Collection[str] = ()
-) -> dict[tuple[Condition, ...], Counterparts]:
-    """Results by what they share with their counterparts."""
-    found: dict[tuple[Condition, ...], list[RatedResult]] = {}
-    for one in entries:
-        found.setdefault(key_of(one, allowed), []).append(one)
-    return {key: Counterparts(alike) for key, alike in found.items()}
-
-
-def _all_conditions(one: RatedResult) -> object:
-    return tuple(sorted(conditions_of(one.result).items()))
-
-
-def is_same(one: RatedResult, other: RatedResult) -> bool:
-    """Whether both are one measurement, as a result and its baseline are."""
-    mine, its = (
-        (entry.result.identity, entry.result.created_at, entry.rating.energy_wh)
-        for entry in (one, other)
+    found = [compare(first, other, allow) for other in others]
+    in_none = set.intersection(*(set(one.only_before) for one in found))
+    return Comparison(
+        pairs=[pair for one in found for pair in one.pairs],
+        only_before=[name for name in found[0].only_before if name in in_none],
+        only_after=[name for one in found for name in one.only_after],
     )
-    return mine == its
+
+
+def _are_two_models(before: Sequence[RatedResult], after: Sequence[RatedResult]) -> bool:
+    sides = [{one.result.model.id for one in side} for side in (before, after)]
+    return all(len(side) == 1 for side in sides) and sides[0] != sides[1]
 
 
 def _counterpart(one: RatedResult, others: Counterparts, allowed: Collection[str]) -> RatedResult:

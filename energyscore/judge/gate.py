@@ -12,7 +12,7 @@ from pydantic import Field
 from energyscore.base.errors import did_you_mean
 from energyscore.base.version import __version__
 from energyscore.judge.comparability import say_changes
-from energyscore.judge.compare import by_key, key_of
+from energyscore.judge.counterparts import by_key, key_of
 from energyscore.judge.gate_checks import (
     CountsAs,
     GateCheck,

@@ -14,7 +14,8 @@ from energyscore.base.units import format_number, format_wh
 from energyscore.judge import effect
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.comparability import NEEDED, Changes
-from energyscore.judge.compare import Counterparts, FigureChange, Pair, figure_change, pair_of
+from energyscore.judge.compare import FigureChange, Pair, figure_change, pair_of
+from energyscore.judge.counterparts import Counterparts
 from energyscore.judge.figures import UNIT, figure_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult

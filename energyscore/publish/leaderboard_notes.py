@@ -11,10 +11,9 @@ from energyscore.publish.notes import (
     ESTIMATED,
     MOST_ROWS,
     SMALL_COHORT,
-    caution_notes,
     departures_in_words,
-    listed,
 )
+from energyscore.publish.table_end import caution_lines, listed
 
 _MOST_NOTES = 10
 
@@ -87,7 +86,7 @@ def _about(table: BoardTable) -> Iterator[str]:
     yield from _against_published(table, rows)
     yield from _against_reference(table, rows)
     yield from _several(rows)
-    yield from caution_notes([(row.label, row.cautions) for row in rows])
+    yield from caution_lines([(row.label, row.cautions) for row in rows])
 
 
 def _against_published(

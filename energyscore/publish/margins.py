@@ -68,3 +68,24 @@ def percent(share: float) -> str:
     if 0 < shown < 0.005:
         return "< 0.01 %"
     return f"{shown:.{2 if shown < 1 else 1 if shown < 10 else 0}f} %"
+
+
+def factor(ratio: float, interval: tuple[float, float] | None) -> str:
+    """A ratio with the digits that its interval allows: `1.7 (1.5 to 1.9)`.
+
+    A bound on one side of 1 is never shown as 1.
+    """
+    if interval is None:
+        return format_number(ratio)
+    low, high = interval
+    margin = decimals_for((high - low) / 2, ratio)
+    if margin is None:
+        return format_number(ratio)
+    decimals = max(0, margin - 1)
+    while decimals < margin + 2 and any(_looks_one(end, decimals) for end in interval):
+        decimals += 1
+    return f"{ratio:,.{decimals}f} ({low:,.{decimals}f} to {high:,.{decimals}f})"
+
+
+def _looks_one(bound: float, decimals: int) -> bool:
+    return bound != 1 and float(f"{bound:.{decimals}f}") == 1

@@ -9,33 +9,92 @@ from energyscore.judge.cautions import cautions_on
 from energyscore.judge.footprint import describe_sites
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import margins, wording
+from energyscore.publish.answers import answers
+from energyscore.publish.table_end import TableEnd, caution_lines, listed
 from energyscore.results.conformance import Departure
 
 SMALL_COHORT = "the stars of a cohort of 2 say only which of the two takes less."
 ESTIMATED = (
-    "estimated: by the load of the whole machine and its memory size (CodeCarbon), not by a meter. "
-    "In effect it follows time; it is not GPU energy."
+    "estimated by the load and the memory size of the machine (CodeCarbon), not by a meter: it "
+    "follows time, and is no GPU energy."
 )
 MOST_ROWS = 500
 """Of a table for people; files have all."""
 
 _MOST_VALUES = 4
-_MOST_MODELS = 10
+
+
+_FIRST = ("contention", "shared", "busy_machine", "random_weights", "answers_cut")
+"""Cautions that change how a figure is read the most, by their codes."""
+_LAST = ("quick", "brief")
 
 
 def notes_on(entries: Sequence[RatedResult]) -> list[str]:
-    """The lines under a table of results of one task."""
-    notes = [line for entry in entries for line in _phases(entry)]
-    if any(entry.rating.estimated for entry in entries):
-        notes.append(ESTIMATED)
-    if any(entry.rating.basis == "gpu" and wording.interval(entry) for entry in entries):
-        notes.append(f"the interval covers the spread of the runs; {_own_errors(entries)}.")
-    if any(entry.rating.cohort_size == 2 for entry in entries):
-        notes.append(SMALL_COHORT)
-    notes += _departures(entries)
-    notes += describe_sites(entry.footprint for entry in entries)
-    cautions = [(e.label, [one.message for one in cautions_on(e.result)]) for e in entries]
-    return [*notes, *caution_notes(cautions)]
+    """All there is to say of a table of results of one task, in lines."""
+    return end_of(entries).lines(explain=True)
+
+
+def end_of(entries: Sequence[RatedResult], shared: Sequence[str] = ()) -> TableEnd:
+    """What stands under a table of results of one task; `shared`: what all its rows share."""
+    small = any(entry.rating.cohort_size == 2 for entry in entries)
+    spread = any(entry.rating.basis == "gpu" and wording.interval(entry) for entry in entries)
+    error = f"the interval covers the spread of the runs; {_own_errors(entries)}."
+    phases = [line for entry in entries for line in _phases(entry)]
+    points = {len(entry.rating.departures) for entry in entries} - {0}
+    topics = {"phases": phases, "what the meters themselves err by": spread}
+    return TableEnd(
+        answer=answers(entries),
+        shared=[*shared, *describe_sites(entry.footprint for entry in entries)],
+        cautions=[
+            *_invalid(entries),
+            *([ESTIMATED] if any(entry.rating.estimated for entry in entries) else []),
+            *_cautions(entries),
+            *_without_stars(entries),
+        ],
+        more=[
+            *_departures(entries),
+            *phases,
+            *([error] if spread else []),
+            *([SMALL_COHORT] if small else []),
+        ],
+        points=sorted(points),
+        topics=[topic for topic, applies in topics.items() if applies],
+    )
+
+
+def _invalid(entries: Sequence[RatedResult]) -> list[str]:
+    """Why figures may not be used."""
+    reasons: dict[str, list[str]] = {}
+    for entry in entries:
+        if not entry.result.valid:
+            why = "; ".join(entry.result.invalid_reasons) or "its file does not say why"
+            reasons.setdefault(why, []).append(entry.label)
+    return [sentence(f"INVALID ({listed(models)}): {why}") for why, models in reasons.items()]
+
+
+def _cautions(entries: Sequence[RatedResult]) -> list[str]:
+    """The cautions on all rows, the weightiest first."""
+    found = [(entry.label, cautions_on(entry.result)) for entry in entries]
+    codes = {one.code for _, cautions in found for one in cautions}
+    middle = sorted(codes - {*_FIRST, *_LAST})
+    lines = []
+    for code in (*_FIRST, *middle, *_LAST):
+        of_code = [(label, [c.message for c in own if c.code == code]) for label, own in found]
+        lines += caution_lines(of_code)
+    return lines
+
+
+def _without_stars(entries: Sequence[RatedResult]) -> list[str]:
+    """Why results have no stars, unless that is said already."""
+    reasons: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.rating.no_stars not in (None, "invalid", "departs"):
+            reasons.setdefault(entry.rating.reason, []).append(entry.label)
+    return [
+        sentence(f"no stars{whose}; {why}")
+        for why, models in reasons.items()
+        for whose in ["" if len(models) == len(entries) else f" ({listed(models)})"]
+    ]
 
 
 def _own_errors(entries: Sequence[RatedResult]) -> str:
@@ -58,26 +117,6 @@ def _own_error(systematic: float, between: tuple[float, float] | None) -> str:
         return f"+/- {systematic:.0%}"
     least, most = sorted((abs(low), abs(high)))
     return f"it reads {least:.1%} to {most:.1%} {'low' if high <= 0 else 'high'}"
-
-
-def caution_notes(cautions: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """One line for each caution, with the models that have it unless all rows do."""
-    seen: dict[str, list[str]] = {}
-    for model, messages in cautions:
-        for message in dict.fromkeys(messages):
-            seen.setdefault(message, []).append(model)
-    lines = []
-    for message, models in seen.items():
-        whose = "" if len(models) == len(cautions) else f" ({listed(models)})"
-        lines.append(sentence(f"caution: {message.rstrip('.')}{whose}"))
-    return lines
-
-
-def listed(models: Sequence[str]) -> str:
-    """The first models by name, and how many more there are."""
-    names = list(dict.fromkeys(models))
-    more = len(names) - _MOST_MODELS
-    return ", ".join(names[:_MOST_MODELS]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _departures(entries: Sequence[RatedResult]) -> list[str]:

@@ -1,6 +1,5 @@
 """The star table, laid out by the width there is: nothing in it is cut, names least of all."""
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import margins, wording
+from energyscore.publish.layout import fold
 from energyscore.results.names import mode_of
 
 _ENDLESS = 10_000
@@ -52,7 +52,8 @@ def star_table(
         for column in columns
         if column.name in (METERED, _RELATIVE) and len(set(column.cells)) == 1
     ]
-    notes = [f"{column.name}: {column.cells[0]}." for column in shared]
+    notes = [f"{column.name}: {column.cells[0]}" for column in shared if column.cells[0]]
+    notes = [f"{'; '.join(notes)}."] if notes else []
     columns = [
         Column(name, [cell.replace(", ", ",\n") for cell in cells] if name == _CHANCE else cells)
         for name, cells, _ in columns
@@ -99,21 +100,6 @@ def columns_table(title: str, columns: Sequence[Column]) -> Table:
     return table
 
 
-def fold(text: str, width: int) -> str:
-    """A text on lines of at most so many columns: broken at blanks and after `/`, `:`, `-`, `_`.
-
-    Only a part that is wider than a whole line is cut within.
-    """
-    lines = [""]
-    for part in re.findall(r"[^\s/:_-]*(?:[/:_-]+|\s+|$)", text):
-        if len(lines[-1]) + len(part.rstrip()) > width and lines[-1]:
-            lines.append("")
-        lines[-1] += part
-        while len(lines[-1].rstrip()) > width:
-            lines[-1:] = [lines[-1][:width], lines[-1][width:]]
-    return "\n".join(line.rstrip() for line in lines)
-
-
 def margin_heading() -> str:
     """The heading over half-widths."""
     return "± 95%" if _shows("±") else "+- 95%"
@@ -138,7 +124,7 @@ def _columns(entries: Sequence[RatedResult]) -> list[Column]:
         Column(margin_heading(), [wording.share(entry) for entry in entries]),
         Column(_MODES, _modes(entries)),
         Column(METERED, [wording.metered(entry) for entry in entries]),
-        Column("stars", [stars_text(one.stars, estimated=one.estimated) for one in ratings]),
+        Column("stars", [_stars(entry) for entry in entries]),
         Column(_CHANCE, [_two_a_line(wording.chances(one, star)) for one in ratings]),
         Column(_RELATIVE, [one_line(_relative_to(entry)) for entry in entries]),
         Column(CO2, _co2(entries)),
@@ -156,7 +142,7 @@ def _stacked(columns: Sequence[Column]) -> tuple[Column, list[Column]]:
     cells[margin] = [margins.signed(cell, sign) if "%" in cell else cell for cell in cells[margin]]
     cells["stars"] = [cell.replace(" ", "\n") for cell in cells["stars"]]
     if CO2 in cells:
-        cells[CO2] = [f"{cell} CO2" for cell in cells[CO2]]
+        cells[CO2] = [f"{cell} CO2" if cell else "" for cell in cells[CO2]]
 
     def above(*names: str) -> Column:
         rows = zip(*(cells[name] for name in names if name in cells), strict=True)
@@ -180,6 +166,12 @@ def _shows(text: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def _stars(entry: RatedResult) -> str:
+    if not entry.result.valid:
+        return "[bold red]INVALID[/]"
+    return stars_text(entry.rating.stars, estimated=entry.rating.estimated)
 
 
 def _model(entry: RatedResult) -> str:
@@ -215,10 +207,7 @@ def _two_a_line(chances: Sequence[str]) -> str:
 
 
 def _relative_to(entry: RatedResult) -> str:
-    rating = entry.rating
-    if rating.no_stars == "departs":
-        return "not comparable, see below"
-    return rating.reason if rating.stars is None else str(rating.scale)
+    return str(entry.rating.scale) if entry.rating.stars is not None else ""
 
 
 def _co2(entries: Sequence[RatedResult]) -> list[str]:

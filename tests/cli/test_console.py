@@ -7,9 +7,10 @@ from support.results import make_result, make_run
 from support.tables import row_of, table_of
 
 from energyscore.cli import console
-from energyscore.cli.console import show_report
+from energyscore.cli.console import show_report, show_table
 from energyscore.judge.rating import RatedResult, rate
-from energyscore.publish.table import fold
+from energyscore.publish.layout import fold, widths_in
+from energyscore.results.parts import Caution
 
 
 def result_of(model, *wh):
@@ -87,8 +88,9 @@ def test_what_is_the_same_in_every_row_stands_once_under_a_narrow_table(monkeypa
     assert "what was metered: " not in "".join(table_of(*results))
     monkeypatch.setenv("COLUMNS", "60")
     lines = table_of(*results)
-    assert lines.count("  what was metered: GPU, counter.") == 1
-    assert lines.count("  relative to: cohort of 2.") == 1
+    # The line hangs where it is wrapped.
+    place = lines.index("  what was metered: GPU, counter; relative to: cohort of 2.")
+    assert lines[place - 1] == "  a/a needs 11.0 times less energy than b/b."
 
 
 def test_a_name_folds_at_its_joints_and_is_cut_only_where_one_part_fills_a_line():
@@ -116,3 +118,41 @@ def test_of_many_results_the_first_rows_are_shown_and_the_rest_is_told(monkeypat
     assert "org/m2" in text
     assert "org/m3" not in text
     assert "the first 2 of 3 rows; JSON has all." in text
+
+
+def test_an_invalid_result_has_the_word_in_place_of_stars():
+    bad = make_result("a/a", [make_run()], gpu="NVIDIA L4", invalid=("it drifts",))
+    lines = table_of(bad, result_of("b/b", 11.0))
+    assert "INVALID" in row_of("a/a", lines)
+    assert "  INVALID (a/a): it drifts." in lines
+    assert not any("None" in line for line in lines)
+
+
+def test_notes_are_wrapped_by_words_where_there_is_a_width_and_only_there(monkeypatch):
+    caution = Caution(code="x", message=" ".join(["word"] * 40))
+    result = result_of("a/a", 1.0).model_copy(update={"cautions": [caution]})
+    assert any(len(line) > 200 for line in table_of(result))
+    for width, most in ((80, 80), (200, 120)):
+        monkeypatch.setenv("COLUMNS", str(width))
+        lines = table_of(result)
+        place = next(p for p, line in enumerate(lines) if line.startswith("  caution:"))
+        assert most - 5 < len(lines[place]) <= most
+        assert lines[place + 1].startswith("    word")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_plain_table_breaks_no_word_that_has_room(monkeypatch, capsys, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    long = "Say which label a text deserves, by a head in one forward pass or by writing it."
+    rows = [("text_classification", "1", "EnergyStarAI/text_classification_of_all", long)]
+    show_table("", ("task", "version", "dataset", "what is done"), rows)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= width
+    assert {"text_classification", "version", "deserves,", "writing"} <= set(printed.split())
+
+
+def test_room_is_shared_fairly_and_what_fits_stays_whole():
+    short, long = ["ab", "cd"], ["word " * 30]
+    assert widths_in([short, long], 40) == [2, 36]
+    assert widths_in([long, long], 42) == [20, 20]
+    assert widths_in([["x" * 30], ["y" * 30]], 22) == [10, 10]

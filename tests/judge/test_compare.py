@@ -12,11 +12,13 @@ from support.results import UUID, make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import UsageError
 from energyscore.judge import compare as compare_module
-from energyscore.judge.compare import Comparison, Counterparts, compare
+from energyscore.judge import counterparts as counterparts_module
+from energyscore.judge.compare import Comparison, compare, compare_all
+from energyscore.judge.counterparts import Counterparts
 from energyscore.judge.figures import SYSTEM, figure_of
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.judge.sources import load_rated
-from energyscore.publish.comparison import notes_on, to_markdown
+from energyscore.publish.comparison import end_of, refusals, to_markdown
 from energyscore.publish.report_csv import to_csv
 from energyscore.results.parts import Caution, PhasePart
 from energyscore.results.result import result_to_json
@@ -107,7 +109,6 @@ UNLIKE = {
     "gpu": make_result(gpu="NVIDIA L4"),
     "precision": make_result(dtype="bfloat16"),
     "weights": make_result(weights="random"),
-    "model": make_result("org/other"),
     "batch_size": with_part(BEFORE, "workload", batch_size=8),
     "queries": with_part(BEFORE, "workload", queries=10),
     "dataset": with_part(BEFORE, "workload", fingerprint="e" * 64),
@@ -166,10 +167,11 @@ def test_on_the_processor_the_number_of_threads_must_be_the_same():
 def test_cautions_that_bear_on_a_figure_are_told():
     busy = Caution(code="busy_machine", message="others used the processor")
     quick = [with_part(one, "protocol", quick=True) for one in (BEFORE, later())]
-    pair = pair_of(quick[0], quick[1].model_copy(update={"cautions": [busy]}))
-    notes = "\n".join(notes_on(pair))
-    assert "caution, after: others used the processor" in notes
-    assert "caution, before and after: a quick run" in notes
+    quick[1] = quick[1].model_copy(update={"cautions": [busy]})
+    comparison = compare([measured(quick[0])], [measured(quick[1])])
+    (pair,), cautions = comparison.pairs, end_of(comparison).cautions
+    assert "caution: others used the processor (after)." in cautions
+    assert [line[:20] for line in cautions if "quick" in line] == ["caution: a quick run"]
     assert pair.before.cautions == pair.after.cautions[1:]
 
 
@@ -273,7 +275,7 @@ def test_names_do_not_break_the_markdown():
     text = to_markdown(compare([measured(before)], [measured(after)])).decode()
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 2
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {12}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {9}
     for forbidden in ("<script", "`", "[l]", "http://", "@team", "\x1b", "##["):
         assert forbidden not in text
 
@@ -307,10 +309,10 @@ def test_results_without_counterparts_and_stars_without_reason_are_explained(tmp
             result = make_result(f"{model}{number}", identity=number * 64)
             (tmp_path / name / f"{number}.json").write_text(result_to_json(result))
     lonely = energyscore("compare", "a", "b", cwd=tmp_path)
-    assert (lonely.status, "add --allow model" in lonely.error) == (2, True)
+    assert (lonely.status, "name the folder or file of one" in lonely.error) == (2, True)
     other = make_result("org/a1", created_at="2026-03-01T00:00:00Z", runs=runs_of(3.0, 3.01, 3.02))
     (tmp_path / "c.json").write_text(result_to_json(other))
-    shown = energyscore("compare", "a/1.json", "c.json", cwd=tmp_path)
+    shown = energyscore("compare", "a/1.json", "c.json", "--explain", cwd=tmp_path)
     assert (shown.status, "no stars to compare: " in shown.stdout) == (0, True)
 
 
@@ -350,8 +352,9 @@ def test_results_of_one_model_are_not_all_held_against_each_other(monkeypatch):
         looked.append(1)
         return of_both(before, after)
 
-    of_both = compare_module.differences
-    monkeypatch.setattr(compare_module, "differences", differences)
+    of_both = counterparts_module.differences
+    for module in (compare_module, counterparts_module):
+        monkeypatch.setattr(module, "differences", differences)
     before, after = ([under(seed, day=day) for seed in range(60)] for day in (1, 2))
     assert len(compare(before, after).pairs) == 60
     assert len(looked) == 60
@@ -363,3 +366,55 @@ def test_a_head_and_writing_are_compared_only_where_that_is_allowed():
     (point,) = pair_of(head, writing).refused
     assert str(point) == "by: generate instead of head"
     assert pair_of(head, writing, "by").rows[0].ratio is not None
+
+
+def test_two_named_models_are_compared_unasked_and_the_answer_names_the_one_that_needs_less():
+    a, b = measured(BEFORE), measured(make_result("org/b", runs_of(2.0, 2.1, 1.9)))
+    comparison = compare([b], [a])
+    (pair,) = comparison.pairs
+    assert (comparison.exit_status, pair.rows[0].ratio) == (0, pytest.approx(0.5))
+    assert end_of(comparison).answer == [
+        "org/model needs 2.0 (1.7 to 2.4) times less energy than org/b."
+    ]
+    # Of several tasks each finds its own; several models on a side are no named model.
+    asr = a.result.task.model_copy(update={"id": "asr"})
+    other = measured(a.result.model_copy(update={"task": asr}))
+    assert [one.task for one in compare([a, other], [b]).pairs] == ["text_generation"]
+    assert compare([a, measured(make_result("org/c"))], [b]).pairs == []
+
+
+def test_the_first_is_held_against_each_of_the_others():
+    a, b, c = (
+        measured(make_result(name, runs_of(wh, wh * 1.01, wh * 0.99)), f"{name}.json")
+        for name, wh in (("a", 1.0), ("b", 2.0), ("c", 3.0))
+    )
+    comparison = compare_all([a], [[b], [c]])
+    assert [pair.rows[0].ratio for pair in comparison.pairs] == pytest.approx([2.0, 3.0])
+    assert [line[:9] for line in end_of(comparison).answer] == ["a needs 2", "a needs 3"]
+    both = compare_all([a, b], [[measured(later())], [measured(BEFORE)]])
+    assert both.only_before == ["text_generation, a", "text_generation, b"]
+
+
+def test_one_before_and_after_is_named_by_when():
+    faster = compare([measured(later())], [measured(BEFORE)])
+    assert end_of(faster).answer == [
+        "org/model (after) needs 2.0 (1.7 to 2.4) times less energy than org/model (before)."
+    ]
+    undecided = compare([measured(BEFORE)], [measured(later(1.0, 1.06, 0.95))])
+    assert end_of(undecided).answer[0].startswith("undecided whether org/model (before) needs")
+
+
+def test_a_reason_is_said_once_for_all_that_it_is_true_of(tmp_path):
+    for name in "ab":
+        text = result_to_json(make_result(f"org/{name}", identity=name * 64))
+        (tmp_path / f"{name}.json").write_text(text)
+    done = energyscore("compare", tmp_path, tmp_path)
+    assert done.status == 2
+    assert (done.stdout + done.stderr).count("there is nothing to compare") == 1
+    alone = energyscore("compare", tmp_path)
+    assert alone.error.endswith("Name two or more to compare.")
+    unlike = compare([measured(BEFORE)], [measured(UNLIKE["gpu"])])
+    assert refusals(unlike) == [
+        "text_generation, org/model: not compared, unlike: gpu: NVIDIA L4 instead of NVIDIA H100 "
+        "80GB HBM3"
+    ]

@@ -3,7 +3,8 @@
 from support.results import UUID, make_cpu_run, make_result, make_run
 
 from energyscore.judge.rating import RatedResult, rate
-from energyscore.publish.notes import notes_on
+from energyscore.publish.notes import end_of, notes_on
+from energyscore.publish.table_end import left_to_explain
 from energyscore.results.parts import Caution, Idle, PhasePart
 
 GPU = f"gpu:{UUID}"
@@ -11,6 +12,10 @@ GPU = f"gpu:{UUID}"
 
 def notes_of(result):
     return notes_on([RatedResult(result, rate([result])[0], "")])
+
+
+def about_phases(result):
+    return [line for line in notes_of(result) if line.startswith("org/model")]
 
 
 def run_of(index, prefill, decode, **more):
@@ -24,7 +29,7 @@ def run_of(index, prefill, decode, **more):
 def test_phases_and_net_energy_stand_under_the_table():
     runs = [run_of(0, 360.0, 3240.0), run_of(1, 400.0, 3160.0)]
     idle = Idle(seconds=30.0, without_model_w={GPU: 9.0}, with_model_w={})
-    line = notes_of(make_result(runs=runs, idle=idle))[0]
+    (line,) = about_phases(make_result(runs=runs, idle=idle))
     # Two runs that differ by d: t(1, 0.975) d / 2, with t = 12.706.
     # Of 0.1 and 0.111 Wh that is 0.0706 of 0.1056 Wh, and the interval 0.1056 x e^-/+0.668.
     assert line == (
@@ -35,7 +40,7 @@ def test_phases_and_net_energy_stand_under_the_table():
 
 def test_the_error_of_a_single_run_is_that_of_the_split_and_is_called_so():
     part = PhasePart(duration_s=100.0, energy_j={GPU: 3600.0}, se_j={GPU: 36.0})
-    line = notes_of(make_result(runs=[make_run(0, phases={"decode": part})]))[0]
+    (line,) = about_phases(make_result(runs=[make_run(0, phases={"decode": part})]))
     assert line == "org/model, in Wh +/- the standard error of the split: decode 1.000 +/- 0.010."
 
 
@@ -51,7 +56,7 @@ def test_points_that_differ_from_result_to_result_have_their_values():
 
 def test_phases_that_could_not_be_told_apart_say_why():
     runs = [run_of(0, None, None, phase_reasons={GPU: "too few ticks"})]
-    assert notes_of(make_result(runs=runs))[0] == "org/model: no phases: run 1: too few ticks."
+    assert about_phases(make_result(runs=runs)) == ["org/model: no phases: run 1: too few ticks."]
 
 
 def test_reasons_and_cautions_that_are_sentences_end_once():
@@ -106,3 +111,63 @@ def test_the_meters_own_error_is_that_of_the_gpu_and_one_sided_where_it_is():
     assert said("NVIDIA A100-PCIE-40GB") == [spread + a100]
     turing = "it reads 12.7% to 13.2% high (NVIDIA GeForce RTX 2060 SUPER)."
     assert said("NVIDIA GeForce RTX 2060 SUPER") == [spread + turing]
+
+
+def with_cautions(name, *messages, wh=1.0, **change):
+    cautions = [Caution(code=code, message=message) for code, message in messages]
+    result = make_result(name, [make_run(joules=3600.0 * wh)], gpu="NVIDIA L4", **change)
+    return result.model_copy(update={"cautions": cautions})
+
+
+def end_of_all(*results):
+    return end_of([RatedResult(r, stars) for r, stars in zip(results, rate(results), strict=True)])
+
+
+def test_the_answer_comes_first_then_three_cautions_and_the_rest_is_told_on_request():
+    many = [(f"x{n}", f"caution {chr(65 + n)}") for n in range(5)]
+    end = end_of_all(with_cautions("a", *many), with_cautions("b", *many, wh=2.0))
+    lines = end.lines(explain=False)
+    assert lines == [
+        "a needs 2.00 times less energy than b (one run: no interval).",
+        "caution: caution A.",
+        "caution: caution B.",
+        "caution: caution C.",
+    ]
+    (left,) = left_to_explain([end])
+    assert (
+        left == "not comparable to the reference in 2 points, 2 more cautions, phases (--explain)"
+    )
+    whole = end.lines(explain=True)
+    assert whole[:4] == lines
+    assert [line for line in whole if "instead of" in line] == [
+        "not comparable to the reference: hardware: NVIDIA L4 instead of H100 80GB; repeats: 1 "
+        "instead of 10 or more."
+    ]
+    assert left_to_explain([]) == []
+
+
+def test_cautions_that_differ_in_a_number_are_one_with_its_range():
+    busy = "other processes used {} of the processor meanwhile"
+    end = end_of_all(
+        with_cautions("a", ("busy_machine", busy.format("65%"))),
+        with_cautions("b", ("busy_machine", busy.format("7%"))),
+        with_cautions("c"),
+    )
+    assert end.cautions[0] == f"caution: {busy.format('7% to 65%')} (a, b)."
+    cut = end_of_all(with_cautions("a", ("answers_cut", "1 of 9 answers, model-7b")))
+    assert cut.cautions[0] == "caution: 1 of 9 answers, model-7b."
+
+
+def test_the_weightiest_cautions_come_first():
+    small = ("resumed_late", "a small matter")
+    end = end_of_all(with_cautions("a", small, ("busy_machine", "busy"), quick=True))
+    assert [line.split(": ")[1][:9] for line in end.cautions[:3]] == [
+        "busy.",
+        "a small m",
+        "a quick r",
+    ]
+
+
+def test_an_invalid_result_says_so_and_why_before_all_else():
+    bad = with_cautions("a", ("busy_machine", "busy"), invalid=("the GPU was lost",))
+    assert end_of_all(bad, with_cautions("b")).cautions[0] == "INVALID (a): the GPU was lost."
