@@ -322,7 +322,6 @@ def run(
     if form == "json":
         write_data(resolve(EXPORTERS, "json")(report))
     elif report:
-        show_report(report)
-    if report:
-        observer.say(f"Results: {out / CSV_NAME} and one JSON file a result beside it.")
+        where = f"results: {out / CSV_NAME}, and a JSON file of each beside it."
+        show_report(report, files=where, how=f"energyscore rate {out} --explain")
     raise typer.Exit(outcome.exit_status)

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable
 
 from energyscore.judge.comparability import PAIRED_BY, Condition, conditions_of, differences
-from energyscore.judge.rating import RatedResult, why_unratable
+from energyscore.judge.rating import RatedResult
+from energyscore.judge.unratable import why_unratable
 
 
 def key_of(one: RatedResult, allowed: Collection[str] = ()) -> tuple[Condition, ...]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from energyscore.judge.comparability import cohort_key, meter_uncertainty
 from energyscore.judge.effect import Effect, compare_samples
 from energyscore.judge.figures import LEAST_WH
-from energyscore.judge.rating import RatedResult, why_unratable
+from energyscore.judge.rating import RatedResult
+from energyscore.judge.unratable import why_unratable
 
 
 @dataclass(frozen=True)
