@@ -122,6 +122,8 @@ def _gpu(session: "NvmlSession", uuid: str) -> Diagnosis:
         problems.append("only its module's energy can be read, which cannot be rated")
     elif facts.module:
         problems.append("its counter is that of its whole module: energy is from its own power")
+    elif facts.module is None:
+        problems.append("its energy may be that of a module with a processor: it is not told")
     if facts.mig or facts.vgpu:
         problems.append("MIG or vGPU: its energy cannot be rated")
     if processes:

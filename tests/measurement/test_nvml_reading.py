@@ -1,5 +1,7 @@
 """From a window's records to joules: pure, so every driver's misbehaviour can be written down."""
 
+import math
+
 import pytest
 
 from energyscore.measurement.meter import Window
@@ -314,6 +316,25 @@ def test_the_steps_of_bursts_are_those_of_the_highest_power():
 def test_updates_that_were_not_noted_do_not_make_a_step_larger():
     reading, _ = judge(frozen(trace_of(), seconds=0.85))
     assert reading.steps.largest_j == pytest.approx(30.0, rel=0.01)
+
+
+@pytest.mark.parametrize(("read_ms", "told"), [(2.5, False), (21.0, False), (400.0, True)])
+def test_what_a_read_at_an_edge_takes_is_part_of_the_error(read_ms, told):
+    """At 300 W 0.4 s are 120 J, of which any part may be missing, at either edge."""
+    reading, notices = judge(trace_of(read_ns=round(read_ms * MS)))
+    step_j = 300.0 * math.hypot(0.1, read_ms / 1e3)
+    assert reading.steps.se_j == pytest.approx(step_j / math.sqrt(6), rel=0.01)
+    assert set(notices) == ({"slow_read"} if told else set())
+    if told:
+        assert "took 400 ms" in notices["slow_read"].message
+
+
+def test_a_gpu_of_which_nothing_tells_whether_it_is_a_module_is_not_rated_in_silence():
+    trace = trace_of()
+    trace.power, trace.average_power = [], trace.power
+    about = Circumstances("GPU 0 (GB10)", own_processes=1, module=None)
+    reading, notices = judge(trace, about=about)
+    assert (reading.method, set(notices)) == ("counter", {"module_unknown"})
 
 
 def test_a_pause_of_less_than_a_second_is_no_freeze():

@@ -114,7 +114,7 @@ def test_eight_counters_are_all_believed(simulate, latency):
     readings, notices = window(sim, 4.0)
     allowed = {"short_window", "counter_unchecked", "counter_power_disagree"}
     if latency == "spin":  # eight want more cores than there may be: few updates are noted then
-        allowed |= {"counter_too_slow"}
+        allowed |= {"counter_too_slow", "slow_read"}
         readings = [one for one in readings if one["method"] == "counter"]
     assert set(notices) <= allowed
     for reading in readings:
@@ -134,3 +134,42 @@ def test_the_end_of_a_window_ends_a_wait_at_once():
     assert time.monotonic() - start < 15
     timer.join()
     os.close(ended)
+
+
+SCOPES = """
+import json, sys
+from energyscore.measurement.meters.nvml_device import NvmlSession
+
+session = NvmlSession()
+print(json.dumps([session.facts(uuid).module for uuid in sys.argv[1:]]))
+"""
+FLICKERS = {"wave": (200.0, 600.0, 0.004, 0.5), "update_period_ms": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("settings", "module"),
+    [
+        (FLICKERS | {"module_w": 0.001}, False),  # its module is itself
+        (FLICKERS | {"module_w": 900.0}, True),
+        ({"name": "NVIDIA GB10", "instant_power": "unsupported"}, None),
+        ({"name": "NVIDIA H100 PCIe", "instant_power": "unsupported"}, False),
+        (
+            {"name": "TITAN V", "compute_capability": "7.0", "instant_power": "unsupported"},
+            False,
+        ),
+    ],
+)
+def test_whether_a_gpu_is_on_a_module(simulate, settings, module):
+    """Power that changes from look to look makes none."""
+    sim = simulate(gpu(power_latency_ms=1.4, latency="spin", **settings))
+    times = 1 if module else 12
+    done = subprocess.run(
+        [sys.executable, "-c", SCOPES, *[sim.gpus[0].uuid] * times],
+        capture_output=True,
+        text=True,
+        env=environment(sim.env()),
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) == {module}

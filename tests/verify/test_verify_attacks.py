@@ -1,6 +1,7 @@
 """Submissions whose makers know every check and the format, and change all that hangs together."""
 
 import itertools
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -267,6 +268,20 @@ def test_the_steps_of_the_counter_are_those_of_its_updates(official):
     for run, _ in runs(opened):
         run["quantization_se_j"] = {}  # as older versions had it
     assert found(opened) == set()
+
+
+def test_what_reading_the_counter_took_is_part_of_the_steps(official):
+    opened = Opened(official)
+    for run, _ in runs(opened):
+        period_ms = run["facts"][DOMAIN]["update_period_ms"]
+        run["facts"][DOMAIN]["counter_read_ms"] = 2 * period_ms
+    assert "counter energy" not in found(opened)  # older versions left it out
+    for run, _ in runs(opened):
+        run["quantization_se_j"][DOMAIN] *= math.hypot(1, 2)
+    assert "counter energy" not in found(opened)
+    for run, _ in runs(opened):
+        run["quantization_se_j"][DOMAIN] *= 0.9
+    assert "counter energy" in found(opened)
 
 
 def test_a_run_does_not_lack_the_steps_that_others_state(official):

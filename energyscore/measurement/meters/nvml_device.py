@@ -4,6 +4,7 @@ Devices are always named by UUID. NVML's indices follow the PCI bus and ignore
 CUDA_VISIBLE_DEVICES, CUDA's do not, so an index alone can mean two different GPUs.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +25,13 @@ SUPERCHIPS = ("GH200", "GB200", "GB300")
 
 _MORE_THAN_GPU = 1.02
 """A module takes more than its GPU by this at least; where both read alike it is no module."""
+
+_FIRST_SUPERCHIP = (9, 0)
+_CARDS = ("H100", "H200", "H800", "H20")
+"""In the names of GPUs of compute capability 9.0 and more that are known to be on boards alone."""
+
+_SCOPE_LOOKS, _SCOPE_PAUSE_S = 8, 0.03
+"""Of both scopes: together longer than power is renewed by most drivers."""
 
 # The union's member for the type that the driver names, where it is not `ullVal`.
 _MEMBERS = {pynvml.NVML_VALUE_TYPE_DOUBLE: "dVal", pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal"}
@@ -47,7 +55,7 @@ class GpuFacts:
     compute_capability: str | None
     mig: bool | None
     vgpu: bool | None
-    module: bool  # counter and averaged power are those of a module with a processor
+    module: bool | None  # counter and averaged power are a module's; None: it cannot be told
     ecc: bool | None
     persistence: bool | None
 
@@ -170,7 +178,7 @@ class NvmlSession:
             power_limit_w=power_limit_w(device),
             compute_capability=None if capability is None else f"{capability[0]}.{capability[1]}",
             mig=None if mig is None else mig[0] == pynvml.NVML_DEVICE_MIG_ENABLE,
-            module=_is_on_module(device),
+            module=_is_on_module(device, capability),
             vgpu=None if virtual is None else virtual == pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU,
             ecc=None if ecc is None else bool(ecc[0]),
             persistence=None if persistence is None else bool(persistence),
@@ -220,14 +228,36 @@ def _instant_power_w(device: Any, scope: int) -> float | None:
     return float(getattr(values[0].value, member)) / 1000.0
 
 
-def _is_on_module(device: Any) -> bool:
-    """Whether a GPU shares a module with a processor: by its name, or because more is read."""
+def _is_on_module(device: Any, capability: tuple[int, int] | None) -> bool | None:
+    """Whether a GPU shares a module with a processor: by its name, or because more is read.
+
+    None where it may (since Hopper), and only averaged power is read, whose scope is not told.
+    """
     name = optional(pynvml.nvmlDeviceGetName, device) or ""
     if any(chip in name for chip in SUPERCHIPS):
         return True
-    gpu_w = _instant_power_w(device, _GPU_SCOPE)
-    module_w = _instant_power_w(device, _MODULE_SCOPE)
-    return gpu_w is not None and module_w is not None and module_w > _MORE_THAN_GPU * gpu_w
+    may_be = capability is None or capability >= _FIRST_SUPERCHIP
+    return _module_takes_more(device, may_be=may_be and not any(one in name for one in _CARDS))
+
+
+def _module_takes_more(device: Any, *, may_be: bool) -> bool | None:
+    """Whether a module is seen to take more than its GPU in all looks but one.
+
+    Power that changes may be higher at the second look than at the first: so each of the module
+    lies between two of the GPU.
+    """
+    missed = 0
+    for _ in range(_SCOPE_LOOKS):
+        before_w = _instant_power_w(device, _GPU_SCOPE)
+        module_w = _instant_power_w(device, _MODULE_SCOPE)
+        after_w = _instant_power_w(device, _GPU_SCOPE)
+        if before_w is None or after_w is None:
+            return None if may_be else False
+        if module_w is not None and module_w > _MORE_THAN_GPU * max(before_w, after_w):
+            time.sleep(_SCOPE_PAUSE_S)
+        elif module_w is None or (missed := missed + 1) > 1:
+            return False
+    return True
 
 
 def read_average_power_w(device: Any) -> float | None:

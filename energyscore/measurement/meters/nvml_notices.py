@@ -24,6 +24,11 @@ LEAST_SHARE_OF_LIMIT = 0.01
 _POWER_CAP, _THERMAL, _POWER_BRAKE = 0x04, 0x20 | 0x40, 0x80
 _LIMIT_TOLERANCE = 1.05
 
+_USUAL_READ_NS = 30_000_000
+_LONG_READ = 0.005
+"""A read of the counter that took longer was held up (no driver is known to need it), and is told
+from this share of the window on."""
+
 
 def circumstances(trace: Trace, about: Circumstances) -> Iterator[Notice]:
     """What held the GPU's clocks down, others that used it, and a power that is not its own."""
@@ -33,6 +38,10 @@ def circumstances(trace: Trace, about: Circumstances) -> Iterator[Notice]:
         yield notice(
             "mig_or_vgpu", f"{label} is {kind}: its power is not that of its work", invalidates=True
         )
+    if about.module is None:
+        message = "its driver gives averaged power only, so nothing tells whether its energy is "
+        message += "the GPU's alone or that of a module with a processor"
+        yield notice("module_unknown", f"{label}: {message}")
     if about.module and not trace.power:
         message = "only the energy of its whole module can be read, processor included"
         yield notice("module_energy", f"{label}: {message}", invalidates=True)
@@ -59,6 +68,17 @@ def disagreement(counter_j: float, power_j: float, allowed: float, label: str) -
     if abs(power_j / counter_j - 1) > allowed:
         message = f"the counter says {counter_j:.1f} J, integrated power {power_j:.1f} J"
         yield notice("counter_power_disagree", f"{label}: {message}")
+
+
+def slow_read(window: Window, trace: Trace, label: str) -> Iterator[Notice]:
+    """A read at an edge that was held up, and took a share of the window that matters."""
+    share = (read_ns := trace.read_ns or 0) / 1e9 / window.duration_s
+    if read_ns > _USUAL_READ_NS and share > _LONG_READ:
+        yield notice(
+            "slow_read",
+            f"{label}: reading its energy counter took {read_ns / 1e6:.0f} ms at an edge of the "
+            f"window, {share:.1%} of it: the energy of so much time may be missing, or too much",
+        )
 
 
 def short_window(window: Window, reading: Reading, label: str) -> Iterator[Notice]:

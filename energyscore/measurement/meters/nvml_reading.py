@@ -45,7 +45,8 @@ def evaluate(
         ticks = Ticks(
             tuple(t for t, _ in trace.counter), tuple(mj / 1000.0 for _, mj in trace.counter)
         )
-        steps = counter_steps(window, trace.counter, energy_j, known_ms)
+        read_s = (trace.read_ns or 0) / 1e9
+        steps = counter_steps(window, trace.counter, energy_j, known_ms, read_s)
         reading = Reading(energy_j, "counter", ticks=ticks, facts=facts, steps=steps)
         if power_j is not None:
             allowed = _margin(window, trace, energy_j, known_ms)
@@ -63,6 +64,7 @@ def evaluate(
             return Reading(None, None, reason, facts=facts), tuple(notices)
         steps = power_steps(window, trace.samples, trace.power_source, power_j)
         reading = Reading(power_j, "power_integral", facts=facts, steps=steps)
+    notices += notices_of.slow_read(window, trace, label)
     notices += notices_of.short_window(window, reading, label)
     notices += notices_of.out_of_bounds(reading, window, trace, about)
     return reading, tuple(notices)

@@ -46,7 +46,7 @@ class Circumstances:
     own_processes: int = 0  # compute processes that belong to the work
     mig: bool = False
     vgpu: bool = False
-    module: bool = False  # its counter and averaged power are those of a module with a processor
+    module: bool | None = False  # counter and averaged power are a module's; None: unknown
     shared: bool = False  # whether others may compute on it
     idle_power_w: float | None = None  # before the work began; None: not measured
     update_period_ms: float | None = None  # the counter's, as an earlier window had it

@@ -5,7 +5,8 @@ was drawn since its last update, and at the end likewise. A window's energy is w
 difference of the two: at most by one step, too much or too little, and with both edges anywhere in
 a period by a standard error of a step / sqrt(6). The step is that of the highest power seen, as
 work that comes in bursts can end in any part of its rhythm. Power that is read anew from time to
-time leaves open as much.
+time leaves open as much. So does the time that a read of the counter takes at an edge: nobody knows
+when in it the value was taken.
 
 So the method is chosen by how many periods the window holds, before its energy is looked at, and
 never by whether the counter happened to move: below `FEWEST_PERIODS` it is not used. A period is
@@ -42,9 +43,16 @@ Readings: TypeAlias = Sequence[tuple[int, float]]
 
 
 def counter_steps(
-    window: Window, counter: Readings, energy_j: float, known_ms: float | None = None
+    window: Window,
+    counter: Readings,
+    energy_j: float,
+    known_ms: float | None = None,
+    read_s: float = 0.0,
 ) -> Steps | None:
-    """The steps of a counter in mJ; None where its period is not known, from earlier either."""
+    """The steps of a counter in mJ; None where its period is not known, from earlier either.
+
+    `read_s` is what reading it at the edges took: it may have been read at any time of that.
+    """
     period_ms = settled_period_ms(counter, known_ms)
     if period_ms is None:
         return None
@@ -55,7 +63,8 @@ def counter_steps(
         (now_mj - before_mj) / 1e3 * min(1.0, period_s / ((now_ns - before_ns) / 1e9))
         for (before_ns, before_mj), (now_ns, now_mj) in itertools.pairwise(changes)
     ]
-    return Steps(period_s, max([energy_j / window.duration_s * period_s, *steps_j]))
+    largest_j = max([energy_j / window.duration_s * period_s, *steps_j])
+    return Steps(period_s, largest_j * math.hypot(1.0, read_s / period_s))
 
 
 def power_steps(window: Window, samples: Readings, source: str | None, energy_j: float) -> Steps:
