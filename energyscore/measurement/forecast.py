@@ -81,10 +81,11 @@ class Forecast:
 UNKNOWN_ENERGY = "an energy that the first result will tell"
 
 
-def question_of(forecast: Forecast | None, seconds: float) -> str:
+def question_of(forecast: Forecast | None, seconds: float, *, at_most: bool = False) -> str:
     """What is asked once the warm-up has shown that the runs of a model take so long."""
     drawn = forecast.drawn(seconds) if forecast else ""
-    return f"Its runs will take about {format_duration(seconds)} and {drawn or UNKNOWN_ENERGY}."
+    time = f"{'up to' if at_most else 'about'} {format_duration(seconds)}"
+    return f"Its runs will take {time} and {drawn or UNKNOWN_ENERGY}."
 
 
 def forecast_of(

@@ -200,7 +200,8 @@ def _say_pace(pace: Pace, plan: Plan, forecast: Forecast | None, observer: LineO
         describe_estimate(pace.runs, pace.run_s, pace.longest_s, at_most=at_most, pass_s=quick_s)
     )
     whole_s = pace.runs * max(pace.run_s, pace.longest_s or 0.0)
-    if whole_s > LONG_S and not observer.agree(question_of(forecast, whole_s)):
+    question = question_of(forecast, whole_s, at_most=at_most or pace.longest_s is not None)
+    if whole_s > LONG_S and not observer.agree(question):
         raise Interrupted(NOT_STARTED, "--quick takes less.")
 
 

@@ -160,6 +160,9 @@ def test_after_the_warm_up_the_time_of_a_quick_run_stands_beside_it():
     )
     assert describe_estimate(1, 60.0, pass_s=50.0) == "1 run to measure, about 1 min 00 s"
     assert question_of(LONG, 7200.0) == "Its runs will take about 2 h 00 min and about 200 Wh."
+    assert question_of(None, 7200.0, at_most=True) == (
+        "Its runs will take up to 2 h 00 min and an energy that the first result will tell."
+    )
 
 
 @pytest.fixture
