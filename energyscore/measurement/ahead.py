@@ -31,16 +31,19 @@ from energyscore.results.parts import EnvironmentPart
 NOT_STARTED = "not started, as you chose."
 _LEAST_LOOK_S = 0.6  # the kernel's clocks are too coarse for less
 _REMEDIES = {
-    "hardware": f"it needs a machine with {OFFICIAL_GPU}",
-    "device": "it needs a GPU that the model chooses: leave out --device cpu and --gpu",
+    "hardware": f"it needs {OFFICIAL_GPU}",
     "dataset": "--dataset official",
-    "queries": "leave out --queries",
-    "batch size": "leave out --batch-size",
-    "repeats": "leave out --repeats, or give more",
-    "precision": "leave out --dtype",
     "weights": "name a model with weights of its own",
-    "warm-up": "leave out --quick",
 }
+_BY_OPTION = {
+    "device": "gpu",
+    "queries": "queries",
+    "batch size": "batch_size",
+    "repeats": "repeats",
+    "precision": "dtype",
+    "warm-up": "quick",
+}
+"""Points that hold by default, with the option that changes them."""
 
 
 class Look:
@@ -143,13 +146,19 @@ def check_official(
             "says why, and measures nothing then)."
         )
         return
-    told = "; ".join(
-        f"{one} ({_REMEDIES.get(one.name, 'see `energyscore tasks`')})" for one in missed.values()
-    )
+    told = "; ".join(_with_remedy(one, options) for one in missed.values())
     kind: type[EnergyScoreError] = (
         UnsupportedError if {"hardware", "device"} & missed.keys() else UsageError
     )
     raise kind(f"--official: the result would not be official. {told}.")
+
+
+def _with_remedy(missed: Departure, options: RunOptions) -> str:
+    """A point, and what would hold it where that is known."""
+    remedy, option = _REMEDIES.get(missed.name, ""), _BY_OPTION.get(missed.name, "")
+    if option in options.given():
+        remedy = f"leave out --{option.replace('_', '-')}"
+    return f"{missed} ({remedy})" if remedy else str(missed)
 
 
 def _intent(

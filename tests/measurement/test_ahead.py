@@ -200,8 +200,8 @@ def test_official_refuses_what_would_not_be_and_says_how_to_mend_it(h100):
     with pytest.raises(UsageError) as raised:
         check(Says(), official=True, count=50, repeats=3)
     assert raised.value.message == (
-        "--official: the result would not be official. queries: 50 instead of 1000 (leave out "
-        "--queries); repeats: 3 instead of 10 or more (leave out --repeats, or give more)."
+        "--official: the result would not be official. queries: 50 instead of 1000; repeats: 3 "
+        "instead of 10 or more (leave out --repeats)."
     )
     with pytest.raises(UnsupportedError, match="hardware: A processor instead of H100 80GB"):
         check(Says(), official=True, device="cpu")
