@@ -12,6 +12,8 @@ from support.commands import Done, gpu
 from support.nvml_sim import Gpu, Simulation
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may ask the hub
+# The models of tests are too small for two threads, and two workers leave none a second core.
+os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("COLUMNS", None)  # tables are as wide as without a terminal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -26,7 +26,7 @@ from energyscore.cli.run_options import ReasoningMode, options_of, parse_repeats
 from energyscore.protocol.quick import QUICK
 
 LOADING = "Loading models"
-DEMO_QUERIES, DEMO_REPEATS = 6, 3
+DEMO_QUERIES, DEMO_REPEATS = 3, 3
 
 _loading = functools.partial(typer.Option, rich_help_panel=LOADING, show_default=False)
 
@@ -240,7 +240,7 @@ def run(
         measuring(
             "--all",
             help="Every task with its bundled models, each in a process of its own, as "
-            "`energyscore suite` does. With --quick 6 queries each, unless --queries says more.",
+            "`energyscore suite` does. With --quick 3 queries each, unless --queries says more.",
         ),
     ] = False,
     yes: Yes = False,

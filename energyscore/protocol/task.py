@@ -218,15 +218,21 @@ def bundled_tasks_dir() -> Path:
 
 def load_task(path: Path) -> TaskFile:
     """Read one task file; a TaskError names the file and the key."""
-    where, shape = f"Task file {path}", "a mapping of keys, as tasks/*.yaml do"
-    spec, _ = read_form(read_text(path, where, TaskError), TaskSpec, where, shape, TaskError)
-    task = TaskFile(spec, path)
+    where = f"Task file {path}"
+    task = TaskFile(_read_spec(read_text(path, where, TaskError), where), path)
     if not is_file(task.sample_path):
         raise TaskError(
             f"Task file {path}: sample.file: {task.sample_path} does not exist.",
             "The path is relative to the task file.",
         )
     return task
+
+
+@functools.lru_cache(maxsize=64)
+def _read_spec(text: str, where: str) -> TaskSpec:
+    """Kept, since a session asks for all tasks several times and YAML takes its time."""
+    shape = "a mapping of keys, as tasks/*.yaml do"
+    return read_form(text, TaskSpec, where, shape, TaskError)[0]
 
 
 def load_tasks(extra_dir: Path | None = None) -> dict[str, TaskFile]:

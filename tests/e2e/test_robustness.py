@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from support.commands import energyscore, environment, gpu
+from support.commands import energyscore, environment, gpu, start
 from support.nvml_sim import Process
 from support.results import make_cpu_run, make_result
 
@@ -188,14 +188,12 @@ def test_a_hub_address_that_is_none(tmp_path, address):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_self_test_that_is_ended_says_so_in_one_line(tmp_path, number):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "energyscore", "selftest", "--quick", "--out", str(tmp_path)],
-        env=environment(), stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr.readline().startswith("Self-test of ")
+    process = start("selftest", "--quick", "--out", tmp_path)
+    while not process.err.read_text().startswith("Self-test of "):
+        time.sleep(0.01)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=300)
-    assert process.returncode == 128 + number
+    status, _, stderr = process.wait(300)
+    assert status == 128 + number
     assert stderr.splitlines()[-1] == "error: interrupted."
     assert "Traceback" not in stderr
     assert not (tmp_path / "selftest.json").exists()
@@ -207,11 +205,12 @@ def test_two_sessions_into_one_folder_lose_no_row(tmp_path, tiny_model, prompts_
     processes = []
     for name in ("first", "second"):
         shutil.copytree(tiny_model, tmp_path / "models" / name)
-        command = [sys.executable, "-m", "energyscore", "run", "text_generation", "--quick"]
-        command += ["--queries", "20", "--model", str(tmp_path / "models" / name)]
-        command += ["--dataset", str(prompts_csv), "--out", str(tmp_path / "out")]
-        processes.append(subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL))
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+        process = start(
+            "run", "text_generation", "--quick", "--queries", 20, "--dataset", prompts_csv,
+            "--model", tmp_path / "models" / name, "--out", tmp_path / "out",
+        )  # fmt: skip
+        processes.append(process)
+    assert [process.wait(300)[0] for process in processes] == [0, 0]
     table = (tmp_path / "out/results.csv").read_text()
     assert ",first," in table
     assert ",second," in table

@@ -9,7 +9,7 @@ import time
 
 import jsonschema
 import pytest
-from support.commands import energyscore, environment, only_result
+from support.commands import energyscore, environment, only_result, start
 
 from energyscore.measurement.environment import describe
 from energyscore.measurement.selftest.report import make_selftest, save_selftest
@@ -21,7 +21,7 @@ def measured(tmp_path_factory, tiny_model, prompts_csv):
     """A folder with one result, and what the command printed."""
     out = tmp_path_factory.mktemp("run")
     done = energyscore(
-        "run", "text_generation", "--model", tiny_model, "--dataset", prompts_csv, "--queries", 60,
+        "run", "text_generation", "--model", tiny_model, "--dataset", prompts_csv, "--queries", 30,
         "--repeats", 2, "--quick", "--country", "fra", "--out", out, "--format", "json",
         "--threads", 2,
     )  # fmt: skip
@@ -36,14 +36,14 @@ def test_the_result_says_what_was_measured_and_how(measured):
     assert result["model"]["weights"] == "pretrained"
     assert result["model"]["revision"].startswith("sha256:")
     assert result["model"]["dtype"] == "float32"
-    assert result["workload"]["queries"] == 60
-    assert result["workload"]["output_tokens"] == 600
+    assert result["workload"]["queries"] == 30
+    assert result["workload"]["output_tokens"] == 300
     room = 1024 - 10  # of the context, beside the tokens to generate
     assert result["workload"]["inputs_cut"] == {
         **{"queries": 0, "limit": room, "unit": "tokens", "official_limit": room},
         **{"lost": 0, "total": result["workload"]["input_tokens"]},
     }
-    assert [run["queries"] for run in result["runs"]] == [60, 60]
+    assert [run["queries"] for run in result["runs"]] == [30, 30]
     threads = result["protocol"]["threads"]
     assert (threads["intra_op"], threads["OMP_NUM_THREADS"]) == (2, "2")
     assert threads["inter_op"] >= 1
@@ -155,15 +155,14 @@ def test_fewer_rows_than_queries_is_a_caution_or_refused(tmp_path, tiny_model, p
     assert "fewer_queries" in [caution["code"] for caution in result["cautions"]]
 
 
-RESUMED = ("--queries", 120, "--repeats", 4, "--quick", "--device", "cpu")
+RESUMED = ("--queries", 40, "--repeats", 4, "--quick", "--device", "cpu")
 
 
-def start(out, tiny_model, prompts_csv, **options):
-    command = [sys.executable, "-m", "energyscore", "run", "text_generation", "--model"]
-    command += [tiny_model, "--dataset", prompts_csv, "--out", out, *RESUMED]
-    return subprocess.Popen(
-        list(map(str, command)), env=environment(), stderr=subprocess.PIPE, text=True, **options
-    )
+def begin(out, tiny_model, prompts_csv):
+    return start(
+        "run", "text_generation", "--model", tiny_model, "--dataset", prompts_csv, "--out", out,
+        *RESUMED,
+    )  # fmt: skip
 
 
 def wait_for_runs(out, count):
@@ -178,10 +177,10 @@ def wait_for_runs(out, count):
 
 
 def test_a_killed_measurement_goes_on_where_it_was(tmp_path, tiny_model, prompts_csv):
-    process = start(tmp_path, tiny_model, prompts_csv)
+    process = begin(tmp_path, tiny_model, prompts_csv)
     journal = wait_for_runs(tmp_path, 1)
-    process.kill()
-    process.communicate()
+    process.send_signal(signal.SIGKILL)
+    assert process.wait()[0] == -signal.SIGKILL
     kept = [line for line in journal.read_text().splitlines() if line.endswith("}}")]
     assert 1 <= len(kept) < 4
     assert not list(tmp_path.rglob("*.json"))
@@ -244,16 +243,13 @@ def test_killed_when_the_result_is_written_its_runs_make_no_second_one(
 def test_a_session_goes_on_at_the_model_where_it_was(tmp_path, tiny_model, prompts_csv):
     models = [shutil.copytree(tiny_model, tmp_path / "models" / name) for name in ("a", "b")]
     arguments = [word for model in models for word in ("--model", model)]
-    arguments += ["--dataset", prompts_csv, "--out", tmp_path / "out", "--queries", 60]
+    arguments += ["--dataset", prompts_csv, "--out", tmp_path / "out", "--queries", 30]
     arguments += ["--repeats", 4, "--quick", "--device", "cpu"]
-    command = [sys.executable, "-m", "energyscore", "run", "text_generation", *arguments]
-    process = subprocess.Popen(
-        list(map(str, command)), env=environment(), stderr=subprocess.PIPE, text=True
-    )
+    process = start("run", "text_generation", *arguments)
     wait_for_runs(tmp_path / "out/local/b", 1)
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=300)
-    assert process.returncode == 128 + signal.SIGTERM, stderr
+    status, _, stderr = process.wait(300)
+    assert status == 128 + signal.SIGTERM, stderr
     assert len([line for line in stderr.splitlines() if line.startswith("error:")]) == 1
     (first,) = (tmp_path / "out").rglob("*.json")
     done = energyscore("run", "text_generation", *arguments)
@@ -270,11 +266,11 @@ def test_a_session_goes_on_at_the_model_where_it_was(tmp_path, tiny_model, promp
 
 
 def test_ctrl_c_keeps_the_finished_runs_and_says_how_to_go_on(tmp_path, tiny_model, prompts_csv):
-    process = start(tmp_path, tiny_model, prompts_csv)
+    process = begin(tmp_path, tiny_model, prompts_csv)
     journal = wait_for_runs(tmp_path, 1)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=300)
-    assert process.returncode == 130
+    status, _, stderr = process.wait(300)
+    assert status == 130
     assert "Traceback" not in stderr
     assert "of 4 runs" in stderr
     assert "The same command goes on from there" in stderr

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.fork_server import ForkServer
+from support.fork_server import LATE, ForkServer, Running
 from support.nvml_sim import Gpu
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,8 +38,7 @@ def energyscore(
     difference. There `on_line` is called with each line of its errors as soon as it is written.
     """
     words, env = list(map(str, arguments)), environment(env)
-    server = _server(env)
-    if server.fits(env):
+    if (server := _server(env)) is not None:
         done = Done(*server.run(words, env, str(cwd or os.getcwd()), timeout, on_line))
     else:
         assert on_line is None
@@ -69,16 +68,44 @@ def python(code: str, env: dict[str, str] | None = None) -> subprocess.Completed
     )
 
 
-_SERVERS: dict[str, ForkServer] = {}
+def start(*arguments: object, env: dict[str, str] | None = None) -> Running:
+    """Start the command line in a process of its own, and go on meanwhile."""
+    env = environment(env)
+    server = _server(env)
+    assert server is not None
+    return server.start(list(map(str, arguments)), env, os.getcwd())
 
 
-def _server(env: dict[str, str]) -> ForkServer:
-    """The one whose forks load the same shared libraries."""
-    libraries = env.get("LD_LIBRARY_PATH", "")
-    if libraries not in _SERVERS:
-        plain = environment({"LD_LIBRARY_PATH": libraries} if libraries else None)
-        _SERVERS[libraries] = ForkServer(plain)
-    return _SERVERS[libraries]
+_SERVERS: list[ForkServer] = []
+_MOST_SERVERS = 3  # each holds the heavy libraries
+
+_SHARED = {
+    *("LD_LIBRARY_PATH", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "NO_PROXY"),
+    *("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET"),
+}
+"""Variables that the commands of several tests have in common: a server of their own pays off."""
+
+
+def _server(env: dict[str, str]) -> ForkServer | None:
+    """One that was started in an environment like this one; None for an environment of its own."""
+    free = [server for server in _SERVERS if not server.busy and server.fits(env)]
+    if free:
+        server = free[0]
+    elif _differs_in(env) <= _SHARED and ("HF_HOME" in env or "HF_ENDPOINT" not in env):
+        server = ForkServer(env)
+    else:
+        return None
+    _SERVERS[:] = [server, *(other for other in _SERVERS if other is not server)]
+    for other in [other for other in _SERVERS[_MOST_SERVERS:] if not other.busy]:
+        other.close()
+        _SERVERS.remove(other)
+    return server
+
+
+def _differs_in(env: dict[str, str]) -> set[str]:
+    """The variables that the tests' own environment has not, or not so, and that are read early."""
+    usual = environment()
+    return {n for n in usual.keys() | env.keys() if n not in LATE and usual.get(n) != env.get(n)}
 
 
 def environment(more: dict[str, str] | None = None) -> dict[str, str]:

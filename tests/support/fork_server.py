@@ -2,8 +2,8 @@
 
 One process imports them once; each command is a fork of it, with its own arguments, environment,
 folder and streams, and runs `python -m energyscore` as a fresh process would. That saves six
-seconds of processor time a command. What may differ in a fresh process (variables that libraries
-read when they are imported) gets one: see `fits`.
+seconds of processor time a command. For other variables that libraries read when they are
+imported, another such process is started: see `fits`.
 
     python -m support.fork_server      (spoken to by `ForkServer` alone)
 """
@@ -24,6 +24,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 LATE = {
     *("NVML_SIM_CONFIG", "PATH", "COLUMNS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"),
@@ -48,11 +49,35 @@ class ForkServer:
             start_new_session=True,
         )
         atexit.register(self._process.kill)
+        self._running: Running | None = None
 
     def fits(self, env: Mapping[str, str]) -> bool:
         """Whether a fresh process in that environment would do the same as a fork of this one."""
         names = self._env.keys() | env.keys()
         return all(name in LATE or self._env.get(name) == env.get(name) for name in names)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command of it has not ended yet."""
+        return self._running is not None and not self._running.ended
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+
+    def start(self, arguments: Sequence[str], env: Mapping[str, str], cwd: str) -> "Running":
+        """Start a command; one at a time."""
+        assert not self.busy
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._running = running = Running(self._process.stdout)
+        streams = [str(running.out), str(running.err)]
+        request = {"arguments": arguments, "env": dict(env), "cwd": cwd, "to": streams}
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        running.pid = int(self._process.stdout.readline())
+        return running
 
     def run(
         self,
@@ -62,36 +87,47 @@ class ForkServer:
         timeout_s: float,
         on_line: Callable[[str], None] | None = None,
     ) -> tuple[int, str, str]:
-        """The status, output and errors of a command; TimeoutExpired as subprocess has it.
+        """The status, output and errors of a command; see `Running.wait`."""
+        return self.start(arguments, env, cwd).wait(timeout_s, on_line)
+
+
+class Running:
+    """A command that was started."""
+
+    def __init__(self, answers: IO[bytes]) -> None:
+        self.pid, self.ended, self._answers = 0, False, answers
+        self._folder = tempfile.TemporaryDirectory()
+        self.out, self.err = (Path(self._folder.name, name) for name in ("out", "err"))
+        for file in (self.out, self.err):
+            file.touch()
+
+    def send_signal(self, number: int) -> None:
+        """As `Popen` does."""
+        os.kill(self.pid, number)
+
+    def wait(
+        self, timeout_s: float = 500, on_line: Callable[[str], None] | None = None
+    ) -> tuple[int, str, str]:
+        """The status, output and errors; TimeoutExpired as subprocess has it.
 
         `on_line` is called with each line of its errors as soon as it is written.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with tempfile.TemporaryDirectory() as folder:
-            out, err = Path(folder, "out"), Path(folder, "err")
-            streams = [str(out), str(err)]
-            for file in (out, err):
-                file.touch()
-            request = {"arguments": arguments, "env": dict(env), "cwd": cwd, "to": streams}
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
-            pid = int(self._process.stdout.readline())
-            with err.open(errors="replace") as lines:
-                ended = False
+        with self._folder:
+            with self.err.open(errors="replace") as lines:
+                seen = False
                 deadline = time.monotonic() + timeout_s
-                while not ended and time.monotonic() < deadline:
+                while not seen and time.monotonic() < deadline:
                     wait_s = 0.01 if on_line else timeout_s
-                    ended = bool(select.select([self._process.stdout], [], [], wait_s)[0])
+                    seen = bool(select.select([self._answers], [], [], wait_s)[0])
                     for line in lines if on_line else ():
                         on_line(line)
-            if not ended:
-                os.killpg(pid, signal.SIGKILL)
-                self._process.stdout.readline()
-                raise subprocess.TimeoutExpired(list(arguments), timeout_s)
-            status = int(self._process.stdout.readline())
-            texts = [file.read_text(errors="replace") for file in (out, err)]
-        return status, *texts
+            if not seen:
+                os.killpg(self.pid, signal.SIGKILL)
+            status = int(self._answers.readline())
+            self.ended = True
+            if not seen:
+                raise subprocess.TimeoutExpired("energyscore", timeout_s)
+            return status, *(file.read_text(errors="replace") for file in (self.out, self.err))
 
 
 def _paths(env: Mapping[str, str]) -> list[str]:

@@ -115,16 +115,23 @@ class Signals:
         ticks = len(end_s)
         return np.asarray(((shown[:, :ticks] - shown[:, ticks:]) / span_s).T)
 
+    def designs(self, data: "TickData", lags_s: Array) -> Array:
+        """Shape (lags, ticks, parameters): `design` for several lags, with nothing else."""
+        end_s = data.times_s - lags_s[:, None]
+        shown = self._shown(np.stack([end_s, end_s - data.gaps_s]).ravel(), 0.0)
+        ends, starts = shown.reshape(len(shown), 2, *end_s.shape).transpose(1, 2, 3, 0)
+        return np.asarray((ends - starts) / data.gaps_s[:, None])
+
     def _shown(self, t_s: Array, tau_s: float) -> Array:
         """The signals' integrals up to a moment, as a first-order response shows them."""
         place = self.edges_s[1:-1].searchsorted(t_s, "right")  # from the first to the last, always
         since_s = t_s - self.edges_s[place]
-        signal = self._signals[:, place]
-        area = self._area[:, place] + signal * since_s
+        signal = self._signals.take(place, axis=1)
+        area = self._area.take(place, axis=1) + signal * since_s
         if tau_s <= 0:
             return np.asarray(area)
         fading = np.exp(-np.maximum(since_s, 0.0) / tau_s)
-        state = signal + (self._state(tau_s)[:, place] - signal) * fading
+        state = signal + (self._state(tau_s).take(place, axis=1) - signal) * fading
         return np.asarray(area - tau_s * (state - self._signals[:, :1]))
 
     def _state(self, tau_s: float) -> Array:
