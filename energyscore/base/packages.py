@@ -39,7 +39,7 @@ def needed_by(what: str) -> Iterator[None]:
         raise
 
 
-def missing_package(error: Exception, what: str = "This") -> MissingPackage | None:
+def missing_package(error: BaseException, what: str = "This") -> MissingPackage | None:
     """The error to show for an import that failed; None where none of our packages is missing."""
     name = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
     module = name.partition(".")[0]

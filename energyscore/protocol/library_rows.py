@@ -6,21 +6,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any
 
 from energyscore.base.errors import DatasetError, did_you_mean
+from energyscore.base.libraries import library_errors, named, said_by
+from energyscore.protocol.library_files import CsvFiles, check_json_files, csv_files
 from energyscore.protocol.rows import Rows
-from energyscore.protocol.selection import Selection, usual_columns
+from energyscore.protocol.selection import Selection, match_columns
 from energyscore.protocol.task import TaskSpec
-
-_Kinds: TypeAlias = tuple[type[BaseException], ...]
 
 _STATE, _SPLITS, _INFO = "state.json", "dataset_dict.json", "dataset_info.json"
 
 
 def read_folder(path: Path, spec: TaskSpec, selection: Selection) -> Rows:
     """A folder that `save_to_disk` wrote, or one with data files in it."""
-    datasets = _datasets()
     saved = any((path / name).is_file() for name in (_STATE, _SPLITS))
     if not saved and (path / _INFO).is_file():
         raise DatasetError(
@@ -30,25 +29,37 @@ def read_folder(path: Path, spec: TaskSpec, selection: Selection) -> Rows:
     if saved and selection.config is not None:
         Selection(config=selection.config).refuse_parts(f"the saved dataset {path}")
     where = f"--dataset {path}"
-    try:
+
+    def explain(error: BaseException) -> DatasetError:
+        _check_config_named(None if saved else str(path), None, selection, where)
+        return DatasetError(
+            f"{where}: no dataset can be read there: {_said(error)}.",
+            "Save it again." if saved else "",
+        )
+
+    with library_errors(explain):
         if saved:
             loaded = _load_saved(path)
         else:
             _check_config(str(path), None, selection, where)
-            loaded = datasets.load_dataset(str(path), selection.config)
+            loaded = _load(str(path), None, selection, where)
         return _split_of(loaded, spec, selection, str(path))
-    except _failures() as error:
-        _check_config_named(None if saved else str(path), None, selection, where)
-        raise DatasetError(
-            f"{where}: no dataset can be read there: {_said(error)}.",
-            "Save it again." if saved else "",
-        ) from error
+
+
+def _load(dataset: str, commit: str | None, selection: Selection, where: str) -> Any:
+    """A dataset of data files, its rows by split."""
+    builder = _datasets().load_dataset_builder(dataset, selection.config, revision=commit)
+    check_json_files(builder, where)
+    if found := csv_files(builder, where):
+        return found
+    builder.download_and_prepare()
+    return builder.as_dataset()
 
 
 def _load_saved(path: Path) -> Any:
     """What `save_to_disk` wrote: a dataset, or one for each split; the library fails at empty ones.
 
-    Raises what `_failures` names where it is broken.
+    Raises whatever the library does where it is broken.
     """
     if (path / _SPLITS).is_file():
         names = json.loads((path / _SPLITS).read_bytes())["splits"]
@@ -63,33 +74,35 @@ def read_hub(dataset: str, revision: str, spec: TaskSpec, selection: Selection) 
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
-    datasets = _datasets()
-    where, commit = f"The dataset {dataset}", None
-    try:
+    where, commit = f"The dataset {dataset}", ""
+
+    def explain(error: BaseException) -> DatasetError:
+        if isinstance(error, HFValidationError):
+            return DatasetError(
+                f"--dataset {dataset}: neither a file, a folder, nor the id of a dataset on the "
+                "hub.",
+                "Or name one of: bundled, official.",
+            )
+        if isinstance(error, OfflineModeIsEnabled):
+            return DatasetError(
+                f"{where} needs the hub, which cannot be reached from here.",
+                "Use --dataset bundled, or a local file.",
+            )
+        if isinstance(error, HfHubHTTPError):
+            status = getattr(error.response, "status_code", "no")
+            return DatasetError(
+                f"The hub does not give the dataset {dataset} (HTTP {status}).",
+                "Check its id; for a private one set HF_TOKEN.",
+            )
+        if commit:
+            _check_config_named(dataset, commit, selection, where)
+        return DatasetError(f"{where} cannot be loaded: {_said(error)}.")
+
+    with library_errors(explain):
         commit = str(HfApi().dataset_info(dataset, revision=revision).sha)
         _check_config(dataset, commit, selection, where)
-        loaded = datasets.load_dataset(dataset, selection.config, revision=commit)
-    except HFValidationError as error:
-        raise DatasetError(
-            f"--dataset {dataset}: neither a file, a folder, nor the id of a dataset on the hub.",
-            "Or name one of: bundled, official.",
-        ) from error
-    except OfflineModeIsEnabled as error:
-        raise DatasetError(
-            f"The dataset {dataset} needs the hub, which cannot be reached from here.",
-            "Use --dataset bundled, or a local file.",
-        ) from error
-    except HfHubHTTPError as error:
-        status = getattr(error.response, "status_code", "no")
-        raise DatasetError(
-            f"The hub does not give the dataset {dataset} (HTTP {status}).",
-            "Check its id; for a private one set HF_TOKEN.",
-        ) from error
-    except _failures() as error:
-        if commit is not None:
-            _check_config_named(dataset, commit, selection, where)
-        raise DatasetError(f"{where} cannot be loaded: {_said(error)}.") from error
-    return _split_of(loaded, spec, selection, dataset), commit
+        loaded = _load(dataset, commit, selection, where)
+        return _split_of(loaded, spec, selection, dataset), commit
 
 
 def _datasets() -> ModuleType:
@@ -103,29 +116,22 @@ def _datasets() -> ModuleType:
     return module
 
 
-def _failures() -> _Kinds:
-    """What the library raises where files are missing, cut off, or hold something else."""
-    import pyarrow
-    from datasets.exceptions import DatasetsError
-
-    plain = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
-    return (*plain, RecursionError, NotImplementedError, pyarrow.ArrowException, DatasetsError)
-
-
 def _said(error: BaseException) -> str:
-    """What an error says, or the one that led to it; a KeyError says only a name."""
+    """What an error says, or the one that led to it."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = " ".join(str(error).split())[:300].rstrip(".")
-    return text if isinstance(error, OSError) and text else f"{type(error).__name__}: {text}"
+    return said_by(error) if isinstance(error, OSError) else named(error)
 
 
 def _configs(dataset: str, commit: str | None) -> list[str]:
     """The configurations of a dataset; none where they cannot be told."""
+    found: list[str] = []
     try:
-        return [str(n) for n in _datasets().get_dataset_config_names(dataset, revision=commit)]
-    except _failures():
-        return []
+        with library_errors(lambda error: DatasetError(_said(error))):
+            found = _datasets().get_dataset_config_names(dataset, revision=commit)
+    except DatasetError:
+        pass
+    return list(map(str, found))
 
 
 def _check_config(dataset: str, commit: str | None, selection: Selection, where: str) -> None:
@@ -164,13 +170,13 @@ def _split_of(loaded: Any, spec: TaskSpec, selection: Selection, where: str) -> 
         )
     name = name if name in splits else next(iter(splits))
     split = splits[name]
-    if not len(split) and len(splits) > 1:
+    if not split and len(splits) > 1:
         rows = ", ".join(f"{key} ({len(one):,} rows)" for key, one in splits.items())
         raise DatasetError(
             f"The split {name!r} of {where} is empty; its splits are: {rows}.",
             "Name another with --split.",
         )
-    return _rows_of(split, spec, selection, where) if len(split) else ()
+    return _rows_of(split, spec, selection, where) if split else ()
 
 
 def _rows_of(split: Any, spec: TaskSpec, selection: Selection, where: str) -> Rows:
@@ -181,13 +187,14 @@ def _rows_of(split: Any, spec: TaskSpec, selection: Selection, where: str) -> Ro
     """
     import datasets
 
+    if isinstance(split, CsvFiles):
+        return split
     features: Mapping[str, Any] = split.features or {}
-    columns = usual_columns(features, spec, selection)
-    if columns is not None:
-        _refuse_renamed(split, columns, selection, where)
-        split = split.select_columns(sorted(set(columns.values())))
+    columns = match_columns(list(features), spec, selection, where)
+    _refuse_renamed(split, columns, selection, where)
+    split = split.select_columns(sorted(set(columns.values())))
     kinds = {"image": datasets.Image, "audio": datasets.Audio}
-    for name, column in (columns or {}).items():
+    for name, column in columns.items():
         kind = kinds.get(spec.dataset.kind_of(name))
         if kind and isinstance(features.get(column), kind):
             split = split.cast_column(column, kind(decode=False))
@@ -211,7 +218,9 @@ def _refuse_renamed(
 
 def _read_on(rows: Rows, where: str) -> Iterator[Mapping[str, Any]]:
     """The rows; what is broken in them shows when they are read."""
-    try:
+
+    def explain(error: BaseException) -> DatasetError:
+        return DatasetError(f"The rows of {where} cannot be read: {_said(error)}.")
+
+    with library_errors(explain):
         yield from rows
-    except _failures() as error:
-        raise DatasetError(f"The rows of {where} cannot be read: {_said(error)}.") from error

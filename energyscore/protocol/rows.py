@@ -14,25 +14,22 @@ from typing import Any, TypeAlias
 from energyscore.base.errors import DatasetError
 from energyscore.base.files import read_text
 from energyscore.base.form import DuplicateKeyError, first_twice, unique_keys
+from energyscore.base.libraries import library_errors, said_by
 
 Rows: TypeAlias = Iterable[Mapping[str, Any]]
-Columns: TypeAlias = Callable[[Iterable[str]], Iterable[str] | None]
-"""Which of a file's columns are needed; None: all, as one of them is missing."""
+Columns: TypeAlias = Callable[[Iterable[str]], Iterable[str]]
+"""Which of a file's columns are needed; a DatasetError where one of them is missing."""
 
 _BATCH = 64  # rows of a parquet file that are held at once: a cell may be a picture
 _BLANK = re.compile(r"[\s,]*")
 
 
-def all_columns(known: Iterable[str]) -> None:
-    """Need all columns."""
-
-
-def read_file(path: Path, needed: Columns = all_columns) -> Rows:
+def read_file(path: Path, needed: Columns) -> Rows:
     """Rows of a csv, json, jsonl or parquet file; of the latter the needed columns only."""
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return _read_parquet(path, needed)
-    reader = {".csv": _read_csv, ".json": _read_json, ".jsonl": read_jsonl}.get(suffix)
+    reader = {".csv": read_csv, ".json": _read_json, ".jsonl": read_jsonl}.get(suffix)
     if reader is None:
         raise DatasetError(
             f"--dataset {path}: files of the kind {path.suffix or 'without an ending'} are not "
@@ -76,6 +73,17 @@ def _read_json(path: Path) -> Iterator[dict[str, Any]]:
     return iter(content)
 
 
+def check_keys(path: Path, where: str) -> None:
+    """Refuse a file of JSON in which an object has a key twice; other faults are not looked for."""
+    text = read_text(path, where, DatasetError)
+    try:
+        json.loads(text, object_pairs_hook=unique_keys)
+    except DuplicateKeyError as error:
+        raise _no_json(f"{where}, line {_line_of_duplicate(text)}", error) from error
+    except (ValueError, RecursionError):
+        pass
+
+
 def _line_of_duplicate(text: str) -> int:
     """The line in which the row begins that has a key twice."""
     decoder = json.JSONDecoder(object_pairs_hook=unique_keys)
@@ -95,7 +103,7 @@ def _no_json(where: str, error: Exception) -> DatasetError:
     return DatasetError(f"{where} is not valid JSON: {error}.")
 
 
-def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
+def read_csv(path: Path, separator: str = ",") -> Iterator[dict[str, Any]]:
     """Rows of a CSV, every cell as text: "NA", "1" and "" are words here, not numbers or holes.
 
     A row with more or fewer fields than the header is refused: a text with a comma in it that
@@ -104,7 +112,7 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(2**31 - 1)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(file, delimiter=separator, strict=True)
             header = next(reader, None)
             if header is None:
                 raise DatasetError(f"{path} is empty: a CSV begins with a line of column names.")
@@ -118,7 +126,7 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
                         "Put texts with commas in them in double quotes.",
                     )
                 yield dict(zip(header, row, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise DatasetError(f"{path} cannot be read as csv: {error}.") from error
 
 
@@ -132,15 +140,14 @@ def refuse_twice(names: Iterable[str], where: str) -> None:
 
 def _read_parquet(path: Path, needed: Columns) -> Iterator[dict[str, Any]]:
     """Rows of a parquet file, a few at a time: it may say that it has billions."""
-    from pyarrow import ArrowException, parquet
+    from pyarrow import parquet
 
-    try:
-        with parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            refuse_twice(names, str(path))
-            columns = needed(names)
-            chosen = None if columns is None else list(columns)
-            for batch in file.iter_batches(_BATCH, columns=chosen):
-                yield from batch.to_pylist()
-    except (OSError, ValueError, ArrowException) as error:
-        raise DatasetError(f"{path} cannot be read as parquet: {error}.") from error
+    def explain(error: BaseException) -> DatasetError:
+        return DatasetError(f"{path} cannot be read as parquet: {said_by(error)}.")
+
+    with library_errors(explain), parquet.ParquetFile(path) as file:
+        names = file.schema_arrow.names
+        refuse_twice(names, str(path))
+        # Others may hold what Python cannot, such as times beyond its calendar.
+        for batch in file.iter_batches(_BATCH, columns=list(needed(names))):
+            yield from batch.to_pylist()

@@ -1,7 +1,7 @@
 """What is taken of a dataset: its configuration, its split, and a column for each field."""
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from energyscore.base.errors import DatasetError, did_you_mean
@@ -67,16 +67,6 @@ def match_columns(
             raise _missing(name, wanted[0], known, spec, where)
         found[name] = column
     return found
-
-
-def usual_columns(
-    known: Iterable[str], spec: TaskSpec, selection: Selection
-) -> dict[str, str] | None:
-    """The same, None where one is missing: for readers, which leave it to `match_columns`."""
-    try:
-        return match_columns(set(known), spec, selection, "")
-    except DatasetError:
-        return None
 
 
 def _missing(

@@ -23,7 +23,7 @@ PICKLE_REMEDY = "Pickle files can run code; allow them with --allow-pickle if yo
 _STEMS = ("model", "diffusion_pytorch_model")
 _PICKLED = {"model": "pytorch_model.bin", "diffusion_pytorch_model": "diffusion_pytorch_model.bin"}
 _MOST_HEADER_BYTES = 100_000_000  # what the library reads at most
-_SAVE_AGAIN = "Download or save it again."
+SAVE_AGAIN = "Download or save it again."
 
 
 def check_weights(
@@ -94,7 +94,7 @@ def shards_of(index: Path, label: str, *, allow_pickle: bool) -> list[str]:
             raise ValueError("it names no files")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
-            f"{index.name} of the model {label} cannot be read.", _SAVE_AGAIN
+            f"{index.name} of the model {label} cannot be read.", SAVE_AGAIN
         ) from error
     for name in names:
         check_name(name, index.name, label, allow_pickle=allow_pickle)
@@ -124,7 +124,7 @@ def lack_of_weights(folder: Path, label: str, *, allow_pickle: bool) -> ModelErr
 
     if not allow_pickle and first(r"pytorch_model(-.*|\.bin\.index)?\.(bin|json)"):
         return ModelError(f"The model {label} has no safetensors weights.", PICKLE_REMEDY)
-    message, remedy = "has no weights: there is no model.safetensors in its folder", _SAVE_AGAIN
+    message, remedy = "has no weights: there is no model.safetensors in its folder", SAVE_AGAIN
     if found := first(r"model-\d+-of-\d+\.safetensors"):
         message = (
             f"has weights in parts ({found}), and no index of them (model.safetensors.index.json)"
@@ -169,7 +169,7 @@ def _opened(folder: Path, first: str, label: str, allow_pickle: bool) -> list[Pa
         raise ModelError(
             f"The model {label} lacks {len(missing)} of the {len(names)} weight files that its "
             f"{first} names: {some}.",
-            _SAVE_AGAIN,
+            SAVE_AGAIN,
         )
     return [folder / name for name in names]
 
@@ -224,10 +224,17 @@ def _is_header(header: bytes, data_bytes: int) -> bool:
         return False
 
 
+def fault_of(start: bytes) -> tuple[str, str] | None:
+    """What is wrong with a file that begins so, whatever it should be, and what to do."""
+    if start.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS in place of the file", "Fetch it: git lfs pull."
+    return None if start else ("is empty", SAVE_AGAIN)
+
+
 def _kind_of(start: bytes) -> tuple[str, str]:
     """What a file is that should be safetensors, and what to do."""
-    if start.startswith(b"version https://git-lfs"):
-        return "is a pointer of Git LFS in place of the weights", "Fetch them: git lfs pull."
+    if fault := fault_of(start):
+        return fault
     if start.startswith((b"PK\x03\x04", b"\x80")):
         return "is a pickle and not safetensors", "Save it as safetensors."
-    return "is not a whole safetensors file", _SAVE_AGAIN
+    return "is not a whole safetensors file", SAVE_AGAIN

@@ -12,7 +12,7 @@ from energyscore.base.files import is_dir, is_file, local_path, real_path
 from energyscore.base.stamps import digest_of
 from energyscore.protocol.library_rows import read_folder, read_hub
 from energyscore.protocol.rows import FILE_KINDS, Rows, read_file
-from energyscore.protocol.selection import Selection, match_columns, usual_columns
+from energyscore.protocol.selection import Selection, match_columns
 from energyscore.protocol.task import TaskFile, TaskSpec
 
 BUNDLED, OFFICIAL = "bundled", "official"
@@ -125,9 +125,8 @@ _Cells: TypeAlias = Mapping[str, tuple[Any, str]]
 def _file_rows(path: Path, spec: TaskSpec, selection: Selection) -> Rows:
     selection.refuse_parts(f"the file {path}")
 
-    def needed(known: Iterable[str]) -> Iterable[str] | None:
-        columns = usual_columns(known, spec, selection)
-        return None if columns is None else columns.values()
+    def needed(known: Iterable[str]) -> Iterable[str]:
+        return match_columns(list(known), spec, selection, str(path)).values()
 
     return read_file(path, needed)
 

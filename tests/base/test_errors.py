@@ -15,6 +15,7 @@ from energyscore.base.errors import (
     first_problem,
     sentence,
 )
+from energyscore.base.libraries import library_errors, named, said_by
 from energyscore.base.text import terminal_lines, terminal_text
 from energyscore.cli.doctor import _told
 from energyscore.measurement.doctor import Diagnosis
@@ -172,3 +173,49 @@ def test_passwords_in_addresses_are_not_told(text, shown, monkeypatch, capsys):
     monkeypatch.setenv("ENERGYSCORE_TRACEBACK", "1")
     assert shown in describe_crash(ValueError(text))
     assert shown in capsys.readouterr().err
+
+
+class PanicException(BaseException):
+    """As pyo3 raises where a library in Rust panics."""
+
+
+class NoClassThatIsKnown(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [PanicException("no"), NoClassThatIsKnown("no"), OverflowError()])
+def test_whatever_a_library_raises_is_an_error_of_ours(error):
+    with pytest.raises(ResultError, match="told") as caught, library_errors(_told_so):
+        raise error
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
+def test_the_end_of_the_program_is_no_error(error):
+    with pytest.raises(type(error)), library_errors(_told_so):
+        raise error
+
+
+def _told_so(error):
+    return ResultError("told")
+
+
+def test_an_error_of_ours_goes_through_and_what_is_not_explained_too():
+    with pytest.raises(MeterError, match="mine"), library_errors(_told_so):
+        raise MeterError("mine")
+    with pytest.raises(MemoryError), library_errors(lambda error: None):
+        raise MemoryError
+
+
+def test_all_lines_of_an_error_are_said_and_bare_names_with_their_class():
+    text = "Validation error for field 'n':\n    TypeError: expected int, got 'two'.\n"
+    assert said_by(ValueError(text)) == (
+        "Validation error for field 'n': TypeError: expected int, got 'two'"
+    )
+    assert named(ValueError("it is wrong")) == "ValueError: it is wrong"
+    for say in (said_by, named):
+        assert say(KeyError("text")) == "KeyError: 'text'"
+        assert say(OverflowError()) == "OverflowError"
+    long = said_by(ValueError("word " * 500))
+    assert long.endswith(" word ...")
+    assert len(long) <= 304

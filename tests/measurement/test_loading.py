@@ -196,6 +196,47 @@ def test_every_task_that_generates_says_so_before_it_loads_anything(folder, task
         backend().load_from(blueprint)
 
 
+@pytest.mark.parametrize("length", [-5, 0, 20.5, "512"])
+def test_a_longest_input_that_is_no_number_of_tokens_is_named(folder, length):
+    change(folder / "tokenizer_config.json", model_max_length=length)
+    said = complaint(folder, random_weights=True)
+    assert f"model_max_length in tokenizer_config.json of the model model is {length!r}: no" in said
+
+
+@pytest.mark.parametrize("part", ["model", "normalizer"])
+def test_a_tokenizer_of_an_unknown_kind_is_one_line(folder, part):
+    change(folder / "tokenizer.json", **{part: {"type": "Unheard"}})
+    said = complaint(folder, random_weights=True)
+    assert "The tokenizer files of the model model cannot be read: data did not match" in said
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 499723\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("tokenizer.model", POINTER, "tokenizer.model of the model model is a pointer of Git LFS"),
+        ("spiece.model", POINTER, "spiece.model of the model model is a pointer of Git LFS"),
+        ("tokenizer.json", POINTER, "tokenizer.json of the model model is a pointer of Git LFS"),
+        ("spiece.model", b"", "spiece.model of the model model is empty"),
+        ("tokenizer.model", b"\n\x0e\n\x05<unk>" * 9, "is no whole sentencepiece model"),
+    ],
+)
+def test_a_vocabulary_that_is_none_is_named(folder, name, content, said):
+    kind = "T5Tokenizer" if name == "spiece.model" else "LlamaTokenizer"
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    change(folder / "tokenizer_config.json", tokenizer_class=kind)
+    (folder / name).write_bytes(content)
+    assert said in complaint(folder, random_weights=True)
+
+
+def test_the_reason_of_a_library_stands_in_its_later_lines(folder):
+    change(folder / "config.json", n_layer="two")
+    assert "Field 'n_layer' expected int, got str (value: 'two')" in complaint(folder)
+
+
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
 def test_a_padding_token_outside_the_vocabulary_is_named(folder, file):
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -334,6 +375,15 @@ def test_an_adapter_that_is_not_for_the_model_is_refused(adapter, llama, tiny_mo
         longer
     )
     assert "does not fit" in complaint(made, base_model=str(longer))
+
+
+def test_a_pattern_of_an_adapter_that_is_none_is_named(adapter, tiny_model):
+    made = adapter("one")
+    change(made / "adapter_config.json", target_modules="(c_attn")
+    said = complaint(made, base_model=str(tiny_model))
+    assert (
+        "target_modules in adapter_config.json of the adapter one is no pattern: missing )" in said
+    )
 
 
 def test_an_adapters_pickle_needs_permission_too(adapter, tiny_model, tmp_path):

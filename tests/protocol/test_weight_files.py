@@ -106,7 +106,7 @@ def test_links_may_lead_into_the_hubs_blobs_only(folder):
         (SAFE + b"\0", "is not a whole safetensors file"),
         (b"\x08\0\0\0\0\0\0\0{broken}", "is not a whole safetensors file"),
         (struct.pack("<Q", 2**62) + b"{}", "is not a whole safetensors file"),
-        (b"", "is not a whole safetensors file"),
+        (b"", "is empty"),
     ],
 )
 def test_what_is_called_safetensors_and_is_not_is_named(folder, content, said):

@@ -131,6 +131,19 @@ def test_a_parquet_file_with_two_columns_of_one_name_is_refused(tmp_path):
         load_workload(TASK, str(file), 10)
 
 
+def test_columns_of_a_parquet_file_that_are_not_needed_are_not_read(tmp_path):
+    """Times may lie beyond what Python's calendar holds."""
+    when = pyarrow.array([2**62], pyarrow.timestamp("us"))
+    parquet.write_table(pyarrow.table({"text": ["a"], "when": when}), tmp_path / "fine.parquet")
+    assert load_workload(TASK, str(tmp_path / "fine.parquet"), 1).queries == ({"text": "a"},)
+    parquet.write_table(pyarrow.table({"prose": ["a"], "when": when}), tmp_path / "other.parquet")
+    with pytest.raises(DatasetError, match="no column 'text'; its columns are: prose, when"):
+        load_workload(TASK, str(tmp_path / "other.parquet"), 1)
+    parquet.write_table(pyarrow.table({"text": when}), tmp_path / "times.parquet")
+    with pytest.raises(DatasetError, match="cannot be read as parquet: date value out of range"):
+        load_workload(TASK, str(tmp_path / "times.parquet"), 1)
+
+
 def test_a_parquet_file_is_read_no_further_than_the_queries_need(tmp_path):
     """Ten million rows are 50 kB of file, and would be gigabytes of texts."""
     file = tmp_path / "huge.parquet"
@@ -277,21 +290,78 @@ def test_a_broken_saved_dataset_is_refused_in_one_line(tmp_path, place):
         assert len(workload.queries) == 60, "what is broken was not needed"
 
 
-def test_a_column_that_occurs_twice_in_the_csv_of_a_folder_is_refused(tmp_path, monkeypatch):
+@pytest.fixture
+def folder_of(tmp_path, monkeypatch):
+    """Make a folder with files in it, in the order in which they are given."""
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    folder = tmp_path / "data"
-    folder.mkdir()
-    (folder / "rows.csv").write_text("text,text\na,b\n")
-    with pytest.raises(DatasetError, match=r"column 'text' occurs twice.*--columns text=text.1"):
-        load_workload(TASK, str(folder), 9)
-    chosen = load_workload(TASK, str(folder), 9, Selection(columns={"text": "text.1"}))
-    assert chosen.queries == ({"text": "b"},)
-    (folder / "rows.csv").unlink()
-    (folder / "rows.jsonl").write_text('{"text": "a", "text": "b"}\n')
-    with pytest.raises(DatasetError, match=r"Column\(/text\) was specified twice in row 0"):
-        load_workload(TASK, str(folder), 9)
+
+    def make(files):
+        folder = tmp_path / f"data-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_text(content)
+        return str(folder)
+
+    return make
+
+
+FOLDERS = {
+    "a script": (
+        {"data-0.py": "", "a.csv": "text\nx\n"},
+        "no longer supported, but found data-0.py",
+    ),
+    "YAML": (
+        {"README.md": "---\nconfigs: [\n---\n", "a.csv": "text\nx\n"},
+        "expected the node content, but found '<stream end>'",
+    ),
+    "a key twice": (
+        {"a.json": '[{"text": "a"},\n{"text": "b", "text": "c"}]'},
+        "a.json, line 2: dup",
+    ),
+    "a key twice in a line": (
+        {"a.jsonl": '{"text": "a", "text": "b"}\n'},
+        "specified twice in row 0",
+    ),
+    "a column twice": (
+        {"a.csv": "text,text\na,b\n"},
+        "a.csv, line 1: the column 'text' occurs twice",
+    ),
+    "other columns": (
+        {"a.csv": "text,b\nx,1\n", "b.csv": "text\nx\n"},
+        "different columns: text, b; ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "said"), FOLDERS.values(), ids=FOLDERS)
+def test_what_is_wrong_with_a_folder_of_files_is_one_line(folder_of, files, said):
+    with pytest.raises(DatasetError) as caught:
+        load_workload(TASK, folder_of(files), 9)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_words_for_missing_are_words_in_the_csv_of_a_folder_too(folder_of, ending):
+    words = ["NA", "null", "None", "nan", "1", "x"]
+    path = folder_of({f"a.{ending}": "\n".join(["text", *words]) + "\n"})
+    workload = load_workload(TASK, path, 9)
+    assert [query["text"] for query in workload.queries] == words
+    assert workload.empty_rows == ()
+    pd.DataFrame({"text": words}).to_csv(f"{path}.csv", index=False)
+    assert load_workload(TASK, f"{path}.csv", 9).fingerprint == workload.fingerprint
+
+
+def test_the_splits_of_csv_files_are_told_apart(folder_of):
+    path = folder_of({"train.csv": "text\n", "test.csv": "text\na\nb\n"})
+    with pytest.raises(DatasetError, match=r"'train' .* is empty; .* train \(0 rows\), test \(2 "):
+        load_workload(TASK, path, 9)
+    assert len(load_workload(TASK, path, 9, Selection(split="test")).queries) == 2
+    tabs = "---\nconfigs:\n- config_name: a\n  data_files: a.csv\n  sep: ;\n---\n"
+    path = folder_of({"README.md": tabs, "a.csv": "text;b\nWell, so;1\n"})
+    assert load_workload(TASK, path, 9).queries == ({"text": "Well, so"},)
 
 
 def test_a_missing_file_is_not_asked_of_the_hub():

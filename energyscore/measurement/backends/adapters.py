@@ -1,13 +1,17 @@
 """Adapters (LoRA and the like): fetched, checked, and applied to the model they are for."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from energyscore.base.errors import ModelError
 from energyscore.base.files import is_file
+from energyscore.base.libraries import library_errors, said_by
 from energyscore.base.packages import needed_by
+from energyscore.measurement.backends.failures import lacks_memory
 from energyscore.measurement.backends.published import published_file
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.weight_files import (
@@ -79,10 +83,17 @@ def apply_adapter(model: Any, adapter: Adapter) -> None:
     label = adapter.spec.label
     unfit = f"The adapter {label} does not fit the model {model.config.name_or_path or 'named'}"
     remedy = "Name the model that it was made for with --base-model."
-    try:
+
+    def explain(error: BaseException) -> ModelError | None:
+        if isinstance(error, UnpicklingError | EOFError) or lacks_memory(error):
+            return None  # told as of any model
+        if isinstance(error, re.error):
+            place = f"target_modules in {ADAPTER_SETTINGS} of the adapter {label}"
+            return ModelError(f"{place} is no pattern: {said_by(error)}.", "Mend it there.")
+        return ModelError(f"{unfit}: {said_by(error)}.", remedy)
+
+    with library_errors(explain):
         info = model.load_adapter(str(adapter.folder), use_safetensors=not adapter.pickled)
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise ModelError(f"{unfit}: {str(error).strip().splitlines()[0][:200]}.", remedy) from error
     wrong = [*info.missing_keys, *info.unexpected_keys, *info.mismatched_keys]
     if wrong:
         raise ModelError(f"{unfit}: {wrong[0]} is missing or left over.", remedy)

@@ -6,7 +6,9 @@ processors made from the settings in `architectures.json`.
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import transformers
@@ -15,14 +17,15 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from energyscore.base.errors import ModelError
+from energyscore.base.libraries import library_errors, said_by
 from energyscore.measurement.backends.loading import Blueprint, read_published
 from energyscore.measurement.backends.published import published_file
 from energyscore.protocol.bundled import tokenizer_path
 from energyscore.protocol.model import ModelSpec
+from energyscore.protocol.weight_files import SAVE_AGAIN, fault_of
 
 _VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tekken.json")
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
-_LOADING_ERRORS = (OSError, ValueError, TypeError, AttributeError, KeyError, ImportError)
 
 NO_LIMIT = 10**8
 """Tokenizers that know no limit name a number beyond all that are meant."""
@@ -55,14 +58,26 @@ def load_tokenizer(blueprint: Blueprint, *, padding_side: str, framed: bool) -> 
             padding_side=padding_side, framed=framed, longest=context_length(blueprint) or 512
         )
     spec = blueprint.spec
-    with _named_if_missing(spec, "tokenizer", _VOCABULARIES):
+    with _files_named(spec, "tokenizer", _VOCABULARIES):
         tokenizer = read_published(spec, AutoTokenizer, padding_side=padding_side)
+        _check_length(tokenizer.model_max_length, spec.label)
         if not _knows_words(tokenizer):
             raise ValueError(f"the tokenizer of {spec.label} knows no words")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     _check_padding(blueprint.config, tokenizer.pad_token_id, spec.label)
     return tokenizer
+
+
+def _check_length(longest: Any, label: str) -> None:
+    """Refuse a longest input that is no number of tokens."""
+    number = isinstance(longest, int | float)
+    if not number or not longest > 0 or (longest < NO_LIMIT and int(longest) != longest):
+        raise ModelError(
+            f"model_max_length in tokenizer_config.json of the model {label} is {longest!r}: "
+            "no number of tokens.",
+            "Write the longest input there that the model takes, or take the key out.",
+        )
 
 
 def _check_padding(config: Any, own: int | None, label: str) -> None:
@@ -79,21 +94,48 @@ def _check_padding(config: Any, own: int | None, label: str) -> None:
 
 
 @contextlib.contextmanager
-def _named_if_missing(spec: ModelSpec, what: str, files: Sequence[str]) -> Iterator[None]:
-    """Say that a folder lacks these files, where they are what loading fails for.
+def _files_named(spec: ModelSpec, what: str, files: Sequence[str]) -> Iterator[None]:
+    """Say that a folder lacks these files, or which one is broken, where loading fails for it.
 
     The library says it in many ways, some of them of other things.
     """
-    try:
+
+    def explain(error: BaseException) -> ModelError | None:
+        if type(error) is Exception:  # the library in Rust has no classes for what it finds
+            return ModelError(
+                f"The {what} files of the model {spec.label} cannot be read: {said_by(error)}.",
+                "They are broken, or made by a newer version of the library tokenizers.",
+            )
+        if spec.path is None:
+            return None
+        found = sorted(file for name in files for file in spec.path.glob(name))
+        if not found:
+            return ModelError(
+                f"The folder of the model {spec.label} has no {what} files: none of "
+                f"{', '.join(files)} is in it.",
+                f"Save them beside the model: {what}.save_pretrained({str(spec.path)!r}).",
+            )
+        for file in found:
+            if fault := _fault_of(file, error):
+                return ModelError(f"{file.name} of the model {spec.label} {fault[0]}.", fault[1])
+        return None
+
+    with library_errors(explain):
         yield
-    except _LOADING_ERRORS as error:
-        if spec.path is None or any(any(spec.path.glob(name)) for name in files):
-            raise
-        raise ModelError(
-            f"The folder of the model {spec.label} has no {what} files: none of "
-            f"{', '.join(files)} is in it.",
-            f"Save them beside the model: {what}.save_pretrained({str(spec.path)!r}).",
-        ) from error
+
+
+def _fault_of(file: Path, error: BaseException) -> tuple[str, str] | None:
+    """What is wrong with a file that loading may have failed for, and what to do."""
+    with file.open("rb") as content:
+        start = content.read(1000)
+    # What is no sentencepiece model is taken for one of tiktoken, which is text.
+    taken_so = file.suffix == ".model" and "tiktoken" in str(error)
+    if taken_so and not _TIKTOKEN.match(start):
+        return fault_of(start) or ("is no whole sentencepiece model", SAVE_AGAIN)
+    return fault_of(start)
+
+
+_TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+=* \d+\s")
 
 
 def _knows_words(tokenizer: Any) -> bool:
@@ -135,7 +177,7 @@ def load_processor(blueprint: Blueprint, auto_class: Any, kind: str, **options: 
         if not settings:
             raise ModelError(f"The bundled architecture {spec.label} has no {kind}.")
         return getattr(transformers, settings.pop("class"))(**settings)
-    with _named_if_missing(spec, "processor", _PROCESSORS):
+    with _files_named(spec, "processor", _PROCESSORS):
         return read_published(spec, auto_class, **options)
 
 
@@ -146,7 +188,7 @@ def context_length(blueprint: Blueprint, tokenizer: Any = None) -> int | None:
     limits = [_positions(blueprint.config, decoder=False), _sentence_length(blueprint)]
     if tokenizer is not None:
         limits.append(tokenizer.model_max_length)
-    return min((limit for limit in limits if limit and limit < NO_LIMIT), default=None)
+    return min((int(limit) for limit in limits if limit and limit < NO_LIMIT), default=None)
 
 
 def check_room(config: Any, label: str, new_tokens: int) -> None:
