@@ -11,6 +11,9 @@ from typing import Any
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TURNING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _USER = re.compile(r"(?<=://)(?:[^\s/@:]+:[^\s]+?@(?=[^\s@]*(?:\s|$))|[^\s/@]+@)")
+_QUERY = re.compile(
+    r"(?i)([?&][\w.-]*(?:token|key|secret|password|credential|signature|sig)[\w.-]*=)[^\s&#'\"<>]+"
+)
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}]+")
 _BEYOND_ASCII = re.compile(rf"[\x7f-\x9f\u2028\u2029{_TURNING}]")
 _COMMAND = re.compile(r":(?=:)|#(?=#\\?\[)")
@@ -21,11 +24,11 @@ _LINK = re.compile(r"(?i)(?<=http|\Wftp|ttps):(?=//)|(?<=\bwww)\.")
 
 
 def without_passwords(text: str) -> str:
-    """Addresses without who asks and by which password, as HF_ENDPOINT and proxies may have them.
+    """Addresses without who asks and by which password or token, as proxies and links have them.
 
     All that is said or kept of an error, and every line that is printed, comes through here.
     """
-    return _USER.sub("***@", text)
+    return _QUERY.sub(r"\1***", _USER.sub("***@", text))
 
 
 def one_line(text: str) -> str:

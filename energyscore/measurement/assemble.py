@@ -184,5 +184,6 @@ def _empty_rows(numbers: Sequence[int]) -> EmptyRows | None:
 
 def _model_part(spec: ModelSpec, facts: ModelFacts, size: str | None) -> ModelPart:
     known = asdict(facts)
-    del known["context_length"], known["experts"], known["dequantized"]
+    for name in ("context_length", "experts", "dequantized", "left_over"):
+        del known[name]
     return ModelPart(id=spec.label, source=spec.source, model_class=size, **known)

@@ -14,8 +14,35 @@ _TRUE = {"1", "ON", "YES", "TRUE"}
 
 
 def endpoint() -> str:
-    """The hub's address, `HF_ENDPOINT` when that is set."""
-    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    """The hub's address, `HF_ENDPOINT` when that is set.
+
+    Raises:
+        UsageError: where that is no address. It is not shown: it may hold a password or a token.
+    """
+    address = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+    if fault := _fault_of(address):
+        raise UsageError(
+            f"HF_ENDPOINT is not an address of a hub: it {fault}.",
+            "Unset it, or give https://HOST; a token belongs into HF_TOKEN.",
+        )
+    return address
+
+
+def _fault_of(address: str) -> str:
+    """What is wrong with an address, in words that do not show it; empty where nothing is."""
+    if not address.lower().startswith(("https://", "http://")):
+        return "does not begin with https:// or http://"
+    if any(char.isspace() or not char.isprintable() for char in address):
+        return "has a blank in it"
+    try:
+        parts = urllib.parse.urlsplit(address)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        return "has a host or a port that cannot be"
+    if not host:
+        return "names no host"
+    return "has a query or a fragment behind it" if parts.query or parts.fragment else ""
 
 
 def offline_by_choice() -> bool:
@@ -28,21 +55,13 @@ def is_reachable(timeout_s: float = 3.0) -> bool:
     """Ask the hub for a sign of life; any answer of its server counts as one."""
     if offline_by_choice():
         return False
-    address = endpoint()
-    wrong = UsageError(
-        f"HF_ENDPOINT is not an address: {address!r}.", "Unset it, or give https://HOST."
-    )
-    if not address.startswith(("https://", "http://")):
-        raise wrong
     try:
-        with urllib.request.urlopen(_request(address, "HEAD"), timeout=timeout_s):
+        with urllib.request.urlopen(_request(endpoint(), "HEAD"), timeout=timeout_s):
             return True
     except urllib.error.HTTPError:
         return True
-    except OSError:
+    except (OSError, ValueError, http.client.HTTPException):
         return False
-    except (ValueError, http.client.HTTPException) as error:
-        raise wrong from error
 
 
 def file_sizes(model: str, revision: str | None, timeout_s: float = 5.0) -> dict[str, int] | None:

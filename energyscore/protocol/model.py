@@ -83,6 +83,7 @@ class ModelFacts:
         experts: experts of a mixture, of which each token uses a few; None for other models.
         base_model: name and revision of what an adapter was applied to; None for a whole model.
         dequantized: the quantization that the library undid while it loaded the weights, or None.
+        left_over: weights of its files that belong into its layers and were not taken.
     """
 
     revision: str | None
@@ -96,6 +97,7 @@ class ModelFacts:
     experts: int | None = None
     base_model: str | None = None
     dequantized: str | None = None
+    left_over: tuple[str, ...] = ()
 
 
 def parse_model(

@@ -146,6 +146,13 @@ def _of_setup(
             f"its weights were taken as {facts.dtype}"
         )
         yield "dequantized", message
+    if facts.left_over:
+        weights = counted(len(facts.left_over), "weight")
+        message = (
+            f"{weights} of the model's files belong into its layers, and its class by config.json "
+            f"has no place for them: {first_of(facts.left_over, 3)}"
+        )
+        yield "left_over_weights", message
     gpus = {*protocol.metered_gpus, *protocol.occupied_gpus}
     if protocol.device == "cuda" and max_gpus is not None and len(gpus) > max_gpus:
         message = f"{len(gpus)} GPUs were used, where the model's class allows {max_gpus}"

@@ -16,7 +16,7 @@ from energyscore.base.errors import (
     sentence,
 )
 from energyscore.base.libraries import library_errors, named, said_by
-from energyscore.base.text import terminal_lines, terminal_text
+from energyscore.base.text import terminal_lines, terminal_text, without_passwords
 from energyscore.cli.doctor import _told
 from energyscore.measurement.doctor import Diagnosis
 from energyscore.protocol.scales import Scale
@@ -219,3 +219,10 @@ def test_all_lines_of_an_error_are_said_and_bare_names_with_their_class():
     long = said_by(ValueError("word " * 500))
     assert long.endswith(" word ...")
     assert len(long) <= 304
+
+
+def test_tokens_in_links_are_not_shown():
+    link = "403 for url: https://cdn.example/w?X-Amz-Signature=ab12&part=3&token=hf_x'"
+    hidden = "403 for url: https://cdn.example/w?X-Amz-Signature=***&part=3&token=***'"
+    assert without_passwords(link) == hidden
+    assert without_passwords("?keys=1 monkey=2 a&tokens=3") == "?keys=*** monkey=2 a&tokens=***"

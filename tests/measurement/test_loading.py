@@ -15,6 +15,7 @@ from transformers import (
     BartConfig,
     BertConfig,
     BlipConfig,
+    DistilBertConfig,
     GPT2Config,
     GPT2LMHeadModel,
     LEDConfig,
@@ -28,6 +29,7 @@ from energyscore.base.lookup import resolve
 from energyscore.measurement.backends.base import ByModel
 from energyscore.measurement.backends.failures import loading_errors
 from energyscore.measurement.backends.loading import Blueprint
+from energyscore.measurement.backends.processors import bundled_tokenizer
 from energyscore.measurement.backends.quantization import check_loaded
 from energyscore.measurement.catalog import BACKENDS
 from energyscore.protocol.model import parse_model
@@ -144,6 +146,64 @@ def test_a_head_that_its_own_class_lacks_is_half_a_checkpoint(folder):
     assert "would be random: lm_head.weight" in complaint(folder)
 
 
+def add(folder, name, shape=(4, 4)):
+    tensors = load_file(folder / "model.safetensors")
+    tensors[name] = torch.zeros(shape)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("names", ["whole", "without the prefix"])
+def test_layers_that_the_configuration_does_not_count_are_refused(folder, names):
+    change(folder / "config.json", n_layer=1)
+    if names != "whole":
+        resave(folder, lambda name: name.removeprefix("transformer."))
+    said = complaint(folder)
+    assert "has 1 by it, and there are weights of number 2" in said
+    assert "h.1.attn.c_attn.weight" in said
+    change(folder / "config.json", num_nextn_predict_layers=1)
+    load(folder)
+
+
+def test_an_adapter_that_was_not_merged_is_refused(folder):
+    add(folder, "transformer.h.0.attn.c_attn.lora_A.default.weight")
+    assert "not merged (transformer.h.0.attn.c_attn.lora_A.default.weight)" in complaint(folder)
+
+
+def test_weights_of_layers_that_are_not_taken_are_kept_in_mind_and_heads_are_not(folder):
+    for name in ("pooler.dense.weight", "transformer.extra.weight", "score.weight"):
+        add(folder, name)
+    for name in ("attn.masked_bias", "attn.bias", "attn.rotary_emb.inv_freq"):
+        add(folder, f"transformer.h.0.{name}")
+    assert load(folder)[1].left_over == ()
+    add(folder, "transformer.h.0.attn.q_norm.weight")
+    assert load(folder)[1].left_over == ("transformer.h.0.attn.q_norm.weight",)
+    assert load(folder, "sentence_similarity")[1].left_over == load(folder)[1].left_over
+
+
+def test_weights_of_other_shapes_are_named_with_both(folder):
+    change(folder / "config.json", vocab_size=9000)
+    said = complaint(folder)
+    assert "transformer.wte.weight has the shape [8192, 64] in its files, and [9000, 64] by" in said
+    assert "ignore_mismatched_sizes" not in said
+
+
+@pytest.mark.parametrize("options", [{}, {"random_weights": True}])
+def test_a_model_that_fills_gaps_does_not_continue_texts(folder, options):
+    config = {
+        "vocab_size": 8192,
+        "hidden_size": 16,
+        "num_attention_heads": 1,
+        "num_hidden_layers": 1,
+    }
+    BertConfig(**config, architectures=["BertForMaskedLM"]).save_pretrained(folder)
+    said = complaint(folder, **options)
+    assert "A model of the family bert, saved as BertForMaskedLM, reads whole texts" in said
+    DistilBertConfig(vocab_size=8192, dim=16, n_layers=1, n_heads=1).save_pretrained(folder)
+    assert "A model of the family distilbert reads whole texts" in complaint(folder, **options)
+    BertConfig(**config, is_decoder=True).save_pretrained(folder)
+    assert load(folder, random_weights=True)[1].architecture == "BertLMHeadModel"
+
+
 GEMMA = {
     "model_type": "gemma3",
     "text_config": {
@@ -194,6 +254,22 @@ def test_every_task_that_generates_says_so_before_it_loads_anything(folder, task
         backend = backend.choose(config)
     with pytest.raises(ModelError, match="has no room for a prompt and the 10 new tokens"):
         backend().load_from(blueprint)
+
+
+@pytest.mark.parametrize("task", ["sentence_similarity", "question_answering"])
+def test_a_limit_that_the_special_tokens_fill_is_refused(folder, task):
+    """It would cut every text to nothing, and say that so many tokens are left of it."""
+    base = bundled_tokenizer(padding_side="right", framed=True, longest=4)
+    base.save_pretrained(folder)
+    BertConfig(
+        vocab_size=8192, hidden_size=16, num_attention_heads=1, num_hidden_layers=1
+    ).save_pretrained(folder)
+    special = base.num_special_tokens_to_add(pair=task == "question_answering")
+    change(folder / "tokenizer_config.json", model_max_length=special)
+    said = complaint(folder, task, random_weights=True)
+    assert f"takes {special} tokens of a query, and its tokenizer adds {special} special" in said
+    change(folder / "tokenizer_config.json", model_max_length=special + 1)
+    load(folder, task, random_weights=True)
 
 
 @pytest.mark.parametrize("length", [-5, 0, 20.5, "512"])

@@ -292,6 +292,9 @@ def test_cutting_ends_where_half_a_character_is_as_many_tokens_as_were_cut():
     for limit in (10, 20, 21, 22):
         text = shortened(tokenizer, "中" * 50, lambda text: text, limit)
         assert 1 <= len(tokens_of(tokenizer, text)) <= limit
+    with pytest.raises(DatasetError, match="has no room for a text") as caught:
+        shortened(tokenizer, "hello", lambda text: f"Say {text}", 3)
+    assert caught.value.remedy == "Name a model with a longer context."
 
 
 @pytest.mark.parametrize("task", ASKED)

@@ -8,7 +8,9 @@ import pytest
 from support.commands import energyscore, environment, only_result
 from support.fake_hub import COMMIT, FakeHub
 
+from energyscore.base.errors import UsageError
 from energyscore.base.stamps import digest_of
+from energyscore.protocol.hub import endpoint, file_sizes, is_reachable
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +174,36 @@ def test_the_password_of_a_hub_is_used_and_not_told(hub, env, tmp_path):
     kept = [file.read_text() for file in tmp_path.rglob("*") if file.suffix in (".json", ".csv")]
     assert not [text for text in (*kept, done.stdout, done.stderr) if "secret" in text]
     assert only_result(tmp_path)["workload"]["official"]
+
+
+@pytest.mark.parametrize(
+    ("address", "fault"),
+    [
+        ("me:hf_private@hub.example", "does not begin with https:// or http://"),
+        ("hub.example/?token=hf_private", "does not begin with"),
+        ("https://hub.example/?token=hf_private", "has a query or a fragment"),
+        ("https://hub.example/#hf_private", "has a query or a fragment"),
+        ("https://hub.example:99999", "has a host or a port that cannot be"),
+        ("https://me:hf_private", "has a host or a port that cannot be"),
+        ("https://me:hf_private@[::1", "has a host or a port that cannot be"),
+        ("https://me:hf_private@", "names no host"),
+        ("https://hub.example/hf private", "has a blank in it"),
+    ],
+)
+def test_an_address_of_a_hub_that_is_none_is_told_and_not_shown(monkeypatch, address, fault):
+    monkeypatch.setenv("HF_ENDPOINT", address)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    for ask in (endpoint, is_reachable, lambda: file_sizes("org/m", None)):
+        with pytest.raises(UsageError) as caught:
+            ask()
+        assert str(caught.value).startswith(f"HF_ENDPOINT is not an address of a hub: it {fault}")
+        assert "private" not in str(caught.value)
+
+
+def test_an_address_of_a_hub_may_have_a_path_a_port_and_who_asks(monkeypatch):
+    for address in ("https://me:pw@hub.example:8443/mirror", "http://[::1]:80", "HTTPS://h"):
+        monkeypatch.setenv("HF_ENDPOINT", f"{address}/")
+        assert endpoint() == address
 
 
 @pytest.mark.parametrize(

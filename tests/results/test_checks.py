@@ -176,6 +176,15 @@ def test_other_circumstances_are_told(change, code):
     assert list(cautions(**change)) == [code]
 
 
+def test_weights_of_layers_that_were_not_taken_are_told():
+    names = tuple(f"h.{number}.attn.q_norm.weight" for number in range(4))
+    assert cautions(left_over=names) == {
+        "left_over_weights": "4 weights of the model's files belong into its layers, and its "
+        "class by config.json has no place for them: h.0.attn.q_norm.weight, "
+        "h.1.attn.q_norm.weight, h.2.attn.q_norm.weight, ..."
+    }
+
+
 def test_a_processor_without_named_gpus_needs_no_caution_about_gpus():
     assert cautions([make_cpu_run()], protocol={"device": "cpu", "metered_gpus": []}) == {}
 

@@ -3,6 +3,7 @@
 import gc
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -101,12 +102,13 @@ class TransformersBackend(ModelBackend):
     def load_from(self, blueprint: Blueprint) -> ModelFacts:
         """Load what the blueprint says; errors are the caller's to translate."""
         self._load_processor(blueprint)
-        self.model = load_weights(blueprint, self.auto_class, self.unused_weights)
+        self.model, left_over = load_weights(blueprint, self.auto_class, self.unused_weights)
         self._gpus = occupied_gpus(self.model)
         # Of a model on several GPUs that is where its first part is: its inputs go there.
         self._device = str(self.model.device)
         self._set_up(blueprint.task)
-        return facts_of_loaded(blueprint, self.model, self._context_length())
+        facts = facts_of_loaded(blueprint, self.model, self._context_length())
+        return replace(facts, left_over=left_over)
 
     @abstractmethod
     def _load_processor(self, blueprint: Blueprint) -> None:

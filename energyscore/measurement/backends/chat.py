@@ -10,7 +10,7 @@ from energyscore.base.errors import EnergyScoreError, ModelError
 from energyscore.measurement.backends.failures import loading_errors, translated_errors
 from energyscore.measurement.backends.loading import Blueprint, read_blueprint
 from energyscore.measurement.backends.processors import load_tokenizer
-from energyscore.measurement.backends.written_text import shortened, tokens_of
+from energyscore.measurement.backends.written_text import LONGER, shortened, tokens_of
 from energyscore.protocol.bundled import chat_template
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.reasoning import DEFAULT, PLAIN, Family, Switch, find_family, switch_for
@@ -97,7 +97,8 @@ class Chat:
         not even an empty text leaves room, that is a DatasetError.
         """
         if limit is not None:
-            text = shortened(self._tokenizer, text, self.render, limit)
+            remedy = f"{LONGER} A lower --max-new-tokens leaves more room, too."
+            text = shortened(self._tokenizer, text, self.render, limit, remedy)
         return self.render(text)
 
     def counter(self) -> ThinkingCounter | None:

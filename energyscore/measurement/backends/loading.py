@@ -20,7 +20,8 @@ from energyscore.base.errors import ModelError
 from energyscore.base.files import model_files
 from energyscore.measurement.backend import Gpus
 from energyscore.measurement.backends.adapters import Adapter, apply_adapter, fetch_adapter
-from energyscore.measurement.backends.missing import explain_missing
+from energyscore.measurement.backends.left_over import check_left_over, refuse_unmerged
+from energyscore.measurement.backends.missing import explain_missing, refuse_mismatched
 from energyscore.measurement.backends.published import (
     check_published_weights,
     explain_no_config,
@@ -126,10 +127,11 @@ def quieten() -> None:
 
 def load_weights(
     blueprint: Blueprint, auto_class: Any, unused_weights: tuple[str, ...] = ()
-) -> Any:
+) -> tuple[Any, tuple[str, ...]]:
     """The module on its device, or divided over several GPUs, ready to be used.
 
-    Weights whose names begin with one of `unused_weights` may be missing.
+    Weights whose names begin with one of `unused_weights` may be missing. With it come the weights
+    of its files that belong into its layers and were not taken.
 
     Raises:
         ModelError: when weights are missing that the task's work needs.
@@ -138,10 +140,11 @@ def load_weights(
     spec = blueprint.spec
     dtype = choose_dtype(spec, blueprint.task, blueprint.device, blueprint.config)
     place, model_class = _choose_place(blueprint, auto_class, dtype)
+    left_over: tuple[str, ...] = ()
     if spec.random_weights:
         model = _random(blueprint, model_class, dtype, place)
     else:
-        model = _pretrained(blueprint, auto_class, dtype, place, unused_weights)
+        model, left_over = _pretrained(blueprint, auto_class, dtype, place, unused_weights)
         check_loaded(model, spec)
         if settings_of(blueprint.config) is not None and settings_of(model.config) is None:
             model = model.to(dtype)  # the library undid the quantization, in a dtype of its own
@@ -153,7 +156,7 @@ def load_weights(
         check_nothing_left_out((tensor.device for tensor in tensors), spec.label)
     elif getattr(model, "hf_quantizer", None) is None:
         model = model.to(place)
-    return model
+    return model, left_over
 
 
 def choose_dtype(spec: ModelSpec, task: TaskSpec, device: str, config: Any) -> torch.dtype:
@@ -215,7 +218,7 @@ def _random(blueprint: Blueprint, model_class: Any, dtype: torch.dtype, place: P
 
 def _pretrained(
     blueprint: Blueprint, auto_class: Any, dtype: torch.dtype, place: Place, unused: tuple[str, ...]
-) -> Any:
+) -> tuple[Any, tuple[str, ...]]:
     spec, config = blueprint.spec, blueprint.config
     check_published_weights(spec, config)
     quantized = settings_of(config) is not None
@@ -227,16 +230,20 @@ def _pretrained(
         auto_class,
         config=config,
         use_safetensors=None if spec.allow_pickle else True,
+        ignore_mismatched_sizes=True,  # they are refused below, by name
         output_loading_info=True,
         **options,
     )
+    left_over = list(map(str, info["unexpected_keys"]))
+    refuse_unmerged(spec.label, left_over)
+    refuse_mismatched(spec.label, info["mismatched_keys"])
     if blueprint.adapter is not None:
         unused += blueprint.adapter.replaced
     missing = [key for key in sorted(map(str, info["missing_keys"])) if not key.startswith(unused)]
-    missing += [str(key) for key in info.get("mismatched_keys") or ()]
     if missing:
-        explain_missing(model, spec.label, missing, info["unexpected_keys"])
-    return model
+        explain_missing(model, spec.label, missing, left_over)
+    # Of quantized weights the library keeps some under other names.
+    return model, () if quantized else check_left_over(model, spec.label, left_over)
 
 
 def facts_of_loaded(

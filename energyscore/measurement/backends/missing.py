@@ -30,6 +30,21 @@ def explain_missing(
     refuse_missing(f"The model {label} {message}", missing, remedy)
 
 
+def refuse_mismatched(
+    label: str, mismatched: Iterable[tuple[str, Sequence[int], Sequence[int]]]
+) -> None:
+    """Refuse weights of other shapes than the configuration says; each with both."""
+    found = sorted((str(name), list(own), list(wanted)) for name, own, wanted in mismatched)
+    if found:
+        name, own, wanted = found[0]
+        more = f", and {len(found) - 1} more do not fit" if len(found) > 1 else ""
+        raise ModelError(
+            f"The weights of the model {label} do not fit its config.json: {name} has the shape "
+            f"{own} in its files, and {wanted} by config.json{more}.",
+            "Correct config.json, or take the weights that were saved with it.",
+        )
+
+
 _HEADS = ("ForSequenceClassification", "ForQuestionAnswering")
 """Ends of the names of models with a head for a task that others do by writing."""
 

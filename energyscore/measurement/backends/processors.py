@@ -203,9 +203,14 @@ def refuse_context(label: str, context: int, new_tokens: int) -> NoReturn:
     raise ModelError(
         f"The context of the model {label} ({context} tokens) has no room for a prompt and the "
         f"{new_tokens} new tokens of an answer.",
-        "Name a model with a longer context; where the limit is its tokenizer's, correct "
-        "model_max_length in tokenizer_config.json.",
+        CONTEXT_REMEDY,
     )
+
+
+CONTEXT_REMEDY = (
+    "Name a model with a longer context; where the limit is its tokenizer's, correct "
+    "model_max_length in tokenizer_config.json."
+)
 
 
 def _positions(config: Any, *, decoder: bool) -> int | None:

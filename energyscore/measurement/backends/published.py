@@ -44,7 +44,7 @@ def explain_no_config(spec: ModelSpec) -> ModelError | None:
     settings = published_file(spec, ADAPTER_SETTINGS)
     if settings is not None:
         return name_adapter(settings, spec.label)
-    names = hub.file_sizes(spec.id, spec.revision) or {}
+    names = (not hub.offline_by_choice() and hub.file_sizes(spec.id, spec.revision)) or {}
     if any(name.lower().endswith(".gguf") for name in names):
         message = f"The model {spec.label} is a GGUF file, which transformers cannot run."
         return ModelError(message, GGUF_REMEDY)

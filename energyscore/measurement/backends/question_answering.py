@@ -25,6 +25,7 @@ class BySpan(TextBackend):
 
     auto_class = AutoModelForQuestionAnswering
     own_inputs = (_IN_CONTEXT,)
+    pairs = True
 
     def _encode(self, queries: Sequence[Query]) -> Any:
         for query in queries:

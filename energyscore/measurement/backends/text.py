@@ -4,11 +4,16 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from energyscore.base.errors import DatasetError
+from energyscore.base.errors import DatasetError, ModelError
+from energyscore.base.units import counted
 from energyscore.measurement.backend import Batch, CutInputs
 from energyscore.measurement.backends.base import TransformersBackend
 from energyscore.measurement.backends.loading import Blueprint
-from energyscore.measurement.backends.processors import context_length, load_tokenizer
+from energyscore.measurement.backends.processors import (
+    CONTEXT_REMEDY,
+    context_length,
+    load_tokenizer,
+)
 from energyscore.protocol.model import ModelFacts
 from energyscore.protocol.workload import Query
 
@@ -21,6 +26,7 @@ class TextBackend(TransformersBackend):
 
     prepare_ahead = 4096  # a prepared text is a few kilobytes
     padding_side: ClassVar[str] = "right"
+    pairs: ClassVar[bool] = False  # whether two texts make one input
     own_inputs: ClassVar[tuple[str, ...]] = ()  # what `_work` needs of a batch beside the model
     _tokenizer: Any = None
     _label = ""
@@ -32,7 +38,18 @@ class TextBackend(TransformersBackend):
         """Load what the blueprint says, and see which inputs the model takes."""
         facts = super().load_from(blueprint)
         self._taken = _inputs_of(self.model)
+        self._check_room()
         return facts
+
+    def _check_room(self) -> None:
+        """Refuse a model that reads no more than the special tokens around a text."""
+        special = self._tokenizer.num_special_tokens_to_add(pair=self.pairs)
+        if self._max_tokens is not None and self._max_tokens <= special:
+            raise ModelError(
+                f"The model {self._label} takes {counted(self._max_tokens, 'token')} of a query, "
+                f"and its tokenizer adds {special} special ones: there is no room for a text.",
+                CONTEXT_REMEDY,
+            )
 
     def _load_processor(self, blueprint: Blueprint) -> None:
         self._label = blueprint.spec.label

@@ -7,6 +7,7 @@ from transformers import AutoModelForCausalLM
 
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
 from energyscore.measurement.backends.text_to_text import TextToText
+from energyscore.measurement.backends.ways import refuse_reader
 from energyscore.measurement.backends.written_text import WrittenText, shortened
 from energyscore.protocol.model import By
 from energyscore.protocol.workload import Query
@@ -66,6 +67,7 @@ class TextGeneration(ByModel):
 
     @staticmethod
     def choose(config: Any, by: By | None = None) -> type[TransformersBackend]:
-        """By the configuration."""
+        """By the configuration; a ModelError where the model does not write."""
+        refuse_reader(config)
         encodes = getattr(config, "is_encoder_decoder", False)
         return EncodedContinuation if encodes else Continuation

@@ -34,6 +34,26 @@ def way_of(config: Any, head: str, by: By | None) -> By:
     return "generate" if can_write(config) and not saved_with_head else "head"
 
 
+def refuse_reader(config: Any) -> None:
+    """Refuse a model that fills gaps in whole texts, where a text is to be continued.
+
+    Many of their families have a class that writes as well, for decoders among them.
+
+    Raises:
+        ModelError: when it was not made to write.
+    """
+    family = config.model_type
+    own_code = "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    writes = own_code or can_write(config) or getattr(config, "is_decoder", False)
+    if family in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not writes:
+        saved_as = f", saved as {config.architectures[0]}," if config.architectures else ""
+        raise ModelError(
+            f"A model of the family {family}{saved_as} reads whole texts, to fill gaps or judge "
+            "them: it does not continue one.",
+            "Name a decoder, such as a GPT or Llama, or an encoder-decoder, such as a T5.",
+        )
+
+
 def can_write(config: Any) -> bool:
     """Whether a model of that configuration writes text: by a decoder, or as a language model."""
     return bool(getattr(config, "is_encoder_decoder", False)) or is_language_model(config)

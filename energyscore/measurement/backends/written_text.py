@@ -40,11 +40,16 @@ class WrittenText(GeneratingBackend, TextBackend):
         return self._model_tokens
 
 
-def shortened(tokenizer: Any, text: str, render: Callable[[str], str], limit: int) -> str:
+LONGER = "Name a model with a longer context."
+
+
+def shortened(
+    tokenizer: Any, text: str, render: Callable[[str], str], limit: int, remedy: str = LONGER
+) -> str:
     """A text cut at its end so that the prompt that is rendered of it has at most `limit` tokens.
 
     Cutting the prompt itself would cut off what asks for the answer. Where not even an empty text
-    leaves room, that is a DatasetError.
+    leaves room, that is a DatasetError with the `remedy`.
     """
     prompt = render(text)
     if len(prompt.encode()) < limit:
@@ -56,7 +61,7 @@ def shortened(tokenizer: Any, text: str, render: Callable[[str], str], limit: in
         if not kept:
             raise DatasetError(
                 f"A prompt of at most {limit} tokens has no room for a text.",
-                "Lower --max-new-tokens, or take a model with a longer context.",
+                remedy,
             )
         text = tokenizer.decode(kept)
         prompt = render(text)
