@@ -24,7 +24,7 @@ MOST_ROWS = 500
 _MOST_VALUES = 4
 
 
-_FIRST = ("contention", "shared", "busy_machine", "random_weights", "answers_cut")
+_FIRST = ("contention", "shared", "too_busy", "busy_machine", "random_weights", "answers_cut")
 """Cautions that change how a figure is read the most, by their codes."""
 _LAST = ("quick", "brief")
 
