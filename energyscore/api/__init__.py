@@ -99,8 +99,8 @@ def measure(
         min_window_s: seconds that each run of a function lasts at least, over as many passes as
             that takes. Default: 10; with `quick` 1, and 2.5 on a GPU. Not for models: the protocol
             sets theirs.
-        quick: warm up with three batches, instead of until pace and temperature are steady (30 s
-            to 2 min), and measure one short run by default.
+        quick: a short fixed warm-up (three batches) instead of one until pace and temperature are
+            steady (30 s to 2 min), and no minimum window for models; one run by default.
         batch_size: call the function with lists of up to so many queries. Default: with one query,
             not in a list. For a model: the task's.
         device: `cpu` meters no GPU and excludes `gpus`; `cuda` is an error if no GPU is used.

@@ -5,6 +5,7 @@ machine is not shown, or decided on, without saying so.
 """
 
 from energyscore.judge.figures import headline_of
+from energyscore.protocol.quick import SHORT
 from energyscore.results.parts import Caution
 from energyscore.results.result import Result
 
@@ -13,7 +14,7 @@ _NOT_OF_THE_FIGURE = frozenset(("resumed",))
 """Codes of cautions that tell how a result came about and change no figure."""
 
 BRIEF = "a run lasted less than 1 s, so starting and metering distort it; use more queries"
-QUICK = "a quick run: a short warm-up and no minimum window, so it repeats worse than a whole one"
+QUICK = f"a quick run: {SHORT}, so it repeats worse than a whole one"
 
 
 def cautions_on(result: Result) -> list[Caution]:

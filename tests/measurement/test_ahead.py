@@ -2,6 +2,7 @@
 
 import io
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,12 +12,14 @@ from support.results import make_cpu_run, make_result, make_run
 from energyscore.base.errors import UnsupportedError, UsageError
 from energyscore.base.interrupts import Interrupted
 from energyscore.cli.console import ProgressObserver, Talk
+from energyscore.judge import cautions
 from energyscore.measurement.ahead import check_official, say_ahead, warn_of_others
 from energyscore.measurement.forecast import forecast_of, question_of
 from energyscore.measurement.observer import LineObserver, describe_estimate
 from energyscore.measurement.options import read_options
 from energyscore.measurement.suite.estimate import Estimate, estimate_of
 from energyscore.protocol.model import parse_model
+from energyscore.protocol.quick import QUICK, SHORT
 from energyscore.protocol.task import load_tasks
 
 TASKS = load_tasks()
@@ -39,7 +42,7 @@ def test_the_least_time_is_said_and_what_quick_would_be():
     seen = Says()
     say_ahead(forecast_of([TEN, TEN], listed=3), read_options({}, "it"), seen)
     assert seen.lines[0] == "2 of 3 to measure, at least 21 min 00 s."
-    assert seen.lines[1].startswith("With --quick: a short fixed warm-up and one run of one pass")
+    assert seen.lines[1] == f"With --quick: {QUICK}."
     assert seen.asked == []
     say_ahead(forecast_of([Estimate()], 1), read_options({"quick": True}, "it"), seen)
     assert seen.lines[2:] == ["1 of 1 to measure; how long it takes is known after the warm-up."]
@@ -214,3 +217,9 @@ def test_a_busy_machine_is_told_of_before():
     (line,) = seen.lines
     assert line.startswith("caution: other processes use 40% of the processor now")
     assert "over 25% get no stars" in line
+
+
+def test_what_quick_does_is_said_in_one_wording():
+    page = (Path(__file__).parents[2] / "docs/measuring.md").read_text()
+    assert QUICK in " ".join(page.replace("`", "").split())
+    assert SHORT in cautions.QUICK
