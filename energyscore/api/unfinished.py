@@ -1,27 +1,33 @@
 """Work that is yet to be done, found in what a function gave back: only looked at, never consumed.
 
 Known are futures, coroutines, generators and other iterators, threads and processes; inside lists,
-tuples, sets, mappings, dataclasses and namespaces, however deep. Looking has bounds, since it is
-done while energy is metered: so many containers, and so many items of each output.
+tuples, sets, mappings, arrays of objects, dataclasses, namespaces and objects of people's own
+classes, however deep. Objects of libraries are not looked into: what they keep is their affair.
+Looking has bounds, since it is done while energy is metered: so many containers, and so many items
+of each output.
 """
 
 import asyncio.subprocess
 import dataclasses
 import functools
+import gc
 import inspect
 import io
+import itertools
 import multiprocessing.process
 import operator
 import os
 import subprocess
+import sys
 import threading
 import types
 from argparse import Namespace
-from collections import UserDict, UserList, deque
+from collections import ChainMap, UserDict, UserList, deque
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import PurePath
 from typing import Any, Literal, TypeAlias, cast
 
 MOST_CONTAINERS = 1000
@@ -30,7 +36,9 @@ MOST_ITEMS = 10_000
 Kind: TypeAlias = Literal[
     "future", "awaitable", "async iterator", "iterator", "async result", "thread", "process"
 ]
-_Holder: TypeAlias = Literal["list", "tuple", "set", "frozenset", "deque", "dict", "fields"]
+_Holder: TypeAlias = Literal[
+    "list", "tuple", "set", "frozenset", "deque", "dict", "view", "array", "fields"
+]
 
 IN_A_LOOP = "Where an event loop runs already: await asyncio.to_thread(energyscore.measure, ...)."
 
@@ -95,12 +103,12 @@ def find_unfinished(output: object) -> list[Unfinished]:
         if kind is None or id(one) in seen:
             return
         seen.add(id(one))
-        if kind == "fields" or kind in _HOLDERS:
-            later.append((one, kind, place))
+        if kind not in _STATES:
+            later.append((one, cast(_Holder, kind), place))
             return
-        state = _state_of(one, cast(Kind, kind))
+        state = _state_of(one, kind)
         if state is not None:
-            found.append(Unfinished(cast(Kind, kind), one, place, state))
+            found.append(Unfinished(kind, one, place, state))
         elif kind == "future" and isinstance(one, futures.Future | asyncio.Future):
             look_at(one.result(), f"{place}.result()")
 
@@ -124,13 +132,28 @@ _ROWS: dict[_Holder, Any] = {
     "frozenset": frozenset,
     "deque": deque,
 }
-_HOLDERS: dict[_Holder, Any] = {**_ROWS, "list": (list, UserList), "dict": (dict, UserDict)}
+_VIEWS: tuple[type, ...] = (
+    types.MappingProxyType,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+)
+_HOLDERS: dict[_Holder, Any] = {
+    **_ROWS,
+    "list": (list, UserList),
+    "dict": (dict, UserDict),
+    "view": _VIEWS,
+}
+_DATA = (io.BytesIO, io.StringIO)
+"""Iterators by their form that hold data: nothing is yet to be done for it."""
+_ENDLESS = (itertools.count, itertools.cycle, itertools.repeat)
+"""No work: nobody reads them to their end."""
 
 
 @functools.lru_cache(maxsize=4096)
 def _kind_of(kind: Any) -> Kind | _Holder | None:
     """What things of a type are: work, something that holds others, or neither (None)."""
-    if issubclass(kind, str | bytes | int | float):
+    if issubclass(kind, (str, bytes, int, float, *_DATA, *_ENDLESS)):
         return None
     for holder, types_of in _HOLDERS.items():
         if issubclass(kind, types_of):
@@ -150,9 +173,20 @@ def _kind_of(kind: Any) -> Kind | _Holder | None:
             return cast(Kind, name)
     if issubclass(kind, Iterator):
         return "iterator"
-    plain = issubclass(kind, types.SimpleNamespace | Namespace) or dataclasses.is_dataclass(kind)
+    if any((one.__module__, one.__name__) == ("numpy", "ndarray") for one in kind.__mro__):
+        return "array"
+    plain = issubclass(kind, types.SimpleNamespace | Namespace | ChainMap)
     marked = hasattr(kind, "__attrs_attrs__") or hasattr(kind, "__pydantic_fields__")
-    return "fields" if plain or marked else None
+    known = plain or marked or dataclasses.is_dataclass(kind)
+    return "fields" if known or _is_own(kind) else None
+
+
+def _is_own(kind: type) -> bool:
+    """Whether a class is people's own: neither Python's nor that of an installed library."""
+    if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
+        return False
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+    return not {"site-packages", "dist-packages"}.intersection(PurePath(file).parts)
 
 
 def _has(kind: type, name: str) -> bool:
@@ -164,6 +198,10 @@ def _inside(one: Any, holder: _Holder, most: int) -> tuple[list[Any], list[Any]]
     if holder == "fields":
         fields = _fields(one)
         return list(fields), list(fields.values())
+    if holder == "view":
+        return [], gc.get_referents(one)  # the mapping itself, asked of nobody
+    if holder == "array":
+        return [], list(islice(one.flat, most)) if one.dtype.hasobject else []
     plain: Any = one.data if isinstance(one, UserDict | UserList) else one
     if holder == "dict":
         keys = list(islice(dict.keys(plain), most))
@@ -173,7 +211,10 @@ def _inside(one: Any, holder: _Holder, most: int) -> tuple[list[Any], list[Any]]
 
 def _fields(one: Any) -> dict[str, Any]:
     """The attributes of an object as they are kept: no property is asked."""
-    found: dict[str, Any] = dict(getattr(one, "__dict__", {}))
+    try:
+        found: dict[str, Any] = dict(object.__getattribute__(one, "__dict__"))
+    except AttributeError:
+        found = {}
     for kind in type(one).__mro__:
         for name, member in vars(kind).items():
             if isinstance(member, types.MemberDescriptorType) and name not in found:
@@ -191,6 +232,10 @@ def _name(holder: _Holder, names: list[Any], number: int) -> str:
     if holder == "dict":
         key = repr(names[number % len(names)])[:40]
         return f"[{key}]" if number < len(names) else " (a key)"
+    if holder == "view":
+        return ""
+    if holder == "array":
+        return f".flat[{number}]"
     return " (in a set)" if holder in ("set", "frozenset") else f"[{number}]"
 
 
