@@ -155,7 +155,8 @@ class Measurement:
         nothing.
 
         Args:
-            out: a folder of results, in which it gets a place of its own; or a file, by `.json`.
+            out: a folder of results, in which it gets a place of its own and replaces no other
+                one; or a file, by `.json`, which is replaced.
 
         Returns:
             The file.

@@ -6,25 +6,23 @@ manifest, and still as we wrote it, is replaced or removed.
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import re
 import secrets
 import stat
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from energyscore.base.errors import ResultError, UsageError
 from energyscore.base.files import is_dir, is_file, real_path, visible_files
+from energyscore.base.locks import LOCAL, locked
 
 _Digests = dict[str, list[str]]
 
 _SAFE = re.compile(r"([a-z0-9][a-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*")
 _NO_FILE = "not a regular file"
-_LOCAL = "Name a folder on a local disk."
 _NO_SUCH_CALL = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _VERSION = 1
 
@@ -49,6 +47,31 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
 
 
+def write_new(path: Path, content: str) -> bool:
+    """Write a file as a whole where nothing is yet; False, and nothing is done, where something is.
+
+    A ResultError where it cannot be written.
+    """
+    try:
+        _replace(path, content.encode(), sync=True, new=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and os.path.lexists(path):
+            return False
+        raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
+    return True
+
+
+def _put_new(temporary: Path, target: Path) -> None:
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # the file system has no links
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        os.replace(temporary, target)
+
+
 def check_folder(folder: Path, warn: Callable[[str], None]) -> None:
     """Try in a folder all that is done to it later; it is made if it is missing.
 
@@ -66,12 +89,12 @@ def check_folder(folder: Path, warn: Callable[[str], None]) -> None:
         if refused := sync_folder(folder):
             warn(
                 f"{folder} cannot be synced ({refused}): should the machine lose power, what was "
-                f"just written there may be lost. {_LOCAL}"
+                f"just written there may be lost. {LOCAL}"
             )
     except ResultError as error:
         why = getattr(error.__cause__, "strerror", error)
         raise ResultError(
-            f"Files in the folder {folder} cannot be locked: {why}.", _LOCAL
+            f"Files in the folder {folder} cannot be locked: {why}.", LOCAL
         ) from error
     except OSError as error:
         raise ResultError(
@@ -249,8 +272,8 @@ def _write_manifest(folder: Path, kind: str, files: _Digests, *, alone: bool) ->
     _replace(manifest, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _replace(target: Path, data: bytes, *, sync: bool = False) -> None:
-    """Replace a file, or a link, as a whole. Permissions stay; new ones are the umask's."""
+def _replace(target: Path, data: bytes, *, sync: bool = False, new: bool = False) -> None:
+    """Replace a file, or a link, as a whole. Permissions stay; `new` ones are the umask's."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".tmp-{secrets.token_hex(8)}"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -263,7 +286,7 @@ def _replace(target: Path, data: bytes, *, sync: bool = False) -> None:
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(temporary, target)
+        (_put_new if new else os.replace)(temporary, target)
     finally:
         # Gone after the rename; still there after an error or Ctrl-C.
         with contextlib.suppress(OSError):
@@ -287,39 +310,6 @@ def _is_stream(path: Path) -> bool:
         return False
     # /dev/stdout may lead to a file that the shell holds open: replaced, it would go on elsewhere.
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or path.is_relative_to("/dev")
-
-
-@contextlib.contextmanager
-def locked(path: Path, *, wait_s: float = 0.0, busy: str = "") -> Iterator[int]:
-    """Hold a lock file. The lock is the kernel's and ends with the process, killed or not.
-
-    It yields the lock file's descriptor: processes that inherit it hold the lock along. Where
-    another process still holds it after `wait_s`, the ResultError is `busy`. A file that is there
-    keeps what is in it, and a link is not followed.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise ResultError(f"The lock file {path} is a link.", "Remove it.") from error
-        raise ResultError(f"{path} cannot be written: {error.strerror}.") from error
-    with contextlib.ExitStack() as stack:
-        stack.callback(os.close, file)
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= deadline:
-                    raise ResultError(busy, "Wait for it, or choose another --out.") from error
-            except OSError as error:
-                raise ResultError(f"{path} cannot be locked: {error.strerror}.", _LOCAL) from error
-            time.sleep(0.05)
-        # The file stays: were it removed, one process could hold the old file's lock and
-        # another the new one's.
-        yield file
 
 
 def sync_folder(folder: Path) -> str:

@@ -172,20 +172,25 @@ def _with_finished(
     if job.request is not None:
         return [replace(entry, key=job.request) for entry in entries]
     key_of = key_here(online=online)
-    known = store.KnownResults(job.out, lambda error: None)
     found = []
     for entry in entries:
-        spec, options = entry.task.spec, job.options
+        options = job.options
         if entry.mode:
             options = RunOptions(reasoning=[entry.mode]).over(options)
-        key = key_of(entry.task, entry.model, options)
-        folder = store.result_folder(job.out, entry.model.folder, spec.id)
-        before = None
-        if not job.fresh:
-            before = find_finished(key, by_key(known, folder), options, spec)
-        finished = (job.out / before[0], before[1]) if before else None
-        found.append(replace(entry, key=key, finished=finished))
+        keyed = replace(entry, key=key_of(entry.task, entry.model, options))
+        found.append(replace(keyed, finished=finished_by_now(keyed, job)))
     return found
+
+
+def finished_by_now(entry: SessionEntry, job: Job) -> tuple[Path, Result] | None:
+    """The result of an entry, if it is finished: another process may have been at it meanwhile."""
+    if job.fresh:
+        return None
+    task = entry.task.spec
+    folder = store.result_folder(job.out, entry.model.folder, task.id)
+    kept = by_key(store.KnownResults(job.out, lambda error: None), folder)
+    found = find_finished(entry.key, kept, job.options, task)
+    return (job.out / found[0], found[1]) if found else None
 
 
 def choose_device(options: RunOptions) -> Device:

@@ -23,7 +23,7 @@ from energyscore.measurement.imports import uncollected
 from energyscore.measurement.metering import Metering, free_gpu_memory, open_metering, plan_metering
 from energyscore.measurement.observer import LineObserver, describe_estimate
 from energyscore.measurement.options import MOST_REPEATS, Job, RunOptions
-from energyscore.measurement.prepare import Prepared, SessionEntry, prepare
+from energyscore.measurement.prepare import Prepared, SessionEntry, finished_by_now, prepare
 from energyscore.measurement.selftest.report import with_selftest
 from energyscore.measurement.warmup import LONE_PHASE_S
 from energyscore.measurement.work import SEED, Plan
@@ -64,14 +64,10 @@ def run_session(
     count = len(prepared.entries)
     for number, entry in enumerate(prepared.entries, start=1):
         observer.model(entry.label, entry.task.spec.id, f"[{number}/{count}]")
-        if entry.finished is not None:
-            path, result = entry.finished
-            store.Journal(path.parent, result.identity).drop_saved()
-            what = f"{entry.label}, {entry.task.spec.id}"
-            observer.say(f"{what}: measured before ({path}); --fresh measures it anew.")
-            outcome.results.append(entry.finished)
-            continue
         try:
+            if before := entry.finished or finished_by_now(entry, job):
+                outcome.results.append(_measured_before(entry, before, observer))
+                continue
             outcome.results.append(measure(entry, prepared, job, observer))
             on_result()
             continue
@@ -86,6 +82,17 @@ def run_session(
         if isinstance(failure, Interrupted):
             break
     return outcome
+
+
+def _measured_before(
+    entry: SessionEntry, before: tuple[Path, Result], observer: LineObserver
+) -> tuple[Path, Result]:
+    """Say that an entry is finished, and give its result."""
+    path, result = before
+    store.Journal(path.parent, result.identity).drop_saved_unless_busy()
+    what = f"{entry.label}, {entry.task.spec.id}"
+    observer.say(f"{what}: measured before ({path}); --fresh measures it anew.")
+    return before
 
 
 def measure(
@@ -146,9 +153,12 @@ def _run_and_save(
     folder = store.result_folder(job.out, entry.model.folder, entry.task.spec.id)
     journal = store.Journal(folder, identity(setup))
     with journal.lock():
+        # Another process may have finished it while this one loaded the model.
+        if before := finished_by_now(entry, job):
+            return _measured_before(entry, before, observer)
+        journal.drop_saved()
         if job.fresh:
             journal.discard()
-        journal.drop_saved()
         finished = journal.load()
         cautions = [*entry.cautions, *metering.cautions(), *_budget(entry, plan, observer)]
         if finished:

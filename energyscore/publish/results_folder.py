@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from energyscore.base.files import real_path
+from energyscore.base.locks import locked
 from energyscore.base.lookup import resolve
-from energyscore.base.writing import locked, write_atomically
+from energyscore.base.writing import write_atomically
 from energyscore.judge.footprint import Site
 from energyscore.judge.rating import RatedResult, rate_files
 from energyscore.publish.formats import EXPORTERS

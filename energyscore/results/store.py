@@ -7,10 +7,13 @@ results/results.csv                                         the latest of each, 
 """
 
 import contextlib
+import gzip
 import hashlib
+import itertools
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -18,7 +21,8 @@ from pydantic import ValidationError
 
 from energyscore.base.errors import ResultError
 from energyscore.base.files import Skip, once, read_file
-from energyscore.base.writing import locked, sync_folder, write_atomically
+from energyscore.base.locks import locked
+from energyscore.base.writing import sync_folder, write_atomically, write_new
 from energyscore.results.consistency import contradiction
 from energyscore.results.folder import load_files
 from energyscore.results.lean import without_details
@@ -34,6 +38,7 @@ from energyscore.results.result import (
 
 _REPORT = "Please report it; the finished runs are kept."
 CSV_NAME = "results.csv"
+RAW_ENDING = ".raw.jsonl.gz"
 _UNSAFE = re.compile(r"[^\w.-]")
 
 
@@ -45,24 +50,35 @@ def result_folder(out: Path, model_folder: tuple[str, str], task: str) -> Path:
 
 
 def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None = None) -> Path:
-    """Write a result into its folder and give its path.
+    """Write a result into its folder and give its path; never over another one.
 
-    The raw records of its runs, by index, are written first, so that a result that names its raw
-    record has it; not at all where one run has none.
+    What was measured in the same second gets a number. The raw records of its runs, by index, are
+    written first, so that a result that names its raw record has it; not at all where one run has
+    none.
     """
     if wrong := contradiction(result):
         raise ResultError(f"The result contradicts itself and is not written: {wrong}.", _REPORT)
     stamp, mode = re.sub(r"[-:]", "", result.created_at), result.mode
     name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
+    data = None
     if raws and all(run.index in raws for run in result.runs):
         runs = [raws[run.index] for run in result.runs]
         data = raw_to_bytes(result.identity, subject_of(result), runs)
-        raw = RawPart(file=f"{name}.raw.jsonl.gz", sha256=hashlib.sha256(data).hexdigest())
-        write_atomically(folder / raw.file, data)
+    names = (name if number == 1 else f"{name}_{number:03}" for number in itertools.count(1))
+    return next(path for one in names if (path := _save_as(folder, one, result, data)))
+
+
+def _save_as(folder: Path, name: str, result: Result, raw_data: bytes | None) -> Path | None:
+    """Write a result with its raw record by this name; None where another one has it."""
+    path, raw_path = folder / f"{name}.json", folder / f"{name}{RAW_ENDING}"
+    if raw_data is not None:
+        if os.path.lexists(path) or os.path.lexists(raw_path):
+            return None
+        write_atomically(raw_path, raw_data)
+        raw = RawPart(file=raw_path.name, sha256=hashlib.sha256(raw_data).hexdigest())
         result = result.model_copy(update={"raw": raw})
-    path = folder / f"{name}.json"
-    write_atomically(path, result_to_json(result))
-    return path
+    content = result_to_json(result)
+    return path if write_new(path, content) or read_file(path) == content.encode() else None
 
 
 def load_results(
@@ -195,18 +211,40 @@ class Journal:
         """Remove it where a result holds its runs: its process ended between the two.
 
         Writing the result is the one step that finishes a measurement; what is left of the journal
-        then must not become a second result of the same runs.
+        then must not become a second result of the same runs. A raw record of them that was
+        written for a result that was not is removed: the result to come writes it anew. To be
+        called by who holds the lock.
         """
-        runs = self.load()
+        runs, raws = self.load(), list(self.load_raws().values())
         if not runs:
             return
-        for path in self._path.parent.glob(f"*_{self._identity[:10]}.json"):
+        named = set()
+        for path in self._path.parent.glob("*.json"):
             with contextlib.suppress(ResultError):
                 result = load_result(path)
+                named.add(result.raw and result.raw.file)
                 if result.identity == self._identity and runs[0] in result.runs:
                     self.discard()
                     return
+        for path in self._path.parent.glob(f"*_{self._identity[:10]}*{RAW_ENDING}"):
+            if path.name not in named and raws and _raws_in(path, self._identity) == raws:
+                path.unlink(missing_ok=True)
+
+    def drop_saved_unless_busy(self) -> None:
+        """The same, where there is one that no process is writing."""
+        if self._path.exists():
+            with contextlib.suppress(ResultError), self.lock():
+                self.drop_saved()
 
     def discard(self) -> None:
         """Remove it: the result is written, or a fresh start was asked for."""
         self._path.unlink(missing_ok=True)
+
+
+def _raws_in(path: Path, identity: str) -> list[RawRun]:
+    """The runs in a raw record of this identity; none where it is no such file."""
+    try:
+        head, *runs = map(json.loads, gzip.decompress(path.read_bytes()).splitlines())
+        return runs if head["identity"] == identity else []
+    except (OSError, EOFError, ValueError, zlib.error, TypeError, KeyError):
+        return []

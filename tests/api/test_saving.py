@@ -63,6 +63,13 @@ def test_a_function_is_saved_as_a_result_and_read_again(measured, tmp_path):
         measured.save("/dev/null/results")
 
 
+def test_what_was_measured_in_one_second_is_all_kept(tmp_path):
+    measured = [of_result(function_result(wh=wh)) for wh in (1.0, 2.0)]
+    paths = [one.save(tmp_path) for one in (*measured, measured[0])]
+    assert paths[2] == paths[0], "saved once more it is no other one"
+    assert [energyscore.load(path) for path in paths[:2]] == measured
+
+
 @pytest.mark.parametrize("name", ["../../up", "x" * 400, "\ud800", "\x00\n", ".hidden", "模型"])
 def test_any_name_is_saved_inside_of_the_folder(tmp_path, name):
     measured = energyscore.measure(len, ["a"], name=name, **QUICK)

@@ -9,13 +9,8 @@ import stat
 import pytest
 
 from energyscore.base.errors import ResultError, UsageError
-from energyscore.base.writing import (
-    check_folder,
-    is_as_written,
-    locked,
-    write_atomically,
-    write_files,
-)
+from energyscore.base.locks import locked
+from energyscore.base.writing import check_folder, is_as_written, write_atomically, write_files
 
 FIRST = {"results/a.html": b"a", "results/b.html": b"b", "index.html": b"1"}
 SECOND = {"results/a.html": b"a2", "results/c.html": b"c", "index.html": b"2"}

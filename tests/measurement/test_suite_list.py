@@ -772,6 +772,16 @@ def test_a_country_that_is_asked_for_later_changes_no_finished_result(tmp_path):
     assert file.read_bytes() == before
 
 
+def test_what_another_process_measured_meanwhile_is_not_measured_again(tmp_path):
+    def no_command(planned):
+        raise AssertionError
+
+    (planned,) = fake_plan("org/m")
+    meanwhile = lambda: saved(planned, tmp_path)  # noqa: E731
+    report = run_suite([planned], "it", known(tmp_path), no_command, Mock(), meanwhile)
+    assert [record.status for record in report.entries] == ["skipped"]
+
+
 def test_an_entry_is_what_its_process_wrote_whatever_the_clock_said(tmp_path):
     (planned,) = fake_plan("org/m")
     folder = planned.folder(tmp_path)

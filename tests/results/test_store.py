@@ -9,10 +9,12 @@ from support.results import make_result, make_run
 
 from energyscore.base.errors import ResultError
 from energyscore.base.files import visible_files
-from energyscore.base.writing import write_atomically
+from energyscore.base.writing import write_atomically, write_new
+from energyscore.results.latest import latest_only
 from energyscore.results.store import (
     Journal,
     KnownResults,
+    load_result,
     load_results,
     result_folder,
     save_result,
@@ -65,6 +67,33 @@ def test_a_saved_result_is_loaded_as_it_was(tmp_path):
     assert path == tmp_path / "org/model/text_generation/20260304T050607Z_cccccccccc.json"
     assert load_results([path]) == [(path.resolve(), result)]
     assert load_results([tmp_path]) == [(path.resolve(), result)]
+
+
+def test_results_of_one_second_are_all_kept_and_the_last_one_counts(tmp_path):
+    """A loop around what is measured in no time, or two processes at once."""
+    results = [make_result(runs=[make_run(joules=3600.0 * number)]) for number in range(1, 13)]
+    raws = {0: {"index": 0}}
+    paths = [save_result(tmp_path, one, raws if one is results[4] else None) for one in results]
+    assert [load_result(path).runs for path in paths] == [one.runs for one in results]
+    assert sorted(paths) == paths, "in this order they are read"
+    assert latest_only(load_results([tmp_path])) == [(paths[-1], results[-1])]
+    assert save_result(tmp_path, results[0]) == paths[0], "the same once more is no other one"
+    assert len(names(tmp_path)) == 12 + 1
+
+
+def test_no_result_is_written_over_where_files_cannot_be_linked(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert write_new(tmp_path / "a" / "f", "old")
+    assert not write_new(tmp_path / "a" / "f", "new")
+    assert (tmp_path / "a" / "f").read_text() == "old"
+    assert names(tmp_path / "a") == ["f"]
+    (tmp_path / "dangling").symlink_to("nowhere")
+    assert not write_new(tmp_path / "dangling", "new")
+    with pytest.raises(ResultError, match="cannot be written: File exists"):
+        write_new(tmp_path / "a" / "f" / "g", "new")
 
 
 def test_odd_names_of_models_stay_inside_the_folder(tmp_path):
@@ -124,6 +153,10 @@ def test_what_is_known_of_a_folder_follows_what_is_in_it(tmp_path):
     assert known.changed_ns(path) == path.stat().st_mtime_ns
     path.unlink()
     assert known.load() == []
+
+
+def raw_of(path):
+    return path.with_name(path.name.replace(".json", ".raw.jsonl.gz"))
 
 
 def journal_file(folder):
@@ -218,10 +251,39 @@ def test_runs_that_a_result_holds_do_not_become_another_one(tmp_path, runs, iden
         journal.append(run)
     journal.drop_saved()
     assert [run.index for run in journal.load()] == [0, 1], "they are in no result yet"
+    save_result(tmp_path, make_result(runs=[make_run(0, joules=9.0)], identity=identity))
     save_result(tmp_path, make_result(runs=[make_run(0), make_run(1)], identity=identity))
     (tmp_path / f"broken_{IDENTITY[:10]}.json").write_text("{")
     journal.drop_saved()
     assert [run.index for run in journal.load()] == kept
+
+
+def test_a_raw_record_without_its_result_is_removed_while_the_journal_holds_its_runs(tmp_path):
+    """What a kill between the two writes leaves; the runs go into the result to come."""
+    runs, identity = [make_run(0), make_run(1)], IDENTITY
+    raws = {run.index: {"index": run.index} for run in runs}
+    journal = Journal(tmp_path, identity)
+    for run in runs:
+        journal.append(run, raws[run.index])
+    whole = save_result(tmp_path, make_result(runs=runs, identity=identity), raws)
+    foreign = tmp_path / f"x_{identity[:10]}.raw.jsonl.gz"
+    foreign.write_bytes(b"no raw record")
+    journal.drop_saved()
+    kept = names(tmp_path)
+    assert raw_of(whole).name in kept, "its result is there"
+    for run in runs:
+        journal.append(run, raws[run.index])
+    whole.rename(tmp_path / "renamed.json")
+    journal.drop_saved()
+    assert raw_of(whole).name in names(tmp_path), "a result of another name names it"
+    (tmp_path / "renamed.json").unlink()
+    Journal(tmp_path, IDENTITY[:16] + "b" * 48).drop_saved()
+    assert raw_of(whole).exists(), "of another identity"
+    for run in runs:
+        journal.append(run, raws[run.index])
+    journal.drop_saved()
+    assert names(tmp_path) == [journal_file(tmp_path).name, foreign.name]
+    assert journal.load_raws() == raws
 
 
 def test_a_journal_that_cannot_be_written_says_so(tmp_path):

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from energyscore.base.locks import locked
 from energyscore.base.stamps import utc_stamp
-from energyscore.base.writing import locked, write_atomically
+from energyscore.base.writing import write_atomically
 from energyscore.measurement.child import Ended, run_child
 from energyscore.measurement.suite.finished import ByKey, by_key, find_finished
 from energyscore.measurement.suite.plan import Planned
@@ -74,6 +75,10 @@ def run_suite(
             _write(out, source, records)
             on_result()
             for place, planned in enumerate(plan):
+                if records[place].status == "pending":
+                    # Another process may have measured it meanwhile.
+                    kept = by_key(known, planned.folder(out))
+                    records[place] = record_before(planned, kept, fresh=fresh)
                 if records[place].status == "pending":
                     observer.begin(place + 1, planned, _left_s(records))
                     # The lock is passed on: it ends when both processes have ended.

@@ -31,12 +31,13 @@ from energyscore.publish.page.names import page_names
 from energyscore.publish.page.plots import plots_of, strips_of
 from energyscore.results.lean import text_without_runs
 from energyscore.results.result import Result, result_to_json
+from energyscore.results.store import RAW_ENDING
 
 FOLDER = "results"
 """Where the pages of single results lie, with their labels and files."""
 
 TITLE = "Energy of AI models"
-RAW_ENDING = ".raw.jsonl.gz"
+
 MOST_PAGES = 500
 """Results that have a page of their own, unless told otherwise."""
 
