@@ -136,7 +136,10 @@ class Measurement:
         if figure.ci95 is None:
             why = "one run has no spread" if self.runs == 1 else "its spread is not known"
             message = f"{self.name}: the {what} has no interval: {why}."
-            raise NotMeasuredError(message, "Measure with repeats=3 or more.")
+            hint = "Measure with repeats=3 or more."
+            if any(caution.code == "one_window" for caution in self.cautions):
+                hint = "A block is one window; `energyscore.measure` repeats a function."
+            raise NotMeasuredError(message, hint)
         return figure.ci95
 
     def _require(self, figure: Figure, what: str) -> float:

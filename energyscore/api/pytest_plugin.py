@@ -1,5 +1,6 @@
 """A fixture for pytest: `energy_meter`, which meters a block of a test. Light to import."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -16,8 +17,10 @@ def energy_meter(
     """Meter a block of a test; its figures are in `measured` of what it gives, when it has ended.
 
     It takes the arguments of `energyscore.meter`; the name is the test's unless one is given. The
-    figures stand in the report of the test (`--junit-xml`), where there are any.
+    figures stand in the report of the test (`--junit-xml`), where there are any; blocks of one name
+    are numbered there.
     """
+    blocks: Counter[str] = Counter()
 
     @contextmanager
     def meter(name: str = "", **arguments: Any) -> Iterator["energyscore.Block"]:
@@ -25,8 +28,10 @@ def energy_meter(
         with energyscore.meter(called, **arguments) as block:
             yield block
         measured = block.measured
+        blocks[called] += 1
+        place = "" if blocks[called] == 1 else f" ({blocks[called]})"
         for what in ("gpu_wh_per_1k_queries", "system_wh_per_1k_queries"):
             if (figure := getattr(measured, what)) is not None:
-                request.node.user_properties.append((f"{called}: {what}", figure))
+                request.node.user_properties.append((f"{called}{place}: {what}", figure))
 
     return meter

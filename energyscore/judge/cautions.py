@@ -17,12 +17,23 @@ BRIEF = "a run lasted less than 1 s, so starting and metering distort it; use mo
 QUICK = f"a quick run: {SHORT}, so it repeats worse than a whole one"
 
 
+def is_block(result: Result) -> bool:
+    """Whether it is of a block of code: one window, that nothing was planned for."""
+    return result.of_function and any(one.code == "one_window" for one in result.cautions)
+
+
+def is_quick(result: Result) -> bool:
+    """Whether it is of a run that was asked to be quick."""
+    return result.protocol.quick and not is_block(result)
+
+
 def cautions_on(result: Result) -> list[Caution]:
     """The cautions that bear on the figure of a result, each once."""
     found = [one for one in result.cautions if one.code not in _NOT_OF_THE_FIGURE]
-    if result.protocol.quick:
+    if is_quick(result):
         found.append(Caution(code="quick", message=QUICK))
     shortest_s = min(run.duration_s for run in result.runs)
-    if headline_of(result) is not None and shortest_s < _BRIEF_S:
+    # What is measured from Python says so itself.
+    if headline_of(result) is not None and shortest_s < _BRIEF_S and not result.of_function:
         found.append(Caution(code="brief", message=BRIEF))
     return list({one.message: one for one in found}.values())

@@ -204,7 +204,7 @@ def _hardware_of(result: Result) -> dict[str, Condition]:
         return {
             "gpu": ("none",),
             "cpu": (machine.cpu, cores),
-            "threads": (_threads_of(result),),
+            **_threads_condition(result),
         }
     limits = (None if g.power_limit_w is None else f"{g.power_limit_w:g} W" for g in machine.gpus)
     memory = (None if g.ecc is None else ("on" if g.ecc else "off") for g in machine.gpus)
@@ -215,10 +215,22 @@ def _hardware_of(result: Result) -> dict[str, Condition]:
     }
 
 
-def _threads_of(result: Result) -> str | None:
-    """Threads of torch on the processor; None where older results do not tell them."""
-    threads = (result.protocol.threads or {}).get("intra_op")
+def threads_of(result: Result) -> str | None:
+    """Threads of torch on the processor; None where older results do not tell them.
+
+    Of a function that does not use torch those that OpenMP was told, which other libraries heed.
+    """
+    known = result.protocol.threads or {}
+    threads = known.get("intra_op")
+    if threads is None and result.of_function:
+        threads = known.get("OMP_NUM_THREADS")
     return None if threads is None else str(threads)
+
+
+def _threads_condition(result: Result) -> dict[str, Condition]:
+    """A model works with some number of threads; a function need not use any library's."""
+    threads = threads_of(result)
+    return {} if threads is None and result.of_function else {"threads": (threads,)}
 
 
 def _way_of(result: Result) -> dict[str, Condition]:
@@ -247,7 +259,7 @@ def _context_of(result: Result) -> dict[str, str]:
         "Python": machine.python,
         "OS": machine.os,
         "processor": machine.cpu,
-        "threads on the processor": _threads_of(result),
+        "threads on the processor": threads_of(result),
         **machine.packages,
     }
     return {name: value for name, value in found.items() if value is not None}

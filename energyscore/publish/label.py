@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from energyscore.base.units import format_number
+from energyscore.judge.cautions import is_quick
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import margins, wording
 from energyscore.publish.typesetting import Fitted, Step, fit, plain, text_width
@@ -162,7 +163,7 @@ def _cautions(entry: RatedResult) -> list[str]:
         "no GPU energy": rating.basis == "system",
         f"{rating.scale}": rating.kind == "cohort",
         "random weights": result.model.weights == "random",
-        "quick run": result.protocol.quick,
+        "quick run": is_quick(result),
     }
     return [word for word, applies in words.items() if applies]
 
@@ -183,7 +184,7 @@ def _description(entry: RatedResult, link: str) -> str:
         _basis(entry),
         wording.energy(entry),
         _interval(entry) if rating.energy_wh is not None and result.valid else "",
-        "a quick run" if result.protocol.quick else "",
+        "a quick run" if is_quick(result) else "",
         wording.verdict(rating),
         f"departs from the reference's protocol in: {'; '.join(map(str, rating.departures))}"
         if rating.departures
