@@ -21,6 +21,7 @@ from timed import ROOT, timed
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
+from energyscore.results.per_token import with_per_token  # noqa: E402
 from energyscore.results.result import result_to_json  # noqa: E402
 from energyscore.results.score import score_runs  # noqa: E402
 from energyscore.results.store import load_result  # noqa: E402
@@ -98,7 +99,7 @@ def texts() -> list[tuple[str, dict[str, str]]]:
             "model": f'"id": "{changed.model.id}"',
             "seed": f'"seed": {changed.workload.seed}',
         }
-        found.append((result_to_json(checked(changed)), marks))
+        found.append((result_to_json(checked(with_per_token(changed))), marks))
     return found
 
 

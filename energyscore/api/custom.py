@@ -19,6 +19,7 @@ from energyscore.measurement.benchmark import Repeats
 from energyscore.measurement.work import Plan
 from energyscore.results.checks import find_invalid_reasons, find_run_cautions
 from energyscore.results.parts import Caution, Check, Idle, ModelPart, Run, TaskPart, WorkloadPart
+from energyscore.results.per_token import with_per_token
 from energyscore.results.result import CUSTOM, Result
 from energyscore.results.score import emissions_for, score_runs
 
@@ -67,7 +68,7 @@ def result_of(
         "machine": machine.model_dump(mode="json"),
         "version": __version__,
     }
-    return Result(
+    result = Result(
         created_at=utc_stamp(),
         identity=digest_of(told_by),
         task=TaskPart(
@@ -92,6 +93,7 @@ def result_of(
         valid=not reasons,
         invalid_reasons=reasons,
     )
+    return with_per_token(result)
 
 
 def _function(name: str) -> ModelPart:

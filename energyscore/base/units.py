@@ -17,6 +17,11 @@ def format_wh(energy_wh: float) -> str:
     return _in_unit(energy_wh, (1e-3, "kWh"), (1.0, "Wh"), (1e3, "mWh"))
 
 
+def format_joules(energy_j: float) -> str:
+    """Show joules with three significant digits in the unit that fits."""
+    return _in_unit(energy_j, (1e-3, "kJ"), (1.0, "J"), (1e3, "mJ"), (1e6, "µJ"))
+
+
 def format_grams(mass_g: float) -> str:
     """Show grams with three significant digits in the unit that fits."""
     return _in_unit(mass_g, (1e-3, "kg"), (1.0, "g"), (1e3, "mg"))

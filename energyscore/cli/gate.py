@@ -36,8 +36,8 @@ def gate(
         _limit(
             "--max",
             metavar="FIGURE<=LIMIT",
-            help="The most of a figure: gpu_wh_per_1k_queries<=2.5 in Wh, or <=+5% of the "
-            "baseline. Repeatable.",
+            help="The most of a figure: gpu_wh_per_1k_queries<=2.5 in Wh, "
+            "gpu_joules_per_output_token<=0.5, or <=+5% of the baseline. Repeatable.",
         ),
     ] = None,
     min_stars: Annotated[int | None, _limit(min=1, max=5, help="The least stars.")] = None,

@@ -4,15 +4,22 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 from energyscore.base.stats import Summary
+from energyscore.base.units import format_joules, format_wh
 from energyscore.protocol.task import Phase
+from energyscore.results.per_token import (
+    TOKEN_METRICS,
+    TokenMetric,
+    token_summary,
+    why_not_per_token,
+)
 from energyscore.results.result import Result
 from energyscore.results.score import gpu_summary, phase_summary, system_summary
 
 GPU = "gpu_wh_per_1k_queries"
 SYSTEM = "system_wh_per_1k_queries"
+UNIT = "Wh per 1,000 queries"
 PHASES = {f"gpu_{phase}_wh_per_1k_queries": phase for phase in get_args(Phase)}
-METRICS = (GPU, *PHASES, SYSTEM)
-UNIT = "Wh per 1,000 queries"  # of all metrics
+METRICS = (GPU, *PHASES, SYSTEM, *TOKEN_METRICS)
 
 LEAST_WH = 1e-12  # what is below it is no measurement; a ratio to it would be none either
 
@@ -88,6 +95,17 @@ class EnergyFigure:
     estimated: bool = False
 
 
+def unit_of(metric: str) -> str:
+    """The unit of a figure, for people: `J per output token`."""
+    by_tokens = TOKEN_METRICS.get(metric)
+    return by_tokens.unit if by_tokens else UNIT
+
+
+def format_figure(value: float, metric: str) -> str:
+    """A figure in Wh or J, in the multiple that fits."""
+    return format_joules(value) if unit_of(metric).startswith("J") else format_wh(value)
+
+
 def figure_of(result: Result, metric: str) -> EnergyFigure:
     """A figure of a result by its name, or why there is none."""
     score, of = result.score, (result.score, result.runs, result.protocol.metered_gpus)
@@ -96,10 +114,20 @@ def figure_of(result: Result, metric: str) -> EnergyFigure:
     if metric == SYSTEM:
         estimated = score.system_method == "estimated"
         return _figure(system_summary(*of), score.system_reason, estimated=estimated)
+    if metric in TOKEN_METRICS:
+        return _by_tokens(result, TOKEN_METRICS[metric])
     part = score.phases.get(PHASES[metric])
     if part is None:
         return EnergyFigure(None, f"it has no phase {PHASES[metric]}")
     return _figure(phase_summary(*of, PHASES[metric]), part.reason)
+
+
+def _by_tokens(result: Result, metric: TokenMetric) -> EnergyFigure:
+    whole = figure_of(result, GPU if metric.basis == "gpu" else SYSTEM)
+    if whole.summary is None:
+        return whole
+    summary, why = token_summary(result, metric), why_not_per_token(result, metric)
+    return EnergyFigure(summary, why, whole.estimated)
 
 
 def _figure(summary: Summary | None, reason: str, *, estimated: bool = False) -> EnergyFigure:

@@ -10,18 +10,19 @@ from typing import Any, Literal
 from pydantic import Field
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary
-from energyscore.base.units import format_number, format_wh
+from energyscore.base.units import format_number
 from energyscore.judge import effect
-from energyscore.judge.cautions import cautions_on
+from energyscore.judge.cautions import cautions_on, is_block
 from energyscore.judge.comparability import NEEDED, Changes
 from energyscore.judge.compare import FigureChange, Pair, figure_change, pair_of
 from energyscore.judge.counterparts import Counterparts
-from energyscore.judge.figures import UNIT, figure_of
+from energyscore.judge.figures import UNIT, figure_of, format_figure, unit_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult
 from energyscore.judge.unratable import why_unratable
 from energyscore.results.names import mode_of, with_details
 from energyscore.results.parts import Part
+from energyscore.results.result import Result
 
 Outcome = Literal["pass", "fail", "inconclusive", "invalid", "unsupported"]
 CountsAs = Literal["pass", "warning", "failure", "error"]
@@ -36,7 +37,8 @@ class Against(Part):
     source: str
     created_at: str
     commit: str | None
-    wh_per_1k_queries: float | None
+    wh_per_1k_queries: float | None = Field(description="null: the figure has another unit")
+    value: float | None = Field(None, description="its figure, in the unit of the check")
 
 
 class GateCheck(Part):
@@ -134,19 +136,20 @@ def check_limit(
         threshold=limit.text,
         metric=limit.metric,
         estimated=figure.estimated,
-        unit=UNIT,
+        unit=unit_of(limit.metric),
         value=summary and summary.mean,
         ci95=summary and summary.ci95,
-        limit=limit.limit_wh,
+        limit=limit.most,
         allowed_ratio=limit.allowed,
         runs=summary and summary.count,
     )
     if reason := _why_invalid(one):
         return _with(check, "invalid", reason)
     if summary is None:
-        return _with(check, "unsupported", f"no energy: {figure.reason}")
-    if limit.limit_wh is not None:
-        return _absolute(check, summary, limit.limit_wh, below=limit.below)
+        what = "energy" if check.unit == UNIT else "such figure"
+        return _with(check, "unsupported", f"no {what}: {figure.reason}")
+    if limit.most is not None:
+        return _absolute(check, summary, one, limit.most, below=limit.below)
     baseline = None if baselines is None else baselines.of(one, allow)
     if baseline is None:
         reason = "there is no baseline of it; `energyscore baseline save` makes one"
@@ -212,16 +215,19 @@ def _why_invalid(one: RatedResult) -> str:
     return "; ".join(one.result.invalid_reasons) or why_unratable(one.result)
 
 
-def _absolute(check: GateCheck, summary: Summary, limit_wh: float, *, below: bool) -> GateCheck:
-    outcome = _OUTCOMES[effect.decide_limit(summary, limit_wh)]
+def _absolute(
+    check: GateCheck, summary: Summary, one: RatedResult, limit: float, *, below: bool
+) -> GateCheck:
+    outcome = _OUTCOMES[effect.decide_limit(summary, limit)]
     ends = summary.ci95
-    spread = "" if ends is None else f" ({' to '.join(map(format_wh, ends))})"
+    shown = [format_figure(wh, check.metric) for wh in (summary.mean, limit, *(ends or ()))]
+    spread = f" ({' to '.join(shown[2:])})" if ends else ""
     most = "less than" if below else "at most"
-    said = f"{format_wh(summary.mean)}{spread}, {most} {format_wh(limit_wh)} allowed"
+    said = f"{shown[0]}{spread}, {most} {shown[1]} allowed"
     if outcome != "inconclusive":
         return _with(check, outcome, said)
-    needed = effect.repeats_for_limit(summary, limit_wh)
-    reason = f"{said}; {_how_to_decide(needed, summary.count)}"
+    needed = effect.repeats_for_limit(summary, limit)
+    reason = f"{said}; {_how_to_decide(needed, summary.count, one.result)}"
     return _with(check, outcome, reason, repeats_needed=needed and needed.runs)
 
 
@@ -238,7 +244,8 @@ def _relative(
         source=baseline.file,
         created_at=baseline.result.created_at,
         commit=baseline.commit,
-        wh_per_1k_queries=before and before.mean,
+        wh_per_1k_queries=before.mean if before and check.unit == UNIT else None,
+        value=before and before.mean,
     )
     pair = pair_of(baseline, one, allow)
     own = [f"its baseline: {caution.message}" for caution in cautions_on(baseline.result)]
@@ -261,7 +268,7 @@ def _relative(
     if interval is not None:
         said += f" ({_percent(interval[0])} to {_percent(interval[1])})"
     most = f"{'below ' * limit.below}{_percent(limit.allowed)}"
-    said += f" against {format_wh(before.mean)}, {most} allowed"
+    said += f" against {format_figure(before.mean, check.metric)}, {most} allowed"
     if common:
         said += f", meters not the same: {common:.1%} more uncertain"
     if unknown := [name for name in pair.not_known if name not in allow]:
@@ -271,7 +278,7 @@ def _relative(
     if outcome == "inconclusive":
         needed = effect.repeats_for_ratio(before, summary, limit.allowed, common)
         runs = min(before.count, summary.count)
-        said += f"; {_how_to_decide(needed, runs, meters_differ=common > 0)}"
+        said += f"; {_how_to_decide(needed, runs, one.result, meters_differ=common > 0)}"
     return _with(
         check,
         outcome,
@@ -304,8 +311,12 @@ def _why_not_relative(
     return None
 
 
-def _how_to_decide(needed: effect.Needed | None, runs: int, *, meters_differ: bool = False) -> str:
+def _how_to_decide(
+    needed: effect.Needed | None, runs: int, result: Result, *, meters_differ: bool = False
+) -> str:
     """How many repeats would decide, as far as that is known."""
+    if needed is None and is_block(result):
+        return "cannot tell: a block is one window; `energyscore.measure` repeats a function"
     if needed is None:
         why = "one run has no interval" if runs == 1 else "the spread of its runs is not known"
         return f"cannot tell: {why}, measure {MIN_REPEATS_TO_JUDGE} runs or more"
@@ -316,7 +327,8 @@ def _how_to_decide(needed: effect.Needed | None, runs: int, *, meters_differ: bo
             return "cannot tell, with any number of runs: measure both on one GPU"
         return f"cannot tell, not even with {effect.MOST_REPEATS} runs: they spread too much"
     whose = " of both" if needed.of == "both" else ""
-    return f"cannot tell, about {needed.runs} runs{whose} would (--repeats {needed.runs})"
+    option = f"repeats={needed.runs}" if result.of_function else f"--repeats {needed.runs}"
+    return f"cannot tell, about {needed.runs} runs{whose} would ({option})"
 
 
 def _percent(ratio: float) -> str:

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 from energyscore.base.text import one_line
 from energyscore.base.units import WH_PER_KWH, format_wh
+from energyscore.judge.cautions import cautions_on
 from energyscore.judge.comparable import (
     LeftOut,
     official_departures,
@@ -212,7 +213,7 @@ def _result_rows(
             official=official,
             co2_g_per_1k_queries=site.co2_g(energy_wh),
             cost_per_1k_queries=site.cost(energy_wh),
-            cautions=tuple(caution.message for caution in result.cautions),
+            cautions=tuple(caution.message for caution in cautions_on(result)),
             source="result",
             file=file,
             reason=str(left_out or ""),

@@ -9,8 +9,9 @@ rules:                         # every rule that fits a result holds
   - task: text_*               # one or several patterns; left out: any
     model: [org/*, builtin:*]
     reasoning: off             # modes of reasoning; `none`: a task without
-    max:                       # limits on energy, in Wh per 1,000 queries, or on its growth
+    max:                       # limits on energy, in the unit that the figure names, or on growth
       - gpu_wh_per_1k_queries<=2.5
+      - gpu_joules_per_output_token<=0.5
       - gpu_decode_wh_per_1k_queries<=+10%
     max_regression: 5%         # short for gpu_wh_per_1k_queries<=+5%
     min_stars: 4
@@ -32,7 +33,7 @@ from energyscore.base.files import read_text
 from energyscore.base.form import Strict, Text
 from energyscore.base.yaml_text import read_form
 from energyscore.judge.comparability import PAIRED_BY, check_allowed
-from energyscore.judge.figures import GPU, METRICS
+from energyscore.judge.figures import GPU, METRICS, unit_of
 from energyscore.results.result import Result
 
 DEFAULT_POLICY = Path("energy-gate.yaml")
@@ -47,14 +48,14 @@ _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?", r
 
 @dataclass(frozen=True)
 class Limit:
-    """A figure may be at most `limit_wh` per 1,000 queries, or `allowed` times the baseline's.
+    """A figure may be at most `most`, in its unit, or `allowed` times the baseline's.
 
     One of the two is None. `text` is the threshold as it was written.
     """
 
     text: str
     metric: str
-    limit_wh: float | None = None
+    most: float | None = None
     allowed: float | None = None
 
     @property
@@ -88,10 +89,10 @@ def parse_limit(text: object) -> Limit:
     number = float(value) if _NUMBER.fullmatch(value) else math.nan
     if not 0 < number < 1e15:
         raise ValueError(
-            f"the limit {value[:40]!r} is neither a number above 0 (Wh per 1,000 queries) "
+            f"the limit {value[:40]!r} is neither a number above 0 ({unit_of(metric)}) "
             "nor a growth such as +5%"
         )
-    return Limit(found[0].strip(), metric, limit_wh=number)
+    return Limit(found[0].strip(), metric, most=number)
 
 
 def parse_regression(text: object) -> Limit:

@@ -31,6 +31,7 @@ from energyscore.results.parts import (
     TaskPart,
     WorkloadPart,
 )
+from energyscore.results.per_token import with_per_token
 from energyscore.results.result import Result
 from energyscore.results.score import emissions_for, score_runs
 
@@ -139,7 +140,7 @@ def assemble(
         valid=not invalid_reasons,
         invalid_reasons=invalid_reasons,
     )
-    return with_conformance(task, result)
+    return with_conformance(task, with_per_token(result))
 
 
 def _workload_part(setup: Setup, run: Run, cut: CutInputs | None) -> WorkloadPart:

@@ -4,6 +4,7 @@ import itertools
 
 from energyscore.base.text import markdown_table, markdown_text
 from energyscore.base.units import format_number
+from energyscore.judge.figures import UNIT
 from energyscore.judge.gate import GateVerdict
 from energyscore.judge.gate_checks import GateCheck
 
@@ -13,6 +14,7 @@ MOST_BYTES = 900_000
 MOST_REMARKS = 20
 
 _MARKS = {"failure": "❌", "error": "⛔", "warning": "⚠️", "pass": "✅"}  # the worst first
+_OF_ENERGY = ("limit", "regression")
 _COLUMNS = ("", "task", "model", "hardware", "threshold", "value", "outcome")
 
 
@@ -36,8 +38,9 @@ def to_markdown(verdict: GateVerdict) -> bytes:
         text += f"\n{len(verdict.remark_lines) - MOST_REMARKS} more notes are left out here.\n"
     if any(check.is_estimate for check in verdict.checks):
         text += "\n*estimated*: by load and time, not by a meter; no GPU energy.\n"
+    units = dict.fromkeys(check.unit for check in verdict.checks if check.kind in _OF_ENERGY)
     text += (
-        "\nEnergy in Wh per 1,000 queries with the 95% interval over the runs. "
+        f"\nEnergy in {' and '.join(units) or UNIT} with the 95% interval over the runs. "
         f"energyscore {markdown_text(verdict.energyscore)}, {verdict.created_at}.\n"
     )
     return text.encode()
@@ -56,4 +59,5 @@ def _value(check: GateCheck) -> str:
     if check.kind == "stars":
         return f"{check.value:.0f} stars{' (estimated)' if check.is_estimate else ''}"
     ends = "" if check.ci95 is None else f" ({' to '.join(map(format_number, check.ci95))})"
-    return f"{format_number(check.value)}{ends} Wh{' (estimated)' if check.is_estimate else ''}"
+    unit = check.unit.split()[0]
+    return f"{format_number(check.value)}{ends} {unit}{' (estimated)' if check.is_estimate else ''}"

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, get_args
 
 from energyscore.base.text import csv_table
+from energyscore.judge.cautions import cautions_on
+from energyscore.judge.comparability import threads_of
 from energyscore.judge.figures import GPU, SYSTEM, figure_of
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Report
 from energyscore.protocol.task import Phase
+from energyscore.results.per_token import TOKEN_METRICS
 from energyscore.results.result import Result
 
-CSV_VERSION = 1
+CSV_VERSION = 2
 """Raised when a column is added, moved or changes its meaning."""
 
 PHASES = get_args(Phase)
@@ -36,6 +39,15 @@ def _interval(one: RatedResult, metric: str) -> tuple[float | None, float | None
     """Derived, as files of older versions hold another."""
     summary = figure_of(one.result, metric).summary
     return (summary.ci95 if summary else None) or _NO_ENDS
+
+
+def _per_token(name: str) -> _Value:
+    return lambda one: one.result.score.per_token.get(name)
+
+
+def _caution_codes(result: Result) -> list[str]:
+    """Each once: those of the result, and those that follow from how it was measured."""
+    return list(dict.fromkeys(one.code for one in (*result.cautions, *cautions_on(result))))
 
 
 def _chance(stars: int) -> _Value:
@@ -101,10 +113,15 @@ COLUMNS: dict[str, _Value] = {
     "official": lambda one: one.result.official,
     "valid": lambda one: one.result.valid,
     "reason": lambda one: one.rating.reason or one.result.score.reason,
-    "cautions": lambda one: ";".join(dict.fromkeys(one.code for one in one.result.cautions)),
+    "cautions": lambda one: ";".join(_caution_codes(one.result)),
     "created_at": lambda one: one.result.created_at,
     "energyscore": lambda one: one.result.environment.energyscore,
     "file": lambda one: one.file,
+    "base_model": lambda one: one.result.model.base_model,
+    "threads": lambda one: threads_of(one.result),
+    "gpu_net_ci95_low": lambda one: (one.result.score.net_ci95 or _NO_ENDS)[0],
+    "gpu_net_ci95_high": lambda one: (one.result.score.net_ci95 or _NO_ENDS)[1],
+    **{name: _per_token(name) for name in TOKEN_METRICS},
 }
 
 

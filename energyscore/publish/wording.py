@@ -9,7 +9,14 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from energyscore.base.text import terminal_text
-from energyscore.base.units import counted, format_duration, format_grams, format_number, format_wh
+from energyscore.base.units import (
+    counted,
+    format_duration,
+    format_grams,
+    format_joules,
+    format_number,
+    format_wh,
+)
 from energyscore.judge.figures import headline_of
 from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import tokens_of
@@ -17,6 +24,7 @@ from energyscore.judge.rating import RatedResult, Rating
 from energyscore.publish.margins import WIDE, decimals_for, from_to, sides, with_decimals
 from energyscore.publish.typesetting import plain
 from energyscore.results.names import label_of
+from energyscore.results.per_token import tokens_counted
 from energyscore.results.result import Result
 from energyscore.results.score import phase_summary
 
@@ -230,6 +238,18 @@ def tokens(result: Result) -> list[str]:
     thinking = "" if mean.thinking is None else f" ({format_number(mean.thinking)} thinking)"
     written = [f"{format_number(mean.output)} out{thinking}"] if mean.output else []
     return written + ([f"{format_number(read)} in"] if read else []) or ["none"]
+
+
+def per_token(entry: RatedResult) -> dict[str, str]:
+    """The rated energy by tokens: `Energy of an output token: 360 mJ, 100 Wh for 1,000,000`."""
+    kind, basis = tokens_counted(entry.result), entry.rating.basis
+    figures = entry.result.score.per_token
+    joules = figures.get(f"{basis}_joules_per_{kind}_token")
+    wh = figures.get(f"{basis}_wh_per_1m_{kind}_tokens")
+    if kind is None or joules is None or wh is None:
+        return {}
+    text = f"{format_joules(joules)}, {format_wh(wh)} for 1,000,000"
+    return {f"Energy of an {kind} token": text}
 
 
 def phase_margin(result: Result, name: str) -> float | None:

@@ -16,6 +16,7 @@ from energyscore.protocol.task import TaskSpec, load_tasks
 from energyscore.results.checks import find_invalid_reasons
 from energyscore.results.conformance import check_conformance
 from energyscore.results.parts import Run
+from energyscore.results.per_token import energy_per_token
 from energyscore.results.result import RULES_VERSION, Result
 from energyscore.results.score import least_steps_se_j, score_runs
 
@@ -55,6 +56,7 @@ def _contradictions(result: Result) -> Iterator[str]:
     _accept_older_intervals(result, score)
     largest = max(score["gpu_wh_per_1k_queries"] or 0.0, score["system_wh_per_1k_queries"] or 0.0)
     yield from _differences("", said, made, _ROUNDING * largest)
+    yield from _tokens(result)
     if reasons := result.valid and (result.invalid_reasons or _invalid_reasons(result)):
         yield f"valid: it is true, but {reasons[0]}"
     if not result.conformance:
@@ -133,6 +135,14 @@ def _phases(result: Result) -> Iterator[str]:
                 yield f"{where}: they sum to {said}, but the run took {energy_j:.7g}"
             elif min(known) < -slack:
                 yield f"{where}: one has a negative energy of {domain}"
+
+
+def _tokens(result: Result) -> Iterator[str]:
+    """Energy by tokens follows from the runs; older files have none."""
+    said = result.score.per_token
+    for name, made in energy_per_token(result).items() if said else ():
+        slack = _ROUNDING * (made or 0.0)
+        yield from _differences(f"score.per_token.{name}", said.get(name, "missing"), made, slack)
 
 
 def _derived(result: Result) -> dict[str, Any]:

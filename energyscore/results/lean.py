@@ -12,6 +12,7 @@ from typing import Any
 from energyscore.base.errors import ResultError
 from energyscore.base.files import read_file
 from energyscore.results.parts import Run
+from energyscore.results.per_token import with_per_token
 from energyscore.results.result import Result, parse_result
 from energyscore.results.score import steps_se_j
 
@@ -68,7 +69,7 @@ def read_again(path: Path, result: Result) -> Result:
     """The whole result of which this one was kept; a ResultError where its file has changed."""
     if result.runs[0].facts is not NOT_KEPT:
         return result
-    whole = parse_result(read_file(path), str(path))
+    whole = with_per_token(parse_result(read_file(path), str(path)))
     if without_details(whole) != result:
         raise ResultError(f"{path} was changed while it was read.", "Repeat the command.")
     return whole

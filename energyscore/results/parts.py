@@ -1,8 +1,4 @@
-"""The parts of a result: what its files hold, field by field. See `energyscore.results.result`.
-
-A figure that could not be measured is null, and a `reason` beside it says why. Nothing here is
-ever 0 because it is unknown.
-"""
+"""The parts of a result, field by field. What was not measured is null with a `reason`, never 0."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeAlias
@@ -319,6 +315,10 @@ class Score(Part):
     system_std: NonNegative | None
     system_method: SystemMethod | None
     system_reason: str
+    per_token: dict[str, Energy | None] = Field(
+        default={}, description="energy by tokens, by the names of limits; {}: older file"
+    )
+    per_token_reasons: dict[str, str] = Field(default={}, description="why one of them is null")
 
 
 class Emissions(Part):

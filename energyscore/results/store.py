@@ -27,6 +27,7 @@ from energyscore.results.consistency import contradiction
 from energyscore.results.folder import load_files
 from energyscore.results.lean import without_details
 from energyscore.results.parts import RawPart, Run
+from energyscore.results.per_token import with_per_token
 from energyscore.results.raw import RawRun, raw_to_bytes, subject_of
 from energyscore.results.result import (
     RULES_VERSION,
@@ -129,7 +130,7 @@ def load_result(path: Path) -> Result:
     """Read one result file; a ResultError where it is none, or contradicts itself."""
     result = parse_result(read_file(path), str(path))
     refuse_unsound(result, f"{path}: ")
-    return result
+    return with_per_token(result)
 
 
 def refuse_unsound(result: Result, where: str) -> None:

@@ -97,6 +97,7 @@ CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
     "phase scores": [figures.check_phase_scores],
     "system score": [figures.check_system_score],
     "net score": [figures.check_net_score],
+    "energy by tokens": [figures.check_per_token],
     "emissions": [figures.check_emissions],
     "conformance": [protocol.check_conformance],
     "official": [protocol.check_official],

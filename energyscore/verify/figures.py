@@ -131,6 +131,44 @@ def _idle_error_w(it: ExaminedResult, idle_w: Mapping[str, float]) -> float:
     return math.hypot(*errors)
 
 
+def check_per_token(it: ExaminedResult) -> Finds:
+    """Energy by tokens is that of the runs over the tokens that they wrote, or else read."""
+    score = it.result.score
+    if not score.per_token:  # older versions had none
+        yield NOT_APPLICABLE
+        return
+    found = {
+        f"{basis}_{name}_{tokens}_{noun}": None if joules is None else factor * joules
+        for basis, domains in (("gpu", it.gpu_domains), ("system", _system(it)))
+        for tokens in ("output", "input")
+        for joules in [_joules_per_token(it, domains, tokens)]
+        for name, noun, factor in (
+            ("wh_per_1m", "tokens", 1e6 / _J_PER_WH),
+            ("joules_per", "token", 1.0),
+        )
+    }
+    yield Derived("the list of energies by tokens", sorted(score.per_token), sorted(found))
+    for name, figure in found.items():
+        yield Derived(f"{name}", score.per_token.get(name), figure)
+        if figure is None and not score.per_token_reasons.get(name):
+            yield f"there is no {name} and no reason for it"
+
+
+def _joules_per_token(it: ExaminedResult, domains: Sequence[str], tokens: str) -> float | None:
+    """Joules a token, mean of the runs; None where other tokens are counted, or no energy is."""
+    runs, figures = it.result.runs, _figures(it, domains)
+    written = [run.output_tokens for run in runs]
+    read = [0 if any(written) or "call" in run.phases else run.input_tokens for run in runs]
+    counted = written if tokens == "output" else read
+    if figures is None or not all(counted):
+        return None
+    joules = [
+        figure * _J_PER_WH / 1000 * run.queries / count
+        for figure, run, count in zip(figures, runs, counted, strict=True)
+    ]
+    return math.fsum(joules) / len(joules)
+
+
 def check_emissions(it: ExaminedResult) -> Finds:
     """Grams of CO2 are energy times the grid's intensity."""
     emissions, score = it.result.emissions, it.result.score

@@ -19,10 +19,15 @@ from energyscore.api.custom import fingerprint_of
 from energyscore.api.measurement import of_result
 from energyscore.base.errors import ResultError, UsageError
 from energyscore.judge.baseline import file_of
-from energyscore.judge.rating import rate
+from energyscore.judge.cautions import cautions_on
+from energyscore.judge.comparability import conditions_of
+from energyscore.judge.gate import run_gate
+from energyscore.judge.policy import Policy, PolicyRule
+from energyscore.judge.rating import RatedResult, rate
 from energyscore.results.result import parse_result, result_to_json
 from energyscore.results.store import load_result
 
+SYSTEM = "system_wh_per_1k_queries"
 QUICK = {"quick": True, "min_window_s": 0.0, "device": "cpu"}
 
 
@@ -142,6 +147,44 @@ def test_a_function_stands_on_the_page_and_in_no_card_and_no_submission(command,
     assert (bundled.status, "is of a function" in bundled.error) == (2, True)
 
 
+def test_threads_of_a_function_count_where_they_are_known(measured):
+    """Not every function uses a library's: that none is known is no doubt about a comparison."""
+
+    def condition(**threads):
+        protocol = measured.result.protocol.model_copy(update={"threads": threads})
+        return conditions_of(measured.result.model_copy(update={"protocol": protocol}))
+
+    assert "threads" not in condition()
+    assert condition(intra_op=2, OMP_NUM_THREADS="4")["threads"] == ("2",)
+    assert condition(OMP_NUM_THREADS="4")["threads"] == ("4",)
+
+
+def test_what_is_said_of_functions_and_of_blocks_is_true_of_them(measured):
+    with energyscore.meter("a block", device="cpu") as block:
+        pass
+    codes = [caution.code for caution in cautions_on(measured.result)]
+    assert {"quick", "short_run"} <= set(codes)
+    assert "brief" not in codes
+    codes = [caution.code for caution in cautions_on(block.measured.result)]
+    assert {"one_window", "short_run"} <= set(codes)
+    assert not {"quick", "brief"} & set(codes)
+    advice = "a block is one window; `energyscore.measure` repeats a function"
+    with pytest.raises(energyscore.NotMeasuredError, match="A block is one window"):
+        block.measured.require_system_ci95()
+    assert advice in reason_of(block.measured.result)
+    uncertain = function_result(wh=1.0, runs=2)
+    assert re.search(r"about \d+ runs would \(repeats=\d+\)", reason_of(uncertain, 1.004))
+
+
+def reason_of(result, most=10**9):
+    """What a gate says of a limit."""
+    rated = RatedResult(result, rate([result])[0], "x.json")
+    figure = "gpu_wh_per_1k_queries" if result.protocol.metered_gpus else SYSTEM
+    limit = PolicyRule(max=[f"{figure}<={most:g}"])
+    verdict = run_gate([rated], [], Policy(rules=(("options", limit),)), rated.result.created_at)
+    return verdict.checks[0].reason
+
+
 class Unwilling:
     def __reduce__(self):
         raise ZeroDivisionError
@@ -244,6 +287,8 @@ def test_the_fixture_meters_a_block_of_a_test(tmp_path):
         "        sum(range(10**5))\n"
         "    assert block.measured.queries == 5\n"
         "    assert block.measured.name == 'test_energy'\n"
+        "    with energy_meter(device='cpu'):\n"
+        "        pass\n"
     )
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     plugin = project["entry-points"]["pytest11"]["energyscore"]
@@ -253,7 +298,9 @@ def test_the_fixture_meters_a_block_of_a_test(tmp_path):
         env=environment({"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}),
     )  # fmt: skip
     assert "1 passed in" in done.stdout, done.stdout
-    assert 'name="test_energy: system_wh_per_1k_queries"' in (tmp_path / "it.xml").read_text()
+    report = (tmp_path / "it.xml").read_text()
+    for name in ("test_energy", "test_energy (2)"):
+        assert f'name="{name}: system_wh_per_1k_queries"' in report
 
 
 def examples():

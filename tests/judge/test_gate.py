@@ -233,6 +233,32 @@ def test_limit_and_value_stand_in_every_check():
     assert check.ratio_ci95[0] > 1.05
 
 
+def test_limits_by_tokens_have_a_unit_of_their_own_in_every_report():
+    """10 tokens a query: 2 Wh per 1,000 queries are 0.72 J a token, or 200 Wh a million."""
+    per_token, per_million = "gpu_joules_per_output_token", "gpu_wh_per_1m_output_tokens"
+    limits = limit(f"{per_token}<=0.5", f"{per_million}<=250", f"{per_token}<=+5%")
+    verdict = verdict_of([scaled(1.0)], limits)
+    below, above, regression = verdict.checks
+    assert (below.outcome, above.outcome, regression.outcome) == ("fail", "pass", "pass")
+    assert below.value == pytest.approx(0.72)
+    assert (below.unit, above.unit) == ("J per output token", "Wh per 1M output tokens")
+    assert re.fullmatch(r"720 mJ \(\d+ mJ to \d+ mJ\), at most 500 mJ allowed", below.reason)
+    assert re.match(r"200 Wh \(.* Wh\), at most 250 Wh allowed", above.reason)
+    assert "against 720 mJ, +5.00% allowed" in regression.reason
+    assert regression.baseline.value == pytest.approx(0.72)
+    assert regression.baseline.wh_per_1k_queries is None
+    text = to_markdown(verdict).decode()
+    assert "0.720 (0." in text
+    assert " J | fail" in text
+    assert "Energy in J per output token and Wh per 1M output tokens with" in text
+    assert "unit: J per output token" in to_junit(verdict).decode()
+    (none,) = verdict_of([scaled(1.0)], limit("gpu_joules_per_input_token<=1")).checks
+    assert (none.outcome, none.reason) == (
+        "unsupported",
+        "no such figure: text was generated: the tokens of the output are counted",
+    )
+
+
 @pytest.mark.parametrize(
     ("wh", "least", "outcome"), [(2.0, 4, "pass"), (20.0, 4, "fail"), (6.9, 5, "inconclusive")]
 )

@@ -11,6 +11,7 @@ from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import ResultError
 from energyscore.cli.leaderboard_view import show_leaderboard
+from energyscore.judge.cautions import QUICK
 from energyscore.judge.footprint import make_site
 from energyscore.judge.leaderboard import BoardRules, build
 from energyscore.judge.official import read_published
@@ -213,12 +214,17 @@ def test_what_is_left_out_in_the_same_points_is_named_in_one_line(tmp_path):
     assert notes == [f"left out: o/x, o/y: {why}; {window}.", f"left out: o/z: {why}."]
 
 
+def test_a_quick_run_is_said_to_be_one():
+    board = made([on_l4("o/a", 1.0), on_l4("o/b", 2.0, quick=True)])
+    assert [row["cautions"] for row in csv_rows(board)] == ["", QUICK]
+
+
 def test_cautions_stand_under_the_table_and_in_the_files():
     caution = Caution(code="busy", message="others used the machine")
     file, result = on_l4("o/b", 2.0)
     board = made([on_l4("o/a", 1.0), (file, result.model_copy(update={"cautions": [caution] * 2}))])
     assert "caution: others used the machine (o/b)." in notes_of(only(board))
-    assert [row["cautions"] for row in csv_rows(board)] == ["", "; ".join([caution.message] * 2)]
+    assert [row["cautions"] for row in csv_rows(board)] == ["", caution.message]
 
 
 def test_estimates_alone_are_rated_and_marked():

@@ -64,9 +64,9 @@ def test_a_policy_is_read_whole():
         ["org/*", "builtin:*"],
         ["off"],
     )
-    assert [(x.limit_wh, x.allowed) for x in first.limits] == [(2.5, None), (None, 1.05)]
+    assert [(x.most, x.allowed) for x in first.limits] == [(2.5, None), (None, 1.05)]
     assert (first.min_stars, first.optional, second.optional) == (4, True, False)
-    assert [(x.metric, x.limit_wh, x.allowed) for x in second.limits] == [
+    assert [(x.metric, x.most, x.allowed) for x in second.limits] == [
         ("gpu_decode_wh_per_1k_queries", 0.5, None),
         ("system_wh_per_1k_queries", None, 0.975),
     ]
@@ -195,7 +195,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path, content):
 def test_thresholds(text, limit):
     parsed = parse_limit(text)
     assert parsed.metric == GPU
-    assert (parsed.limit_wh, parsed.allowed) == (
+    assert (parsed.most, parsed.allowed) == (
         limit[0],
         pytest.approx(limit[1]) if limit[1] else None,
     )

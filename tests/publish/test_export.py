@@ -4,12 +4,12 @@ import json
 import math
 
 import pytest
-from support.results import make_cpu_run, make_result, make_run
+from support.results import UUID, make_cpu_run, make_result, make_run
 
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.report_csv import to_csv
 from energyscore.publish.report_json import to_json
-from energyscore.results.parts import Caution
+from energyscore.results.parts import Caution, Idle
 from energyscore.results.result import Result
 
 HEADER = (
@@ -23,7 +23,12 @@ HEADER = (
     "reasoning_multiple,reasoning_multiple_of,mean_query_s,gpu_co2_g_per_1k_queries,"
     "system_co2_g_per_1k_queries,country,grid_g_per_kwh,grid_source,pue,"
     "gpu_cost_per_1k_queries,system_cost_per_1k_queries,price_per_kwh,currency,footprint_reason,"
-    "hardware,device,quick,official,valid,reason,cautions,created_at,energyscore,file"
+    "hardware,device,quick,official,valid,reason,cautions,created_at,energyscore,file,"
+    "base_model,threads,gpu_net_ci95_low,gpu_net_ci95_high,"
+    "gpu_wh_per_1m_output_tokens,gpu_joules_per_output_token,"
+    "gpu_wh_per_1m_input_tokens,gpu_joules_per_input_token,"
+    "system_wh_per_1m_output_tokens,system_joules_per_output_token,"
+    "system_wh_per_1m_input_tokens,system_joules_per_input_token"
 )
 
 
@@ -39,17 +44,18 @@ def rows_of(*results):
 def test_the_columns_are_fixed():
     """Whoever changes this line raises CSV_VERSION."""
     assert to_csv([]) == f"{HEADER}\n".encode()
-    assert rows_of(make_result())[0]["csv_version"] == "1"
+    assert rows_of(make_result())[0]["csv_version"] == "2"
 
 
 def test_one_row_says_all():
     text = to_csv(report(make_result(), file="a/b.json")).decode()
     assert text.splitlines()[1] == (
-        "1,text_generation,1,org/model,r,A,1000000000,float16,,"
+        "2,text_generation,1,org/model,r,A,1000000000,float16,,"
         "pretrained,,10,EnergyStarAI/text_generation,1000,1,10,1.0,1.0,1.0,"
         "counter,,,,,1.0,,,,,,5,aienergyscore-2025-02,gpu,"
         "false,0.0,0.0,0.0,0.0,1.0,369.0,10.0,,,,0.1,,"
-        ",,,,,,,,,,NVIDIA H100 80GB HBM3,cuda,false,true,true,,,2026-01-01T00:00:00Z,0,a/b.json"
+        ",,,,,,,,,,NVIDIA H100 80GB HBM3,cuda,false,true,true,,,2026-01-01T00:00:00Z,0,a/b.json,"
+        ",,,,100.0,0.36,,,,,,"
     )
 
 
@@ -92,6 +98,19 @@ def test_the_kinds_of_cautions_are_listed_once_each():
     named = [Caution(code=code, message="m") for code in ("drift", "outlier", "outlier")]
     result = make_result().model_copy(update={"cautions": named})
     assert rows_of(result)[0]["cautions"] == "drift;outlier"
+    quick = make_result(quick=True, runs=[make_run(seconds=0.5)])
+    assert rows_of(quick)[0]["cautions"] == "quick;brief", "those that no file states"
+
+
+def test_what_tells_configurations_of_one_model_apart_has_columns():
+    idle = Idle(seconds=30.0, without_model_w={f"gpu:{UUID}": 9.0}, with_model_w={})
+    result = make_result(idle=idle)
+    protocol = result.protocol.model_copy(update={"threads": {"intra_op": 2, "inter_op": 4}})
+    model = result.model.model_copy(update={"base_model": "org/base@1"})
+    (row,) = rows_of(result.model_copy(update={"protocol": protocol, "model": model}))
+    assert (row["threads"], row["base_model"]) == ("2", "org/base@1")
+    low, high = (float(row[f"gpu_net_ci95_{end}"]) for end in ("low", "high"))
+    assert low <= float(row["gpu_net_wh_per_1k_queries"]) <= high
 
 
 def test_the_chance_of_each_star_is_exported_as_it_was_rated():

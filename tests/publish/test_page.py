@@ -56,6 +56,21 @@ def test_each_result_has_a_row_a_page_its_file_and_a_label_if_it_is_valid(site, 
     assert len(site) == 1 + 3 * len(results) - 1
 
 
+def test_a_page_tells_base_model_threads_and_energy_by_tokens():
+    result = result_of(1, "org/adapter", 1.0)
+    model = result.model.model_copy(update={"base_model": "org/base@1"})
+    protocol = result.protocol.model_copy(update={"threads": {"intra_op": 3}})
+    facts = facts_of(page_of(result.model_copy(update={"model": model, "protocol": protocol})))
+    assert facts["Adapter on the base model"] == "org/base@1"
+    assert facts["Threads on the processor"] == "3"
+    assert facts["Energy of an output token"] == "360 mJ, 100 Wh for 1,000,000"
+    silent = result_of(2, "org/a", 1.0, runs=[make_run(output_tokens=0, input_tokens=0)])
+    facts = facts_of(page_of(silent))
+    assert "Adapter on the base model" not in facts
+    assert facts["Threads on the processor"] == "not known"
+    assert not any("token" in name for name in facts if name.startswith("Energy"))
+
+
 def tables_of(page):
     """The rows of each table, by its id; that of its section stands before the last `_`."""
     tables = {}

@@ -15,6 +15,7 @@ from energyscore.results.parts import (
     TaskPart,
     WorkloadPart,
 )
+from energyscore.results.per_token import with_per_token
 from energyscore.results.result import Result
 from energyscore.results.score import score_runs
 
@@ -181,4 +182,4 @@ def make_result(
         valid=not invalid,
         invalid_reasons=list(invalid),
     )
-    return with_conformance(task, result)
+    return with_conformance(task, with_per_token(result))

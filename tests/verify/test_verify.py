@@ -425,6 +425,12 @@ TAMPERINGS = {
     "no net score": (
         "net score", in_result("score", "net_gpu_wh_per_1k_queries", to=None),
     ),
+    "fewer joules a token": (
+        "energy by tokens", in_result("score", "per_token", "gpu_joules_per_output_token", to=0.1),
+    ),
+    "joules of tokens that do not count": (
+        "energy by tokens", in_result("score", "per_token", "gpu_joules_per_input_token", to=0.1),
+    ),
     "a system's score": ("system score", in_result("score", "system_wh_per_1k_queries", to=9.0)),
     "CO2 from nowhere": ("emissions", in_result("emissions", "gpu_co2_g_per_1k_queries", to=0.1)),
     "a cleaner grid": ("emissions", grid("FRA", 1.0, f"{GRID}, year {FRANCE[1]}")),

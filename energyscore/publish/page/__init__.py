@@ -19,6 +19,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from energyscore.base.units import format_number
+from energyscore.judge.cautions import is_block
+from energyscore.judge.comparability import threads_of
 from energyscore.judge.footprint import describe_sites
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Report, in_one_view
@@ -55,6 +57,7 @@ _TEXTS = (
     *(margins.plus_minus, wording.kind, wording.what, wording.how, wording.interval),
     *(wording.decimals, wording.figure, wording.margin, wording.why_no_energy, wording.tokens),
     *(wording.derived, wording.chances, wording.relative_to, wording.is_pale),
+    *(wording.per_token, threads_of, is_block),
     *(tokens_of, label_title, hub_address, warnings_of, phases_of, run_figures, plots_of),
 )
 """What templates may ask for, as filters."""
