@@ -118,6 +118,30 @@ def test_a_counter_that_began_again_or_stepped_back_is_no_wrap(tree, before_uj, 
     assert "package-0 (intel-rapl:0) began again or stepped back" in reading.reason
 
 
+@pytest.mark.parametrize(
+    ("after_uj", "energy_j"),
+    [(50_000_000, 500.0), (95_000_000, 545.0), (180_000_000, None), (0, 450.0)],
+)
+def test_a_counter_that_began_again_near_its_wrap_is_none(tree, after_uj, energy_j):
+    """Five seconds at 100 W, of which the last wraps: with 230 W of its own it did not."""
+    set_energy(tree, "intel-rapl:0", WRAP_UJ - 450_000_000 + 1)
+    clock = Clock()
+    meter = RaplMeter(tree, clock)
+    meter.open()
+    token = meter.start()
+    for left_j in (350, 250, 150, 50):
+        set_energy(tree, "intel-rapl:0", WRAP_UJ - left_j * 1_000_000 + 1)
+        clock.now_s += 1.0
+        with meter._lock:
+            meter._update()
+    set_energy(tree, "intel-rapl:0", after_uj)
+    clock.now_s += 1.0
+    reading = meter.stop(token).readings["cpu"]
+    meter.close()
+    assert reading.energy_j == (None if energy_j is None else pytest.approx(energy_j, abs=1e-3))
+    assert energy_j is not None or "begun again near its end" in reading.reason
+
+
 def test_of_a_counter_that_stepped_back_only_its_own_domain_is_lost(tree):
     readings = joules(tree, **{"intel-rapl:0": 999_999, "intel-rapl:0:0": 5_250_000})
     assert readings["cpu"].energy_j is None

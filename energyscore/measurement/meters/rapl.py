@@ -3,7 +3,8 @@
 Package zones only (a `psys` zone holds them again), `dram` subzones apart. The counters wrap at
 `max_energy_range_uj`, within minutes on a busy server, so a thread reads them well before that.
 A counter that stepped back without having wrapped looks as if it had come a whole range further:
-what no processor can take is not believed.
+what no processor can take is not believed. Nor is a wrap with far more power than the rest of its
+window: a counter that began again near its wrap.
 """
 
 import contextlib
@@ -19,13 +20,17 @@ from energyscore.results.parts import Domain
 
 POWERCAP = Path("/sys/class/powercap")
 GRANT = "sudo chmod -R a+r /sys/class/powercap/intel-rapl*"
-_POLL_S = 5.0
+_POLL_S = 1.0
 
 MOST_W = 2000.0
 """What no package and no memory takes, where the zone states no limit."""
 
 _LIMITS_TIMES, _LEAST_BOUND_W = 2.0, 200.0
 """Limits hold over seconds, and some boards leave them unheeded: the bound lies well above."""
+
+_LIKE_OTHERS, _LEAST_READ_S = 1.5, 0.5
+"""A wrap has at most so many times the power of the other reads of its window, of those that are
+this far apart. With reads every second it can then add half a second's energy."""
 
 _SLACK_S = 0.1
 """Added to the time between two reads: the counter is updated every millisecond or so."""
@@ -119,6 +124,8 @@ class RaplMeter:
         self._lock = threading.Lock()
         self._failure = ""  # of this window, for all zones
         self._impossible: dict[Domain, str] = {}  # of this window
+        self._highest_w: list[float] = []  # of each zone in this window, wraps apart
+        self._wrapped: list[tuple[int, float, float]] = []  # in it: zone's place, joules, seconds
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -126,6 +133,7 @@ class RaplMeter:
         """Find the counters and start watching for wraps."""
         self._zones = find_zones(self._root)
         self._last_uj, self._total_uj = [0] * len(self._zones), [0] * len(self._zones)
+        self._highest_w = [0.0] * len(self._zones)
         self._last_s = 0.0
         self._closing.clear()
         self._thread = threading.Thread(target=self._watch, name="rapl", daemon=True)
@@ -137,6 +145,7 @@ class RaplMeter:
             self._failure = ""
             self._update()
             self._impossible = {}  # whatever it was, it was before the window
+            self._highest_w, self._wrapped = [0.0] * len(self._zones), []
             return list(self._total_uj)
 
     def stop(self, token: object) -> Metered:
@@ -144,6 +153,7 @@ class RaplMeter:
         assert isinstance(token, list)
         with self._lock:
             self._update()
+            self._judge_wraps()
             ends_uj, failure, impossible = list(self._total_uj), self._failure, self._impossible
         used_uj = dict.fromkeys((zone.domain for zone in self._zones), 0)
         for zone, begin_uj, end_uj in zip(self._zones, token, ends_uj, strict=True):
@@ -170,6 +180,18 @@ class RaplMeter:
             with self._lock:
                 self._update()
 
+    def _judge_wraps(self) -> None:
+        """Against the power of the rest of the window, where that is known."""
+        for place, rise_j, since_s in self._wrapped:
+            zone, most_w = self._zones[place], _LIKE_OTHERS * self._highest_w[place]
+            if 0 < most_w * (since_s + _SLACK_S) < rise_j:
+                self._impossible.setdefault(
+                    zone.domain,
+                    f"the RAPL counter of {zone.name} seems to have begun again near its end: as a "
+                    f"wrap it would be {rise_j:.0f} J in {since_s:.1f} s, "
+                    f"and up to {self._highest_w[place]:.0f} W were seen beside it",
+                )
+
     def _update(self) -> None:
         """Read all counters; a rise that is more than the zone can take since then is left out."""
         now_s = self._clock()
@@ -180,13 +202,19 @@ class RaplMeter:
             return
         since_s = now_s - self._last_s
         for place, zone in enumerate(self._zones):
-            rise_uj = (now_uj[place] - self._last_uj[place]) % (zone.wrap_uj + 1)
+            change_uj = now_uj[place] - self._last_uj[place]
+            rise_uj = change_uj % (zone.wrap_uj + 1)
             if rise_uj > zone.most_w * (since_s + _SLACK_S) * 1e6:
                 self._impossible.setdefault(
                     zone.domain,
                     f"the RAPL counter of {zone.name} began again or stepped back: as a wrap it "
                     f"would be {rise_uj / 1e6:.0f} J in {since_s:.1f} s",
                 )
-            else:
-                self._total_uj[place] += rise_uj
+                continue
+            self._total_uj[place] += rise_uj
+            if change_uj < 0:
+                self._wrapped.append((place, rise_uj / 1e6, since_s))
+            elif since_s >= _LEAST_READ_S:
+                rise_w = rise_uj / 1e6 / since_s
+                self._highest_w[place] = max(self._highest_w[place], rise_w)
         self._last_uj, self._last_s = now_uj, now_s
