@@ -87,6 +87,7 @@ def result_of(
         cautions=[
             *find_run_cautions(runs, protocol),
             *metering.cautions(),
+            *metering.idle_cautions(plan.idle_s, measured.idle_w),
             *_too_short(runs),
             *cautions,
         ],

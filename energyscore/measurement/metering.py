@@ -59,6 +59,18 @@ class Metering:
         """The hottest metered GPU's temperature, None where no GPU is metered."""
         return None if self.nvml is None else self.nvml.temperature_c()
 
+    def idle_cautions(self, asked_s: float, idle_w: Mapping[Domain, float]) -> list[Caution]:
+        """A caution where GPUs were metered idle for so long, and their power is not known."""
+        if self.nvml is None or asked_s <= 0 or all(f"gpu:{one}" in idle_w for one in self.uuids):
+            return []
+        why = "the meter could not tell it, or others used the GPU"
+        if asked_s < self.least_window_s:
+            why = f"it takes {self.least_window_s:g} s on recent GPUs"
+        message = (
+            f"idle power was not measured in {asked_s:g} s ({why}): no energy is net of idling"
+        )
+        return [Caution(code="no_idle_power", message=message)]
+
     def set_idle(self, idle_w: Mapping[Domain, float]) -> None:
         """Tell the GPU meter what the GPUs draw idle: no work can take less."""
         if self.nvml is not None:

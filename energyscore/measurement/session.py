@@ -184,6 +184,7 @@ def _run_and_save(
                 f"interrupted; {done} of {plan.repeats} runs of {entry.model.label} are kept.",
                 "The same command goes on from there (--fresh starts anew).",
             ) from None
+        cautions += metering.idle_cautions(plan.idle_s, repeats.idle_w)
         result = assemble(setup, repeats, prepared.idle_w, cautions)
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()

@@ -10,6 +10,8 @@ from energyscore.measurement import benchmark, warmup, work
 from energyscore.measurement.backend import Batch, BatchOutput, CutInputs
 from energyscore.measurement.benchmark import measure_run, run_benchmark
 from energyscore.measurement.meter import Metered, Reading, Ticks, notice
+from energyscore.measurement.metering import Metering
+from energyscore.measurement.meters.nvml import NvmlMeter
 from energyscore.measurement.warmup import warm_up
 from energyscore.measurement.work import Plan
 from energyscore.protocol.task import Generation
@@ -633,3 +635,20 @@ def test_a_temperature_that_settles_is_waited_for(clock):
     warmup = warm_up(make_plan(quick=False), FakeBackend([], clock), Watcher(), thermometer)
     assert warmup.steady
     assert 84.0 <= warmup.duration_s <= 108.0
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "idle_w", "said"),
+    [
+        (0.5, {}, "not measured in 0.5 s (it takes 2.5 s"),
+        (30.0, {}, "others used the GPU"),
+        (30.0, {"gpu:GPU-1": 60.0, "gpu:GPU-2": 61.0}, None),
+        (30.0, {"gpu:GPU-1": 60.0}, "others used the GPU"),
+        (0.0, {}, None),
+    ],
+)
+def test_idle_power_that_was_asked_for_and_not_measured_is_told(asked_s, idle_w, said):
+    uuids = ("GPU-1", "GPU-2")
+    cautions = Metering(uuids, nvml=NvmlMeter(uuids)).idle_cautions(asked_s, idle_w)
+    assert [caution.code for caution in cautions] == (["no_idle_power"] if said else [])
+    assert said is None or said in cautions[0].message

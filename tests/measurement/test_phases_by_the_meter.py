@@ -71,13 +71,16 @@ print(json.dumps([*entered, ["end", entered[0][1] + round(noted_s(run) * 1e9)]])
 """
 
 
-@pytest.mark.parametrize("period_ms", [20.0])
-def test_prefill_and_decode_as_the_driver_drew_them(simulate, period_ms):
-    sim = simulate(gpu(wave=(200.0, 600.0, PERIOD_S, DUTY), update_period_ms=period_ms))
-    uuid = sim.gpus[0].uuid
-    arguments = [uuid, sim.origin_ns, PERIOD_S, DUTY, 100]
+TRIES, QUERIES = 3, 100
+
+
+def measured(sim):
+    """A run in step with the driver's wave, and the phases in it: name, beginning and end."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, arguments)],
+        [
+            *(sys.executable, "-c", SCRIPT, sim.gpus[0].uuid),
+            *map(str, (sim.origin_ns, PERIOD_S, DUTY, QUERIES)),
+        ],
         env=environment(sim.env()),
         capture_output=True,
         text=True,
@@ -85,16 +88,30 @@ def test_prefill_and_decode_as_the_driver_drew_them(simulate, period_ms):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    first, second = done.stdout.splitlines()
-    run, truth_j, slipped_j = Run.model_validate_json(first), {"prefill": 0.0, "decode": 0.0}, 0.0
-    for (name, start_ns), (_, end_ns) in itertools.pairwise(json.loads(second)):
+    run, entered = done.stdout.splitlines()
+    phases = [
+        (name, start, end) for (name, start), (_, end) in itertools.pairwise(json.loads(entered))
+    ]
+    return Run.model_validate_json(run), phases
+
+
+def test_prefill_and_decode_as_the_driver_drew_them(simulate):
+    """On a busy machine phases may be refused, for good reason; where they are told, they hold."""
+    sim = simulate(gpu(wave=(200.0, 600.0, PERIOD_S, DUTY), update_period_ms=20.0))
+    domain = f"gpu:{sim.gpus[0].uuid}"
+    for _ in range(TRIES):
+        run, phases = measured(sim)
+        if run.phase_methods:
+            break
+        assert run.phase_reasons[domain]
+    assert run.phase_methods == {domain: "tick_regression"}, run.phase_reasons
+    truth_j, slipped_j = {"prefill": 0.0, "decode": 0.0}, 0.0
+    for name, start_ns, end_ns in phases:
         joules = sim.true_energy_j(0, start_ns, end_ns)
         truth_j[name] += joules
         slipped_j += abs(joules - WATTS[name] * (end_ns - start_ns) / 1e9)
     # Woken late, a phase has the other one's power: on a busy machine the phases are less alike.
     within = 0.05 + 5 * slipped_j / sum(truth_j.values())
-    domain = f"gpu:{uuid}"
-    assert run.phase_methods == {domain: "tick_regression"}, run.phase_reasons
     for name, joules in truth_j.items():
         part = run.phases[name]
         assert part.energy_j[domain] == pytest.approx(joules, rel=within)
