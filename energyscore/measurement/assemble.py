@@ -32,6 +32,7 @@ from energyscore.results.parts import (
     WorkloadPart,
 )
 from energyscore.results.per_token import with_per_token
+from energyscore.results.performance import summarize_performance
 from energyscore.results.result import Result
 from energyscore.results.score import emissions_for, score_runs
 
@@ -133,6 +134,7 @@ def assemble(
         runs=runs,
         idle=idle,
         score=score_runs(runs, uuids, idle, [gpu.name for gpu in setup.environment.gpus]),
+        performance=summarize_performance(run.performance for run in runs),
         emissions=emissions_for(setup.country),
         conformance=[],
         official=False,

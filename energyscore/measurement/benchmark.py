@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from energyscore.measurement.backend import Worker
 from energyscore.measurement.meter import Meter, Metered, Reading, Window, is_check, metered
 from energyscore.measurement.observer import Observer
+from energyscore.measurement.phases.speed import performance_of
 from energyscore.measurement.phases.split import (
     BLOCK,
     DISAGREEMENT,
@@ -200,6 +201,13 @@ def _run_of(
         methods={domain: reading.method for domain, reading in readings.items()},
         reasons={d: reading.reason for d, reading in readings.items() if reading.reason},
         facts={d: dict(reading.facts) for d, reading in readings.items() if reading.facts},
+        performance=performance_of(
+            work.times,
+            work.queries // work.passes,
+            plan.batch_size,
+            work.passes,
+            work.output_tokens,
+        ),
         quantization_se_j={d: r.steps.se_j for d, r in readings.items() if r.steps is not None},
         second_source=second,
         notices=[*notices, *_block_notices(splits)],

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from energyscore.base.form import Part as Part
 from energyscore.base.form import schema_of as schema_of
 from energyscore.base.stamps import utc_time
+from energyscore.results.performance import Performance
 
 Domain: TypeAlias = str
 """What is metered: `gpu:<uuid>`, `cpu` (packages), `dram`, `ram`."""
@@ -251,6 +252,7 @@ class Run(Part):
     quantization_se_j: dict[Domain, NonNegative] = Field(
         default={}, description="standard error for the steps of the meter; absent: not known"
     )
+    performance: Performance | None = Field(default=None, description="null: an older file")
 
     def total_j(self, domains: Iterable[Domain]) -> float | None:
         """Energy of these domains together; None where that of one is not known."""

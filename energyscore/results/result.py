@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from energyscore.base.errors import ResultError, first_problem
 from energyscore.base.form import unique_keys as unique_keys
 from energyscore.results import parts
+from energyscore.results.performance import Performance
 
 SCHEMA_VERSION = 2
 
@@ -45,6 +46,9 @@ class Result(parts.Part):
     runs: Annotated[list[parts.Run], Field(min_length=1)]
     idle: parts.Idle
     score: parts.Score
+    performance: Performance | None = Field(
+        default=None, description="how fast, over all runs; null: an older file"
+    )
     emissions: parts.Emissions
     conformance: list[parts.Check]
     official: bool = Field(description="whether every point of `conformance` holds")
