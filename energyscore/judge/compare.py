@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from energyscore.base.errors import UsageError
+from energyscore.base.form import Part, schema_of
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.comparability import (
     Changes,
@@ -25,7 +26,6 @@ from energyscore.judge.effect import compare_samples
 from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure, figure_of
 from energyscore.judge.rating import RatedResult
 from energyscore.judge.unratable import why_unratable
-from energyscore.results.parts import Part, schema_of
 
 
 class Side(Part):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from energyscore.base.errors import did_you_mean
+from energyscore.base.form import Part, schema_of
 from energyscore.base.version import __version__
 from energyscore.judge.comparability import say_changes
 from energyscore.judge.counterparts import by_key, key_of
@@ -23,7 +24,6 @@ from energyscore.judge.gate_checks import (
 )
 from energyscore.judge.policy import OnInconclusive, Policy, PolicyRule
 from energyscore.judge.rating import RatedResult
-from energyscore.results.parts import Part, schema_of
 
 _OUTCOMES: tuple[Outcome, ...] = ("pass", "fail", "invalid", "unsupported", "inconclusive")
 _COUNTS_AS: dict[Outcome | OnInconclusive, CountsAs]

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field
 
 from energyscore.base.form import Part as Part
-from energyscore.base.form import schema_of as schema_of
 from energyscore.base.stamps import utc_time
 from energyscore.results.performance import Performance
 
@@ -250,9 +249,9 @@ class Run(Part):
     second_source: SecondSource | None
     notices: list[Notice]
     quantization_se_j: dict[Domain, NonNegative] = Field(
-        default={}, description="standard error for the steps of the meter; absent: not known"
+        default={}, description="standard error for a meter's steps; absent: not known"
     )
-    performance: Performance | None = Field(default=None, description="null: an older file")
+    performance: Performance | None = None
 
     def total_j(self, domains: Iterable[Domain]) -> float | None:
         """Energy of these domains together; None where that of one is not known."""
@@ -278,9 +277,7 @@ class Idle(Part):
     """What was drawn without work, before the runs: watts by domain, each metered `seconds`."""
 
     seconds: NonNegative
-    without_model_w: dict[Domain, Positive] = Field(
-        description="before this process used the GPU at all"
-    )
+    without_model_w: dict[Domain, Positive] = Field(description="before it used the GPU at all")
     with_model_w: dict[Domain, Positive] = Field(description="with the model loaded")
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from energyscore.base.errors import ResultError, first_problem
+from energyscore.base.form import schema_of
 from energyscore.base.form import unique_keys as unique_keys
 from energyscore.results import parts
 from energyscore.results.performance import Performance
@@ -167,7 +168,7 @@ def result_to_json(result: Result) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of result files."""
-    return parts.schema_of(Result, f"energyscore-result-{SCHEMA_VERSION}")
+    return schema_of(Result, f"energyscore-result-{SCHEMA_VERSION}")
 
 
 def _read_as_written(text: str | bytes) -> Result | None:
