@@ -45,8 +45,8 @@ def said_by(error: BaseException) -> str:
     """What an error says, all its lines in one; its class where it says nothing or a bare name."""
     text = " ".join(str(error).split())
     if len(text) > _MOST:
-        text = f"{text[:_MOST].rpartition(' ')[0]} ..."
-    text = text if text.endswith("...") else text.rstrip(".")
+        text = f"{text[:_MOST].rpartition(' ')[0]} [...]"
+    text = text.rstrip(".")
     if text and " " in text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

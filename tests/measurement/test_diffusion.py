@@ -316,6 +316,15 @@ def test_weights_that_are_missing_in_any_part_are_refused(broken, file, tensor):
     assert isinstance(model, diffusers.AutoencoderKL)
 
 
+def test_a_part_whose_weights_have_other_shapes_is_named(broken):
+    file = broken / "text_encoder/config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps(settings | {"vocab_size": settings["vocab_size"] + 1}))
+    said = r"\(CLIPTextModel\) do not fit .*token_embedding.weight has the shape \["
+    with pytest.raises(ModelError, match=said):
+        load(broken)
+
+
 def test_a_published_text_encoder_of_older_names_lacks_nothing(broken):
     file = broken / "text_encoder/model.safetensors"
     expected = images_of(load(broken)[0], PROMPTS[:1])

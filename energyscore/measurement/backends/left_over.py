@@ -39,7 +39,7 @@ def check_left_over(model: Any, label: str, names: Iterable[object]) -> tuple[st
     inside = []
     for name in sorted(map(str, names)):
         module, path, rest = _nearest(model, name)
-        if isinstance(module, ModuleList) and rest[0].isdigit():
+        if isinstance(module, ModuleList) and rest and rest[0].isdigit():
             known, number = len(module), int(rest[0])
             if number >= known + _predictors(model):
                 raise ModelError(

@@ -26,7 +26,7 @@ from energyscore.measurement.backends.loading import (
     facts_of,
     quieten,
 )
-from energyscore.measurement.backends.missing import refuse_missing
+from energyscore.measurement.backends.missing import refuse_mismatched, refuse_missing
 from energyscore.measurement.backends.processors import bundled_tokenizer
 from energyscore.measurement.backends.quantization import refuse_random
 from energyscore.measurement.claims import check_claims, room_on
@@ -133,7 +133,7 @@ def _from_folder(folder: Path, spec: ModelSpec, dtype: torch.dtype, device: str)
     index = json.loads((folder / PIPELINE_INDEX).read_text(encoding="utf-8"))
     check_pipeline(folder, index, spec.label, allow_pickle=spec.allow_pickle)
     parts = _random_parts(folder, index, spec, dtype, device) if spec.random_weights else {}
-    with _noting_missing() as missing:
+    with _noting_missing(spec.label) as missing:
         pipeline = diffusers.AutoPipelineForText2Image.from_pretrained(
             str(folder),
             dtype=dtype,
@@ -152,19 +152,24 @@ def _from_folder(folder: Path, spec: ModelSpec, dtype: torch.dtype, device: str)
 
 
 @contextlib.contextmanager
-def _noting_missing() -> Iterator[list[str]]:
+def _noting_missing(label: str) -> Iterator[list[str]]:
     """The weights that are missing in the parts that are loaded meanwhile.
 
     A pipeline loads its parts (and those of a second pipeline it is joined to) itself, and drops
-    what their loaders say. Missing weights would be random numbers without a word.
+    what their loaders say. Missing weights would be random numbers without a word. Weights of other
+    shapes are refused at once.
     """
     missing: list[str] = []
 
     def noting(loader: Any) -> Any:
         def from_pretrained(cls: Any, *args: Any, **options: Any) -> Any:
-            part, info = loader(cls, *args, **options | {"output_loading_info": True})
-            keys = [*info["missing_keys"], *(info.get("mismatched_keys") or ())]
-            missing.extend(f"{cls.__name__} {key}" for key in sorted(map(str, keys)))
+            own = {"output_loading_info": True}
+            if issubclass(cls, transformers.PreTrainedModel):
+                own["ignore_mismatched_sizes"] = True  # it would not say which
+            part, info = loader(cls, *args, **options | own)
+            refuse_mismatched(f"{label} ({cls.__name__})", info.get("mismatched_keys") or ())
+            keys = sorted(map(str, info["missing_keys"]))
+            missing.extend(f"{cls.__name__} {key}" for key in keys)
             return part
 
         return classmethod(from_pretrained)
