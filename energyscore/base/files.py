@@ -132,16 +132,31 @@ def visible_files(folder: Path, pattern: str, skip: Skip | None = None) -> list[
         skip(refused)
 
     seen: set[str] = set()
-    later, found = [folder], []
+    later, found = [str(folder)], []
     while later:
         # Links come after what lies there itself: a file is known by its own path.
-        for top, folders, names in os.walk(later.pop(0), onerror=refuse):
-            here, place = Path(top), os.path.realpath(top)
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+        top = later.pop(0)
+        below = [(top, os.path.realpath(top))]
+        while below:
+            here, place = below.pop()
             if place in seen:
-                folders.clear()
+                continue
+            try:
+                with os.scandir(here) as entries:
+                    shown = sorted(
+                        (entry for entry in entries if not entry.name.startswith(".")),
+                        key=lambda entry: entry.name,
+                        reverse=True,
+                    )
+            except OSError as error:
+                refuse(error)
                 continue
             seen.add(place)
-            later += [here / name for name in folders if (here / name).is_symlink()]
-            found += [here / name for name in names if fnmatchcase(name.lower(), pattern)]
-    return sorted(file for file in found if not file.name.startswith(".") and is_file(file))
+            links = [entry for entry in shown if entry.is_symlink()]
+            later += [link.path for link in reversed(links) if os.path.isdir(link.path)]
+            own = [entry for entry in shown if not entry.is_symlink()]
+            below += [(e.path, os.path.join(place, e.name)) for e in own if e.is_dir()]
+            files = [entry for entry in own if entry.is_file()]
+            files += [link for link in links if os.path.isfile(link.path)]
+            found += [file.path for file in files if fnmatchcase(file.name.lower(), pattern)]
+    return sorted(Path(file) for file in found)

@@ -16,7 +16,7 @@ MANY = 500
 """With fewer things, one process is done before others have begun."""
 
 _MOST_PROCESSES = 8  # one process takes in what about eight send
-_TOGETHER = 50  # things that are handed over at once
+_TOGETHER = 100  # things that are handed over at once
 
 
 def worked_on(work: Callable[[T], R], things: Sequence[T], *, alone: bool = False) -> Generator[R]:

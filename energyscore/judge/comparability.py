@@ -13,7 +13,8 @@ u^2 = sum of (systematic / sqrt 3)^2 + device_spread^2. Where both have GPUs of 
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TypeAlias
 
@@ -146,19 +147,50 @@ def check_allowed(names: Iterable[str]) -> frozenset[str]:
 
 def differences(before: Result, after: Result) -> list[Difference]:
     """The conditions in which two results differ, as far as both are known."""
+    return _differences(_of_both(before, after))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms two results can be compared.
+
+    Attributes:
+        refused: in what they are unlike; where it is empty they can be compared.
+        allowed: in what they are unlike, as was allowed.
+        not_known: the conditions that are not known of one of the two.
+        changed: what is not a condition, but may explain a difference.
+        meter_uncertainty: what the error of the meters adds to the ratio, as a share.
+    """
+
+    refused: list[Difference]
+    allowed: list[Difference]
+    not_known: list[str]
+    changed: Changes
+    meter_uncertainty: float
+
+
+def terms_between(before: Result, after: Result, allowed: Collection[str]) -> Terms:
+    """The terms for two results, of which some conditions are allowed to differ."""
+    conditions = _of_both(before, after)
+    points = _differences(conditions)
+    return Terms(
+        refused=[point for point in points if point.name not in allowed],
+        allowed=[point for point in points if point.name in allowed],
+        not_known=[
+            name
+            for name, *both in conditions
+            if any(_is_unknown(known[:1] if name in NEEDED else known) for known in both)
+        ],
+        changed=changes(before, after),
+        meter_uncertainty=meter_uncertainty(before, after),
+    )
+
+
+def _differences(conditions: Iterable[tuple[str, Condition, Condition]]) -> list[Difference]:
     return [
         Difference(name=name, before=_shown(was, place), after=_shown(now, place))
-        for name, was, now in _of_both(before, after)
+        for name, was, now in conditions
         if (place := _unlike(was, now)) is not None
-    ]
-
-
-def not_known(before: Result, after: Result) -> list[str]:
-    """The conditions that are not known of one of the two."""
-    return [
-        name
-        for name, *conditions in _of_both(before, after)
-        if any(_is_unknown(known[:1] if name in NEEDED else known) for known in conditions)
     ]
 
 
@@ -265,12 +297,12 @@ def _context_of(result: Result) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _of_both(before: Result, after: Result) -> Iterator[tuple[str, Condition, Condition]]:
+def _of_both(before: Result, after: Result) -> list[tuple[str, Condition, Condition]]:
     """The conditions that apply to both results, by name."""
     one, other = conditions_of(before), conditions_of(after)
-    for name in CONDITIONS:
-        if one.get(name) and other.get(name):
-            yield name, one[name], other[name]
+    return [
+        (name, one[name], other[name]) for name in CONDITIONS if one.get(name) and other.get(name)
+    ]
 
 
 def _is_unknown(condition: Condition) -> bool:

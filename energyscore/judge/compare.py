@@ -15,11 +15,8 @@ from energyscore.judge.cautions import cautions_on
 from energyscore.judge.comparability import (
     Changes,
     Difference,
-    changes,
     check_allowed,
-    differences,
-    meter_uncertainty,
-    not_known,
+    terms_between,
 )
 from energyscore.judge.counterparts import Counterparts, by_key, is_same, key_of
 from energyscore.judge.effect import compare_samples
@@ -166,11 +163,10 @@ def _counterpart(one: RatedResult, others: Counterparts, allowed: Collection[str
 
 def pair_of(before: RatedResult, after: RatedResult, allowed: Collection[str]) -> Pair:
     """Two results with all in which they differ, and the effect where they can be compared."""
-    points = differences(before.result, after.result)
-    refused = [point for point in points if point.name not in allowed]
-    common = meter_uncertainty(before.result, after.result)
+    terms = terms_between(before.result, after.result, allowed)
     reason = _why_not(before, after)
-    rows = [] if refused or reason else _rows(before, after, common)
+    unlike = terms.refused or reason
+    rows = [] if unlike else _rows(before, after, terms.meter_uncertainty)
     if rows and rows[0].ratio is None:
         reason = rows[0].reason
     return Pair(
@@ -178,11 +174,7 @@ def pair_of(before: RatedResult, after: RatedResult, allowed: Collection[str]) -
         model=after.label,
         before=_side(before),
         after=_side(after),
-        refused=refused,
-        allowed=[point for point in points if point.name in allowed],
-        not_known=not_known(before.result, after.result),
-        changed=changes(before.result, after.result),
-        meter_uncertainty=common,
+        **vars(terms),
         same=is_same(before, after),
         reason=reason,
         rows=rows,

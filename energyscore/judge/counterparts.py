@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Iterable
 
-from energyscore.judge.comparability import PAIRED_BY, Condition, conditions_of, differences
+from energyscore.judge.comparability import PAIRED_BY, Condition, differences
 from energyscore.judge.rating import RatedResult
 from energyscore.judge.unratable import why_unratable
 
 
 def key_of(one: RatedResult, allowed: Collection[str] = ()) -> tuple[Condition, ...]:
     """What a result shares with its counterpart: task, model and mode, unless allowed to differ."""
-    known = conditions_of(one.result)
+    known = one.conditions
     return tuple(known[name] for name in PAIRED_BY if name not in allowed)
 
 
@@ -85,7 +85,7 @@ def by_key(
 
 
 def _all_conditions(one: RatedResult) -> object:
-    return tuple(sorted(conditions_of(one.result).items()))
+    return tuple(sorted(one.conditions.items()))
 
 
 def is_same(one: RatedResult, other: RatedResult) -> bool:

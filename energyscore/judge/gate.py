@@ -169,11 +169,11 @@ def _told_apart(checks: Sequence[GateCheck]) -> list[GateCheck]:
     times: dict[object, dict[str | None, str | None]] = {}
     for check in checks:
         times.setdefault(look(check), {})[check.source] = check.created_at
+    by_time = {key: len(set(alike.values())) == len(alike) for key, alike in times.items()}
     found = []
     for check in checks:
-        alike = times[look(check)]
-        apart = check.created_at if len(set(alike.values())) == len(alike) else check.source
-        update = {"apart": apart or ""} if len(alike) > 1 else {}
+        apart = check.created_at if by_time[look(check)] else check.source
+        update = {"apart": apart or ""} if len(times[look(check)]) > 1 else {}
         found.append(check.model_copy(update=update))
     return found
 

@@ -13,9 +13,9 @@ from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary
 from energyscore.base.units import format_number
 from energyscore.judge import effect
 from energyscore.judge.cautions import cautions_on, is_block
-from energyscore.judge.comparability import NEEDED, Changes
-from energyscore.judge.compare import FigureChange, Pair, figure_change, pair_of
-from energyscore.judge.counterparts import Counterparts
+from energyscore.judge.comparability import NEEDED, Changes, Terms, terms_between
+from energyscore.judge.compare import FigureChange, figure_change
+from energyscore.judge.counterparts import Counterparts, is_same
 from energyscore.judge.figures import UNIT, figure_of, format_figure, unit_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult
@@ -247,18 +247,18 @@ def _relative(
         wh_per_1k_queries=before.mean if before and check.unit == UNIT else None,
         value=before and before.mean,
     )
-    pair = pair_of(baseline, one, allow)
+    terms = terms_between(baseline.result, one.result, allow)
     own = [f"its baseline: {caution.message}" for caution in cautions_on(baseline.result)]
     check = check.model_copy(
         update={
             "baseline": against,
-            "changed": pair.changed,
+            "changed": terms.changed,
             "cautions": [*check.cautions, *own],
         }
     )
-    common = pair.meter_uncertainty
+    common = terms.meter_uncertainty
     change = figure_change(limit.metric, baseline, one, common)
-    if refused := _why_not_relative(pair, baseline, change, allow):
+    if refused := _why_not_relative(terms, baseline, one, change, allow):
         return _with(check, *refused)
     assert before is not None
     assert change.ratio is not None
@@ -271,7 +271,7 @@ def _relative(
     said += f" against {format_figure(before.mean, check.metric)}, {most} allowed"
     if common:
         said += f", meters not the same: {common:.1%} more uncertain"
-    if unknown := [name for name in pair.not_known if name not in allow]:
+    if unknown := [name for name in terms.not_known if name not in allow]:
         said += f", not known of both: {', '.join(unknown)}"
     needed = None
     outcome = _OUTCOMES[effect.decide(interval, limit.allowed)]
@@ -291,20 +291,24 @@ def _relative(
 
 
 def _why_not_relative(
-    pair: Pair, baseline: RatedResult, change: FigureChange, allow: frozenset[str]
+    terms: Terms,
+    baseline: RatedResult,
+    one: RatedResult,
+    change: FigureChange,
+    allow: frozenset[str],
 ) -> tuple[Outcome, str] | None:
     """Why a result cannot be compared with its baseline; None when it can."""
-    if pair.refused:
-        names = " ".join(f"--allow {point.name}" for point in pair.refused)
-        points = "; ".join(map(str, pair.refused))
+    if terms.refused:
+        names = " ".join(f"--allow {point.name}" for point in terms.refused)
+        points = "; ".join(map(str, terms.refused))
         return "unsupported", f"its baseline is unlike: {points} ({names})"
-    if pair.same:
+    if is_same(baseline, one):
         return "inconclusive", "it is its own baseline: nothing was measured since"
     if reason := why_unratable(baseline.result):
         return "invalid", f"its baseline is {reason}"
     if change.ratio is None:
         return "unsupported", f"not comparable to its baseline: {change.reason}"
-    for name in pair.not_known:
+    for name in terms.not_known:
         if name in NEEDED and name not in allow:
             reason = f"{name} is not known of both, so not surely alike (--allow {name})"
             return "unsupported", reason

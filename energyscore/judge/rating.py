@@ -19,13 +19,14 @@ Stars come with the probability of each, from what is known of the figure's unce
   are taken to be from one machine.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from energyscore.judge.comparability import cohort_key
+from energyscore.judge.comparability import Condition, cohort_key, conditions_of
 from energyscore.judge.departures import departures_from
 from energyscore.judge.figures import Basis, Headline, headline_of
 from energyscore.judge.footprint import Footprint, Site, footprint_of
@@ -119,6 +120,11 @@ class RatedResult:
     setting: str = ""
     multiple: Multiple | None = None
     commit: str | None = None
+
+    @functools.cached_property
+    def conditions(self) -> dict[str, Condition]:
+        """The conditions that it was measured under."""
+        return conditions_of(self.result)
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from energyscore.judge.figures import headline_of
+from energyscore.judge.figures import metered_of
 from energyscore.results.checks import TOO_BUSY, TOO_BUSY_CODE, why_not_of_model
 from energyscore.results.result import Result
 
@@ -22,7 +22,7 @@ def why_unratable(result: Result) -> str:
 
 def why_no_figure(result: Result) -> str:
     """Why nothing can be compared with a result; empty when it may be rated and has an energy."""
-    if (reason := why_unratable(result)) or headline_of(result) is not None:
+    if (reason := why_unratable(result)) or metered_of(result) is not None:
         return reason
     return f"no energy was measured: {result.score.reason}"
 
@@ -40,7 +40,7 @@ def unratable(result: Result) -> tuple[NoStars | None, str]:
 def why_no_place(result: Result) -> tuple[NoStars | None, str]:
     """Why a result has no place in a cohort: it may not be rated, or tells of others' work."""
     code, reason = unratable(result)
-    headline, busy = headline_of(result), any(c.code == TOO_BUSY_CODE for c in result.cautions)
-    if code is None and busy and headline is not None and headline.estimated:
+    metered, busy = metered_of(result), any(c.code == TOO_BUSY_CODE for c in result.cautions)
+    if code is None and busy and metered is not None and metered.estimated:
         return "too_busy", f"estimated while others used over {TOO_BUSY:.0%} of the processor"
     return code, reason

@@ -81,10 +81,11 @@ def find_invalid_reasons(runs: Sequence[Run], protocol: ProtocolPart) -> list[st
     ]
     # Runs under unlike limits are not repeats of one another.
     reasons += _power_limits_changed(runs, protocol)
+    domains = protocol.gpu_domains
     reasons += [
         f"no energy for {domain}: {run.reasons.get(domain, 'unknown')}"
         for run in runs
-        for domain in protocol.gpu_domains
+        for domain in domains
         if run.energy_j.get(domain) is None
     ]
     return list(dict.fromkeys(reasons))

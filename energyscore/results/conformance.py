@@ -176,7 +176,8 @@ def _measuring(protocol: ProtocolPart, runs: Sequence[Run]) -> Iterator[_Point]:
     long_enough = shortest_s >= MIN_WINDOW_S
     yield "window", f"{MIN_WINDOW_S:.0f} s a run", f"{shortest_s:.1f} s", long_enough
     yield _warmup_point(_warmup(protocol), quick=protocol.quick)
-    methods = {run.methods.get(domain) for run in runs for domain in protocol.gpu_domains}
+    domains = protocol.gpu_domains
+    methods = {run.methods.get(domain) for run in runs for domain in domains}
     metered = " and ".join(sorted(str(method) for method in methods)) or "no GPU was metered"
     yield "GPU energy", "counter", metered, methods == {"counter"}
 

@@ -95,7 +95,7 @@ def _runs(result: Result) -> Iterator[str]:
         yield f"runs: they are numbered {first_of(indices)}, and not from 0 in their order"
     seen: dict[tuple[object, ...], list[Run]] = {}
     for run in result.runs:
-        known = (run.started_at, run.duration_s, *run.energy_j.values())
+        known = (run.started_at, run.duration_s, *sorted(run.energy_j.items()))
         alike = seen.setdefault(known, [])
         for other in alike:
             if run.model_copy(update={"index": other.index}) == other:

@@ -9,13 +9,14 @@ import contextlib
 import functools
 import gc
 import json
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from energyscore.base.errors import ResultError
-from energyscore.base.files import Skip, is_dir, is_file, real_path, visible_files
+from energyscore.base.files import Skip, is_dir, is_file, visible_files
 from energyscore.base.processes import MANY, worked_on
 
 Kind: TypeAlias = Literal["result", "baseline", "broken", "other"]
@@ -81,13 +82,13 @@ def load_files(
         ResultError: when a path does not exist, a folder holds nothing of a wanted kind, or a file
             cannot be read.
     """
-    loaded: dict[Path, tuple[Path, T] | None] = {}
-    folders: dict[Path, Path] = {}
+    loaded: dict[str, tuple[Path, T] | None] = {}
+    folders: dict[str, str] = {}
     kinds = [kind for kind in readers if kind in in_folders]
     for path in paths:
         in_folder = is_dir(path) or (may_be_empty and not path.exists())
         files = visible_files(path, "*.json", skip) if in_folder else [_named(path)]
-        new: dict[Path, Path] = {}
+        new: dict[str, Path] = {}
         found = False
         for file in files:
             place = _place_of(file, folders)
@@ -125,13 +126,14 @@ def _read(
         return error
 
 
-def _place_of(file: Path, known: dict[Path, Path]) -> Path:
-    """`real_path`, which looks at each folder above a file; here once for all files in one."""
-    if file.is_symlink():
-        return real_path(file)
-    if file.parent not in known:
-        known[file.parent] = real_path(file.parent)
-    return known[file.parent] / file.name
+def _place_of(file: Path, known: dict[str, str]) -> str:
+    """`os.path.realpath`, which looks at all folders above a file; once for all files in one."""
+    if os.path.islink(file):
+        return os.path.realpath(file)
+    folder, name = os.path.split(file)
+    if folder not in known:
+        known[folder] = os.path.realpath(folder)
+    return os.path.join(known[folder], name)
 
 
 @contextlib.contextmanager

@@ -57,6 +57,11 @@ class _Table(BaseModel):
 
 def sensor_error(gpus: Sequence[str]) -> SensorError:
     """The error of a figure that these GPUs, by the driver's names, were metered for together."""
+    return _error_of_all(tuple(gpus))
+
+
+@functools.lru_cache(maxsize=1000)
+def _error_of_all(gpus: tuple[str, ...]) -> SensorError:
     found = [_error_of(gpu) for gpu in dict.fromkeys(gpus)] or [_table().unknown]
     return SensorError(
         low=min(one.low for one in found),

@@ -5,13 +5,14 @@ lists results needs none of them. They are not emptied: whoever asks for one is 
 not kept, as nothing may ever be missing in silence.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from energyscore.base.errors import ResultError
 from energyscore.base.files import read_file
-from energyscore.results.parts import Run
+from energyscore.results.parts import Check, Run
 from energyscore.results.per_token import with_per_token
 from energyscore.results.result import Result, parse_result
 from energyscore.results.score import steps_se_j
@@ -54,7 +55,15 @@ _STATE = {
 
 def without_details(result: Result) -> Result:
     """The same result without the details of its runs."""
-    return result.model_copy(update={"runs": [_without_details(run) for run in result.runs]})
+    runs = [_without_details(run) for run in result.runs]
+    checks = [_check(one.name, one.required, one.actual, one.ok) for one in result.conformance]
+    return result.model_copy(update={"runs": runs, "conformance": checks})
+
+
+@functools.lru_cache(maxsize=10_000)
+def _check(name: str, required: str, actual: str, ok: bool) -> Check:
+    """Of the many that results have alike one is enough, in memory and between processes."""
+    return Check(name=name, required=required, actual=actual, ok=ok)
 
 
 def _without_details(run: Run) -> Run:

@@ -216,12 +216,13 @@ def _phase(runs: Sequence[Run], domains: Sequence[str], name: str) -> PhaseScore
     """One phase of the score; null as soon as one run could not tell it."""
     if not domains:
         return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=NO_GPU)
-    figures, errors = [], []
+    figures, variance = [], 0.0
     for run in runs:
         part = run.phases[name]
+        energies_j, errors_j = part.energy_j, part.se_j
         total_j, variance = 0.0, 0.0
         for domain in domains:
-            energy_j, se_j = part.energy_j.get(domain), part.se_j.get(domain)
+            energy_j, se_j = energies_j.get(domain), errors_j.get(domain)
             if energy_j is None:
                 why = run.phase_reasons.get(domain) or run.reasons.get(domain, "unknown")
                 reason = f"run {run.index + 1}: {why}"
@@ -229,12 +230,11 @@ def _phase(runs: Sequence[Run], domains: Sequence[str], name: str) -> PhaseScore
             total_j += energy_j
             variance = math.nan if se_j is None else variance + se_j**2
         figures.append(wh_per_1k_queries(total_j, run.queries))
-        errors.append(wh_per_1k_queries(math.sqrt(variance), run.queries))
-    se: float | None = errors[0]
+    se: float | None = None
     if len(figures) > 1:
         se = sample_std(figures) / math.sqrt(len(figures))
-    elif math.isnan(errors[0]):
-        se = None
+    elif not math.isnan(variance):
+        se = wh_per_1k_queries(math.sqrt(variance), runs[0].queries)
     return PhaseScore(gpu_wh_per_1k_queries=std.fmean(figures), se=se, reason="")
 
 
