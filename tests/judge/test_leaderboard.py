@@ -234,7 +234,7 @@ def test_estimates_alone_are_rated_and_marked():
     table = only(made(results))
     assert stars_by_model(table) == {"o/1": 5, "o/5": 1}
     assert all(row.estimated for row in table.ranking())
-    assert any(note.startswith("estimated: ") for note in notes_of(table))
+    assert any(note.startswith("estimated by ") for note in notes_of(table))
 
 
 def test_one_model_alone_has_no_stars_but_a_reason(tmp_path):
