@@ -114,12 +114,19 @@ def show_notes(notes: Iterable[str]) -> None:
             console.print(line, style="dim", soft_wrap=True, markup=False)
 
 
-def _wrapped(note: str, width: int) -> list[str]:
-    """A note on lines that hang by two blanks; in a file or pipe it is one line."""
+def show_line(text: str) -> None:
+    """Print a line on stdout that is no note, wrapped by words where there is a width."""
+    console = data_console()
+    for line in _wrapped(one_line(text), console.width, ""):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
+    """A text on lines that hang by two blanks; in a file or pipe it is one line."""
     if not _has_width(sys.stdout):
-        return [f"  {note}"]
+        return [indent + text]
     return textwrap.wrap(
-        note, min(width, _WIDE), initial_indent="  ", subsequent_indent="    ",
+        text, min(width, _WIDE), initial_indent=indent, subsequent_indent=indent + "  ",
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
 

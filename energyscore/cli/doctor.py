@@ -8,6 +8,8 @@ from energyscore.base.errors import sentence
 from energyscore.cli.options import RESULTS, Format, Out
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from energyscore.measurement.doctor import Diagnosis
 
 
@@ -18,7 +20,7 @@ def doctor(out: Out = RESULTS, form: Format = "table") -> None:
       energyscore doctor
     """
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    from energyscore.cli.console import message_console, show_json, show_table
+    from energyscore.cli.console import message_console, show_json
     from energyscore.measurement.doctor import examine
 
     with message_console().status("Looking at this machine ..."):
@@ -26,7 +28,14 @@ def doctor(out: Out = RESULTS, form: Format = "table") -> None:
     if form == "json":
         show_json([asdict(one) for one in found])
     else:
-        show_table("", ("", "what", "found"), [(one.status, one.name, _told(one)) for one in found])
+        show_found(found)
+
+
+def show_found(found: "Sequence[Diagnosis]") -> None:
+    """What was found, as a table."""
+    from energyscore.cli.console import show_table
+
+    show_table("", ("", "what", "found"), [(one.status, one.name, _told(one)) for one in found])
 
 
 def _told(found: "Diagnosis") -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from energyscore.base.stamps import utc_stamp
-from energyscore.cli.options import FORMAT, Every, showing
+from energyscore.cli.options import FORMAT, Every, Explain, showing
 
 if TYPE_CHECKING:
     from energyscore.judge.policy import Policy
@@ -81,6 +81,7 @@ def gate(
             help="Only check policy, limits, baseline and scale, before anything is measured.",
         ),
     ] = False,
+    explain: Explain = False,
     form: Annotated[Literal["table", "json", "markdown", "junit", "benchmark"], FORMAT] = "table",
     json_file: Annotated[
         Path | None, showing("--json", metavar="FILE", help="Write the JSON too.")
@@ -169,7 +170,7 @@ def gate(
     for name, file in files.items():
         write_atomically(file, reports[name])
     if form == "table":
-        show_verdict(verdict)
+        show_verdict(verdict, explain=explain)
     else:
         write_data(reports[form])
     sys.stdout.flush()

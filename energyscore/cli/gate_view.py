@@ -4,9 +4,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+from energyscore.base.errors import sentence
 from energyscore.base.text import json_text
 from energyscore.base.units import counted
-from energyscore.cli.console import data_console, say, show_notes, show_table
+from energyscore.cli.console import say, show_line, show_notes, show_table
 from energyscore.judge.gate import GateVerdict
 from energyscore.judge.policy import Policy
 from energyscore.judge.rating import RatedResult
@@ -15,6 +16,7 @@ from energyscore.publish.gate_benchmark import to_benchmark
 from energyscore.publish.gate_junit import to_junit
 from energyscore.publish.gate_markdown import to_markdown
 from energyscore.publish.notes import MOST_ROWS
+from energyscore.publish.table_end import TableEnd, caution_lines, left_to_explain
 
 
 def reports_of(verdict: GateVerdict, results: Sequence[RatedResult]) -> dict[str, bytes]:
@@ -27,8 +29,8 @@ def reports_of(verdict: GateVerdict, results: Sequence[RatedResult]) -> dict[str
     }
 
 
-def show_verdict(verdict: GateVerdict) -> None:
-    """Print the checks as a table, with notes and the verdict under it."""
+def show_verdict(verdict: GateVerdict, *, explain: bool = False) -> None:
+    """Print the checks as a table, and under it the verdict and what must be known of it."""
     checks = verdict.checks
     if len(checks) > MOST_ROWS:  # what is left out passed
         checks = sorted(checks, key=lambda check: check.counts_as == "pass")
@@ -38,8 +40,25 @@ def show_verdict(verdict: GateVerdict) -> None:
     ]
     if rows:
         show_table("", ("outcome", "task", "model", "threshold", "why"), rows)
-    show_notes(verdict.remark_lines)
-    _print(f"verdict: {verdict.line} (exit {verdict.exit_code})")
+    show_line(f"verdict: {verdict.line} (exit {verdict.exit_code})")
+    end = end_of(verdict)
+    show_notes([*end.lines(explain=explain), *([] if explain else left_to_explain([end]))])
+
+
+def end_of(verdict: GateVerdict) -> TableEnd:
+    """What stands under the verdict."""
+    cautions: dict[str, list[str]] = {}
+    for check in verdict.checks:
+        cautions.setdefault(check.subject, []).extend(check.cautions)
+    return TableEnd(
+        shared=[sentence(note) for note in verdict.notes],
+        cautions=[
+            *(sentence(f"caution: {text}") for text in verdict.cautions),
+            *caution_lines(list(cautions.items())),
+        ],
+        more=[sentence(line) for line in verdict.other_changes],
+        topics=["what else changed"] if verdict.other_changes else [],
+    )
 
 
 def show_policy(policy: Policy, baselines: int) -> None:
@@ -47,7 +66,7 @@ def show_policy(policy: Policy, baselines: int) -> None:
     said = counted(len(policy.rules), "rule")
     if policy.needs_baseline:
         said += f", {counted(baselines, 'baseline')} in {policy.baseline}"
-    _print(f"sound: {said}; no result was read.")
+    show_line(f"sound: {said}; no result was read.")
 
 
 def tell_github(verdict: GateVerdict) -> None:
@@ -62,7 +81,3 @@ def tell_github(verdict: GateVerdict) -> None:
         sys.stdout.flush()
         sys.stderr.write(to_annotations(verdict).decode())
         sys.stderr.flush()
-
-
-def _print(line: str) -> None:
-    data_console().print(line, soft_wrap=True, markup=False)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from energyscore.cli.options import Country, PricePerKwh, Pue, site_of
+from energyscore.cli.options import Country, Explain, PricePerKwh, Pue, site_of
 
 
 def leaderboard(
@@ -41,6 +41,7 @@ def leaderboard(
     country: Country = None,
     pue: Pue = None,
     price: PricePerKwh = None,
+    explain: Explain = False,
     form: Annotated[
         Literal["table", "json", "csv", "official"],
         typer.Option("--format", help="How to show it; 'official' writes one CSV a task to --out."),
@@ -105,7 +106,7 @@ def leaderboard(
     if official:
         write_official(board, folder, sources)
     elif form == "table":
-        show_leaderboard(board)
+        show_leaderboard(board, explain=explain)
     else:
         write_data(resolve(LEADERBOARD_EXPORTERS, form)(board))
     if is_invalid(sources):

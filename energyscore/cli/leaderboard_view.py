@@ -3,19 +3,20 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.markup import escape
+from rich.markup import escape, render
 
 from energyscore.base.errors import InvalidResult, ResultError
 from energyscore.base.stats import half_width_of
 from energyscore.base.text import one_line
 from energyscore.base.units import counted, format_grams, format_wh
 from energyscore.base.writing import check_outputs, write_files
-from energyscore.cli.console import data_console, say
+from energyscore.cli.console import data_console, say, show_notes
 from energyscore.judge.footprint import Site, describe_sites, format_cost
 from energyscore.judge.leaderboard import BoardRow, BoardTable, Leaderboard
 from energyscore.judge.leaderboard_sources import BOARD, Sources
+from energyscore.publish.layout import GAP, fitted
 from energyscore.publish.leaderboard_notes import (
-    notes_of,
+    end_of,
     notes_on_unwritten,
     notes_on_written,
     title_of,
@@ -33,23 +34,22 @@ from energyscore.publish.table import (
     margin_heading,
     stars_text,
 )
+from energyscore.publish.table_end import left_to_explain
 from energyscore.publish.wording import KINDS
 
 
-def show_leaderboard(board: Leaderboard) -> None:
+def show_leaderboard(board: Leaderboard, *, explain: bool = False) -> None:
     """Print the tables to stdout, each with what must be known to read it."""
-    console = data_console()
-    for table in board.tables:
+    console, ends = data_console(), [end_of(table) for table in board.tables]
+    for table, end in zip(board.tables, ends, strict=True):
         if table.ranking():
-            columns = _columns(table, board.site or Site())
+            columns = _folded(_columns(table, board.site or Site()), console.width)
             console.print(columns_table(title_of(table), columns))
         else:
             console.print(f"[bold]{escape(title_of(table))}[/]: nothing can stand in this table")
-        for note in notes_of(table):
-            console.print(f"  {escape(note)}", style="dim", soft_wrap=True)
+        show_notes(end.lines(explain=explain))
         console.print()
-    for line in describe_sites([board.site]):
-        console.print(escape(line), style="dim", soft_wrap=True)
+    show_notes([*describe_sites([board.site]), *([] if explain else left_to_explain(ends))])
 
 
 def write_official(board: Leaderboard, folder: Path, sources: Sources) -> None:
@@ -110,6 +110,19 @@ def _columns(table: BoardTable, site: Site) -> list[Column]:
         costs = [format_cost(row.cost_per_1k_queries or 0, site.currency) for row in rows]
         columns.append(Column(COST, costs))
     return columns
+
+
+def _folded(columns: list[Column], width: int) -> list[Column]:
+    """The columns, with those that fold as narrow as the width asks for."""
+    fixed = [column for column in columns if not column.folds]
+    taken = sum(max(map(_cell_width, (one.name, *one.cells))) + GAP for one in fixed)
+    folds = [column for column in columns if column.folds]
+    cells = iter(fitted([[one.name, *one.cells] for one in folds], width - taken))
+    return [Column(column.name, next(cells)[1:]) if column.folds else column for column in columns]
+
+
+def _cell_width(cell: str) -> int:
+    return max(len(line) for line in render(cell).plain.split("\n"))
 
 
 def _half_width(row: BoardRow) -> str:

@@ -26,6 +26,7 @@ from energyscore.measurement.suite.report import FILE_NAME, Record, hidden_by, r
 from energyscore.measurement.suite.runner import record_before, run_suite
 from energyscore.protocol import hub
 from energyscore.protocol.task import load_tasks
+from energyscore.publish.answers import answers_by_task
 from energyscore.publish.results_folder import ResultsFolder
 from energyscore.results.result import Result
 from energyscore.results.store import KnownResults
@@ -91,7 +92,8 @@ def measure(
     if form == "json":
         sys.stdout.write(report_to_json(report))
     else:
-        show_summary(report)
+        made = [out / one.result for one in report.entries if one.result]
+        show_summary(report, answers_by_task(ResultsFolder(known).rated_own(made)))
     for hidden, shown in hidden_by(report.entries):
         say_note(
             f"{plan[hidden].entry.place} and {plan[shown].entry.place} came to the same "

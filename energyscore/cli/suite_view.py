@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from energyscore.base.text import terminal_text
 from energyscore.base.units import format_duration
-from energyscore.cli.console import Bar, Talk, show_table
+from energyscore.cli.console import Bar, Talk, show_notes, show_table
 from energyscore.measurement.forecast import Forecast, forecast_of
 from energyscore.measurement.suite.estimate import Estimate
 from energyscore.measurement.suite.plan import Planned
@@ -83,8 +83,8 @@ class SuiteProgress(Bar):
         self.say(f"{self._place} {text}")
 
 
-def show_summary(report: SuiteReport) -> None:
-    """What became of every entry, as a table."""
+def show_summary(report: SuiteReport, answers: Sequence[str] = ()) -> None:
+    """What became of every entry, as a table, and which of them need least energy."""
     show_table(
         "",
         (*_ENTRY, "energy / 1,000 queries", "took", "reason"),
@@ -98,6 +98,7 @@ def show_summary(report: SuiteReport) -> None:
             for record in report.entries
         ],
     )
+    show_notes(answers)
 
 
 def show_plan(plan: Sequence[tuple[Record, Estimate]]) -> None:

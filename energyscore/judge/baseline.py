@@ -178,8 +178,8 @@ def unlike_conditions(results: Sequence[Result]) -> list[str]:
 
 
 def _shown(condition: Condition) -> str:
-    parts = (part.removeprefix("sha256:")[:16] for part in condition if part)
-    return " ".join(parts) or "unknown"
+    known = (part for part in condition if part and part != "None")
+    return " ".join(part.removeprefix("sha256:")[:16] for part in known) or "unknown"
 
 
 def current_commit() -> tuple[Commit | None, str]:

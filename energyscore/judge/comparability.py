@@ -321,7 +321,7 @@ def _unlike(first: Condition, second: Condition) -> int | None:
 
 def _shown(condition: Condition, place: int) -> str:
     """A condition for people, up to the part that differs."""
-    parts = [part for part in condition[: place + 1] if part is not None]
+    parts = [part for part in condition[: place + 1] if part not in (None, "None")]
     return " ".join(part[:_DIGEST_LENGTH] if _is_digest(part) else part for part in parts) or "none"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from energyscore.base.units import counted
 from energyscore.judge.comparability import cohort_key, cohort_of
 from energyscore.judge.departures import departures_from, without_band
 from energyscore.judge.figures import headline_of
@@ -47,7 +48,8 @@ def why_left_out(
     main = _main_cohort([one for one, why in zip(results, found, strict=True) if why is None])
     for place, result in enumerate(results):
         if scale is None and not official_protocol:
-            name, points = f"the {len(main)} results of the table", _cohort_departures(result, main)
+            name = f"the {counted(len(main), 'result')} of the table"
+            points = _cohort_departures(result, main)
         else:
             name, points = "official rows", official_departures(result, reference)
             if scale is not None and (not official_protocol or not points):
@@ -106,7 +108,7 @@ def _cohort_departures(result: Result, cohort: Sequence[Result]) -> tuple[Depart
     return tuple(
         Departure(name, mine.get(name, "another one"), of_table.get(name, "the table's"))
         for name, condition in own.items()
-        if condition != theirs[name]
+        if condition != theirs[name] and (name != "threads" or own["device"] == theirs["device"])
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from energyscore.base.errors import did_you_mean
 from energyscore.base.form import Part, schema_of
+from energyscore.base.units import counted
 from energyscore.base.version import __version__
 from energyscore.judge.comparability import say_changes
 from energyscore.judge.counterparts import by_key, key_of
@@ -57,12 +58,17 @@ class GateVerdict(Part):
     @property
     def remarks(self) -> list[str]:
         """What is to be known beside the checks: of rules, and of what else has changed."""
+        return [*self.notes, *self.figure_cautions, *self.other_changes]
+
+    @property
+    def other_changes(self) -> list[str]:
+        """What else has changed since the baselines, a line each."""
         found = [
             f"{check.task}, {check.subject}: {say_changes(check.changed)}"
             for check in self.checks
             if check.changed and check.ratio is not None
         ]
-        return [*self.notes, *self.figure_cautions, *dict.fromkeys(found)]
+        return list(dict.fromkeys(found))
 
     @property
     def figure_cautions(self) -> list[str]:
@@ -126,17 +132,17 @@ def run_gate(
             checks += [check_limit(place, one, li, alike, policy.allow) for li in rule.limits]
             if rule.min_stars:
                 checks.append(check_stars(place, one, rule.min_stars))
-    counted = []
+    done = []
     undecided = {check.outcome for check in checks} == {"inconclusive"}
     taken = policy.on_inconclusive or ("fail" if undecided else "warn")
     for check in _told_apart(checks):
         decision = taken if check.outcome == "inconclusive" else check.outcome
         counts_as = _COUNTS_AS.get(decision, "error")
-        counted.append(check.model_copy(update={"counts_as": counts_as}))
+        done.append(check.model_copy(update={"counts_as": counts_as}))
     if unfitted:
-        many = "1 optional rule" if len(unfitted) == 1 else f"{len(unfitted)} optional rules"
+        many = counted(len(unfitted), "optional rule")
         notes.insert(0, f"{many} fitted no result ({', '.join(unfitted)})")
-    verdict, code = _verdict(counted)
+    verdict, code = _verdict(done)
     if undecided:
         verdict = "undecided"
     return GateVerdict(
@@ -144,12 +150,12 @@ def run_gate(
         verdict=verdict,
         exit_code=code,
         on_inconclusive=taken,
-        counts={name: sum(check.outcome == name for check in counted) for name in _OUTCOMES},
-        decided=sum(check.outcome in ("pass", "fail") for check in counted),
+        counts={name: sum(check.outcome == name for check in done) for name in _OUTCOMES},
+        decided=sum(check.outcome in ("pass", "fail") for check in done),
         unfitted=unfitted,
         notes=notes,
         cautions=list(cautions),
-        checks=counted,
+        checks=done,
     )
 
 
@@ -185,7 +191,7 @@ def json_schema() -> dict[str, Any]:
 
 def _verdict(checks: Sequence[GateCheck]) -> tuple[Verdict, Literal[0, 1, 3]]:
     """A failure is one, whatever else could not be told; and where nothing was checked, no pass."""
-    counted = {check.counts_as for check in checks}
-    if "failure" in counted:
+    found = {check.counts_as for check in checks}
+    if "failure" in found:
         return "fail", 1
-    return ("invalid", 3) if "error" in counted or not checks else ("pass", 0)
+    return ("invalid", 3) if "error" in found or not checks else ("pass", 0)

@@ -11,7 +11,7 @@ from energyscore.judge.comparability import cohort_key, meter_uncertainty
 from energyscore.judge.effect import Effect, compare_samples
 from energyscore.judge.figures import LEAST_WH
 from energyscore.judge.rating import RatedResult
-from energyscore.judge.unratable import why_unratable
+from energyscore.judge.unratable import why_no_place
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def savings_in(entries: Sequence[RatedResult]) -> list[list[Saving]]:
     for entry in entries:
         known = (entry.rating.energy_wh or 0.0) >= LEAST_WH
         key = cohort_key(entry.result)
-        if known and key is not None and not why_unratable(entry.result):
+        if known and key is not None and why_no_place(entry.result)[0] is None:
             cohorts.setdefault((entry.result.task.id, key), []).append(entry)
     found = [_savings(members) for members in cohorts.values() if len(members) > 1]
     return sorted(found, key=len, reverse=True)

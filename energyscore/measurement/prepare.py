@@ -236,7 +236,8 @@ def _load_queries(
             f"({first_of(empty)}); --strict refuses them."
         )
     if len(workload.queries) < wanted:
-        have = f"{workload.dataset} holds {len(workload.queries)} queries, not {wanted}"
+        held = counted(len(workload.queries), "query", "queries")
+        have = f"{workload.dataset} holds {held}, not {wanted}"
         if options.strict:
             raise DatasetError(f"{have}.", "Lower --queries or leave out --strict.")
         observer.warn(f"{have}; those are used.")

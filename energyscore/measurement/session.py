@@ -121,7 +121,8 @@ def measure(
             observer.tell(f"divided over {gpus}")
         open_metering(metering, occupied)
         names = ", ".join(meter.name for meter in metering.meters)
-        observer.detail(f"{len(entry.workload.queries)} queries of {entry.workload.dataset}")
+        queries = counted(len(entry.workload.queries), "query", "queries")
+        observer.detail(f"{queries} of {entry.workload.dataset}")
         observer.detail(f"on {device}, metered by {names or 'nothing'}")
         for notice in metering.failures:
             observer.warn(notice)

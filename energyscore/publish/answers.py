@@ -16,6 +16,16 @@ def answers(entries: Sequence[RatedResult]) -> list[str]:
     return [answer(savings) for savings in savings_in(entries)[:_MOST_COHORTS]]
 
 
+def answers_by_task(entries: Sequence[RatedResult]) -> list[str]:
+    """The sentences of results of several tasks, each with its task where there are several."""
+    tasks = sorted({entry.result.task.id for entry in entries})
+    return [
+        f"{task}: {line}" if len(tasks) > 1 else line
+        for task in tasks
+        for line in answers([entry for entry in entries if entry.result.task.id == task])
+    ]
+
+
 def answer(savings: Sequence[Saving]) -> str:
     """The sentence of one cohort; of many others the next and the last stand for all."""
     least = savings[0].least
@@ -28,10 +38,12 @@ def answer(savings: Sequence[Saving]) -> str:
 
 def less_than(least: str, others: Sequence[tuple[str, Effect]]) -> str:
     """`a needs 1.7 (1.5 to 1.9) times less energy than b`, or that the two are not told apart."""
+    same = [name for name, effect in others if effect.ratio == 1]
+    others = [(name, effect) for name, effect in others if effect.ratio != 1]
     told = [(name, effect) for name, effect in others if effect.significant is not False]
     said = [
         f"{factor(effect.ratio, effect.ci95)} times less {'' if place else 'energy '}than {name}"
-        f"{'' if effect.ci95 else ' (one run: no interval)'}"
+        f"{'' if effect.ci95 else ' (no interval)'}"
         for place, (name, effect) in enumerate(told)
     ]
     open_ = [
@@ -44,6 +56,8 @@ def less_than(least: str, others: Sequence[tuple[str, Effect]]) -> str:
         whether = f"undecided whether {'it' if said else least} needs less energy than "
         contain = "the intervals contain 1" if len(open_) > 1 else "the interval contains 1"
         parts.append(f"{whether}{_listed(open_)}, and {contain}")
+    if same:
+        parts.append(f"{'it' if parts else least} needs as much energy as {_listed(same)}")
     return "; ".join(parts)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 GAP = 2
 """Blanks between columns."""
-_WHOLE = 16
+_WHOLE = 20
 """Words of so many characters are kept whole; longer ones may break at their joints."""
 _JOINTS = re.compile(r"[^\s/:_-]*(?:[/:_-]+|\s+|$)")
 

@@ -5,15 +5,19 @@ from collections.abc import Iterator, Sequence
 
 from energyscore.base.errors import sentence
 from energyscore.base.text import one_line
-from energyscore.base.units import format_wh
+from energyscore.base.units import counted, format_wh
+from energyscore.judge.comparability import meter_uncertainty
+from energyscore.judge.effect import Effect, compare_samples
+from energyscore.judge.figures import headline_of
 from energyscore.judge.leaderboard import BoardRow, BoardTable, Leaderboard
+from energyscore.publish.answers import less_than
 from energyscore.publish.notes import (
     ESTIMATED,
     MOST_ROWS,
     SMALL_COHORT,
     departures_in_words,
 )
-from energyscore.publish.table_end import caution_lines, listed
+from energyscore.publish.table_end import TableEnd, caution_lines, listed
 
 _MOST_NOTES = 10
 
@@ -26,8 +30,47 @@ def title_of(table: BoardTable) -> str:
 
 
 def notes_of(table: BoardTable) -> list[str]:
-    """The lines under a table: what its stars stand on, and which rows are not in it and why."""
-    return [*_about(table), *_duplicates(table), *_left_out(table)]
+    """All lines under a table: what its stars stand on, and which rows are not in it and why."""
+    return end_of(table).lines(explain=True)
+
+
+def end_of(table: BoardTable) -> TableEnd:
+    """What stands under a table."""
+    rows = table.ranking()
+    left_out, duplicates = list(_left_out(table)), list(_duplicates(table))
+    return TableEnd(
+        answer=_answer(rows),
+        shared=list(_about(table)),
+        cautions=[
+            *([ESTIMATED] if any(row.estimated for row in rows) else []),
+            *caution_lines([(row.label, row.cautions) for row in rows]),
+        ],
+        more=[*_small(table, rows), *duplicates, *left_out],
+        short=list(_left_out_shortly(table)),
+        topics=[counted(len(duplicates), "row") + " not shown"] if duplicates else [],
+    )
+
+
+def _answer(rows: Sequence[BoardRow]) -> list[str]:
+    """How much less energy the first row takes than the next, and than the last."""
+    known = [row for row in rows if row.wh_per_1k_queries]
+    if len(known) < 2:
+        return []
+    first, *others = known
+    others = others if len(others) <= 2 else [others[0], others[-1]]
+    said = less_than(first.label, [(row.label, _effect(first, row)) for row in others])
+    return [f"{said}{' (estimated)' * bool(first.estimated)}."]
+
+
+def _effect(first: BoardRow, other: BoardRow) -> Effect:
+    """Their ratio; its interval where both were measured here."""
+    if first.result and other.result:
+        headlines = headline_of(first.result), headline_of(other.result)
+        if headlines[0] and headlines[1]:
+            common = meter_uncertainty(first.result, other.result)
+            return compare_samples(headlines[0].summary, headlines[1].summary, common)
+    ratio = (other.wh_per_1k_queries or 0.0) / (first.wh_per_1k_queries or 1.0)
+    return Effect(ratio, None, None, 0.0, None)
 
 
 def notes_on_written(board: Leaderboard) -> list[str]:
@@ -37,7 +80,8 @@ def notes_on_written(board: Leaderboard) -> list[str]:
         rows = table.of_status("ranked")
         notes = [*_against_published(table, rows, same=False), *_against_reference(table, rows)]
         if rows and not any(row.source == "official" for row in rows):
-            by = table.relative_to if table.kind == "reference" else f"{len(rows)} results of yours"
+            ours = counted(len(rows), "result of yours", "results of yours")
+            by = table.relative_to if table.kind == "reference" else ours
             notes.insert(
                 0,
                 f"caution: no row of an official leaderboard is among them: these stars are "
@@ -79,14 +123,13 @@ def _about(table: BoardTable) -> Iterator[str]:
                 f"stars are relative to the {table.relative_to}: five bands of equal width from "
                 f"{low} to {high}."
             )
-            if table.kind == "cohort" and len(rows) == 2:
-                yield SMALL_COHORT
-    if any(row.estimated for row in rows):
-        yield ESTIMATED
     yield from _against_published(table, rows)
     yield from _against_reference(table, rows)
     yield from _several(rows)
-    yield from caution_lines([(row.label, row.cautions) for row in rows])
+
+
+def _small(table: BoardTable, rows: Sequence[BoardRow]) -> list[str]:
+    return [SMALL_COHORT] if table.kind == "cohort" and len(rows) == 2 else []
 
 
 def _against_published(
@@ -141,7 +184,7 @@ def _duplicates(table: BoardTable) -> Iterator[str]:
     other = [row for row in rows if not _is_repeated(row)]
     if len(other) < len(rows):
         repeated = len(rows) - len(other)
-        yield f"not shown: {repeated:,} rows that a later file has with the same figure."
+        yield f"not shown: {counted(repeated, 'row')} that a later file has with the same figure."
     for row in other[:_MOST_NOTES]:
         place = f", line {row.line}" if row.line is not None else ""
         energy = format_wh(row.wh_per_1k_queries or 0)
@@ -158,6 +201,19 @@ def _is_repeated(row: BoardRow) -> bool:
         and kept.source == "official"
         and kept.wh_per_1k_queries == row.wh_per_1k_queries
     )
+
+
+def _left_out_shortly(table: BoardTable) -> Iterator[str]:
+    """One line a reason, with the number of points in place of the points."""
+    alike: dict[str, list[BoardRow]] = {}
+    for row in table.of_status("left_out"):
+        if row.left_out:
+            alike.setdefault(row.left_out.reason, []).append(row)
+    for reason, rows in alike.items():
+        counts = sorted({len(row.left_out.departures) for row in rows if row.left_out})
+        least = f"{counts[0]} to " if len(counts) > 1 else ""
+        points = f" in {least}{counted(counts[-1], 'point')} (--explain)" if counts[-1] else ""
+        yield sentence(f"left out: {_models(rows)}: {reason}{points}")
 
 
 def _left_out(table: BoardTable) -> Iterator[str]:

@@ -27,6 +27,7 @@ class TableEnd:
         more: the rest, told on request.
         points: in how many points rows are not comparable to the reference.
         topics: what else `more` is about, in a few words each.
+        short: what is said instead of `more` where that is not asked for.
     """
 
     answer: Sequence[str] = ()
@@ -35,12 +36,13 @@ class TableEnd:
     more: Sequence[str] = ()
     points: Sequence[int] = ()
     topics: Sequence[str] = ()
+    short: Sequence[str] = ()
 
     def lines(self, *, explain: bool) -> list[str]:
         """What is said under the table; with `explain` all there is to say."""
         if explain:
             return [*self.answer, *self.shared, *self.cautions, *self.more]
-        return [*self.answer, *self.shared, *self.cautions[:MOST_CAUTIONS]]
+        return [*self.answer, *self.shared, *self.cautions[:MOST_CAUTIONS], *self.short]
 
 
 def left_to_explain(ends: Iterable[TableEnd], how: str = "--explain") -> list[str]:

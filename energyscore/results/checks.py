@@ -119,6 +119,11 @@ def _noticed(runs: Sequence[Run]) -> _Found:
         yield code, message if len(runs) == 1 else f"{message} ({count} of {len(runs)} runs)"
 
 
+def _counted(number: int, noun: str, several: str = "") -> str:
+    """A number of things and the verb: `1 answer was`, `9 answers were`."""
+    return f"{counted(number, noun, several)} {'was' if number == 1 else 'were'}"
+
+
 def _of_setup(
     protocol: ProtocolPart,
     workload: WorkloadPart,
@@ -130,7 +135,8 @@ def _of_setup(
         message = "the work ran on the processor; the GPUs named with --gpu were metered as asked"
         yield "gpu_not_of_model", message
     if workload.queries < wanted_queries:
-        message = f"the dataset has {workload.queries} queries, {wanted_queries} were asked for"
+        has = counted(workload.queries, "query", "queries")
+        message = f"the dataset has {has}, {wanted_queries:,} were asked for"
         yield "fewer_queries", message
     if (empty := workload.empty_rows) is not None:
         rows = counted(empty.count, "row")
@@ -168,7 +174,7 @@ def _of_answers(runs: Sequence[Run], workload: WorkloadPart, facts: ModelFacts) 
     if inputs is not None and inputs.queries:
         unit = "tokens" if inputs.unit == "tokens" else "s"
         message = (
-            f"{inputs.queries} of {workload.queries} queries were cut to the "
+            f"{inputs.queries} of {_counted(workload.queries, 'query', 'queries')} cut to the "
             f"{inputs.limit:.10g} {unit} that the model has room for"
         )
         if inputs.lost is not None and inputs.total is not None:
@@ -183,7 +189,7 @@ def _of_answers(runs: Sequence[Run], workload: WorkloadPart, facts: ModelFacts) 
     if cut := sum(run.answers_cut or 0 for run in runs):
         limit = (workload.generation or {}).get("max_new_tokens")
         message = (
-            f"{cut} of {sum(run.queries for run in runs)} answers were cut off at {limit} "
+            f"{cut} of {_counted(sum(run.queries for run in runs), 'answer')} cut off at {limit} "
             "tokens: whole ones take more energy"
         )
         if facts.weights == "random":

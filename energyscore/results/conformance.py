@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from energyscore.base.units import counted, format_number
 from energyscore.protocol.task import TaskSpec
 from energyscore.results.checks import why_output_length
 from energyscore.results.parts import Check, InputsCut, ProtocolPart, Run, WorkloadPart
@@ -141,7 +142,7 @@ def _hardware(task: TaskSpec, result: Result) -> Iterator[_Point]:
     allowed = ("1" if most == 1 else f"1 to {most}") if most else "1 or more"
     yield "gpus", allowed, str(len(gpus)), bool(gpus) and (most is None or len(gpus) <= most)
     shared = sum(any(one.code == "contention" for one in run.notices) for run in runs)
-    seen = f"others in {shared} of {len(runs)} runs" if shared else "none was seen"
+    seen = f"others in {shared} of {counted(len(runs), 'run')}" if shared else "none was seen"
     yield "exclusive use", "no other process on the GPUs", seen, not shared
 
 
@@ -174,11 +175,13 @@ def _inputs(cut: InputsCut | None) -> Iterator[_Point]:
 def _measuring(protocol: ProtocolPart, runs: Sequence[Run]) -> Iterator[_Point]:
     shortest_s = min(run.duration_s for run in runs)
     long_enough = shortest_s >= MIN_WINDOW_S
-    yield "window", f"{MIN_WINDOW_S:.0f} s a run", f"{shortest_s:.1f} s", long_enough
+    shown = f"{shortest_s:.1f} s" if shortest_s >= 1 else f"{format_number(shortest_s * 1000)} ms"
+    yield "window", f"{MIN_WINDOW_S:.0f} s a run", shown, long_enough
     yield _warmup_point(_warmup(protocol), quick=protocol.quick)
     domains = protocol.gpu_domains
     methods = {run.methods.get(domain) for run in runs for domain in domains}
-    metered = " and ".join(sorted(str(method) for method in methods)) or "no GPU was metered"
+    said = sorted(method or "not measured" for method in methods)
+    metered = " and ".join(said) or "no GPU was metered"
     yield "GPU energy", "counter", metered, methods == {"counter"}
 
 
@@ -192,7 +195,7 @@ def _generation(task: TaskSpec, workload: WorkloadPart, runs: Sequence[Run]) -> 
         made = sum(run.output_tokens for run in runs) / sum(run.queries for run in runs)
         actual = f"{made:.1f} tokens on average"
         if generation.get("max_new_tokens") != wanted["max_new_tokens"]:
-            actual = f"at most {generation.get('max_new_tokens')} tokens, {actual}"
+            actual = f"{_at_most(generation.get('max_new_tokens'))}, {actual}"
         lengths = f"{wanted['min_new_tokens']} to {wanted['max_new_tokens']} tokens, greedy"
         yield "generation", lengths, actual, same
     if task.diffusion is not None:
@@ -203,6 +206,10 @@ def _generation(task: TaskSpec, workload: WorkloadPart, runs: Sequence[Run]) -> 
 def _mode(generation: Mapping[str, int | str]) -> dict[str, int | str]:
     """Models are compared in each of their modes: none is more official than another."""
     return {name: one for name, one in generation.items() if name == "reasoning"}
+
+
+def _at_most(tokens: int | str | None) -> str:
+    return "no limit" if tokens is None else f"at most {tokens} tokens"
 
 
 def max_gpus_of(task: TaskSpec, model_class: str | None) -> int | None:

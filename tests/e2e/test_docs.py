@@ -93,7 +93,7 @@ def test_a_command_does_what_it_says(folder, page, command):
 def test_the_table_of_the_readme_is_what_is_printed(folder):
     """Its columns are those of the demonstration; the figures are of another machine."""
     ((_, shown),) = [one for one in blocks("text") if one[0] == "README.md"]
-    printed = energyscore("rate", "results", cwd=folder, env={"COLUMNS": "80"}).stdout
+    printed = energyscore("rate", "results", cwd=folder, env={"COLUMNS": "110"}).stdout
     (heading,) = [line for line in shown.splitlines() if line.startswith("model ")]
     assert " ".join(heading.split()) in " ".join(printed.split())
     assert shown.count("builtin:") == 3

@@ -497,7 +497,7 @@ def test_people_see_the_table_and_what_it_stands_on(tmp_path, capsys):
     assert "o/:x:" in shown  # no emoji
     assert "five bands of equal width from 1.00 Wh to 20.0 Wh" in shown
     assert "1 of 2 published rows have other stars than published" in shown
-    assert "left out: o/l4: not comparable to official rows: hardware" in shown
+    assert "left out: o/l4: not comparable to official rows in 1 point (--explain)" in shown
     assert "100 mg" in shown  # 1 Wh x 2 x 50 g/kWh
     assert "Operational only" in shown
 
@@ -591,7 +591,9 @@ def test_without_published_stars_a_range_of_nothing_gives_none(tmp_path):
     newcomer = made(tables=[official(tmp_path, [("o/a", 1, 5, "A"), ("o/b", 1, "", "A")])])
     beside = made([measured("o/b", 1000.0)], [official(tmp_path, [("o/a", 1, 5, "A")])])
     for board in (newcomer, beside):
-        assert "same energy" in notes_of(only(board))[0]
+        answer, why = notes_of(only(board))[:2]
+        assert answer == "o/a needs as much energy as o/b."
+        assert "same energy" in why
 
 
 def test_published_stars_that_do_not_follow_from_their_own_file_are_said_to(tmp_path):

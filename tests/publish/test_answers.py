@@ -37,7 +37,7 @@ def test_an_interval_with_1_in_it_is_said_to_decide_nothing():
 
 def test_one_run_has_no_interval_and_it_is_said():
     (line,) = said(result_of("a", 1.0), result_of("b", 2.0))
-    assert line == "a needs 2.00 times less energy than b (one run: no interval)."
+    assert line == "a needs 2.00 times less energy than b (no interval)."
 
 
 def test_only_comparable_results_are_held_against_each_other():

@@ -128,7 +128,7 @@ def test_the_answer_comes_first_then_three_cautions_and_the_rest_is_told_on_requ
     end = end_of_all(with_cautions("a", *many), with_cautions("b", *many, wh=2.0))
     lines = end.lines(explain=False)
     assert lines == [
-        "a needs 2.00 times less energy than b (one run: no interval).",
+        "a needs 2.00 times less energy than b (no interval).",
         "caution: caution A.",
         "caution: caution B.",
         "caution: caution C.",

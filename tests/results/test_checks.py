@@ -117,7 +117,7 @@ def test_where_the_length_is_free_any_is_right(generation):
         (InputsCut(queries=0, limit=512, unit="tokens"), None),
         (
             InputsCut(queries=12, limit=512, unit="tokens"),
-            "12 of 1000 queries were cut to the 512 tokens that the model has room for",
+            "12 of 1,000 queries were cut to the 512 tokens that the model has room for",
         ),
         (
             InputsCut(
@@ -128,17 +128,17 @@ def test_where_the_length_is_free_any_is_right(generation):
                 total=369_000,
                 official_limit=1014,
             ),
-            "900 of 1000 queries were cut to the 2 tokens that the model has room for: 360,000 of "
+            "900 of 1,000 queries were cut to the 2 tokens that the model has room for: 360,000 of "
             "369,000 tokens were not read (97.6%). Its positions have room for 1014: the "
             "tokenizer's model_max_length is smaller",
         ),
         (
             InputsCut(queries=1, limit=1048576, unit="tokens"),
-            "1 of 1000 queries were cut to the 1048576 tokens that the model has room for",
+            "1 of 1,000 queries were cut to the 1048576 tokens that the model has room for",
         ),
         (
             InputsCut(queries=1000, limit=30.0, unit="seconds"),
-            "1000 of 1000 queries were cut to the 30 s that the model has room for",
+            "1000 of 1,000 queries were cut to the 30 s that the model has room for",
         ),
     ],
 )
@@ -148,7 +148,7 @@ def test_queries_that_were_cut_are_told_with_the_limit(cut, said):
 
 def test_fewer_queries_than_asked_for_are_told():
     said = cautions(wanted=1001)["fewer_queries"]
-    assert said == "the dataset has 1000 queries, 1001 were asked for"
+    assert said == "the dataset has 1,000 queries, 1,001 were asked for"
     assert cautions(wanted=1000) == cautions(wanted=999) == {}
 
 
@@ -516,3 +516,15 @@ def test_a_failing_point_says_what_was_and_what_is_required():
     checks = {check.name: check for check in conformance(workload_queries=3, runs=[make_run()])}
     assert (checks["queries"].required, checks["queries"].actual) == ("1000", "3")
     assert (checks["repeats"].required, checks["repeats"].actual) == ("10 or more", "1")
+
+
+def point_of(result, name):
+    checks = check_conformance(load_tasks()["text_generation"].spec, result)
+    (actual,) = [check.actual for check in checks if check.name == name]
+    return actual
+
+
+def test_a_short_window_is_told_in_ms_and_an_unmeasured_gpu_in_words():
+    assert point_of(make_result(runs=[make_run(seconds=0.012)]), "window") == "12.0 ms"
+    assert point_of(make_result(runs=[make_run(seconds=7.66)]), "window") == "7.7 s"
+    assert point_of(make_result(runs=[make_run(joules=None)]), "GPU energy") == "not measured"

@@ -18,7 +18,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from energyscore.base.units import format_number
+from energyscore.base.units import counted, format_number
 from energyscore.judge.cautions import is_block
 from energyscore.judge.comparability import threads_of
 from energyscore.judge.footprint import describe_sites
@@ -52,6 +52,7 @@ _UNSHOWN = re.compile(
 )
 
 _TEXTS = (
+    counted,
     *(wording.task_title, wording.task_name, wording.name, wording.second, wording.duration),
     *(wording.short_count, wording.megabytes, wording.known, margins.with_decimals),
     *(margins.plus_minus, wording.kind, wording.what, wording.how, wording.interval),

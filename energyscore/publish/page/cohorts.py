@@ -13,6 +13,7 @@ from energyscore.judge.rating import RatedResult
 from energyscore.judge.stars import BANDS
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.publish import wording
+from energyscore.publish.answers import answers
 from energyscore.publish.page.axis import Axis
 
 _ORDER = ("gpu", "system", "estimated", "none")
@@ -45,6 +46,7 @@ class Cohort:
     comparable: bool
     rows: list[Listed]
     id: str = ""  # its place in the index
+    answer: str = ""  # how much less energy the best needs; empty where nothing is to compare
     axis: Axis | None = None  # of the marks; None: fewer than two can be compared
 
 
@@ -72,7 +74,7 @@ def cohorts_of(rows: Sequence[Listed]) -> list[Cohort]:
     sets.sort(key=lambda members: (_ORDER.index(wording.kind(members[0].entry)), -len(members)))
     entries = [[row.entry for row in members] for members in sets]
     cohorts = [
-        Cohort(title, _about(of), True, members)
+        Cohort(title, _about(of), True, members, answer=" ".join(answers(of)))
         for title, of, members in zip(_titles(entries), entries, sets, strict=True)
     ]
     for title in dict.fromkeys(_ALONE.values()):
