@@ -17,6 +17,7 @@ import itertools
 import multiprocessing.process
 import operator
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -265,9 +266,17 @@ def _of_iterator(one: Any) -> str | None:
     if inspect.isgenerator(one):
         return None if inspect.getgeneratorstate(one) == inspect.GEN_CLOSED else ""
     if isinstance(one, io.IOBase):
-        return None if one.closed else ""
+        return None if one.closed or _is_on_disk(one) else ""
     own = type(one).__module__ == "builtins"  # it tells without any work
     return None if own and operator.length_hint(one, 1) == 0 else ""
+
+
+def _is_on_disk(stream: io.IOBase) -> bool:
+    """Whether it is an open file: what lies in it is there, unlike what comes through a pipe."""
+    try:
+        return type(stream).__module__ == "_io" and stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _of_thread(one: threading.Thread) -> str | None:

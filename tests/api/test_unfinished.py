@@ -117,7 +117,7 @@ def test_every_kind_is_told_with_how_to_mend_it():
     stop = threading.Event()
     thread = threading.Thread(target=stop.wait)
     thread.start()
-    program = subprocess.Popen(sleeping())
+    program = subprocess.Popen(sleeping(), stdout=subprocess.PIPE)
     loop, pool = asyncio.new_event_loop(), multiprocessing.pool.ThreadPool(1)
     failed, cancelled = Future(), Future()
     failed.set_exception(KeyError("no such model"))
@@ -135,6 +135,7 @@ def test_every_kind_is_told_with_how_to_mend_it():
         (map(str, [1]), "a map", "list(f(query))"),
         (zip([1], [2], strict=True), "a zip", "list(f(query))"),
         (iter([1]), "a list iterator", "list(f(query))"),
+        (program.stdout, "a BufferedReader", "list(f(query))"),
         (thread, "a Thread", ".join()"),
         (threading.Thread(), "a Thread that was not started", ".start() and .join()"),
         (program, "a Popen", ".wait()"),
@@ -155,6 +156,7 @@ def test_every_kind_is_told_with_how_to_mend_it():
         stop.set()
         program.kill()
         program.wait()
+        program.stdout.close()
         pool.terminate()
         loop.close()
         thread.join()
@@ -165,7 +167,7 @@ def test_every_kind_is_told_with_how_to_mend_it():
     assert (left.work, left.place) == (cancelled, "[3]")
 
 
-def test_what_is_done_is_done():
+def test_what_is_done_is_done(tmp_path):
     """Finished work, ordinary outputs, and what only looks like work."""
     finished, tried = Future(), torch.futures.Future()
     finished.set_result({"text": "a"})
@@ -174,6 +176,7 @@ def test_what_is_done_is_done():
     list(consumed)
     circle = []
     circle += [circle, {"again": circle}]
+    kept = (tmp_path / "log").open("w")
     outputs = [
         *(None, "text", b"bytes", 1.5, range(3), [1, "a"], {"a": (1, 2)}, torch.ones(3)),
         *(
@@ -189,7 +192,7 @@ def test_what_is_done_is_done():
         ),
         [{"label": "x", "score": 0.5}] * 2000,
         *(Own(itertools.count()), Own(Own(io.BytesIO())), np.zeros((3, 3)), {"a": 1}.values()),
-        logging.getLogger("x"),
+        *(logging.getLogger("x"), Own(kept)),
     ]
     for output in outputs:
         assert find_unfinished(output) == [], output
@@ -198,6 +201,7 @@ def test_what_is_done_is_done():
     while find_unfinished(program) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert find_unfinished(program) == []
+    kept.close()
     assert program.wait() == 0, "its status was left to whoever started it"
 
 
