@@ -19,7 +19,7 @@ from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.estimate import Estimate, estimate, needed_bytes
 from energyscore.measurement.suite.finished import ByKey, by_key
-from energyscore.measurement.suite.key import key_here, work_of
+from energyscore.measurement.suite.key import key_here, work_here
 from energyscore.measurement.suite.listing import Listing
 from energyscore.measurement.suite.plan import Planned, make_plan
 from energyscore.measurement.suite.report import FILE_NAME, Record, hidden_by, report_to_json
@@ -57,8 +57,8 @@ def run_all(
 def plan_of(listing: Listing, override: RunOptions, task_path: Path | None) -> list[Planned]:
     """What the list comes to on this machine, now."""
     online = hub.is_reachable()
-    work = functools.partial(work_of, online=online)
-    return make_plan(listing, load_tasks(task_path), override, key_here(online=online), work)
+    keys, work = key_here(online=online), work_here(online=online)
+    return make_plan(listing, load_tasks(task_path), override, keys, work)
 
 
 def measure(

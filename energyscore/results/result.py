@@ -179,7 +179,8 @@ def _read_as_written(text: str | bytes) -> Result | None:
     """
     try:
         result = Result.model_validate(from_json(text, cache_strings="all"))
-        again = result_to_json(result)
+        # Fields that came later are not in what an older version wrote.
+        again = result.model_dump_json(indent=2, exclude_unset=True) + "\n"
     except ValueError:  # of both parsers, and of what cannot be written
         return None
     return result if text in (again, again.encode()) else None

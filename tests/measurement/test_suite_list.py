@@ -26,7 +26,7 @@ from energyscore.measurement.options import RunOptions, read_options
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.estimate import Estimate, estimate, needed_bytes
 from energyscore.measurement.suite.finished import by_key, find_finished
-from energyscore.measurement.suite.key import key_of, work_of
+from energyscore.measurement.suite.key import key_here, key_of, work_here, work_of
 from energyscore.measurement.suite.listing import Listing, parse_yaml, read_listing
 from energyscore.measurement.suite.official import parse_csv
 from energyscore.measurement.suite.plan import make_plan, select
@@ -674,6 +674,25 @@ class TestKeys:
         keys = {key_of(task, model, options, machine=self.machine, **where) for model in models}
         assert len(keys) == len(models)
         assert len({work_of(task, model, options, online=False) for model in models}) == len(models)
+
+    def test_a_dataset_is_read_once_for_all_entries_of_a_list(self, tmp_path):
+        task, models = load_tasks()["text_generation"], [parse_model("org/a"), parse_model("org/b")]
+        data = tmp_path / "rows.jsonl"
+
+        def rows(text):
+            data.write_text("".join(f'{{"text": "{text} {n}"}}\n' for n in range(3)))
+
+        options = RunOptions(dataset=str(data), queries=3)
+        for here in (key_here, work_here):
+            rows("first")
+            of = here(online=False)
+            before = [of(task, model, options) for model in models]
+            rows("other")
+            assert [of(task, model, options) for model in models] == before
+            assert here(online=False)(task, models[0], options) != before[0]
+            data.unlink()
+            with pytest.raises(EnergyScoreError):
+                here(online=False)(task, models[0], options)
 
     def test_a_file_is_the_same_to_the_key_and_to_the_workload(self, tmp_path, monkeypatch):
         """`official` is the hub's, whatever lies in the working directory."""

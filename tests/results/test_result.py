@@ -7,7 +7,13 @@ from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import ResultError
 from energyscore.results.parts import Notice, PhasePart, SecondSource
-from energyscore.results.result import SCHEMA_VERSION, json_schema, parse_result, result_to_json
+from energyscore.results.result import (
+    SCHEMA_VERSION,
+    _read_as_written,
+    json_schema,
+    parse_result,
+    result_to_json,
+)
 
 WHERE = "results/x.json"
 
@@ -176,3 +182,16 @@ def test_times_are_utc_and_of_one_form_so_that_the_newest_is_the_last(time):
     text = result_to_json(make_result()).replace("2026-01-01T00:00:00Z", time, 1)
     with pytest.raises(ResultError, match=r"x\.json: created_at: .*2026-01-31T12:00:00Z"):
         parse_result(text, "x.json")
+
+
+def test_a_file_of_an_older_version_is_known_as_written_by_it():
+    """Fields that came later are not in it; with a key twice it takes a closer look."""
+    text = result_to_json(make_result())
+    older = text.replace('  "request": null,\n', "")
+    assert older != text
+    assert _read_as_written(older) == parse_result(text, "it")
+    for one in (text, older):
+        twice = one.replace('  "identity": ', '  "identity": "other",\n  "identity": ', 1)
+        assert _read_as_written(twice) is None
+        with pytest.raises(ResultError, match="duplicate key 'identity'"):
+            parse_result(twice, "it")

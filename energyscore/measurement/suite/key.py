@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from energyscore.base.errors import DatasetError
 from energyscore.base.files import is_file, model_files
@@ -24,6 +24,9 @@ from energyscore.protocol.task import TaskFile
 from energyscore.protocol.workload import load_workload, locate, named_files
 from energyscore.results.parts import EnvironmentPart
 
+OfDataset: TypeAlias = Callable[[str, TaskFile, RunOptions], str | None]
+"""What is told of a dataset: by its source, the task that reads it, and how much of it."""
+
 LARGE_BYTES = 64 * 2**20
 
 
@@ -35,7 +38,13 @@ def key_here(*, online: bool) -> Callable[[TaskFile, ModelSpec, RunOptions], str
         online=online,
         visible_gpus=os.environ.get("CUDA_VISIBLE_DEVICES"),
         threads=threads_to_come(),
+        digest_of_data=_once_each(_dataset_digest),
     )
+
+
+def work_here(*, online: bool) -> Callable[[TaskFile, ModelSpec, RunOptions], str]:
+    """`work_of` with what is in the datasets now."""
+    return functools.partial(work_of, online=online, queries_in=_once_each(_fingerprint))
 
 
 def key_of(
@@ -47,6 +56,7 @@ def key_of(
     online: bool,
     visible_gpus: str | None,
     threads: str = "",
+    digest_of_data: OfDataset | None = None,
 ) -> str:
     """SHA-256 of all that an entry asks for and that decides what is measured.
 
@@ -57,12 +67,13 @@ def key_of(
     Raises:
         DatasetError: when a local dataset is not there, or its rows do not fit the task.
     """
+    digest_of_data = digest_of_data or _dataset_digest
     source = options.source_of(model, online=online)
     content: dict[str, Any] = {
         "task": task.spec.digest,
         **_asked_model(model),
         **({"base_model": _asked_model(model.base)} if model.base else {}),
-        "dataset": [source, _dataset_digest(source, task, options), *_selected(options)],
+        "dataset": [source, digest_of_data(source, task, options), *_selected(options)],
         "options": options.decisive(task.spec),
         "machine": machine.model_dump(mode="json", exclude={"selftest"}),
         "visible_gpus": visible_gpus,
@@ -82,7 +93,14 @@ def _asked_model(model: ModelSpec) -> dict[str, Any]:
     return {"model": spec, "model_files": files}
 
 
-def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bool) -> str:
+def work_of(
+    task: TaskFile,
+    model: ModelSpec,
+    options: RunOptions,
+    *,
+    online: bool,
+    queries_in: OfDataset | None = None,
+) -> str:
     """What a result will be told from others by on this machine, as far as it is known before.
 
     Not the number of runs, nor how long idling is metered, nor how the model's files may be read:
@@ -93,11 +111,8 @@ def work_of(task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bo
         DatasetError: when the queries cannot be read.
     """
     source, count = options.source_of(model, online=online), options.queries or task.spec.queries
-    path = locate(task, source)
-    local_rows = path is not None and is_file(path)
-    queries: object = [source, count, *_selected(options)]
-    if local_rows:
-        queries = load_workload(task, source, count, options.selection).fingerprint
+    queries: object = (queries_in or _fingerprint)(source, task, options)
+    queries = queries or [source, count, *_selected(options)]
     work = options.decisive(task.spec)
     dtype = "float32" if (model.dtype, options.device) == ("auto", "cpu") else model.dtype
     revision = model.revision or ("main" if model.source == "hub" else None)
@@ -116,6 +131,28 @@ def _selected(options: RunOptions) -> list[object]:
     """What was said to be taken of the dataset; nothing where nothing was."""
     chosen = (options.dataset_config, options.split, options.columns)
     return [list(chosen)] if any(chosen) else []
+
+
+def _once_each(read: OfDataset) -> OfDataset:
+    """The same, of each dataset once: many entries of a list have the same."""
+    known: dict[object, str | None] = {}
+
+    def read_once(source: str, task: TaskFile, options: RunOptions) -> str | None:
+        dataset = source, task.path, options.queries, repr(options.selection)
+        if dataset not in known:
+            known[dataset] = read(source, task, options)
+        return known[dataset]
+
+    return read_once
+
+
+def _fingerprint(source: str, task: TaskFile, options: RunOptions) -> str | None:
+    """Of the first queries of a file; None for what is no file here."""
+    path = locate(task, source)
+    if path is None or not is_file(path):
+        return None
+    queries = options.queries or task.spec.queries
+    return load_workload(task, source, queries, options.selection).fingerprint
 
 
 def _dataset_digest(source: str, task: TaskFile, options: RunOptions) -> str | None:
