@@ -183,7 +183,8 @@ def _read_as_written(text: str | bytes) -> Result | None:
         again = result.model_dump_json(indent=2, exclude_unset=True) + "\n"
     except ValueError:  # of both parsers, and of what cannot be written
         return None
-    return result if text in (again, again.encode()) else None
+    told = "schema_version" in result.model_fields_set
+    return result if told and text in (again, again.encode()) else None
 
 
 def _refuse_constant(name: str) -> float:

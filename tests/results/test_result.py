@@ -195,3 +195,5 @@ def test_a_file_of_an_older_version_is_known_as_written_by_it():
         assert _read_as_written(twice) is None
         with pytest.raises(ResultError, match="duplicate key 'identity'"):
             parse_result(twice, "it")
+    with pytest.raises(ResultError, match="it has no schema_version"):
+        parse_result(text.replace('  "schema_version": 2,\n', ""), "it")
