@@ -15,6 +15,7 @@ from energyscore.base.form import schema_of
 from energyscore.base.form import unique_keys as unique_keys
 from energyscore.results import parts
 from energyscore.results.performance import Performance
+from energyscore.results.quality import Quality
 
 SCHEMA_VERSION = 2
 
@@ -49,6 +50,9 @@ class Result(parts.Part):
     score: parts.Score
     performance: Performance | None = Field(
         default=None, description="how fast, over all runs; null: an older file"
+    )
+    quality: Quality | None = Field(
+        default=None, description="of the answers; null: it was not asked for"
     )
     emissions: parts.Emissions
     conformance: list[parts.Check]
