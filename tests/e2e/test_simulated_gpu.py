@@ -25,7 +25,7 @@ def measure(tmp_path, tiny_model, prompts_csv):
     """Run the command on a simulated driver; a fault may strike once the run has begun."""
 
     def run(sim, *more, midway=None, status=0):
-        queries = 120 if midway else 60  # a fault has to strike within the run
+        queries = 120 if midway else 40  # a fault has to strike within the run
 
         def strike(line):
             if midway is not None and ": run 1 of 1" in line:

@@ -32,7 +32,13 @@ LATE = {
 }
 """Variables that nothing reads while it is imported, so a fork can have others."""
 
-HEAVY = ("torch", "transformers", "transformers.generation.utils", "datasets")
+HEAVY = (
+    *("torch", "datasets", "scipy.stats", "codecarbon.core.emissions", "requests", "PIL.Image"),
+    *("transformers.generation.utils", "transformers.models.auto.modeling_auto"),
+    *("transformers.models.auto.tokenization_auto", "transformers.models.gpt2.modeling_gpt2"),
+    *("pydantic.main", "rich.progress", "rich.table", "ruamel.yaml", "typer"),
+)
+"""What most commands import of other people's; our own modules each process imports by itself."""
 
 
 class ForkServer:
