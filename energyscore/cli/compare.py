@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from energyscore.cli.options import FORMAT, Every, Explain, Scale
+from energyscore.cli.options import FORMAT, RESULTS, Every, Explain, Scale
 
 if TYPE_CHECKING:
     from energyscore.judge.compare import Comparison
@@ -16,8 +16,8 @@ def compare(
         list[Path],
         typer.Argument(
             metavar="A B...",
-            help="What is compared: each a result, a baseline, or a folder of them. The first is "
-            "held against each of the others.",
+            help="What is compared: each a result, a baseline, a folder of them, or a model with "
+            "results in ./results. The first is held against each of the others.",
             show_default=False,
         ),
     ],
@@ -43,7 +43,7 @@ def compare(
     Exit status: 0 compared, 2 some are unlike or nothing is in both, 3 some have no energy.
 
     Examples:
-      energyscore compare results/org/a results/org/b
+      energyscore compare org/a org/b
 
       energyscore compare before.json after.json
 
@@ -60,7 +60,8 @@ def compare(
     if len(paths) < 2:
         raise UsageError(f"Only {paths[0]} is named.", "Name two or more to compare.")
     allowed = check_allowed(allow or ())
-    first, *others = [load_rated([path], scale, every=every, note=say_note) for path in paths]
+    places = [_place_of(path) for path in paths]
+    first, *others = [load_rated([place], scale, every=every, note=say_note) for place in places]
     comparison = compare_all(first, others, allowed)
     if form == "table":
         _show(comparison, explain=explain)
@@ -69,6 +70,21 @@ def compare(
     else:
         write_data(to_markdown(comparison))
     _complain(comparison)
+
+
+def _place_of(path: Path) -> Path:
+    """The path itself; where there is none, the folder of the results of a model of that name."""
+    from energyscore.base.files import is_dir, is_file
+
+    if is_file(path) or is_dir(path) or not is_dir(RESULTS):
+        return path
+    name = str(path).replace(":", "/")
+    found = [
+        folder
+        for folder in RESULTS.glob("*/*")
+        if name in (folder.name, f"{folder.parent.name}/{folder.name}")
+    ]
+    return found[0] if len(found) == 1 else path
 
 
 def _complain(comparison: "Comparison") -> None:

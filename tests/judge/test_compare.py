@@ -416,3 +416,16 @@ def test_a_reason_is_said_once_for_all_that_it_is_true_of(tmp_path):
         "text_generation, org/model: not compared, unlike: gpu: NVIDIA L4 instead of NVIDIA H100 "
         "80GB HBM3"
     ]
+
+
+def test_a_model_is_named_as_it_is_called_where_it_has_results(tmp_path):
+    for name, wh in (("builtin/a", 1.0), ("org/b", 2.0)):
+        folder = tmp_path / "results" / name / "text_generation"
+        folder.mkdir(parents=True)
+        result = make_result(name.replace("builtin/", "builtin:"), runs_of(wh, wh * 1.01))
+        (folder / "x.json").write_text(result_to_json(result))
+    for names in (("builtin:a", "org/b"), ("a", "b"), ("results/builtin/a", "b")):
+        done = energyscore("compare", *names, cwd=tmp_path)
+        assert done.status == 0, done.stderr
+        assert "builtin:a needs 2.0" in done.stdout
+    assert "gone" in energyscore("compare", "a", "gone", cwd=tmp_path).error
