@@ -75,7 +75,7 @@ def test_an_official_leaderboard_is_not_written_over_its_source(result, tmp_path
         lambda result, loop: card.card([result], write=loop),
         lambda result, loop: label.label([result], out=loop.with_suffix(".svg")),
         lambda result, loop: rate.rate([loop]),
-        lambda result, loop: compare.compare(result, loop),
+        lambda result, loop: compare.compare([result, loop]),
         lambda result, loop: baseline.save([result], loop),
         lambda result, loop: gate.gate(
             [result],

@@ -1,5 +1,6 @@
 """A reader that leaves early: nothing is said about it, and no exit status changes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -61,7 +62,10 @@ def test_a_reader_that_leaves_changes_no_status(folder, arguments, status):
 
 
 def test_what_is_refused_after_it_was_shown_stays_refused(folder):
-    status, said = unread(folder, "compare", "1.json", "2.json")
+    other = json.loads((folder / "2.json").read_text())
+    other["workload"]["batch_size"] = 4
+    (folder / "batches.json").write_text(json.dumps(other))
+    status, said = unread(folder, "compare", "1.json", "batches.json")
     assert status == 2
     assert said.startswith("error: ")
     assert len(said.splitlines()) == 1

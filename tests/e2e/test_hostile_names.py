@@ -74,16 +74,14 @@ COMMANDS = {
     "leaderboard, csv": lambda f, out: leaderboard.leaderboard([f], form="csv"),
     "leaderboard, official": lambda f, out: leaderboard.leaderboard([f], form="official", out=out),
     "leaderboard, json": lambda f, out: leaderboard.leaderboard([f], form="json"),
-    "compare, json": lambda f, out: compare.compare(
-        f / "a.json", f / "b.json", ["model"], form="json"
-    ),
+    "compare, json": lambda f, out: compare.compare([f / "a.json", f / "b.json"], form="json"),
     "gate, json": lambda f, out: gate.gate([f], limits=["gpu_wh_per_1k_queries<=2"], form="json"),
     "card, shown": lambda f, out: card.card([f / "a.json"]),
     "label": lambda f, out: label.label([f / "a.json"], out=out / "a.svg"),
     "label, which?": lambda f, out: label.label([f]),
     "card": lambda f, out: card.card([f / "a.json"], write=out / "a.md"),
     "card, which?": lambda f, out: card.card([f]),
-    "compare": lambda f, out: compare.compare(f / "a.json", f / "b.json"),
+    "compare": lambda f, out: compare.compare([f / "a.json", f / "b.json"]),
     "gate": lambda f, out: gate.gate([f], limits=["gpu_wh_per_1k_queries<=2"], form="table"),
     "baseline save": lambda f, out: baseline.save([f], out),
     "page": lambda f, out: page.page([f], out),

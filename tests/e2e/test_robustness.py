@@ -143,7 +143,7 @@ def test_a_task_whose_phases_its_modality_does_not_know(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"n_head": 0}, "tiny"), ({"n_embd": "abc"}, "tiny"), ({"n_layer": -1}, "failed")],
+    [({"n_head": 0}, "tiny"), ({"n_embd": "abc"}, "tiny"), ({"n_layer": -1}, "more layers")],
 )
 def test_absurd_model_configurations(tmp_path, tiny_model, change, said):
     import shutil

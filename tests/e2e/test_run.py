@@ -98,6 +98,8 @@ def test_a_second_model_makes_a_cohort_and_the_stars_say_so(measured, tmp_path):
     score["system_wh_per_1k_queries"] *= 2
     score["system_std"] *= 2
     score["system_ci95"] = [2 * bound for bound in score["system_ci95"]]
+    per_token = score["per_token"]
+    score["per_token"] = {name: wh and 2 * wh for name, wh in per_token.items()}
     for run in second["runs"]:  # a score that does not follow from the runs would not be read
         for part in (run, *run["phases"].values()):
             part["energy_j"] = {

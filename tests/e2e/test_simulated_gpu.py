@@ -231,7 +231,7 @@ def test_other_processes_may_be_allowed_and_are_told_of(simulate, measure):
     assert result["protocol"]["shared"]
     assert {"contention", "no_idle_power"} <= set(codes(result)), "idling was too short to meter"
     (point,) = [check for check in result["conformance"] if check["name"] == "exclusive use"]
-    assert (point["ok"], point["actual"]) == (False, "others in 1 of 1 runs")
+    assert (point["ok"], point["actual"]) == (False, "others in 1 of 1 run")
 
 
 def refused(tmp_path, tiny_model, name, env):

@@ -80,7 +80,7 @@ def test_leaderboards_list_them(folder, command):
     (other,) = table["duplicates"]
     assert (other["file"], other["wh_per_1k_queries"]) == ("results/old.json", pytest.approx(4.0))
     assert "not shown: org/m of results/old.json, 4.00 Wh; kept: results/new.json" in (
-        command("leaderboard", "results").stdout
+        command("leaderboard", "results", "--explain").stdout
     )
 
 

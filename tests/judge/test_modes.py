@@ -148,7 +148,7 @@ def test_answers_that_the_limit_ended_are_a_caution():
         return [caution.message for caution in found if caution.code == "answers_cut"]
 
     assert said(runs) == [
-        "7 of 2000 answers were cut off at 1024 tokens: whole ones take more energy"
+        "7 of 2,000 answers were cut off at 1024 tokens: whole ones take more energy"
     ]
     assert said(runs[:1]) == said(result.runs) == []
     assert "modes hardly differ" in said(runs, make_facts("random"))[0]

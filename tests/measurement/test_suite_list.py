@@ -998,7 +998,7 @@ def test_run_all_is_every_task_with_its_own_models(tmp_path, monkeypatch):
     assert {(planned.task_name, planned.entry.model) for planned in seen["plan"]} == {
         (name, model) for name, task in load_tasks().items() for model in task.spec.default_models
     }
-    few = {"quick": True, "queries": 6, "repeats": 2, "device": "cpu", "idle": 0, "gpu": ["1"]}
+    few = {"quick": True, "queries": 3, "repeats": 2, "device": "cpu", "idle": 0, "gpu": ["1"]}
     assert few.items() <= asked.items()
     assert run("--quick", "--queries", "9")["queries"] == 9
     assert "queries" not in run("--repeats", "auto")

@@ -76,10 +76,12 @@ def measure(architecture, task: str, scratch: Path, steps: int | None = None) ->
     """
     folder, out = scratch / "models" / architecture.name, scratch / "results"
     save(architecture, task, folder)
-    asked = ["--queries", 2, "--batch-size", 2, "--quick", "--device", "cpu", "--out", out]
+    queries = 2 if steps is None else 1
+    asked = ["--queries", queries, "--batch-size", queries, "--quick", "--device", "cpu"]
+    asked += ["--out", out]
     if steps is not None:
         task = with_fewer_steps(task, steps, scratch / "tasks")
-        asked += ["--task-path", scratch / "tasks", "--batch-size", 1, "--queries", 1]
+        asked += ["--task-path", scratch / "tasks"]
     if task == "reasoning":
         asked += ["--max-new-tokens", 4]
     status, said = run("run", task, "--model", folder, *asked)
