@@ -18,6 +18,8 @@ PACKAGES = {
     "pynvml": "nvidia-ml-py",
     "diffusers": "energyscore[diffusion]",
     "peft": "energyscore[peft]",
+    "jiwer": "energyscore[quality]",
+    "rouge_score": "energyscore[quality]",
     "reportlab": "energyscore[label]",
     "resvg_py": "energyscore[label]",
 }

@@ -202,6 +202,22 @@ def run(
             "before; else say which do not.",
         ),
     ] = False,
+    quality: Annotated[
+        bool,
+        measuring(
+            "--quality",
+            help="After the runs, unmetered, judge the model's answers by the task's metric on "
+            "rows with references. It stands beside the energy and enters no score.",
+        ),
+    ] = False,
+    labels: Annotated[
+        str | None,
+        measuring(
+            metavar="FILE",
+            help="With --quality: JSON with the dataset's label for each of the model's. Default: "
+            "labels are matched by their names.",
+        ),
+    ] = None,
     allow_shared: Annotated[
         bool,
         measuring(

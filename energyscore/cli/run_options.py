@@ -42,6 +42,8 @@ def options_of(given: Mapping[str, Any]) -> "RunOptions":
         if (value := given[name]) not in (None, [], ()) and value is not False
     }
     options = read_options(content, "energyscore run")
+    if options.labels is not None and not options.quality:
+        raise typer.BadParameter("it is for the labels of --quality.", param_hint="--labels")
     if options.problem():
         raise typer.BadParameter("it is the target of --repeats auto.", param_hint="--half-width")
     return options

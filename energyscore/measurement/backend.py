@@ -104,7 +104,24 @@ class Worker(Protocol):
         """Wait until the device has finished what it was given."""
 
 
-class Backend(Worker, Protocol):
+class Answerer(Protocol):
+    """Answers queries so that the answers can be judged; nothing of it is metered."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether answers are written, token after token."""
+
+    def answer_as(self, task: TaskSpec) -> None:
+        """From now on, answer as that task says: how long answers are written."""
+
+    def answer(self, queries: Sequence[Query]) -> list[Any]:
+        """The answers to one batch: texts, numbers of labels, similarities."""
+
+    def labels(self) -> list[str] | None:
+        """The names of the labels that answers are the numbers of; None where they are not."""
+
+
+class Backend(Worker, Answerer, Protocol):
     """Does a task's work with one model; its first phase is `preprocess`."""
 
     def load(

@@ -5,6 +5,7 @@ To add a backend: write its module, and add one line here. A meter also needs a 
 """
 
 _BACKENDS = "energyscore.measurement.backends"
+_QUALITY = "energyscore.measurement.quality"
 _METERS = "energyscore.measurement.meters"
 
 BACKENDS = {
@@ -29,6 +30,12 @@ METERS = {
     "codecarbon": f"{_METERS}.codecarbon:CodeCarbonMeter",
     "load": f"{_METERS}.load:LoadMeter",
     "continuity": f"{_METERS}.continuity:ContinuityMeter",
+}
+
+METRICS = {
+    "accuracy": f"{_QUALITY}.labels:Accuracy",
+    "spearman": f"{_QUALITY}.similarity:Spearman",
+    "squad_f1": f"{_QUALITY}.squad:SquadF1",
 }
 
 LOADS = {"matmul": f"{_BACKENDS}.fixed_load:MatmulLoads"}

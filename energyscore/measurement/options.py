@@ -103,6 +103,8 @@ class RunOptions(Strict):
     allow_shared: bool = False
     strict: bool = False
     official: bool = False
+    quality: bool = False
+    labels: Text | None = None
     country: Text | None = None
 
     def given(self) -> dict[str, Any]:
@@ -123,6 +125,8 @@ class RunOptions(Strict):
         """Which options contradict each other; empty if none do."""
         if self.half_width is not None and self.repeats != "auto":
             return "half_width is the target of `repeats: auto`, which is not given"
+        if self.labels is not None and not self.quality:
+            return "labels are for the quality of answers, and `quality` is not given"
         return ""
 
     def model_spec(self, name: str, task: TaskSpec) -> ModelSpec:

@@ -30,6 +30,7 @@ from energyscore.measurement.modes import Question, why_not
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.placement import check_spread
+from energyscore.measurement.quality.evaluate import Examination, examine
 from energyscore.measurement.suite.finished import by_key, find_finished
 from energyscore.measurement.suite.key import key_here
 from energyscore.measurement.threads import set_threads
@@ -53,6 +54,7 @@ class SessionEntry:
     workload: Workload
     cautions: Sequence[Caution]
     generation: Generation | None
+    examination: Examination | None = None  # what its quality is judged by, where that is asked
     key: str = ""  # of what is asked for (`suite.key`)
     finished: tuple[Path, Result] | None = None  # its result, where it was measured before
 
@@ -112,6 +114,7 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     if not online:
         hub.stay_offline()
     workloads: dict[tuple[str, str], Workload] = {}
+    examinations: dict[tuple[str, str], Examination] = {}
     entries = []
     for task, model in pairs:
         source, cautions = options.source_of(model, online=online), []
@@ -121,8 +124,12 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
         place = (task.spec.id, source)
         if place not in workloads:
             workloads[place] = _load_queries(task, source, options, observer)
+            if options.quality:
+                examinations[place] = _examine(task, source, options, observer)
         entries += [
-            SessionEntry(task, model, workloads[place], cautions, generation)
+            SessionEntry(
+                task, model, workloads[place], cautions, generation, examinations.get(place)
+            )
             for generation in generations[task.spec.id]
         ]
     entries, failures = _refuse_modes(entries, observer)
@@ -242,6 +249,17 @@ def _load_queries(
             raise DatasetError(f"{have}.", "Lower --queries or leave out --strict.")
         observer.warn(f"{have}; those are used.")
     return workload
+
+
+def _examine(
+    task: TaskFile, source: str, options: RunOptions, observer: LineObserver
+) -> Examination:
+    """What answers are judged by; what is missing for it is said before anything is measured."""
+    wanted = options.queries or task.spec.queries
+    found = examine(task, source, wanted, options.selection, options.labels)
+    if found.reason:
+        observer.warn(f"{task.spec.id}: the quality will not be known: {found.reason}.")
+    return found
 
 
 def _refuse_modes(

@@ -24,6 +24,7 @@ from energyscore.measurement.metering import Metering, free_gpu_memory, open_met
 from energyscore.measurement.observer import LineObserver, describe_estimate
 from energyscore.measurement.options import MOST_REPEATS, Job, RunOptions
 from energyscore.measurement.prepare import Prepared, SessionEntry, finished_by_now, prepare
+from energyscore.measurement.quality.evaluate import evaluate
 from energyscore.measurement.selftest.report import with_selftest
 from energyscore.measurement.warmup import LONE_PHASE_S
 from energyscore.measurement.work import SEED, Plan
@@ -31,6 +32,7 @@ from energyscore.protocol.model import ModelFacts
 from energyscore.results import store
 from energyscore.results.conformance import MIN_WINDOW_S
 from energyscore.results.parts import Caution, Run
+from energyscore.results.quality import Quality, in_words
 from energyscore.results.raw import RawRun
 from energyscore.results.result import Result
 from energyscore.results.score import figures_of, is_precise
@@ -187,9 +189,31 @@ def _run_and_save(
             ) from None
         cautions += metering.idle_cautions(plan.idle_s, repeats.idle_w)
         result = assemble(setup, repeats, prepared.idle_w, cautions)
+        result = result.model_copy(update={"quality": _judge(entry, setup, backend, observer)})
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()
     return path, result
+
+
+def _judge(
+    entry: SessionEntry, setup: Setup, backend: Backend, observer: LineObserver
+) -> Quality | None:
+    """The quality of the model's answers, where it is asked for; all runs are done by now."""
+    examination = entry.examination
+    if examination is None:
+        return None
+    if examination.rows:
+        observer.stage("judging answers, unmetered", len(examination.rows.queries))
+    quality = evaluate(
+        backend,
+        examination,
+        setup.plan.batch_size,
+        setup.plan.generation,
+        random_weights=setup.facts.weights == "random",
+        advance=observer.advance,
+    )
+    observer.tell(in_words(quality))
+    return quality
 
 
 def _keep(

@@ -192,13 +192,30 @@ def _rows_of(split: Any, spec: TaskSpec, selection: Selection, where: str) -> Ro
     features: Mapping[str, Any] = split.features or {}
     columns = match_columns(list(features), spec, selection, where)
     _refuse_renamed(split, columns, selection, where)
+    classes = {
+        column: features[column]
+        for name, column in columns.items()
+        if spec.dataset.kind_of(name) == "reference"
+        and isinstance(features.get(column), datasets.ClassLabel)
+    }
     split = split.select_columns(sorted(set(columns.values())))
     kinds = {"image": datasets.Image, "audio": datasets.Audio}
     for name, column in columns.items():
         kind = kinds.get(spec.dataset.kind_of(name))
         if kind and isinstance(features.get(column), kind):
             split = split.cast_column(column, kind(decode=False))
-    return _read_on(split, where)
+    return _read_on(_with_names(split, classes) if classes else split, where)
+
+
+def _with_names(rows: Rows, classes: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The rows, numbers of classes replaced by their names; a class below 0 is an unknown one."""
+    for row in rows:
+        numbers = {column: row[column] for column in classes}
+        named_by = {
+            column: classes[column].int2str(number) if number is not None and number >= 0 else None
+            for column, number in numbers.items()
+        }
+        yield {**row, **named_by}
 
 
 def _refuse_renamed(

@@ -28,8 +28,9 @@ class Selection:
 
     def check(self, spec: TaskSpec) -> None:
         """Refuse columns for fields that the task does not have."""
+        references = spec.quality.references if spec.quality else {}
         for name in self.columns:
-            if name not in spec.dataset.columns:
+            if name not in spec.dataset.columns and name not in references:
                 raise DatasetError(
                     f"--columns {name}={self.columns[name]}: the task {spec.id} has no field "
                     f"{name!r}.",
@@ -48,11 +49,11 @@ class Selection:
     def differs_from(self, spec: TaskSpec) -> bool:
         """Whether something else is taken than the task says."""
         own = spec.dataset
-        columns = {name: own.columns.get(name) for name in self.columns}
+        columns = {name: one for name, one in self.columns.items() if name in own.columns}
         return (
             self.config is not None
             or self.split not in (None, own.split)
-            or columns != dict(self.columns)
+            or any(own.columns[name] != one for name, one in columns.items())
         )
 
 

@@ -14,7 +14,9 @@ from energyscore.base.stamps import digest_of
 from energyscore.base.yaml_text import read_form
 
 Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
-Kind = Literal["text", "image", "audio"]
+Kind = Literal["text", "image", "audio", "reference"]
+"""What a cell holds; a reference is whatever its dataset has, and no part of the query."""
+
 Precision = Literal["float32", "float16", "bfloat16"]
 Mode = Literal["default", "off", "low", "medium", "high", "on"]
 """How a model is asked to reason: as it does unasked, or in a mode, from cheap to costly."""
@@ -110,6 +112,21 @@ class Diffusion(Strict):
     images: Count
 
 
+class QualitySpec(Strict):
+    """How good answers are: the metric, and the official columns of its references.
+
+    Answers to be judged are as long as `generation` says, or as the task itself says without it.
+    `labels` are those of the task's own datasets. `sample` has references where the task's own
+    datasets have none.
+    """
+
+    metric: Annotated[str, Field(min_length=1)]
+    references: dict[str, str] = Field({})
+    generation: Generation | None = None
+    labels: list[str] = Field([])
+    sample: SampleFile | None = None
+
+
 class ModelClass(Strict):
     """A size class; models are rated within theirs. `max_parameters_b` null: no upper bound."""
 
@@ -130,6 +147,7 @@ class TaskSpec(Strict):
         phases: the phases that are metered, in order; a kind of model may have some of them only.
         classes: size classes from small to large; empty where the task has none.
         scale_task: the task's name in the reference scales.
+        quality: how answers are judged where that is asked for; it decides nothing that is metered.
     """
 
     id: Name
@@ -149,6 +167,7 @@ class TaskSpec(Strict):
     classes: list[ModelClass] = Field([])
     default_models: Annotated[list[str], Field(min_length=1)]
     scale_task: Name
+    quality: QualitySpec | None = None
 
     @model_validator(mode="after")
     def _coherent(self) -> "TaskSpec":
@@ -158,6 +177,8 @@ class TaskSpec(Strict):
             raise ValueError("generation: is needed with a decode phase, and only with one")
         if ("call" in self.phases) != (self.diffusion is not None):
             raise ValueError("diffusion: is needed with a call phase, and only with one")
+        if self.quality and set(self.quality.references) & set(self.dataset.columns):
+            raise ValueError("quality: a reference has the name of a field of dataset.columns")
         bounds = [c.max_parameters_b for c in self.classes]
         if None in bounds[:-1] or bounds[:-1] != sorted(b for b in bounds[:-1] if b):
             raise ValueError("classes: must go from small to large, null only in the last")
@@ -165,8 +186,8 @@ class TaskSpec(Strict):
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 over everything in the task that decides what is measured (not its prose)."""
-        content = self.model_dump(exclude={"title", "description", "default_models"})
+        """SHA-256 over everything in the task that decides what is metered (not its prose)."""
+        content = self.model_dump(exclude={"title", "description", "default_models", "quality"})
         return digest_of(content)
 
     @property
@@ -201,6 +222,23 @@ class TaskFile:
         beside = self.path.parent / self.spec.sample.file
         shipped = bundled_tasks_dir() / self.spec.sample.file
         return shipped if not is_file(beside) and is_file(shipped) else beside
+
+    def with_references(self) -> "TaskFile":
+        """The same task, each query with its references beside it."""
+        quality, dataset = self.spec.quality, self.spec.dataset
+        references = quality.references if quality else {}
+        update = {
+            "columns": {**dataset.columns, **references},
+            "kinds": {**dataset.kinds, **dict.fromkeys(references, "reference")},
+        }
+        return self._changed(dataset=dataset.model_copy(update=update))
+
+    def with_sample(self, sample: SampleFile) -> "TaskFile":
+        """The same task with another sample."""
+        return self._changed(sample=sample)
+
+    def _changed(self, **update: object) -> "TaskFile":
+        return TaskFile(self.spec.model_copy(update=update), self.path)
 
 
 def bundled_tasks_dir() -> Path:

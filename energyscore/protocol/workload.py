@@ -89,6 +89,23 @@ def load_workload(
     return Workload(queries, name, commit, official, count, chosen, tuple(empty))
 
 
+def load_graded(
+    task: TaskFile, source: str, count: int, selection: Selection | None = None
+) -> Workload:
+    """The first `count` queries of a task, each with its references beside it.
+
+    Rows without a reference are left out. Where a dataset of the task itself has none, the rows
+    of the sample are taken that the task has for it. A DatasetError where there are none either.
+    """
+    graded, quality = task.with_references(), task.spec.quality
+    try:
+        return load_workload(graded, source, count, selection)
+    except DatasetError:
+        if quality is None or quality.sample is None or source not in (BUNDLED, OFFICIAL):
+            raise
+    return load_workload(graded.with_sample(quality.sample), BUNDLED, count)
+
+
 def locate(task: TaskFile, source: str) -> Path | None:
     """The file or folder that holds the rows of a source, None for a dataset on the hub."""
     if source == OFFICIAL:
@@ -149,7 +166,7 @@ def _full(
             name: (row.get(column), f"{where}, row {number}: the column {column!r}")
             for name, column in columns.items()
         }
-        place = next((place for cell, place in cells.values() if _is_empty(cell)), "")
+        place = next((cells[name][1] for name in cells if _lacks(cells[name][0], name, spec)), "")
         if place and strict:
             remedy = "Remove the row or fill it in; without --strict it is left out."
             raise DatasetError(f"{place} is empty.", remedy)
@@ -168,6 +185,12 @@ def _full(
         )
 
 
+def _lacks(cell: Any, name: str, spec: TaskSpec) -> bool:
+    """Whether a row lacks what it needs: no answer may be the right one, a missing one may not."""
+    is_reference = spec.dataset.kind_of(name) == "reference"
+    return cell is None if is_reference else _is_empty(cell)
+
+
 def _is_empty(cell: Any) -> bool:
     """Whether a cell holds nothing: no text but blanks, no file."""
     if isinstance(cell, Mapping):
@@ -179,11 +202,14 @@ def _to_queries(rows: Iterator[_Cells], spec: TaskSpec, folder: Path) -> tuple[Q
     """Rows as queries, each cell checked; paths in them are relative to `folder`."""
     queries: list[Query] = []
     for cells in rows:
-        query: dict[str, str | bytes] = {}
+        query: dict[str, Any] = {}
         for name, (cell, place) in cells.items():
             kind = spec.dataset.kind_of(name)
             if kind == "text":
                 query[name] = _text(cell, place)
+                continue
+            if kind == "reference":
+                query[name] = cell
                 continue
             query[name] = content = _bytes(cell, place, folder)
             if kind == "audio":

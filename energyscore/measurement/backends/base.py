@@ -60,6 +60,24 @@ class ModelBackend(ABC):
         with translated_errors(what), torch.inference_mode(self.inference_mode):
             self._work_lone(batch)
 
+    @property
+    def writes(self) -> bool:
+        """Whether answers are written, token after token."""
+        return "decode" in self.phases
+
+    def answer_as(self, task: TaskSpec) -> None:  # noqa: B027  # most answer in one way only
+        """From now on, answer as that task says."""
+
+    def answer(self, queries: Sequence[Query]) -> list[Any]:
+        """The answers to one batch, as a metric takes them."""
+        output = self.run(self.prepare(queries), lambda phase: None)
+        with translated_errors("Reading the answers"):
+            return self._said(output)
+
+    def labels(self) -> list[str] | None:
+        """The names of the labels that answers are the numbers of; None where they are not."""
+        return None
+
     def synchronize(self) -> None:
         """Wait for each device that the model occupies."""
         synchronize(self._gpus)
@@ -81,9 +99,19 @@ class ModelBackend(ABC):
         """All of the work, where there is one phase only."""
         self._work(batch, lambda phase: None)
 
+    def _said(self, output: BatchOutput) -> list[Any]:
+        """What the model made of a batch, as a metric takes it."""
+        return list(output.values)
+
     def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
         """Those that `_prepare` cuts, where it cuts any."""
         return None
+
+
+def class_names(model: Any) -> list[str]:
+    """The names of a model's classes in its configuration, by their numbers."""
+    names: dict[int, Any] = model.config.id2label
+    return [str(names[number]) for number in sorted(names)]
 
 
 class TransformersBackend(ModelBackend):

@@ -8,6 +8,7 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
 from energyscore.measurement.backends.base import TransformersBackend
+from energyscore.measurement.backends.failures import translated_errors
 from energyscore.measurement.backends.loading import Blueprint
 from energyscore.measurement.backends.processors import check_room
 from energyscore.protocol.model import ModelFacts
@@ -67,6 +68,11 @@ class GeneratingBackend(TransformersBackend):
         # One token is made of the prompt's own logits: prefill, and no step of decode.
         self._prefill_only = GenerationConfig(**settings, max_new_tokens=1, min_new_tokens=1)
         self._enter_decode = _EnterDecode()
+
+    def answer_as(self, task: TaskSpec) -> None:
+        """From now on, write as many tokens as that task says."""
+        with translated_errors("Setting the model up for its answers"):
+            self._set_up(task)
 
     @abstractmethod
     def _special_tokens(self) -> tuple[int | None, Any]:

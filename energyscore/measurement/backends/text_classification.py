@@ -5,7 +5,7 @@ from typing import Any
 from transformers import AutoModelForSequenceClassification
 
 from energyscore.measurement.backend import Batch, BatchOutput, EnterPhase
-from energyscore.measurement.backends.base import ByModel, TransformersBackend
+from energyscore.measurement.backends.base import ByModel, TransformersBackend, class_names
 from energyscore.measurement.backends.text import TextBackend
 from energyscore.measurement.backends.text_generation import PromptedContinuation
 from energyscore.measurement.backends.text_to_text import TextToText
@@ -22,6 +22,10 @@ class ByHead(TextBackend):
         enter("forward")
         logits = self.model(**batch.inputs).logits
         return BatchOutput(0, logits.argmax(dim=-1).tolist())
+
+    def labels(self) -> list[str] | None:
+        """The names in the model's configuration, by their numbers."""
+        return class_names(self.model)
 
 
 class GeneratedLabel(TextToText):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from energyscore.base.errors import DatasetError
+from energyscore.measurement.backend import BatchOutput
 from energyscore.measurement.backends.generation import GeneratingBackend
 from energyscore.measurement.backends.processors import refuse_context
 from energyscore.measurement.backends.text import TextBackend
@@ -26,6 +27,15 @@ class WrittenText(GeneratingBackend, TextBackend):
                     refuse_context(self._label, self._max_tokens, new_tokens)
                 self._max_tokens -= new_tokens
         super()._set_up(task)
+
+    def answer_as(self, task: TaskSpec) -> None:
+        """From now on, write as many tokens as that task says; prompts leave room for these."""
+        self._max_tokens = self._model_tokens
+        super().answer_as(task)
+
+    def _said(self, output: BatchOutput) -> list[Any]:
+        answers = self._answers(output)
+        return [self._tokenizer.decode(one, skip_special_tokens=True).strip() for one in answers]
 
     def _for_model(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """As the official method has it, without the kinds of tokens, which tell texts of a pair.

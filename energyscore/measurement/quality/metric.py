@@ -1,0 +1,105 @@
+"""What a metric is: answers and references in, figures out that can be drawn from again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from energyscore.protocol.workload import Query
+
+Array: TypeAlias = Any
+"""An array of numpy, which is imported where it is used."""
+
+DRAWS = 1000
+_AT_ONCE = 50  # draws that are held in memory together
+
+Setting: TypeAlias = str | int | float | bool | None
+
+
+class NotJudgedError(Exception):
+    """Why answers cannot be judged: the reason of a quality without value."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What labels are called.
+
+    `model`: those of a model's head by their numbers; None: it writes them. `dataset`: those that
+    the dataset has by what the task says; empty: those of its rows. `mapped`: the dataset's label
+    for each of the model's, as the user says; None: by their names.
+    """
+
+    model: Sequence[str] | None = None
+    dataset: Sequence[str] = ()
+    mapped: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a metric says of all answers.
+
+    Attributes:
+        of_draws: the metric of each draw, a row of numbers of queries.
+        items: of each query [part, weight], where the metric is their ratio.
+        beside: further metrics of the same answers.
+        settings: what the value depends on.
+    """
+
+    of_draws: Callable[[Array], Array]
+    items: list[list[float]] | None = None
+    beside: dict[str, float | None] = field(default_factory=dict)
+    settings: dict[str, Setting] = field(default_factory=dict)
+
+
+class Metric(Protocol):
+    """A metric of the field. `package` is the library that it needs beyond the base ones."""
+
+    higher_is_better: bool
+    package: str | None
+
+    def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
+        """Judge one answer for each row; a NotJudgedError where that is impossible."""
+
+
+def ratio(items: list[list[float]], **more: Any) -> Judged:
+    """A metric that is the sum of parts by the sum of weights."""
+    import numpy as np
+
+    parts, weights = np.array(items, dtype=float).T
+    if not weights.sum() > 0:
+        raise NotJudgedError("the references hold nothing to be compared with")
+
+    def of_draws(draws: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return parts[draws].sum(axis=1) / weights[draws].sum(axis=1)
+
+    return Judged(of_draws, items, **more)
+
+
+def value_of(judged: Judged, count: int) -> float:
+    """The metric of all answers."""
+    import numpy as np
+
+    return float(judged.of_draws(np.arange(count)[None, :])[0])
+
+
+def interval(judged: Judged, count: int, seed: int) -> tuple[float, float] | None:
+    """The 95% percentile interval of a seeded bootstrap over queries.
+
+    None where there are too few queries, or where the metric is undefined for many draws.
+    """
+    import numpy as np
+
+    if count < 2:
+        return None
+    chance = np.random.default_rng(seed)
+    found = np.concatenate(
+        [
+            judged.of_draws(chance.integers(0, count, (_AT_ONCE, count)))
+            for _ in range(DRAWS // _AT_ONCE)
+        ]
+    )
+    finite = found[np.isfinite(found)]
+    if len(finite) < 0.95 * DRAWS:
+        return None
+    low, high = np.percentile(finite, (2.5, 97.5))
+    return float(low), float(high)
