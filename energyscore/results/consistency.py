@@ -1,4 +1,4 @@
-"""Whether a result agrees with itself: what follows from its runs is derived again. Pure.
+"""Whether a result agrees with itself: what follows from its runs is derived again.
 
 Results come from others, and every field is easily edited. Agreement proves nothing; a
 contradiction is something that no measurement can have written. `energyscore verify` goes down to
@@ -8,13 +8,16 @@ the raw records.
 import functools
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from energyscore.base.stamps import utc_stamp
 from energyscore.base.stats import Spread
 from energyscore.base.text import first_of
 from energyscore.protocol.task import TaskSpec, load_tasks
 from energyscore.results.checks import find_invalid_reasons
 from energyscore.results.conformance import check_conformance
+from energyscore.results.gpu_sensors import sensor_error
 from energyscore.results.parts import Run
 from energyscore.results.per_token import energy_per_token
 from energyscore.results.result import RULES_VERSION, Result
@@ -22,6 +25,8 @@ from energyscore.results.score import least_steps_se_j, score_runs
 
 _ROUNDING = 1e-6  # as a share of the mean: whoever passed figures on may have rounded them
 _STEPS_SLACK = 0.05  # the counter's period is rounded in the facts
+_LEAST_OWN_ERROR = 0.25  # of what the table says today: other versions may know it better
+_CLOCKS_APART = timedelta(days=1)  # of the machine that measured and the one that reads
 _NOT_COMPARED = {"systematic", "systematic_range", "reason", "net_reason", "system_reason"}
 """What a score says beside its figures; a later version may say it otherwise."""
 
@@ -41,8 +46,10 @@ def is_bundled_task(digest: str) -> bool:
 
 
 def _contradictions(result: Result) -> Iterator[str]:
+    yield from _date(result)
     yield from _methods(result)
     yield from _gpus(result)
+    yield from _own_error(result)
     yield from _runs(result)
     yield from _steps(result)
     yield from _phases(result)
@@ -61,6 +68,31 @@ def _contradictions(result: Result) -> Iterator[str]:
         yield f"valid: it is true, but {reasons[0]}"
     if not result.conformance:
         yield "conformance: no point of the protocol is in it"
+
+
+def _date(result: Result) -> Iterator[str]:
+    """It was written in the past: the latest of several results counts."""
+    latest = utc_stamp(datetime.now(UTC) + _CLOCKS_APART)
+    if result.created_at > latest:
+        yield f"created_at: {result.created_at} is in the future"
+
+
+def _own_error(result: Result) -> Iterator[str]:
+    """A measured score has the error of its GPUs' sensors, which is the end of its range."""
+    score, between = result.score, result.score.systematic_range
+    stated = score.systematic or 0.0
+    if score.gpu_wh_per_1k_queries is None:
+        return
+    least = _LEAST_OWN_ERROR * sensor_error([gpu.name for gpu in result.environment.gpus]).most
+    if stated < least:
+        yield f"score.systematic: it is {stated:g}, but no sensor of these GPUs errs by so little"
+    if between is None:  # older files
+        return
+    if between[0] > between[1]:
+        yield f"score.systematic_range: {_shown(between)} is the wrong way round"
+    most = max(map(abs, between))
+    if abs(stated - most) > _ROUNDING:
+        yield f"score.systematic: it is {stated:g}, but {most:g} follows from its range"
 
 
 def _methods(result: Result) -> Iterator[str]:
@@ -82,6 +114,8 @@ def _gpus(result: Result) -> Iterator[str]:
     metered = set(protocol.metered_gpus)
     if len(metered) < len(protocol.metered_gpus):
         yield "protocol.metered_gpus: a GPU is in it twice"
+    if sorted(gpu.uuid for gpu in result.environment.gpus) != sorted(protocol.metered_gpus):
+        yield "environment.gpus: they are not the metered GPUs (protocol.metered_gpus)"
     if protocol.gpus_chosen_by == "model" and not metered <= set(protocol.occupied_gpus):
         yield "protocol.occupied_gpus: the model chose the metered GPUs, but is not on all of them"
     if result.valid and any(gpu.mig for gpu in result.environment.gpus):

@@ -68,6 +68,14 @@ def few_steps(it):
     each_run("quantization_se_j", value={"gpu:GPU-0": 1.3})(it)
 
 
+def both(*changes):
+    def change(it):
+        for one in changes:
+            one(it)
+
+    return change
+
+
 def cut(**change):
     return lambda it: it["workload"]["inputs_cut"].update(change)
 
@@ -151,6 +159,35 @@ FORGED = {
     "another GPU": (
         put("environment", "gpus", 0, "name", value="NVIDIA L4"),
         r"conformance\.hardware: it is true",
+    ),
+    "another GPU than the metered": (
+        put("environment", "gpus", 0, "uuid", value="GPU-1"),
+        r"environment\.gpus: they are not the metered GPUs",
+    ),
+    "no GPU described": (put("environment", "gpus", value=[]), r"environment\.gpus: they are not"),
+    "a date to come": (
+        put("created_at", value="9999-01-01T00:00:00Z"),
+        r"created_at: 9999-01-01T00:00:00Z is in the future",
+    ),
+    "a sensor without error": (
+        both(put("score", "systematic", value=0.0), put("score", "systematic_range", value=[0, 0])),
+        r"score\.systematic: it is 0, but no sensor of these GPUs errs by so little",
+    ),
+    "no error stated": (put("score", "systematic", value=None), r"score\.systematic: it is 0"),
+    "a small error in a wide range": (
+        put("score", "systematic", value=0.02),
+        r"score\.systematic: it is 0\.02, but 0\.05 follows from its range",
+    ),
+    "an error the wrong way round": (
+        put("score", "systematic_range", value=[0.05, -0.05]),
+        r"score\.systematic_range: \[0\.05, -0\.05\] is the wrong way round",
+    ),
+    "parameters above its class": (
+        both(
+            put("model", "parameters", value=20 * 10**9 + 1),
+            put("model", "model_class", value="A"),
+        ),
+        r"model\.model_class: it is A, but B follows",
     ),
     "one run": (short, r"conformance\.repeats: it is true, but false"),
     "a number of queries beyond floats": (put("runs", 0, "queries", value=10**400), "runs: "),
@@ -241,6 +278,15 @@ def test_an_empty_conformance_holds_nothing():
 )
 def test_sound_results_agree_with_themselves(result):
     assert contradiction(result) == ""
+
+
+def test_the_one_error_of_older_versions_agrees():
+    """They had 5% for every GPU, and no range of it."""
+    for gpu in ("NVIDIA H100 80GB HBM3", "NVIDIA L4", "NVIDIA GeForce GTX 1080"):
+        older = make_result(gpu=gpu)
+        change = {"systematic": 0.05, "systematic_range": None}
+        older = older.model_copy(update={"score": older.score.model_copy(update=change)})
+        assert contradiction(older) == ""
 
 
 def test_figures_may_be_rounded():
