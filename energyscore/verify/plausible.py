@@ -1,16 +1,14 @@
 """Whether a result is plausible: its runs, their power, and what was noticed."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from energyscore.verify.examined import ExaminedResult, ExaminedRun, MeteredGpu, RecordedRun
+from energyscore.verify.examined import ExaminedResult, ExaminedRun, MeteredGpu
 from energyscore.verify.figures import half_width
 from energyscore.verify.findings import NOT_APPLICABLE, ROUNDING, Derived, Finds, Problem
-from energyscore.verify.work import least_s, usual_s
 
 LIMIT_SHARE = 1.05  # mean power over a window stays below this share of the limit
 IDLE_SHARE = 0.9  # work takes more than this share of what idling takes
-SHORT_SHARE = 0.1  # of answers of equal length none takes less than this share of the usual time
 _SLOWED, _CAPPED = 0x20 | 0x40 | 0x80, 0x04
 _LEAST_WEIGHTS = 200e6
 _BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
@@ -63,37 +61,6 @@ def check_queries(place: ExaminedRun) -> Finds:
         yield f"{run.thinking_tokens} of {run.output_tokens} tokens cannot be thinking"
     if (run.answers_cut or 0) > run.queries:
         yield f"{run.answers_cut} of {run.queries} answers cannot be cut"
-
-
-def check_batches(place: RecordedRun) -> Finds:
-    """Each run went through as many phases as its queries take, and through no more."""
-    run, workload = place.run, place.it.result.workload
-    size = workload.batch_size
-    # On a processor the last batch of a pass takes as much less as it is smaller.
-    smallest = workload.queries % size or size
-    share = SHORT_SHARE * smallest / size if place.it.forced_tokens else 0.0
-    batches = run.passes * -(-workload.queries // size)
-    entered = place.raw.phases.lengths_s
-    done = {
-        name: batches_of(lengths_s, share if name == "decode" else 0.0, least_s(place, name))
-        for name, lengths_s in entered.items()
-        if name != "preprocess" and any(lengths_s)
-    }
-    few = {name: count for name, count in done.items() if count < batches}
-    # It is unknown whether each batch of a custom task has each phase.
-    if few and (place.it.task is not None or few == done):
-        name = min(few, key=lambda name: few[name])
-        yield (
-            f"{run.queries} queries take {batches} batches; {name} was done {few[name]} times: in "
-            f"under {1e3 * least_s(place, name):.3g} ms it cannot be"
-        )
-    elif not done:
-        yield "no phase lasted any time"
-    elif place.it.task is not None:
-        name = max(entered, key=lambda name: len(entered[name]))
-        if len(entered[name]) > batches:
-            many = f"{name} was entered {len(entered[name])} times"
-            yield f"{run.queries} queries take {batches} batches; {many}"
 
 
 def check_limits(it: ExaminedResult) -> Finds:
@@ -204,15 +171,6 @@ def check_cautions(it: ExaminedResult) -> Finds:
     ):
         if present != it.has(code):
             yield f"the caution {code} is missing, or is there without cause"
-
-
-def batches_of(lengths_s: Sequence[float], share: float, least_s: float) -> int:
-    """How many batches went through a phase, given how long it lasted each time.
-
-    A stretch of less than `least_s`, or less than `share` of the usual time, is not a batch.
-    """
-    shortest_s = max(least_s, share * usual_s(lengths_s))
-    return sum(length_s >= shortest_s for length_s in lengths_s)
 
 
 def _spoilers(it: ExaminedResult) -> Iterator[str]:

@@ -15,7 +15,8 @@ STALL_S = 1.0  # Between samples further apart than this, power is not known
 POWER_SHARE = 0.001  # the rounding of samples to milliwatts and microseconds moves it by less
 APART = 0.06  # Counter and power of a window may differ by this: power is sampled in part only
 ALL_APART = 0.03  # Where all runs differ alike, by this: chance does not explain it
-LEAST_COVERED = 0.9  # The share of a window in which an official result's power must be known
+LEAST_COVERED = 0.95  # The share of a window in which an official result's power must be known
+MOST_GAP_S = 0.75  # On average: so seldom is power read where reading it takes long
 _LAG_S = {"instant": 0.1, "average": 1.0}
 _TOLD_S = 1.0  # of instant power; in short windows the runner tells of what is this share of them
 _MANY = 60
@@ -23,6 +24,7 @@ _FEW_RUNS = 3
 _SLACK_S = 1e-5
 _SURELY = 0.9
 _SURE = 4.0  # standard errors for what lies between the samples
+_MOST_SAMPLED = 0.04  # That explains no more, or samples that were left out would excuse it
 
 Array = NDArray[np.float64]
 
@@ -33,6 +35,7 @@ class Compared(NamedTuple):
     share: float | None  # how much more energy power tells of; None: nothing to compare
     covered: float  # the share of the window in which power is known
     edge: float  # what both may miss at the edges of that time, and between samples, as a share
+    whole: float = 0.0  # the same as `share` of all the window, as if power had stayed as it was
 
 
 def check_integral(gpu: RecordedGpu) -> Finds:
@@ -75,6 +78,13 @@ def check_against_counter(gpu: RecordedGpu) -> Finds:
             gpu.it.strictly if compared.covered < LEAST_COVERED else "warning",
         )
     window_s = gpu.window_s[1] - gpu.window_s[0]
+    samples = len(gpu.found.power.t_s) - 1
+    if samples < compared.covered * window_s / MOST_GAP_S:
+        few = f"{samples} power samples in {compared.covered * window_s:.0f} s are few"
+        yield Problem(f"{few}: some may have been left out", gpu.it.strictly)
+    if abs(compared.whole) > APART + compared.edge >= abs(compared.share):
+        message = "with the time in which power is not known, it and the counter are"
+        yield Problem(f"{message} {compared.whole:+.1%} apart", gpu.it.strictly)
     if abs(compared.share) > APART + compared.edge:
         told = "counter_power_disagree" in gpu.codes
         # Of averaged power it was not always told.
@@ -83,6 +93,30 @@ def check_against_counter(gpu: RecordedGpu) -> Finds:
         must_tell = gpu.found.power.source == "instant" and many and sure
         message = f"counter and integrated power are {compared.share:+.1%} apart"
         yield Problem(message, "failed" if must_tell and not told else gpu.it.strictly)
+
+
+def check_at_samples(gpu: RecordedGpu) -> Finds:
+    """When power was read, the counter rose by as much: whatever samples were left out."""
+    found, window_s = gpu.found, gpu.window_s[1] - gpu.window_s[0]
+    ticks_s, joules = np.array(found.ticks.t_s[1:]), np.array(found.ticks.values[1:])
+    times_s, watts = np.array(found.power.t_s), np.array(found.power.values)
+    if found.method != "counter" or len(ticks_s) < _MANY or (np.diff(ticks_s) <= 0).any():
+        yield NOT_APPLICABLE
+        return
+    within = (times_s > ticks_s[0]) & (times_s <= ticks_s[-1])
+    if within.sum() < _MANY:
+        yield NOT_APPLICABLE
+        return
+    rates_w = np.diff(joules) / np.diff(ticks_s)
+    counted_w = rates_w[np.searchsorted(ticks_s, times_s[within]) - 1]
+    apart_w = watts[within] - counted_w
+    mean_w = float(counted_w.mean())
+    error = _SURE * float(apart_w.std()) / math.sqrt(len(apart_w)) / mean_w if mean_w > 0 else 0.0
+    edge = math.hypot(_edge_s(found) / window_s, min(error, _MOST_SAMPLED))
+    share = float(apart_w.mean()) / mean_w if mean_w > 0 else math.inf
+    if abs(share) > APART + edge:
+        message = f"when power was read, it was {share:+.1%} off the counter's rise"
+        yield Problem(message, gpu.it.strictly)
 
 
 def check_all_runs(it: ExaminedResult) -> Finds:
@@ -111,13 +145,13 @@ def _compared(gpu: RecordedGpu) -> Compared | None:
     if found.method != "counter" or not energy_j:
         return None
     since, until, watts = _samples(found)
+    whole_j, counted_j = float(watts @ (until - since)), energy_j
     known = until - since <= STALL_S + _SLACK_S
     since, until, watts = since[known], until[known], watts[known]
     covered_s, window_s = float((until - since).sum()), gpu.window_s[1] - gpu.window_s[0]
     if covered_s <= 0:
         return Compared(None, 0.0, 1.0)
     covered = covered_s / window_s if window_s > 0 else 0.0
-    edge_s = _LAG_S.get(found.power.source or "", 1.0) + 2 * found.late_s
     if covered < 1 - _SLACK_S:
         energy_j *= covered
         if len(found.ticks.t_s) > 1:
@@ -127,7 +161,13 @@ def _compared(gpu: RecordedGpu) -> Compared | None:
     power_j = float(watts @ (until - since))
     share = power_j / energy_j - 1 if energy_j > 0 else None
     sampled = _SURE * sampling_error_j(gpu) / energy_j if energy_j > 0 else 0.0
-    return Compared(share, covered, math.hypot(edge_s / covered_s, sampled))
+    edge = math.hypot(_edge_s(found) / covered_s, min(sampled, _MOST_SAMPLED))
+    return Compared(share, covered, edge, whole_j / counted_j - 1)
+
+
+def _edge_s(found: RawDomain) -> float:
+    """How late power and counter tell of the beginning and the end of a window."""
+    return _LAG_S.get(found.power.source or "", 1.0) + 2 * found.late_s
 
 
 def _samples(found: RawDomain) -> tuple[Array, Array, Array]:

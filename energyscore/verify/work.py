@@ -18,9 +18,12 @@ from energyscore.verify.rules import Rules
 
 LEAST_BATCH_S = 10e-6  # starting one program and waiting for its end takes longer on any device
 LEAST_PASS_S = 50e-6  # a pass through a network starts many, one layer after the other
+LEAST_GPU_PASS_S = 200e-6  # and on a GPU each is started by Python: two layers take 500 us
 STEP_SHARE = 0.25  # of a step of decoding: a prefill does all of it, for at least one token
+USUAL_STEP_SHARE = 0.6  # of nearly all prefills
 UNDISTURBED = 0.1  # of the stretches of decoding: other work may have held up all the others
 LONG_STEP_SHARE = 0.05  # the same where answers are long, and steps read more with each token
+USUAL_LONG_STEP_SHARE = 0.2
 FEW_TOKENS = 100
 OVERCLOCKED = 1.2  # a GPU may be faster than its data sheet
 CACHED_BYTES = 200e6  # smaller models may stay in a GPU's cache
@@ -64,8 +67,8 @@ def room_bytes(gpus: Iterable[GpuPart], rules: Rules) -> float:
 def speed_of(names: Iterable[str], rules: Rules, bits: float = 16) -> Speed:
     """The speed of GPUs by their names; of unknown ones that of the fastest there are."""
     found = [rules.gpu_of(name) for name in names]
-    # Fewer bits are computed with faster, at most as 4 are.
-    faster = OVERCLOCKED * min(4.0, max(1.0, 16 / bits))
+    # Fewer bits are computed with faster, at most as 4 are, and 32 at most half as fast.
+    faster = OVERCLOCKED * min(4.0, max(0.5, 16 / bits))
     operations = faster * sum(gpu.operations_per_s for gpu in found)
     return Speed(operations, OVERCLOCKED * sum(gpu.bytes_per_s for gpu in found))
 
@@ -138,20 +141,25 @@ def check_time(place: ExaminedRun) -> Finds:
 def least_s(place: RecordedRun, phase: str) -> float:
     """Seconds that a phase of one batch takes at least."""
     it, forced = place.it, place.it.forced_tokens
-    by_gpu_s = 0.0
+    pass_s = LEAST_PASS_S
     if it.result.protocol.device == "cuda" and it.result.environment.gpus:
         active = active_share(it.result.model, it.rules)
         by_gpu_s = least_pass_s(weights_bytes(it.result.model), active, _speed(it))
-    pass_s = max(LEAST_PASS_S, by_gpu_s)
+        pass_s = max(LEAST_GPU_PASS_S, by_gpu_s)
     if phase == "decode":
         # The first token is of prefill; where none is forced, it may be the only one.
         return max(LEAST_BATCH_S, ((forced or 1) - 1) * pass_s)
     if phase == "prefill":
-        return max(pass_s, _least_prefill_s(place))
+        return max(pass_s, _least_prefill_s(place, STEP_SHARE, LONG_STEP_SHARE))
     if phase == "call":
         steps = (it.result.workload.generation or {}).get("steps")
         return pass_s * steps if isinstance(steps, int) else pass_s
     return pass_s if phase == "forward" else 0.0
+
+
+def least_prefills_s(place: RecordedRun) -> float:
+    """Seconds that nearly all prefills of a run take at least."""
+    return _least_prefill_s(place, USUAL_STEP_SHARE, USUAL_LONG_STEP_SHARE)
 
 
 def usual_s(lengths_s: Sequence[float]) -> float:
@@ -161,13 +169,13 @@ def usual_s(lengths_s: Sequence[float]) -> float:
     return next((one for one, spent_s in spent if spent_s >= sum(falling) / 2), 0.0)
 
 
-def _least_prefill_s(place: RecordedRun) -> float:
+def _least_prefill_s(place: RecordedRun, share: float, long_share: float) -> float:
     """By the run's own decoding: a step of it does less than a prefill, which makes a token too."""
     forced, decoded_s = place.it.forced_tokens, place.raw.phases.lengths_s.get("decode", [])
     if forced is not None and 1 < forced <= FEW_TOKENS:
-        return STEP_SHARE * _undisturbed_s(decoded_s) / (forced - 1)
+        return share * _undisturbed_s(decoded_s) / (forced - 1)
     # So long is a step at least: every one made a token.
-    return LONG_STEP_SHARE * sum(decoded_s) / max(1, place.run.output_tokens)
+    return long_share * sum(decoded_s) / max(1, place.run.output_tokens)
 
 
 def _undisturbed_s(lengths_s: Sequence[float]) -> float:

@@ -39,6 +39,7 @@ from energyscore.publish.bundle import Submitted, to_bundle, why_not_official
 from energyscore.results.log import to_log
 from energyscore.results.parts import EnvironmentPart, GpuPart, Idle, Run
 from energyscore.results.per_token import with_per_token
+from energyscore.results.performance import summarize_performance
 from energyscore.results.raw import subject_of
 from energyscore.results.result import parse_result
 from energyscore.results.score import score_runs
@@ -281,6 +282,8 @@ class Opened:
         names = [gpu["name"] for gpu in self.result["environment"]["gpus"]]
         score = score_runs(runs, self.result["protocol"]["metered_gpus"], idle, names)
         self.result["score"] = score.model_dump(mode="json")
+        performance = summarize_performance(run.performance for run in runs)
+        self.result["performance"] = performance and performance.model_dump(mode="json")
         with suppress(ResultError):
             whole = with_per_token(parse_result(json.dumps(self.result), "result.json"))
             self.result["score"] = whole.score.model_dump(mode="json")
