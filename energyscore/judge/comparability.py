@@ -45,6 +45,7 @@ NEEDED = ("cpu",)
 Changes: TypeAlias = dict[str, tuple[str | None, str | None]]
 """What may explain a change: what it was before and is after; None where it is not known."""
 
+_CHOSEN = ("size class", "precision", "batch size")
 _TWO_WAYS = ("text_classification", "question_answering")
 _DIGEST_LENGTH = 12
 
@@ -130,6 +131,15 @@ def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[Condition, ..
     """The values of `cohort_of`, to find results of one cohort."""
     found = cohort_of(result, any_mode=any_mode)
     return None if found is None else tuple(found.values())
+
+
+def candidate_conditions(result: Result) -> dict[str, Condition] | None:
+    """What results must share for one of them to be chosen; None for no headline.
+
+    It is what a cohort shares but for what may be chosen: model, size, precision, batch and mode.
+    """
+    found = cohort_of(result, any_mode=True)
+    return found and {name: value for name, value in found.items() if name not in _CHOSEN}
 
 
 def hardware_of(known: dict[str, Condition]) -> tuple[Condition, ...]:

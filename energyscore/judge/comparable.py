@@ -1,10 +1,10 @@
 """What may stand in one table of a leaderboard, and why something may not. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from energyscore.base.units import counted
-from energyscore.judge.comparability import cohort_key, cohort_of
+from energyscore.judge.comparability import Condition, cohort_key, cohort_of
 from energyscore.judge.departures import departures_from, without_band
 from energyscore.judge.figures import headline_of
 from energyscore.judge.rating import NO_TASK
@@ -101,10 +101,19 @@ def _main_cohort(results: Sequence[Result]) -> list[Result]:
 
 
 def _cohort_departures(result: Result, cohort: Sequence[Result]) -> tuple[Departure, ...]:
-    own, theirs = cohort_of(result), cohort_of(cohort[0]) if cohort else None
+    return departures_between(result, cohort[0], cohort_of) if cohort else ()
+
+
+def departures_between(
+    result: Result,
+    other: Result,
+    conditions: Callable[[Result], Mapping[str, Condition] | None],
+) -> tuple[Departure, ...]:
+    """In which of these conditions a result departs from another one."""
+    own, theirs = conditions(result), conditions(other)
     if own is None or theirs is None:
         return ()
-    mine, of_table = _shown(result), _shown(cohort[0])
+    mine, of_table = _shown(result), _shown(other)
     return tuple(
         Departure(name, mine.get(name, "another one"), of_table.get(name, "the table's"))
         for name, condition in own.items()
@@ -114,13 +123,15 @@ def _cohort_departures(result: Result, cohort: Sequence[Result]) -> tuple[Depart
 
 def _shown(result: Result) -> dict[str, str]:
     """The conditions of a cohort that can be shown in a few words."""
+    work = result.workload
     headline = headline_of(result)
     on_gpu = headline is not None and headline.basis == "gpu"
     limits_w = sorted({gpu.power_limit_w for gpu in result.environment.gpus if gpu.power_limit_w})
     limit = f" limited to {' and '.join(f'{w:g} W' for w in limits_w)}" if limits_w else ""
     return {
         "precision": result.model.dtype,
-        "batch size": str(result.workload.batch_size),
+        "batch size": str(work.batch_size),
+        "set of queries": f"{work.dataset} ({work.queries:,}, {work.fingerprint[:8]})",
         "device": result.protocol.device,
         "hardware": result.hardware + limit,
         "threads": str((result.protocol.threads or {}).get("intra_op", "not recorded")),

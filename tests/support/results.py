@@ -16,6 +16,8 @@ from energyscore.results.parts import (
     WorkloadPart,
 )
 from energyscore.results.per_token import with_per_token
+from energyscore.results.performance import FirstToken, Latency, Performance
+from energyscore.results.quality import Quality
 from energyscore.results.result import Result
 from energyscore.results.score import score_runs
 
@@ -51,6 +53,35 @@ def make_run(index=0, *, joules=3600.0, queries=1000, method="counter", seconds=
         notices=[],
     )
     return run.model_copy(update=change)
+
+
+def make_quality(right=(), *, metric="accuracy", rows="a" * 64, **change):
+    """The quality of answers that are right (1) or wrong (0), row by row."""
+    value = sum(right) / len(right) if right else None
+    quality = Quality(
+        metric=metric,
+        value=value,
+        higher_is_better=True,
+        ci95=None if value is None else (value - 0.04, value + 0.04),
+        n=len(right),
+        dataset="org/rows",
+        revision="abc",
+        settings={},
+        reason="" if right else "the weights are random",
+        rows=rows,
+        items=[[float(one), 1.0] for one in right] or None,
+    )
+    return quality.model_copy(update=change)
+
+
+def make_performance(p90_s=0.1, tokens=True):
+    """Of a run, or of all: half the queries take half the time of `p90_s` or less."""
+    return Performance(
+        queries_per_s=10.0,
+        output_tokens_per_s=100.0 if tokens else None,
+        latency_s=Latency(mean=p90_s * 0.6, p50=p90_s / 2, p90=p90_s, p99=p90_s * 2),
+        time_to_first_token_s=FirstToken(p50=p90_s / 10, p90=p90_s / 5) if tokens else None,
+    )
 
 
 def make_cpu_run(index=0, *, joules=7200.0, queries=100):

@@ -1,0 +1,124 @@
+"""`energyscore choose`: which model is enough, and what it saves. Needs neither a GPU nor torch."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from energyscore.cli.options import FORMAT, Explain, Paths
+
+if TYPE_CHECKING:
+    from energyscore.judge.choose import Choice
+
+_REQUIRED = "Requirements"
+
+
+def choose(
+    paths: Paths,
+    task: Annotated[
+        str | None,
+        typer.Option(help="The task, where PATHS hold several.", show_default=False),
+    ] = None,
+    min_quality: Annotated[
+        float | None,
+        typer.Option(
+            help="The least quality, in the unit of its metric; the most where less is better.",
+            show_default=False,
+            rich_help_panel=_REQUIRED,
+        ),
+    ] = None,
+    max_quality_loss: Annotated[
+        str | None,
+        typer.Option(
+            metavar="2%",
+            help="How much worse than the best quality it may be.",
+            show_default=False,
+            rich_help_panel=_REQUIRED,
+        ),
+    ] = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="500ms",
+            help="The most time that 90 of 100 queries take, with its unit.",
+            show_default=False,
+            rich_help_panel=_REQUIRED,
+        ),
+    ] = None,
+    max_energy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="2Wh",
+            help="The most energy of 1,000 queries, with its unit.",
+            show_default=False,
+            rich_help_panel=_REQUIRED,
+        ),
+    ] = None,
+    quality_metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRIC", help="The metric, where there are several.", show_default=False
+        ),
+    ] = None,
+    quality_from: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Take qualities that were reported elsewhere: a results file of "
+            "lm-evaluation-harness, or a CSV model,metric,value[,ci_low,ci_high]. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    explain: Explain = False,
+    form: Annotated[Literal["table", "json", "csv", "markdown"], FORMAT] = "table",
+) -> None:
+    """Choose a model: which meets your requirements with the least energy, and what it saves.
+
+    The candidates are results of one task, of one machine and one set of queries. The table tells
+    which of them lie on the front of energy and quality: dominated, not dominated, undecided.
+
+    Exit status: 0 one is recommended, 1 none meets the requirements, 2 they are not comparable,
+    3 a figure that decides is missing.
+
+    Examples:
+      energyscore choose results
+
+      energyscore choose results --min-quality 0.9 --max-latency 500ms
+
+      energyscore choose results --max-quality-loss 2% --quality-from results_2026.json
+    """
+    from energyscore.base.errors import UsageError
+    from energyscore.cli.console import say_note, write_data
+    from energyscore.judge import choose as judge
+    from energyscore.judge.reported_quality import with_reported
+    from energyscore.judge.requirements import requirements_of
+    from energyscore.judge.sources import load_rated
+    from energyscore.publish.choice import to_csv, to_json, to_markdown
+
+    if min_quality is not None and max_quality_loss is not None:
+        raise UsageError("--min-quality and --max-quality-loss are given.", "Give one of both.")
+    asked = requirements_of(min_quality, max_quality_loss, max_latency, max_energy)
+    entries = load_rated(paths, baselines=False, note=say_note)
+    candidates = judge.candidates_of(entries, task, None if quality_from else quality_metric)
+    if quality_from:
+        candidates = with_reported(candidates, quality_from, quality_metric, say_note)
+    choice = judge.choose(candidates, asked)
+    if form == "table":
+        _show(choice, explain=explain)
+    else:
+        write_data({"json": to_json, "csv": to_csv, "markdown": to_markdown}[form](choice))
+    raise typer.Exit(choice.exit_status)
+
+
+def _show(choice: "Choice", *, explain: bool) -> None:
+    from energyscore.cli.console import show_line, show_notes, show_table
+    from energyscore.publish.choice import columns_of, rows_of
+    from energyscore.publish.choice_words import answer, end_of
+    from energyscore.publish.table_end import left_to_explain
+
+    task = choice.judged[0].candidate.entry.result.task.id
+    show_table(f"{task}: which model to choose", columns_of(choice), rows_of(choice))
+    for line in answer(choice):
+        show_line(line)
+    end = end_of(choice)
+    show_notes([*end.lines(explain=explain), *([] if explain else left_to_explain([end]))])

@@ -1,0 +1,328 @@
+"""Which model to choose: the Pareto front of energy and quality, and who meets requirements. Pure.
+
+A dominates B when it needs less energy and is no worse, each shown at `ALPHA` / (m - 1) for m
+candidates (intersection-union): the upper bound of ln(E_A / E_B) is below 0, and the lower bound of
+how much better A is lies above -delta, the loss of quality that is allowed. A surely does not
+dominate B when it is shown to need more energy, or to be worse by more than delta.
+
+Requirements are held against the figures as they were measured. Whether an interval keeps to a
+limit is what the gate asks.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from energyscore.base.errors import UnsupportedError, UsageError, did_you_mean
+from energyscore.judge.comparability import candidate_conditions, meter_uncertainty
+from energyscore.judge.comparable import departures_between
+from energyscore.judge.effect import Effect, compare_samples
+from energyscore.judge.figures import LEAST_WH
+from energyscore.judge.qualities import (
+    DRAWS,
+    LESS_IS_BETTER,
+    QualityContrast,
+    contrast,
+    why_unlike,
+)
+from energyscore.judge.rating import NO_TASK, RatedResult
+from energyscore.judge.unratable import why_no_figure
+from energyscore.results.quality import Quality
+
+Front = Literal["dominated", "not dominated", "undecided", "quality not measured"]
+Required = Literal["quality", "quality loss", "latency", "energy"]
+
+ALPHA = 0.025
+"""Of one bound: two of them make a 95% interval."""
+_MOST_DRAWS = 20_000
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What is asked of a model; None: nothing. `quality_loss` is a share of the best quality."""
+
+    quality: float | None = None
+    quality_loss: float | None = None
+    latency_s: float | None = None
+    energy_wh: float | None = None
+
+    @property
+    def need_quality(self) -> bool:
+        """Whether a model without quality cannot meet them."""
+        return self.quality is not None or self.quality_loss is not None
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A result to choose among, and its quality, or the reason why there is none.
+
+    `reported`: where a quality that was not measured here stands; empty for one that was.
+    """
+
+    entry: RatedResult
+    quality: Quality | None
+    no_quality: str = ""
+    reported: str = ""
+
+    @property
+    def energy_wh(self) -> float:
+        """Its headline."""
+        return self.entry.rating.energy_wh or 0.0
+
+    @property
+    def latency_s(self) -> float | None:
+        """The 90th percentile; None where it was not recorded."""
+        speed = self.entry.result.performance
+        return speed.latency_s.p90 if speed and speed.latency_s else None
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A requirement that a candidate fails, or whose figure it lacks (`value` None)."""
+
+    name: Required
+    value: float | None
+    limit: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidate with its place: on the front or not, and what it lacks of the requirements."""
+
+    candidate: Contender
+    front: Front
+    by: Contender | None
+    lacks: tuple[Shortfall, ...]
+
+    @property
+    def meets(self) -> bool | None:
+        """Whether it meets all requirements; None where a figure is missing."""
+        if any(one.value is not None for one in self.lacks):
+            return False
+        return None if self.lacks else True
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The recommended candidate against another one.
+
+    `effect.ratio` is the other's energy over its own; `quality` is by how much it is better.
+    """
+
+    other: Judged
+    effect: Effect
+    quality: QualityContrast | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """All candidates from the least energy to the most, and the one to choose."""
+
+    judged: list[Judged]
+    recommended: Judged | None
+    others: list[Rival]
+    without_energy: list[tuple[RatedResult, str]]
+    requirements: Requirements
+
+    @property
+    def metric(self) -> str | None:
+        """The metric of quality; None where no candidate has one."""
+        known = (one.candidate.quality for one in self.judged)
+        return next((quality.metric for quality in known if quality), None)
+
+    @property
+    def exit_status(self) -> int:
+        """0 one is recommended, 1 none meets the requirements, 3 a figure is missing."""
+        if self.recommended:
+            return 0
+        return 3 if any(one.meets is None for one in self.judged) else 1
+
+
+def candidates_of(
+    entries: Sequence[RatedResult], task: str | None, metric: str | None
+) -> list[Contender]:
+    """The results of one task, each with the quality that was measured with it.
+
+    Raises:
+        UsageError: where there is no such task, or there are several.
+    """
+    tasks = sorted({entry.result.task.id for entry in entries})
+    if task is not None and task not in tasks:
+        raise UsageError(f"No result is of the task {task!r}.", did_you_mean(task, tasks))
+    if task is None and len(tasks) > 1:
+        raise UsageError(f"The results are of {len(tasks)} tasks.", f"--task {' or '.join(tasks)}.")
+    chosen = [entry for entry in entries if entry.result.task.id == (task or tasks[0])]
+    return [_measured(entry, metric) for entry in chosen]
+
+
+def _measured(entry: RatedResult, metric: str | None) -> Contender:
+    quality = entry.result.quality
+    if quality is None:
+        return Contender(entry, None, "its quality was not measured")
+    if metric not in (None, quality.metric):
+        if metric not in quality.beside:
+            return Contender(entry, None, f"it has no {metric}, but {quality.metric}")
+        change = {"metric": metric, "value": quality.beside[metric], "ci95": None, "items": None}
+        change["higher_is_better"] = metric not in LESS_IS_BETTER
+        quality = quality.model_copy(update=change)
+    if quality.value is None:
+        return Contender(entry, None, quality.reason or "it has no value")
+    return Contender(entry, quality)
+
+
+def choose(candidates: Sequence[Contender], requirements: Requirements) -> Choice:
+    """Judge comparable candidates, and choose that which meets the requirements by least energy.
+
+    Raises:
+        UsageError: where they are not comparable, with what differs.
+        UnsupportedError: where none has an energy.
+    """
+    reasons = [_why_no_candidate(one.entry) for one in candidates]
+    without = [(one.entry, why) for one, why in zip(candidates, reasons, strict=True) if why]
+    known = [one for one, why in zip(candidates, reasons, strict=True) if not why]
+    if not known:
+        named = "; ".join(f"{entry.file}: {why}" for entry, why in without)
+        raise UnsupportedError(f"There is nothing to choose among: {named}.")
+    _check_alike(known)
+    known.sort(key=lambda one: one.energy_wh)
+    limits = _limits(known, requirements)
+    fronts = _fronts(known, _loss(known, requirements))
+    judged = [
+        Judged(one, *front, _lacks(one, limits)) for one, front in zip(known, fronts, strict=True)
+    ]
+    recommended = next((one for one in judged if one.meets), None)
+    others = [
+        Rival(
+            other,
+            _effect(recommended.candidate, other.candidate),
+            _contrast(recommended.candidate, other.candidate),
+        )
+        for other in judged
+        if recommended and other is not recommended
+    ]
+    return Choice(judged, recommended, others, without, requirements)
+
+
+def _why_no_candidate(entry: RatedResult) -> str:
+    if reason := why_no_figure(entry.result):
+        return reason
+    if entry.result.of_function:
+        return NO_TASK
+    return "" if (entry.rating.energy_wh or 0.0) >= LEAST_WH else "its energy is not above zero"
+
+
+def _check_alike(known: Sequence[Contender]) -> None:
+    """Refuse results of unlike hardware or work, and qualities of unlike kinds."""
+    first = known[0].entry
+    for one in known[1:]:
+        points = departures_between(one.entry.result, first.result, candidate_conditions)
+        if points:
+            raise UsageError(
+                f"{one.entry.label} and {first.label} are not comparable, unlike: "
+                f"{'; '.join(map(str, points))}.",
+                "Name results of one machine and one set of queries.",
+            )
+    with_quality = [(one, one.quality) for one in known if one.quality]
+    for one, quality in with_quality[1:]:
+        if why := why_unlike(with_quality[0][1], quality):
+            remedy = "Name the metric with --quality-metric." if why.startswith("metric") else ""
+            raise UsageError(
+                f"The qualities of {with_quality[0][0].entry.label} and {one.entry.label} are not "
+                f"comparable, {why}.",
+                remedy or "Evaluate both on one dataset, or name results of one.",
+            )
+
+
+def _best_quality(known: Sequence[Contender]) -> Quality | None:
+    found = [(one.quality.value, one.quality) for one in known if one.quality]
+    valued = [(value, quality) for value, quality in found if value is not None]
+    if not valued:
+        return None
+    pick = max if valued[0][1].higher_is_better else min
+    return pick(valued, key=lambda one: one[0])[1]
+
+
+def _loss(known: Sequence[Contender], asked: Requirements) -> float:
+    """The loss of quality that is allowed, in the unit of the metric."""
+    best = _best_quality(known)
+    return (asked.quality_loss or 0.0) * abs(best.value or 0.0) if best else 0.0
+
+
+def _limits(known: Sequence[Contender], asked: Requirements) -> dict[Required, float]:
+    limits: dict[Required, float | None] = {
+        "quality": asked.quality,
+        "latency": asked.latency_s,
+        "energy": asked.energy_wh,
+    }
+    if asked.quality_loss is not None:
+        best, loss = _best_quality(known), _loss(known, asked)
+        worst = math.nan  # no quality is known: each candidate lacks it
+        if best is not None and best.value is not None:
+            worst = best.value + (-loss if best.higher_is_better else loss)
+        limits["quality loss"] = worst
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _lacks(one: Contender, limits: dict[Required, float]) -> tuple[Shortfall, ...]:
+    quality = one.quality
+    values: dict[Required, float | None] = {
+        "quality": quality.value if quality else None,
+        "quality loss": quality.value if quality else None,
+        "latency": one.latency_s,
+        "energy": one.energy_wh,
+    }
+    least = {"quality", "quality loss"} if quality and quality.higher_is_better else set()
+    return tuple(
+        Shortfall(name, value, limit)
+        for name, limit in limits.items()
+        if (value := values[name]) is None or (value < limit if name in least else value > limit)
+    )
+
+
+def _effect(one: Contender, other: Contender) -> Effect:
+    assert one.entry.headline is not None
+    assert other.entry.headline is not None
+    common = meter_uncertainty(one.entry.result, other.entry.result)
+    return compare_samples(one.entry.headline.summary, other.entry.headline.summary, common)
+
+
+def _contrast(one: Contender, other: Contender, draws: int = DRAWS) -> QualityContrast | None:
+    if one.quality is None or other.quality is None:
+        return None
+    return contrast(one.quality, other.quality, draws)
+
+
+def _fronts(known: Sequence[Contender], loss: float) -> list[tuple[Front, Contender | None]]:
+    """Each candidate's word, and the one that dominates it."""
+    compared = [one for one in known if one.quality is not None]
+    alpha = ALPHA / max(1, len(compared) - 1)
+    found: list[tuple[Front, Contender | None]] = []
+    for one in known:
+        if one.quality is None:
+            found.append(("quality not measured", None))
+            continue
+        told = {
+            other.entry.file: _dominates(other, one, loss, alpha)
+            for other in compared
+            if other is not one
+        }
+        by = next((other for other in compared if told.get(other.entry.file) is True), None)
+        open_ = any(answer is None for answer in told.values())
+        found.append(("dominated", by) if by else ("undecided" if open_ else "not dominated", None))
+    return found
+
+
+def _dominates(one: Contender, other: Contender, loss: float, alpha: float) -> bool | None:
+    """Whether `one` dominates `other`; None where neither that nor the contrary is shown."""
+    energy = _effect(one, other)
+    shown = energy.p_value is not None and energy.p_value < 2 * alpha
+    if shown and energy.ratio < 1:  # the other needs less
+        return False
+    quality = _contrast(one, other, min(_MOST_DRAWS, math.ceil(DRAWS * ALPHA / alpha)))
+    ends = quality.interval(1 - alpha) if quality else None
+    if ends is None:
+        return None
+    if ends[1] < -loss:
+        return False
+    return True if shown and energy.ratio > 1 and ends[0] > -loss else None

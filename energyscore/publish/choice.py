@@ -1,0 +1,187 @@
+"""Which model to choose, in every format: table, JSON, CSV and Markdown. Pure."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from energyscore.base.form import Part, schema_of
+from energyscore.base.text import csv_table, json_text, markdown_table, markdown_text
+from energyscore.base.units import format_number
+from energyscore.judge.choose import Choice, Contender, Judged
+from energyscore.publish.choice_words import (
+    answer,
+    end_of,
+    front,
+    lacking,
+    quality_value,
+    seconds,
+)
+
+
+class ChoiceCandidate(Part):
+    """One candidate; a figure that was not measured is null, and `why` tells of it."""
+
+    model: str
+    file: str
+    energy_wh_per_1k_queries: float | None
+    energy_ci95: tuple[float, float] | None
+    quality: float | None
+    quality_ci95: tuple[float, float] | None
+    latency_p90_s: float | None
+    pareto: bool | None = Field(
+        description="whether it is not dominated in energy and quality; null: undecided, or its "
+        "quality was not measured"
+    )
+    meets: bool | None = Field(
+        description="whether it meets the requirements; null: a figure that decides is missing"
+    )
+    why: str
+
+
+class ChoiceReport(Part):
+    """The candidates from the least energy to the most, and the one to choose."""
+
+    schema_version: Literal[1] = 1
+    candidates: list[ChoiceCandidate]
+    recommended: str | None
+    reason: str
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `choose --format json` prints."""
+    return schema_of(ChoiceReport, "energyscore-choice-1")
+
+
+def report_of(choice: Choice) -> ChoiceReport:
+    """A choice in the form that is published."""
+    best = choice.recommended
+    return ChoiceReport(
+        candidates=[
+            *map(_candidate, choice.judged),
+            *(
+                ChoiceCandidate(
+                    model=entry.label,
+                    file=entry.file,
+                    energy_wh_per_1k_queries=None,
+                    energy_ci95=None,
+                    quality=None,
+                    quality_ci95=None,
+                    latency_p90_s=None,
+                    pareto=None,
+                    meets=None,
+                    why=why,
+                )
+                for entry, why in choice.without_energy
+            ),
+        ],
+        recommended=best.candidate.entry.label if best else None,
+        reason=" ".join(answer(choice)),
+    )
+
+
+def _candidate(one: Judged) -> ChoiceCandidate:
+    entry, quality = one.candidate.entry, one.candidate.quality
+    return ChoiceCandidate(
+        model=entry.label,
+        file=entry.file,
+        energy_wh_per_1k_queries=entry.rating.energy_wh,
+        energy_ci95=entry.headline.ci95 if entry.headline else None,
+        quality=quality and quality.value,
+        quality_ci95=quality and quality.ci95,
+        latency_p90_s=one.candidate.latency_s,
+        pareto={"dominated": False, "not dominated": True}.get(one.front),
+        meets=one.meets,
+        why="; ".join((front(one), *lacking(one))),
+    )
+
+
+def to_json(choice: Choice) -> bytes:
+    """As JSON."""
+    return (json_text(report_of(choice).model_dump_json(indent=2)) + "\n").encode()
+
+
+def to_csv(choice: Choice) -> bytes:
+    """As CSV, a row a candidate; intervals are two columns."""
+    names = [*ChoiceCandidate.model_fields]
+    columns = [
+        column
+        for name in names
+        for column in ((f"{name}_low", f"{name}_high") if name.endswith("_ci95") else (name,))
+    ]
+    report = report_of(choice)
+    rows = (
+        [
+            cell
+            for name in names
+            for cell in (
+                getattr(one, name) or (None, None)
+                if name.endswith("_ci95")
+                else (getattr(one, name),)
+            )
+        ]
+        for one in report.candidates
+    )
+    recommended = ([*row, row[0] == report.recommended] for row in rows)
+    return csv_table([*columns, "recommended"], recommended)
+
+
+def to_markdown(choice: Choice) -> bytes:
+    """As Markdown."""
+    rows = ([markdown_text(cell) for cell in cells] for cells in rows_of(choice))
+    notes = [*answer(choice), *end_of(choice).lines(explain=True)]
+    lines = [
+        *("## Which model to choose", "", *markdown_table(columns_of(choice), rows)),
+        *("", *(f"- {markdown_text(note)}" for note in notes)),
+    ]
+    return ("\n".join(lines).rstrip("\n") + "\n").encode()
+
+
+def columns_of(choice: Choice) -> tuple[str, ...]:
+    """The columns of its table."""
+    return (
+        "model",
+        "energy / 1,000 queries",
+        quality_name(choice),
+        "latency p90",
+        "front",
+        "meets",
+    )
+
+
+def quality_name(choice: Choice) -> str:
+    """Of the column: the metric, and whether it is reported."""
+    reported = any(one.candidate.reported for one in choice.judged)
+    return f"{choice.metric or 'quality'}{', reported' * reported}"
+
+
+def rows_of(choice: Choice) -> list[tuple[str, ...]]:
+    """A row a candidate, from the least energy to the most."""
+    return [
+        (
+            one.candidate.entry.label,
+            _energy(one.candidate),
+            _quality(one.candidate),
+            _latency(one.candidate),
+            one.front,
+            {True: "yes", False: "no", None: "not known"}[one.meets],
+        )
+        for one in choice.judged
+    ]
+
+
+def _energy(one: Contender) -> str:
+    headline = one.entry.headline
+    assert headline is not None
+    ends = f" ({' to '.join(map(format_number, headline.ci95))})" if headline.ci95 else ""
+    return f"{format_number(headline.energy_wh)}{ends} Wh{' (estimated)' * headline.estimated}"
+
+
+def _quality(one: Contender) -> str:
+    if one.quality is None or one.quality.value is None:
+        return "not measured"
+    ends = f" ({' to '.join(map(quality_value, one.quality.ci95))})" if one.quality.ci95 else ""
+    return f"{quality_value(one.quality.value)}{ends}"
+
+
+def _latency(one: Contender) -> str:
+    return "not recorded" if one.latency_s is None else seconds(one.latency_s)

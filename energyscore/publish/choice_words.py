@@ -1,0 +1,223 @@
+"""What is said of a choice: the model to choose, what it saves, and what fails. Pure."""
+
+from collections.abc import Callable, Sequence
+
+from energyscore.base.errors import sentence
+from energyscore.base.units import counted, format_number, format_wh
+from energyscore.judge.cautions import cautions_on
+from energyscore.judge.choose import Choice, Contender, Judged, Required, Rival, Shortfall
+from energyscore.publish import margins
+from energyscore.publish.answers import less_than
+from energyscore.publish.table_end import TableEnd, caution_lines
+
+_SHARES = ("accuracy", "acc", "acc_norm", "top1", "exact_match")
+"""Metrics whose differences are told in points: hundredths."""
+_MOST_ANSWERS = 3
+_MOST_DIGITS = 4
+_WORDS: dict[Required, str] = {
+    "quality": "quality",
+    "quality loss": "quality",
+    "latency": "latency (p90)",
+    "energy": "energy",
+}
+
+
+def answer(choice: Choice) -> list[str]:
+    """The model to choose and what it saves, a sentence each; or why there is none."""
+    best = choice.recommended
+    if best is None:
+        return [_why_none(choice)]
+    name = best.candidate.entry.label
+    if not choice.others:
+        return [f"{name} is the only candidate{_that_meets(choice)}."]
+    shown = choice.others
+    if len(shown) > _MOST_ANSWERS:
+        shown = [*shown[: _MOST_ANSWERS - 1], shown[-1]]
+    how = " (estimated)" if best.candidate.entry.rating.estimated else ""
+    return [
+        f"Choose {name}: the least energy{_that_meets(choice)}.",
+        *(f"{_against(best, one)}{how}." for one in shown),
+    ]
+
+
+def end_of(choice: Choice) -> TableEnd:
+    """What stands under the table beside the answer."""
+    entries = [one.candidate.entry for one in choice.judged]
+    said = [(entry.label, [one.message for one in cautions_on(entry.result)]) for entry in entries]
+    left_out = [sentence(f"{e.label}: left out: {why}") for e, why in choice.without_energy]
+    files = dict.fromkeys(one.candidate.reported for one in choice.judged if one.candidate.reported)
+    reported = [f"quality: reported, not measured here ({', '.join(files)})."] if files else []
+    fails = [
+        sentence(f"{one.candidate.entry.label}: {'; '.join(lacking(one))}")
+        for one in choice.judged
+        if one.lacks
+    ]
+    dominated = [
+        sentence(f"{one.candidate.entry.label}: {front(one)}") for one in choice.judged if one.by
+    ]
+    return TableEnd(
+        shared=[*reported, *_missing(choice), *left_out],
+        cautions=[f"caution: {text}." for text in _at_the_limit(choice)] + caution_lines(said),
+        more=[*fails, *dominated],
+        topics=[
+            *(["what fails which requirement"] if fails else []),
+            *(["who dominates whom"] if dominated else []),
+        ],
+    )
+
+
+def _missing(choice: Choice) -> list[str]:
+    """Which candidates have no quality, and how to measure it."""
+    whose: dict[str, list[str]] = {}
+    for one in choice.judged:
+        if one.candidate.quality is None:
+            whose.setdefault(one.candidate.no_quality, []).append(one.candidate.entry.label)
+    return [
+        f"quality not measured: {', '.join(names)}: {sentence(why)}" for why, names in whose.items()
+    ]
+
+
+def _how_to_measure(choice: Choice) -> str:
+    task = choice.judged[0].candidate.entry.result.task.id
+    return (
+        f"Measure it: energyscore run {task} --model MODEL --quality; or name --quality-from FILE"
+    )
+
+
+def _that_meets(choice: Choice) -> str:
+    asked = choice.requirements
+    known = (asked.quality, asked.quality_loss, asked.latency_s, asked.energy_wh)
+    return " that meets the requirements" if any(one is not None for one in known) else ""
+
+
+def _why_none(choice: Choice) -> str:
+    unknown = [one for one in choice.judged if one.meets is None]
+    if unknown:
+        names = dict.fromkeys(_WORDS[lack.name] for one in unknown for lack in one.lacks)
+        who = ", ".join(one.candidate.entry.label for one in unknown[:_MOST_ANSWERS])
+        more = f" and {len(unknown) - _MOST_ANSWERS} more" if len(unknown) > _MOST_ANSWERS else ""
+        how = "Measure again: older results have none"
+        if "quality" in names:
+            how = _how_to_measure(choice)
+        return f"No model to choose: {' and '.join(names)} of {who}{more} is not known. {how}."
+    nearest = sorted(choice.judged, key=lambda one: (len(one.lacks), _worst(one.lacks)))
+    said = [
+        f"{one.candidate.entry.label} fails {' and '.join(map(_shortfall(one), one.lacks))}"
+        for one in nearest[:_MOST_ANSWERS]
+    ]
+    many = counted(len(choice.judged), "candidate")
+    return f"None of {many} meets the requirements: {'; '.join(said)}."
+
+
+def _worst(lacks: Sequence[Shortfall]) -> float:
+    """The largest of its shortfalls, as a share of the limit."""
+    return max(abs((one.value or 0.0) / one.limit - 1) if one.limit else 1.0 for one in lacks)
+
+
+def front(one: Judged) -> str:
+    """Its place, and by whom it is dominated, or why it has none."""
+    if one.front == "quality not measured":
+        return f"{one.front}: {one.candidate.no_quality}"
+    return f"{one.front} by {one.by.entry.label}" if one.by else one.front
+
+
+def lacking(one: Judged) -> list[str]:
+    """What it fails, and what is not known of it."""
+    return [f"fails {_shortfall(one)(lack)}" for lack in one.lacks if lack.value is not None] + [
+        f"{_WORDS[lack.name]} not known" for lack in one.lacks if lack.value is None
+    ]
+
+
+def _shortfall(one: Judged) -> Callable[[Shortfall], str]:
+    """What words a shortfall of this candidate: `quality by 0.02 (0.88, at least 0.9)`."""
+    quality = one.candidate.quality
+
+    def worded(lack: Shortfall) -> str:
+        value = lack.value or 0.0
+        show = {"latency": seconds, "energy": format_wh}.get(lack.name, quality_value)
+        least = lack.name in ("quality", "quality loss") and quality and quality.higher_is_better
+        bound = "at least" if least else "at most"
+        by = show(abs(value - lack.limit))
+        return f"{_WORDS[lack.name]} by {by} ({show(value)}, {bound} {show(lack.limit)})"
+
+    return worded
+
+
+def _at_the_limit(choice: Choice) -> list[str]:
+    """Where the recommended one meets a limit as measured, and its interval does not."""
+    best, asked = choice.recommended, choice.requirements
+    if best is None:
+        return []
+    quality, headline = best.candidate.quality, best.candidate.entry.headline
+    found = []
+    if asked.quality is not None and quality and quality.ci95:
+        low, high = quality.ci95
+        if low < asked.quality if quality.higher_is_better else high > asked.quality:
+            found.append(f"quality ({quality_value(low)} to {quality_value(high)})")
+    ends = headline.ci95 if headline else None
+    if asked.energy_wh is not None and ends and ends[1] > asked.energy_wh:
+        found.append(f"energy ({' to '.join(map(format_wh, ends))})")
+    name = best.candidate.entry.label
+    return [
+        f"{name} meets the limit as measured, but its interval of {one} contains it"
+        for one in found
+    ]
+
+
+def _against(best: Judged, one: Rival) -> str:
+    """`a needs 23 (22 to 24) times less energy than b, 0.4 (-0.3 to 1.1) points less accurate`."""
+    names = best.candidate.entry.label, one.other.candidate.entry.label
+    said = ""
+    effect = one.effect
+    if effect.ratio < 1 and effect.significant is not False:
+        ends = (1 / effect.ci95[1], 1 / effect.ci95[0]) if effect.ci95 else None
+        said = f"{names[0]} needs {margins.factor(1 / effect.ratio, ends)} times more energy than "
+        said += f"{names[1]}{'' if one.other.meets else ', which does not meet the requirements'}"
+    else:
+        said = less_than(names[0], [(names[1], effect)])
+    return f"{said}{_quality_beside(best.candidate, one)}"
+
+
+def _quality_beside(best: Contender, one: Rival) -> str:
+    if one.quality is None or best.quality is None:
+        return ""
+    metric, ends = best.quality.metric, one.quality.interval()
+    share = metric in _SHARES
+    # The sign is turned: what is told is by how much the recommended one is worse.
+    worse = -one.quality.better_by
+    turned = (-ends[1], -ends[0]) if ends else None
+    is_worse = worse > 0 or (worse == 0 and best.quality.higher_is_better)
+    if not is_worse:
+        worse, turned = one.quality.better_by, ends
+    scale = 100 if share else 1
+    amount = _signed(worse * scale, turned and (turned[0] * scale, turned[1] * scale))
+    if share:
+        what = f"points {'less' if is_worse else 'more'} accurate"
+        return f", {amount} {what}"
+    lower = is_worse == best.quality.higher_is_better
+    return f", {metric} {amount} {'lower' if lower else 'higher'}"
+
+
+def _signed(value: float, ends: tuple[float, float] | None) -> str:
+    """`0.4 (-0.3 to 1.1)`, with the digits that the interval allows.
+
+    A bound on one side of 0 is not shown as 0.
+    """
+    if ends is None:
+        return f"{format_number(value)} (no interval)"
+    decimals = margins.decimals_for((ends[1] - ends[0]) / 2, value)
+    digits = 1 if decimals is None else max(1, decimals - 1)
+    while digits < _MOST_DIGITS and any(end and not float(f"{end:.{digits}f}") for end in ends):
+        digits += 1
+    shown = [f"{one + 0.0:.{digits}f}" for one in (value, *ends)]  # no -0.0
+    return f"{shown[0]} ({shown[1]} to {shown[2]})"
+
+
+def quality_value(value: float) -> str:
+    """A quality: three decimals below 10."""
+    return f"{value:.3f}" if abs(value) < 10 else format_number(value)
+
+
+def seconds(value: float) -> str:
+    """A time of a second or less in ms."""
+    return f"{format_number(value)} s" if value >= 1 else f"{format_number(value * 1000)} ms"

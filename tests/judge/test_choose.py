@@ -1,0 +1,315 @@
+"""Choosing a model: the front, the requirements, the saving, and what is refused."""
+
+import csv
+import io
+import json
+import math
+from importlib import resources
+
+import jsonschema
+import numpy
+import pytest
+import scipy.stats
+from support.results import make_performance, make_quality, make_result, make_run
+from typer.testing import CliRunner
+
+from energyscore.base.errors import EnergyScoreError
+from energyscore.cli.app import app
+from energyscore.judge import choose as judge
+from energyscore.judge.choose import Requirements
+from energyscore.judge.rating import rate_files
+from energyscore.judge.requirements import requirements_of
+from energyscore.publish import choice as publish
+from energyscore.publish.choice_words import answer, end_of
+from energyscore.results.result import result_to_json
+
+ROWS = 400
+GENERATOR = numpy.random.default_rng(7)
+HARD = GENERATOR.random(ROWS)
+"""How hard each row is: models fail the hard ones alike, so that pairs tell more."""
+
+
+def right(share):
+    return [int(one) for one in share > HARD]
+
+
+def candidate(model, wh, quality=None, p90_s=0.1, **change):
+    """A result of five runs about `wh`."""
+    spread = (0.99, 1.01, 1.0, 0.995, 1.005)
+    runs = [make_run(index, joules=3600.0 * wh * one) for index, one in enumerate(spread)]
+    result = make_result(model, runs, identity=f"{model:0>64}".replace("/", "0"), **change)
+    speed = make_performance(p90_s) if p90_s else None
+    return result.model_copy(update={"quality": quality, "performance": speed})
+
+
+SMALL = candidate("org/small", 1.0, make_quality(right(0.9)), 0.05)
+LARGE = candidate("org/large", 23.0, make_quality(right(0.95)), 0.8)
+WORSE = candidate("org/worse", 5.0, make_quality(right(0.7)), 0.2)
+ALL = (LARGE, SMALL, WORSE)
+
+
+def choose(*results, asked=None, task=None, metric=None):
+    entries = rate_files([(f"{one.model.id}.json", one) for one in results])
+    return judge.choose(judge.candidates_of(entries, task, metric), asked or Requirements())
+
+
+def fronts(*results, **options):
+    judged = choose(*results, **options).judged
+    return {one.candidate.entry.name.partition("/")[2]: one.front for one in judged}
+
+
+def test_the_front_has_four_words():
+    unknown = candidate("org/unknown", 2.0)
+    near = candidate("org/near", 1.001, make_quality(right(0.9)))
+    assert fronts(*ALL, unknown) == {
+        "small": "not dominated",
+        "large": "not dominated",
+        "worse": "dominated",
+        "unknown": "quality not measured",
+    }
+    assert fronts(SMALL, near) == {"small": "undecided", "near": "undecided"}
+
+
+def test_a_loss_that_is_allowed_makes_nearly_as_good_as_good():
+    asked = Requirements(quality_loss=0.1)
+    assert fronts(SMALL, LARGE, asked=asked) == {"small": "not dominated", "large": "dominated"}
+
+
+def test_front_factor_and_difference_are_those_of_an_independent_computation():
+    """The bounds by scipy's Welch and by draws of rows written out here."""
+    runs = {one.model.id: [run.energy_j["gpu:GPU-0"] for run in one.runs] for one in ALL}
+    items = {one.model.id: numpy.array([row[0] for row in one.quality.items]) for one in ALL}
+    places = numpy.random.default_rng(0).integers(0, ROWS, (4000, ROWS))  # 2000 x (3 - 1)
+
+    def shown(a, b, alpha):
+        """Whether a needs less energy and is no worse than b."""
+        first, second = numpy.array(runs[a]), numpy.array(runs[b])
+        logs = [one.mean() * (1 + (one / one.mean() - 1)) for one in (first, second)]
+        errors = [one.std(ddof=1) / one.mean() / math.sqrt(len(one)) for one in logs]
+        error = math.hypot(*errors)
+        degrees = error**4 / sum(one**4 / (len(runs[a]) - 1) for one in errors)
+        upper = (
+            math.log(first.mean() / second.mean()) + scipy.stats.t.ppf(1 - alpha, degrees) * error
+        )
+        draws = items[a][places].mean(axis=1) - items[b][places].mean(axis=1)
+        return upper < 0 and numpy.quantile(draws, alpha) > 0
+
+    alpha = 0.025 / 2
+    dominated = {b for b in runs for a in runs if a != b and shown(a, b, alpha)}
+    found = choose(*ALL)
+    assert (
+        {one.candidate.entry.name for one in found.judged if one.by} == dominated == {"org/worse"}
+    )
+    against = {one.other.candidate.entry.name: one for one in found.others}["org/large"]
+    assert against.effect.ratio == pytest.approx(23.0)
+    draws = (items["org/small"] - items["org/large"])[places[:2000]].mean(axis=1)
+    assert against.quality.better_by == pytest.approx(
+        -(items["org/large"] - items["org/small"]).mean()
+    )
+    assert against.quality.interval() == pytest.approx(tuple(numpy.quantile(draws, [0.025, 0.975])))
+    assert against.quality.paired
+
+
+def test_the_answer_is_a_sentence_with_factor_interval_and_difference():
+    lines = answer(choose(*ALL))
+    assert lines[0] == "Choose org/small: the least energy."
+    worse = 100 * (sum(right(0.95)) - sum(right(0.9))) / ROWS
+    assert lines[2].startswith(
+        "org/small needs 23.0 (22.7 to 23.3) times less energy than org/large, "
+    )
+    assert f", {worse:.1f} (" in lines[2]
+    assert lines[2].endswith(") points less accurate.")
+    assert ") points more accurate." in lines[1]
+
+
+def test_where_more_energy_is_needed_it_says_for_what():
+    found = choose(*ALL, asked=Requirements(quality=0.93))
+    assert found.recommended.candidate.entry.name == "org/large"
+    lines = answer(found)
+    assert lines[0] == "Choose org/large: the least energy that meets the requirements."
+    assert (
+        "org/large needs 23.0 (22.7 to 23.3) times more energy than org/small, which does not"
+        in lines[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "recommended", "status"),
+    [
+        (Requirements(), "org/small", 0),
+        (Requirements(quality=0.85), "org/small", 0),
+        (Requirements(quality_loss=0.08), "org/small", 0),
+        (Requirements(quality_loss=0.001), "org/large", 0),
+        (Requirements(latency_s=0.05, energy_wh=1.5), "org/small", 0),
+        (Requirements(quality=0.99), None, 1),
+        (Requirements(quality=0.93, latency_s=0.5), None, 1),
+        (Requirements(energy_wh=0.5), None, 1),
+    ],
+)
+def test_the_least_energy_that_meets_the_requirements_is_chosen(asked, recommended, status):
+    found = choose(*ALL, asked=asked)
+    name = found.recommended and found.recommended.candidate.entry.name
+    assert (name, found.exit_status) == (recommended, status)
+
+
+def test_less_is_better_where_the_metric_says_so():
+    change = {"metric": "wer", "higher_is_better": False}
+    good = candidate("org/good", 2.0, make_quality(right(0.1), **change))
+    bad = candidate("org/bad", 1.0, make_quality(right(0.4), **change))
+    found = choose(good, bad, asked=Requirements(quality=0.2))
+    assert found.recommended.candidate.entry.name == "org/good"
+    assert "org/good needs 2.00 (1.98 to 2.02) times more energy than org/bad" in answer(found)[1]
+    assert ", wer 0." in answer(found)[1]
+    assert answer(found)[1].endswith(" lower.")
+    assert fronts(good, bad) == {"good": "not dominated", "bad": "not dominated"}
+
+
+def test_what_fails_says_by_how_much():
+    (line,) = answer(choose(*ALL, asked=Requirements(quality=0.99, latency_s=0.5)))
+    assert line.startswith(
+        "None of 3 candidates meets the requirements: org/small fails quality by 0."
+    )
+    assert "org/large fails quality by" in line
+    assert "and latency (p90) by 300 ms (800 ms, at most 500 ms)" in line
+
+
+def test_a_quality_that_is_missing_says_how_to_measure_it():
+    found = choose(
+        candidate("org/a", 1.0), candidate("org/b", 2.0), asked=Requirements(quality=0.9)
+    )
+    assert found.exit_status == 3
+    assert "energyscore run text_generation --model MODEL --quality" in answer(found)[0]
+    random = make_quality()
+    found = choose(candidate("org/a", 1.0, random), SMALL, asked=Requirements(quality=0.5))
+    assert found.recommended.candidate.entry.name == "org/small"
+    assert "quality not measured: org/a: the weights are random." in end_of(found).lines(
+        explain=True
+    )
+
+
+def test_an_unknown_latency_is_never_met():
+    old = candidate("org/old", 1.0, p90_s=None)
+    assert choose(old, asked=Requirements(latency_s=9.0)).exit_status == 3
+    assert choose(old).exit_status == 0
+
+
+def test_an_interval_that_contains_the_limit_is_told():
+    lines = end_of(choose(SMALL, LARGE, asked=Requirements(quality=0.88))).lines(explain=True)
+    assert any("meets the limit as measured, but its interval of quality" in line for line in lines)
+
+
+def with_work(result, **change):
+    return result.model_copy(update={"workload": result.workload.model_copy(update=change)})
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        (
+            (SMALL, candidate("org/x", 2.0, gpu="NVIDIA L4")),
+            "hardware: NVIDIA L4 limited to 700 W instead of NVIDIA H100",
+        ),
+        ((SMALL, with_work(LARGE, fingerprint="e" * 64)), "set of queries"),
+        (
+            (SMALL, candidate("org/x", 2.0, make_quality(right(0.5), revision="x"))),
+            "dataset: org/rows at",
+        ),
+        ((SMALL, candidate("org/x", 2.0, make_quality([1, 0], metric="wer"))), "--quality-metric"),
+    ],
+)
+def test_unlike_ones_are_refused(results, said):
+    with pytest.raises(EnergyScoreError, match=said) as refused:
+        choose(*results)
+    assert refused.value.exit_code == 2
+
+
+def test_what_may_be_chosen_may_differ():
+    half = candidate("org/a", 1.0, size="B", dtype="float32")
+    assert len(choose(half, with_work(LARGE, batch_size=8)).judged) == 2
+
+
+def test_a_result_without_energy_is_named_and_no_candidate():
+    null = make_result("org/null", [make_run(joules=None)], invalid=("the GPU was lost",))
+    found = choose(SMALL, null)
+    assert [entry.name for entry, _ in found.without_energy] == ["org/null"]
+    assert publish.report_of(found).candidates[1].energy_wh_per_1k_queries is None
+    with pytest.raises(EnergyScoreError, match="the GPU was lost") as refused:
+        choose(null)
+    assert refused.value.exit_code == 3
+
+
+def test_another_metric_beside_may_be_asked_for():
+    both = [
+        candidate(name, wh, make_quality(right(0.9), beside={"macro_f1": f1}))
+        for name, wh, f1 in (("org/a", 1.0, 0.5), ("org/b", 2.0, 0.8))
+    ]
+    found = choose(*both, metric="macro_f1", asked=Requirements(quality=0.7))
+    assert found.recommended.candidate.entry.name == "org/b"
+    assert found.judged[1].front == "undecided"  # no interval
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((None, "2", None, None), "--max-quality-loss '2' is no number with its unit. Units are %"),
+        ((None, None, "500", None), "Units are ms or s, as in 500ms"),
+        ((None, None, None, "2 Wx"), "--max-energy '2 Wx'"),
+        ((math.nan, None, None, None), "--min-quality nan"),
+        ((None, "100%", None, None), "allows any quality"),
+    ],
+)
+def test_requirements_have_units(options, said):
+    with pytest.raises(EnergyScoreError, match=said.replace("(", r"\(")):
+        requirements_of(*options)
+
+
+@pytest.mark.parametrize("energy", ["2Wh", "2.0 Wh", "2000mWh", "0.002kWh", "7200 J"])
+def test_requirements_are_read(energy):
+    read = requirements_of(0.9, "2 %", "500ms", energy)
+    assert read == Requirements(0.9, 0.02, 0.5, pytest.approx(2.0))
+
+
+def test_the_json_is_the_contract_and_fits_its_published_schema():
+    published = resources.files("energyscore.results") / "schemas" / "choice-1.json"
+    schema = json.loads(published.read_text(encoding="utf-8"))
+    assert schema == publish.json_schema()
+    for asked in (None, Requirements(quality=0.99)):
+        content = json.loads(publish.to_json(choose(*ALL, candidate("org/q", 3.0), asked=asked)))
+        jsonschema.validate(content, schema)
+        assert [*content] == ["schema_version", "candidates", "recommended", "reason"]
+        assert [*content["candidates"][0]] == [
+            *("model", "file", "energy_wh_per_1k_queries", "energy_ci95", "quality"),
+            *("quality_ci95", "latency_p90_s", "pareto", "meets", "why"),
+        ]
+    by_name = {one["model"]: one for one in content["candidates"]}
+    assert [by_name[f"org/{name}"]["pareto"] for name in ("small", "worse", "q")] == [
+        True,
+        False,
+        None,
+    ]
+    assert [by_name[f"org/{name}"]["meets"] for name in ("small", "worse", "q")] == [
+        False,
+        False,
+        None,
+    ]
+    assert content["recommended"] is None
+    assert by_name["org/worse"]["why"].startswith("dominated by org/small; fails quality by ")
+
+
+def test_the_command_shows_the_answer_in_every_format(tmp_path, monkeypatch):
+    for one in ALL:
+        (tmp_path / f"{one.model.id.partition('/')[2]}.json").write_text(result_to_json(one))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*options):
+        return CliRunner().invoke(app, ["choose", ".", *options])
+
+    done = run("--max-quality-loss", "8%")
+    assert done.exit_code == 0
+    assert "Choose org/small: the least energy that meets the requirements." in done.stdout
+    assert "not dominated" in done.stdout
+    rows = list(csv.DictReader(io.StringIO(run("--format", "csv").stdout)))
+    assert [row["recommended"] for row in rows] == ["true", "false", "false"]
+    assert float(rows[0]["energy_ci95_low"]) < 1 < float(rows[0]["energy_ci95_high"])
+    done = run("--format", "markdown", "--max-latency", "1ms")
+    assert (done.exit_code, done.stdout.count("| no |")) == (1, 3)
