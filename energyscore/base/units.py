@@ -22,6 +22,11 @@ def format_joules(energy_j: float) -> str:
     return _in_unit(energy_j, (1e-3, "kJ"), (1.0, "J"), (1e3, "mJ"), (1e6, "µJ"))
 
 
+def format_seconds(duration_s: float) -> str:
+    """Show a time of a query with three significant digits in the unit that fits."""
+    return _in_unit(duration_s, (1.0, "s"), (1e3, "ms"), (1e6, "µs"))
+
+
 def format_grams(mass_g: float) -> str:
     """Show grams with three significant digits in the unit that fits."""
     return _in_unit(mass_g, (1e-3, "kg"), (1.0, "g"), (1e3, "mg"))

@@ -37,7 +37,17 @@ def gate(
             "--max",
             metavar="FIGURE<=LIMIT",
             help="The most of a figure: gpu_wh_per_1k_queries<=2.5 in Wh, "
-            "gpu_joules_per_output_token<=0.5, or <=+5% of the baseline. Repeatable.",
+            "gpu_joules_per_output_token<=0.5, latency_p90_s<=0.5, or <=+5% of the baseline. "
+            "Repeatable.",
+        ),
+    ] = None,
+    leasts: Annotated[
+        list[str] | None,
+        _limit(
+            "--min",
+            metavar="FIGURE>=LIMIT",
+            help="The least of a figure: quality>=0.9, or quality>=-1% of the baseline. "
+            "Repeatable.",
         ),
     ] = None,
     min_stars: Annotated[int | None, _limit(min=1, max=5, help="The least stars.")] = None,
@@ -101,6 +111,8 @@ def gate(
 ) -> None:
     """Check results against limits: absolute, relative to a baseline, or in stars.
 
+    Limits are on energy, latency and the quality of answers.
+
     A limit is kept or broken when the whole 95% interval says so. Otherwise the check is
     inconclusive, and the gate says how many repeats would decide it. A figure that was not
     measured never passes. On GitHub, the gate also writes the job summary and annotations.
@@ -113,6 +125,8 @@ def gate(
       energyscore gate results --max 'gpu_wh_per_1k_queries<=2.5' --min-stars 4
 
       energyscore gate results --baseline energy-baseline --max-regression 5% --junit gate.xml
+
+      energyscore gate results --baseline energy-baseline --min 'quality>=-1%'
 
       energyscore gate --init
 
@@ -143,7 +157,7 @@ def gate(
     given = [*(paths or ()), policy or DEFAULT_POLICY]
     check_reports(named, given if baseline is None else [*given, baseline])
     remove_reports(files.values())
-    rule = rule_of_options(limits or (), min_stars, max_regression)
+    rule = rule_of_options(limits or (), min_stars, max_regression, leasts or ())
     whole = with_options(
         _read_policy(policy, given=rule is not None),
         rule,

@@ -1,10 +1,14 @@
-"""The figures of a result: its headline, and those that limits can name, as in our CSV."""
+"""The figures of a result: its headline, and those that limits can name, as in our CSV.
 
+They are energies and times. The quality of answers can be limited too (`gate_quality`).
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
-from energyscore.base.stats import Summary
-from energyscore.base.units import format_joules, format_wh
+from energyscore.base.stats import Summary, summarize
+from energyscore.base.units import format_joules, format_seconds, format_wh
 from energyscore.protocol.task import Phase
 from energyscore.results.per_token import (
     TOKEN_METRICS,
@@ -12,6 +16,7 @@ from energyscore.results.per_token import (
     token_summary,
     why_not_per_token,
 )
+from energyscore.results.performance import Performance
 from energyscore.results.result import Result
 from energyscore.results.score import gpu_summary, phase_summary, system_summary
 
@@ -19,7 +24,27 @@ GPU = "gpu_wh_per_1k_queries"
 SYSTEM = "system_wh_per_1k_queries"
 UNIT = "Wh per 1,000 queries"
 PHASES = {f"gpu_{phase}_wh_per_1k_queries": phase for phase in get_args(Phase)}
-METRICS = (GPU, *PHASES, SYSTEM, *TOKEN_METRICS)
+QUALITY = "quality"
+SECONDS = "s"
+
+_Time: TypeAlias = Callable[[Performance], float | None]
+
+
+def _latency(name: str) -> _Time:
+    return lambda speed: getattr(speed.latency_s, name, None)
+
+
+def _first_token(name: str) -> _Time:
+    return lambda speed: getattr(speed.time_to_first_token_s, name, None)
+
+
+TIMES: dict[str, _Time] = {
+    **{f"latency_{name}_s": _latency(name) for name in ("p50", "p90", "p99")},
+    **{f"ttft_{name}_s": _first_token(name) for name in ("p50", "p90")},
+}
+"""Latency of queries and time to the first token, by their names in CSV and in limits."""
+
+METRICS = (GPU, *PHASES, SYSTEM, *TOKEN_METRICS, *TIMES, QUALITY)
 
 LEAST_WH = 1e-12  # what is below it is no measurement; a ratio to it would be none either
 
@@ -98,11 +123,17 @@ class EnergyFigure:
 def unit_of(metric: str) -> str:
     """The unit of a figure, for people: `J per output token`."""
     by_tokens = TOKEN_METRICS.get(metric)
+    if metric == QUALITY:
+        return "in the unit of its metric"
+    if metric in TIMES:
+        return SECONDS
     return by_tokens.unit if by_tokens else UNIT
 
 
 def format_figure(value: float, metric: str) -> str:
-    """A figure in Wh or J, in the multiple that fits."""
+    """A figure in Wh, J or s, in the multiple that fits."""
+    if metric in TIMES:
+        return format_seconds(value)
     return format_joules(value) if unit_of(metric).startswith("J") else format_wh(value)
 
 
@@ -116,10 +147,23 @@ def figure_of(result: Result, metric: str) -> EnergyFigure:
         return _figure(system_summary(*of), score.system_reason, estimated=estimated)
     if metric in TOKEN_METRICS:
         return _by_tokens(result, TOKEN_METRICS[metric])
+    if metric in TIMES:
+        return _time(result, metric)
     part = score.phases.get(PHASES[metric])
     if part is None:
         return EnergyFigure(None, f"it has no phase {PHASES[metric]}")
     return _figure(phase_summary(*of, PHASES[metric]), part.reason)
+
+
+def _time(result: Result, metric: str) -> EnergyFigure:
+    """The mean over the runs of a time, with their spread."""
+    speeds = [run.performance for run in result.runs if run.performance is not None]
+    if len(speeds) < len(result.runs):
+        return EnergyFigure(None, "its speed was not recorded; measure again")
+    known = [value for value in map(TIMES[metric], speeds) if value is not None]
+    if len(known) == len(speeds):
+        return EnergyFigure(summarize(known))
+    return EnergyFigure(None, f"its work has no {metric}")
 
 
 def _by_tokens(result: Result, metric: TokenMetric) -> EnergyFigure:

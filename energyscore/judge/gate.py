@@ -15,6 +15,7 @@ from energyscore.base.units import counted
 from energyscore.base.version import __version__
 from energyscore.judge.comparability import say_changes
 from energyscore.judge.counterparts import by_key, key_of
+from energyscore.judge.figures import QUALITY
 from energyscore.judge.gate_checks import (
     CountsAs,
     GateCheck,
@@ -23,6 +24,7 @@ from energyscore.judge.gate_checks import (
     check_presence,
     check_stars,
 )
+from energyscore.judge.gate_quality import check_quality
 from energyscore.judge.policy import OnInconclusive, Policy, PolicyRule
 from energyscore.judge.rating import RatedResult
 
@@ -129,16 +131,18 @@ def run_gate(
         checks += [check_presence(place, name) for name in missing]
         for one in fitting:
             alike = known.get(key_of(one))
-            checks += [check_limit(place, one, li, alike, policy.allow) for li in rule.limits]
+            for limit in rule.limits:
+                check = check_quality if limit.metric == QUALITY else check_limit
+                checks.append(check(place, one, limit, alike, policy.allow))
             if rule.min_stars:
                 checks.append(check_stars(place, one, rule.min_stars))
     done = []
     undecided = {check.outcome for check in checks} == {"inconclusive"}
     taken = policy.on_inconclusive or ("fail" if undecided else "warn")
-    for check in _told_apart(checks):
-        decision = taken if check.outcome == "inconclusive" else check.outcome
+    for one_check in _told_apart(checks):
+        decision = taken if one_check.outcome == "inconclusive" else one_check.outcome
         counts_as = _COUNTS_AS.get(decision, "error")
-        done.append(check.model_copy(update={"counts_as": counts_as}))
+        done.append(one_check.model_copy(update={"counts_as": counts_as}))
     if unfitted:
         many = counted(len(unfitted), "optional rule")
         notes.insert(0, f"{many} fitted no result ({', '.join(unfitted)})")

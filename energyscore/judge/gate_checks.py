@@ -16,7 +16,7 @@ from energyscore.judge.cautions import cautions_on, is_block
 from energyscore.judge.comparability import NEEDED, Changes, Terms, terms_between
 from energyscore.judge.compare import FigureChange, figure_change
 from energyscore.judge.counterparts import Counterparts, is_same
-from energyscore.judge.figures import UNIT, figure_of, format_figure, unit_of
+from energyscore.judge.figures import TIMES, UNIT, figure_of, format_figure, unit_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult
 from energyscore.judge.unratable import why_unratable
@@ -27,8 +27,8 @@ from energyscore.results.result import Result
 Outcome = Literal["pass", "fail", "inconclusive", "invalid", "unsupported"]
 CountsAs = Literal["pass", "warning", "failure", "error"]
 
-_OUTCOMES: dict[effect.Decision, Outcome]
-_OUTCOMES = {"within": "pass", "beyond": "fail", "open": "inconclusive"}
+OUTCOMES: dict[effect.Decision, Outcome]
+OUTCOMES = {"within": "pass", "beyond": "fail", "open": "inconclusive"}
 
 
 class Against(Part):
@@ -58,7 +58,9 @@ class GateCheck(Part):
     unit: str = Field(description="of value, interval and limit")
     value: float | None = None
     ci95: tuple[float, float] | None = None
-    limit: float | None = Field(None, description="the most that is allowed; of stars the least")
+    limit: float | None = Field(
+        None, description="the most that is allowed; of stars, and of `>=`, the least"
+    )
     ratio: float | None = Field(None, description="to the baseline")
     ratio_ci95: tuple[float, float] | None = None
     allowed_ratio: float | None = None
@@ -129,7 +131,7 @@ def check_limit(
     """A limit on energy, absolute or relative to the most comparable of its baselines."""
     figure = figure_of(one.result, limit.metric)
     summary = figure.summary
-    check = _blank(
+    check = blank_check(
         place,
         one,
         kind="limit" if limit.allowed is None else "regression",
@@ -143,24 +145,24 @@ def check_limit(
         allowed_ratio=limit.allowed,
         runs=summary and summary.count,
     )
-    if reason := _why_invalid(one):
-        return _with(check, "invalid", reason)
+    if reason := why_invalid(one):
+        return decided(check, "invalid", reason)
     if summary is None:
         what = "energy" if check.unit == UNIT else "such figure"
-        return _with(check, "unsupported", f"no {what}: {figure.reason}")
+        return decided(check, "unsupported", f"no {what}: {figure.reason}")
     if limit.most is not None:
         return _absolute(check, summary, one, limit.most, below=limit.below)
     baseline = None if baselines is None else baselines.of(one, allow)
     if baseline is None:
         reason = "there is no baseline of it; `energyscore baseline save` makes one"
-        return _with(check, "unsupported", reason)
+        return decided(check, "unsupported", reason)
     return _relative(check, summary, one, baseline, limit, allow)
 
 
 def check_stars(place: str, one: RatedResult, least: int) -> GateCheck:
     """At least so many stars."""
     rating = one.rating
-    check = _blank(
+    check = blank_check(
         place,
         one,
         kind="stars",
@@ -171,24 +173,25 @@ def check_stars(place: str, one: RatedResult, least: int) -> GateCheck:
         limit=least,
     )
     if rating.stars is None:
-        invalid = _why_invalid(one)
+        invalid = why_invalid(one)
         why = f"no stars: {invalid or rating.reason}"
-        return _with(check, "invalid" if invalid else "unsupported", why)
+        return decided(check, "invalid" if invalid else "unsupported", why)
     check = check.model_copy(update={"value": rating.stars})
     said = f"{rating.stars} of 5 stars relative to {rating.scale}"
     if rating.probabilities is None:
         if rating.stars < least:
-            return _with(check, "fail", said)
+            return decided(check, "fail", said)
         said += f"; how sure cannot be told, measure {MIN_REPEATS_TO_JUDGE} runs or more"
-        return _with(check, "inconclusive", said)
+        return decided(check, "inconclusive", said)
     chance = min(1.0, sum(rating.probabilities[least - 1 :]))
     surely, surely_not = chance >= effect.CONFIDENCE, chance <= 1 - effect.CONFIDENCE
     outcome: Outcome = "pass" if surely else "fail" if surely_not else "inconclusive"
     said += f", {least} or more with a chance of {chance:.1%}"
-    return _with(check, outcome, said, probability=chance)
+    return decided(check, outcome, said, probability=chance)
 
 
-def _blank(place: str, one: RatedResult, **fields: Any) -> GateCheck:
+def blank_check(place: str, one: RatedResult, **fields: Any) -> GateCheck:
+    """A check of a result, with all but its outcome."""
     result = one.result
     return GateCheck(
         rule=place,
@@ -206,11 +209,12 @@ def _blank(place: str, one: RatedResult, **fields: Any) -> GateCheck:
     )
 
 
-def _with(check: GateCheck, outcome: Outcome, reason: str, **more: Any) -> GateCheck:
+def decided(check: GateCheck, outcome: Outcome, reason: str, **more: Any) -> GateCheck:
+    """The check with its outcome."""
     return check.model_copy(update={"outcome": outcome, "reason": reason, **more})
 
 
-def _why_invalid(one: RatedResult) -> str:
+def why_invalid(one: RatedResult) -> str:
     """Why a result may not be rated; the outcome itself says that it is invalid."""
     return "; ".join(one.result.invalid_reasons) or why_unratable(one.result)
 
@@ -218,17 +222,17 @@ def _why_invalid(one: RatedResult) -> str:
 def _absolute(
     check: GateCheck, summary: Summary, one: RatedResult, limit: float, *, below: bool
 ) -> GateCheck:
-    outcome = _OUTCOMES[effect.decide_limit(summary, limit)]
+    outcome = OUTCOMES[effect.decide_limit(summary, limit)]
     ends = summary.ci95
     shown = [format_figure(wh, check.metric) for wh in (summary.mean, limit, *(ends or ()))]
     spread = f" ({' to '.join(shown[2:])})" if ends else ""
     most = "less than" if below else "at most"
     said = f"{shown[0]}{spread}, {most} {shown[1]} allowed"
     if outcome != "inconclusive":
-        return _with(check, outcome, said)
+        return decided(check, outcome, said)
     needed = effect.repeats_for_limit(summary, limit)
     reason = f"{said}; {_how_to_decide(needed, summary.count, one.result)}"
-    return _with(check, outcome, reason, repeats_needed=needed and needed.runs)
+    return decided(check, outcome, reason, repeats_needed=needed and needed.runs)
 
 
 def _relative(
@@ -256,30 +260,30 @@ def _relative(
             "cautions": [*check.cautions, *own],
         }
     )
-    common = terms.meter_uncertainty
+    common = 0.0 if limit.metric in TIMES else terms.meter_uncertainty
     change = figure_change(limit.metric, baseline, one, common)
     if refused := _why_not_relative(terms, baseline, one, change, allow):
-        return _with(check, *refused)
+        return decided(check, *refused)
     assert before is not None
     assert change.ratio is not None
     assert limit.allowed is not None
     interval = change.ratio_ci95
-    said = _percent(change.ratio)
+    said = percent_of(change.ratio)
     if interval is not None:
-        said += f" ({_percent(interval[0])} to {_percent(interval[1])})"
-    most = f"{'below ' * limit.below}{_percent(limit.allowed)}"
+        said += f" ({percent_of(interval[0])} to {percent_of(interval[1])})"
+    most = f"{'below ' * limit.below}{percent_of(limit.allowed)}"
     said += f" against {format_figure(before.mean, check.metric)}, {most} allowed"
     if common:
         said += f", meters not the same: {common:.1%} more uncertain"
     if unknown := [name for name in terms.not_known if name not in allow]:
         said += f", not known of both: {', '.join(unknown)}"
     needed = None
-    outcome = _OUTCOMES[effect.decide(interval, limit.allowed)]
+    outcome = OUTCOMES[effect.decide(interval, limit.allowed)]
     if outcome == "inconclusive":
         needed = effect.repeats_for_ratio(before, summary, limit.allowed, common)
         runs = min(before.count, summary.count)
         said += f"; {_how_to_decide(needed, runs, one.result, meters_differ=common > 0)}"
-    return _with(
+    return decided(
         check,
         outcome,
         said,
@@ -335,7 +339,7 @@ def _how_to_decide(
     return f"cannot tell, about {needed.runs} runs{whose} would ({option})"
 
 
-def _percent(ratio: float) -> str:
+def percent_of(ratio: float) -> str:
     """`+5%` for 1.05."""
     percent = (ratio - 1) * 100
     return f"{'-' if percent < 0 else '+'}{format_number(abs(percent))}%"

@@ -13,6 +13,7 @@ rules:                         # every rule that fits a result holds
       - gpu_wh_per_1k_queries<=2.5
       - gpu_joules_per_output_token<=0.5
       - gpu_decode_wh_per_1k_queries<=+10%
+    min: quality>=0.9          # the least of a figure; or quality>=-1% of the baseline's
     max_regression: 5%         # short for gpu_wh_per_1k_queries<=+5%
     min_stars: 4
     optional: true             # no result needs to fit it
@@ -33,7 +34,7 @@ from energyscore.base.files import read_text
 from energyscore.base.form import Strict, Text
 from energyscore.base.yaml_text import read_form
 from energyscore.judge.comparability import PAIRED_BY, check_allowed
-from energyscore.judge.figures import GPU, METRICS, unit_of
+from energyscore.judge.figures import GPU, METRICS, QUALITY, unit_of
 from energyscore.results.result import Result
 
 DEFAULT_POLICY = Path("energy-gate.yaml")
@@ -50,7 +51,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?", r
 class Limit:
     """A figure may be at most `most`, in its unit, or `allowed` times the baseline's.
 
-    One of the two is None. `text` is the threshold as it was written.
+    One of the two is None. `text` is the threshold as it was written. With `>=` it is the least.
     """
 
     text: str
@@ -60,8 +61,13 @@ class Limit:
 
     @property
     def below(self) -> bool:
-        """Whether it was written with `<`: at the limit is beyond it."""
-        return "<" in self.text and "<=" not in self.text and "=<" not in self.text
+        """Whether it was written with `<` or `>`: at the limit is beyond it."""
+        return "=" not in self.text
+
+    @property
+    def least(self) -> bool:
+        """Whether it is the least that is asked for, and not the most."""
+        return ">" in self.text
 
 
 def several(value: object) -> object:
@@ -71,28 +77,49 @@ def several(value: object) -> object:
 
 def parse_limit(text: object) -> Limit:
     """Read `gpu_wh_per_1k_queries<=2.5` or `...<=+5%`; a ValueError says how it is written."""
+    metric, operator, value = _parts_of(text, f"FIGURE<=LIMIT, such as {GPU}<=2.5 or {GPU}<=+5%")
+    if operator not in ("<=", "<"):
+        how = f"write {metric}{operator} as a min" if metric == QUALITY else f"not {operator}"
+        raise ValueError(f"a limit is the most that is allowed: write <=, {how}")
+    return _limit_of(str(text).strip(), metric, value)
+
+
+def parse_least(text: object) -> Limit:
+    """Read `quality>=0.9` or `quality>=-1%`; a ValueError says how it is written."""
+    metric, operator, value = _parts_of(text, f"{QUALITY}>=LIMIT, or {QUALITY}>=-1%")
+    if metric != QUALITY:
+        raise ValueError(f"{metric} has a most and no least: write {metric}<= as a max")
+    if operator not in (">=", ">"):
+        raise ValueError(f"a min is the least that is asked for: write >=, not {operator}")
+    return _limit_of(str(text).strip(), metric, value)
+
+
+def _parts_of(text: object, expected: str) -> tuple[str, str, str]:
+    """Figure, operator and limit of a threshold."""
     found = _EXPRESSION.fullmatch(text) if isinstance(text, str) else None
     metric, operator, value = found.groups() if found else ("", None, "")
     if found is None or not metric or operator is None:
-        raise ValueError(f"expected FIGURE<=LIMIT, such as {GPU}<=2.5 or {GPU}<=+5%")
+        raise ValueError(f"expected {expected}")
     if metric not in METRICS:
         meant = [name for name in METRICS if name.startswith(f"{metric}_")][:1]
         hint = f"Did you mean {meant[0]!r}?" if meant else did_you_mean(metric, METRICS)
         raise ValueError(f"unknown figure {metric!r}. {hint}")
-    if operator not in ("<=", "<"):
-        raise ValueError(f"a limit is the most that is allowed: write <=, not {operator}")
+    return metric, operator, value
+
+
+def _limit_of(text: str, metric: str, value: str) -> Limit:
     percent = _PERCENT.fullmatch(value)
     if percent and value[0] not in "+-":
         raise ValueError(f"write +{value} for so much more than the baseline")
     if percent:
-        return Limit(found[0].strip(), metric, allowed=_allowed(percent[1]))
+        return Limit(text, metric, allowed=_allowed(percent[1]))
     number = float(value) if _NUMBER.fullmatch(value) else math.nan
     if not 0 < number < 1e15:
         raise ValueError(
             f"the limit {value[:40]!r} is neither a number above 0 ({unit_of(metric)}) "
             "nor a growth such as +5%"
         )
-    return Limit(found[0].strip(), metric, most=number)
+    return Limit(text, metric, most=number)
 
 
 def parse_regression(text: object) -> Limit:
@@ -117,6 +144,7 @@ def _read_by(parse: Callable[[object], Limit]) -> BeforeValidator:
 
 Texts = Annotated[list[Text], Field(min_length=1), BeforeValidator(several)]
 Limits = Annotated[list[Annotated[Limit, _read_by(parse_limit)]], BeforeValidator(several)]
+Leasts = Annotated[list[Annotated[Limit, _read_by(parse_least)]], BeforeValidator(several)]
 
 
 class PolicyRule(Strict):
@@ -126,6 +154,7 @@ class PolicyRule(Strict):
     model: Texts = Field(["*"])
     reasoning: Texts = Field(["*"])
     max: Limits = Field([])
+    min: Leasts = Field([])
     max_regression: Annotated[Limit | None, _read_by(parse_regression)] = None
     min_stars: Annotated[int, Field(ge=1, le=5)] = 0  # 0: none; a blank value is an error
     optional: bool = False
@@ -133,14 +162,14 @@ class PolicyRule(Strict):
     @model_validator(mode="after")
     def _has_a_threshold(self) -> "PolicyRule":
         if not (self.limits or self.min_stars):
-            raise ValueError("it has no threshold: max, max_regression or min_stars")
+            raise ValueError("it has no threshold: max, min, max_regression or min_stars")
         return self
 
     @property
     def limits(self) -> list[Limit]:
-        """All limits on energy, each once."""
+        """All limits on figures, each once."""
         regression = [self.max_regression] if self.max_regression else []
-        return list(dict.fromkeys([*self.max, *regression]))
+        return list(dict.fromkeys([*self.max, *self.min, *regression]))
 
     @property
     def _lists(self) -> dict[str, list[str]]:
@@ -241,12 +270,17 @@ def check_allowed_of_gate(names: Iterable[str]) -> frozenset[str]:
 
 
 def rule_of_options(
-    limits: Sequence[str], min_stars: int | None, max_regression: str | None
+    limits: Sequence[str],
+    min_stars: int | None,
+    max_regression: str | None,
+    leasts: Sequence[str] = (),
 ) -> PolicyRule | None:
     """The rule that the options make, for any result; None if no limit was given."""
     given: dict[str, Any] = {}
     if limits:
         given["max"] = [_option("--max", text, parse_limit) for text in limits]
+    if leasts:
+        given["min"] = [_option("--min", text, parse_least) for text in leasts]
     if max_regression is not None:
         given["max_regression"] = _option("--max-regression", max_regression, parse_regression)
     if min_stars is not None:
@@ -282,7 +316,7 @@ def with_options(
     if not whole.rules:
         raise UsageError(
             "Nothing is to be checked.",
-            f"Give --max, --max-regression or --min-stars, or a policy ({DEFAULT_POLICY}).",
+            f"Give --max, --min, --max-regression or --min-stars, or a policy ({DEFAULT_POLICY}).",
         )
     if whole.needs_baseline and whole.baseline is None:
         raise UsageError(

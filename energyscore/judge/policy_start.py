@@ -24,6 +24,10 @@ rules:                         # every rule that fits a result holds for it
       # All that was metered or estimated: GPU, processor and memory.
       - system_wh_per_1k_queries<=+10%   # of the baseline's
       # - system_wh_per_1k_queries<=500  # in Wh per 1,000 queries
+      # - latency_p90_s<=0.5             # in seconds
+
+    # The least of a figure: the quality of the answers (`energyscore run --quality`).
+    # min: [quality>=0.9, quality>=-1%]   # in the unit of its metric; of the baseline's
 
   # With an NVIDIA GPU:
   # - task: text_generation

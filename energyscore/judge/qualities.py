@@ -6,6 +6,7 @@ are taken to be of independent rows, and normal.
 """
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,25 +83,23 @@ def are_paired(one: Quality, other: Quality) -> bool:
     )
 
 
-def contrast(
-    one: Quality, other: Quality, draws: int = DRAWS, *, keep: float = 1.0
-) -> QualityContrast | None:
-    """By how much `one` is better than `keep` times `other`; None where one has no value."""
+def contrast(one: Quality, other: Quality, draws: int = DRAWS) -> QualityContrast | None:
+    """By how much `one` is better than `other`; None where one has no value."""
     if one.value is None or other.value is None:
         return None
     sign = 1 if one.higher_is_better else -1
-    better_by = sign * (one.value - keep * other.value)
+    better_by = sign * (one.value - other.value)
     if are_paired(one, other):
         import numpy
 
         first, second = (resampled(_rows_of(part), draws) for part in (one, other))
-        found = sign * (first - keep * second)
+        found = sign * (first - second)
         known = numpy.sort(found[numpy.isfinite(found)])
         return QualityContrast(better_by, known if len(known) else None)
     errors = [_error_of(part) for part in (one, other)]
     if errors[0] is None or errors[1] is None:
         return QualityContrast(better_by)
-    return QualityContrast(better_by, error=(errors[0] ** 2 + (keep * errors[1]) ** 2) ** 0.5)
+    return QualityContrast(better_by, error=math.hypot(errors[0], errors[1]))
 
 
 def _rows_of(quality: Quality) -> tuple[tuple[float, ...], ...]:

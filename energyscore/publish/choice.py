@@ -6,7 +6,7 @@ from pydantic import Field
 
 from energyscore.base.form import Part, schema_of
 from energyscore.base.text import csv_table, json_text, markdown_table, markdown_text
-from energyscore.base.units import format_number
+from energyscore.base.units import format_number, format_seconds
 from energyscore.judge.choose import Choice, Contender, Judged
 from energyscore.publish.choice_words import (
     answer,
@@ -14,7 +14,6 @@ from energyscore.publish.choice_words import (
     front,
     lacking,
     quality_value,
-    seconds,
 )
 
 
@@ -184,4 +183,4 @@ def _quality(one: Contender) -> str:
 
 
 def _latency(one: Contender) -> str:
-    return "not recorded" if one.latency_s is None else seconds(one.latency_s)
+    return "not recorded" if one.latency_s is None else format_seconds(one.latency_s)

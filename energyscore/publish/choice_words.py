@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from energyscore.base.errors import sentence
-from energyscore.base.units import counted, format_number, format_wh
+from energyscore.base.units import counted, format_number, format_seconds, format_wh
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.choose import Choice, Contender, Judged, Required, Rival, Shortfall
 from energyscore.publish import margins
@@ -134,7 +134,7 @@ def _shortfall(one: Judged) -> Callable[[Shortfall], str]:
 
     def worded(lack: Shortfall) -> str:
         value = lack.value or 0.0
-        show = {"latency": seconds, "energy": format_wh}.get(lack.name, quality_value)
+        show = {"latency": format_seconds, "energy": format_wh}.get(lack.name, quality_value)
         least = lack.name in ("quality", "quality loss") and quality and quality.higher_is_better
         bound = "at least" if least else "at most"
         by = show(abs(value - lack.limit))
@@ -216,8 +216,3 @@ def _signed(value: float, ends: tuple[float, float] | None) -> str:
 def quality_value(value: float) -> str:
     """A quality: three decimals below 10."""
     return f"{value:.3f}" if abs(value) < 10 else format_number(value)
-
-
-def seconds(value: float) -> str:
-    """A time of a second or less in ms."""
-    return f"{format_number(value)} s" if value >= 1 else f"{format_number(value * 1000)} ms"

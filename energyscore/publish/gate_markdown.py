@@ -4,7 +4,7 @@ import itertools
 
 from energyscore.base.text import markdown_table, markdown_text
 from energyscore.base.units import format_number
-from energyscore.judge.figures import UNIT
+from energyscore.judge.figures import QUALITY, TIMES, UNIT
 from energyscore.judge.gate import GateVerdict
 from energyscore.judge.gate_checks import GateCheck
 
@@ -38,7 +38,11 @@ def to_markdown(verdict: GateVerdict) -> bytes:
         text += f"\n{len(verdict.remark_lines) - MOST_REMARKS} more notes are left out here.\n"
     if any(check.is_estimate for check in verdict.checks):
         text += "\n*estimated*: by load and time, not by a meter; no GPU energy.\n"
-    units = dict.fromkeys(check.unit for check in verdict.checks if check.kind in _OF_ENERGY)
+    units = dict.fromkeys(
+        check.unit
+        for check in verdict.checks
+        if check.kind in _OF_ENERGY and check.metric not in (*TIMES, QUALITY)
+    )
     text += (
         f"\nEnergy in {' and '.join(units) or UNIT} with the 95% interval over the runs. "
         f"energyscore {markdown_text(verdict.energyscore)}, {verdict.created_at}.\n"

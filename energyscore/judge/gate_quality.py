@@ -1,0 +1,155 @@
+"""One threshold on the quality of a result's answers: kept, broken, or inconclusive. Pure.
+
+By its whole 95% interval, as all limits. Relative to a baseline it is the difference that is known
+to an interval: by pairs where both answered the same rows, which tells much less of a loss than
+two intervals do. A missing quality never passes.
+"""
+
+from energyscore.judge import effect
+from energyscore.judge.counterparts import Counterparts, is_same
+from energyscore.judge.gate_checks import (
+    OUTCOMES,
+    Against,
+    GateCheck,
+    Outcome,
+    blank_check,
+    decided,
+    percent_of,
+    why_invalid,
+)
+from energyscore.judge.policy import Limit
+from energyscore.judge.qualities import contrast, why_unlike
+from energyscore.judge.rating import RatedResult
+from energyscore.results.quality import Quality
+
+_MORE_ROWS = "cannot tell: evaluate more rows"
+
+
+def check_quality(
+    place: str,
+    one: RatedResult,
+    limit: Limit,
+    baselines: Counterparts | None,
+    allow: frozenset[str],
+) -> GateCheck:
+    """A limit on quality, absolute or relative to the most comparable of its baselines."""
+    quality = one.result.quality
+    check = blank_check(
+        place,
+        one,
+        kind="limit" if limit.allowed is None else "regression",
+        threshold=limit.text,
+        metric=limit.metric,
+        estimated=False,
+        unit=quality.metric if quality else limit.metric,
+        value=quality and quality.value,
+        ci95=quality and quality.ci95,
+        limit=limit.most,
+        allowed_ratio=limit.allowed,
+    )
+    if reason := why_invalid(one):
+        return decided(check, "invalid", reason)
+    if quality is None or quality.value is None:
+        return decided(check, "unsupported", f"no quality: {_why_none(quality)}")
+    if quality.higher_is_better != limit.least:
+        better, right = ("more", ">=") if quality.higher_is_better else ("less", "<=")
+        reason = f"{better} is better for {quality.metric}: write {limit.metric}{right}"
+        return decided(check, "unsupported", reason)
+    if limit.most is not None:
+        return _absolute(check, quality.value, limit.most, limit)
+    baseline = None if baselines is None else baselines.of(one, allow)
+    if baseline is None:
+        reason = "there is no baseline of it; `energyscore baseline save` makes one"
+        return decided(check, "unsupported", reason)
+    return _relative(check, one, quality, baseline, limit)
+
+
+def _why_none(quality: Quality | None) -> str:
+    if quality is None:
+        return "it was not measured (energyscore run --quality)"
+    return quality.reason or "its metric has no value"
+
+
+def _absolute(check: GateCheck, value: float, limit: float, how: Limit) -> GateCheck:
+    ends = check.ci95
+    spread = f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else ""
+    said = f"{check.unit} {value:.4g}{spread}, {_bound(how)} {limit:.4g} allowed"
+    return _by_interval(check, value, ends, limit, how, said)
+
+
+def _relative(
+    check: GateCheck, one: RatedResult, quality: Quality, baseline: RatedResult, limit: Limit
+) -> GateCheck:
+    before = baseline.result.quality
+    against = Against(
+        source=baseline.file,
+        created_at=baseline.result.created_at,
+        commit=baseline.commit,
+        wh_per_1k_queries=None,
+        value=before and before.value,
+    )
+    check = check.model_copy(update={"baseline": against})
+    if refused := _why_not_relative(one, quality, baseline):
+        return decided(check, *refused)
+    change = contrast(quality, before) if before else None
+    assert before is not None
+    assert before.value is not None
+    assert quality.value is not None
+    assert change is not None
+    assert limit.allowed is not None
+    ends = change.interval()
+    if ends is not None:
+        # What it is better by, as a ratio: of a metric of which less is better, turned.
+        low, high = ends if quality.higher_is_better else (-ends[1], -ends[0])
+        ends = 1 + low / before.value, 1 + high / before.value
+    ratio = quality.value / before.value
+    spread = f" ({percent_of(ends[0])} to {percent_of(ends[1])})" if ends else ""
+    said = f"{check.unit} {percent_of(ratio)}{spread} against {before.value:.4g}"
+    said += ", by pairs of rows" * change.paired
+    said += f", {_bound(limit)} {percent_of(limit.allowed)} allowed"
+    more = {"ratio": ratio, "ratio_ci95": ends, "limit": before.value * limit.allowed}
+    check = check.model_copy(update=more)
+    return _by_interval(check, ratio, ends, limit.allowed, limit, said)
+
+
+def _why_not_relative(
+    one: RatedResult, quality: Quality, baseline: RatedResult
+) -> tuple[Outcome, str] | None:
+    """Why a quality cannot be compared with the baseline's; None when it can."""
+    before = baseline.result.quality
+    if is_same(baseline, one):
+        return "inconclusive", "it is its own baseline: nothing was measured since"
+    if not baseline.result.valid:
+        return "invalid", f"its baseline is invalid: {'; '.join(baseline.result.invalid_reasons)}"
+    if before is None or before.value is None:
+        return "unsupported", f"its baseline has no quality: {_why_none(before)}"
+    if unlike := why_unlike(before, quality):
+        return "unsupported", f"its baseline is unlike, {unlike}"
+    if before.value <= 0:
+        return "unsupported", f"its baseline is {before.value:.4g}: no share of it is a limit"
+    return None
+
+
+def _by_interval(
+    check: GateCheck,
+    value: float,
+    ends: tuple[float, float] | None,
+    limit: float,
+    how: Limit,
+    said: str,
+) -> GateCheck:
+    """Decided by the interval; without one only what is beyond the limit as measured is known."""
+    sign = -1 if how.least else 1
+    turned = None if ends is None else (min(sign * e for e in ends), max(sign * e for e in ends))
+    outcome = OUTCOMES[effect.decide(turned, sign * limit)]
+    if ends is None and sign * value > sign * limit:
+        outcome = "fail"
+    if outcome == "inconclusive":
+        said += f"; {_MORE_ROWS if ends else 'cannot tell: it has no interval'}"
+    return decided(check, outcome, said)
+
+
+def _bound(limit: Limit) -> str:
+    if limit.least:
+        return "more than" if limit.below else "at least"
+    return "less than" if limit.below else "at most"
