@@ -87,7 +87,7 @@ class Shortfall:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Placed:
     """A candidate with its place: on the front or not, and what it lacks of the requirements."""
 
     candidate: Contender
@@ -110,7 +110,7 @@ class Rival:
     `effect.ratio` is the other's energy over its own; `quality` is by how much it is better.
     """
 
-    other: Judged
+    other: Placed
     effect: Effect
     quality: QualityContrast | None
 
@@ -119,8 +119,8 @@ class Rival:
 class Choice:
     """All candidates from the least energy to the most, and the one to choose."""
 
-    judged: list[Judged]
-    recommended: Judged | None
+    judged: list[Placed]
+    recommended: Placed | None
     others: list[Rival]
     without_energy: list[tuple[RatedResult, str]]
     requirements: Requirements
@@ -189,7 +189,7 @@ def choose(candidates: Sequence[Contender], requirements: Requirements) -> Choic
     limits = _limits(known, requirements)
     fronts = _fronts(known, _loss(known, requirements))
     judged = [
-        Judged(one, *front, _lacks(one, limits)) for one, front in zip(known, fronts, strict=True)
+        Placed(one, *front, _lacks(one, limits)) for one, front in zip(known, fronts, strict=True)
     ]
     recommended = next((one for one in judged if one.meets), None)
     others = [

@@ -69,6 +69,9 @@ def why_unlike(one: Quality, other: Quality) -> str:
     mine, its = ((part.dataset, part.revision) for part in (one, other))
     if None not in (one.dataset, other.dataset) and mine != its:
         return "dataset: " + " and ".join(" at ".join(filter(None, part)) for part in (mine, its))
+    norms = [part.settings.get("normalization") for part in (one, other)]
+    if None not in norms and norms[0] != norms[1]:
+        return f"normalization: {norms[0]} and {norms[1]}"
     return ""
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from energyscore.base.form import Part, schema_of
 from energyscore.base.text import csv_table, json_text, markdown_table, markdown_text
 from energyscore.base.units import format_number, format_seconds
-from energyscore.judge.choose import Choice, Contender, Judged
+from energyscore.judge.choose import Choice, Contender, Placed
 from energyscore.publish.choice_words import (
     answer,
     end_of,
@@ -78,7 +78,7 @@ def report_of(choice: Choice) -> ChoiceReport:
     )
 
 
-def _candidate(one: Judged) -> ChoiceCandidate:
+def _candidate(one: Placed) -> ChoiceCandidate:
     entry, quality = one.candidate.entry, one.candidate.quality
     return ChoiceCandidate(
         model=entry.label,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from energyscore.base.errors import sentence
 from energyscore.base.units import counted, format_number, format_seconds, format_wh
 from energyscore.judge.cautions import cautions_on
-from energyscore.judge.choose import Choice, Contender, Judged, Required, Rival, Shortfall
+from energyscore.judge.choose import Choice, Contender, Placed, Required, Rival, Shortfall
 from energyscore.publish import margins
 from energyscore.publish.answers import less_than
 from energyscore.publish.table_end import TableEnd, caution_lines
@@ -114,21 +114,21 @@ def _worst(lacks: Sequence[Shortfall]) -> float:
     return max(abs((one.value or 0.0) / one.limit - 1) if one.limit else 1.0 for one in lacks)
 
 
-def front(one: Judged) -> str:
+def front(one: Placed) -> str:
     """Its place, and by whom it is dominated, or why it has none."""
     if one.front == "quality not measured":
         return f"{one.front}: {one.candidate.no_quality}"
     return f"{one.front} by {one.by.entry.label}" if one.by else one.front
 
 
-def lacking(one: Judged) -> list[str]:
+def lacking(one: Placed) -> list[str]:
     """What it fails, and what is not known of it."""
     return [f"fails {_shortfall(one)(lack)}" for lack in one.lacks if lack.value is not None] + [
         f"{_WORDS[lack.name]} not known" for lack in one.lacks if lack.value is None
     ]
 
 
-def _shortfall(one: Judged) -> Callable[[Shortfall], str]:
+def _shortfall(one: Placed) -> Callable[[Shortfall], str]:
     """What words a shortfall of this candidate: `quality by 0.02 (0.88, at least 0.9)`."""
     quality = one.candidate.quality
 
@@ -164,7 +164,7 @@ def _at_the_limit(choice: Choice) -> list[str]:
     ]
 
 
-def _against(best: Judged, one: Rival) -> str:
+def _against(best: Placed, one: Rival) -> str:
     """`a needs 23 (22 to 24) times less energy than b, 0.4 (-0.3 to 1.1) points less accurate`."""
     names = best.candidate.entry.label, one.other.candidate.entry.label
     said = ""

@@ -6,14 +6,15 @@ from typing import Any, TypeAlias, get_args
 from energyscore.base.text import csv_table
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.comparability import threads_of
-from energyscore.judge.figures import GPU, SYSTEM, figure_of
+from energyscore.judge.figures import GPU, SYSTEM, TIMES, figure_of
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Report
 from energyscore.protocol.task import Phase
 from energyscore.results.per_token import TOKEN_METRICS
+from energyscore.results.performance import Performance
 from energyscore.results.result import Result
 
-CSV_VERSION = 2
+CSV_VERSION = 3
 """Raised when a column is added, moved or changes its meaning."""
 
 PHASES = get_args(Phase)
@@ -43,6 +44,15 @@ def _interval(one: RatedResult, metric: str) -> tuple[float | None, float | None
 
 def _per_token(name: str) -> _Value:
     return lambda one: one.result.score.per_token.get(name)
+
+
+def _speed(figure: Callable[[Performance], float | None]) -> _Value:
+    return lambda one: one.result.performance and figure(one.result.performance)
+
+
+def _quality_ends(one: RatedResult) -> tuple[float | None, float | None]:
+    quality = one.result.quality
+    return (quality.ci95 if quality else None) or _NO_ENDS
 
 
 def _caution_codes(result: Result) -> list[str]:
@@ -122,6 +132,13 @@ COLUMNS: dict[str, _Value] = {
     "gpu_net_ci95_low": lambda one: (one.result.score.net_ci95 or _NO_ENDS)[0],
     "gpu_net_ci95_high": lambda one: (one.result.score.net_ci95 or _NO_ENDS)[1],
     **{name: _per_token(name) for name in TOKEN_METRICS},
+    "queries_per_s": _speed(lambda speed: speed.queries_per_s),
+    "output_tokens_per_s": _speed(lambda speed: speed.output_tokens_per_s),
+    **{name: _speed(time) for name, time in TIMES.items() if name != "ttft_p90_s"},
+    "quality_metric": lambda one: one.result.quality and one.result.quality.metric,
+    "quality": lambda one: one.result.quality and one.result.quality.value,
+    "quality_ci95_low": lambda one: _quality_ends(one)[0],
+    "quality_ci95_high": lambda one: _quality_ends(one)[1],
 }
 
 

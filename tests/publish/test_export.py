@@ -4,7 +4,14 @@ import json
 import math
 
 import pytest
-from support.results import UUID, make_cpu_run, make_result, make_run
+from support.results import (
+    UUID,
+    make_cpu_run,
+    make_performance,
+    make_quality,
+    make_result,
+    make_run,
+)
 
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.report_csv import to_csv
@@ -28,7 +35,9 @@ HEADER = (
     "gpu_wh_per_1m_output_tokens,gpu_joules_per_output_token,"
     "gpu_wh_per_1m_input_tokens,gpu_joules_per_input_token,"
     "system_wh_per_1m_output_tokens,system_joules_per_output_token,"
-    "system_wh_per_1m_input_tokens,system_joules_per_input_token"
+    "system_wh_per_1m_input_tokens,system_joules_per_input_token,"
+    "queries_per_s,output_tokens_per_s,latency_p50_s,latency_p90_s,latency_p99_s,ttft_p50_s,"
+    "quality_metric,quality,quality_ci95_low,quality_ci95_high"
 )
 
 
@@ -44,18 +53,18 @@ def rows_of(*results):
 def test_the_columns_are_fixed():
     """Whoever changes this line raises CSV_VERSION."""
     assert to_csv([]) == f"{HEADER}\n".encode()
-    assert rows_of(make_result())[0]["csv_version"] == "2"
+    assert rows_of(make_result())[0]["csv_version"] == "3"
 
 
 def test_one_row_says_all():
     text = to_csv(report(make_result(), file="a/b.json")).decode()
     assert text.splitlines()[1] == (
-        "2,text_generation,1,org/model,r,A,1000000000,float16,,"
+        "3,text_generation,1,org/model,r,A,1000000000,float16,,"
         "pretrained,,10,EnergyStarAI/text_generation,1000,1,10,1.0,1.0,1.0,"
         "counter,,,,,1.0,,,,,,5,aienergyscore-2025-02,gpu,"
         "false,0.0,0.0,0.0,0.0,1.0,369.0,10.0,,,,0.1,,"
         ",,,,,,,,,,NVIDIA H100 80GB HBM3,cuda,false,true,true,,,2026-01-01T00:00:00Z,0,a/b.json,"
-        ",,,,100.0,0.36,,,,,,"
+        ",,,,100.0,0.36" + "," * 16
     )
 
 
@@ -76,6 +85,17 @@ def test_what_was_not_measured_is_empty_and_never_zero():
     ]  # fmt: skip
     assert {name: row[name] for name in empty} == dict.fromkeys(empty, "")
     assert row["reason"] != ""
+
+
+def test_speed_and_quality_stand_at_the_end():
+    speed, quality = make_performance(0.1), make_quality([1, 1, 0, 1])
+    result = make_result().model_copy(update={"performance": speed, "quality": quality})
+    (row,) = rows_of(result)
+    names = HEADER.split(",")[-10:]
+    assert [row[name] for name in names] == [
+        *("10.0", "100.0", "0.05", "0.1", "0.2", "0.01"),
+        *("accuracy", "0.75", "0.71", "0.79"),
+    ]
 
 
 def test_estimates_are_labelled():
