@@ -104,6 +104,20 @@ class Worker(Protocol):
         """Wait until the device has finished what it was given."""
 
 
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely a text is to a model: its negative logarithm, over windows without overlap.
+
+    `begins_with` is the token before each window; `unknown` tokens stand for what the tokenizer
+    cannot write.
+    """
+
+    nats: float
+    window: int
+    begins_with: str
+    unknown: int
+
+
 class Answerer(Protocol):
     """Answers queries so that the answers can be judged; nothing of it is metered."""
 
@@ -116,6 +130,9 @@ class Answerer(Protocol):
 
     def answer(self, queries: Sequence[Query]) -> list[Any]:
         """The answers to one batch: texts, numbers of labels, similarities."""
+
+    def likelihoods(self, queries: Sequence[Query]) -> list[Likelihood]:
+        """How likely the texts of one batch are; a ModelError where that is not defined."""
 
     def labels(self) -> list[str] | None:
         """The names of the labels that answers are the numbers of; None where they are not."""

@@ -36,6 +36,10 @@ METRICS = {
     "accuracy": f"{_QUALITY}.labels:Accuracy",
     "spearman": f"{_QUALITY}.similarity:Spearman",
     "squad_f1": f"{_QUALITY}.squad:SquadF1",
+    "bits_per_byte": f"{_QUALITY}.likelihood:BitsPerByte",
+    "wer": f"{_QUALITY}.words:WordErrors",
+    "rougeL": f"{_QUALITY}.overlap:RougeL",
+    "exact_match": f"{_QUALITY}.exact:ExactMatch",
 }
 
 LOADS = {"matmul": f"{_BACKENDS}.fixed_load:MatmulLoads"}

@@ -20,6 +20,7 @@ from energyscore.results.conformance import check_conformance
 from energyscore.results.gpu_sensors import sensor_error
 from energyscore.results.parts import Run
 from energyscore.results.per_token import energy_per_token
+from energyscore.results.quality import quality_contradictions
 from energyscore.results.result import RULES_VERSION, Result
 from energyscore.results.score import least_steps_se_j, score_runs
 
@@ -53,6 +54,7 @@ def _contradictions(result: Result) -> Iterator[str]:
     yield from _runs(result)
     yield from _steps(result)
     yield from _phases(result)
+    yield from _quality(result)
     cut = result.workload.inputs_cut
     if cut is not None and cut.total is not None and (cut.lost or 0.0) > cut.total:
         yield f"workload.inputs_cut: {cut.lost:g} {cut.unit} of {cut.total:g} cannot be cut off"
@@ -120,6 +122,15 @@ def _gpus(result: Result) -> Iterator[str]:
         yield "protocol.occupied_gpus: the model chose the metered GPUs, but is not on all of them"
     if result.valid and any(gpu.mig for gpu in result.environment.gpus):
         yield "valid: it is true, but a GPU is split into MIG instances"
+
+
+def _quality(result: Result) -> Iterator[str]:
+    """The quality follows from its items; random weights have none."""
+    if result.quality is None:
+        return
+    if result.quality.value is not None and result.model.weights == "random":
+        yield "quality.value: the weights are random, and have no quality"
+    yield from quality_contradictions(result.quality)
 
 
 def _runs(result: Result) -> Iterator[str]:

@@ -4,12 +4,22 @@ Quality stands beside the energy and is never part of score or stars. It is eval
 measured runs, and nothing of it is metered. What could not be evaluated is null with a reason.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 
 from energyscore.base.form import Part
 from energyscore.base.units import counted
+
+BOUNDS = {
+    **dict.fromkeys(("accuracy", "squad_f1", "rougeL", "exact_match"), (0.0, 1.0)),
+    "spearman": (-1.0, 1.0),
+    **dict.fromkeys(("wer", "bits_per_byte"), (0.0, float("inf"))),
+}
+"""Between which values a metric lies."""
+
+_ROUNDING = 1e-6
 
 
 class Quality(Part):
@@ -52,3 +62,35 @@ def in_words(quality: Quality) -> str:
         known += f" ({low:.4g} to {high:.4g})"
     beside = [f"{name} {one:.4g}" for name, one in quality.beside.items() if one is not None]
     return ", ".join([f"quality: {known}", *beside, counted(quality.n, "query", "queries")])
+
+
+def quality_contradictions(quality: Quality) -> Iterator[str]:
+    """The fields of a quality that disagree with the others, and how."""
+    value, interval, items = quality.value, quality.ci95, quality.items
+    if (value is None) != bool(quality.reason):
+        yield "quality.reason: it says why there is no value, and only that"
+    if value is None:
+        if interval is not None or items is not None:
+            yield "quality.value: it is null, but there is an interval, or what it is made of"
+        return
+    low, high = BOUNDS.get(quality.metric, (float("-inf"), float("inf")))
+    if not low <= value <= high:
+        yield f"quality.value: {quality.metric} is never {value:.7g}"
+    if quality.n < 1:
+        yield "quality.n: there is a value, but no query"
+    if interval is not None and not low <= interval[0] <= interval[1] <= high:
+        yield f"quality.ci95: no interval of {quality.metric} is {interval[0]:g} to {interval[1]:g}"
+    if items is None:
+        return
+    if len(items) != quality.n or any(len(one) != 2 for one in items):
+        yield f"quality.items: they are not {quality.n} pairs, one for each query"
+        return
+    weights = sum(weight for _, weight in items)
+    made = sum(part for part, _ in items) / weights if weights > 0 else None
+    if made is None or not abs(made - value) <= _ROUNDING * max(abs(value), 1e-3):
+        shown = "nothing" if made is None else f"{made:.7g}"
+        yield f"quality.value: it is {value:.7g}, but {shown} follows from the items"
+    if interval is not None and not interval[0] <= value * (1 + _ROUNDING) + _ROUNDING:
+        yield "quality.ci95: it lies above the value"
+    if interval is not None and not value * (1 - _ROUNDING) - _ROUNDING <= interval[1]:
+        yield "quality.ci95: it lies below the value"

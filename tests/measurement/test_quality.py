@@ -1,22 +1,34 @@
 """Quality: each metric against its reference library, and what makes a quality null."""
 
 import json
+import math
 from dataclasses import replace
 
+import jiwer
 import numpy as np
 import pytest
+import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, f1_score
 from support.results import make_result
+from transformers import Wav2Vec2CTCTokenizer
 
 from energyscore.base.errors import ModelError, UsageError
+from energyscore.measurement.backend import BatchOutput
+from energyscore.measurement.backends.asr import ByCtc
+from energyscore.measurement.backends.text_generation import TextGeneration
 from energyscore.measurement.options import RunOptions
 from energyscore.measurement.quality.evaluate import evaluate, examine
+from energyscore.measurement.quality.exact import ExactMatch
 from energyscore.measurement.quality.labels import Accuracy
+from energyscore.measurement.quality.likelihood import BitsPerByte
 from energyscore.measurement.quality.metric import Names, NotJudgedError, interval, ratio, value_of
+from energyscore.measurement.quality.overlap import RougeL
 from energyscore.measurement.quality.similarity import Spearman
 from energyscore.measurement.quality.squad import SquadF1
+from energyscore.measurement.quality.words import WordErrors
 from energyscore.measurement.suite.finished import find_finished
+from energyscore.protocol.model import parse_model
 from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import load_tasks
 from energyscore.results.quality import in_words
@@ -163,6 +175,90 @@ def test_answers_are_compared_as_squad_does(said, right, f1, exact):
     value, result = judged(SquadF1(), [said], [{"answer": right}])
     assert value == pytest.approx(f1, abs=1e-12)
     assert result.beside == {"exact_match": exact}
+
+
+def test_word_errors_are_those_of_jiwer_over_the_corpus():
+    right = ["It's the Mediterranean, I think.", "One two three four", "Yes."]
+    said = ["its the mediterranean i think", "one three four five six", "Yes"]
+    rows = [{"transcript": one} for one in right]
+    value, result = judged(WordErrors(), said, rows)
+    plain = [
+        ["it's the mediterranean i think", "one two three four", "yes"],
+        ["its the mediterranean i think", "one three four five six", "yes"],
+    ]
+    assert value == pytest.approx(jiwer.wer(*plain), abs=1e-12)
+    assert result.items == [[1.0, 5.0], [3.0, 4.0], [0.0, 1.0]]
+    # Where nothing is said, every word is one too many, and the rate may pass 1.
+    more = [*rows, {"transcript": ""}]
+    assert judged(WordErrors(), [*said, "um well"], more)[0] == pytest.approx(6 / 10)
+    with pytest.raises(NotJudgedError, match="nothing to be compared"):
+        WordErrors().judge(["um"], [{"transcript": ""}], PLAIN)
+
+
+def test_what_a_ctc_model_says_twice_is_kept(tmp_path):
+    letters = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4, "a": 5, "l": 6}
+    (tmp_path / "vocab.json").write_text(json.dumps(letters))
+    backend = ByCtc()
+    backend._read_tokenizer = lambda: Wav2Vec2CTCTokenizer(str(tmp_path / "vocab.json"))
+    assert backend._said(BatchOutput(0, [[5, 6, 6, 4, 5]])) == ["all a"]
+
+
+def test_rouge_is_the_mean_of_f1_in_any_script():
+    rows = [{"summary": one} for one in ("The old cat sat.", "Кошка спит дома", "one two")]
+    said = ["the cat sat down", "кошка спит дома", "three"]
+    value, result = judged(RougeL(), said, rows)
+    # By hand: 3 of 4 words in common in order, all 3, none.
+    assert value == pytest.approx((3 / 4 + 1 + 0) / 3, abs=1e-12)
+    assert result.beside["rouge1"] == pytest.approx((3 / 4 + 1 + 0) / 3, abs=1e-12)
+    assert result.beside["rouge2"] == pytest.approx((1 / 3 + 1 + 0) / 3, abs=1e-12)
+    from rouge_score.rouge_scorer import RougeScorer
+
+    library = RougeScorer(["rougeL"]).score(rows[0]["summary"], said[0])["rougeL"].fmeasure
+    assert result.items[0] == [pytest.approx(library, abs=1e-12), 1.0]
+
+
+@pytest.mark.parametrize(
+    ("said", "right", "is_it"),
+    [
+        ("24 + 80 = 104. Answer: 104 euros.", "104", True),
+        ("The answer is **2,121.80**.", "2121.8", True),
+        (r"so \boxed{104} it is, after 7 steps", "104", True),
+        ("Answer: 5\nNo: Answer: 6", "6", True),
+        ("First 104,\nthen 105", "104", False),
+        ("Answer: Wednesday.", "wednesday", True),
+        ("Answer: Thursday", "Wednesday", False),
+        ("Answer: 22:43", "22:43", True),
+        ("Answer: -5", "5", False),
+        ("", "5", False),
+    ],
+)
+def test_the_final_answer_is_compared(said, right, is_it):
+    assert judged(ExactMatch(), [said], [{"answer": right}])[0] == is_it
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_bits_per_byte_are_those_of_the_model_s_own_loss(tiny_model, batch):
+    spec = load_tasks()["text_generation"].spec
+    backend = TextGeneration()
+    backend.load(parse_model(str(tiny_model)), spec, "cpu")
+    texts = ["Heavy snow closes the airport.", "Größe", "A long text. " * 400]
+    rows = [{"text": text} for text in texts]
+    found = [
+        one for place in range(0, 3, batch) for one in backend.likelihoods(rows[place:][:batch])
+    ]
+    value, result = judged(BitsPerByte(), found, rows)
+    model, tokenizer = backend.model, backend._tokenizer
+    first, window = tokenizer.bos_token_id or tokenizer.eos_token_id, found[0].window
+    nats = []
+    for text in texts:
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        parts = [[first, *ids[at : at + window]] for at in range(0, len(ids), window)]
+        losses = [model(torch.tensor([p]), labels=torch.tensor([p])).loss.item() for p in parts]
+        nats.append(sum(one * (len(p) - 1) for one, p in zip(losses, parts, strict=True)))
+    assert len(parts) > 1
+    in_bytes = sum(len(text.encode()) for text in texts)
+    assert value == pytest.approx(sum(nats) / math.log(2) / in_bytes, rel=1e-6)
+    assert [weight for _, weight in result.items] == [30, 7, 5200]
 
 
 # Intervals

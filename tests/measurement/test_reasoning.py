@@ -260,6 +260,20 @@ def test_thinking_is_what_stands_between_the_marks(answer, opened, thinking):
     assert counter.count(pieces(answer)) == thinking
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("<think>so</think>Answer: 6", "Answer: 6"),
+        ("<think>so</think>", ""),
+        ("<think>so and so", ""),
+        ("Answer: 6", "Answer: 6"),
+    ],
+)
+def test_what_is_judged_stands_after_the_thoughts(answer, said):
+    chat = chat_of(chat_template(), model_type="qwen3", label="Qwen/Qwen3-0.6B")
+    assert chat.after_thoughts(answer) == said
+
+
 def test_marks_may_be_one_token_several_or_parts_of_some():
     table = ["<think>", "</think>", "one ", "two ", ">\n", "<th", "ink", "an", "swer."]
     counter = ThinkingCounter(table.__getitem__, ("<think>", "</think>"))

@@ -49,6 +49,22 @@ def put(*path, value):
     return change
 
 
+def quality(**change):
+    sound = {
+        "metric": "wer",
+        "value": 0.5,
+        "higher_is_better": False,
+        "ci95": [0.2, 1.2],
+        "n": 2,
+        "dataset": "rows.csv",
+        "revision": None,
+        "settings": {},
+        "reason": "",
+        "items": [[1, 4], [2, 2]],
+    }
+    return put("quality", value=sound | change)
+
+
 def copied(it):
     first = it["runs"][0]
     it["runs"][4] = first | {"index": 4}
@@ -190,6 +206,16 @@ FORGED = {
         r"model\.model_class: it is A, but B follows",
     ),
     "one run": (short, r"conformance\.repeats: it is true, but false"),
+    "a better quality": (quality(value=0.1), r"quality\.value: it is 0\.1, but 0\.5 follows"),
+    "a quality of none": (quality(items=[[0, 0], [0, 0]]), "but nothing follows"),
+    "a quality of fewer": (quality(n=3), "they are not 3 pairs"),
+    "an impossible quality": (quality(value=-1.0), r"wer is never -1"),
+    "a quality and a reason": (quality(reason="hot"), r"quality\.reason"),
+    "no quality and no reason": (quality(value=None), r"quality\.reason"),
+    "a null quality with parts": (quality(value=None, reason="hot"), "but there is an interval"),
+    "an interval upside down": (quality(ci95=[1.2, 0.2]), "no interval of wer is 1.2 to 0.2"),
+    "an interval above": (quality(ci95=[0.6, 1.2]), "it lies above the value"),
+    "an interval below": (quality(ci95=[0.1, 0.4]), "it lies below the value"),
     "a number of queries beyond floats": (put("runs", 0, "queries", value=10**400), "runs: "),
 }
 
@@ -337,3 +363,11 @@ def test_forged_baselines_are_not_read(tmp_path):
     saved.path.write_text(json.dumps(forged))
     with pytest.raises(ResultError, match=r"result\.score\.gpu_wh_per_1k_queries: it is 9"):
         load_baseline(saved.path)
+
+
+def test_a_sound_quality_agrees_with_itself():
+    sound = content()
+    quality()(sound)
+    assert contradiction(parse_result(json.dumps(sound), "a.json")) == ""
+    sound["model"]["weights"] = "random"
+    assert "weights are random" in contradiction(parse_result(json.dumps(sound), "a.json"))

@@ -194,6 +194,23 @@ def in_result(*path, to):
     return change
 
 
+def with_quality(**change):
+    """A quality of four queries, which would be sound without the change."""
+    sound = {
+        "metric": "accuracy",
+        "value": 0.75,
+        "higher_is_better": True,
+        "ci95": [0.25, 1.0],
+        "n": 4,
+        "dataset": "rows.csv",
+        "revision": None,
+        "settings": {},
+        "reason": "",
+        "items": [[1, 1], [1, 1], [0, 1], [1, 1]],
+    }
+    return in_result("quality", to=sound | change)
+
+
 def in_run(*path, to, run=3):
     return in_result("runs", run, *path, to=to)
 
@@ -416,6 +433,10 @@ TAMPERINGS = {
     "no first token": ("performance", in_run("performance", "time_to_first_token_s", to=None)),
     "a faster summary": ("performance", in_result("performance", "latency_s", "p50", to=0.01)),
     "no summary": ("performance", in_result("performance", to=None)),
+    "a quality by hand": ("quality", with_quality(value=0.9)),
+    "a quality beyond all": ("quality", with_quality(value=1.5, items=None)),
+    "a quality for no reason": ("quality", with_quality(value=None, items=None, ci95=None)),
+    "an interval elsewhere": ("quality", with_quality(ci95=[0.8, 0.9])),
     "twice the queries": ("queries", more_queries),
     "batches of no time": ("queries", more_batches),
     "batches of a microsecond": ("queries", lambda it: more_batches(it, 1)),

@@ -1,5 +1,6 @@
 """Speech recognition: by CTC in one forward pass, or by a decoder that writes the words."""
 
+import functools
 import io
 import math
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from transformers import (
     AutoFeatureExtractor,
     AutoModelForCTC,
     AutoModelForSpeechSeq2Seq,
+    Wav2Vec2CTCTokenizer,
     WhisperFeatureExtractor,
 )
 from transformers.models.auto.modeling_auto import (
@@ -26,7 +28,7 @@ from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, Enter
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
 from energyscore.measurement.backends.generation import GeneratingBackend, first_of
 from energyscore.measurement.backends.loading import Blueprint
-from energyscore.measurement.backends.processors import load_processor
+from energyscore.measurement.backends.processors import load_processor, load_tokenizer
 from energyscore.protocol.model import By
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
@@ -80,6 +82,10 @@ class AudioBackend(TransformersBackend):
 
     def _load_processor(self, blueprint: Blueprint) -> None:
         self._extractor = load_processor(blueprint, AutoFeatureExtractor, "feature_extractor")
+        # Answers are read only where they are judged.
+        self._read_tokenizer = functools.cache(
+            functools.partial(load_tokenizer, blueprint, padding_side="right", framed=False)
+        )
 
     def _prepare(self, queries: Sequence[Query]) -> Batch:
         inputs, _ = self._features(queries)
@@ -144,6 +150,13 @@ class ByCtc(AudioBackend):
             0, [collapse(row[:own], blank) for row, own in zip(labels, frames, strict=True)]
         )
 
+    def _said(self, output: BatchOutput) -> list[Any]:
+        tokenizer = self._read_tokenizer()
+        # What repeats by now was said twice.
+        once = isinstance(tokenizer, Wav2Vec2CTCTokenizer)
+        options = {"group_tokens": False} if once else {}
+        return [tokenizer.decode(one, skip_special_tokens=True, **options) for one in output.values]
+
 
 def collapse(labels: Iterable[int], blank: int) -> list[int]:
     """What a CTC model's labels of frames say: repeats count once, blanks separate and vanish."""
@@ -164,6 +177,10 @@ class ByDecoder(GeneratingBackend, AudioBackend):
         config, settings = self.model.config, self.model.generation_config
         pad = first_of(settings.pad_token_id, config.pad_token_id)
         return pad, first_of(settings.eos_token_id, config.eos_token_id)
+
+    def _said(self, output: BatchOutput) -> list[Any]:
+        tokenizer = self._read_tokenizer()
+        return [tokenizer.decode(one, skip_special_tokens=True) for one in self._answers(output)]
 
     def _features(self, queries: Sequence[Query]) -> tuple[dict[str, Any], list[int]]:
         inputs, samples = super()._features(queries)

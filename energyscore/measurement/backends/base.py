@@ -9,7 +9,15 @@ from typing import Any, ClassVar
 import torch
 from transformers import modeling_utils  # noqa: F401  # what all models need: see imports.py
 
-from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, EnterPhase, Gpus
+from energyscore.base.errors import ModelError
+from energyscore.measurement.backend import (
+    Batch,
+    BatchOutput,
+    CutInputs,
+    EnterPhase,
+    Gpus,
+    Likelihood,
+)
 from energyscore.measurement.backends.devices import device_uuid, occupied_gpus, synchronize
 from energyscore.measurement.backends.failures import loading_errors, translated_errors
 from energyscore.measurement.backends.loading import (
@@ -73,6 +81,10 @@ class ModelBackend(ABC):
         output = self.run(self.prepare(queries), lambda phase: None)
         with translated_errors("Reading the answers"):
             return self._said(output)
+
+    def likelihoods(self, queries: Sequence[Query]) -> list[Likelihood]:
+        """How likely the texts of one batch are, to a model that continues texts."""
+        raise ModelError("only a decoder that continues texts says how likely a text is.")
 
     def labels(self) -> list[str] | None:
         """The names of the labels that answers are the numbers of; None where they are not."""

@@ -109,6 +109,18 @@ class Chat:
         opened = is_opened(self.render(_PROBE).rpartition(_PROBE)[2], marks)
         return ThinkingCounter(lambda token: str(self._tokenizer.decode([token])), marks, opened)
 
+    def after_thoughts(self, answer: str) -> str:
+        """The text of an answer after its thoughts; nothing where these do not end."""
+        marks = self.family.marks
+        if marks is None:
+            return answer
+        begin, end = marks
+        opened = is_opened(self.render(_PROBE).rpartition(_PROBE)[2], marks)
+        _, found, after = answer.rpartition(end)
+        if begin in (after if found else answer) or (opened and not found):
+            return ""
+        return after if found else answer
+
     def _render(self, text: str, switch: Switch) -> str:
         if not self.templated:
             return text

@@ -66,3 +66,13 @@ class Reasoning(Continuation):
             thinking_tokens=None if counter is None else sum(map(counter.count, answers)),
             answers_cut=sum(map(self._was_cut, answers)),
         )
+
+    def _said(self, output: BatchOutput) -> list[Any]:
+        """The answers without what was thought before them; nothing of one that was cut there."""
+        tokenizer, marks = self._tokenizer, self._chat.family.marks
+        texts = [tokenizer.decode(one) for one in self._answers(output)]
+        said = [self._chat.after_thoughts(text) for text in texts] if marks else texts
+        specials = sorted(tokenizer.all_special_tokens, key=len, reverse=True)
+        for special in specials:
+            said = [text.replace(special, "") for text in said]
+        return [text.strip() for text in said]

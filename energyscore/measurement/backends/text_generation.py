@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import torch
 from transformers import AutoModelForCausalLM
 
+from energyscore.measurement.backend import Likelihood
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
+from energyscore.measurement.backends.failures import translated_errors
+from energyscore.measurement.backends.likelihood import text_likelihoods
 from energyscore.measurement.backends.text_to_text import TextToText
 from energyscore.measurement.backends.ways import refuse_reader
 from energyscore.measurement.backends.written_text import WrittenText, shortened
@@ -22,6 +26,12 @@ class Continuation(WrittenText):
     def _special_tokens(self) -> tuple[int | None, Any]:
         end = self.model.generation_config.eos_token_id or self._tokenizer.eos_token_id
         return self._tokenizer.pad_token_id, end
+
+    def likelihoods(self, queries: Sequence[Query]) -> list[Likelihood]:
+        """How likely the texts of one batch are, whole, in windows."""
+        texts = [query["text"] for query in queries]
+        with translated_errors("Asking how likely texts are"), torch.inference_mode():
+            return text_likelihoods(self.model, self._tokenizer, texts, self._model_tokens)
 
 
 class PromptedContinuation(Continuation):

@@ -97,19 +97,22 @@ def evaluate(
     if reason or rows is None or task.quality is None:
         return _without(examination, reason)
     asked = task.quality.generation or generation
+    metric = metric_of(task.quality.metric)
+    ask = backend.likelihoods if metric.of_likelihoods else backend.answer
     try:
-        backend.answer_as(task.model_copy(update={"generation": asked}))
+        if not metric.of_likelihoods:
+            backend.answer_as(task.model_copy(update={"generation": asked}))
         answers: list[Any] = []
         for place in range(0, len(rows.queries), batch_size):
-            answers += backend.answer(rows.queries[place : place + batch_size])
+            answers += ask(rows.queries[place : place + batch_size])
             advance(len(answers))
         names = Names(backend.labels(), _labels_of(task, rows), examination.labels)
-        judged = metric_of(task.quality.metric).judge(answers, rows.queries, names)
+        judged = metric.judge(answers, rows.queries, names)
     except NotJudgedError as error:
         return _without(examination, str(error))
     except EnergyScoreError as error:
         return _without(examination, f"the evaluation failed: {_sentence(error)}")
-    written = asked if backend.writes else None
+    written = asked if backend.writes and not metric.of_likelihoods else None
     return _with_value(examination, judged, rows.queries, batch_size, written)
 
 

@@ -17,6 +17,7 @@ class Accuracy:
 
     higher_is_better = True
     package = None
+    of_likelihoods = False
 
     def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
         """Judge numbers of a head's labels, or written labels."""

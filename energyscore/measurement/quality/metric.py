@@ -51,10 +51,14 @@ class Judged:
 
 
 class Metric(Protocol):
-    """A metric of the field. `package` is the library that it needs beyond the base ones."""
+    """A metric of the field. `package` is the library that it needs beyond the base ones.
+
+    With `of_likelihoods` it judges how likely texts are to the model, and not answers.
+    """
 
     higher_is_better: bool
     package: str | None
+    of_likelihoods: bool
 
     def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
         """Judge one answer for each row; a NotJudgedError where that is impossible."""

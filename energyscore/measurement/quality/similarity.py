@@ -13,6 +13,7 @@ class Spearman:
 
     higher_is_better = True
     package = None
+    of_likelihoods = False
 
     def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
         """Judge one similarity for each row."""

@@ -18,6 +18,7 @@ class SquadF1:
 
     higher_is_better = True
     package = None
+    of_likelihoods = False
 
     def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
         """Judge one text for each row."""

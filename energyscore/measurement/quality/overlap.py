@@ -1,0 +1,54 @@
+"""Summaries: the overlap of their words with those of references."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from energyscore.measurement.quality.metric import Judged, Names, NotJudgedError, Setting, ratio
+from energyscore.protocol.workload import Query
+
+_WORD = re.compile(r"\w+")
+_BESIDE = ("rouge1", "rouge2")
+
+
+class UnicodeWords:
+    """Words in lower case, of any script: the library's own drop all that is not ASCII."""
+
+    def tokenize(self, text: str) -> list[str]:
+        """The words of a text."""
+        return _WORD.findall(text.casefold())
+
+
+class RougeL:
+    """The mean F1 of the longest common subsequence of words; ROUGE-1 and -2 beside it."""
+
+    higher_is_better = True
+    package = "rouge_score"
+    of_likelihoods = False
+
+    def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
+        """Judge one text for each row."""
+        from importlib.metadata import version
+
+        from rouge_score.rouge_scorer import RougeScorer
+
+        scorer = RougeScorer([*_BESIDE, "rougeL"], tokenizer=UnicodeWords())
+        right = [_text(row["summary"]) for row in rows]
+        scores = [scorer.score(one, said) for said, one in zip(answers, right, strict=True)]
+        beside: dict[str, float | None] = {
+            name: sum(one[name].fmeasure for one in scores) / len(scores) for name in _BESIDE
+        }
+        settings: dict[str, Setting] = {
+            "library": f"rouge-score {version('rouge-score')}",
+            "words": "of any script, lower case",
+            "stemmer": False,
+        }
+        return ratio(
+            [[one["rougeL"].fmeasure, 1.0] for one in scores], beside=beside, settings=settings
+        )
+
+
+def _text(summary: Any) -> str:
+    if not isinstance(summary, str):
+        raise NotJudgedError("a summary of the rows is no text")
+    return summary

@@ -1,0 +1,48 @@
+"""The quality of answers, recomputed from what it is made of; the answers are not in a bundle."""
+
+import math
+
+from energyscore.verify.examined import ExaminedResult
+from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds
+
+_LEAST = {"spearman": -1.0}
+_SHARES = ("accuracy", "squad_f1", "rougeL", "exact_match", "spearman")
+_KNOWN = (*_SHARES, "wer", "bits_per_byte")
+
+
+def check_quality(it: ExaminedResult) -> Finds:
+    """The value follows from the items and lies where the metric can, and in its interval."""
+    quality = it.result.quality
+    if quality is None:
+        yield NOT_APPLICABLE
+        return
+    value, interval = quality.value, quality.ci95
+    if value is None:
+        yield Derived("whether a quality that is null has a reason", bool(quality.reason), True)
+        yield Derived("its interval", interval, None)
+        yield Derived("its items", quality.items, None)
+        return
+    yield Derived("the reason for no quality", quality.reason, "")
+    if it.result.model.weights == "random":
+        yield "there is a quality of random weights"
+    least = _LEAST.get(quality.metric, 0.0) if quality.metric in _KNOWN else -math.inf
+    most = 1.0 if quality.metric in _SHARES else math.inf
+    for figure in (value, *(interval or ())):
+        if not least <= figure <= most:
+            yield f"{quality.metric} is never {figure:.7g}"
+    if interval is not None and interval[0] > interval[1]:
+        yield "the interval of the quality ends before it begins"
+    if quality.n < 1:
+        yield "there is a quality of no query"
+    if quality.items is None:
+        return
+    yield Derived("the number of the quality's items", len(quality.items), quality.n)
+    if any(len(one) != 2 or one[1] < 0 for one in quality.items):
+        yield "an item of the quality is not a part with its weight"
+        return
+    weights = sum(weight for _, weight in quality.items)
+    parts = sum(part for part, _ in quality.items)
+    yield Derived("the quality", value, parts / weights if weights else None)
+    slack = 1e-6 * max(1.0, abs(value))
+    if interval is not None and not interval[0] - slack <= value <= interval[1] + slack:
+        yield "the quality lies outside its interval"
