@@ -26,6 +26,7 @@ from energyscore.base.text import one_line, terminal_lines, terminal_text
 from energyscore.base.units import counted
 from energyscore.judge.rating import Report, in_one_view
 from energyscore.measurement.observer import LineObserver
+from energyscore.publish.beside import WIDE, wide_row
 from energyscore.publish.layout import fitted
 from energyscore.publish.notes import MOST_ROWS, end_of
 from energyscore.publish.table import ranked, star_table
@@ -138,12 +139,17 @@ def _first_of(count: int, what: str) -> list[str]:
 
 
 def show_report(
-    report: Report, *, explain: bool = False, files: str = "", how: str = "--explain"
+    report: Report,
+    *,
+    explain: bool = False,
+    wide: bool = False,
+    files: str = "",
+    how: str = "--explain",
 ) -> None:
     """Print the star table, one table a task, and under it what must be known to read it.
 
     The tasks stand as `energyscore tasks` lists them. `files` says where the results are, and `how`
-    to be told all there is to say.
+    to be told all there is to say. `wide`: a second table has speed and quality.
     """
     console = data_console()
     ends: list[TableEnd] = []
@@ -155,6 +161,8 @@ def show_report(
         shown = ranked(entries)[:MOST_ROWS]
         table, shared = star_table(task, shown, console)
         console.print(table)
+        if wide:
+            show_table(f"{task}: speed and quality", WIDE, map(wide_row, shown))
         ends.append(end_of(shown, shared))
         show_notes([*_first_of(len(entries), "row"), *ends[-1].lines(explain=explain)])
     if len(ends) > 1:

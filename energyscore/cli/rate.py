@@ -6,6 +6,7 @@ import typer
 
 from energyscore.cli.options import (
     FORMAT,
+    OUTPUT,
     Country,
     Every,
     Explain,
@@ -25,6 +26,12 @@ def rate(
     pue: Pue = None,
     price: PricePerKwh = None,
     explain: Explain = False,
+    wide: Annotated[
+        bool,
+        typer.Option(
+            "--wide", help="Show throughput, latency and quality too.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
     form: Annotated[Literal["table", "json", "csv"], FORMAT] = "table",
 ) -> None:
     """Rate saved results. Exit status 3 where all of them are invalid.
@@ -50,7 +57,7 @@ def rate(
         loaded = latest(loaded)
     report = rate_files([(shown_path(path), result) for path, result in loaded], scale, site)
     if form == "table":
-        show_report(report, explain=explain)
+        show_report(report, explain=explain, wide=wide)
     elif form == "json":
         write_pieces(json_pieces(report, whole_of(loaded)))
     else:

@@ -212,7 +212,7 @@ def _judge(
         random_weights=setup.facts.weights == "random",
         advance=observer.advance,
     )
-    observer.tell(in_words(quality))
+    observer.tell(f"quality: {in_words(quality)}")
     return quality
 
 

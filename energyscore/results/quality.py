@@ -55,13 +55,13 @@ class Quality(Part):
 def in_words(quality: Quality) -> str:
     """One line for people: the metric with its interval, or why there is none."""
     if quality.value is None:
-        return f"quality: not known ({quality.reason})"
+        return f"not known ({quality.reason})"
     known = f"{quality.metric} {quality.value:.4g}"
     if quality.ci95 is not None:
         low, high = quality.ci95
         known += f" ({low:.4g} to {high:.4g})"
     beside = [f"{name} {one:.4g}" for name, one in quality.beside.items() if one is not None]
-    return ", ".join([f"quality: {known}", *beside, counted(quality.n, "query", "queries")])
+    return ", ".join([known, *beside, counted(quality.n, "query", "queries")])
 
 
 def quality_contradictions(quality: Quality) -> Iterator[str]:

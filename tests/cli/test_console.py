@@ -3,12 +3,12 @@
 import re
 
 import pytest
-from support.results import make_result, make_run
+from support.results import make_performance, make_quality, make_result, make_run
 from support.tables import row_of, table_of
 
 from energyscore.cli import console
 from energyscore.cli.console import show_report, show_table
-from energyscore.judge.rating import RatedResult, rate
+from energyscore.judge.rating import RatedResult, rate, rate_files
 from energyscore.publish.layout import fold, widths_in
 from energyscore.results.parts import Caution
 
@@ -156,3 +156,22 @@ def test_room_is_shared_fairly_and_what_fits_stays_whole():
     assert widths_in([short, long], 40) == [2, 36]
     assert widths_in([long, long], 42) == [20, 20]
     assert widths_in([["x" * 30], ["y" * 30]], 22) == [10, 10]
+
+
+def test_speed_and_quality_are_a_table_of_their_own_on_request(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "160")
+    speed, quality = make_performance(0.1), make_quality([1, 1, 0, 1])
+    known = result_of("a/a", 1.0).model_copy(update={"performance": speed, "quality": quality})
+    report = rate_files([("a.json", known), ("b.json", result_of("b/b", 11.0))])
+    show_report(report)
+    assert "latency" not in capsys.readouterr().out
+    show_report(report, wide=True)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "text_generation: speed and quality" in lines
+    heading = next(line for line in lines if "latency p50" in line)
+    place = lines.index(heading)
+    assert heading.endswith("latency p50 p90 p99 first token p50 quality 95% interval")
+    assert lines[place + 1] == (
+        "a/a 10.0 100 50.0 ms 100 ms 200 ms 10.0 ms accuracy 0.75 0.71 to 0.79"
+    )
+    assert lines[place + 2] == "b/b none none none none none none none none"

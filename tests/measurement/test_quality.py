@@ -299,7 +299,7 @@ def test_a_quality_says_all_that_it_depends_on():
     assert quality.settings["batch_size"] == 50
     low, high = quality.ci95
     assert 0.65 < low < 0.75 < high < 0.85
-    assert in_words(quality).startswith("quality: accuracy 0.75 (0.6")
+    assert in_words(quality).startswith("accuracy 0.75 (0.6")
     # Another model on the same rows is compared in pairs.
     assert of([0] * 104, rows, BINARY).rows == quality.rows
     fewer = examined("text_classification", "bundled", count=20)
@@ -318,7 +318,7 @@ def test_what_cannot_be_judged_is_null_with_its_reason(change, reason):
     quality = of([0] * 104, rows, **{"labels": BINARY, **change})
     assert (quality.value, quality.ci95, quality.items, quality.n) == (None, None, None, 0)
     assert reason in quality.reason
-    assert in_words(quality) == f"quality: not known ({quality.reason})"
+    assert in_words(quality) == f"not known ({quality.reason})"
 
 
 def test_rows_without_references_are_no_quality(tmp_path):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from support.commands import energyscore
-from support.results import make_cpu_run, make_run
+from support.results import make_cpu_run, make_performance, make_quality, make_run
 from support.sites import HOSTILE, Page, many, phased_run, report_of, result_of
 
 from energyscore.judge.footprint import footprint_of, make_site
@@ -81,6 +81,20 @@ def tables_of(page):
 
 def models(rows):
     return [row["Model"][0]["data-key"] for row in rows]
+
+
+def test_a_page_tells_speed_and_quality_where_they_are_known():
+    bare = result_of("text_generation", "org/bare", 1.0)
+    assert "Latency of a query" not in facts_of(page_of(bare))
+    speed, quality = make_performance(0.1), make_quality([1, 1, 0, 1])
+    facts = facts_of(page_of(bare.model_copy(update={"performance": speed, "quality": quality})))
+    assert facts["Queries a second"] == "10.0"
+    assert facts["Output tokens a second"] == "100"
+    assert facts["Latency of a query"] == "mean 60.0 ms, p50 50.0 ms, p90 100 ms, p99 200 ms"
+    assert facts["Time to the first token"] == "p50 10.0 ms, p90 20.0 ms"
+    assert facts["Quality of the answers"] == "accuracy 0.75 (0.71 to 0.79), 4 queries"
+    unknown = page_of(bare.model_copy(update={"quality": make_quality()}))
+    assert facts_of(unknown)["Quality of the answers"] == "not known (the weights are random)"
 
 
 def test_rows_are_in_order_of_energy_and_what_has_none_is_last(pages):

@@ -25,6 +25,7 @@ from energyscore.judge.footprint import describe_sites
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Report, in_one_view
 from energyscore.publish import margins, wording
+from energyscore.publish.beside import facts_beside
 from energyscore.publish.label import label_svg, label_title
 from energyscore.publish.page.cohorts import Listed
 from energyscore.publish.page.detail import hub_address, phases_of, run_figures, warnings_of
@@ -58,7 +59,7 @@ _TEXTS = (
     *(margins.plus_minus, wording.kind, wording.what, wording.how, wording.interval),
     *(wording.decimals, wording.figure, wording.margin, wording.why_no_energy, wording.tokens),
     *(wording.derived, wording.chances, wording.relative_to, wording.is_pale),
-    *(wording.per_token, threads_of, is_block),
+    *(wording.per_token, threads_of, is_block, facts_beside),
     *(tokens_of, label_title, hub_address, warnings_of, phases_of, run_figures, plots_of),
 )
 """What templates may ask for, as filters."""

@@ -1,0 +1,60 @@
+"""What stands beside the energy, as text: how fast it was, and how good the answers were. Pure."""
+
+from energyscore.base.units import format_number, format_seconds
+from energyscore.judge.rating import RatedResult
+from energyscore.results.performance import FirstToken, Latency
+from energyscore.results.quality import in_words
+
+WIDE = (
+    *("model", "queries / s", "tokens / s", "latency p50", "p90", "p99", "first token p50"),
+    *("quality", "95% interval"),
+)
+"""The columns of `rate --wide`."""
+
+_NONE = "none"
+
+
+def wide_row(entry: RatedResult) -> tuple[str, ...]:
+    """Throughput, latency and quality of a result, in `WIDE`; `none` where there is no figure."""
+    speed, quality = entry.result.performance, entry.result.quality
+    latency = speed.latency_s if speed else None
+    first = speed.time_to_first_token_s if speed else None
+    times = [*(_three(latency) if latency else [None] * 3), first.p50 if first else None]
+    value, ends = (quality.value, quality.ci95) if quality else (None, None)
+    return (
+        entry.label,
+        *map(_number, (speed.queries_per_s, speed.output_tokens_per_s) if speed else (None, None)),
+        *(_NONE if one is None else format_seconds(one) for one in times),
+        f"{quality.metric} {value:.4g}" if quality and value is not None else _NONE,
+        f"{ends[0]:.4g} to {ends[1]:.4g}" if ends else _NONE,
+    )
+
+
+def facts_beside(entry: RatedResult) -> dict[str, str]:
+    """The same as sentences of a page; without what was not recorded."""
+    speed, quality = entry.result.performance, entry.result.quality
+    found = {}
+    if speed is not None:
+        found["Queries a second"] = format_number(speed.queries_per_s)
+        if speed.output_tokens_per_s is not None:
+            found["Output tokens a second"] = format_number(speed.output_tokens_per_s)
+        if speed.latency_s is not None:
+            found["Latency of a query"] = _percentiles(speed.latency_s)
+        if speed.time_to_first_token_s is not None:
+            found["Time to the first token"] = _percentiles(speed.time_to_first_token_s)
+    if quality is not None:
+        found["Quality of the answers"] = in_words(quality)
+    return found
+
+
+def _three(latency: Latency) -> list[float]:
+    return [latency.p50, latency.p90, latency.p99]
+
+
+def _percentiles(times: Latency | FirstToken) -> str:
+    """`mean 60 ms, p50 50 ms, p90 100 ms`."""
+    return ", ".join(f"{name} {format_seconds(value)}" for name, value in times)
+
+
+def _number(value: float | None) -> str:
+    return _NONE if value is None else format_number(value)
