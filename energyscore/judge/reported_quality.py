@@ -89,7 +89,8 @@ def with_reported(
         )
     for model in named:
         if model not in models:
-            note(f"{model} has a reported quality and is no candidate")
+            meant = did_you_mean(model, models)
+            note(f"{model} has a reported quality and is no candidate. {meant}".strip())
     chosen = _of_one_metric(fitting, metric)
     for text in dict.fromkeys(one.doubt for one in chosen if one.doubt):
         note(text)

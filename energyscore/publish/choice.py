@@ -9,6 +9,7 @@ from energyscore.base.text import csv_table, json_text, markdown_table, markdown
 from energyscore.base.units import format_number, format_seconds
 from energyscore.judge.choose import Choice, Contender, Placed
 from energyscore.publish.choice_words import (
+    REPORTED,
     answer,
     end_of,
     front,
@@ -90,8 +91,13 @@ def _candidate(one: Placed) -> ChoiceCandidate:
         latency_p90_s=one.candidate.latency_s,
         pareto={"dominated": False, "not dominated": True}.get(one.front),
         meets=one.meets,
-        why="; ".join((front(one), *lacking(one))),
+        why="; ".join((front(one), *lacking(one), *_source(one))),
     )
+
+
+def _source(one: Placed) -> list[str]:
+    reported = one.candidate.reported
+    return [f"quality: {REPORTED} ({reported})"] if reported else []
 
 
 def to_json(choice: Choice) -> bytes:

@@ -12,6 +12,7 @@ from energyscore.publish.table_end import TableEnd, caution_lines
 
 _SHARES = ("accuracy", "acc", "acc_norm", "top1", "exact_match")
 """Metrics whose differences are told in points: hundredths."""
+REPORTED = "reported, not measured here"
 _MOST_ANSWERS = 3
 _MOST_DIGITS = 4
 _WORDS: dict[Required, str] = {
@@ -45,8 +46,8 @@ def end_of(choice: Choice) -> TableEnd:
     entries = [one.candidate.entry for one in choice.judged]
     said = [(entry.label, [one.message for one in cautions_on(entry.result)]) for entry in entries]
     left_out = [sentence(f"{e.label}: left out: {why}") for e, why in choice.without_energy]
-    files = dict.fromkeys(one.candidate.reported for one in choice.judged if one.candidate.reported)
-    reported = [f"quality: reported, not measured here ({', '.join(files)})."] if files else []
+    sources = [one.candidate.reported for one in choice.judged if one.candidate.reported]
+    reported = [f"quality: {REPORTED} ({', '.join(dict.fromkeys(sources))})."] if sources else []
     fails = [
         sentence(f"{one.candidate.entry.label}: {'; '.join(lacking(one))}")
         for one in choice.judged
@@ -172,10 +173,18 @@ def _against(best: Placed, one: Rival) -> str:
     if effect.ratio < 1 and effect.significant is not False:
         ends = (1 / effect.ci95[1], 1 / effect.ci95[0]) if effect.ci95 else None
         said = f"{names[0]} needs {margins.factor(1 / effect.ratio, ends)} times more energy than "
-        said += f"{names[1]}{'' if one.other.meets else ', which does not meet the requirements'}"
+        said += f"{names[1]}{_but(one.other)}"
     else:
         said = less_than(names[0], [(names[1], effect)])
     return f"{said}{_quality_beside(best.candidate, one)}"
+
+
+def _but(other: Placed) -> str:
+    """Why one that needs less energy is not chosen."""
+    if other.meets is None:
+        unknown = dict.fromkeys(_WORDS[lack.name] for lack in other.lacks)
+        return f", whose {' and '.join(unknown)} is not known"
+    return "" if other.meets else ", which does not meet the requirements"
 
 
 def _quality_beside(best: Contender, one: Rival) -> str:

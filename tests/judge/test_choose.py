@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from importlib import resources
 
 import jsonschema
@@ -162,6 +163,21 @@ def test_less_is_better_where_the_metric_says_so():
     assert ", wer 0." in answer(found)[1]
     assert answer(found)[1].endswith(" lower.")
     assert fronts(good, bad) == {"good": "not dominated", "bad": "not dominated"}
+
+
+def test_one_whose_quality_is_not_known_is_not_said_to_fail():
+    unknown = candidate("org/unknown", 2.0)
+    lines = answer(choose(LARGE, unknown, asked=Requirements(quality=0.93)))
+    assert lines[1].endswith("more energy than org/unknown, whose quality is not known.")
+
+
+def test_a_reported_quality_is_told_in_every_format():
+    (one,) = judge.candidates_of(rate_files([("a.json", SMALL)]), None, None)
+    found = judge.choose([replace(one, reported="q.csv")], Requirements())
+    said = "reported, not measured here (q.csv)"
+    assert said in publish.report_of(found).candidates[0].why
+    assert said in " ".join(end_of(found).lines(explain=False))
+    assert "accuracy, reported" in publish.columns_of(found)
 
 
 def test_what_fails_says_by_how_much():

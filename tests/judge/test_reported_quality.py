@@ -107,7 +107,7 @@ def test_names_of_other_models_are_named(tmp_path):
     assert (one.quality.value, one.quality.ci95, one.quality.higher_is_better) == (0.9, None, True)
     assert other.quality is None  # not the measured one: two kinds are never mixed
     assert other.no_quality == "its quality is not in the reported ones"
-    assert notes == ["org/other has a reported quality and is no candidate"]
+    assert notes == ["org/other has a reported quality and is no candidate. Known: org/a, org/b."]
     with pytest.raises(EnergyScoreError, match=r"No candidate is in .* of org/a, org/other\."):
         with_reported(candidates("org/x"), [table], None)
 
