@@ -50,6 +50,7 @@ def test_the_top_of_the_package_is_the_architecture():
         ["selftest", "--help"],
         ["suite", "--help"],
         ["gate", "--help"],
+        ["choose", "--help"],
         ["verify", "none.zip"],
         ["bundle", "none.json"],
     ],

@@ -55,6 +55,7 @@ def light(tmp_path_factory):
         (("rate", "old/results"), 0),
         (("rate", "old/results", "--price", "0.25 EUR", "--format", "csv"), 0),
         (("compare", "old/results", "old/results"), 2),  # the same measurements
+        (("choose", "old/results/org/model"), 0),
         (("gate", "old/results", "--max", "gpu_wh_per_1k_queries<=100", "--format", "json"), 3),
         (("leaderboard", "old/results"), 0),
         (("page", "old/results", "-o", "site"), 0),

@@ -62,7 +62,7 @@ def make_quality(right=(), *, metric="accuracy", rows="a" * 64, **change):
         metric=metric,
         value=value,
         higher_is_better=True,
-        ci95=None if value is None else (value - 0.04, value + 0.04),
+        ci95=None if value is None else (max(0.0, value - 0.04), min(1.0, value + 0.04)),
         n=len(right),
         dataset="org/rows",
         revision="abc",
