@@ -17,6 +17,7 @@ def describe_task(task: TaskFile) -> list[tuple[str, str]]:
         ("runs", str(spec.repeats)),
         ("precision", f"{' or '.join(spec.precision)} on a GPU, float32 on the processor"),
         ("answers", _answers(spec)),
+        ("quality", _quality(spec)),
         ("phases", ", ".join(spec.phases)),
         ("classes", "; ".join(_size(spec, place) for place in range(len(spec.classes)))),
         ("bundled models", ", ".join(spec.default_models)),
@@ -41,6 +42,14 @@ def _answers(spec: TaskSpec) -> str:
         usual = f"{made.usual_max_new_tokens:,} unless --max-new-tokens says more"
         text = f"{text} (official); {usual}"
     return text
+
+
+def _quality(spec: TaskSpec) -> str:
+    """The metric of --quality and its references; empty where there is none."""
+    if (quality := spec.quality) is None:
+        return ""
+    columns = ", ".join(quality.references.values())
+    return f"{quality.metric}, references from {columns}" if columns else quality.metric
 
 
 def _size(spec: TaskSpec, place: int) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from dataclasses import replace
 
 import jiwer
@@ -204,7 +205,7 @@ def test_what_a_ctc_model_says_twice_is_kept(tmp_path):
 
 
 def test_rouge_is_the_mean_of_f1_in_any_script():
-    rows = [{"summary": one} for one in ("The old cat sat.", "Кошка спит дома", "one two")]
+    rows = [{"reference": one} for one in ("The old cat sat.", "Кошка спит дома", "one two")]
     said = ["the cat sat down", "кошка спит дома", "three"]
     value, result = judged(RougeL(), said, rows)
     # By hand: 3 of 4 words in common in order, all 3, none.
@@ -213,7 +214,7 @@ def test_rouge_is_the_mean_of_f1_in_any_script():
     assert result.beside["rouge2"] == pytest.approx((1 / 3 + 1 + 0) / 3, abs=1e-12)
     from rouge_score.rouge_scorer import RougeScorer
 
-    library = RougeScorer(["rougeL"]).score(rows[0]["summary"], said[0])["rougeL"].fmeasure
+    library = RougeScorer(["rougeL"]).score(rows[0]["reference"], said[0])["rougeL"].fmeasure
     assert result.items[0] == [pytest.approx(library, abs=1e-12), 1.0]
 
 
@@ -340,6 +341,25 @@ def test_a_failure_while_answering_is_a_reason_and_no_lost_measurement():
 
     quality = of(Failing([], BINARY), examined("text_classification", "bundled"))
     assert quality.reason == "the evaluation failed: The model broke"
+
+
+def test_a_metric_whose_library_is_missing_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jiwer", None)
+    without = examined("asr", "bundled")
+    assert without.reason.endswith("pip install 'energyscore[quality]'")
+    assert of([], without).value is None
+
+
+@pytest.mark.parametrize(("task", "count"), [("reasoning", 64), ("summarization", 17)])
+def test_a_task_whose_queries_have_no_references_has_rows_for_its_quality(task, count):
+    found = examined(task, "bundled")
+    assert len(found.rows.queries) == count and not found.reason
+
+
+def test_a_reason_names_no_folder_of_this_machine():
+    reason = examined("image_classification", "bundled").reason
+    assert reason.startswith("no references: ") and "bundled:image_classification" in reason
+    assert "/" not in reason
 
 
 @pytest.mark.parametrize("content", ["[1]", '{"a": null}', "{"])

@@ -1,6 +1,5 @@
 """Speech recognition: by CTC in one forward pass, or by a decoder that writes the words."""
 
-import functools
 import io
 import math
 from collections.abc import Iterable, Sequence
@@ -28,7 +27,7 @@ from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, Enter
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
 from energyscore.measurement.backends.generation import GeneratingBackend, first_of
 from energyscore.measurement.backends.loading import Blueprint
-from energyscore.measurement.backends.processors import load_processor, load_tokenizer
+from energyscore.measurement.backends.processors import load_processor, tokenizer_of
 from energyscore.protocol.model import By
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
@@ -82,10 +81,7 @@ class AudioBackend(TransformersBackend):
 
     def _load_processor(self, blueprint: Blueprint) -> None:
         self._extractor = load_processor(blueprint, AutoFeatureExtractor, "feature_extractor")
-        # Answers are read only where they are judged.
-        self._read_tokenizer = functools.cache(
-            functools.partial(load_tokenizer, blueprint, padding_side="right", framed=False)
-        )
+        self._read_tokenizer = tokenizer_of(blueprint)
 
     def _prepare(self, queries: Sequence[Query]) -> Batch:
         inputs, _ = self._features(queries)
@@ -179,8 +175,7 @@ class ByDecoder(GeneratingBackend, AudioBackend):
         return pad, first_of(settings.eos_token_id, config.eos_token_id)
 
     def _said(self, output: BatchOutput) -> list[Any]:
-        tokenizer = self._read_tokenizer()
-        return [tokenizer.decode(one, skip_special_tokens=True) for one in self._answers(output)]
+        return self._decoded(output)
 
     def _features(self, queries: Sequence[Query]) -> tuple[dict[str, Any], list[int]]:
         inputs, samples = super()._features(queries)

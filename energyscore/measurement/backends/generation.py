@@ -1,6 +1,7 @@
 """Generation by the library's own `generate`, split into prefill and decode."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -43,6 +44,7 @@ class GeneratingBackend(TransformersBackend):
 
     phases = ("preprocess", "prefill", "decode")
     lone_phase = "prefill"
+    _read_tokenizer: Callable[[], Any]  # of those that read no texts
 
     def load_from(self, blueprint: Blueprint) -> ModelFacts:
         """Load what the blueprint says, if its context has room for an answer."""
@@ -68,6 +70,14 @@ class GeneratingBackend(TransformersBackend):
         # One token is made of the prompt's own logits: prefill, and no step of decode.
         self._prefill_only = GenerationConfig(**settings, max_new_tokens=1, min_new_tokens=1)
         self._enter_decode = _EnterDecode()
+
+    def _decoded(self, output: BatchOutput) -> list[Any]:
+        """The texts of the answers, by a tokenizer that is read only where they are judged."""
+        tokenizer = self._read_tokenizer()
+        return [
+            str(tokenizer.decode(one, skip_special_tokens=True)).strip()
+            for one in self._answers(output)
+        ]
 
     def answer_as(self, task: TaskSpec) -> None:
         """From now on, write as many tokens as that task says."""

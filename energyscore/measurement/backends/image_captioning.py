@@ -6,10 +6,10 @@ from typing import Any
 from transformers import AutoImageProcessor, AutoModelForImageTextToText
 
 from energyscore.base.errors import ModelError
-from energyscore.measurement.backend import Batch
+from energyscore.measurement.backend import Batch, BatchOutput
 from energyscore.measurement.backends.generation import GeneratingBackend, first_of
 from energyscore.measurement.backends.loading import Blueprint
-from energyscore.measurement.backends.processors import load_processor
+from energyscore.measurement.backends.processors import load_processor, tokenizer_of
 from energyscore.measurement.backends.vision import decode_image
 from energyscore.protocol.workload import Query
 
@@ -29,8 +29,12 @@ class ImageCaptioning(GeneratingBackend):
                 f"Those that do: {', '.join(_FAMILIES)}.",
             )
         self._processor = load_processor(blueprint, AutoImageProcessor, "image_processor")
+        self._read_tokenizer = tokenizer_of(blueprint)
         if family == "pix2struct":
             self._processor.is_vqa = False  # no question is asked, so none is drawn on the image
+
+    def _said(self, output: BatchOutput) -> list[Any]:
+        return self._decoded(output)
 
     def _special_tokens(self) -> tuple[int | None, Any]:
         config, settings = self.model.config, self.model.generation_config

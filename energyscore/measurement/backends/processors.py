@@ -5,9 +5,10 @@ processors made from the settings in `architectures.json`.
 """
 
 import contextlib
+import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -67,6 +68,12 @@ def load_tokenizer(blueprint: Blueprint, *, padding_side: str, framed: bool) -> 
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     _check_padding(blueprint.config, tokenizer.pad_token_id, spec.label)
     return tokenizer
+
+
+def tokenizer_of(blueprint: Blueprint) -> Callable[[], Any]:
+    """The tokenizer of a model that reads no texts, loaded when its answers are to be read."""
+    load = functools.partial(load_tokenizer, blueprint, padding_side="right", framed=False)
+    return functools.cache(load)
 
 
 def _check_length(longest: Any, label: str) -> None:

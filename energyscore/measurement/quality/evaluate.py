@@ -27,7 +27,7 @@ from energyscore.measurement.quality.metric import (
 from energyscore.measurement.work import SEED
 from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import Generation, TaskFile, TaskSpec
-from energyscore.protocol.workload import Query, Workload, load_graded
+from energyscore.protocol.workload import BUNDLED, Query, Workload, load_graded, locate
 from energyscore.results.quality import Quality
 
 
@@ -61,7 +61,12 @@ def examine(
     try:
         return Examination(task.spec, load_graded(task, source, count, selection), labels=mapped)
     except DatasetError as error:
-        return Examination(task.spec, None, f"no references: {_sentence(error)}")
+        path = locate(task, source)
+        name = f"bundled:{task.spec.id}" if source == BUNDLED else path.name if path else source
+        said = _sentence(error)
+        return Examination(
+            task.spec, None, f"no references: {said.replace(str(path), name) if path else said}"
+        )
 
 
 def missing_package(metric: str) -> str:

@@ -1,4 +1,4 @@
-"""Summaries: the overlap of their words with those of references."""
+"""Summaries and captions: the overlap of their words with those of references."""
 
 import re
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class RougeL:
         from rouge_score.rouge_scorer import RougeScorer
 
         scorer = RougeScorer([*_BESIDE, "rougeL"], tokenizer=UnicodeWords())
-        right = [_text(row["summary"]) for row in rows]
+        right = [_text(row["reference"]) for row in rows]
         scores = [scorer.score(one, said) for said, one in zip(answers, right, strict=True)]
         beside: dict[str, float | None] = {
             name: sum(one[name].fmeasure for one in scores) / len(scores) for name in _BESIDE
@@ -48,7 +48,7 @@ class RougeL:
         )
 
 
-def _text(summary: Any) -> str:
-    if not isinstance(summary, str):
-        raise NotJudgedError("a summary of the rows is no text")
-    return summary
+def _text(reference: Any) -> str:
+    if not isinstance(reference, str):
+        raise NotJudgedError("a reference of the rows is no text")
+    return reference
