@@ -4,7 +4,6 @@ import re
 
 from energyscore.verify.examined import ExaminedResult, ExaminedRun, MeteredGpu, RecordedRun
 from energyscore.verify.findings import Derived, Finds, Problem, agree, is_number
-from energyscore.verify.steps import has_steps
 
 SECOND_APART = 0.05  # a second source that differs by more needs a caution
 _SECOND_SLACK = 0.002
@@ -97,9 +96,9 @@ def _cut(it: ExaminedResult) -> Finds:
         message = f"{read} tokens are few: the official 1,000 queries have about {known}"
         yield Problem(message, it.strictly)
         return
-    # Of later versions: where nothing limits the input, all of it is read.
+    # Where nothing is said to limit the input, all of it is read.
     whole = cut.total if cut is not None and cut.lost is not None else None
-    whole = read if cut is None and has_steps(it) else whole
+    whole = read if cut is None else whole
     if whole is not None and whole < it.rules.least_whole * known * work.queries / 1000:
         message = f"{whole:g} tokens before any cut are few: the official 1,000 queries have"
         yield Problem(f"{message} about {known}", it.strictly)
