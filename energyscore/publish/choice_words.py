@@ -107,7 +107,7 @@ def _why_none(choice: Choice) -> str:
         for one in nearest[:_MOST_ANSWERS]
     ]
     many = counted(len(choice.judged), "candidate")
-    return f"None of {many} meets the requirements: {'; '.join(said)}."
+    return f"No model to choose: of {many} none meets the requirements. {'; '.join(said)}."
 
 
 def _worst(lacks: Sequence[Shortfall]) -> float:

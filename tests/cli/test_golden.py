@@ -4,7 +4,14 @@ import os
 
 import pytest
 from support.commands import ROOT
-from support.results import UUID, make_cpu_run, make_result, make_run
+from support.results import (
+    UUID,
+    make_cpu_run,
+    make_performance,
+    make_quality,
+    make_result,
+    make_run,
+)
 from typer.testing import CliRunner
 
 from energyscore.cli.app import app
@@ -76,6 +83,21 @@ ON_CPU = {
 }
 
 
+def judged(name, wh, right, p90_s):
+    """A result with quality and speed; of so many of 200 rows the answer is right."""
+    answers = [1] * right + [0] * (200 - right)
+    beside = {"quality": make_quality(answers), "performance": make_performance(p90_s)}
+    return made(name, *(wh * one for one in (0.99, 1.0, 1.01))).model_copy(update=beside)
+
+
+WITH_QUALITY = {
+    "tiny": judged("org/tiny-head", 0.4, 178, 0.02),
+    "small": judged("org/small-chat", 1.0, 150, 0.08),
+    "large": judged("someone/large-7b", 9.2, 190, 0.9),
+    "plain": made("org/unjudged", 2.0, 2.02, 1.98),
+}
+
+
 def record(model, status="done", wh=None, **change):
     known = {
         "task": "text_generation",
@@ -144,6 +166,9 @@ SHOWN = {
     "rate": ("rate", "gpu"),
     "rate-explain": ("rate", "cpu", "--explain"),
     "compare": ("compare", "gpu/small.json", "gpu/middle.json", "gpu/large.json"),
+    "choose": ("choose", "quality"),
+    "choose-none": ("choose", "quality", "--max-energy", "300mWh"),
+    "rate-wide": ("rate", "quality", "--wide"),
     "gate": ("gate", "gpu", "cpu", "--max", "gpu_wh_per_1k_queries<=1.7"),
     "leaderboard": ("leaderboard", "gpu", "cpu"),
     "tasks": ("tasks",),
@@ -155,7 +180,7 @@ SHOWN = {
 def folder(tmp_path_factory):
     """The results in two folders."""
     folder = tmp_path_factory.mktemp("golden")
-    for place, results in (("gpu", ON_GPU), ("cpu", ON_CPU)):
+    for place, results in (("gpu", ON_GPU), ("cpu", ON_CPU), ("quality", WITH_QUALITY)):
         (folder / place).mkdir()
         for name, result in results.items():
             (folder / place / f"{name}.json").write_text(result_to_json(result))

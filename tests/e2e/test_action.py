@@ -311,7 +311,7 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("name", ["max", "allow", "results"])
+@pytest.mark.parametrize("name", ["max", "min", "allow", "results"])
 def test_hostile_lines_are_data(job, name):
     inputs = {"results": "results", "max": "gpu_wh_per_1k_queries<=9"}
     done = job(**inputs | {name: "\r\n".join(HOSTILE)})

@@ -182,9 +182,8 @@ def test_a_reported_quality_is_told_in_every_format():
 
 def test_what_fails_says_by_how_much():
     (line,) = answer(choose(*ALL, asked=Requirements(quality=0.99, latency_s=0.5)))
-    assert line.startswith(
-        "None of 3 candidates meets the requirements: org/small fails quality by 0."
-    )
+    assert line.startswith("No model to choose: of 3 candidates none meets the requirements. ")
+    assert ". org/small fails quality by 0." in line
     assert "org/large fails quality by" in line
     assert "and latency (p90) by 300 ms (800 ms, at most 500 ms)" in line
 

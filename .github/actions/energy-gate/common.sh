@@ -46,6 +46,7 @@ add_option() {
 add_limits() {
   add_option "$1" --policy "$INPUT_POLICY"
   add_lines "$1" --max= "$INPUT_MAX"
+  add_lines "$1" --min= "$INPUT_MIN"
   add_option "$1" --min-stars "$INPUT_MIN_STARS"
   add_option "$1" --baseline "$INPUT_BASELINE"
   add_option "$1" --max-regression "$INPUT_MAX_REGRESSION"
