@@ -35,7 +35,7 @@ Required = Literal["quality", "quality loss", "latency", "energy"]
 
 ALPHA = 0.025
 """Of one bound: two of them make a 95% interval."""
-_MOST_DRAWS = 20_000
+_MOST_DRAWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -302,13 +302,11 @@ def _fronts(known: Sequence[Contender], loss: float) -> list[tuple[Front, Conten
         if one.quality is None:
             found.append(("quality not measured", None))
             continue
-        told = {
-            other.entry.file: _dominates(other, one, loss, alpha)
-            for other in compared
-            if other is not one
-        }
-        by = next((other for other in compared if told.get(other.entry.file) is True), None)
-        open_ = any(answer is None for answer in told.values())
+        told = [
+            (other, _dominates(other, one, loss, alpha)) for other in compared if other is not one
+        ]
+        by = next((other for other, dominates in told if dominates), None)
+        open_ = any(dominates is None for _, dominates in told)
         found.append(("dominated", by) if by else ("undecided" if open_ else "not dominated", None))
     return found
 

@@ -118,13 +118,17 @@ def resampled(items: tuple[tuple[float, ...], ...], draws: int) -> "numpy.ndarra
     import numpy
 
     parts, weights = numpy.asarray(items, dtype=float).T
+    alike = weights[0] if (weights == weights[0]).all() else None
     generator, rows = numpy.random.default_rng(_SEED), len(parts)
     at_once = max(1, _AT_ONCE // rows)
     found = []
     for start in range(0, draws, at_once):
         places = generator.integers(0, rows, (min(at_once, draws - start), rows))
-        total = weights[places].sum(axis=1)
         whole = parts[places].sum(axis=1)
+        if alike is None:
+            total = weights[places].sum(axis=1)
+        else:  # nothing need be drawn
+            total = numpy.full(len(whole), alike * rows)
         empty = numpy.full(len(total), numpy.nan)
         found.append(numpy.divide(whole, total, out=empty, where=total > 0))
     return numpy.concatenate(found)

@@ -18,6 +18,7 @@ from energyscore.base.errors import EnergyScoreError
 from energyscore.cli.app import app
 from energyscore.judge import choose as judge
 from energyscore.judge.choose import Requirements
+from energyscore.judge.qualities import resampled
 from energyscore.judge.rating import rate_files
 from energyscore.judge.requirements import requirements_of
 from energyscore.publish import choice as publish
@@ -328,3 +329,13 @@ def test_the_command_shows_the_answer_in_every_format(tmp_path, monkeypatch):
     assert float(rows[0]["energy_ci95_low"]) < 1 < float(rows[0]["energy_ci95_high"])
     done = run("--format", "markdown", "--max-latency", "1ms")
     assert (done.exit_code, done.stdout.count("| no |")) == (1, 3)
+
+
+def test_rows_of_unlike_weights_are_drawn_as_a_ratio():
+    """As word errors by words: the weights are drawn with the parts."""
+    items = tuple((float(part), float(part + 1 + row % 5)) for row, part in enumerate(right(0.3)))
+    places = numpy.random.default_rng(0).integers(0, ROWS, (50, ROWS))
+    parts, weights = numpy.array(items).T
+    expected = parts[places].sum(axis=1) / weights[places].sum(axis=1)
+    assert resampled(items, 50) == pytest.approx(expected)
+    assert numpy.isnan(resampled(((0.0, 0.0),), 3)).all()
