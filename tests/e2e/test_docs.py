@@ -85,7 +85,7 @@ def test_a_command_does_what_it_says(folder, page, command):
     done = energyscore(*command[1:], cwd=folder)
     if not HUB_MODELS.isdisjoint(command):  # tests reach no hub: it must say so, and stop
         assert done.status == 2
-        assert "cannot be reached" in done.error
+        assert "cannot be reached" in done.stderr
         return
     assert done.status == 0, done.stderr
     assert done.stdout.strip()
