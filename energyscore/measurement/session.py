@@ -94,6 +94,8 @@ def _measured_before(
     store.Journal(path.parent, result.identity).drop_saved_unless_busy()
     what = f"{entry.label}, {entry.task.spec.id}"
     observer.say(f"{what}: measured before ({path}); --fresh measures it anew.")
+    if entry.examination is not None and result.quality is not None:
+        observer.say(f"{what}: {in_words(result.quality)}")
     return before
 
 

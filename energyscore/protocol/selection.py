@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from energyscore.base.errors import DatasetError, did_you_mean
 from energyscore.protocol.task import TaskSpec
@@ -36,6 +36,12 @@ class Selection:
                     f"{name!r}.",
                     did_you_mean(name, spec.dataset.columns),
                 )
+
+    def of_queries(self, spec: TaskSpec) -> "Selection":
+        """The same without columns of references, which are no part of the work."""
+        fields = spec.dataset.columns
+        kept = {name: column for name, column in self.columns.items() if name in fields}
+        return replace(self, columns=kept)
 
     def refuse_parts(self, what: str) -> None:
         """Refuse a configuration and a split of what has neither."""

@@ -1,6 +1,7 @@
 """The workload: a task's queries, from its dataset or yours, pinned and fingerprinted."""
 
 import hashlib
+import json
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -86,7 +87,7 @@ def load_workload(
     queries = _to_queries(_full(rows, spec, where, count, chosen, empty, strict), spec, folder)
     if not queries:
         raise DatasetError(f"The dataset {where} is empty.", "It must hold at least one row.")
-    return Workload(queries, name, commit, official, count, chosen, tuple(empty))
+    return Workload(queries, name, commit, official, count, chosen.of_queries(spec), tuple(empty))
 
 
 def load_graded(
@@ -209,7 +210,7 @@ def _to_queries(rows: Iterator[_Cells], spec: TaskSpec, folder: Path) -> tuple[Q
                 query[name] = _text(cell, place)
                 continue
             if kind == "reference":
-                query[name] = cell
+                query[name] = _reference(cell, place)
                 continue
             query[name] = content = _bytes(cell, place, folder)
             if kind == "audio":
@@ -224,6 +225,14 @@ def _to_queries(rows: Iterator[_Cells], spec: TaskSpec, folder: Path) -> tuple[Q
 def _text(cell: Any, place: str) -> str:
     if not isinstance(cell, str):
         raise DatasetError(f"{place} holds no text.", "Remove the row or fill it in.")
+    return cell
+
+
+def _reference(cell: Any, place: str) -> Any:
+    try:
+        json.dumps(cell)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"{place} holds no text, no number and no list of these.") from error
     return cell
 
 

@@ -4,9 +4,11 @@ import json
 import math
 import sys
 from dataclasses import replace
+from datetime import date
 
 import jiwer
 import numpy as np
+import pyarrow.parquet
 import pytest
 import torch
 from scipy.stats import spearmanr
@@ -14,7 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from support.results import make_result
 from transformers import Wav2Vec2CTCTokenizer
 
-from energyscore.base.errors import ModelError, UsageError
+from energyscore.base.errors import DatasetError, ModelError, UsageError
 from energyscore.measurement.backend import BatchOutput
 from energyscore.measurement.backends.asr import ByCtc
 from energyscore.measurement.backends.text_generation import TextGeneration
@@ -32,6 +34,7 @@ from energyscore.measurement.suite.finished import find_finished
 from energyscore.protocol.model import parse_model
 from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import load_tasks
+from energyscore.protocol.workload import load_workload
 from energyscore.results.quality import in_words
 
 PLAIN = Names()
@@ -341,6 +344,37 @@ def test_a_failure_while_answering_is_a_reason_and_no_lost_measurement():
 
     quality = of(Failing([], BINARY), examined("text_classification", "bundled"))
     assert quality.reason == "the evaluation failed: The model broke"
+
+
+def test_references_of_another_form_are_a_reason_and_no_crash(tmp_path):
+    path = write(tmp_path, [{"text": "Good.", "label": ["positive"]}])
+    reason = of([1], examined("text_classification", path), BINARY).reason
+    assert reason.startswith("the references are not as accuracy takes them (TypeError")
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": ["Good."], "label": [date(2026, 1, 1)]}),
+        tmp_path / "rows.parquet",
+    )
+    reason = examined("text_classification", tmp_path / "rows.parquet").reason
+    assert reason.endswith("'label' holds no text, no number and no list of these")
+
+
+def test_columns_of_references_are_no_part_of_the_measured_work(tmp_path):
+    path = write(tmp_path, [{"text": "Good.", "feeling": "positive"}])
+    task, selection = load_tasks()["text_classification"], Selection(columns={"label": "feeling"})
+    plain = load_workload(task, str(path), 1)
+    assert load_workload(task, str(path), 1, selection) == plain
+    with pytest.raises(DatasetError, match="no field 'lable'"):
+        load_workload(task, str(path), 1, Selection(columns={"lable": "feeling"}))
+
+
+def test_classes_of_a_saved_dataset_count_by_their_names(tmp_path):
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
+    rows = {"text": ["Good.", "Bad.", "?"], "label": [1, 0, -1]}
+    Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "saved")
+    found = examined("text_classification", tmp_path / "saved").rows.queries
+    assert [row["label"] for row in found] == ["pos", "neg"]
 
 
 def test_a_metric_whose_library_is_missing_says_how_to_install_it(monkeypatch):

@@ -117,6 +117,12 @@ def evaluate(
         return _without(examination, str(error))
     except EnergyScoreError as error:
         return _without(examination, f"the evaluation failed: {_sentence(error)}")
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        # References are whatever a dataset holds.
+        metric_name, said = task.quality.metric, type(error).__name__
+        return _without(
+            examination, f"the references are not as {metric_name} takes them ({said}: {error})"
+        )
     written = asked if backend.writes and not metric.of_likelihoods else None
     return _with_value(examination, judged, rows.queries, batch_size, written)
 
