@@ -204,14 +204,15 @@ def _judge(
     examination = entry.examination
     if examination is None:
         return None
-    if examination.rows:
+    random_weights = setup.facts.weights == "random"
+    if examination.rows and not random_weights:
         observer.stage("judging answers, unmetered", len(examination.rows.queries))
     quality = evaluate(
         backend,
         examination,
         setup.plan.batch_size,
         setup.plan.generation,
-        random_weights=setup.facts.weights == "random",
+        random_weights=random_weights,
         advance=observer.advance,
     )
     observer.tell(f"quality: {in_words(quality)}")
