@@ -204,7 +204,10 @@ def _write_policy(file: Path | None) -> None:
     if file.exists():
         raise UsageError(f"{file} is there already.", "Name another file with --policy.")
     write_atomically(file, POLICY)
-    say(f"{file} is written. Set its limits, then: energyscore gate --check-policy --policy {file}")
+    say(
+        f"{file} is written. Set its limits, save a baseline (energyscore baseline save RESULTS), "
+        f"then: energyscore gate --check-policy --policy {file}"
+    )
 
 
 def _read_policy(path: Path | None, *, given: bool) -> "Policy":

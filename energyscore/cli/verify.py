@@ -45,14 +45,14 @@ def verify(
 
 
 def _show(file: Path, verdict: "Verification") -> None:
-    from energyscore.cli.console import say, show_table
+    from energyscore.cli.console import show_line, show_table
 
-    show_table("", ("check", "", "of", "what was found"), _rows(verdict))
     failed = list(dict.fromkeys(one.check for one in verdict.findings if one.level == "failed"))
     warned = sum(one.level == "warning" for one in verdict.findings)
     because = f": {', '.join(failed)}" if failed else ""
     warnings = f"; {counted(warned, 'warning')}" if warned else ""
-    say(f"{file}: {verdict.status}{because}{warnings}.")
+    show_line(f"{file}: {verdict.status}{because}{warnings}.")
+    show_table("", ("check", "", "of", "what was found"), _rows(verdict))
 
 
 def _rows(verdict: "Verification") -> list[tuple[str, str, str, str]]:
@@ -63,7 +63,7 @@ def _rows(verdict: "Verification") -> list[tuple[str, str, str, str]]:
         for level in ("ok", "not applicable"):
             fine = [one.where for one in found if one.level == level]
             if fine:
-                of = f"{len(fine)} results" if len(fine) > 1 else fine[0]
+                of = counted(len(fine), "result") if len(fine) > 1 else fine[0]
                 rows.append((check, level, of, ""))
         rows += [
             (check, one.level, one.where, one.message)

@@ -22,7 +22,7 @@ from energyscore.judge.counterparts import Counterparts, by_key, is_same, key_of
 from energyscore.judge.effect import compare_samples
 from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure, figure_of
 from energyscore.judge.rating import RatedResult
-from energyscore.judge.unratable import why_unratable
+from energyscore.judge.unratable import why_no_place
 
 
 class Side(Part):
@@ -185,7 +185,7 @@ def _why_not(before: RatedResult, after: RatedResult) -> str:
     if is_same(before, after):
         return "both are the same measurement: there is nothing to compare"
     for one in (before, after):
-        if reason := why_unratable(one.result):
+        if reason := why_no_place(one.result)[1]:
             return f"{one.file}: {reason}"
     return ""
 

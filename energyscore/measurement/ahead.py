@@ -156,7 +156,7 @@ def check_official(
 def _with_remedy(missed: Departure, options: RunOptions) -> str:
     """A point, and what would hold it where that is known."""
     remedy, option = _REMEDIES.get(missed.name, ""), _BY_OPTION.get(missed.name, "")
-    if option in options.given():
+    if option and getattr(options, option) != RunOptions.model_fields[option].default:
         remedy = f"leave out --{option.replace('_', '-')}"
     return f"{missed} ({remedy})" if remedy else str(missed)
 

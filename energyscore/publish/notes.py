@@ -8,6 +8,7 @@ from energyscore.base.units import format_number
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.footprint import describe_sites
 from energyscore.judge.rating import RatedResult
+from energyscore.judge.unratable import NoStars
 from energyscore.publish import margins, wording
 from energyscore.publish.answers import answers
 from energyscore.publish.table_end import TableEnd, caution_lines, listed
@@ -24,7 +25,10 @@ MOST_ROWS = 500
 _MOST_VALUES = 4
 
 
-_FIRST = ("contention", "shared", "too_busy", "busy_machine", "random_weights", "answers_cut")
+_FIRST = (
+    *("contention", "shared", "too_busy", "busy_machine", "short_run"),
+    *("random_weights", "answers_cut"),
+)
 """Cautions that change how a figure is read the most, by their codes."""
 _LAST = ("quick", "brief")
 
@@ -47,9 +51,10 @@ def end_of(entries: Sequence[RatedResult], shared: Sequence[str] = ()) -> TableE
         shared=[*shared, *describe_sites(entry.footprint for entry in entries)],
         cautions=[
             *_invalid(entries),
+            *_without_stars(entries, BY_WHAT_WENT_ON),
             *([ESTIMATED] if any(entry.rating.estimated for entry in entries) else []),
             *_cautions(entries),
-            *_without_stars(entries),
+            *_without_stars(entries, BY_WHAT_IS_AT_HAND),
         ],
         more=[
             *_departures(entries),
@@ -84,11 +89,16 @@ def _cautions(entries: Sequence[RatedResult]) -> list[str]:
     return lines
 
 
-def _without_stars(entries: Sequence[RatedResult]) -> list[str]:
-    """Why results have no stars, unless that is said already."""
+BY_WHAT_WENT_ON: tuple[NoStars, ...] = ("shared_gpu", "other_device", "no_energy", "too_busy")
+BY_WHAT_IS_AT_HAND: tuple[NoStars, ...] = ("too_few_models", "no_spread", "no_task")
+"""Why there are no stars: the first is said before all cautions; what is left is said already."""
+
+
+def _without_stars(entries: Sequence[RatedResult], codes: Sequence[NoStars]) -> list[str]:
+    """Why results have no stars, for reasons of these codes."""
     reasons: dict[str, list[str]] = {}
     for entry in entries:
-        if entry.rating.no_stars not in (None, "invalid", "departs"):
+        if entry.rating.no_stars in codes:
             reasons.setdefault(entry.rating.reason, []).append(entry.label)
     return [
         sentence(f"no stars{whose}; {why}")

@@ -55,6 +55,19 @@ def test_other_processes_are_told_by_the_whole_machines_time(kernel, foreign_sha
     assert [notice.code for notice in measurement.notices] == told
 
 
+def test_of_a_window_too_short_to_tell_the_time_before_it_tells(kernel):
+    meter = LoadMeter()
+    write_stat(kernel, 100)
+    meter.open()
+    time.sleep(0.6)  # no work of ours
+    for _ in range(3):
+        token = meter.start()
+        write_stat(kernel, 100 + 0.6 * 0.8 * os.cpu_count())
+        (notice,) = meter.stop(token).notices
+        assert notice.code == "too_busy"
+        assert notice.message.endswith("of the processor shortly before and meanwhile")
+
+
 def test_a_busy_neighbour_is_seen_on_this_machine():
     code = "import time\nend = time.monotonic() + 2.5\nwhile time.monotonic() < end: pass"
     neighbours = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(os.cpu_count())]

@@ -101,7 +101,7 @@ def test_verify_prints_each_check_and_its_verdict(submission):
     assert done.status == 0, done.stdout
     for name in ("phase energy", "counter rises", "attestations", "stars"):
         assert f"\n{name} " in done.stdout
-    assert f"{submission}: valid." in done.stderr
+    assert done.stdout.startswith(f"{submission}: valid.")
     report = json.loads(energyscore("verify", submission, "--format", "json").stdout)
     assert report["status"] == "valid"
     assert {finding["level"] for finding in report["findings"]} == {"ok", "not applicable"}
@@ -112,7 +112,7 @@ def test_verify_says_what_is_no_submission_and_what_is_no_file(tmp_path):
     file.write_bytes(b"PK\3\4 no zip")
     done = energyscore("verify", file)
     assert done.status == 2
-    assert "not a submission: archive" in done.stderr
+    assert "not a submission: archive" in done.stdout
     done = energyscore("verify", tmp_path / "nowhere.zip")
     assert (done.status, done.stdout) == (2, "")
     assert "is not a file" in done.error
