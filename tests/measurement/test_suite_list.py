@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -809,7 +810,8 @@ def test_an_entry_is_what_its_process_wrote_whatever_the_clock_said(tmp_path):
         result = make_result(created_at=at, runs=[make_run(joules=3600.0 * second)])
         return result.model_copy(update={"request": planned.key})
 
-    future = save_result(folder, made("2030-01-01T00:00:00Z", 1))
+    later = datetime.now(UTC) + timedelta(hours=12)
+    future = save_result(folder, made(f"{later:%Y-%m-%dT%H:%M:%SZ}", 1))
     new = save_result(tmp_path / "aside", made("2026-01-01T00:00:00Z", 2))
     move = f"import os; os.rename({str(new)!r}, {str(folder / new.name)!r})"
     report = run_suite(
