@@ -31,12 +31,12 @@ def pytest_collection_finish():
 SLOW = (
     *("test_docs", "test_simulated_gpu", "test_regression", "test_sound_families"),
     *("test_run", "test_bad_input", "test_selftest_run", "test_backends"),
-    *("test_text_tasks", "test_whole_way", "test_robustness", "test_suite"),
+    *("test_text_tasks", "test_whole_way", "test_robustness", "test_suite", "test_bundle"),
     *("test_verify_attacks", "test_verify_fuzz", "test_real_model", "test_reasoning"),
     *("test_several_gpus", "test_spreading", "test_verify", "test_page_browser"),
     *("test_hub", "test_action", "test_diffusion", "test_vision_families"),
     *("test_families", "test_image_captioning", "test_asr", "test_phases_by_the_meter"),
-    *("test_streams", "test_light", "test_vision", "test_inputs_cut"),
+    *("test_nvml_recorder", "test_streams", "test_light", "test_vision", "test_inputs_cut"),
 )
 """Files whose tests load models or start processes, the longest first: marked `slow`."""
 
