@@ -29,6 +29,7 @@ CountsAs = Literal["pass", "warning", "failure", "error"]
 
 OUTCOMES: dict[effect.Decision, Outcome]
 OUTCOMES = {"within": "pass", "beyond": "fail", "open": "inconclusive"}
+NO_BASELINE = "there is no baseline of it; `energyscore baseline save` makes one"
 
 
 class Against(Part):
@@ -131,18 +132,14 @@ def check_limit(
     """A limit on energy, absolute or relative to the most comparable of its baselines."""
     figure = figure_of(one.result, limit.metric)
     summary = figure.summary
-    check = blank_check(
+    check = blank_limit(
         place,
         one,
-        kind="limit" if limit.allowed is None else "regression",
-        threshold=limit.text,
-        metric=limit.metric,
+        limit,
         estimated=figure.estimated,
         unit=unit_of(limit.metric),
         value=summary and summary.mean,
         ci95=summary and summary.ci95,
-        limit=limit.most,
-        allowed_ratio=limit.allowed,
         runs=summary and summary.count,
     )
     if reason := why_invalid(one):
@@ -154,8 +151,7 @@ def check_limit(
         return _absolute(check, summary, one, limit.most, below=limit.below)
     baseline = None if baselines is None else baselines.of(one, allow)
     if baseline is None:
-        reason = "there is no baseline of it; `energyscore baseline save` makes one"
-        return decided(check, "unsupported", reason)
+        return decided(check, "unsupported", NO_BASELINE)
     return _relative(check, summary, one, baseline, limit, allow)
 
 
@@ -207,6 +203,13 @@ def blank_check(place: str, one: RatedResult, **fields: Any) -> GateCheck:
         reason="",
         **fields,
     )
+
+
+def blank_limit(place: str, one: RatedResult, limit: Limit, **fields: Any) -> GateCheck:
+    """The same of a limit on a figure."""
+    kind = "limit" if limit.allowed is None else "regression"
+    named = {"kind": kind, "threshold": limit.text, "metric": limit.metric}
+    return blank_check(place, one, **named, limit=limit.most, allowed_ratio=limit.allowed, **fields)
 
 
 def decided(check: GateCheck, outcome: Outcome, reason: str, **more: Any) -> GateCheck:

@@ -8,11 +8,12 @@ two intervals do. A missing quality never passes.
 from energyscore.judge import effect
 from energyscore.judge.counterparts import Counterparts, is_same
 from energyscore.judge.gate_checks import (
+    NO_BASELINE,
     OUTCOMES,
     Against,
     GateCheck,
     Outcome,
-    blank_check,
+    blank_limit,
     decided,
     percent_of,
     why_invalid,
@@ -34,18 +35,14 @@ def check_quality(
 ) -> GateCheck:
     """A limit on quality, absolute or relative to the most comparable of its baselines."""
     quality = one.result.quality
-    check = blank_check(
+    check = blank_limit(
         place,
         one,
-        kind="limit" if limit.allowed is None else "regression",
-        threshold=limit.text,
-        metric=limit.metric,
+        limit,
         estimated=False,
         unit=quality.metric if quality else limit.metric,
         value=quality and quality.value,
         ci95=quality and quality.ci95,
-        limit=limit.most,
-        allowed_ratio=limit.allowed,
     )
     if reason := why_invalid(one):
         return decided(check, "invalid", reason)
@@ -59,8 +56,7 @@ def check_quality(
         return _absolute(check, quality.value, limit.most, limit)
     baseline = None if baselines is None else baselines.of(one, allow)
     if baseline is None:
-        reason = "there is no baseline of it; `energyscore baseline save` makes one"
-        return decided(check, "unsupported", reason)
+        return decided(check, "unsupported", NO_BASELINE)
     return _relative(check, one, quality, baseline, limit)
 
 

@@ -32,6 +32,11 @@ _FIRST = (
 """Cautions that change how a figure is read the most, by their codes."""
 _LAST = ("quick", "brief")
 
+_BY_WHAT_WENT_ON: tuple[NoStars, ...] = ("shared_gpu", "other_device", "no_energy", "too_busy")
+"""Why there are no stars: what is said before all cautions."""
+_BY_WHAT_IS_AT_HAND: tuple[NoStars, ...] = ("too_few_models", "no_spread", "no_task")
+"""What is said after them. Other reasons stand in the table, or are told as departures."""
+
 
 def notes_on(entries: Sequence[RatedResult]) -> list[str]:
     """All there is to say of a table of results of one task, in lines."""
@@ -51,10 +56,10 @@ def end_of(entries: Sequence[RatedResult], shared: Sequence[str] = ()) -> TableE
         shared=[*shared, *describe_sites(entry.footprint for entry in entries)],
         cautions=[
             *_invalid(entries),
-            *_without_stars(entries, BY_WHAT_WENT_ON),
+            *_without_stars(entries, _BY_WHAT_WENT_ON),
             *([ESTIMATED] if any(entry.rating.estimated for entry in entries) else []),
             *_cautions(entries),
-            *_without_stars(entries, BY_WHAT_IS_AT_HAND),
+            *_without_stars(entries, _BY_WHAT_IS_AT_HAND),
         ],
         more=[
             *_departures(entries),
@@ -87,11 +92,6 @@ def _cautions(entries: Sequence[RatedResult]) -> list[str]:
         of_code = [(label, [c.message for c in own if c.code == code]) for label, own in found]
         lines += caution_lines(of_code)
     return lines
-
-
-BY_WHAT_WENT_ON: tuple[NoStars, ...] = ("shared_gpu", "other_device", "no_energy", "too_busy")
-BY_WHAT_IS_AT_HAND: tuple[NoStars, ...] = ("too_few_models", "no_spread", "no_task")
-"""Why there are no stars: the first is said before all cautions; what is left is said already."""
 
 
 def _without_stars(entries: Sequence[RatedResult], codes: Sequence[NoStars]) -> list[str]:

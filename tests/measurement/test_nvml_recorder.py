@@ -39,10 +39,10 @@ print(json.dumps({
 """
 
 
-def window(sim, seconds):
-    """What the meter reads of all GPUs in a window, by GPU; and the codes of its notices."""
+def printed(sim, code, *arguments):
+    """What code in a Python of its own prints as JSON, beside the simulated driver."""
     done = subprocess.run(
-        [sys.executable, "-c", WINDOW, str(seconds), *(one.uuid for one in sim.gpus)],
+        [sys.executable, "-c", code, *arguments],
         capture_output=True,
         text=True,
         env=environment(sim.env()),
@@ -50,7 +50,12 @@ def window(sim, seconds):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def window(sim, seconds):
+    """What the meter reads of all GPUs in a window, by GPU; and the codes of its notices."""
+    found = printed(sim, WINDOW, str(seconds), *(one.uuid for one in sim.gpus))
     notices = found.pop("notices")
     return [found[f"gpu:{one.uuid}"] for one in sim.gpus], notices
 
@@ -163,13 +168,4 @@ def test_whether_a_gpu_is_on_a_module(simulate, settings, module):
     """Power that changes from look to look makes none."""
     sim = simulate(gpu(power_latency_ms=1.4, latency="spin", **settings))
     times = 1 if module else 12
-    done = subprocess.run(
-        [sys.executable, "-c", SCOPES, *[sim.gpus[0].uuid] * times],
-        capture_output=True,
-        text=True,
-        env=environment(sim.env()),
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout)) == {module}
+    assert set(printed(sim, SCOPES, *[sim.gpus[0].uuid] * times)) == {module}
