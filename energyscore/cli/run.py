@@ -256,7 +256,8 @@ def run(
         measuring(
             "--all",
             help="Every task with its bundled models, each in a process of its own, as "
-            "`energyscore suite` does. With --quick 3 queries each, unless --queries says more.",
+            f"`energyscore suite` does. With --quick {DEMO_QUERIES} queries each, unless --queries "
+            "says more.",
         ),
     ] = False,
     yes: Yes = False,

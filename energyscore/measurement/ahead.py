@@ -9,7 +9,7 @@ from energyscore.base.units import counted
 from energyscore.measurement.backend import Device
 from energyscore.measurement.forecast import Forecast, forecast_of
 from energyscore.measurement.metering import describe_machine
-from energyscore.measurement.meters.load import BUSY, LoadMeter
+from energyscore.measurement.meters.load import BUSY, LoadMeter, Mark
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.suite.estimate import estimate_of
@@ -53,7 +53,7 @@ class Look:
         """Begin."""
         self._meter, self._begin_s = LoadMeter(), time.monotonic()
         try:
-            self._token: tuple[float, float, float] | None = self._meter.start()
+            self._token: Mark | None = self._meter.start()
         except MeterError:
             self._token = None  # the system does not tell
 
