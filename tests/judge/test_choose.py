@@ -268,7 +268,7 @@ def test_another_metric_beside_may_be_asked_for():
     ("options", "said"),
     [
         ((None, "2", None, None), "--max-quality-loss '2' is no number with its unit. Units are %"),
-        ((None, None, "500", None), "Units are ms or s, as in 500ms"),
+        ((None, None, "500", None), "Units are ms or s or m or min or h"),
         ((None, None, None, "2 Wx"), "--max-energy '2 Wx'"),
         ((math.nan, None, None, None), "--min-quality nan"),
         ((None, "100%", None, None), "allows any quality"),
