@@ -18,8 +18,8 @@ PACKAGES = {
     "pynvml": "nvidia-ml-py",
     "diffusers": "energyscore[diffusion]",
     "peft": "energyscore[peft]",
-    "jiwer": "energyscore[quality]",
-    "rouge_score": "energyscore[quality]",
+    **{module: "energyscore[quality]" for module in ("jiwer", "pycocotools", "rouge_score")},
+    "sacrebleu": "energyscore[quality]",
     "reportlab": "energyscore[label]",
     "resvg_py": "energyscore[label]",
 }

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from energyscore.base.bootstrap import draw_rows, ratio_of_sums
 from energyscore.base.stats import NORMAL_975
 from energyscore.results.quality import Quality
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.975
 DRAWS = 2000
 _SEED = 0
-_AT_ONCE = 2_000_000  # rows that are drawn in one go: 16 MB of places
 
 LESS_IS_BETTER = frozenset(
     (
@@ -118,20 +118,9 @@ def resampled(items: tuple[tuple[float, ...], ...], draws: int) -> "numpy.ndarra
     import numpy
 
     parts, weights = numpy.asarray(items, dtype=float).T
-    alike = weights[0] if (weights == weights[0]).all() else None
-    generator, rows = numpy.random.default_rng(_SEED), len(parts)
-    at_once = max(1, _AT_ONCE // rows)
-    found = []
-    for start in range(0, draws, at_once):
-        places = generator.integers(0, rows, (min(at_once, draws - start), rows))
-        whole = parts[places].sum(axis=1)
-        if alike is None:
-            total = weights[places].sum(axis=1)
-        else:  # nothing need be drawn
-            total = numpy.full(len(whole), alike * rows)
-        empty = numpy.full(len(total), numpy.nan)
-        found.append(numpy.divide(whole, total, out=empty, where=total > 0))
-    return numpy.concatenate(found)
+    return numpy.concatenate(
+        [ratio_of_sums(parts, weights, places) for places in draw_rows(len(parts), draws, _SEED)]
+    )
 
 
 def _error_of(quality: Quality) -> float | None:

@@ -118,6 +118,18 @@ class Likelihood:
     unknown: int
 
 
+@dataclass(frozen=True)
+class Detected:
+    """The boxes that a model draws in an image of that size: score, number of the label, box.
+
+    A box is its left and upper edge, its width and its height, in pixels of the image.
+    """
+
+    width: int
+    height: int
+    boxes: Sequence[tuple[float, int, tuple[float, float, float, float]]]
+
+
 class Answerer(Protocol):
     """Answers queries so that the answers can be judged; nothing of it is metered."""
 
@@ -129,7 +141,7 @@ class Answerer(Protocol):
         """From now on, answer as that task says: how long answers are written."""
 
     def answer(self, queries: Sequence[Query]) -> list[Any]:
-        """The answers to one batch: texts, numbers of labels, similarities."""
+        """The answers to one batch: texts, numbers of labels, similarities, boxes, images."""
 
     def likelihoods(self, queries: Sequence[Query]) -> list[Likelihood]:
         """How likely the texts of one batch are; a ModelError where that is not defined."""

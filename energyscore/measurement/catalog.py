@@ -39,6 +39,7 @@ METRICS = {
     "bits_per_byte": f"{_QUALITY}.likelihood:BitsPerByte",
     "wer": f"{_QUALITY}.words:WordErrors",
     "rougeL": f"{_QUALITY}.overlap:RougeL",
+    "mAP": f"{_QUALITY}.boxes:MeanAveragePrecision",
     "exact_match": f"{_QUALITY}.exact:ExactMatch",
 }
 

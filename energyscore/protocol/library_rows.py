@@ -192,11 +192,10 @@ def _rows_of(split: Any, spec: TaskSpec, selection: Selection, where: str) -> Ro
     features: Mapping[str, Any] = split.features or {}
     columns = match_columns(list(features), spec, selection, where)
     _refuse_renamed(split, columns, selection, where)
-    classes = {
+    references = {
         column: features[column]
         for name, column in columns.items()
-        if spec.dataset.kind_of(name) == "reference"
-        and isinstance(features.get(column), datasets.ClassLabel)
+        if spec.dataset.kind_of(name) == "reference" and column in features
     }
     split = split.select_columns(sorted(set(columns.values())))
     kinds = {"image": datasets.Image, "audio": datasets.Audio}
@@ -204,18 +203,25 @@ def _rows_of(split: Any, spec: TaskSpec, selection: Selection, where: str) -> Ro
         kind = kinds.get(spec.dataset.kind_of(name))
         if kind and isinstance(features.get(column), kind):
             split = split.cast_column(column, kind(decode=False))
-    return _read_on(_with_names(split, classes) if classes else split, where)
+    return _read_on(_with_names(split, references) if references else split, where)
 
 
-def _with_names(rows: Rows, classes: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The rows, numbers of classes replaced by their names; a class below 0 is an unknown one."""
+def _with_names(rows: Rows, references: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The rows, numbers of classes replaced by their names."""
     for row in rows:
-        numbers = {column: row[column] for column in classes}
-        named_by = {
-            column: classes[column].int2str(number) if number is not None and number >= 0 else None
-            for column, number in numbers.items()
-        }
+        named_by = {column: _named(row[column], kind) for column, kind in references.items()}
         yield {**row, **named_by}
+
+
+def _named(cell: Any, kind: Any) -> Any:
+    """A cell with names for the numbers of classes, also within it; below 0 is an unknown one."""
+    if hasattr(kind, "int2str"):
+        return kind.int2str(cell) if cell is not None and cell >= 0 else None
+    if isinstance(cell, list) and hasattr(kind, "feature"):
+        return [_named(one, kind.feature) for one in cell]
+    if isinstance(cell, dict) and isinstance(kind, dict):
+        return {key: _named(one, kind.get(key)) for key, one in cell.items()}
+    return cell
 
 
 def _refuse_renamed(

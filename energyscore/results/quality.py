@@ -13,7 +13,7 @@ from energyscore.base.form import Part
 from energyscore.base.units import counted
 
 BOUNDS = {
-    **dict.fromkeys(("accuracy", "squad_f1", "rougeL", "exact_match"), (0.0, 1.0)),
+    **dict.fromkeys(("accuracy", "squad_f1", "rougeL", "exact_match", "mAP"), (0.0, 1.0)),
     "spearman": (-1.0, 1.0),
     **dict.fromkeys(("wer", "bits_per_byte"), (0.0, float("inf"))),
 }

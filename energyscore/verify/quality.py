@@ -6,7 +6,7 @@ from energyscore.verify.examined import ExaminedResult
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds
 
 _LEAST = {"spearman": -1.0}
-_SHARES = ("accuracy", "squad_f1", "rougeL", "exact_match", "spearman")
+_SHARES = ("accuracy", "squad_f1", "rougeL", "exact_match", "mAP", "spearman")
 _KNOWN = (*_SHARES, "wer", "bits_per_byte")
 
 

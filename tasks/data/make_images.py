@@ -4,10 +4,16 @@
 
 They are drawn, seeded and so always the same, with the detail of photographs (noise of many
 sizes, light, edges) and their sizes and shapes: what decoding and resizing cost depends on that.
+
+`objects` are the cars and people of the streets, in COCO's words and with the box around what is
+seen of each. Landscapes and textures show nothing that COCO names. Rooms and tables show things
+of which one cannot say what they are: what is found there is not judged (null).
 """
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np  # a script, no part of the package
@@ -62,6 +68,37 @@ def textured(image: Image.Image, rng: Rng, box: tuple, base: Colour, contrast: f
     width, height = max(2, right - left), max(2, bottom - top)
     field = noise(rng, width, height, 0.2)
     image.paste(blend(field, shade(base, 1 - contrast), shade(base, 1 + contrast)), (left, top))
+
+
+@dataclass
+class Things:
+    """The things that are drawn in an image, and what is seen of each: others may cover it."""
+
+    drawn: list[tuple[str, np.ndarray, int]] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def one(self, name: str, image: Image.Image) -> Iterator[None]:
+        """A thing that is drawn within: the pixels that change are its own."""
+        before = np.array(image)
+        yield
+        changed = (np.asarray(image) != before).any(axis=2)
+        for _, seen, _ in self.drawn:
+            seen &= ~changed
+        self.drawn.append((name, changed, int(changed.sum())))
+
+    def objects(self) -> list[dict]:
+        """As COCO has them; what is hardly seen is a crowd: it need not be found, and may be."""
+        found = []
+        for name, seen, drawn in self.drawn:
+            if not seen.any():
+                continue
+            rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
+            left, top = int(columns[0]), int(rows[0])
+            width, height = int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
+            hardly = bool(seen.sum() < drawn / 4 or min(width, height) < 8)
+            box = [left, top, width, height]
+            found.append({"category": name, "bbox": box, "iscrowd": int(hardly)})
+        return found
 
 
 def landscape(rng: Rng, width: int, height: int) -> Image.Image:
@@ -121,8 +158,9 @@ def room(rng: Rng, width: int, height: int) -> Image.Image:
     return image
 
 
-def street(rng: Rng, width: int, height: int) -> Image.Image:
+def street(rng: Rng, width: int, height: int, things: Things | None = None) -> Image.Image:
     """Houses with rows of windows, a road, cars, people."""
+    things = things or Things()
     image = blend(noise(rng, width, height), (120, 150, 190), (225, 228, 230))
     draw = ImageDraw.Draw(image)
     road, left = int(height * 0.72), 0
@@ -140,20 +178,22 @@ def street(rng: Rng, width: int, height: int) -> Image.Image:
     for _ in range(int(rng.integers(2, 6))):
         x, y, w = rng.uniform(0, width), rng.uniform(road, height), width * rng.uniform(0.1, 0.22)
         paint, h = colour(rng), w * 0.28
-        draw.rounded_rectangle((x, y - h, x + w, y), h / 3, paint)
-        draw.polygon(
-            [(x + w * 0.2, y - h), (x + w * 0.3, y - 1.8 * h), (x + w * 0.7, y - 1.8 * h),
-             (x + w * 0.85, y - h)], shade(paint, 0.6),
-        )  # fmt: skip
-        for wheel in (0.15, 0.7):
-            box = (x + w * wheel, y - h * 0.4, x + w * wheel + h * 0.7, y + h * 0.3)
-            draw.ellipse(box, (25, 25, 28), (150, 150, 150), 2)
+        with things.one("car", image):
+            draw.rounded_rectangle((x, y - h, x + w, y), h / 3, paint)
+            draw.polygon(
+                [(x + w * 0.2, y - h), (x + w * 0.3, y - 1.8 * h), (x + w * 0.7, y - 1.8 * h),
+                 (x + w * 0.85, y - h)], shade(paint, 0.6),
+            )  # fmt: skip
+            for wheel in (0.15, 0.7):
+                box = (x + w * wheel, y - h * 0.4, x + w * wheel + h * 0.7, y + h * 0.3)
+                draw.ellipse(box, (25, 25, 28), (150, 150, 150), 2)
     for _ in range(int(rng.integers(3, 9))):
         x, y = rng.uniform(0, width), rng.uniform(road, height)
         h = height * 0.2
-        draw.rounded_rectangle((x, y - 0.8 * h, x + h / 4, y - 0.4 * h), 3, colour(rng))
-        draw.rectangle((x + h / 30, y - 0.4 * h, x + h / 5, y), fill=colour(rng, 20, 90))
-        draw.ellipse((x + h / 20, y - h, x + h / 5, y - 0.8 * h), fill=(205, 165, 135))
+        with things.one("person", image):
+            draw.rounded_rectangle((x, y - 0.8 * h, x + h / 4, y - 0.4 * h), 3, colour(rng))
+            draw.rectangle((x + h / 30, y - 0.4 * h, x + h / 5, y), fill=colour(rng, 20, 90))
+            draw.ellipse((x + h / 20, y - h, x + h / 5, y - 0.8 * h), fill=(205, 165, 135))
     return image
 
 
@@ -210,6 +250,14 @@ def draw_scene(number: int) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
+def objects_of(number: int) -> list[dict] | None:
+    """The things that the image of that number shows; None where one cannot say."""
+    things, scene = Things(), SCENES[number % len(SCENES)]
+    if scene is street:
+        street(np.random.default_rng([SEED, number]), *SIZES[number % len(SIZES)], things)
+    return things.objects() if scene in (street, landscape, texture) else None
+
+
 def name_of(number: int) -> str:
     """Where the image of that number lies, relative to this folder."""
     return f"images/{number:02d}_{SCENES[number % len(SCENES)].__name__}.jpg"
@@ -220,7 +268,10 @@ def main() -> None:
     (HERE / "images").mkdir(exist_ok=True)
     for number in range(COUNT):
         draw_scene(number).save(HERE / name_of(number), quality=QUALITY, optimize=True)
-    rows = [json.dumps({"image": name_of(number)}) for number in range(COUNT)]
+    rows = [
+        json.dumps({"image": name_of(number), "objects": objects_of(number)})
+        for number in range(COUNT)
+    ]
     (HERE / "images.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 

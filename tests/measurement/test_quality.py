@@ -46,7 +46,7 @@ def labelled(*labels):
 
 
 def judged(metric, answers, rows, names=PLAIN):
-    result = metric.judge(answers, rows, names)
+    result = metric.judge(answers, metric.references(rows), names)
     return value_of(result, len(rows)), result
 
 
@@ -123,7 +123,7 @@ def test_a_written_label_is_the_answer_s_beginning(answer, label):
 )
 def test_labels_that_do_not_match_are_no_accuracy(model, said):
     with pytest.raises(NotJudgedError, match=said) as refusal:
-        Accuracy().judge([0], labelled("positive"), Names(model, BINARY))
+        judged(Accuracy(), [0], labelled("positive"), Names(model, BINARY))
     assert "--labels FILE" in str(refusal.value)
 
 
@@ -133,10 +133,12 @@ def test_a_file_says_what_labels_mean():
     value, _ = judged(Accuracy(), [0, 1, 1], labelled("positive", "negative", "positive"), names)
     assert value == pytest.approx(2 / 3)
     with pytest.raises(NotJudgedError, match="lacks the model's labels 'LABEL_1'"):
-        Accuracy().judge([0], labelled("positive"), replace(names, mapped={"LABEL_0": "positive"}))
+        judged(
+            Accuracy(), [0], labelled("positive"), replace(names, mapped={"LABEL_0": "positive"})
+        )
     with pytest.raises(NotJudgedError, match="names 'great', which the dataset does not have"):
         wrong = mapped | {"LABEL_1": "great"}
-        Accuracy().judge([0], labelled("positive"), replace(names, mapped=wrong))
+        judged(Accuracy(), [0], labelled("positive"), replace(names, mapped=wrong))
 
 
 def test_rows_of_ones_own_need_not_have_every_label_of_the_model():
@@ -159,7 +161,7 @@ def test_spearman_is_that_of_scipy_with_ties():
 @pytest.mark.parametrize(("scores", "said"), [((1, 1), "nothing to rank"), ((1, "x"), "no number")])
 def test_scores_that_rank_nothing_are_named(scores, said):
     with pytest.raises(NotJudgedError, match=said):
-        Spearman().judge([0.1, 0.2], [{"score": one} for one in scores], PLAIN)
+        judged(Spearman(), [0.1, 0.2], [{"score": one} for one in scores], PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_word_errors_are_those_of_jiwer_over_the_corpus():
     more = [*rows, {"transcript": ""}]
     assert judged(WordErrors(), [*said, "um well"], more)[0] == pytest.approx(6 / 10)
     with pytest.raises(NotJudgedError, match="nothing to be compared"):
-        WordErrors().judge(["um"], [{"transcript": ""}], PLAIN)
+        judged(WordErrors(), ["um"], [{"transcript": ""}], PLAIN)
 
 
 def test_what_a_ctc_model_says_twice_is_kept(tmp_path):
@@ -348,8 +350,10 @@ def test_a_failure_while_answering_is_a_reason_and_no_lost_measurement():
 
 def test_references_of_another_form_are_a_reason_and_no_crash(tmp_path):
     path = write(tmp_path, [{"text": "Good.", "label": ["positive"]}])
-    reason = of([1], examined("text_classification", path), BINARY).reason
-    assert reason.startswith("the references are not as accuracy takes them (TypeError")
+    found = examined("text_classification", path)
+    assert found.reason == "a label of the rows is no text: \"['positive']\""
+    # It is known before anything is measured; nothing is asked then.
+    assert of(Answers([], BINARY), found).reason == found.reason
     pyarrow.parquet.write_table(
         pyarrow.table({"text": ["Good."], "label": [date(2026, 1, 1)]}),
         tmp_path / "rows.parquet",
@@ -377,6 +381,19 @@ def test_classes_of_a_saved_dataset_count_by_their_names(tmp_path):
     assert [row["label"] for row in found] == ["pos", "neg"]
 
 
+def test_classes_within_a_saved_dataset_s_objects_count_by_their_names(tmp_path):
+    from datasets import ClassLabel, Dataset, Features, Image, List, Value
+
+    kinds = {"bbox": List(List(Value("float32"))), "category": List(ClassLabel(names=["a", "cat"]))}
+    features = Features({"image": Image(), "objects": kinds})
+    row = {"bbox": [[1, 2, 3, 4], [5, 6, 7, 8]], "category": [1, 0]}
+    picture = str(load_tasks()["object_detection"].sample_path.parent / "images/38_still_life.jpg")
+    rows = {"image": [picture], "objects": [row]}
+    Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "saved")
+    (things,) = examined("object_detection", tmp_path / "saved").right
+    assert [(thing.name, thing.box[0]) for thing in things] == [("cat", 1), ("a", 5)]
+
+
 def test_a_metric_whose_library_is_missing_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "jiwer", None)
     without = examined("asr", "bundled")
@@ -384,7 +401,9 @@ def test_a_metric_whose_library_is_missing_says_how_to_install_it(monkeypatch):
     assert of([], without).value is None
 
 
-@pytest.mark.parametrize(("task", "count"), [("reasoning", 64), ("summarization", 17)])
+@pytest.mark.parametrize(
+    ("task", "count"), [("reasoning", 64), ("summarization", 17), ("object_detection", 24)]
+)
 def test_a_task_whose_queries_have_no_references_has_rows_for_its_quality(task, count):
     found = examined(task, "bundled")
     assert len(found.rows.queries) == count and not found.reason
@@ -396,7 +415,35 @@ def test_a_reason_names_no_folder_of_this_machine():
     assert "/" not in reason
 
 
-@pytest.mark.parametrize("content", ["[1]", '{"a": null}', "{"])
+@pytest.mark.parametrize(
+    ("metric", "cell", "said"),
+    [
+        (SquadF1(), {"answer": {"text": {"a": 1}}}, "an answer of the rows is no text"),
+        (SquadF1(), {"answer": {"answers": ["a"]}}, "an answer of the rows is no text"),
+        (SquadF1(), {"answer": [["a"]]}, "an answer of the rows is no text"),
+        (WordErrors(), {"transcript": ["a"]}, "a transcript of the rows is no text"),
+        (RougeL(), {"reference": ["a"]}, "a reference of the rows is no text"),
+        (ExactMatch(), {"answer": {"value": 1}}, "an answer of the rows is no text"),
+        (Spearman(), {"score": [1]}, "a score of the rows is no number"),
+    ],
+)
+def test_each_metric_looks_at_its_references_first(metric, cell, said):
+    with pytest.raises(NotJudgedError, match=said):
+        metric.references([cell, cell])
+
+
+def test_a_mistake_of_a_metric_is_an_error_and_no_reason(monkeypatch):
+    def wrong(*answers):
+        raise TypeError("ours")
+
+    monkeypatch.setattr(Accuracy, "judge", wrong)
+    with pytest.raises(TypeError, match="ours"):
+        of([0] * 104, examined("text_classification", "bundled"), BINARY)
+
+
+@pytest.mark.parametrize(
+    "content", ["[1]", '{"a": null}', "{", '{"LABEL_0": "negative", "LABEL_0": "positive"}']
+)
 def test_a_file_of_labels_that_is_none_is_refused(content, tmp_path):
     (tmp_path / "labels.json").write_text(content)
     with pytest.raises(UsageError, match="--labels") as refusal:

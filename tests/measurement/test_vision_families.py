@@ -107,6 +107,21 @@ def test_boxes_are_counted_above_the_threshold(tmp_path):
     ]
     assert all(0 < count < 10 for count in expected), "some of ten, not all of them"
     assert values(backend, queries) == expected
+    # To be judged all boxes are given, in pixels of the image: left, top, width, height.
+    backend.answer_as(TASKS["object_detection"].spec)
+    assert backend.labels()[3] == backend.model.config.id2label[3]
+    for query, count, found in zip(queries, expected, backend.answer(queries), strict=True):
+        width, height = Image.open(io.BytesIO(query["image"])).size
+        assert (found.width, found.height, len(found.boxes)) == (width, height, 10)
+        assert sum(score > 0.5 for score, _, _ in found.boxes) == count
+        with torch.inference_mode():
+            said = backend.model(**backend.prepare([query]).inputs[0].tensors)
+        scores, labels = said.logits[0].softmax(-1)[:, :-1].max(-1)
+        x, y, w, h = (said.pred_boxes[0] * torch.tensor([width, height] * 2)).unbind(-1)
+        shapes = torch.stack([x - w / 2, y - h / 2, w, h], dim=1).tolist()
+        for box, own in zip(found.boxes, zip(scores, labels, shapes, strict=True), strict=True):
+            assert box[:2] == pytest.approx((own[0].item(), own[1].item()), rel=1e-4)
+            assert box[2] == pytest.approx(own[2], abs=1e-3)
 
 
 @pytest.mark.parametrize("family", ["vit", "resnet", "segformer", "perceiver", "yolos", "detr"])

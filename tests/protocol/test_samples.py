@@ -132,3 +132,10 @@ def test_the_images_are_those_that_their_script_draws():
         drawn = np.asarray(script.draw_scene(number)).astype(float)
         shipped = np.asarray(Image.open(folder / rows[number]["image"])).astype(float)
         assert np.abs(drawn - shipped).mean() < 8, "but for what JPEG loses of the grain"
+        assert rows[number]["objects"] == script.objects_of(number)
+    street = rows[2]["objects"]
+    assert street == script.objects_of(2)
+    # A car of another colour than the road behind it, and a person before it.
+    assert street[3] == {"category": "car", "bbox": [317, 300, 77, 45], "iscrowd": 0}
+    assert {one["category"] for one in street} == {"car", "person"}
+    assert [row["objects"] is None for row in rows[:5]] == [False, True, False, True, False]

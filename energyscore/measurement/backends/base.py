@@ -121,9 +121,9 @@ class ModelBackend(ABC):
 
 
 def class_names(model: Any) -> list[str]:
-    """The names of a model's classes in its configuration, by their numbers."""
+    """The names of a model's classes in its configuration, by their numbers; some have none."""
     names: dict[int, Any] = model.config.id2label
-    return [str(names[number]) for number in sorted(names)]
+    return [str(names.get(number, "")) for number in range(max(names, default=-1) + 1)]
 
 
 class TransformersBackend(ModelBackend):

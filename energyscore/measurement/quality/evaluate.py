@@ -10,6 +10,7 @@ from typing import Any
 
 from energyscore.base.errors import DatasetError, EnergyScoreError, UsageError
 from energyscore.base.files import read_text
+from energyscore.base.form import unique_keys
 from energyscore.base.lookup import resolve
 from energyscore.base.packages import PACKAGES
 from energyscore.base.version import __version__
@@ -35,12 +36,13 @@ from energyscore.results.quality import Quality
 class Examination:
     """What a model's answers are judged by; `reason` is why they cannot be, where they cannot.
 
-    `labels` is what a file says that the model's labels mean.
+    `right` is the reference of each row; `labels` is what a file says that the model's labels mean.
     """
 
     task: TaskSpec
     rows: Workload | None
     reason: str = ""
+    right: Sequence[Any] = ()
     labels: dict[str, str] | None = None
 
 
@@ -59,7 +61,11 @@ def examine(
     if why := missing_package(quality.metric):
         return Examination(task.spec, None, why)
     try:
-        return Examination(task.spec, load_graded(task, source, count, selection), labels=mapped)
+        rows = load_graded(task, source, count, selection)
+        right = metric_of(quality.metric).references(rows.queries)
+        return Examination(task.spec, rows, right=right, labels=mapped)
+    except NotJudgedError as error:
+        return Examination(task.spec, rows, str(error))
     except DatasetError as error:
         path = locate(task, source)
         name = f"bundled:{task.spec.id}" if source == BUNDLED else path.name if path else source
@@ -71,10 +77,11 @@ def examine(
 
 def missing_package(metric: str) -> str:
     """The line for a library that a metric needs and that is not installed; empty if none."""
-    package = metric_of(metric).package
-    if package is None or importlib.util.find_spec(package) is not None:
-        return ""
-    return f"{metric} needs {package}, which is not installed: pip install '{PACKAGES[package]}'"
+    for package in metric_of(metric).packages:
+        if importlib.util.find_spec(package) is None:
+            remedy = f"pip install '{PACKAGES[package]}'"
+            return f"{metric} needs {package}, which is not installed: {remedy}"
+    return ""
 
 
 def metric_of(name: str) -> Metric:
@@ -94,7 +101,8 @@ def evaluate(
 ) -> Quality:
     """Have a loaded model answer all rows, in batches as they were measured, and judge it.
 
-    Whatever fails there is the reason of a quality without value: the energy stays measured.
+    What a model or its answers cannot do there is the reason of a quality without value: the energy
+    stays measured.
     """
     reason, task, rows = examination.reason, examination.task, examination.rows
     if random_weights:
@@ -103,26 +111,19 @@ def evaluate(
         return _without(examination, reason)
     asked = task.quality.generation or generation
     metric = metric_of(task.quality.metric)
-    ask = backend.likelihoods if metric.of_likelihoods else backend.answer
     try:
         if not metric.of_likelihoods:
             backend.answer_as(task.model_copy(update={"generation": asked}))
         answers: list[Any] = []
         for place in range(0, len(rows.queries), batch_size):
-            answers += ask(rows.queries[place : place + batch_size])
+            answers += metric.ask(backend, rows.queries[place : place + batch_size])
             advance(len(answers))
         names = Names(backend.labels(), _labels_of(task, rows), examination.labels)
-        judged = metric.judge(answers, rows.queries, names)
+        judged = metric.judge(answers, examination.right, names)
     except NotJudgedError as error:
         return _without(examination, str(error))
     except EnergyScoreError as error:
         return _without(examination, f"the evaluation failed: {_sentence(error)}")
-    except (TypeError, ValueError, LookupError, AttributeError) as error:
-        # References are whatever a dataset holds.
-        metric_name, said = task.quality.metric, type(error).__name__
-        return _without(
-            examination, f"the references are not as {metric_name} takes them ({said}: {error})"
-        )
     written = asked if backend.writes and not metric.of_likelihoods else None
     return _with_value(examination, judged, rows.queries, batch_size, written)
 
@@ -183,7 +184,8 @@ def _read_labels(file: str | None) -> dict[str, str] | None:
     where = f"--labels {file}"
     remedy = 'It holds the dataset\'s label for each of the model\'s: {"LABEL_0": "negative", ...}.'
     try:
-        content = json.loads(read_text(Path(file), where, UsageError))
+        text = read_text(Path(file), where, UsageError)
+        content = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is not valid JSON: {error}.", remedy) from error
     if not isinstance(content, dict) or not all(isinstance(v, str | int) for v in content.values()):

@@ -4,7 +4,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from energyscore.measurement.quality.metric import Judged, Names, Setting, ratio
+from energyscore.measurement.quality.metric import (
+    Judged,
+    Metric,
+    Names,
+    Setting,
+    ratio,
+    text_of,
+)
 from energyscore.protocol.workload import Query
 
 _NAMED = re.compile(r"answer\s*(?:is\b|:|=)\s*(.+)", re.IGNORECASE)
@@ -13,17 +20,17 @@ _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?|-?\.\d+")
 _NO_WORD = re.compile(r"[\W_]+")
 
 
-class ExactMatch:
+class ExactMatch(Metric):
     """The share of rows whose final answer is the right one."""
 
-    higher_is_better = True
-    package = None
-    of_likelihoods = False
+    def references(self, rows: Sequence[Query]) -> list[Any]:
+        """The right answers."""
+        return [text_of(row["answer"], "an answer") for row in rows]
 
-    def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
+    def judge(self, answers: Sequence[Any], right: Sequence[Any], names: Names) -> Judged:
         """Judge one text, without what was thought before it, for each row."""
-        pairs = zip(answers, (str(row["answer"]) for row in rows), strict=True)
-        items = [[float(is_right(said, right)), 1.0] for said, right in pairs]
+        pairs = zip(answers, right, strict=True)
+        items = [[float(is_right(said, one)), 1.0] for said, one in pairs]
         settings: dict[str, Setting] = {
             "final_answer": r"in \boxed{}, else after the last 'answer:' or 'answer is', else the "
             "last line; of numbers the last",

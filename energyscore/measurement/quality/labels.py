@@ -4,7 +4,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from energyscore.measurement.quality.metric import Judged, Names, NotJudgedError, ratio
+from energyscore.measurement.quality.metric import (
+    Judged,
+    Metric,
+    Names,
+    NotJudgedError,
+    ratio,
+    text_of,
+)
 from energyscore.protocol.workload import Query
 
 _NAMELESS = re.compile(r"(label )?\d+")
@@ -12,17 +19,19 @@ _MOST_NAMED = 5
 _REMEDY = "--labels FILE maps the model's labels to the dataset's"
 
 
-class Accuracy:
+class Accuracy(Metric):
     """The share of rows whose label is right; macro-F1 beside it."""
 
-    higher_is_better = True
-    package = None
-    of_likelihoods = False
+    def references(self, rows: Sequence[Query]) -> list[Any]:
+        """The labels as the dataset has them."""
+        for row in rows:
+            text_of(row["label"], "a label")
+        return [row["label"] for row in rows]
 
-    def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
+    def judge(self, answers: Sequence[Any], right: Sequence[Any], names: Names) -> Judged:
         """Judge numbers of a head's labels, or written labels."""
-        gold = [normalized(row["label"]) for row in rows]
-        known = {normalized(label): str(label) for label in (*names.dataset, *_of(rows))}
+        gold = [normalized(label) for label in right]
+        known = {normalized(label): str(label) for label in (*names.dataset, *right)}
         if names.model is None:
             said = [written(answer, known) for answer in answers]
             how = "written: the answer is the label, or begins with it"
@@ -30,7 +39,7 @@ class Accuracy:
             meant = match(names, known)
             said = [meant[int(number)] for number in answers]
             how = "by name" if names.mapped is None else "by the file of --labels"
-        items = [[float(one == right), 1.0] for one, right in zip(said, gold, strict=True)]
+        items = [[float(one == other), 1.0] for one, other in zip(said, gold, strict=True)]
         settings = {
             "labels": how,
             "classes": len(known),
@@ -62,7 +71,7 @@ def match(names: Names, known: Mapping[str, str]) -> list[str | None]:
             f"differs from model to model; {_REMEDY}"
         )
     found = [normalized(label) for label in own]
-    if len(set(found)) < len(found):
+    if any(found.count(label) > 1 for label in known):
         raise NotJudgedError(f"labels of the model have one name ({_first(own)}); {_REMEDY}")
     missing = [known[label] for label in known if label not in found]
     extra = [label for label in own if names.dataset and normalized(label) not in known]
@@ -102,10 +111,6 @@ def _mapped(
             f"({_first(list(known.values()))})"
         )
     return list(found)
-
-
-def _of(rows: Sequence[Query]) -> list[Any]:
-    return list(dict.fromkeys(row["label"] for row in rows))
 
 
 def _first(names: Sequence[object]) -> str:

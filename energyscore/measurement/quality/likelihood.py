@@ -4,22 +4,24 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from energyscore.measurement.quality.metric import Judged, Names, Setting, ratio
+from energyscore.measurement.quality.metric import Judged, Metric, Names, Setting, ratio
 from energyscore.protocol.workload import Query
 
 
-class BitsPerByte:
+class BitsPerByte(Metric):
     """The bits by which a model would store the texts, by their bytes in UTF-8."""
 
     higher_is_better = False
-    package = None
     of_likelihoods = True
 
-    def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
+    def references(self, rows: Sequence[Query]) -> list[Any]:
+        """The bytes of each text."""
+        return [float(len(row["text"].encode())) for row in rows]
+
+    def judge(self, answers: Sequence[Any], right: Sequence[Any], names: Names) -> Judged:
         """Judge one `Likelihood` for each row."""
         items = [
-            [one.nats / math.log(2), float(len(row["text"].encode()))]
-            for one, row in zip(answers, rows, strict=True)
+            [one.nats / math.log(2), in_bytes] for one, in_bytes in zip(answers, right, strict=True)
         ]
         settings: dict[str, Setting] = {
             "window_tokens": answers[0].window,

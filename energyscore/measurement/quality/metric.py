@@ -1,16 +1,19 @@
 """What a metric is: answers and references in, figures out that can be drawn from again."""
 
+import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
+from energyscore.base.bootstrap import draw_rows, ratio_of_sums
+from energyscore.measurement.backend import Answerer
 from energyscore.protocol.workload import Query
 
 Array: TypeAlias = Any
 """An array of numpy, which is imported where it is used."""
 
 DRAWS = 1000
-_AT_ONCE = 50  # draws that are held in memory together
 
 Setting: TypeAlias = str | int | float | bool | None
 
@@ -50,18 +53,34 @@ class Judged:
     settings: dict[str, Setting] = field(default_factory=dict)
 
 
-class Metric(Protocol):
-    """A metric of the field. `package` is the library that it needs beyond the base ones.
+class Metric(ABC):
+    """A metric of the field. `packages` are the libraries that it needs beyond the base ones.
 
     With `of_likelihoods` it judges how likely texts are to the model, and not answers.
     """
 
-    higher_is_better: bool
-    package: str | None
-    of_likelihoods: bool
+    higher_is_better: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ()
+    of_likelihoods: ClassVar[bool] = False
 
-    def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
-        """Judge one answer for each row; a NotJudgedError where that is impossible."""
+    @abstractmethod
+    def references(self, rows: Sequence[Query]) -> list[Any]:
+        """What is right for each row, checked; a NotJudgedError where a row says nothing usable."""
+
+    def ask(self, backend: Answerer, queries: Sequence[Query]) -> list[Any]:
+        """What a model says of one batch, or what is kept of it to be judged."""
+        return backend.likelihoods(queries) if self.of_likelihoods else backend.answer(queries)
+
+    @abstractmethod
+    def judge(self, answers: Sequence[Any], right: Sequence[Any], names: Names) -> Judged:
+        """Judge one answer for each reference; a NotJudgedError where that is impossible."""
+
+
+def text_of(cell: Any, what: str) -> str:
+    """A reference that is to be a text; a number counts as one."""
+    if not isinstance(cell, str | int | float):
+        raise NotJudgedError(f"{what} of the rows is no text: {str(cell)[:40]!r}")
+    return str(cell)
 
 
 def ratio(items: list[list[float]], **more: Any) -> Judged:
@@ -72,11 +91,7 @@ def ratio(items: list[list[float]], **more: Any) -> Judged:
     if not weights.sum() > 0:
         raise NotJudgedError("the references hold nothing to be compared with")
 
-    def of_draws(draws: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return parts[draws].sum(axis=1) / weights[draws].sum(axis=1)
-
-    return Judged(of_draws, items, **more)
+    return Judged(functools.partial(ratio_of_sums, parts, weights), items, **more)
 
 
 def value_of(judged: Judged, count: int) -> float:
@@ -95,13 +110,7 @@ def interval(judged: Judged, count: int, seed: int) -> tuple[float, float] | Non
 
     if count < 2:
         return None
-    chance = np.random.default_rng(seed)
-    found = np.concatenate(
-        [
-            judged.of_draws(chance.integers(0, count, (_AT_ONCE, count)))
-            for _ in range(DRAWS // _AT_ONCE)
-        ]
-    )
+    found = np.concatenate([judged.of_draws(draws) for draws in draw_rows(count, DRAWS, seed)])
     finite = found[np.isfinite(found)]
     if len(finite) < 0.95 * DRAWS:
         return None

@@ -4,7 +4,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from energyscore.measurement.quality.metric import Judged, Names, NotJudgedError, Setting, ratio
+from energyscore.measurement.quality.metric import (
+    Judged,
+    Metric,
+    Names,
+    Setting,
+    ratio,
+    text_of,
+)
 from energyscore.protocol.workload import Query
 
 _WORD = re.compile(r"\w+")
@@ -19,21 +26,22 @@ class UnicodeWords:
         return _WORD.findall(text.casefold())
 
 
-class RougeL:
+class RougeL(Metric):
     """The mean F1 of the longest common subsequence of words; ROUGE-1 and -2 beside it."""
 
-    higher_is_better = True
-    package = "rouge_score"
-    of_likelihoods = False
+    packages = ("rouge_score",)
 
-    def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
+    def references(self, rows: Sequence[Query]) -> list[Any]:
+        """The reference texts."""
+        return [text_of(row["reference"], "a reference") for row in rows]
+
+    def judge(self, answers: Sequence[Any], right: Sequence[Any], names: Names) -> Judged:
         """Judge one text for each row."""
         from importlib.metadata import version
 
         from rouge_score.rouge_scorer import RougeScorer
 
         scorer = RougeScorer([*_BESIDE, "rougeL"], tokenizer=UnicodeWords())
-        right = [_text(row["reference"]) for row in rows]
         scores = [scorer.score(one, said) for said, one in zip(answers, right, strict=True)]
         beside: dict[str, float | None] = {
             name: sum(one[name].fmeasure for one in scores) / len(scores) for name in _BESIDE
@@ -46,9 +54,3 @@ class RougeL:
         return ratio(
             [[one["rougeL"].fmeasure, 1.0] for one in scores], beside=beside, settings=settings
         )
-
-
-def _text(reference: Any) -> str:
-    if not isinstance(reference, str):
-        raise NotJudgedError("a reference of the rows is no text")
-    return reference

@@ -4,25 +4,25 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from energyscore.measurement.quality.metric import Array, Judged, Names, NotJudgedError
+from energyscore.measurement.quality.metric import Array, Judged, Metric, Names, NotJudgedError
 from energyscore.protocol.workload import Query
 
 
-class Spearman:
+class Spearman(Metric):
     """The correlation of ranks between cosines and the scores that people gave; ties halved."""
 
-    higher_is_better = True
-    package = None
-    of_likelihoods = False
-
-    def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
-        """Judge one similarity for each row."""
-        import numpy as np
-
+    def references(self, rows: Sequence[Query]) -> list[Any]:
+        """The scores that people gave."""
         gold = [_number(row["score"]) for row in rows]
         if len(set(gold)) < 2:
             raise NotJudgedError("all scores of the rows are the same: there is nothing to rank")
-        pairs = np.array([list(map(float, answers)), gold])
+        return gold
+
+    def judge(self, answers: Sequence[Any], right: Sequence[Any], names: Names) -> Judged:
+        """Judge one similarity for each row."""
+        import numpy as np
+
+        pairs = np.array([list(map(float, answers)), right])
 
         def of_draws(draws: Array) -> Array:
             return correlations(*(_ranks(values[draws]) for values in pairs))

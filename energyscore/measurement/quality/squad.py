@@ -6,23 +6,29 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from energyscore.measurement.quality.metric import Judged, Names, ratio
+from energyscore.measurement.quality.metric import (
+    Judged,
+    Metric,
+    Names,
+    NotJudgedError,
+    ratio,
+    text_of,
+)
 from energyscore.protocol.workload import Query
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = frozenset(string.punctuation)
 
 
-class SquadF1:
+class SquadF1(Metric):
     """The overlap of words with the best of the right answers; exact match beside it."""
 
-    higher_is_better = True
-    package = None
-    of_likelihoods = False
+    def references(self, rows: Sequence[Query]) -> list[Any]:
+        """The right answers of each row."""
+        return [right_answers(row["answer"]) for row in rows]
 
-    def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
+    def judge(self, answers: Sequence[Any], right: Sequence[Any], names: Names) -> Judged:
         """Judge one text for each row."""
-        right = [right_answers(row["answer"]) for row in rows]
         pairs = list(zip(answers, right, strict=True))
         items = [[max(f1(said, one) for one in answers), 1.0] for said, answers in pairs]
         exact = [max(plain(said) == plain(one) for one in answers) for said, answers in pairs]
@@ -34,9 +40,11 @@ class SquadF1:
 def right_answers(cell: Any) -> list[str]:
     """The right answers of a row: a text, several, or SQuAD's own form; none: `""` is right."""
     if isinstance(cell, Mapping):
-        cell = cell.get("text")
-    several = [cell] if isinstance(cell, str) else list(cell or ())
-    texts = [str(one) for one in several]
+        cell = cell.get("text", cell)
+    several = [cell] if isinstance(cell, str | int | float) else cell or ()
+    if not isinstance(several, Sequence):
+        raise NotJudgedError(f"an answer of the rows is no text: {str(cell)[:40]!r}")
+    texts = [text_of(one, "an answer") for one in several]
     return [text for text in texts if plain(text)] or [""]
 
 

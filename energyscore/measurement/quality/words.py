@@ -5,35 +5,45 @@ from collections.abc import Sequence
 from typing import Any
 
 from energyscore.base.version import __version__
-from energyscore.measurement.quality.metric import Judged, Names, Setting, ratio
+from energyscore.measurement.quality.metric import (
+    Judged,
+    Metric,
+    Names,
+    Setting,
+    ratio,
+    text_of,
+)
 from energyscore.protocol.workload import Query
 
 _NO_WORD = re.compile(r"[^\w\s']|_")
 
 
-class WordErrors:
+class WordErrors(Metric):
     """Word error rate by jiwer: the errors of all rows by the words of all their references."""
 
     higher_is_better = False
-    package = "jiwer"
-    of_likelihoods = False
+    packages = ("jiwer",)
 
-    def judge(self, answers: Sequence[Any], rows: Sequence[Query], names: Names) -> Judged:
+    def references(self, rows: Sequence[Query]) -> list[Any]:
+        """The transcripts."""
+        return [text_of(row["transcript"], "a transcript") for row in rows]
+
+    def judge(self, answers: Sequence[Any], right: Sequence[Any], names: Names) -> Judged:
         """Judge one text for each row."""
-        import jiwer
+        from importlib.metadata import version
 
-        pairs = zip(answers, (row["transcript"] for row in rows), strict=True)
-        items = [_errors(normalized(right), normalized(said)) for said, right in pairs]
+        pairs = zip(answers, right, strict=True)
+        items = [_errors(normalized(one), normalized(said)) for said, one in pairs]
         settings: dict[str, Setting] = {
-            "library": f"jiwer {_version_of(jiwer)}",
+            "library": f"jiwer {version('jiwer')}",
             "normalization": f"energyscore {__version__}: lower case, no punctuation but '",
         }
         return ratio(items, settings=settings)
 
 
-def normalized(text: object) -> str:
+def normalized(text: str) -> str:
     """A text in lower case, without punctuation other than apostrophes; for both sides."""
-    return " ".join(_NO_WORD.sub(" ", str(text).replace("\u2019", "'").casefold()).split())
+    return " ".join(_NO_WORD.sub(" ", text.replace("\u2019", "'").casefold()).split())
 
 
 def _errors(right: str, said: str) -> list[float]:
@@ -45,9 +55,3 @@ def _errors(right: str, said: str) -> list[float]:
     found = jiwer.process_words(right, said)
     errors = found.substitutions + found.deletions + found.insertions
     return [float(errors), float(len(right.split()))]
-
-
-def _version_of(module: Any) -> str:
-    from importlib.metadata import version
-
-    return version(module.__name__)

@@ -1,0 +1,37 @@
+"""The bootstrap: rows that are drawn again with their place, and figures of each draw."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy
+
+_AT_ONCE = 2_000_000  # rows that are drawn in one go: 16 MB of places
+
+
+def draw_rows(rows: int, draws: int, seed: int) -> "Iterator[numpy.ndarray]":
+    """Draws of as many rows as there are, some at a time: each is a line of their places.
+
+    They depend on the number of rows and on the seed alone.
+    """
+    import numpy
+
+    generator, at_once = numpy.random.default_rng(seed), max(1, _AT_ONCE // rows)
+    for start in range(0, draws, at_once):
+        yield generator.integers(0, rows, (min(at_once, draws - start), rows))
+
+
+def ratio_of_sums(
+    parts: "numpy.ndarray", weights: "numpy.ndarray", draws: "numpy.ndarray"
+) -> "numpy.ndarray":
+    """The sum of parts by the sum of weights, of each draw; NaN where they weigh nothing."""
+    import numpy
+
+    whole = parts[draws].sum(axis=1)
+    if (weights == weights[0]).all():  # nothing need be drawn
+        total = numpy.full(len(whole), weights[0] * draws.shape[1])
+    else:
+        total = weights[draws].sum(axis=1)
+    found: numpy.ndarray = numpy.full(len(total), numpy.nan)
+    numpy.divide(whole, total, out=found, where=total > 0)
+    return found
