@@ -313,6 +313,7 @@ def run(
     from energyscore.measurement.session import run_session
     from energyscore.publish.formats import EXPORTERS
     from energyscore.publish.results_folder import ResultsFolder
+    from energyscore.publish.took import measuring_took
     from energyscore.results.store import CSV_NAME, KnownResults
 
     demo = not tasks and not model and dataset is None
@@ -335,6 +336,8 @@ def run(
         known = KnownResults(out, lambda error: observer.warn(f"left out: {error.message}"))
         folder = ResultsFolder(known)
         outcome = run_session(job, observer, folder.write_csv)
+        if took := measuring_took(outcome.costs):
+            observer.say(took)
         report = folder.rated_own([path for path, _ in outcome.results], site)
     if form == "json":
         write_data(resolve(EXPORTERS, "json")(report))

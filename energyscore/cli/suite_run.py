@@ -22,12 +22,20 @@ from energyscore.measurement.suite.finished import ByKey, by_key
 from energyscore.measurement.suite.key import key_here, work_here
 from energyscore.measurement.suite.listing import Listing
 from energyscore.measurement.suite.plan import Planned, make_plan
-from energyscore.measurement.suite.report import FILE_NAME, Record, hidden_by, report_to_json
+from energyscore.measurement.suite.report import (
+    FILE_NAME,
+    Record,
+    SuiteReport,
+    hidden_by,
+    report_to_json,
+)
 from energyscore.measurement.suite.runner import record_before, run_suite
 from energyscore.protocol import hub
 from energyscore.protocol.task import load_tasks
 from energyscore.publish.answers import answers_by_task
 from energyscore.publish.results_folder import ResultsFolder
+from energyscore.publish.took import measuring_took
+from energyscore.results.cost import Cost
 from energyscore.results.result import Result
 from energyscore.results.store import KnownResults
 
@@ -104,8 +112,16 @@ def measure(
         go_on = "without --fresh the same command measures what has no result yet"
     go_on = f"Interrupted; {go_on}. " if report.interrupted else ""
     if not talk.quiet:
+        if took := measuring_took(_costs(report, known)):
+            say(took)
         say(f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}{_country_of(plan)}")
     return report.exit_status
+
+
+def _costs(report: SuiteReport, known: KnownResults) -> list[Cost]:
+    """What each entry took that was measured now."""
+    now = {known.folder / one.result for one in report.entries if one.result and one.seconds}
+    return [result.cost for path, result in known.load() if path in now and result.cost]
 
 
 def _country_of(plan: Sequence[Planned]) -> str:

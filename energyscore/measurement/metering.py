@@ -145,6 +145,19 @@ def free_gpu_memory() -> Mapping[str, int]:
         return {uuid: free for uuid, free in found.items() if free is not None}
 
 
+def read_gpu_counters() -> Mapping[str, int]:
+    """The energy counter of every GPU in millijoules, by UUID, of those that can be read."""
+    found: dict[str, int] = {}
+    with _driver() as nvml, contextlib.suppress(MeterError):
+        for uuid in nvml.uuids() if nvml else []:
+            from energyscore.measurement.meters.nvml_device import read_counter
+
+            counted = read_counter(nvml.handle(uuid)).mj if nvml else None
+            if counted is not None:
+                found[uuid] = counted
+    return found
+
+
 def describe_machine() -> EnvironmentPart:
     """This machine with all GPUs that its driver lists; the driver is let go at once."""
     with _driver() as nvml:

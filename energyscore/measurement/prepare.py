@@ -23,6 +23,7 @@ from energyscore.measurement.ahead import (
     warn_of_others,
 )
 from energyscore.measurement.backend import Device
+from energyscore.measurement.cost import CostMeter
 from energyscore.measurement.forecast import Forecast
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.metering import count_gpu_processes, measure_idle_gpus, plan_metering
@@ -79,6 +80,7 @@ class Prepared:
     before: Mapping[str, int] | None  # compute processes of each GPU before this process used it
     idle_w: Mapping[Domain, float]  # and its power then
     country: str | None
+    cost: CostMeter  # it began before the GPU was metered idle
     forecast: Forecast | None = None  # of what is to be measured; None: nothing, or a suite's
 
 
@@ -141,10 +143,11 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     idle_w: dict[Domain, float] = {}
     pending = [entry for entry in entries if entry.finished is None]
     forecast = _look_ahead(pending, len(entries), job, device, look, observer) if pending else None
+    cost = CostMeter(gpus=bool(named) or device == "cuda")
     if pending and options.idle_s > 0 and (named or device == "cuda"):
         observer.say(f"Metering the idle GPU for {options.idle_s:.0f} s ...")
         idle_w = measure_idle_gpus(named, options.idle_s)
-    return Prepared(entries, failures, device, before, idle_w, country, forecast)
+    return Prepared(entries, failures, device, before, idle_w, country, cost, forecast)
 
 
 def _look_ahead(

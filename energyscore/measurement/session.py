@@ -18,6 +18,7 @@ from energyscore.measurement.ahead import NOT_STARTED
 from energyscore.measurement.assemble import Setup, assemble, identity
 from energyscore.measurement.backend import Backend, Device, Gpus
 from energyscore.measurement.benchmark import Pace, run_benchmark
+from energyscore.measurement.cost import CostMeter
 from energyscore.measurement.forecast import LONG_S, Forecast, question_of
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.metering import Metering, free_gpu_memory, open_metering, plan_metering
@@ -31,6 +32,7 @@ from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.model import ModelFacts
 from energyscore.results import store
 from energyscore.results.conformance import MIN_WINDOW_S
+from energyscore.results.cost import Cost
 from energyscore.results.parts import Caution, Run
 from energyscore.results.quality import Quality, in_words
 from energyscore.results.raw import RawRun
@@ -44,6 +46,7 @@ class Outcome:
 
     results: list[tuple[Path, Result]] = field(default_factory=list)
     failures: list[EnergyScoreError] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)  # of those that were measured now
 
     @property
     def exit_status(self) -> int:
@@ -83,6 +86,7 @@ def run_session(
         observer.fail(str(failure) if named else f"{entry.label}: {failure}")
         if isinstance(failure, Interrupted):
             break
+    outcome.costs = prepared.cost.end()
     return outcome
 
 
@@ -109,6 +113,7 @@ def measure(
         EnergyScoreError: when the model cannot be loaded or measured.
     """
     options, device = job.options, prepared.device
+    prepared.cost.begin_next()
     metering = plan_metering(
         device, options.gpu or (), prepared.before, shared=options.allow_shared
     )
@@ -164,7 +169,7 @@ def _run_and_save(
         journal.drop_saved()
         if job.fresh:
             journal.discard()
-        finished = journal.load()
+        finished, earlier = journal.load(), journal.costs()
         cautions = [*entry.cautions, *metering.cautions(), *_budget(entry, plan, observer)]
         if finished:
             message = f"{counted(len(finished), 'run')} measured before an interruption"
@@ -176,7 +181,7 @@ def _run_and_save(
                 backend,
                 metering.meters,
                 finished=finished,
-                on_run=lambda run, raw: _keep(run, raw, journal, metering, observer),
+                on_run=lambda run, raw: _keep(run, raw, journal, setup, prepared.cost, observer),
                 observer=observer,
                 on_warm=lambda pace: _say_pace(pace, plan, prepared.forecast, observer),
                 on_idle=metering.set_idle,
@@ -189,9 +194,12 @@ def _run_and_save(
                 f"interrupted; {done} of {plan.repeats} runs of {entry.model.label} are kept.",
                 "The same command goes on from there (--fresh starts anew).",
             ) from None
+        before_now = [run.index for run in finished]
+        cost = prepared.cost.finish(repeats.runs, before_now, earlier)
         cautions += metering.idle_cautions(plan.idle_s, repeats.idle_w)
         result = assemble(setup, repeats, prepared.idle_w, cautions)
-        result = result.model_copy(update={"quality": _judge(entry, setup, backend, observer)})
+        quality = _judge(entry, setup, backend, observer)
+        result = result.model_copy(update={"quality": quality, "cost": cost})
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()
     return path, result
@@ -220,12 +228,17 @@ def _judge(
 
 
 def _keep(
-    run: Run, raw: RawRun, journal: store.Journal, metering: Metering, observer: LineObserver
+    run: Run,
+    raw: RawRun,
+    journal: store.Journal,
+    setup: Setup,
+    cost: CostMeter,
+    observer: LineObserver,
 ) -> None:
     """Keep a finished run, and say what it came to where that was asked for."""
-    journal.append(run, raw)
+    journal.append(run, raw, cost.so_far([run]), cost.session)
     energy = ", ".join(
-        f"{format_wh(wh)} per 1,000 queries" for wh in figures_of([run], metering.uuids)
+        f"{format_wh(wh)} per 1,000 queries" for wh in figures_of([run], setup.metering.uuids)
     )
     lasted = f"{format_duration(run.duration_s)}, {run.passes} x the workload"
     observer.detail(f"run {run.index + 1}: {lasted}, {energy}")

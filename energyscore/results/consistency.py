@@ -17,6 +17,7 @@ from energyscore.base.text import first_of
 from energyscore.protocol.task import TaskSpec, load_tasks
 from energyscore.results.checks import find_invalid_reasons
 from energyscore.results.conformance import check_conformance
+from energyscore.results.cost import cost_contradictions
 from energyscore.results.gpu_sensors import sensor_error
 from energyscore.results.parts import Run
 from energyscore.results.per_token import energy_per_token
@@ -55,6 +56,7 @@ def _contradictions(result: Result) -> Iterator[str]:
     yield from _steps(result)
     yield from _phases(result)
     yield from _quality(result)
+    yield from cost_contradictions(result.cost, result.runs)
     cut = result.workload.inputs_cut
     if cut is not None and cut.total is not None and (cut.lost or 0.0) > cut.total:
         yield f"workload.inputs_cut: {cut.lost:g} {cut.unit} of {cut.total:g} cannot be cut off"

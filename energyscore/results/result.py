@@ -14,6 +14,7 @@ from energyscore.base.errors import ResultError, first_problem
 from energyscore.base.form import schema_of
 from energyscore.base.form import unique_keys as unique_keys
 from energyscore.results import parts
+from energyscore.results.cost import Cost
 from energyscore.results.performance import Performance
 from energyscore.results.quality import Quality
 
@@ -53,6 +54,9 @@ class Result(parts.Part):
     )
     quality: Quality | None = Field(
         default=None, description="of the answers; null: it was not asked for"
+    )
+    cost: Cost | None = Field(
+        default=None, description="what measuring took; null: an older file, or a function's"
     )
     emissions: parts.Emissions
     conformance: list[parts.Check]

@@ -16,6 +16,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,6 +25,7 @@ from energyscore.base.files import Skip, once, read_file
 from energyscore.base.locks import locked
 from energyscore.base.writing import sync_folder, write_atomically, write_new
 from energyscore.results.consistency import contradiction
+from energyscore.results.cost import OLDER_SESSIONS, Cost, unknown_cost
 from energyscore.results.folder import load_files
 from energyscore.results.lean import without_details
 from energyscore.results.parts import RawPart, Run
@@ -176,26 +178,48 @@ class Journal:
         """The raw records of those runs by index, of those that have one."""
         return {run.index: raw for run, raw in self._entries() if isinstance(raw, dict)}
 
+    def costs(self) -> list[Cost]:
+        """What each session took, up to its last finished run."""
+        found: dict[str, Cost] = {}
+        for entry in self._lines():
+            session, found_cost = str(entry.get("session")), unknown_cost(OLDER_SESSIONS)
+            with contextlib.suppress(ValidationError):
+                found_cost = Cost.model_validate(entry.get("cost"))
+            found[session] = found_cost
+        return list(found.values())
+
     def _entries(self) -> list[tuple[Run, object]]:
         """Runs in order, each with its raw record; of runs with one index the last counts."""
+        found: dict[int, tuple[Run, object]] = {}
+        for entry in self._lines():
+            run = entry["run"]
+            found[run.index] = run, entry.get("raw")
+        return [found[index] for index in sorted(found)]
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        """The lines of this identity, each with its run."""
         try:
             lines = self._path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
-            return []
-        found: dict[int, tuple[Run, object]] = {}
+            return
         for line in lines:
             try:
                 entry = json.loads(line)
                 if entry["identity"] == self._identity:
-                    run = Run.model_validate(upgrade_run(entry["run"]))
-                    found[run.index] = run, entry.get("raw")
+                    yield entry | {"run": Run.model_validate(upgrade_run(entry["run"]))}
             except (ValueError, KeyError, TypeError, ValidationError):
                 continue  # a line torn by a kill: that run is done again
-        return [found[index] for index in sorted(found)]
 
-    def append(self, run: Run, raw: RawRun | None = None) -> None:
-        """Add a finished run with its raw record; both survive a kill from here on."""
+    def append(
+        self, run: Run, raw: RawRun | None = None, cost: Cost | None = None, session: str = ""
+    ) -> None:
+        """Add a finished run with its raw record; both survive a kill from here on.
+
+        `cost` is what the session took so far.
+        """
         entry = {"identity": self._identity, "run": run.model_dump(mode="json"), "raw": raw}
+        if cost is not None:
+            entry |= {"session": session, "cost": cost.model_dump(mode="json")}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:

@@ -12,6 +12,7 @@ from energyscore.base.errors import ResultError
 from energyscore.results.result import Result, parse_result
 from energyscore.verify import contradictions as against
 from energyscore.verify import (
+    cost,
     counters,
     figures,
     identity,
@@ -109,6 +110,7 @@ CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
     "system score": [figures.check_system_score],
     "net score": [figures.check_net_score],
     "energy by tokens": [figures.check_per_token],
+    "cost of measuring": [cost.check_cost],
     "emissions": [figures.check_emissions],
     "conformance": [protocol.check_conformance],
     "official": [protocol.check_official],

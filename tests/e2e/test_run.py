@@ -200,6 +200,9 @@ def test_a_killed_measurement_goes_on_where_it_was(tmp_path, tiny_model, prompts
         assert json.loads(line)["run"] == run, "a finished run is not measured again"
     assert result["environment"]["selftest"] == selftest.id
     assert "resumed" in [caution["code"] for caution in result["cautions"]]
+    assert result["cost"]["sessions"] == 2
+    assert result["cost"]["duration_s"] > sum(run["duration_s"] for run in result["runs"])
+    assert "Measuring this took" in done.stderr
     assert not list(tmp_path.rglob(".*.journal"))
 
 

@@ -86,6 +86,10 @@ def test_energy_by_the_counter(simulate, measure):
     assert run["second_source"]["gpu_energy_j"] == pytest.approx(run["energy_j"][DOMAIN], rel=0.05)
     assert "second_source_disagrees" not in codes(result)
     assert result["environment"]["gpus"][0]["name"] == "NVIDIA H100 80GB HBM3"
+    cost = result["cost"]  # of the loading, both idle baselines, the warm-up and the run
+    assert cost["energy_j"][DOMAIN] == pytest.approx(300.0 * cost["duration_s"], rel=0.02)
+    assert cost["duration_s"] > 2 + run["duration_s"]
+    assert cost["methods"][DOMAIN] == "counter"
     device = next(check for check in result["conformance"] if check["name"] == "device")
     assert not device["ok"], "GPUs named by hand are never comparable to the reference"
 

@@ -1,0 +1,35 @@
+"""What measuring took, in one line for people."""
+
+from collections.abc import Sequence
+
+from energyscore.base.units import JOULES_PER_WH, counted, format_duration, format_wh
+from energyscore.results.cost import Cost, added
+
+
+def measuring_took(costs: Sequence[Cost]) -> str:
+    """What these measurements took together; empty where there are none."""
+    if not costs:
+        return ""
+    whole = added(costs, every_domain=False)
+    energy, why = _energy(whole)
+    if whole.duration_s is None:
+        time = "a time that is not known of an earlier session"
+    else:
+        time = format_duration(whole.duration_s)
+    if energy:
+        return f"Measuring this took {energy} and {time}."
+    return f"Measuring this took {time}; its energy is not known{why}."
+
+
+def _energy(cost: Cost) -> tuple[str, str]:
+    """Of the GPUs, else of processor and memory; or why it is not known."""
+    gpus = [domain for domain in cost.energy_j if domain.startswith("gpu:")]
+    of = "the GPU" if len(gpus) == 1 else counted(len(gpus), "GPU")
+    domains = gpus or list(cost.energy_j)
+    known_j = [one for domain in domains if (one := cost.energy_j[domain]) is not None]
+    if not domains or len(known_j) < len(domains):
+        why = next((cost.reasons[domain] for domain in domains if domain in cost.reasons), "")
+        return "", f" ({why})" if why else ""
+    estimated = any(cost.methods.get(domain) == "estimated" for domain in domains)
+    parts = of if gpus else "processor and memory" + (" (estimated)" if estimated else "")
+    return f"{format_wh(sum(known_j) / JOULES_PER_WH)} of {parts}", ""
