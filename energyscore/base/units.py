@@ -32,6 +32,11 @@ def format_grams(mass_g: float) -> str:
     return _in_unit(mass_g, (1e-3, "kg"), (1.0, "g"), (1e3, "mg"))
 
 
+def format_bytes(size: float) -> str:
+    """A size in memory: `523 MB`, `1.24 GB`."""
+    return _in_unit(size, (1e-9, "GB"), (1e-6, "MB"), (1e-3, "kB"))
+
+
 def _in_unit(value: float, *units: tuple[float, str]) -> str:
     """The value in the first unit that gives at least 1, else in the last."""
     fits = (unit for unit in units if abs(value) * unit[0] >= 1)

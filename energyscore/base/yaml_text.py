@@ -4,6 +4,7 @@ Values are those of YAML 1.2: only `true` and `false` are booleans, so `off` and
 """
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from energyscore.base.errors import UsageError, explain_form
 
 MOST_MERGED = 10_000
 """So many keys may be merged in by `<<`: merges of merges make a billion of a short file."""
+
+FRONT_MATTER = re.compile(r"^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))")
+"""The front matter of a model card between two lines of `---`: the hub's own pattern."""
 
 _ERRORS = (
     *(YAMLError, RecursionError),

@@ -1,6 +1,5 @@
 """`energyscore run`: measure models, rate them, export the results."""
 
-import functools
 import os
 from typing import Annotated, Any, Literal
 
@@ -22,13 +21,17 @@ from energyscore.cli.options import (
     site_of,
     talk_of,
 )
-from energyscore.cli.run_options import ReasoningMode, options_of, parse_repeats
+from energyscore.cli.run_options import (
+    BaseModel,
+    BaseRelation,
+    ReasoningMode,
+    loading,
+    options_of,
+    parse_repeats,
+)
 from energyscore.protocol.quick import QUICK
 
-LOADING = "Loading models"
 DEMO_QUERIES, DEMO_REPEATS = 3, 3
-
-_loading = functools.partial(typer.Option, rich_help_panel=LOADING, show_default=False)
 
 
 def run(
@@ -51,14 +54,14 @@ def run(
     ] = None,
     random_weights: Annotated[
         bool,
-        _loading(
+        loading(
             "--random-weights",
             help="Take the model's configuration only, with random weights: nothing large is "
             "downloaded, and the energy is that of the architecture.",
         ),
     ] = False,
     revision: Annotated[
-        str | None, _loading(help="Branch, tag or commit of the model on the hub.")
+        str | None, loading(help="Branch, tag or commit of the model on the hub.")
     ] = None,
     device: Annotated[
         Literal["auto", "cuda", "cpu"], measuring(help="Where the model works.", show_default=True)
@@ -73,7 +76,7 @@ def run(
     ] = None,
     spread: Annotated[
         int | None,
-        _loading(
+        loading(
             metavar="N",
             min=1,
             help="Divide the model over exactly N GPUs; only for classes that may use several (C). "
@@ -92,11 +95,11 @@ def run(
     ] = None,
     dtype: Annotated[
         Literal["auto", "float32", "float16", "bfloat16"],
-        _loading(help="Precision; auto: as the task's protocol says.", show_default=True),
+        loading(help="Precision; auto: as the task's protocol says.", show_default=True),
     ] = "auto",
     by: Annotated[
         Literal["head", "generate"] | None,
-        _loading(
+        loading(
             help="How a model classifies or answers: by a head in one pass, or by writing. "
             "Default: the head that it was saved with, else writing, if it can."
         ),
@@ -235,21 +238,15 @@ def run(
     ] = False,
     allow_pickle: Annotated[
         bool,
-        _loading(
+        loading(
             "--allow-pickle",
             help="Load pickled weights where there are no safetensors. They can run code.",
         ),
     ] = False,
-    base_model: Annotated[
-        str | None,
-        _loading(
-            metavar="ID|DIR",
-            help="The model that --model is an adapter for (LoRA and the like): both are loaded, "
-            "the adapter unmerged. Needs the extra peft.",
-        ),
-    ] = None,
+    base_model: BaseModel = None,
+    base_relation: BaseRelation = None,
     trust_remote_code: Annotated[
-        bool, _loading("--trust-remote-code", help="Run code from the model's repository.")
+        bool, loading("--trust-remote-code", help="Run code from the model's repository.")
     ] = False,
     everything: Annotated[
         bool,

@@ -3,12 +3,30 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
+
+
+loading = partial(typer.Option, rich_help_panel="Loading models", show_default=False)
+
+BaseModel = Annotated[
+    str | None,
+    loading(
+        metavar="ID|DIR|builtin:NAME",
+        help="The model that --model was made from. Of an adapter (LoRA and the like) both are "
+        "loaded, the adapter unmerged; that needs the extra peft. Of a whole model its name is "
+        "kept as the parent. Default: the model card's base_model.",
+    ),
+]
+BaseRelation = Annotated[
+    Literal["quantized", "adapter", "merge", "finetune", "distilled", "pruned"] | None,
+    loading(help="How --model was made from --base-model. Default: as the model card says."),
+]
 
 
 class ReasoningMode(StrEnum):
@@ -44,6 +62,8 @@ def options_of(given: Mapping[str, Any]) -> "RunOptions":
     options = read_options(content, "energyscore run")
     if options.labels is not None and not options.quality:
         raise typer.BadParameter("it is for the labels of --quality.", param_hint="--labels")
+    if options.base_relation is not None and options.base_model is None:
+        raise typer.BadParameter("it goes with --base-model.", param_hint="--base-relation")
     if options.problem():
         raise typer.BadParameter("it is the target of --repeats auto.", param_hint="--half-width")
     return options

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from energyscore.base.stamps import digest_of, utc_stamp
 from energyscore.base.version import __version__
@@ -65,7 +66,7 @@ def identity(setup: Setup) -> str:
     meters = [meter.name for meter in metering.meters]
     content = {
         "task": setup.task.digest,
-        "model": [setup.model.label, str(setup.model.path), asdict(setup.facts)],
+        "model": [setup.model.label, str(setup.model.path), _decisive(setup.facts)],
         "seeds": [plan.seed, setup.model.seed],
         "workload": [plan.workload.fingerprint, plan.batch_size],
         "generation": plan.generation and plan.generation.recorded(),
@@ -77,6 +78,13 @@ def identity(setup: Setup) -> str:
         "version": __version__,
     }
     return digest_of(content)
+
+
+def _decisive(facts: ModelFacts) -> dict[str, Any]:
+    """What is known of a model, but for what is only told of it."""
+    known = asdict(facts)
+    del known["parent"]
+    return known
 
 
 def protocol_of(plan: Plan, metering: Metering, warmup: Warmup, device: Device) -> ProtocolPart:

@@ -12,6 +12,7 @@ from energyscore.base.form import Strict, Text
 from energyscore.measurement.warmup import IDLE_S
 from energyscore.protocol import bundled
 from energyscore.protocol.model import By, Dtype, ModelSpec, parse_model
+from energyscore.protocol.parentage import Relation
 from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import Generation, Mode, TaskSpec
@@ -99,6 +100,7 @@ class RunOptions(Strict):
     random_weights: bool = False
     allow_pickle: bool = False
     base_model: Text | None = None
+    base_relation: Relation | None = None
     trust_remote_code: bool = False
     allow_shared: bool = False
     strict: bool = False
@@ -127,6 +129,8 @@ class RunOptions(Strict):
             return "half_width is the target of `repeats: auto`, which is not given"
         if self.labels is not None and not self.quality:
             return "labels are for the quality of answers, and `quality` is not given"
+        if self.base_relation is not None and self.base_model is None:
+            return "base_relation says how a model was made from base_model, which is not given"
         return ""
 
     def model_spec(self, name: str, task: TaskSpec) -> ModelSpec:
@@ -139,6 +143,7 @@ class RunOptions(Strict):
             trust_remote_code=self.trust_remote_code,
             allow_pickle=self.allow_pickle,
             base_model=self.base_model,
+            base_relation=self.base_relation,
         )
         if model.source == "builtin":
             bundled.find_architecture(model.id, task.modality)

@@ -198,8 +198,10 @@ def _run_and_save(
         cost = prepared.cost.finish(repeats.runs, before_now, earlier)
         cautions += metering.idle_cautions(plan.idle_s, repeats.idle_w)
         result = assemble(setup, repeats, prepared.idle_w, cautions)
+        memory = backend.memory()
         quality = _judge(entry, setup, backend, observer)
-        result = result.model_copy(update={"quality": quality, "cost": cost})
+        beside = {"memory": memory, "quality": quality, "cost": cost}
+        result = result.model_copy(update=beside)
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()
     return path, result

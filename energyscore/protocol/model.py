@@ -10,7 +10,8 @@ from energyscore.base.files import local_path, real_path
 from energyscore.protocol.model_folder import (
     PIPELINE_INDEX as PIPELINE_INDEX,
 )
-from energyscore.protocol.model_folder import check_adapter, check_model, is_weights_file
+from energyscore.protocol.model_folder import check_model, holds_adapter, is_weights_file
+from energyscore.protocol.parentage import HUB_ID, Parent, Relation
 
 Source = Literal["hub", "local", "builtin"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
@@ -18,7 +19,6 @@ By = Literal["head", "generate"]
 """The two ways to classify and to answer: a head in one pass, or writing."""
 
 BUILTIN_PREFIX = "builtin:"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class ModelSpec:
         dtype: `auto` follows the task's protocol.
         allow_pickle: where there are no safetensors, load pickle files, which can run code.
         by: the way to do tasks that can be done in two; None: the model's own.
-        base: what `id` is an adapter for; None for a whole model.
+        base: what `id` is an adapter for, if it is one; None for a whole model. What lies on the
+            hub may turn out to be either.
+        parent: what it was made from, as the user says.
     """
 
     source: Source
@@ -46,6 +48,7 @@ class ModelSpec:
     seed: int = 0
     by: By | None = None
     base: "ModelSpec | None" = None
+    parent: Parent | None = None
 
     @property
     def label(self) -> str:
@@ -84,6 +87,7 @@ class ModelFacts:
         base_model: name and revision of what an adapter was applied to; None for a whole model.
         dequantized: the quantization that the library undid while it loaded the weights, or None.
         left_over: weights of its files that belong into its layers and were not taken.
+        parent: what it was made from; None where nobody says.
     """
 
     revision: str | None
@@ -98,6 +102,7 @@ class ModelFacts:
     base_model: str | None = None
     dequantized: str | None = None
     left_over: tuple[str, ...] = ()
+    parent: Parent | None = None
 
 
 def parse_model(
@@ -109,12 +114,14 @@ def parse_model(
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
     base_model: str | None = None,
+    base_relation: Relation | None = None,
 ) -> ModelSpec:
     """Read a model's name as the command line gives it.
 
     `builtin:NAME` is a bundled architecture; a path that exists, or that starts with `.`, `/`
     or `~`, is a local folder; anything else is an id on the hub. With a `base_model` it is an
-    adapter for that. A ModelError where it is neither, or the folder holds no model.
+    adapter for that, or a whole model that was made from it. A ModelError where it is neither, or
+    the folder holds no model.
     """
     if not text:
         raise ModelError("--model is empty.", "Give a hub id, a folder or builtin:NAME.")
@@ -127,45 +134,48 @@ def parse_model(
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
     )
+    base = None
     if base_model is not None:
-        asked = replace(asked, base=_parse_base(asked, base_model))
+        base = parse_model(
+            base_model, dtype=dtype, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle
+        )
+        parent = Parent(base.label, "user", base_relation, "user" if base_relation else None)
+        asked = replace(asked, parent=parent)
     if text.startswith(BUILTIN_PREFIX):
         if revision is not None:
             raise ModelError(
                 f"--revision {revision} does not go with {text}.",
                 "Bundled architectures have no revisions; leave it out.",
             )
-        if base_model is not None:
-            raise ModelError(f"{text} is no adapter.", "Leave out --base-model.")
         name = text.removeprefix(BUILTIN_PREFIX)
-        return ModelSpec("builtin", name, random_weights=True, dtype=dtype)
+        return ModelSpec("builtin", name, random_weights=True, dtype=dtype, parent=asked.parent)
     path = local_path(text)
     if text[0] in "./~" or (path is not None and (path.is_dir() or is_weights_file(path))):
-        path = (check_adapter if asked.base else check_model)(path, text)
+        is_adapter = base is not None and path is not None and holds_adapter(path)
+        folder = path if path is not None and is_adapter else check_model(path, text)
         if revision is not None:
             raise ModelError(f"--revision {revision} does not go with the folder {text}.")
-        resolved = real_path(path)
+        resolved = real_path(folder)
         name = re.sub(r"[^\w.-]", "_", resolved.name) or "model"
-        return replace(asked, source="local", id=name, path=resolved)
-    if not _HUB_ID.fullmatch(text) or ".." in text:
+        base = _check_base(asked, base) if base and is_adapter else None
+        return replace(asked, source="local", id=name, path=resolved, base=base)
+    if not HUB_ID.fullmatch(text) or ".." in text:
         raise ModelError(
             f"{text!r} is neither a hub id (org/name), nor a folder, nor builtin:NAME.",
             "`energyscore models` lists the bundled architectures.",
         )
-    return asked
+    # Whether it is an adapter is not known yet; with random weights it can be none.
+    may_be_adapter = base is not None and not random_weights and base.source != "builtin"
+    return replace(asked, base=base if may_be_adapter else None)
 
 
-def _parse_base(adapter: ModelSpec, text: str) -> ModelSpec:
+def _check_base(adapter: ModelSpec, base: ModelSpec) -> ModelSpec:
     """What an adapter is for: a whole model with pretrained weights."""
-    if adapter.random_weights or text.startswith(BUILTIN_PREFIX):
+    if adapter.random_weights or base.source == "builtin":
         raise ModelError(
-            f"--base-model {text}: an adapter needs the pretrained weights that it was made for.",
+            f"--base-model {base.label}: an adapter needs the pretrained weights that it was made "
+            "for.",
             "Name the pretrained model, by its hub id or folder."
             + (" Leave out --random-weights." if adapter.random_weights else ""),
         )
-    return parse_model(
-        text,
-        dtype=adapter.dtype,
-        trust_remote_code=adapter.trust_remote_code,
-        allow_pickle=adapter.allow_pickle,
-    )
+    return base

@@ -27,15 +27,9 @@ def check_model(path: Path | None, text: str) -> Path:
     return path
 
 
-def check_adapter(path: Path | None, text: str) -> Path:
-    """The folder of an adapter; a ModelError where it holds none."""
-    path = _check_is_folder(path, text)
-    if not is_file(path / ADAPTER_SETTINGS):
-        raise ModelError(
-            f"The folder {path} holds no adapter: there is no {ADAPTER_SETTINGS} in it.",
-            "Leave out --base-model, which is for adapters.",
-        )
-    return path
+def holds_adapter(path: Path) -> bool:
+    """Whether the files of an adapter lie in a folder."""
+    return is_file(path / ADAPTER_SETTINGS)
 
 
 def is_weights_file(path: Path) -> bool:

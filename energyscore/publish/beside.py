@@ -1,7 +1,9 @@
 """What stands beside the energy, as text: how fast it was, and how good the answers were. Pure."""
 
-from energyscore.base.units import format_number, format_seconds
+from energyscore.base.units import format_bytes, format_number, format_seconds
 from energyscore.judge.rating import RatedResult
+from energyscore.results.memory import Memory
+from energyscore.results.model_part import ParentPart
 from energyscore.results.performance import FirstToken, Latency
 from energyscore.results.quality import in_words
 
@@ -12,6 +14,7 @@ WIDE = (
 """The columns of `rate --wide`."""
 
 _NONE = "none"
+_SAYS = {"user": "user", "card": "model card"}
 
 
 def wide_row(entry: RatedResult) -> tuple[str, ...]:
@@ -44,7 +47,30 @@ def facts_beside(entry: RatedResult) -> dict[str, str]:
             found["Time to the first token"] = _percentiles(speed.time_to_first_token_s)
     if quality is not None:
         found["Quality of the answers"] = in_words(quality)
+    if entry.result.memory is not None:
+        found["Memory of the model"] = memory(entry.result.memory)
+    if entry.result.model.parent is not None:
+        found["Made from"] = origin(entry.result.model.parent)
     return found
+
+
+def memory(taken: Memory) -> str:
+    """`weights 523 MB, at most 1.24 GB on the GPU`."""
+    peak = taken.peak_gpu_bytes
+    at_most = "" if peak is None else f", at most {format_bytes(peak)} on the GPU"
+    return f"weights {format_bytes(taken.weights_bytes)}{at_most}"
+
+
+def origin(parent: ParentPart) -> str:
+    """`org/base, quantized (as the model card says)`."""
+    return f"{parent.id}, {relation(parent)} (as the {_SAYS[parent.source]} says)"
+
+
+def relation(parent: ParentPart) -> str:
+    """How a model was made from its parent: `quantized`, `quantized (inferred)`."""
+    if parent.relation is None:
+        return "how is not said"
+    return f"{parent.relation}{' (inferred)' * (parent.relation_source == 'inferred')}"
 
 
 def _three(latency: Latency) -> list[float]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from energyscore.base.errors import UsageError
-from energyscore.base.yaml_text import YamlError, read_yaml
+from energyscore.base.yaml_text import FRONT_MATTER, YamlError, read_yaml
 from energyscore.publish.card_entries import (
     CardFigures,
     IndexPlan,
@@ -23,8 +23,7 @@ from energyscore.publish.card_front import BREAK, merge_front
 
 BEGIN, END = "<!-- energyscore: begin -->", "<!-- energyscore: end -->"
 
-# The hub's own pattern; and what it does not call a front matter, an empty one.
-_FRONT = re.compile(r"^(\s*---(?:\r\n|\r|\n))([\S\s]*?)((?:\r\n|\r|\n)---[ \t]*(\r\n|\n|$))")
+# What the hub does not call a front matter: an empty one.
 _EMPTY_FRONT = re.compile(rf"\s*---[ \t]*{BREAK}---[ \t]*(?:\r\n|\n|$)")
 _CODE = re.compile(
     rf"(?ms)^ {{0,3}}(`{{3,}}|~{{3,}})[^\r\n]*{BREAK}.*?^ {{0,3}}\1[`~]*[ \t]*(?=[\r\n]|\Z)"
@@ -75,7 +74,7 @@ def merge_card(
         )
     body = _merge_body(parts, plan, figures, where)
     text = parts.opening + front + parts.closing + body
-    read = _FRONT.match(text)
+    read = FRONT_MATTER.match(text)
     if read is None or text[read.end() :] != body:
         what = "the hub would read the card otherwise than it is meant"
         raise _broken(where, what, "Begin the card with a line of ---; nothing was written.")
@@ -97,7 +96,7 @@ def _split(card: str, where: str) -> _Card:
     opening, closing = f"---{line_break}", f"{line_break}---{line_break}"
     if empty := _EMPTY_FRONT.match(text):
         return _Card(mark, opening, "", closing, text[empty.end() :], line_break)
-    if found := _FRONT.match(text):
+    if found := FRONT_MATTER.match(text):
         closing = found[3] if found[4] else found[3] + line_break
         return _Card(mark, found[1], found[2], closing, text[found.end() :], line_break)
     if re.match(rf"\s*---[ \t]*(?:{BREAK}|$)", text):

@@ -1,12 +1,13 @@
 """The parts of a result, field by field. What was not measured is null with a `reason`, never 0."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
 from energyscore.base.form import Part as Part
 from energyscore.base.stamps import utc_time
+from energyscore.results.model_part import ModelPart as ModelPart
 from energyscore.results.performance import Performance
 
 Domain: TypeAlias = str
@@ -33,28 +34,6 @@ class TaskPart(Part):
     version: PositiveCount
     digest: str
     scale_task: str = Field(description="the task's name in the reference scales")
-
-
-class ModelPart(Part):
-    """Which model, as it was loaded."""
-
-    id: str
-    source: Literal["hub", "local", "builtin", "function"] = Field(
-        description="function: no model, but a function or a block of code, measured from Python"
-    )
-    revision: str | None = Field(description="commit, or digest of a local folder")
-    architecture: str
-    parameters: PositiveCount | None = Field(description="null: of a function")
-    dtype: str
-    quantization: str | None
-    quantization_bits: int | None
-    weights: Literal["pretrained", "random"] | None = Field(description="null: of a function")
-    model_class: str | None = Field(description="size class (A, B, C) where the task has them")
-    base_model: str | None = Field(default=None, description="of an adapter: name@revision")
-
-    def recorded(self) -> dict[str, Any]:  # a field that came later counts where it is not null
-        """The model as digests have it."""
-        return self.model_dump(mode="json", exclude=None if self.base_model else {"base_model"})
 
 
 class InputsCut(Part):

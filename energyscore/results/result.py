@@ -15,6 +15,7 @@ from energyscore.base.form import schema_of
 from energyscore.base.form import unique_keys as unique_keys
 from energyscore.results import parts
 from energyscore.results.cost import Cost
+from energyscore.results.memory import Memory
 from energyscore.results.performance import Performance
 from energyscore.results.quality import Quality
 
@@ -57,6 +58,9 @@ class Result(parts.Part):
     )
     cost: Cost | None = Field(
         default=None, description="what measuring took; null: an older file, or a function's"
+    )
+    memory: Memory | None = Field(
+        default=None, description="of the model; null: a function, or an older file"
     )
     emissions: parts.Emissions
     conformance: list[parts.Check]

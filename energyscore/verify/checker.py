@@ -84,7 +84,7 @@ CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
     ],
     "power": [plausible.check_limits, plausible.check_power],
     "weights": [plausible.check_weights],
-    "memory": [work.check_memory],
+    "memory": [work.check_memory, work.check_stated_memory],
     "time of the work": [work.check_time],
     "warm-up": [plausible.check_warmup],
     "notices": [plausible.check_noticed, plausible.check_cautions],

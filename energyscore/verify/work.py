@@ -31,6 +31,7 @@ DENSE_LEAST = 1e9  # parameters from which embeddings are the smaller part of a 
 MIB = 2**20
 NAMED_SLACK = 1.05
 LEAST_BITS = 1
+LEAST_STATED = 0.5  # of the least that weights take: some parts may be of a smaller type
 _BITS = {"float64": 64, "float32": 32, "float16": 16, "bfloat16": 16}
 _NAMED_GB = re.compile(r"(?<![0-9])([0-9]{1,4}) ?GB\b", re.IGNORECASE)
 
@@ -108,6 +109,27 @@ def check_memory(it: ExaminedResult) -> Finds:
     room = room_bytes(machine.gpus, it.rules)
     if size > room:
         yield _too_large(size, room, "the memory of the metered GPUs")
+
+
+def check_stated_memory(it: ExaminedResult) -> Finds:
+    """The memory that a model is said to take holds its weights, and is on the GPUs it names."""
+    memory, result = it.result.memory, it.result
+    if memory is None:
+        yield NOT_APPLICABLE
+        return
+    least = LEAST_STATED * weights_bytes(result.model)
+    if memory.weights_bytes < least:
+        yield Problem(
+            f"weights of {memory.weights_bytes:,} bytes are too few for "
+            f"{parameters_of(result.model):,} parameters of {result.model.dtype}",
+            "warning",
+        )
+    if memory.peak_gpu_bytes is None:
+        return
+    if result.protocol.device != "cuda":
+        yield "it has a peak of GPU memory, and worked on the processor"
+    if memory.peak_gpu_bytes < memory.weights_bytes:
+        yield "the peak of GPU memory is less than the weights alone"
 
 
 def check_time(place: ExaminedRun) -> Finds:

@@ -29,10 +29,12 @@ from energyscore.base.lookup import resolve
 from energyscore.measurement.backends.base import ByModel
 from energyscore.measurement.backends.failures import loading_errors
 from energyscore.measurement.backends.loading import Blueprint
+from energyscore.measurement.backends.origin import parent_of
 from energyscore.measurement.backends.processors import bundled_tokenizer
 from energyscore.measurement.backends.quantization import check_loaded
 from energyscore.measurement.catalog import BACKENDS
 from energyscore.protocol.model import parse_model
+from energyscore.protocol.parentage import Parent
 from energyscore.protocol.task import load_tasks
 
 TASKS = load_tasks()
@@ -436,11 +438,30 @@ def test_an_adapter_is_measured_on_its_base_and_told_from_others(adapter, tiny_m
     assert facts.architecture == plain.architecture
     assert facts.base_model == other.base_model == f"tiny-gpt2@{plain.revision}"
     assert len({plain.revision, facts.revision, other.revision}) == 3
+    assert facts.parent == Parent("tiny-gpt2", "user", "adapter", "inferred")
+    added = 4 * (facts.parameters - plain.parameters)  # float32
+    assert one.memory().weights_bytes == base.memory().weights_bytes + added
     inputs = torch.tensor([[5, 6, 7]])
     with torch.inference_mode():
         assert not torch.equal(one.model(inputs).logits, base.model(inputs).logits)
     batch = one.prepare([{"text": "A short one."}])
     assert one.run(batch, lambda phase: None).output_tokens == 10
+
+
+def test_a_models_card_names_its_parent_and_its_weights_have_a_size(folder):
+    front = "base_model: org/big\nbase_model_relation: distilled"
+    (folder / "README.md").write_text(f"---\n{front}\n---\n")
+    backend, facts = load(folder)
+    assert facts.parent == Parent("org/big", "card", "distilled", "card")
+    weights = sum(tensor.nbytes for tensor in load_file(folder / "model.safetensors").values())
+    assert weights <= backend.memory().weights_bytes < 1.01 * weights  # and a mask or two
+    assert backend.memory().peak_gpu_bytes is None
+    # The user's word counts; how it was made is taken from the card where both name one parent.
+    spec = parse_model(str(folder), base_model="org/big")
+    assert parent_of(spec, None) == Parent("org/big", "user", "distilled", "card")
+    spec = parse_model(str(folder), base_model="org/other")
+    assert parent_of(spec, "quantized") == Parent("org/other", "user", "quantized", "inferred")
+    assert parent_of(parse_model(str(folder), base_model=str(folder)), None) is None
 
 
 def test_an_adapter_that_is_not_for_the_model_is_refused(adapter, llama, tiny_model, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from energyscore.base.errors import ModelError
 from energyscore.protocol.model import parse_model
+from energyscore.protocol.parentage import Parent, parent_in_card
 
 
 @pytest.fixture
@@ -50,14 +51,38 @@ def test_an_adapter_beside_a_whole_model_is_refused_whatever_is_installed(folder
     assert "has an adapter beside its weights" in complaint("org/lora", base_model="./m")
 
 
-def test_only_adapters_have_a_base(folder):
+def test_an_adapter_needs_pretrained_weights_and_a_whole_model_has_a_parent(folder):
     (folder / "config.json").write_text("{}")
-    assert "holds no adapter" in complaint("./m", base_model="org/base")
-    assert "is no adapter" in complaint("builtin:gpt2", base_model="org/base")
+    whole = parse_model("./m", base_model="org/base", base_relation="pruned")
+    assert (whole.base, whole.parent) == (None, Parent("org/base", "user", "pruned", "user"))
+    bundled = parse_model("builtin:distilgpt2", base_model="builtin:gpt2")
+    assert (bundled.base, bundled.parent) == (None, Parent("builtin:gpt2", "user"))
+    on_hub = parse_model("org/lora", base_model="org/base")
+    assert (on_hub.base.label, on_hub.parent) == ("org/base", Parent("org/base", "user"))
+    assert parse_model("org/lora", base_model="org/base", random_weights=True).base is None
     adapter(folder)
     wanted = "needs the pretrained weights that it was made for"
     assert wanted in complaint("./m", base_model="builtin:gpt2")
     assert wanted in complaint("./m", base_model="org/base", random_weights=True)
+
+
+@pytest.mark.parametrize(
+    ("front", "parent"),
+    [
+        ("base_model: org/a\nbase_model_relation: quantized", ("org/a", "quantized", "card")),
+        ("base_model: [org/a]\nbase_model_relation: Distilled", ("org/a", "distilled", "card")),
+        ("base_model:\n- org/a\n- org/b", ("org/a", "merge", "inferred")),
+        ("base_model: org/a\nbase_model_relation: cousin", ("org/a", None, None)),
+        ("base_model: org/a", ("org/a", None, None)),
+        *((none, None) for none in ("license: mit", "base_model: ./x/../y", "base_model: {a: 1}")),
+        *((none, None) for none in ("base_model: [", "- base_model: org/a", "base_model: 7")),
+    ],
+)
+def test_a_card_names_the_parent_and_how_the_model_was_made_from_it(front, parent):
+    found = parent_in_card(f"---\n{front}\n---\n# A model\nbase_model: org/no\n")
+    told = found and (found.id, found.relation, found.relation_source)
+    assert told == parent
+    assert found is None or found.source == "card"
 
 
 @pytest.mark.parametrize("text", ["x.gguf", "./x.gguf", "m"])

@@ -20,6 +20,8 @@ from energyscore.publish.page import to_page
 from energyscore.publish.page.axis import log_axis
 from energyscore.publish.page.names import page_names
 from energyscore.publish.wording import short_count
+from energyscore.results.memory import Memory
+from energyscore.results.model_part import ParentPart
 from energyscore.results.parts import Notice, RawPart
 from energyscore.results.result import parse_result, result_to_json
 
@@ -93,6 +95,13 @@ def test_a_page_tells_speed_and_quality_where_they_are_known():
     assert facts["Latency of a query"] == "mean 60.0 ms, p50 50.0 ms, p90 100 ms, p99 200 ms"
     assert facts["Time to the first token"] == "p50 10.0 ms, p90 20.0 ms"
     assert facts["Quality of the answers"] == "accuracy 0.75 (0.71 to 0.79), 4 queries"
+    assert not {"Memory of the model", "Made from"} & facts.keys()
+    parent = ParentPart(id="org/base", source="card", relation="pruned", relation_source="card")
+    model = bare.model.model_copy(update={"parent": parent})
+    memory = Memory(weights_bytes=523 * 10**6, peak_gpu_bytes=1_240_000_000)
+    facts = facts_of(page_of(bare.model_copy(update={"model": model, "memory": memory})))
+    assert facts["Memory of the model"] == "weights 523 MB, at most 1.24 GB on the GPU"
+    assert facts["Made from"] == "org/base, pruned (as the model card says)"
     unknown = page_of(bare.model_copy(update={"quality": make_quality()}))
     assert facts_of(unknown)["Quality of the answers"] == "not known (the weights are random)"
 

@@ -12,6 +12,7 @@ from energyscore.judge.comparability import conditions_of
 from energyscore.measurement.meter import MeterRecord, Reading, Window
 from energyscore.measurement.phases.split import BlockPower, PhaseTimes
 from energyscore.measurement.record import NO_TICKS, record_run
+from energyscore.results.model_part import ParentPart
 from energyscore.results.raw import raw_to_bytes, subject_of
 from energyscore.results.store import Journal, load_result, save_result
 from energyscore.verify.raw_record import read_raw
@@ -101,6 +102,9 @@ def test_an_adapters_base_is_part_of_what_a_raw_record_is_of_and_no_more():
         for base in ("org/base@1", "org/base@2")
     ]
     assert "base_model" not in result.model.recorded()
+    told = ParentPart(id="org/base", source="user", relation=None, relation_source=None)
+    child = result.model_copy(update={"model": result.model.model_copy(update={"parent": told})})
+    assert subject_of(child) == subject_of(result), "a parent is told of it, and may be corrected"
     assert len({subject_of(one) for one in (result, *adapters)}) == 3
     paired = [conditions_of(one)["model"] for one in (result, *adapters)]
     assert paired == [("org/model",), ("org/model", "org/base@1"), ("org/model", "org/base@2")]

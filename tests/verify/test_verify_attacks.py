@@ -242,6 +242,21 @@ def test_a_model_has_room_and_time_on_its_gpus(official, change, fails):
     assert fails in found(opened, unofficial=True)
 
 
+@pytest.mark.parametrize(
+    ("weights", "peak", "level"),
+    [(1.0, 1.2, None), (1.0, 0.9, "failed"), (0.4, 1.2, "warning")],
+)
+def test_stated_memory_holds_the_weights(official, weights, peak, level):
+    opened = Opened(official)
+    size = 2 * opened.result["model"]["parameters"]  # 16 bits each
+    opened.result["memory"] = {
+        "weights_bytes": int(weights * size),
+        "peak_gpu_bytes": int(peak * size),
+    }
+    told = {one for one in ("failed", "warning") if "memory" in found(opened, one)}
+    assert told == ({level} if level else set())
+
+
 @pytest.mark.parametrize("more", [1, 2 * 10**9])
 def test_a_model_above_a_class_is_not_of_it(official, more):
     opened = Opened(official)

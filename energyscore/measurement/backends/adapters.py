@@ -14,6 +14,7 @@ from energyscore.base.packages import needed_by
 from energyscore.measurement.backends.failures import lacks_memory
 from energyscore.measurement.backends.published import published_file
 from energyscore.protocol.model import ModelSpec
+from energyscore.protocol.model_folder import holds_adapter
 from energyscore.protocol.weight_files import (
     ADAPTER_SETTINGS,
     ADAPTER_WEIGHTS,
@@ -31,6 +32,13 @@ class Adapter:
     folder: Path
     pickled: bool
     replaced: tuple[str, ...]  # prefixes of weights that it has in place of the model's
+
+
+def is_adapter(spec: ModelSpec) -> bool:
+    """Whether a model has the files of an adapter, here or on the hub."""
+    if spec.path is not None:
+        return holds_adapter(spec.path)
+    return published_file(spec, ADAPTER_SETTINGS) is not None
 
 
 def fetch_adapter(spec: ModelSpec) -> Adapter:

@@ -26,9 +26,11 @@ from energyscore.measurement.backends.loading import (
     load_weights,
     read_blueprint,
 )
+from energyscore.measurement.backends.memory import forget_peak, memory_of
 from energyscore.protocol.model import By, ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
+from energyscore.results.memory import Memory
 
 
 class ModelBackend(ABC):
@@ -94,6 +96,10 @@ class ModelBackend(ABC):
         """Wait for each device that the model occupies."""
         synchronize(self._gpus)
 
+    def memory(self) -> Memory:
+        """What the model takes of memory."""
+        return memory_of(self._modules(), self._gpus)
+
     def close(self) -> None:
         """Free the model's memory."""
         self.model = None
@@ -106,6 +112,10 @@ class ModelBackend(ABC):
 
     @abstractmethod
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput: ...
+
+    def _modules(self) -> list[Any]:
+        """The modules that the model consists of."""
+        return [self.model]
 
     def _work_lone(self, batch: Batch) -> None:
         """All of the work, where there is one phase only."""
@@ -148,6 +158,7 @@ class TransformersBackend(ModelBackend):
         self._device = str(self.model.device)
         self._set_up(blueprint.task)
         facts = facts_of_loaded(blueprint, self.model, self._context_length())
+        forget_peak(self._gpus)
         return replace(facts, left_over=left_over)
 
     @abstractmethod

@@ -13,6 +13,7 @@ from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, Enter
 from energyscore.measurement.backends.base import ModelBackend
 from energyscore.measurement.backends.devices import occupied_gpus
 from energyscore.measurement.backends.failures import loading_errors, translated_errors
+from energyscore.measurement.backends.memory import forget_peak
 from energyscore.measurement.backends.processors import NO_LIMIT
 from energyscore.protocol.model import ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
@@ -51,6 +52,7 @@ class ImageGeneration(ModelBackend):
             self.model, facts = load_pipeline(spec, task, device)
             _check_call(self.model, spec)
         self._gpus = occupied_gpus(modules_of(self.model))
+        forget_peak(self._gpus)
         parts = self.model.components
         self._tokenizer = parts.get("tokenizer") or parts.get("prior_tokenizer")
         self._device = device
@@ -61,6 +63,11 @@ class ImageGeneration(ModelBackend):
             "num_images_per_prompt": task.diffusion.images,
         }
         return facts
+
+    def _modules(self) -> list[Any]:
+        from energyscore.measurement.backends.pipelines import modules_of
+
+        return [modules_of(self.model)]
 
     def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
         """Prompts that no text encoder of the pipeline takes whole."""

@@ -19,9 +19,15 @@ from transformers import AutoConfig
 from energyscore.base.errors import ModelError
 from energyscore.base.files import model_files
 from energyscore.measurement.backend import Gpus
-from energyscore.measurement.backends.adapters import Adapter, apply_adapter, fetch_adapter
+from energyscore.measurement.backends.adapters import (
+    Adapter,
+    apply_adapter,
+    fetch_adapter,
+    is_adapter,
+)
 from energyscore.measurement.backends.left_over import check_left_over, refuse_unmerged
 from energyscore.measurement.backends.missing import explain_missing, refuse_mismatched
+from energyscore.measurement.backends.origin import parent_of
 from energyscore.measurement.backends.published import (
     check_published_weights,
     explain_no_config,
@@ -71,7 +77,7 @@ def read_blueprint(
         special = SPECIAL_TOKENS if architecture.special_tokens else {}
         config = AutoConfig.for_model(settings.pop("model_type"), **special | settings)
         return Blueprint(spec, task, device, config, architecture, gpus)
-    if spec.base is not None:
+    if spec.base is not None and is_adapter(spec):
         adapter = fetch_adapter(spec)
         return replace(read_blueprint(spec.base, task, device, gpus), adapter=adapter)
     config = _read_config(spec)
@@ -255,8 +261,13 @@ def facts_of_loaded(
         facts = replace(facts, dequantized=quantization_of(blueprint.config)[0])
     if blueprint.adapter is not None:
         base = f"{blueprint.spec.label}@{facts.revision}"
-        revision = revision_of(blueprint.adapter.spec)
-        facts = replace(facts, revision=revision, base_model=base)
+        spec = blueprint.adapter.spec
+        facts = replace(
+            facts,
+            revision=revision_of(spec),
+            base_model=base,
+            parent=parent_of(spec, "adapter"),
+        )
     return facts
 
 
@@ -277,6 +288,7 @@ def facts_of(
         weights="random" if spec.random_weights else "pretrained",
         context_length=context_length,
         experts=count_experts(_as_dict(getattr(largest, "config", {}))),
+        parent=parent_of(spec, "quantized" if quantization else None),
     )
 
 

@@ -20,6 +20,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import RemoteEntryNotFoundError
 
 from energyscore.base.errors import ModelError
+from energyscore.measurement.backends.adapters import is_adapter
 from energyscore.measurement.backends.loading import (
     SPECIAL_TOKENS,
     choose_dtype,
@@ -44,8 +45,9 @@ def load_pipeline(spec: ModelSpec, task: TaskSpec, device: str) -> tuple[Any, Mo
     It is kept as it ships: its scheduler, its guidance, and where it has a safety checker, that
     too. Users of the model pay for all of that work.
     """
-    if spec.base is not None:
-        raise ModelError("--base-model is not for pipelines, which make images.", "Leave it out.")
+    if spec.base is not None and is_adapter(spec):
+        message = "Adapters for pipelines, which make images, are not supported."
+        raise ModelError(message, "Name a whole pipeline.")
     quieten()
     diffusers.logging.set_verbosity_error()
     diffusers.logging.disable_progress_bar()

@@ -85,6 +85,8 @@ def key_of(
 def _asked_model(model: ModelSpec) -> dict[str, Any]:
     spec = asdict(model) | {"path": str(model.path)}
     del spec["base"]
+    if spec["parent"] is None or (model.base and spec["parent"]["relation"] is None):
+        del spec["parent"]  # the same; of an adapter its base counts by itself
     if spec["by"] is None:
         del spec["by"]  # keys of before it was there stay what they were
     files = None
