@@ -90,6 +90,7 @@ def choose(
     from energyscore.base.errors import UsageError
     from energyscore.cli.console import say_note, write_data
     from energyscore.judge import choose as judge
+    from energyscore.judge.contenders import candidates_of
     from energyscore.judge.reported_quality import with_reported
     from energyscore.judge.requirements import requirements_of
     from energyscore.judge.sources import load_rated
@@ -99,7 +100,7 @@ def choose(
         raise UsageError("--min-quality and --max-quality-loss are given.", "Give one of both.")
     asked = requirements_of(min_quality, max_quality_loss, max_latency, max_energy)
     entries = load_rated(paths, baselines=False, note=say_note)
-    candidates = judge.candidates_of(entries, task, None if quality_from else quality_metric)
+    candidates = candidates_of(entries, task, None if quality_from else quality_metric)
     if quality_from:
         candidates = with_reported(candidates, quality_from, quality_metric, say_note)
     choice = judge.choose(candidates, asked)
@@ -112,6 +113,7 @@ def choose(
 
 def _show(choice: "Choice", *, explain: bool) -> None:
     from energyscore.cli.console import show_line, show_notes, show_table
+    from energyscore.publish import family
     from energyscore.publish.choice import columns_of, rows_of
     from energyscore.publish.choice_words import answer, end_of
     from energyscore.publish.table_end import left_to_explain
@@ -120,5 +122,9 @@ def _show(choice: "Choice", *, explain: bool) -> None:
     show_table(f"{task}: which model to choose", columns_of(choice), rows_of(choice))
     for line in answer(choice):
         show_line(line)
+    for one in choice.families:
+        show_table(family.title_of(one), family.COLUMNS, family.rows_of(one))
+        for line in family.words_of(one):
+            show_line(line)
     end = end_of(choice)
     show_notes([*end.lines(explain=explain), *([] if explain else left_to_explain([end]))])

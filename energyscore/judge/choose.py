@@ -14,18 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from energyscore.base.errors import UnsupportedError, UsageError, did_you_mean
-from energyscore.judge.comparability import candidate_conditions, meter_uncertainty
+from energyscore.base.errors import UnsupportedError, UsageError
+from energyscore.judge.comparability import candidate_conditions
 from energyscore.judge.comparable import departures_between
-from energyscore.judge.effect import Effect, compare_samples
+from energyscore.judge.contenders import Contender, effect_between, quality_between
+from energyscore.judge.effect import Effect
+from energyscore.judge.families import ModelFamily, families_of
 from energyscore.judge.figures import LEAST_WH
-from energyscore.judge.qualities import (
-    DRAWS,
-    LESS_IS_BETTER,
-    QualityContrast,
-    contrast,
-    why_unlike,
-)
+from energyscore.judge.qualities import DRAWS, QualityContrast, why_unlike
 from energyscore.judge.rating import NO_TASK, RatedResult
 from energyscore.judge.unratable import why_no_figure
 from energyscore.results.quality import Quality
@@ -51,30 +47,6 @@ class Requirements:
     def need_quality(self) -> bool:
         """Whether a model without quality cannot meet them."""
         return self.quality is not None or self.quality_loss is not None
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A result to choose among, and its quality, or the reason why there is none.
-
-    `reported`: where a quality that was not measured here stands; empty for one that was.
-    """
-
-    entry: RatedResult
-    quality: Quality | None
-    no_quality: str = ""
-    reported: str = ""
-
-    @property
-    def energy_wh(self) -> float:
-        """Its headline."""
-        return self.entry.rating.energy_wh or 0.0
-
-    @property
-    def latency_s(self) -> float | None:
-        """The 90th percentile; None where it was not recorded."""
-        speed = self.entry.result.performance
-        return speed.latency_s.p90 if speed and speed.latency_s else None
 
 
 @dataclass(frozen=True)
@@ -124,6 +96,7 @@ class Choice:
     others: list[Rival]
     without_energy: list[tuple[RatedResult, str]]
     requirements: Requirements
+    families: list[ModelFamily]
 
     @property
     def metric(self) -> str | None:
@@ -137,38 +110,6 @@ class Choice:
         if self.recommended:
             return 0
         return 3 if any(one.meets is None for one in self.judged) else 1
-
-
-def candidates_of(
-    entries: Sequence[RatedResult], task: str | None, metric: str | None
-) -> list[Contender]:
-    """The results of one task, each with the quality that was measured with it.
-
-    Raises:
-        UsageError: where there is no such task, or there are several.
-    """
-    tasks = sorted({entry.result.task.id for entry in entries})
-    if task is not None and task not in tasks:
-        raise UsageError(f"No result is of the task {task!r}.", did_you_mean(task, tasks))
-    if task is None and len(tasks) > 1:
-        raise UsageError(f"The results are of {len(tasks)} tasks.", f"--task {' or '.join(tasks)}.")
-    chosen = [entry for entry in entries if entry.result.task.id == (task or tasks[0])]
-    return [_measured(entry, metric) for entry in chosen]
-
-
-def _measured(entry: RatedResult, metric: str | None) -> Contender:
-    quality = entry.result.quality
-    if quality is None:
-        return Contender(entry, None, "its quality was not measured")
-    if metric not in (None, quality.metric):
-        if metric not in quality.beside:
-            return Contender(entry, None, f"it has no {metric}, but {quality.metric}")
-        change = {"metric": metric, "value": quality.beside[metric], "ci95": None, "items": None}
-        change["higher_is_better"] = metric not in LESS_IS_BETTER
-        quality = quality.model_copy(update=change)
-    if quality.value is None:
-        return Contender(entry, None, quality.reason or "it has no value")
-    return Contender(entry, quality)
 
 
 def choose(candidates: Sequence[Contender], requirements: Requirements) -> Choice:
@@ -195,13 +136,13 @@ def choose(candidates: Sequence[Contender], requirements: Requirements) -> Choic
     others = [
         Rival(
             other,
-            _effect(recommended.candidate, other.candidate),
-            _contrast(recommended.candidate, other.candidate),
+            effect_between(recommended.candidate, other.candidate),
+            quality_between(recommended.candidate, other.candidate),
         )
         for other in judged
         if recommended and other is not recommended
     ]
-    return Choice(judged, recommended, others, without, requirements)
+    return Choice(judged, recommended, others, without, requirements, families_of(known))
 
 
 def _why_no_candidate(entry: RatedResult) -> str:
@@ -280,19 +221,6 @@ def _lacks(one: Contender, limits: dict[Required, float]) -> tuple[Shortfall, ..
     )
 
 
-def _effect(one: Contender, other: Contender) -> Effect:
-    assert one.entry.headline is not None
-    assert other.entry.headline is not None
-    common = meter_uncertainty(one.entry.result, other.entry.result)
-    return compare_samples(one.entry.headline.summary, other.entry.headline.summary, common)
-
-
-def _contrast(one: Contender, other: Contender, draws: int = DRAWS) -> QualityContrast | None:
-    if one.quality is None or other.quality is None:
-        return None
-    return contrast(one.quality, other.quality, draws)
-
-
 def _fronts(known: Sequence[Contender], loss: float) -> list[tuple[Front, Contender | None]]:
     """Each candidate's word, and the one that dominates it."""
     compared = [one for one in known if one.quality is not None]
@@ -313,11 +241,11 @@ def _fronts(known: Sequence[Contender], loss: float) -> list[tuple[Front, Conten
 
 def _dominates(one: Contender, other: Contender, loss: float, alpha: float) -> bool | None:
     """Whether `one` dominates `other`; None where neither that nor the contrary is shown."""
-    energy = _effect(one, other)
+    energy = effect_between(one, other)
     shown = energy.p_value is not None and energy.p_value < 2 * alpha
     if shown and energy.ratio < 1:  # the other needs less
         return False
-    quality = _contrast(one, other, min(_MOST_DRAWS, math.ceil(DRAWS * ALPHA / alpha)))
+    quality = quality_between(one, other, min(_MOST_DRAWS, math.ceil(DRAWS * ALPHA / alpha)))
     ends = quality.interval(1 - alpha) if quality else None
     if ends is None:
         return None

@@ -20,7 +20,7 @@ from energyscore.base.files import read_text
 from energyscore.base.form import unique_keys
 from energyscore.base.stats import NORMAL_975
 from energyscore.base.text import first_of
-from energyscore.judge.choose import Contender
+from energyscore.judge.contenders import Contender
 from energyscore.judge.qualities import LESS_IS_BETTER
 from energyscore.results.quality import Quality
 

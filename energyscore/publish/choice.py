@@ -1,21 +1,17 @@
 """Which model to choose, in every format: table, JSON, CSV and Markdown. Pure."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from energyscore.base.form import Part, schema_of
 from energyscore.base.text import csv_table, json_text, markdown_table, markdown_text
-from energyscore.base.units import format_number, format_seconds
-from energyscore.judge.choose import Choice, Contender, Placed
-from energyscore.publish.choice_words import (
-    REPORTED,
-    answer,
-    end_of,
-    front,
-    lacking,
-    quality_value,
-)
+from energyscore.judge.choose import Choice, Placed
+from energyscore.judge.families import ModelFamily
+from energyscore.publish import family
+from energyscore.publish.choice_cells import REPORTED, energy_cell, latency_cell, quality_cell
+from energyscore.publish.choice_words import answer, end_of, front, lacking
 
 
 class ChoiceCandidate(Part):
@@ -45,6 +41,9 @@ class ChoiceReport(Part):
     candidates: list[ChoiceCandidate]
     recommended: str | None
     reason: str
+    families: list[family.ChoiceFamily] = Field(
+        default=[], description="models and what was made from them, among the candidates"
+    )
 
 
 def json_schema() -> dict[str, Any]:
@@ -76,6 +75,7 @@ def report_of(choice: Choice) -> ChoiceReport:
         ],
         recommended=best.candidate.entry.label if best else None,
         reason=" ".join(answer(choice)),
+        families=[family.family_report(one) for one in choice.families],
     )
 
 
@@ -106,28 +106,35 @@ def to_json(choice: Choice) -> bytes:
 
 
 def to_csv(choice: Choice) -> bytes:
-    """As CSV, a row a candidate; intervals are two columns."""
-    names = [*ChoiceCandidate.model_fields]
-    columns = [
+    """As CSV, a row a candidate with what it is in its family; intervals are two columns."""
+    report = report_of(choice)
+    children = {one.file: (it.parent, one) for it in report.families for one in it.children}
+    own = [*ChoiceCandidate.model_fields]
+    of_child = [name for name in family.FamilyChild.model_fields if name not in own]
+    rows = []
+    for one in report.candidates:
+        parent, child = children.get(one.file, (None, None))
+        told = [getattr(child, name, None) for name in of_child]
+        cells = [*_cells(own, [getattr(one, name) for name in own])]
+        rows.append([*cells, one.model == report.recommended, parent, *_cells(of_child, told)])
+    columns = [*_columns(own), "recommended", "parent", *_columns(of_child)]
+    return csv_table(columns, rows)
+
+
+def _columns(names: Sequence[str]) -> list[str]:
+    return [
         column
         for name in names
         for column in ((f"{name}_low", f"{name}_high") if name.endswith("_ci95") else (name,))
     ]
-    report = report_of(choice)
-    rows = (
-        [
-            cell
-            for name in names
-            for cell in (
-                getattr(one, name) or (None, None)
-                if name.endswith("_ci95")
-                else (getattr(one, name),)
-            )
-        ]
-        for one in report.candidates
-    )
-    recommended = ([*row, row[0] == report.recommended] for row in rows)
-    return csv_table([*columns, "recommended"], recommended)
+
+
+def _cells(names: Sequence[str], values: Sequence[Any]) -> list[Any]:
+    return [
+        cell
+        for name, value in zip(names, values, strict=True)
+        for cell in ((value or (None, None)) if name.endswith("_ci95") else (value,))
+    ]
 
 
 def to_markdown(choice: Choice) -> bytes:
@@ -137,8 +144,18 @@ def to_markdown(choice: Choice) -> bytes:
     lines = [
         *("## Which model to choose", "", *markdown_table(columns_of(choice), rows)),
         *("", *(f"- {markdown_text(note)}" for note in notes)),
+        *(line for one in choice.families for line in _family_lines(one)),
     ]
     return ("\n".join(lines).rstrip("\n") + "\n").encode()
+
+
+def _family_lines(one: ModelFamily) -> list[str]:
+    rows = ([markdown_text(cell) for cell in cells] for cells in family.rows_of(one))
+    return [
+        *("", f"### {markdown_text(family.title_of(one))}", ""),
+        *markdown_table(family.COLUMNS, rows),
+        *("", *(f"- {markdown_text(line)}" for line in family.words_of(one))),
+    ]
 
 
 def columns_of(choice: Choice) -> tuple[str, ...]:
@@ -164,29 +181,11 @@ def rows_of(choice: Choice) -> list[tuple[str, ...]]:
     return [
         (
             one.candidate.entry.label,
-            _energy(one.candidate),
-            _quality(one.candidate),
-            _latency(one.candidate),
+            energy_cell(one.candidate),
+            quality_cell(one.candidate),
+            latency_cell(one.candidate),
             one.front,
             {True: "yes", False: "no", None: "not known"}[one.meets],
         )
         for one in choice.judged
     ]
-
-
-def _energy(one: Contender) -> str:
-    headline = one.entry.headline
-    assert headline is not None
-    ends = f" ({' to '.join(map(format_number, headline.ci95))})" if headline.ci95 else ""
-    return f"{format_number(headline.energy_wh)}{ends} Wh{' (estimated)' * headline.estimated}"
-
-
-def _quality(one: Contender) -> str:
-    if one.quality is None or one.quality.value is None:
-        return "not measured"
-    ends = f" ({' to '.join(map(quality_value, one.quality.ci95))})" if one.quality.ci95 else ""
-    return f"{quality_value(one.quality.value)}{ends}"
-
-
-def _latency(one: Contender) -> str:
-    return "not recorded" if one.latency_s is None else format_seconds(one.latency_s)

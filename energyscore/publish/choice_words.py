@@ -3,18 +3,16 @@
 from collections.abc import Callable, Sequence
 
 from energyscore.base.errors import sentence
-from energyscore.base.units import counted, format_number, format_seconds, format_wh
+from energyscore.base.units import counted, format_seconds, format_wh
 from energyscore.judge.cautions import cautions_on
-from energyscore.judge.choose import Choice, Contender, Placed, Required, Rival, Shortfall
+from energyscore.judge.choose import Choice, Placed, Required, Rival, Shortfall
+from energyscore.judge.contenders import Contender
 from energyscore.publish import margins
 from energyscore.publish.answers import less_than
+from energyscore.publish.choice_cells import REPORTED, difference, quality_value
 from energyscore.publish.table_end import TableEnd, caution_lines
 
-_SHARES = ("accuracy", "acc", "acc_norm", "top1", "exact_match")
-"""Metrics whose differences are told in points: hundredths."""
-REPORTED = "reported, not measured here"
 _MOST_ANSWERS = 3
-_MOST_DIGITS = 4
 _WORDS: dict[Required, str] = {
     "quality": "quality",
     "quality loss": "quality",
@@ -190,38 +188,4 @@ def _but(other: Placed) -> str:
 def _quality_beside(best: Contender, one: Rival) -> str:
     if one.quality is None or best.quality is None:
         return ""
-    metric, ends = best.quality.metric, one.quality.interval()
-    share = metric in _SHARES
-    # The sign is turned: what is told is by how much the recommended one is worse.
-    worse = -one.quality.better_by
-    turned = (-ends[1], -ends[0]) if ends else None
-    is_worse = worse > 0 or (worse == 0 and best.quality.higher_is_better)
-    if not is_worse:
-        worse, turned = one.quality.better_by, ends
-    scale = 100 if share else 1
-    amount = _signed(worse * scale, turned and (turned[0] * scale, turned[1] * scale))
-    if share:
-        what = f"points {'less' if is_worse else 'more'} accurate"
-        return f", {amount} {what}"
-    lower = is_worse == best.quality.higher_is_better
-    return f", {metric} {amount} {'lower' if lower else 'higher'}"
-
-
-def _signed(value: float, ends: tuple[float, float] | None) -> str:
-    """`0.4 (-0.3 to 1.1)`, with the digits that the interval allows.
-
-    A bound on one side of 0 is not shown as 0.
-    """
-    if ends is None:
-        return f"{format_number(value)} (no interval)"
-    decimals = margins.decimals_for((ends[1] - ends[0]) / 2, value)
-    digits = 1 if decimals is None else max(1, decimals - 1)
-    while digits < _MOST_DIGITS and any(end and not float(f"{end:.{digits}f}") for end in ends):
-        digits += 1
-    shown = [f"{one + 0.0:.{digits}f}" for one in (value, *ends)]  # no -0.0
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"
-
-
-def quality_value(value: float) -> str:
-    """A quality: three decimals below 10."""
-    return f"{value:.3f}" if abs(value) < 10 else format_number(value)
+    return f", {difference(best.quality, one.quality)}"

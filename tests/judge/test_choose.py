@@ -18,6 +18,7 @@ from energyscore.base.errors import EnergyScoreError
 from energyscore.cli.app import app
 from energyscore.judge import choose as judge
 from energyscore.judge.choose import Requirements
+from energyscore.judge.contenders import candidates_of
 from energyscore.judge.qualities import resampled
 from energyscore.judge.rating import rate_files
 from energyscore.judge.requirements import requirements_of
@@ -52,7 +53,7 @@ ALL = (LARGE, SMALL, WORSE)
 
 def choose(*results, asked=None, task=None, metric=None):
     entries = rate_files([(f"{one.model.id}.json", one) for one in results])
-    return judge.choose(judge.candidates_of(entries, task, metric), asked or Requirements())
+    return judge.choose(candidates_of(entries, task, metric), asked or Requirements())
 
 
 def fronts(*results, **options):
@@ -173,7 +174,7 @@ def test_one_whose_quality_is_not_known_is_not_said_to_fail():
 
 
 def test_a_reported_quality_is_told_in_every_format():
-    (one,) = judge.candidates_of(rate_files([("a.json", SMALL)]), None, None)
+    (one,) = candidates_of(rate_files([("a.json", SMALL)]), None, None)
     found = judge.choose([replace(one, reported="q.csv")], Requirements())
     said = "reported, not measured here (q.csv)"
     assert said in publish.report_of(found).candidates[0].why
@@ -292,7 +293,9 @@ def test_the_json_is_the_contract_and_fits_its_published_schema():
     for asked in (None, Requirements(quality=0.99)):
         content = json.loads(publish.to_json(choose(*ALL, candidate("org/q", 3.0), asked=asked)))
         jsonschema.validate(content, schema)
-        assert [*content] == ["schema_version", "candidates", "recommended", "reason"]
+        assert [*content] == [
+            *("schema_version", "candidates", "recommended", "reason", "families")
+        ]
         assert [*content["candidates"][0]] == [
             *("model", "file", "energy_wh_per_1k_queries", "energy_ci95", "quality"),
             *("quality_ci95", "latency_p90_s", "pareto", "meets", "why"),

@@ -6,7 +6,7 @@ import pytest
 from support.results import make_quality, make_result
 
 from energyscore.base.errors import EnergyScoreError
-from energyscore.judge.choose import Contender
+from energyscore.judge.contenders import Contender
 from energyscore.judge.rating import rate_files
 from energyscore.judge.reported_quality import read_reported, with_reported
 

@@ -1,0 +1,71 @@
+"""Energy, quality and latency of a candidate as text, and the difference of two qualities. Pure."""
+
+from energyscore.base.units import format_number, format_seconds
+from energyscore.judge.contenders import Contender
+from energyscore.judge.qualities import QualityContrast
+from energyscore.publish import margins
+from energyscore.results.quality import Quality
+
+REPORTED = "reported, not measured here"
+_SHARES = ("accuracy", "acc", "acc_norm", "top1", "exact_match")
+"""Metrics whose differences are told in points: hundredths."""
+_MOST_DIGITS = 4
+
+
+def energy_cell(one: Contender) -> str:
+    """`1.02 (0.98 to 1.06) Wh`."""
+    headline = one.entry.headline
+    assert headline is not None
+    ends = f" ({' to '.join(map(format_number, headline.ci95))})" if headline.ci95 else ""
+    return f"{format_number(headline.energy_wh)}{ends} Wh{' (estimated)' * headline.estimated}"
+
+
+def quality_cell(one: Contender) -> str:
+    """`0.912 (0.880 to 0.935)`."""
+    if one.quality is None or one.quality.value is None:
+        return "not measured"
+    ends = f" ({' to '.join(map(quality_value, one.quality.ci95))})" if one.quality.ci95 else ""
+    return f"{quality_value(one.quality.value)}{ends}"
+
+
+def latency_cell(one: Contender) -> str:
+    """The 90th percentile."""
+    return "not recorded" if one.latency_s is None else format_seconds(one.latency_s)
+
+
+def quality_value(value: float) -> str:
+    """A quality: three decimals below 10."""
+    return f"{value:.3f}" if abs(value) < 10 else format_number(value)
+
+
+def difference(quality: Quality, contrast: QualityContrast) -> str:
+    """How a model of this quality compares: `0.4 (-0.3 to 1.1) points less accurate`."""
+    metric, ends = quality.metric, contrast.interval()
+    share = metric in _SHARES
+    # The sign is turned: what is told is by how much it is worse.
+    worse = -contrast.better_by
+    turned = (-ends[1], -ends[0]) if ends else None
+    is_worse = worse > 0 or (worse == 0 and quality.higher_is_better)
+    if not is_worse:
+        worse, turned = contrast.better_by, ends
+    scale = 100 if share else 1
+    amount = _signed(worse * scale, turned and (turned[0] * scale, turned[1] * scale))
+    if share:
+        return f"{amount} points {'less' if is_worse else 'more'} accurate"
+    lower = is_worse == quality.higher_is_better
+    return f"{metric} {amount} {'lower' if lower else 'higher'}"
+
+
+def _signed(value: float, ends: tuple[float, float] | None) -> str:
+    """`0.4 (-0.3 to 1.1)`, with the digits that the interval allows.
+
+    A bound on one side of 0 is not shown as 0.
+    """
+    if ends is None:
+        return f"{format_number(value)} (no interval)"
+    decimals = margins.decimals_for((ends[1] - ends[0]) / 2, value)
+    digits = 1 if decimals is None else max(1, decimals - 1)
+    while digits < _MOST_DIGITS and any(end and not float(f"{end:.{digits}f}") for end in ends):
+        digits += 1
+    shown = [f"{one + 0.0:.{digits}f}" for one in (value, *ends)]  # no -0.0
+    return f"{shown[0]} ({shown[1]} to {shown[2]})"
