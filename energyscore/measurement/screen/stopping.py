@@ -1,0 +1,142 @@
+"""When a screen ends: a half-width is reached, a star or a limit is decided. Pure.
+
+At the first look nothing was chosen yet, so its interval holds as it is. Whoever looks again and
+again, and ends when the interval looks good, is wrong more often than the interval says:
+
+- For a half-width, a later look claims the target and never less, though it may have come to less.
+- For decisions, an error of 5% (star=99%: 1%) is spent over the looks: half of it at the first,
+  half of what is left at the next, and so on. However many looks there are, all together spend no
+  more. The interval is then the one that holds at all looks together.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from energyscore.results.screening import Prediction
+
+GROWTH = 1.5
+"""A look comes when there are so many times the blocks of the look before."""
+
+ERROR = 0.05
+"""The chance of a wrong decision on a limit, all looks together, and of an interval that misses."""
+
+FIGURES = ("gpu_wh_per_1k_queries", "system_wh_per_1k_queries")
+"""What a limit may be on."""
+
+EXPECTED = (
+    "expected half-width=2%, star=99% or a limit such as gpu_wh_per_1k_queries<=2.5, not {!r}"
+)
+
+_ASKED = re.compile(r"(half-width|star)\s*=\s*(\d+(?:\.\d+)?)\s*%", re.ASCII)
+_LIMIT = re.compile(r"([a-z0-9_]+)\s*(<=|<)\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class StopDecision:
+    """What a look came to.
+
+    Attributes:
+        stop: whether what was asked for is decided.
+        half_width: half the 95% interval that may be claimed if it ends here, as a share of the
+            mean.
+        probability: of the star, or of the side of the limit, that it is on now; None for a
+            half-width.
+        star: the star it has now, where one was asked for.
+        within: whether it keeps to the limit now, where one was asked for.
+    """
+
+    stop: bool
+    half_width: float
+    probability: float | None = None
+    star: int | None = None
+    within: bool | None = None
+
+
+@dataclass(frozen=True)
+class Until:
+    """What a screen goes on until.
+
+    `value` is a share for a half-width (0.02) and a star (0.99), and a figure for a limit on
+    `figure`.
+    """
+
+    text: str
+    kind: Literal["half-width", "star", "limit"]
+    value: float
+    figure: str = FIGURES[0]
+
+    @classmethod
+    def parse(cls, text: str) -> "Until":
+        """Read what was asked for; a ValueError says how it is written."""
+        text = text.strip()
+        if found := _LIMIT.fullmatch(text):
+            return cls(text, "limit", _positive(found[3]), _figure(found[1]))
+        found = _ASKED.fullmatch(text)
+        if found is None:
+            raise ValueError(EXPECTED.format(text))
+        share = float(found[2]) / 100
+        if found[1] == "star":
+            if not 0.5 <= share < 1:
+                raise ValueError(f"a star is decided at 50% or more, below 100%, not {found[2]}%")
+            return cls(text, "star", share)
+        if not 0.001 <= share <= 0.5:
+            raise ValueError(f"a half-width is 0.1% to 50%, not {found[2]}%")
+        return cls(text, "half-width", share)
+
+    def look(
+        self, figure: Prediction, looks_before: int, edges: Sequence[float] = ()
+    ) -> StopDecision:
+        """Look at a figure in the unit of what was asked for, after so many looks.
+
+        For a star the four edges between the bands are given, ascending; each belongs to the band
+        below it, as in the star rule.
+        """
+        if self.kind == "half-width":
+            reached = figure.half_width()
+            claimed = max(reached, self.value) if looks_before else reached
+            return StopDecision(reached <= self.value, claimed)
+        half = figure.half_width(spent_at(ERROR, looks_before))
+        if self.kind == "limit":
+            below = figure.chance_below(self.value)
+            probability = max(below, 1 - below)
+            # Either side may be wrong, so each has half of the error.
+            error = spent_at(ERROR, looks_before) / 2
+            return StopDecision(1 - probability <= error, half, probability, within=below >= 0.5)
+        star, probability = likeliest_star(figure, edges)
+        error = spent_at(1 - self.value, looks_before)
+        return StopDecision(1 - probability <= error, half, probability, star=star)
+
+
+def spent_at(error: float, looks_before: int) -> float:
+    """What a look may spend of an error: half of what those before have left."""
+    return error * 0.5 ** (looks_before + 1)
+
+
+def next_look(drawn: int) -> int:
+    """At how many blocks to look again after a look at so many; certain ones are not counted."""
+    return max(drawn + 1, math.ceil(GROWTH * drawn))
+
+
+def likeliest_star(figure: Prediction, edges: Sequence[float]) -> tuple[int, float]:
+    """The star of the most probable band, and its probability; the outer bands are open."""
+    below = [0.0, *(figure.chance_below(edge) for edge in edges), 1.0]
+    shares = [high - low for low, high in pairwise(below)]
+    band = max(range(len(shares)), key=shares.__getitem__)
+    return len(shares) - band, shares[band]
+
+
+def _figure(name: str) -> str:
+    if name not in FIGURES:
+        raise ValueError(f"a screen is decided by {' or '.join(FIGURES)}, not by {name}")
+    return name
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e15:
+        raise ValueError(f"the limit is a number above 0, not {text}")
+    return value

@@ -1,0 +1,90 @@
+"""When a screen ends: what is asked, what a look decides, and what it may claim."""
+
+import pytest
+
+from energyscore.measurement.screen.stopping import Until, likeliest_star, next_look, spent_at
+from energyscore.results.screening import Prediction
+
+
+def figure(mean, se, degrees=1e9):
+    return Prediction(mean, se, degrees, 10, 1)
+
+
+def test_what_may_be_asked():
+    assert Until.parse("half-width=2%") == Until("half-width=2%", "half-width", 0.02)
+    assert Until.parse(" star = 99% ").value == pytest.approx(0.99)
+    limit = Until.parse("gpu_wh_per_1k_queries<=2.5")
+    assert (limit.kind, limit.value, limit.figure) == ("limit", 2.5, "gpu_wh_per_1k_queries")
+    assert Until.parse("system_wh_per_1k_queries < 1e-3").value == 0.001
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "expected half-width=2%"),
+        ("half-width=2", "expected half-width=2%"),
+        ("half-width=0%", "0.1% to 50%"),
+        ("star=100%", "below 100%"),
+        ("star=40%", "50% or more"),
+        ("gpu_wh_per_1k_queries>=2", "expected half-width=2%"),
+        ("gpu_wh_per_1k_queries<=+5%", "expected half-width=2%"),
+        ("gpu_wh_per_1k_queries<=0", "above 0"),
+        ("quality<=2", "not by quality"),
+    ],
+)
+def test_what_may_not_be_asked(text, says):
+    with pytest.raises(ValueError, match=says):
+        Until.parse(text)
+
+
+def test_a_later_look_claims_the_target_and_never_less():
+    until = Until.parse("half-width=2%")
+    narrow, wide = figure(100, 0.5), figure(100, 2)
+    first, later = until.look(narrow, 0), until.look(narrow, 1)
+    assert (first.stop, later.stop) == (True, True)
+    assert first.half_width == pytest.approx(0.0098, abs=1e-5)
+    assert later.half_width == 0.02
+    assert not until.look(wide, 0).stop
+    assert until.look(wide, 3).half_width == pytest.approx(0.0392, abs=1e-4)
+
+
+def test_the_error_is_spent_by_halves():
+    assert [spent_at(0.05, looks) for looks in range(3)] == [0.025, 0.0125, 0.00625]
+    assert sum(spent_at(0.05, looks) for looks in range(40)) < 0.05
+
+
+def test_a_limit_is_decided_where_the_chance_of_an_error_is_spent():
+    until = Until.parse("gpu_wh_per_1k_queries<=100")
+    # One side has 1.25% at the first look: 2.2414 standard errors. At the second 2.4977.
+    below, nearer = figure(97.7, 1), figure(97.8, 1)
+    assert until.look(below, 0).stop
+    assert until.look(below, 0).within is True
+    assert not until.look(nearer, 0).stop
+    assert not until.look(below, 1).stop
+    above = until.look(figure(103, 1), 1)
+    assert (above.stop, above.within) == (True, False)
+    assert above.probability == pytest.approx(0.998835, abs=1e-6)
+    assert above.half_width == pytest.approx(2.4977 / 103, abs=1e-5)
+    # Decided is what the interval says, too.
+    assert until.look(nearer, 0).half_width > 0.0222
+
+
+def test_a_star_is_decided_by_its_probability():
+    until, edges = Until.parse("star=99%"), (10.0, 20.0, 30.0, 40.0)
+    sure = until.look(figure(25, 1), 0, edges)
+    assert (sure.stop, sure.star) == (True, 3)
+    assert sure.probability == pytest.approx(1, abs=1e-5)
+    near = until.look(figure(28, 1), 0, edges)  # 2.3% beyond: more than half a percent
+    assert (near.stop, near.star) == (False, 3)
+    assert likeliest_star(figure(5, 1), edges)[0] == 5
+    assert likeliest_star(figure(50, 1), edges)[0] == 1
+    assert until.look(figure(27.25, 1), 0, edges).stop
+    assert not until.look(figure(27.25, 1), 1, edges).stop
+
+
+def test_looks_come_at_growing_numbers():
+    looks = [5]
+    while looks[-1] < 40:
+        looks.append(next_look(looks[-1]))
+    assert looks == [5, 8, 12, 18, 27, 41]
+    assert next_look(1) == 2
