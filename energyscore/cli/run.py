@@ -22,8 +22,11 @@ from energyscore.cli.options import (
     talk_of,
 )
 from energyscore.cli.run_options import (
+    AskQuality,
     BaseModel,
     BaseRelation,
+    ClipModel,
+    LabelsFile,
     ReasoningMode,
     loading,
     options_of,
@@ -205,22 +208,9 @@ def run(
             "before; else say which do not.",
         ),
     ] = False,
-    quality: Annotated[
-        bool,
-        measuring(
-            "--quality",
-            help="After the runs, unmetered, judge the model's answers by the task's metric on "
-            "rows with references. It stands beside the energy and enters no score.",
-        ),
-    ] = False,
-    labels: Annotated[
-        str | None,
-        measuring(
-            metavar="FILE",
-            help="With --quality: JSON with the dataset's label for each of the model's. Default: "
-            "labels are matched by their names.",
-        ),
-    ] = None,
+    quality: AskQuality = False,
+    labels: LabelsFile = None,
+    clip: ClipModel = None,
     allow_shared: Annotated[
         bool,
         measuring(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from energyscore.cli.options import measuring
+
 if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
 
@@ -26,6 +28,30 @@ BaseModel = Annotated[
 BaseRelation = Annotated[
     Literal["quantized", "adapter", "merge", "finetune", "distilled", "pruned"] | None,
     loading(help="How --model was made from --base-model. Default: as the model card says."),
+]
+AskQuality = Annotated[
+    bool,
+    measuring(
+        "--quality",
+        help="After the runs, unmetered, judge the model's answers by the task's metric on "
+        "rows with references. It stands beside the energy and enters no score.",
+    ),
+]
+LabelsFile = Annotated[
+    str | None,
+    measuring(
+        metavar="FILE",
+        help="With --quality: JSON with the dataset's label for each of the model's. Default: "
+        "labels are matched by their names.",
+    ),
+]
+ClipModel = Annotated[
+    str | None,
+    measuring(
+        metavar="ID|DIR",
+        help="With --quality of images that are made: the CLIP model that judges them, a folder "
+        "or one in the hub's cache. Default: openai/clip-vit-large-patch14, if it is there.",
+    ),
 ]
 
 
@@ -60,8 +86,9 @@ def options_of(given: Mapping[str, Any]) -> "RunOptions":
         if (value := given[name]) not in (None, [], ()) and value is not False
     }
     options = read_options(content, "energyscore run")
-    if options.labels is not None and not options.quality:
-        raise typer.BadParameter("it is for the labels of --quality.", param_hint="--labels")
+    for name in ("labels", "clip"):
+        if getattr(options, name) is not None and not options.quality:
+            raise typer.BadParameter("it goes with --quality.", param_hint=f"--{name}")
     if options.base_relation is not None and options.base_model is None:
         raise typer.BadParameter("it goes with --base-model.", param_hint="--base-relation")
     if options.problem():

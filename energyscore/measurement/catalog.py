@@ -40,6 +40,7 @@ METRICS = {
     "wer": f"{_QUALITY}.words:WordErrors",
     "rougeL": f"{_QUALITY}.overlap:RougeL",
     "mAP": f"{_QUALITY}.boxes:MeanAveragePrecision",
+    "clip_score": f"{_QUALITY}.clip:ClipScore",
     "exact_match": f"{_QUALITY}.exact:ExactMatch",
 }
 

@@ -107,6 +107,7 @@ class RunOptions(Strict):
     official: bool = False
     quality: bool = False
     labels: Text | None = None
+    clip: Text | None = None
     country: Text | None = None
 
     def given(self) -> dict[str, Any]:
@@ -127,8 +128,9 @@ class RunOptions(Strict):
         """Which options contradict each other; empty if none do."""
         if self.half_width is not None and self.repeats != "auto":
             return "half_width is the target of `repeats: auto`, which is not given"
-        if self.labels is not None and not self.quality:
-            return "labels are for the quality of answers, and `quality` is not given"
+        if (self.labels or self.clip) and not self.quality:
+            what = "labels are" if self.labels else "clip is"
+            return f"{what} for the quality of answers, and `quality` is not given"
         if self.base_relation is not None and self.base_model is None:
             return "base_relation says how a model was made from base_model, which is not given"
         return ""

@@ -259,7 +259,7 @@ def _examine(
 ) -> Examination:
     """What answers are judged by; what is missing for it is said before anything is measured."""
     wanted = options.queries or task.spec.queries
-    found = examine(task, source, wanted, options.selection, options.labels)
+    found = examine(task, source, wanted, options.selection, options.labels, options.clip)
     if found.reason:
         observer.warn(f"{task.spec.id}: the quality will not be known: {found.reason}.")
     return found

@@ -117,7 +117,8 @@ class QualitySpec(Strict):
 
     Answers to be judged are as long as `generation` says, or as the task itself says without it.
     `labels` are those of the task's own datasets. `sample` has references where the task's own
-    datasets have none.
+    datasets have none. `judge` is the model that judges, where the metric needs one: a folder, or
+    an id on the hub, of which only what is in the local cache is used.
     """
 
     metric: Annotated[str, Field(min_length=1)]
@@ -125,6 +126,7 @@ class QualitySpec(Strict):
     generation: Generation | None = None
     labels: list[str] = Field([])
     sample: SampleFile | None = None
+    judge: Annotated[str, Field(min_length=1)] | None = None
 
 
 class ModelClass(Strict):

@@ -15,6 +15,7 @@ from energyscore.base.units import counted
 BOUNDS = {
     **dict.fromkeys(("accuracy", "squad_f1", "rougeL", "exact_match", "mAP"), (0.0, 1.0)),
     "spearman": (-1.0, 1.0),
+    "clip_score": (0.0, 100.0),
     **dict.fromkeys(("wer", "bits_per_byte"), (0.0, float("inf"))),
 }
 """Between which values a metric lies."""

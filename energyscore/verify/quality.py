@@ -5,9 +5,14 @@ import math
 from energyscore.verify.examined import ExaminedResult
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds
 
-_LEAST = {"spearman": -1.0}
-_SHARES = ("accuracy", "squad_f1", "rougeL", "exact_match", "mAP", "spearman")
-_KNOWN = (*_SHARES, "wer", "bits_per_byte")
+_SHARES = ("accuracy", "squad_f1", "rougeL", "exact_match", "mAP")
+BOUNDS = {
+    **dict.fromkeys(_SHARES, (0.0, 1.0)),
+    "spearman": (-1.0, 1.0),
+    "clip_score": (0.0, 100.0),
+    "wer": (0.0, math.inf),
+    "bits_per_byte": (0.0, math.inf),
+}
 
 
 def check_quality(it: ExaminedResult) -> Finds:
@@ -25,8 +30,7 @@ def check_quality(it: ExaminedResult) -> Finds:
     yield Derived("the reason for no quality", quality.reason, "")
     if it.result.model.weights == "random":
         yield "there is a quality of random weights"
-    least = _LEAST.get(quality.metric, 0.0) if quality.metric in _KNOWN else -math.inf
-    most = 1.0 if quality.metric in _SHARES else math.inf
+    least, most = BOUNDS.get(quality.metric, (-math.inf, math.inf))
     for figure in (value, *(interval or ())):
         if not least <= figure <= most:
             yield f"{quality.metric} is never {figure:.7g}"

@@ -286,6 +286,10 @@ def test_as_many_steps_and_images_are_made_as_the_task_says(published):
     assert len(called) == 5
     assert len(images) == 4
     assert all(np.abs(images[0] - other).mean() > 1 for other in images[1:])
+    # To be judged the images of a query are together.
+    answers = [[np.asarray(one, dtype=int) for one in made] for made in backend.answer(PROMPTS)]
+    assert [len(made) for made in answers] == [2, 2]
+    assert np.abs(answers[1][0] - images[2]).max() <= 1
 
 
 def test_tokens_are_counted_without_padding(published):

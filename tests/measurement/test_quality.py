@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 import torch
+from sacrebleu import corpus_chrf
 from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, f1_score
 from support.results import make_result
@@ -20,6 +21,7 @@ from energyscore.base.errors import DatasetError, ModelError, UsageError
 from energyscore.measurement.backend import BatchOutput
 from energyscore.measurement.backends.asr import ByCtc
 from energyscore.measurement.backends.text_generation import TextGeneration
+from energyscore.measurement.catalog import METRICS
 from energyscore.measurement.options import RunOptions
 from energyscore.measurement.quality.evaluate import evaluate, examine
 from energyscore.measurement.quality.exact import ExactMatch
@@ -35,7 +37,7 @@ from energyscore.protocol.model import parse_model
 from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import load_tasks
 from energyscore.protocol.workload import load_workload
-from energyscore.results.quality import in_words
+from energyscore.results.quality import BOUNDS, in_words
 
 PLAIN = Names()
 BINARY = ["negative", "positive"]
@@ -221,6 +223,10 @@ def test_rouge_is_the_mean_of_f1_in_any_script():
 
     library = RougeScorer(["rougeL"]).score(rows[0]["reference"], said[0])["rougeL"].fmeasure
     assert result.items[0] == [pytest.approx(library, abs=1e-12), 1.0]
+    right = [row["reference"] for row in rows]
+    assert result.beside["chrF"] == pytest.approx(corpus_chrf(said, [right]).score, abs=1e-9)
+    assert 20 < result.beside["chrF"] < 80
+    assert "nc:6" in result.settings["chrF"]
 
 
 @pytest.mark.parametrize(
@@ -451,12 +457,14 @@ def test_a_file_of_labels_that_is_none_is_refused(content, tmp_path):
     assert "LABEL_0" in refusal.value.remedy
 
 
-def test_every_metric_of_a_task_is_known():
+def test_every_task_has_a_metric_that_is_known_and_every_metric_its_bounds():
     from energyscore.measurement.quality.evaluate import metric_of
+    from energyscore.verify.quality import BOUNDS as CHECKED
 
     for task in load_tasks().values():
-        if task.spec.quality:
-            assert metric_of(task.spec.quality.metric).higher_is_better in (True, False)
+        assert metric_of(task.spec.quality.metric).higher_is_better in (True, False)
+    assert BOUNDS == CHECKED
+    assert set(BOUNDS) == set(METRICS)
 
 
 def test_a_result_without_quality_is_not_what_quality_asks_for():

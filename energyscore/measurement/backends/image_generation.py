@@ -103,6 +103,11 @@ class ImageGeneration(ModelBackend):
             )
         return BatchOutput(0, images)
 
+    def _said(self, output: BatchOutput) -> list[Any]:
+        """The images of each query."""
+        places = range(0, len(output.values), self._images)
+        return [list(output.values[place : place + self._images]) for place in places]
+
 
 def _check_call(pipeline: Any, spec: ModelSpec) -> None:
     """The protocol can be kept only with pipelines that let steps, images and noise be set."""

@@ -4,11 +4,11 @@ import importlib.util
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energyscore.base.errors import DatasetError, EnergyScoreError, UsageError
+from energyscore.base.errors import DatasetError, EnergyScoreError, ModelError, UsageError
 from energyscore.base.files import read_text
 from energyscore.base.form import unique_keys
 from energyscore.base.lookup import resolve
@@ -44,43 +44,56 @@ class Examination:
     reason: str = ""
     right: Sequence[Any] = ()
     labels: dict[str, str] | None = None
+    metric: Metric | None = None
 
 
 def examine(
-    task: TaskFile, source: str, count: int, selection: Selection, labels: str | None
+    task: TaskFile,
+    source: str,
+    count: int,
+    selection: Selection,
+    labels: str | None = None,
+    judge: str | None = None,
 ) -> Examination:
     """What can be known of a judgment before a model is loaded.
 
+    `judge` is the model that judges, for metrics that need one.
+
     Raises:
-        UsageError: when the file of labels cannot be used.
+        UsageError: when the file of labels cannot be used, or the model that judges.
     """
     quality, mapped = task.spec.quality, _read_labels(labels)
     if quality is None:
-        reason = f"for the task {task.spec.id} no metric is built in yet"
+        reason = f"for the task {task.spec.id} no metric is named"
         return Examination(task.spec, None, reason)
-    if why := missing_package(quality.metric):
-        return Examination(task.spec, None, why)
+    metric = metric_of(quality.metric)
+    found = Examination(task.spec, None, labels=mapped, metric=metric)
+    if why := missing_package(quality.metric, metric):
+        return replace(found, reason=why)
     try:
-        rows = load_graded(task, source, count, selection)
-        right = metric_of(quality.metric).references(rows.queries)
-        return Examination(task.spec, rows, right=right, labels=mapped)
+        metric.set_up(task.spec, judge)
+        found = replace(found, rows=load_graded(task, source, count, selection))
+        return replace(found, right=metric.references(found.rows.queries if found.rows else ()))
+    except ModelError as error:
+        if judge is not None:
+            raise UsageError(f"--clip {judge}: {error.message}", error.remedy) from error
+        return replace(found, reason=str(error).rstrip("."))
     except NotJudgedError as error:
-        return Examination(task.spec, rows, str(error))
+        return replace(found, reason=str(error))
     except DatasetError as error:
         path = locate(task, source)
         name = f"bundled:{task.spec.id}" if source == BUNDLED else path.name if path else source
         said = _sentence(error)
-        return Examination(
-            task.spec, None, f"no references: {said.replace(str(path), name) if path else said}"
-        )
+        said = said.replace(str(path), name) if path else said
+        return replace(found, reason=f"no references: {said}")
 
 
-def missing_package(metric: str) -> str:
+def missing_package(name: str, metric: Metric) -> str:
     """The line for a library that a metric needs and that is not installed; empty if none."""
-    for package in metric_of(metric).packages:
+    for package in metric.packages:
         if importlib.util.find_spec(package) is None:
             remedy = f"pip install '{PACKAGES[package]}'"
-            return f"{metric} needs {package}, which is not installed: {remedy}"
+            return f"{name} needs {package}, which is not installed: {remedy}"
     return ""
 
 
@@ -105,12 +118,12 @@ def evaluate(
     stays measured.
     """
     reason, task, rows = examination.reason, examination.task, examination.rows
+    metric = examination.metric
     if random_weights:
         reason = "the weights are random: answers are too"
-    if reason or rows is None or task.quality is None:
+    if reason or rows is None or task.quality is None or metric is None:
         return _without(examination, reason)
     asked = task.quality.generation or generation
-    metric = metric_of(task.quality.metric)
     try:
         if not metric.of_likelihoods:
             backend.answer_as(task.model_copy(update={"generation": asked}))
@@ -156,11 +169,11 @@ def _with_value(
 
 def _without(examination: Examination, reason: str) -> Quality:
     """A quality that has no value, for that reason."""
-    quality, rows = examination.task.quality, examination.rows
+    quality, rows, metric = examination.task.quality, examination.rows, examination.metric
     return Quality(
         metric=quality.metric if quality else "none",
         value=None,
-        higher_is_better=metric_of(quality.metric).higher_is_better if quality else True,
+        higher_is_better=metric.higher_is_better if metric else True,
         ci95=None,
         n=0,
         dataset=rows.dataset if rows else None,

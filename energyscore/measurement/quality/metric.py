@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from energyscore.base.bootstrap import draw_rows, ratio_of_sums
 from energyscore.measurement.backend import Answerer
+from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
 
 Array: TypeAlias = Any
@@ -62,6 +63,12 @@ class Metric(ABC):
     higher_is_better: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ()
     of_likelihoods: ClassVar[bool] = False
+
+    def set_up(self, task: TaskSpec, judge: str | None) -> None:  # noqa: B027  # few need to
+        """Find the model that judges, where the metric needs one: `judge`, else the task's own.
+
+        A ModelError where it is not there.
+        """
 
     @abstractmethod
     def references(self, rows: Sequence[Query]) -> list[Any]:

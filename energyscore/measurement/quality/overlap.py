@@ -27,9 +27,12 @@ class UnicodeWords:
 
 
 class RougeL(Metric):
-    """The mean F1 of the longest common subsequence of words; ROUGE-1 and -2 beside it."""
+    """The mean F1 of the longest common subsequence of words; ROUGE-1, -2 and chrF beside it.
 
-    packages = ("rouge_score",)
+    chrF is of all texts together, 0 to 100, as sacrebleu has it.
+    """
+
+    packages = ("rouge_score", "sacrebleu")
 
     def references(self, rows: Sequence[Query]) -> list[Any]:
         """The reference texts."""
@@ -40,13 +43,17 @@ class RougeL(Metric):
         from importlib.metadata import version
 
         from rouge_score.rouge_scorer import RougeScorer
+        from sacrebleu.metrics import CHRF
 
+        chrf = CHRF()
         scorer = RougeScorer([*_BESIDE, "rougeL"], tokenizer=UnicodeWords())
         scores = [scorer.score(one, said) for said, one in zip(answers, right, strict=True)]
         beside: dict[str, float | None] = {
             name: sum(one[name].fmeasure for one in scores) / len(scores) for name in _BESIDE
         }
+        beside["chrF"] = chrf.corpus_score(list(answers), [list(right)]).score
         settings: dict[str, Setting] = {
+            "chrF": f"sacrebleu {chrf.get_signature()}",
             "library": f"rouge-score {version('rouge-score')}",
             "words": "of any script, lower case",
             "stemmer": False,
