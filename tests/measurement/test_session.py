@@ -1,9 +1,12 @@
 """A session beside others in one folder: each measurement is made once."""
 
+import gzip
+import json
 import shutil
 
 import pytest
 
+from energyscore.measurement import session
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.session import run_session
@@ -52,3 +55,87 @@ def test_what_another_process_finished_meanwhile_is_not_measured_again(
     assert len(list(out.rglob("*.json"))) == 1
     assert run(out, Watcher("never", None), fresh=True) != again
     assert len(list(out.rglob("*.json"))) == 2
+
+
+class Recorded:
+    """A backend or a meter whose calls are written down, in one list for all of them."""
+
+    def __init__(self, real, name, log):
+        self.real, self.name, self.log = real, name, log
+
+    def __getattr__(self, attribute):
+        value = getattr(self.real, attribute)
+        if not callable(value):
+            return value
+
+        def called(*arguments):
+            has_queries = attribute in ("cut_inputs", "prepare", "answer")
+            seen = [query["text"] for query in arguments[0]] if has_queries else None
+            self.log.append((self.name, attribute, seen))
+            if attribute != "run":
+                return value(*arguments)
+            batch, enter = arguments
+            output = value(batch, lambda phase: self.log.append(("enters", phase)) or enter(phase))
+            self.log.append(("gives", output.output_tokens))
+            return output
+
+        return called
+
+
+def test_quality_adds_nothing_to_the_metered_windows(tmp_path, tiny_model, monkeypatch):
+    """Backend and meters are called alike, in one order, until the last window is closed."""
+    rows = [{"text": f"Report {one}, all is well.", "label": "positive"} for one in "abcdef"]
+    rows[0]["label"] = "negative"
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    open_meters, find = session.open_metering, session.resolve
+    log = []
+
+    def open_recorded(metering, occupied):
+        open_meters(metering, occupied)
+        metering.meters[:] = [Recorded(one, one.name, log) for one in metering.meters]
+
+    monkeypatch.setattr(session, "open_metering", open_recorded)
+    monkeypatch.setattr(
+        session, "resolve", lambda *names: lambda: Recorded(find(*names)(), "backend", log)
+    )
+
+    def measured(out, **options):
+        log.clear()
+        plain = {"dataset": str(tmp_path / "rows.jsonl"), "device": "cpu", "quick": True}
+        asked = RunOptions(**plain, repeats=2, batch_size=4, **options)
+        models = (str(tiny_model),)
+        job = Job(tasks=("text_classification",), models=models, options=asked, out=out)
+        ((_, result),) = run_session(job, Watcher("never", None)).results
+        (raw,) = out.rglob("*.raw.jsonl.gz")
+        lines = gzip.decompress(raw.read_bytes()).splitlines()[1:]
+        return list(log), result, [json.loads(line) for line in lines]
+
+    calls, result, raws = measured(tmp_path / "plain")
+    judged_calls, judged_result, judged_raws = measured(tmp_path / "judged", quality=True)
+    # Without it nothing follows the last window but what ends the measurement.
+    last = max(place for place, call in enumerate(calls) if call[1] == "stop")
+    closing = [call[1] for call in calls[last + 1 :]]
+    assert closing == ["memory", *["close"] * (len(closing) - 1)]
+    assert sum(call[1] == "stop" for call in calls) == 2 * (len(closing) - 2)
+    judging = slice(last + 2, last + 2 + len(judged_calls) - len(calls))
+    assert [*judged_calls[: judging.start], *judged_calls[judging.stop :]] == calls
+    texts = [row["text"] for row in rows]
+    assert judged_calls[judging] == [
+        ("backend", "answer_as", None),
+        ("backend", "answer", texts[:4]),
+        ("backend", "answer", texts[4:]),
+        ("backend", "labels", None),
+    ]
+    assert judged_result.quality.n == 6 and result.quality is None
+    assert ("gives", 40) in calls
+    counts = [
+        [(run.queries, run.passes, run.input_tokens, run.output_tokens, list(run.phases))
+         for run in one.runs]
+        for one in (result, judged_result)
+    ]  # fmt: skip
+    assert counts[0] == counts[1] and counts[0][0][3] == 60
+    phases = [
+        [(raw["phases"]["names"], raw["phases"]["entered"], sorted(raw["domains"])) for raw in part]
+        for part in (raws, judged_raws)
+    ]
+    assert len(raws) == 2 and phases[0] == phases[1]
