@@ -1,5 +1,7 @@
 """Units of energy, and how figures are shown. Joules inside, watt-hours only at the edge."""
 
+from collections.abc import Callable, Sequence
+
 JOULES_PER_WH = 3600.0
 WH_PER_KWH = 1000.0
 JOULES_PER_KWH = JOULES_PER_WH * WH_PER_KWH
@@ -54,6 +56,18 @@ def format_number(value: float) -> str:
         return f"{value:,.0f}"
     text = f"{value:#.3g}"
     return text if "e" not in text else f"{value:.7f}".rstrip("0")
+
+
+def four_digits(value: float) -> str:
+    """Show a number with four significant digits, as qualities and settings are."""
+    return f"{value:.4g}"
+
+
+def with_ends(
+    value: float, ends: Sequence[float] | None, show: Callable[[float], str] = format_number
+) -> str:
+    """A figure with the ends of its interval, where it has one: `0.4 (-0.3 to 1.1)`."""
+    return show(value) + (f" ({' to '.join(map(show, ends))})" if ends else "")
 
 
 def counted(number: int, noun: str, several: str = "") -> str:

@@ -5,12 +5,13 @@ when the interval of the ratio to the baseline lies beyond what is allowed. Betw
 check is inconclusive. A result without energy, interval or baseline never passes for that.
 """
 
+import functools
 from typing import Any, Literal
 
 from pydantic import Field
 
 from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary
-from energyscore.base.units import format_number
+from energyscore.base.units import format_number, with_ends
 from energyscore.judge import effect
 from energyscore.judge.cautions import cautions_on, is_block
 from energyscore.judge.comparability import NEEDED, Changes, Terms, terms_between
@@ -227,10 +228,9 @@ def _absolute(
 ) -> GateCheck:
     outcome = OUTCOMES[effect.decide_limit(summary, limit)]
     ends = summary.ci95
-    shown = [format_figure(wh, check.metric) for wh in (summary.mean, limit, *(ends or ()))]
-    spread = f" ({' to '.join(shown[2:])})" if ends else ""
+    show = functools.partial(format_figure, metric=check.metric)
     most = "less than" if below else "at most"
-    said = f"{shown[0]}{spread}, {most} {shown[1]} allowed"
+    said = f"{with_ends(summary.mean, ends, show)}, {most} {show(limit)} allowed"
     if outcome != "inconclusive":
         return decided(check, outcome, said)
     needed = effect.repeats_for_limit(summary, limit)
@@ -271,9 +271,7 @@ def _relative(
     assert change.ratio is not None
     assert limit.allowed is not None
     interval = change.ratio_ci95
-    said = percent_of(change.ratio)
-    if interval is not None:
-        said += f" ({percent_of(interval[0])} to {percent_of(interval[1])})"
+    said = with_ends(change.ratio, interval, percent_of)
     most = f"{'below ' * limit.below}{percent_of(limit.allowed)}"
     said += f" against {format_figure(before.mean, check.metric)}, {most} allowed"
     if common:

@@ -5,6 +5,9 @@ to an interval: by pairs where both answered the same rows, which tells much les
 two intervals do. A missing quality never passes.
 """
 
+from dataclasses import dataclass
+
+from energyscore.base.units import four_digits, with_ends
 from energyscore.judge import effect
 from energyscore.judge.counterparts import Counterparts, is_same
 from energyscore.judge.gate_checks import (
@@ -19,11 +22,20 @@ from energyscore.judge.gate_checks import (
     why_invalid,
 )
 from energyscore.judge.policy import Limit
-from energyscore.judge.qualities import contrast, why_unlike
+from energyscore.judge.qualities import QualityContrast, contrast, why_unlike
 from energyscore.judge.rating import RatedResult
 from energyscore.results.quality import Quality
 
 _MORE_ROWS = "cannot tell: evaluate more rows"
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A quality's value, the baseline's before it, and by how much it is better."""
+
+    value: float
+    before: float
+    contrast: QualityContrast
 
 
 def check_quality(
@@ -55,27 +67,8 @@ def check_quality(
     if limit.most is not None:
         return _absolute(check, quality.value, limit.most, limit)
     baseline = None if baselines is None else baselines.of(one, allow)
-    if baseline is None:
+    if baseline is None or limit.allowed is None:
         return decided(check, "unsupported", NO_BASELINE)
-    return _relative(check, one, quality, baseline, limit)
-
-
-def _why_none(quality: Quality | None) -> str:
-    if quality is None:
-        return "it was not measured (energyscore run --quality)"
-    return quality.reason or "its metric has no value"
-
-
-def _absolute(check: GateCheck, value: float, limit: float, how: Limit) -> GateCheck:
-    ends = check.ci95
-    spread = f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else ""
-    said = f"{check.unit} {value:.4g}{spread}, {_bound(how)} {limit:.4g} allowed"
-    return _by_interval(check, value, ends, limit, how, said)
-
-
-def _relative(
-    check: GateCheck, one: RatedResult, quality: Quality, baseline: RatedResult, limit: Limit
-) -> GateCheck:
     before = baseline.result.quality
     against = Against(
         source=baseline.file,
@@ -85,33 +78,45 @@ def _relative(
         value=before and before.value,
     )
     check = check.model_copy(update={"baseline": against})
-    if refused := _why_not_relative(one, quality, baseline):
-        return decided(check, *refused)
-    change = contrast(quality, before) if before else None
-    assert before is not None
-    assert before.value is not None
-    assert quality.value is not None
-    assert change is not None
-    assert limit.allowed is not None
-    ends = change.interval()
+    change = _change_from(one, quality, baseline)
+    if not isinstance(change, _Change):
+        return decided(check, *change)
+    return _relative(check, change, quality.higher_is_better, limit.allowed, limit)
+
+
+def _why_none(quality: Quality | None) -> str:
+    if quality is None:
+        return "it was not measured (energyscore run --quality)"
+    return quality.reason or "its metric has no value"
+
+
+def _absolute(check: GateCheck, value: float, limit: float, how: Limit) -> GateCheck:
+    shown = with_ends(value, check.ci95, four_digits)
+    said = f"{check.unit} {shown}, {_bound(how)} {limit:.4g} allowed"
+    return _by_interval(check, value, check.ci95, limit, how, said)
+
+
+def _relative(
+    check: GateCheck, change: _Change, higher_is_better: bool, allowed: float, how: Limit
+) -> GateCheck:
+    before, ends = change.before, change.contrast.interval()
     if ends is not None:
         # What it is better by, as a ratio: of a metric of which less is better, turned.
-        low, high = ends if quality.higher_is_better else (-ends[1], -ends[0])
-        ends = 1 + low / before.value, 1 + high / before.value
-    ratio = quality.value / before.value
-    spread = f" ({percent_of(ends[0])} to {percent_of(ends[1])})" if ends else ""
-    said = f"{check.unit} {percent_of(ratio)}{spread} against {before.value:.4g}"
-    said += ", by pairs of rows" * change.paired
-    said += f", {_bound(limit)} {percent_of(limit.allowed)} allowed"
-    more = {"ratio": ratio, "ratio_ci95": ends, "limit": before.value * limit.allowed}
+        low, high = ends if higher_is_better else (-ends[1], -ends[0])
+        ends = 1 + low / before, 1 + high / before
+    ratio = change.value / before
+    said = f"{check.unit} {with_ends(ratio, ends, percent_of)} against {before:.4g}"
+    said += ", by pairs of rows" * change.contrast.paired
+    said += f", {_bound(how)} {percent_of(allowed)} allowed"
+    more = {"ratio": ratio, "ratio_ci95": ends, "limit": before * allowed}
     check = check.model_copy(update=more)
-    return _by_interval(check, ratio, ends, limit.allowed, limit, said)
+    return _by_interval(check, ratio, ends, allowed, how, said)
 
 
-def _why_not_relative(
+def _change_from(
     one: RatedResult, quality: Quality, baseline: RatedResult
-) -> tuple[Outcome, str] | None:
-    """Why a quality cannot be compared with the baseline's; None when it can."""
+) -> _Change | tuple[Outcome, str]:
+    """How a quality compares with the baseline's, or why it does not."""
     before = baseline.result.quality
     if is_same(baseline, one):
         return "inconclusive", "it is its own baseline: nothing was measured since"
@@ -123,7 +128,10 @@ def _why_not_relative(
         return "unsupported", f"its baseline is unlike, {unlike}"
     if before.value <= 0:
         return "unsupported", f"its baseline is {before.value:.4g}: no share of it is a limit"
-    return None
+    found = contrast(quality, before)
+    if found is None or quality.value is None:
+        return "unsupported", f"no quality: {_why_none(quality)}"
+    return _Change(quality.value, before.value, found)
 
 
 def _by_interval(

@@ -1,6 +1,6 @@
 """Energy, quality and latency of a candidate as text, and the difference of two qualities. Pure."""
 
-from energyscore.base.units import format_number, format_seconds
+from energyscore.base.units import format_number, format_seconds, with_ends
 from energyscore.judge.contenders import Contender
 from energyscore.judge.qualities import QualityContrast
 from energyscore.publish import margins
@@ -16,16 +16,15 @@ def energy_cell(one: Contender) -> str:
     """`1.02 (0.98 to 1.06) Wh`."""
     headline = one.entry.headline
     assert headline is not None
-    ends = f" ({' to '.join(map(format_number, headline.ci95))})" if headline.ci95 else ""
-    return f"{format_number(headline.energy_wh)}{ends} Wh{' (estimated)' * headline.estimated}"
+    shown = with_ends(headline.energy_wh, headline.ci95)
+    return f"{shown} Wh{' (estimated)' * headline.estimated}"
 
 
 def quality_cell(one: Contender) -> str:
     """`0.912 (0.880 to 0.935)`."""
     if one.quality is None or one.quality.value is None:
         return "not measured"
-    ends = f" ({' to '.join(map(quality_value, one.quality.ci95))})" if one.quality.ci95 else ""
-    return f"{quality_value(one.quality.value)}{ends}"
+    return with_ends(one.quality.value, one.quality.ci95, quality_value)
 
 
 def latency_cell(one: Contender) -> str:
@@ -67,5 +66,4 @@ def _signed(value: float, ends: tuple[float, float] | None) -> str:
     digits = 1 if decimals is None else max(1, decimals - 1)
     while digits < _MOST_DIGITS and any(end and not float(f"{end:.{digits}f}") for end in ends):
         digits += 1
-    shown = [f"{one + 0.0:.{digits}f}" for one in (value, *ends)]  # no -0.0
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"
+    return with_ends(value, ends, lambda one: f"{one + 0.0:.{digits}f}")  # no -0.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from energyscore.base.errors import sentence
 from energyscore.base.text import markdown_table, markdown_text
-from energyscore.base.units import counted, format_number
+from energyscore.base.units import counted, format_number, with_ends
 from energyscore.judge.comparability import say_changes
 from energyscore.judge.compare import Comparison, FigureChange, Pair
 from energyscore.judge.effect import Effect
@@ -44,13 +44,12 @@ def columns_of(comparison: Comparison) -> tuple[str, ...]:
 def cells_of(pair: Pair, row: FigureChange) -> tuple[str, ...]:
     """What a table shows of a row, in `COLUMNS`, and its stars."""
     change, percent = row.difference_wh_per_1k_queries, row.change_percent
-    interval = f" ({' to '.join(map(_number, row.ratio_ci95))})" if row.ratio_ci95 else ""
     return (
         _models(pair) if row is pair.rows[0] else "",
         f"{row.phase} (estimated)" if row.estimated else row.phase,
         _number(row.before_wh_per_1k_queries),
         _number(row.after_wh_per_1k_queries),
-        f"{_number(row.ratio)}{interval}",
+        _number(None) if row.ratio is None else with_ends(row.ratio, row.ratio_ci95, _number),
         "" if row.p_value is None else f"{row.p_value:.2g}",
         "" if change is None or percent is None else f"{_signed(change)} Wh ({_signed(percent)}%)",
         _stars(pair) if row is pair.rows[0] else "",

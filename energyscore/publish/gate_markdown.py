@@ -3,7 +3,7 @@
 import itertools
 
 from energyscore.base.text import markdown_table, markdown_text
-from energyscore.base.units import format_number
+from energyscore.base.units import with_ends
 from energyscore.judge.figures import QUALITY, TIMES, UNIT
 from energyscore.judge.gate import GateVerdict
 from energyscore.judge.gate_checks import GateCheck
@@ -62,6 +62,7 @@ def _value(check: GateCheck) -> str:
         return "none"
     if check.kind == "stars":
         return f"{check.value:.0f} stars{' (estimated)' if check.is_estimate else ''}"
-    ends = "" if check.ci95 is None else f" ({' to '.join(map(format_number, check.ci95))})"
     unit = check.unit.split()[0]
-    return f"{format_number(check.value)}{ends} {unit}{' (estimated)' if check.is_estimate else ''}"
+    return (
+        f"{with_ends(check.value, check.ci95)} {unit}{' (estimated)' if check.is_estimate else ''}"
+    )

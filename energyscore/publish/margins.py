@@ -2,7 +2,7 @@
 
 import math
 
-from energyscore.base.units import format_number
+from energyscore.base.units import format_number, with_ends
 
 WIDE = 0.2
 """From this half-width on an interval is visibly wider above its figure than below."""
@@ -84,7 +84,7 @@ def factor(ratio: float, interval: tuple[float, float] | None) -> str:
     decimals = max(0, margin - 1)
     while decimals < margin + 2 and any(_looks_one(end, decimals) for end in interval):
         decimals += 1
-    return f"{ratio:,.{decimals}f} ({low:,.{decimals}f} to {high:,.{decimals}f})"
+    return with_ends(ratio, interval, lambda one: f"{one:,.{decimals}f}")
 
 
 def _looks_one(bound: float, decimals: int) -> bool:

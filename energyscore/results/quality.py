@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from energyscore.base.form import Part
-from energyscore.base.units import counted
+from energyscore.base.units import counted, four_digits, with_ends
 
 BOUNDS = {
     **dict.fromkeys(("accuracy", "squad_f1", "rougeL", "exact_match", "mAP"), (0.0, 1.0)),
@@ -57,10 +57,7 @@ def in_words(quality: Quality) -> str:
     """One line for people: the metric with its interval, or why there is none."""
     if quality.value is None:
         return f"not known ({quality.reason})"
-    known = f"{quality.metric} {quality.value:.4g}"
-    if quality.ci95 is not None:
-        low, high = quality.ci95
-        known += f" ({low:.4g} to {high:.4g})"
+    known = f"{quality.metric} {with_ends(quality.value, quality.ci95, four_digits)}"
     beside = [f"{name} {one:.4g}" for name, one in quality.beside.items() if one is not None]
     return ", ".join([known, *beside, counted(quality.n, "query", "queries")])
 
