@@ -1,11 +1,10 @@
 """`energyscore choose`: which model is enough, and what it saves. Needs neither a GPU nor torch."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from energyscore.cli.options import FORMAT, Explain, Paths
+from energyscore.cli.options import FORMAT, Explain, Paths, QualityFrom, QualityMetric
 
 if TYPE_CHECKING:
     from energyscore.judge.choose import Choice
@@ -54,21 +53,8 @@ def choose(
             rich_help_panel=_REQUIRED,
         ),
     ] = None,
-    quality_metric: Annotated[
-        str | None,
-        typer.Option(
-            metavar="METRIC", help="The metric, where there are several.", show_default=False
-        ),
-    ] = None,
-    quality_from: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Take qualities that were reported elsewhere: a results file of "
-            "lm-evaluation-harness, or a CSV model,metric,value[,ci_low,ci_high]. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    quality_metric: QualityMetric = None,
+    quality_from: QualityFrom = None,
     explain: Explain = False,
     form: Annotated[Literal["table", "json", "csv", "markdown"], FORMAT] = "table",
 ) -> None:

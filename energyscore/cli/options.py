@@ -99,6 +99,22 @@ Task = Annotated[
 ]
 
 
+# Quality that was measured elsewhere.
+QualityMetric = Annotated[
+    str | None,
+    typer.Option(metavar="METRIC", help="The metric, where there are several.", show_default=False),
+]
+QualityFrom = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Take qualities that were reported elsewhere: a results file of "
+        "lm-evaluation-harness, or a CSV model,metric,value[,ci_low,ci_high]. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
 def complete_task(incomplete: str) -> list[str]:
     """The tasks whose names begin so, for the shell."""
     from energyscore.protocol.task import bundled_tasks_dir

@@ -6,12 +6,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energyscore.base.errors import ResultError
+from energyscore.base.errors import ResultError, UsageError
 from energyscore.base.files import real_path
 from energyscore.base.units import counted
-from energyscore.cli.options import Country, Every, Paths, PricePerKwh, Pue, Scale, site_of
+from energyscore.cli.options import (
+    Country,
+    Every,
+    Paths,
+    PricePerKwh,
+    Pue,
+    QualityFrom,
+    QualityMetric,
+    Scale,
+    site_of,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from energyscore.judge.contenders import Contender
     from energyscore.judge.rating import RatedResult
 
 
@@ -26,6 +39,8 @@ def page(
     country: Country = None,
     pue: Pue = None,
     price: PricePerKwh = None,
+    quality_from: QualityFrom = None,
+    quality_metric: QualityMetric = None,
     pages: Annotated[
         int,
         typer.Option(
@@ -56,6 +71,8 @@ def page(
     from energyscore.publish.page import to_page
     from energyscore.results.lean import read_again
 
+    if quality_metric is not None and not quality_from:
+        raise UsageError("--quality-metric is for the files of --quality-from.", "Leave it out.")
     site = site_of(country, pue, price)
     # The site holds copies of result files: one that lies among the results is no source.
     own = real_path(out)
@@ -75,12 +92,25 @@ def page(
         _raw_of,
         most_pages=pages,
         whole=lambda entry: read_again(Path(entry.file), entry.result),
+        reported=_reported_in(quality_from, quality_metric),
     )
     remedy = "Name another folder, or add --force to replace files of the same names."
     write_files(out, files_of_site, kind="page", remedy=remedy, force=force)
     models = counted(len({entry.name for entry in report}), "model")
     few = f"; the newest {pages:,} have a page of their own" if pages < len(report) else ""
     print(f"{out / 'index.html'}: {counted(len(report), 'result')} of {models}{few}")
+
+
+def _reported_in(
+    files: list[Path] | None, metric: str | None
+) -> "Callable[[list[Contender]], list[Contender]]":
+    """What puts the qualities of these files in place of measured ones; others keep theirs."""
+    from energyscore.cli.console import say_note
+    from energyscore.judge.reported_quality import with_reported
+
+    if not files:
+        return lambda known: known
+    return lambda known: with_reported(known, files, metric, say_note, only=False)
 
 
 def _raw_of(entry: "RatedResult") -> bytes | None:

@@ -17,13 +17,16 @@ from typing import Literal
 from energyscore.base.errors import UnsupportedError, UsageError
 from energyscore.judge.comparability import candidate_conditions
 from energyscore.judge.comparable import departures_between
-from energyscore.judge.contenders import Contender, effect_between, quality_between
+from energyscore.judge.contenders import (
+    Contender,
+    effect_between,
+    quality_between,
+    why_no_candidate,
+)
 from energyscore.judge.effect import Effect
 from energyscore.judge.families import ModelFamily, families_of
-from energyscore.judge.figures import LEAST_WH
 from energyscore.judge.qualities import DRAWS, QualityContrast, why_unlike
-from energyscore.judge.rating import NO_TASK, RatedResult
-from energyscore.judge.unratable import why_no_figure
+from energyscore.judge.rating import RatedResult
 from energyscore.results.quality import Quality
 
 Front = Literal["dominated", "not dominated", "undecided", "quality not measured"]
@@ -119,7 +122,7 @@ def choose(candidates: Sequence[Contender], requirements: Requirements) -> Choic
         UsageError: where they are not comparable, with what differs.
         UnsupportedError: where none has an energy.
     """
-    reasons = [_why_no_candidate(one.entry) for one in candidates]
+    reasons = [why_no_candidate(one.entry) for one in candidates]
     without = [(one.entry, why) for one, why in zip(candidates, reasons, strict=True) if why]
     known = [one for one, why in zip(candidates, reasons, strict=True) if not why]
     if not known:
@@ -143,14 +146,6 @@ def choose(candidates: Sequence[Contender], requirements: Requirements) -> Choic
         if recommended and other is not recommended
     ]
     return Choice(judged, recommended, others, without, requirements, families_of(known))
-
-
-def _why_no_candidate(entry: RatedResult) -> str:
-    if reason := why_no_figure(entry.result):
-        return reason
-    if entry.result.of_function:
-        return NO_TASK
-    return "" if (entry.rating.energy_wh or 0.0) >= LEAST_WH else "its energy is not above zero"
 
 
 def _check_alike(known: Sequence[Contender]) -> None:

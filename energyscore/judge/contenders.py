@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from energyscore.base.errors import UsageError, did_you_mean
 from energyscore.judge.comparability import meter_uncertainty
 from energyscore.judge.effect import Effect, compare_samples
+from energyscore.judge.figures import LEAST_WH
 from energyscore.judge.qualities import DRAWS, LESS_IS_BETTER, QualityContrast, contrast
-from energyscore.judge.rating import RatedResult
+from energyscore.judge.rating import NO_TASK, RatedResult
+from energyscore.judge.unratable import why_no_figure
 from energyscore.results.quality import Quality
 
 
@@ -66,6 +68,15 @@ def contender_of(entry: RatedResult, metric: str | None = None) -> Contender:
     if quality.value is None:
         return Contender(entry, None, quality.reason or "it has no value")
     return Contender(entry, quality)
+
+
+def why_no_candidate(entry: RatedResult) -> str:
+    """Why a result has no energy to choose by; empty where it has."""
+    if reason := why_no_figure(entry.result):
+        return reason
+    if entry.result.of_function:
+        return NO_TASK
+    return "" if (entry.rating.energy_wh or 0.0) >= LEAST_WH else "its energy is not above zero"
 
 
 def effect_between(one: Contender, other: Contender) -> Effect:

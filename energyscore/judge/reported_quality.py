@@ -70,8 +70,12 @@ def with_reported(
     files: Iterable[Path],
     metric: str | None,
     note: Callable[[str], None] = lambda text: None,
+    *,
+    only: bool = True,
 ) -> list[Contender]:
     """The candidates with the qualities of these files in place of their own.
+
+    With `only` one that is not in the files has no quality; else it keeps its own.
 
     Raises:
         ResultError: where a file is neither of the two formats.
@@ -95,15 +99,17 @@ def with_reported(
     for text in dict.fromkeys(one.doubt for one in chosen if one.doubt):
         note(text)
     by_model = {one.model: one for one in chosen}
-    return [_with(one, by_model) for one in candidates]
+    return [_with(one, by_model, only=only) for one in candidates]
 
 
 def _names(one: Contender) -> tuple[str, ...]:
     return one.entry.label, one.entry.result.model.id
 
 
-def _with(one: Contender, reported: dict[str, Reported]) -> Contender:
+def _with(one: Contender, reported: dict[str, Reported], *, only: bool) -> Contender:
     known = next((reported[name] for name in _names(one) if name in reported), None)
+    if known is None and not only:
+        return one
     if known is None:
         return replace(one, quality=None, no_quality="its quality is not in the reported ones")
     return replace(one, quality=known.quality, no_quality="", reported=known.file)

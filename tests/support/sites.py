@@ -4,8 +4,16 @@ import hashlib
 from html.parser import HTMLParser
 
 from energyscore.judge.rating import RatedResult, rate
+from energyscore.results.model_part import ParentPart
 from energyscore.results.parts import Caution, PhasePart
-from support.results import UUID, make_cpu_run, make_result, make_run
+from support.results import (
+    UUID,
+    make_cpu_run,
+    make_performance,
+    make_quality,
+    make_result,
+    make_run,
+)
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -34,6 +42,20 @@ def result_of(number, model, energy_wh, *, parameters=10**9, cautions=(), **chan
     return result.model_copy(update={"model": part, "cautions": list(cautions)})
 
 
+def answered(result, right, *, parent=None, relation="quantized"):
+    """The same result of which so many of 100 answers are right, made from a parent."""
+    told = parent and ParentPart(
+        id=parent, source="card", relation=relation, relation_source="card"
+    )
+    return result.model_copy(
+        update={
+            "model": result.model.model_copy(update={"parent": told}),
+            "quality": make_quality([1] * right + [0] * (100 - right)),
+            "performance": make_performance(right / 1000),
+        }
+    )
+
+
 def phased_run(index, joules):
     """A run whose GPU energy is one part prefill and three parts decode."""
     domain = f"gpu:{UUID}"
@@ -59,8 +81,12 @@ def many():
         result_of(31, "org/lost", None, runs=[make_run(joules=None)]),
         result_of(32, "org/spoiled", 0.001, invalid=("another process used the GPU",)),
         *(
-            result_of(40 + n, f"org/on-cpu-{n}", None, gpu=None, runs=[make_cpu_run(joules=j)])
-            for n, j in enumerate((900.0, 1800.0, 5400.0))
+            answered(
+                result_of(40 + n, f"org/on-cpu-{n}", None, gpu=None, runs=[make_cpu_run(joules=j)]),
+                right,
+                parent="org/on-cpu-2" if n < 2 else None,
+            )
+            for n, (j, right) in enumerate(((900.0, 80), (1800.0, 70), (5400.0, 90)))
         ),
         result_of(50, "org/large", 900.0, size="C", parameters=70 * 10**9),
         result_of(51, "org/other-gpu", 3.0, gpu="NVIDIA A100-SXM4-40GB"),

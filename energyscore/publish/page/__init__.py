@@ -21,17 +21,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from energyscore.base.units import counted, format_number
 from energyscore.judge.cautions import is_block
 from energyscore.judge.comparability import threads_of
+from energyscore.judge.contenders import Contender, contender_of
 from energyscore.judge.footprint import describe_sites
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Report, in_one_view
 from energyscore.publish import margins, wording
 from energyscore.publish.beside import facts_beside
+from energyscore.publish.choice_cells import REPORTED, latency_cell, quality_cell, quality_value
+from energyscore.publish.family import COLUMNS
 from energyscore.publish.label import label_svg, label_title
 from energyscore.publish.page.cohorts import Listed
 from energyscore.publish.page.detail import hub_address, phases_of, run_figures, warnings_of
 from energyscore.publish.page.index import sections_of
 from energyscore.publish.page.names import page_names
 from energyscore.publish.page.plots import plots_of, strips_of
+from energyscore.publish.page.quality import quality_plots_of, shown_families
 from energyscore.results.lean import text_without_runs
 from energyscore.results.result import Result, result_to_json
 from energyscore.results.store import RAW_ENDING
@@ -61,6 +65,7 @@ _TEXTS = (
     *(wording.derived, wording.chances, wording.relative_to, wording.is_pale),
     *(wording.per_token, threads_of, is_block, facts_beside),
     *(tokens_of, label_title, hub_address, warnings_of, phases_of, run_figures, plots_of),
+    *(quality_plots_of, quality_value, quality_cell, latency_cell),
 )
 """What templates may ask for, as filters."""
 
@@ -72,6 +77,7 @@ def to_page(
     *,
     most_pages: int = MOST_PAGES,
     whole: Callable[[RatedResult], Result] = lambda entry: entry.result,
+    reported: Callable[[list[Contender]], list[Contender]] = lambda known: known,
 ) -> dict[str, bytes]:
     """The files of the site: path in it, with `/`, and content. `index.html` is the last.
 
@@ -84,17 +90,20 @@ def to_page(
         raw_of: the raw record of a result, where it is at hand.
         most_pages: how many results have a page.
         whole: gives a result with all its details.
+        reported: puts qualities that were reported elsewhere in place of the measured ones.
     """
     entries = _in_order(in_one_view(report))
     names = page_names([entry.result for entry in entries])
+    told = reported([contender_of(entry) for entry in entries])
     shown = _newest(entries, most_pages)
     pages = _templates(title)
     files: dict[str, bytes] = {}
     by_model: dict[str, list[tuple[RatedResult, str]]] = {}
-    paged = [pair for place, pair in enumerate(zip(entries, names, strict=True)) if place in shown]
-    for entry, name in paged:
+    all_three = list(zip(entries, names, told, strict=True))
+    paged = [three for place, three in enumerate(all_three) if place in shown]
+    for entry, name, _ in paged:
         by_model.setdefault(_model(entry), []).append((entry, name))
-    for entry, name in paged:
+    for entry, name, one in paged:
         entry = replace(entry, result=whole(entry))
         path = f"{FOLDER}/{name}"
         if entry.result.valid:
@@ -106,6 +115,7 @@ def to_page(
             root="../",
             entry=entry,
             name=name,
+            told=one,
             strips=strips_of(entry, run_figures(entry)),
             file=PurePath(entry.file).name or f"{name}.json",
             why_no_raw=why_no_raw,
@@ -114,11 +124,13 @@ def to_page(
         )
         files[f"{path}.html"] = page.encode()
     listed = [
-        Listed(entry, f"{FOLDER}/{name}.html" if place in shown else "")
-        for place, (entry, name) in enumerate(zip(entries, names, strict=True))
+        Listed(entry, f"{FOLDER}/{name}.html" if place in shown else "", one)
+        for place, (entry, name, one) in enumerate(all_three)
     ]
     index = pages.get_template("index.html").render(
         sections=sections_of(listed),
+        families=shown_families(listed),
+        family_columns=COLUMNS,
         entries=entries,
         paged=len(shown),
         newest=max((entry.result.created_at[:10] for entry in entries), default=""),
@@ -196,6 +208,7 @@ def _templates(title: str) -> Environment:
     pages.filters |= {text.__name__: text for text in _TEXTS} | {"number": format_number}
     pages.globals |= {
         "kinds": wording.KINDS,
+        "reported_not_measured": REPORTED,
         "title": title,
         "style": style,
         "script": script,

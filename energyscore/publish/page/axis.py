@@ -30,7 +30,9 @@ class Axis:
         return self.start + share * (self.end - self.start)
 
     def ticks(self, most: int = _MOST_TICKS) -> list[float]:
-        """Round figures on a logarithmic axis: 1, 2 and 5 of each decade, fewer, or finer ones."""
+        """Round figures: on a logarithmic axis 1, 2 and 5 of each decade, fewer, or finer ones."""
+        if not self.log:
+            return self._even(most)
         ticks = self._inside((1,))
         ticks = ticks[:: max(1, math.ceil(len(ticks) / most))]
         for place, steps in enumerate(_STEPS):
@@ -39,6 +41,14 @@ class Axis:
                 break
             ticks = finer
         return ticks
+
+    def _even(self, most: int) -> list[float]:
+        """Multiples of 1, 2 or 5 of a decade, as many as there is room for."""
+        least = (self.high - self.low) / most
+        decade = 10.0 ** math.floor(math.log10(least))
+        step = next(one * decade for one in (1, 2, 5, 10) if one * decade >= least * (1 - 1e-9))
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [float(f"{place * step:.10g}") for place in range(first, last + 1)]
 
     def _inside(self, steps: Iterable[float]) -> list[float]:
         decades = range(math.floor(self.low), math.ceil(self.high) + 1)
@@ -52,6 +62,15 @@ def log_axis(figures: Iterable[float], start: float, end: float, margin: float =
     low, high = min(logs), max(logs)
     room = max((high - low) * margin, 0.1)  # on each side, in decades
     return Axis(low - room, high + room, start, end, log=True)
+
+
+def even_axis(figures: Iterable[float], start: float, end: float, margin: float = 0.06) -> Axis:
+    """An axis of even steps that holds all figures, of which there is one at least."""
+    known = list(figures)
+    low, high = min(known), max(known)
+    # Figures that are the same still have an axis around them.
+    room = max((high - low) * margin, 1e-3 * max(abs(low), abs(high)), 1e-9)
+    return Axis(low - room, high + room, start, end)
 
 
 def _log(figure: float) -> float:

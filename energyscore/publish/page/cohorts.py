@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from energyscore.base.units import format_number
 from energyscore.judge.comparability import cohort_key
+from energyscore.judge.contenders import Contender
 from energyscore.judge.rating import RatedResult
 from energyscore.judge.stars import BANDS
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
@@ -32,6 +33,7 @@ class Listed:
 
     entry: RatedResult
     href: str  # of its page
+    told: Contender  # with its quality, measured or reported
     id: str = ""  # its place in the index
     mark: tuple[float, float, float] | None = None
     """The figure between the ends of its interval on the table's axis, in px; None: no axis."""

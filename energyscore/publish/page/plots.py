@@ -3,7 +3,7 @@
 Only places in px are made here; what is written beside them is up to the templates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from energyscore.judge.rating import RatedResult
@@ -40,13 +40,15 @@ FRAMES = (
 
 
 class Point(NamedTuple):
-    """One result: its place, and the ends of its interval."""
+    """One result: its place, and the ends of its interval up, and of one across if it has one."""
 
     row: Listed
     x: float
     y: float
     low: float | None
     high: float | None
+    left: float | None = None
+    right: float | None = None
 
 
 class Name(NamedTuple):
@@ -67,7 +69,7 @@ class Tick(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """Energy against size on logarithmic axes; `names` are those that have room."""
+    """Energy against another figure, across; `names` are those that have room."""
 
     frame: Frame
     points: list[Point]
@@ -86,16 +88,25 @@ def plots_of(rows: Sequence[Listed]) -> list[Plot]:
 
 def _plot(rows: Sequence[Listed], frame: Frame) -> Plot:
     sizes = log_axis([_size(row) for row in rows], frame.left, frame.right)
-    reach = [wh for row in rows for wh in (row.entry.rating.energy_wh, *_ends(row)) if wh]
-    energies = log_axis(reach, frame.bottom, frame.top)
+    energies = log_axis(energy_reach(rows), frame.bottom, frame.top)
     points = [_point(row, sizes, energies) for row in rows]
     return Plot(
         frame,
         points,
-        _names(points, frame) if len(points) <= _MOST_NAMED else [],
+        names_with_room(points, frame),
         _across(sizes, frame),
-        [Tick(round(energies.at(one), 1), f"{one:,g}") for one in energies.ticks()],
+        energy_ticks(energies),
     )
+
+
+def energy_reach(rows: Sequence[Listed]) -> list[float]:
+    """The energies that an axis must hold, intervals included."""
+    return [wh for row in rows for wh in (row.entry.rating.energy_wh, *_ends(row)) if wh]
+
+
+def energy_ticks(energies: Axis) -> list[Tick]:
+    """The ticks of the axis of energy."""
+    return [Tick(round(energies.at(one), 1), f"{one:,g}") for one in energies.ticks()]
 
 
 def _size(row: Listed) -> float:
@@ -116,16 +127,23 @@ def _point(row: Listed, sizes: Axis, energies: Axis) -> Point:
 
 
 def _across(sizes: Axis, frame: Frame) -> list[Tick]:
-    """The ticks of the axis of size whose texts have room beside each other."""
-    ticks: list[Tick] = []
+    """The ticks of the axis of size."""
+    return ticks_with_room(
+        Tick(round(sizes.at(one), 1), wording.short_count(round(one), exact=True))
+        for one in sizes.ticks(frame.ticks)
+    )
+
+
+def ticks_with_room(ticks: Iterable[Tick]) -> list[Tick]:
+    """Those whose texts have room beside each other."""
+    kept: list[Tick] = []
     end = 0.0
-    for one in sizes.ticks(frame.ticks):
-        tick = Tick(round(sizes.at(one), 1), wording.short_count(round(one), exact=True))
+    for tick in ticks:
         half = text_width(tick.text, _FONT) / 2 + 3
         if tick.at - half >= end:
-            ticks.append(tick)
+            kept.append(tick)
             end = tick.at + half
-    return ticks
+    return kept
 
 
 class _Box(NamedTuple):
@@ -139,10 +157,23 @@ class _Box(NamedTuple):
         return across and self.top < other.bottom and other.top < self.bottom
 
 
-def _names(points: Sequence[Point], frame: Frame) -> list[Name]:
-    """Names where there is room: right of the point, left, above or below it."""
+def names_with_room(
+    points: Sequence[Point], frame: Frame, lines: Sequence[tuple[float, float, float, float]] = ()
+) -> list[Name]:
+    """Names where there is room: right of the point, left, above or below it; none of very many.
+
+    They keep off `lines`, which are told by their left, top, right and bottom.
+    """
+    if len(points) > _MOST_NAMED:
+        return []
     room = _Box(frame.left, frame.top - 8, frame.width, frame.bottom)
     taken = [_Box(p.x - _RADIUS, p.y - _RADIUS, p.x + _RADIUS, p.y + _RADIUS) for p in points]
+    taken += [_Box(left - 1, top - 1, right + 1, bottom + 1) for left, top, right, bottom in lines]
+    taken += [
+        _Box(p.left, p.y - 2, p.right, p.y + 2)
+        for p in points
+        if p.left is not None and p.right is not None
+    ]
     taken += [
         _Box(p.x - 2, p.high, p.x + 2, p.low)
         for p in points

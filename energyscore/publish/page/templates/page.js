@@ -50,14 +50,16 @@ function makeFilter(form) {
   for (const drawn of document.querySelectorAll(".plot [data-row]")) {
     byId.get(drawn.dataset.row).drawn.push(drawn);
   }
-  const summaries = [...document.querySelectorAll(".plot .summary")].map((element) => ({
-    element,
-    whole: element.textContent,
-    plot: element.closest(".plot"),
-    rows: rows.filter(
-      ({ row, drawn }) => drawn.length && element.closest(".cohort").contains(row),
-    ),
-  }));
+  const summaries = [...document.querySelectorAll(".plot .summary")].map((element) => {
+    const plot = element.closest(".plot");
+    return {
+      element,
+      whole: element.textContent,
+      plot,
+      rows: rows.filter(({ drawn }) => drawn.some((one) => plot.contains(one))),
+      fronts: [...plot.querySelectorAll(".front")],
+    };
+  });
   const fields = { text, basis, hardware };
   // What is asked for stands in the address: links to it and going back find it again.
   const read = () => {
@@ -93,10 +95,12 @@ function makeFilter(form) {
     for (const part of document.querySelectorAll("section.task, section.cohort")) {
       part.hidden = !part.querySelector("tbody tr:not([hidden])");
     }
-    for (const { element, whole, plot, rows: own } of summaries) {
+    for (const { element, whole, plot, rows: own, fronts } of summaries) {
       const left = own.filter(({ row }) => !row.hidden).length;
       element.textContent = left === own.length ? whole : `${left} of ${own.length} results are shown.`;
       plot.hidden = left === 0;
+      // The front is that of all results.
+      for (const front of fronts) front.style.display = left === own.length ? "" : "none";
     }
     for (const chip of document.querySelectorAll(".chips a")) {
       const section = document.getElementById(chip.hash.slice(1));
