@@ -25,9 +25,12 @@ from energyscore.cli.run_options import (
     AskQuality,
     BaseModel,
     BaseRelation,
+    Budget,
     ClipModel,
     LabelsFile,
     ReasoningMode,
+    Screen,
+    Until,
     loading,
     options_of,
     parse_repeats,
@@ -185,6 +188,9 @@ def run(
     country: Country = None,
     pue: Pue = None,
     price: PricePerKwh = None,
+    screen: Screen = False,
+    until: Until = None,
+    budget: Budget = None,
     quick: Annotated[
         bool,
         measuring(

@@ -54,6 +54,30 @@ ClipModel = Annotated[
     ),
 ]
 
+Screen = Annotated[
+    bool,
+    measuring(
+        "--screen",
+        help="Measure a chosen part of the queries and predict the rest, until --until is "
+        "decided: a few hundredths of the work. Never official.",
+    ),
+]
+Until = Annotated[
+    str | None,
+    measuring(
+        metavar="half-width=2%|star=99%|FIGURE<=LIMIT",
+        help="What a screen goes on until: the half-width of its interval, the probability of "
+        "its star, or on which side of a limit it is. Default: half-width=2%.",
+    ),
+]
+Budget = Annotated[
+    str | None,
+    measuring(
+        metavar="TIME",
+        help="The most time that a screen takes, such as 5m; it says what is open then.",
+    ),
+]
+
 
 class ReasoningMode(StrEnum):
     """How models are asked to reason. An enumeration: Typer takes no lists of literals."""
@@ -78,6 +102,7 @@ def parse_repeats(text: str) -> int | str:
 
 def options_of(given: Mapping[str, Any]) -> "RunOptions":
     """The options that the command line gives, by their names."""
+    from energyscore.base.errors import UsageError
     from energyscore.measurement.options import RunOptions, read_options
 
     content = {
@@ -91,6 +116,8 @@ def options_of(given: Mapping[str, Any]) -> "RunOptions":
             raise typer.BadParameter("it goes with --quality.", param_hint=f"--{name}")
     if options.base_relation is not None and options.base_model is None:
         raise typer.BadParameter("it goes with --base-model.", param_hint="--base-relation")
-    if options.problem():
+    if options.half_width is not None and options.repeats != "auto":
         raise typer.BadParameter("it is the target of --repeats auto.", param_hint="--half-width")
+    if problem := options.problem():
+        raise UsageError(f"energyscore run: {problem}.")
     return options

@@ -92,7 +92,7 @@ def conditions_of(result: Result) -> dict[str, Condition]:
         "device": (protocol.device,),
         **_hardware_of(result),
         "method": (_method_of(result),),
-        "quick": ("quick" if protocol.quick else "full", f"{protocol.min_window_s:g} s a run"),
+        "quick": ("quick" if protocol.quick else "full", _window_of(result)),
         "shared": ("shared GPU" if protocol.shared else "GPU of its own",),
     }
 
@@ -230,6 +230,11 @@ def say_changes(found: Changes) -> str:
     return f"also changed: {', '.join(listed)}"
 
 
+def _window_of(result: Result) -> str | None:
+    """How long a run lasts; blocks of a screen stand for runs of any length, in their interval."""
+    return None if result.screen else f"{result.protocol.min_window_s:g} s a run"
+
+
 def _weights_of(model: ModelPart) -> dict[str, Condition]:
     return {
         "precision": (model.dtype,),
@@ -302,6 +307,7 @@ def _context_of(result: Result) -> dict[str, str]:
         "OS": machine.os,
         "processor": machine.cpu,
         "threads on the processor": threads_of(result),
+        "protocol": "screened" if result.screen else "all queries",
         **machine.packages,
     }
     return {name: value for name, value in found.items() if value is not None}

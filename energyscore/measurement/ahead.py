@@ -111,7 +111,7 @@ def say_ahead(forecast: Forecast, options: RunOptions, observer: LineObserver) -
         Interrupted: when the answer is no.
     """
     observer.say(forecast.describe("--max-new-tokens N"))
-    if not options.quick:
+    if not options.quick and not options.screen:
         observer.say(f"With --quick: {QUICK}.")
     if forecast.costly and not observer.agree(forecast.question()):
         raise Interrupted(NOT_STARTED, "--quick takes less.")

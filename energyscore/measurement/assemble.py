@@ -1,7 +1,7 @@
 """The result of a measurement, put together from what was measured and what was known."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from energyscore.base.stamps import digest_of, utc_stamp
@@ -36,6 +36,8 @@ from energyscore.results.per_token import with_per_token
 from energyscore.results.performance import summarize_performance
 from energyscore.results.result import Result
 from energyscore.results.score import emissions_for, score_runs
+from energyscore.results.screen_part import ScreenPart
+from energyscore.results.screened import screen_cautions
 
 MOST_NAMED = 100  # numbers of rows that a result names
 
@@ -76,6 +78,7 @@ def identity(setup: Setup) -> str:
         "threads": threads_in_use(),
         "machine": setup.environment.model_dump(mode="json", exclude={"selftest"}),
         "version": __version__,
+        **({"screen": True} if plan.screen else {}),
     }
     return digest_of(content)
 
@@ -107,7 +110,11 @@ def protocol_of(plan: Plan, metering: Metering, warmup: Warmup, device: Device) 
 
 
 def assemble(
-    setup: Setup, repeats: Repeats, idle_w: Mapping[Domain, float], cautions: Sequence[Caution]
+    setup: Setup,
+    repeats: Repeats,
+    idle_w: Mapping[Domain, float],
+    cautions: Sequence[Caution],
+    screen: ScreenPart | None = None,
 ) -> Result:
     """Score the runs, of which there is one at least, check them, and put the result together.
 
@@ -122,8 +129,9 @@ def assemble(
     )
     task, facts = setup.task, setup.facts
     size = task.class_of(facts.parameters, facts.quantization_bits)
-    workload = _workload_part(setup, runs[0], repeats.warmup.inputs_cut)
-    protocol = protocol_of(setup.plan, setup.metering, repeats.warmup, setup.device)
+    workload = _workload_part(setup, runs, repeats.warmup.inputs_cut, screen)
+    plan = replace(setup.plan, repeats=len(runs)) if screen else setup.plan
+    protocol = protocol_of(plan, setup.metering, repeats.warmup, setup.device)
     found = checks.find_cautions(
         runs, protocol, workload, setup.plan.workload.wanted, facts, max_gpus_of(task, size)
     )
@@ -141,24 +149,28 @@ def assemble(
         environment=setup.environment,
         runs=runs,
         idle=idle,
-        score=score_runs(runs, uuids, idle, [gpu.name for gpu in setup.environment.gpus]),
+        screen=screen,
+        score=score_runs(runs, uuids, idle, [one.name for one in setup.environment.gpus], screen),
         performance=summarize_performance(run.performance for run in runs),
         emissions=emissions_for(setup.country),
         conformance=[],
         official=False,
-        cautions=[*found, *cautions],
+        cautions=[*screen_cautions(screen), *found, *cautions],
         valid=not invalid_reasons,
         invalid_reasons=invalid_reasons,
     )
     return with_conformance(task, with_per_token(result))
 
 
-def _workload_part(setup: Setup, run: Run, cut: CutInputs | None) -> WorkloadPart:
+def _workload_part(
+    setup: Setup, runs: Sequence[Run], cut: CutInputs | None, screen: ScreenPart | None
+) -> WorkloadPart:
     workload, phases = setup.plan.workload, setup.plan.phases
     generation = setup.plan.generation or setup.task.generation
     settings = generation.recorded() if generation and "decode" in phases else None
     if setup.task.diffusion is not None and "call" in phases:
         settings = dict(setup.task.diffusion.model_dump())
+    read, written = _tokens_of_a_pass(runs, len(workload.queries), cut, screen)
     return WorkloadPart(
         dataset=workload.dataset,
         revision=workload.revision,
@@ -167,8 +179,8 @@ def _workload_part(setup: Setup, run: Run, cut: CutInputs | None) -> WorkloadPar
         queries=len(workload.queries),
         batch_size=setup.plan.batch_size,
         seed=setup.plan.seed,
-        input_tokens=run.input_tokens // run.passes,
-        output_tokens=run.output_tokens // run.passes,
+        input_tokens=read,
+        output_tokens=written,
         generation=settings,
         inputs_cut=InputsCut(**asdict(cut)) if cut else None,
         by=("generate" if "decode" in phases else "head")
@@ -177,6 +189,23 @@ def _workload_part(setup: Setup, run: Run, cut: CutInputs | None) -> WorkloadPar
         selection=_selection_part(workload.selection),
         empty_rows=_empty_rows(workload.empty_rows),
     )
+
+
+def _tokens_of_a_pass(
+    runs: Sequence[Run], queries: int, cut: CutInputs | None, screen: ScreenPart | None
+) -> tuple[int, int]:
+    """What is read and written in one pass; of a screen as it follows from its blocks."""
+    run = runs[0]
+    if screen is None:
+        return run.input_tokens // run.passes, run.output_tokens // run.passes
+    done = sum(one.queries for one in runs)
+    read, written = (
+        round(sum(getattr(one, name) for one in runs) * queries / done)
+        for name in ("input_tokens", "output_tokens")
+    )
+    if read and cut is not None and cut.unit == "tokens":
+        read = round(cut.total - cut.lost)  # known of every query
+    return read, written
 
 
 def _selection_part(selection: Selection) -> SelectionPart | None:

@@ -51,6 +51,14 @@ class CutInputs:
 
 
 @dataclass(frozen=True)
+class InputSizes:
+    """How much of each query a model reads, all above 0."""
+
+    unit: Literal["tokens", "seconds", "queries"]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Batch:
     """Queries made ready for the model; tokens are without padding."""
 
@@ -161,6 +169,9 @@ class Backend(Worker, Answerer, Protocol):
 
         Without `gpus` it is put on the first one, unasked whether it fits.
         """
+
+    def input_sizes(self, queries: Sequence[Query]) -> InputSizes | None:
+        """How much of each of these is read; None where nothing tells queries apart."""
 
     def gpu_uuids(self) -> tuple[str, ...]:
         """UUIDs (`GPU-...`) of the GPUs that the model occupies; none on a CPU."""

@@ -13,7 +13,7 @@ from energyscore.base.lookup import resolve
 from energyscore.measurement import catalog
 from energyscore.measurement.meter import Meter, Reading, is_check
 from energyscore.measurement.metering import read_gpu_counters
-from energyscore.results.cost import COUNTER_SLACK, Cost, added
+from energyscore.results.cost import COUNTER_SLACK, Cost
 from energyscore.results.parts import Domain, Run
 
 
@@ -46,6 +46,11 @@ class CostMeter:
         self._token = self._processor.start() if self._processor else None
 
     @property
+    def began_s(self) -> float:
+        """When the present model began, on the monotonic clock."""
+        return self._begin_ns / 1e9
+
+    @property
     def session(self) -> str:
         """What tells this session's entries in a journal from those of others."""
         return f"{os.getpid()}-{self._begin_ns}"
@@ -75,16 +80,12 @@ class CostMeter:
             sessions=1,
         )
 
-    def finish(
-        self, runs: Sequence[Run], earlier: Collection[int], sessions: Sequence[Cost]
-    ) -> Cost:
-        """The same at the end of a model's runs, with what earlier sessions took."""
-        whole = added([*sessions, self.so_far(runs, earlier)])
-        self._finished.append(whole)
-        return whole
+    def keep(self, cost: Cost) -> None:
+        """Keep what a model took whose runs are finished."""
+        self._finished.append(cost)
 
     def end(self) -> list[Cost]:
-        """End metering; gives what each model took whose runs were finished."""
+        """End metering; gives what was kept."""
         if self._processor is not None:
             self._processor.close()
         return self._finished

@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from energyscore.base.errors import UsageError, explain_form
 from energyscore.base.form import Strict, Text
+from energyscore.base.quantities import SECONDS, read_quantity
+from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.warmup import IDLE_S
 from energyscore.protocol import bundled
 from energyscore.protocol.model import By, Dtype, ModelSpec, parse_model
@@ -20,6 +22,7 @@ from energyscore.protocol.workload import BUNDLED, OFFICIAL
 
 MOST_REPEATS = 30
 AUTO_HALF_WIDTH_PERCENT = 1.0
+UNTIL = "half-width=2%"
 BY_TASKS = ("text_classification", "question_answering")
 """Tasks, by their modality, that a model does by a head or by writing the answer."""
 
@@ -70,6 +73,24 @@ def _device(value: object) -> object:
     return value
 
 
+def _until(value: object) -> object:
+    if isinstance(value, str):
+        Until.parse(value)
+    return value
+
+
+def _budget(value: object) -> object:
+    """Seconds, or a text such as 5m."""
+    if isinstance(value, str):
+        try:
+            value = read_quantity("budget", value, SECONDS, "5m")
+        except UsageError as error:
+            raise ValueError(f"{error.message} {error.remedy}") from error
+    if value is not None and not (isinstance(value, int | float) and 0 < value <= 10**7):
+        raise ValueError("it must be a time such as 5m")
+    return value if value is None else float(value)
+
+
 DeviceName = Annotated[Literal["auto", "cuda", "cpu"], BeforeValidator(_device)]
 _Mode = Annotated[Mode, BeforeValidator(_mode)]
 OneOrMore = Annotated[list[Text], Field(min_length=1), BeforeValidator(_several)]
@@ -109,6 +130,9 @@ class RunOptions(Strict):
     labels: Text | None = None
     clip: Text | None = None
     country: Text | None = None
+    screen: bool = False
+    until: Annotated[Text | None, BeforeValidator(_until)] = None
+    budget: Annotated[float | None, BeforeValidator(_budget)] = None
 
     def given(self) -> dict[str, Any]:
         """The options that were given, by name."""
@@ -133,6 +157,11 @@ class RunOptions(Strict):
             return f"{what} for the quality of answers, and `quality` is not given"
         if self.base_relation is not None and self.base_model is None:
             return "base_relation says how a model was made from base_model, which is not given"
+        if not self.screen and (lone := [n for n in ("until", "budget") if getattr(self, n)]):
+            return f"{' and '.join(lone)} belong to a screen, and `screen` is not given"
+        against = ("quick", "repeats", "official") if self.screen else ()
+        if other := [name for name in against if getattr(self, name)]:
+            return f"screen and {' and '.join(other)} contradict each other: leave one out"
         return ""
 
     def model_spec(self, name: str, task: TaskSpec) -> ModelSpec:
@@ -203,7 +232,7 @@ class RunOptions(Strict):
         """How long each idle baseline is metered."""
         if self.idle is not None:
             return self.idle
-        return 0.0 if self.quick else IDLE_S
+        return 0.0 if self.quick or self.screen else IDLE_S
 
     def decisive(self, task: TaskSpec) -> dict[str, Any]:
         """The options that decide what is measured, with the task's defaults filled in.
@@ -212,8 +241,10 @@ class RunOptions(Strict):
         Of several modes the first counts.
         """
         generation = self.generation(task)
+        screen = {"until": self.until or UNTIL, "budget": self.budget}
         return {
             **({"generation": generation.recorded()} if generation else {}),
+            **({"screen": screen} if self.screen else {}),
             "quick": self.quick,
             "queries": self.queries or task.queries,
             "batch_size": self.batch_size or task.batch_size,

@@ -160,7 +160,7 @@ def _look_ahead(
 ) -> Forecast | None:
     """Say what is to be known before a run; a suite has said of its own what all of it takes."""
     options = job.options
-    if options.official or not options.quick:
+    if options.official or not (options.quick or options.screen):
         work = [(one.task, one.model, one.workload, one.generation) for one in pending]
         check_official(work, options, device, observer)
     warn_of_others(look, observer)

@@ -5,39 +5,41 @@ measure   one entry: load, meter, warm up and run, assemble, save
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyscore.base.errors import EnergyScoreError, TaskError
+from energyscore.base.errors import EnergyScoreError
 from energyscore.base.interrupts import Interrupted
 from energyscore.base.lookup import resolve
 from energyscore.base.units import counted, format_duration, format_wh
 from energyscore.measurement import catalog, environment
 from energyscore.measurement.ahead import NOT_STARTED
 from energyscore.measurement.assemble import Setup, assemble, identity
-from energyscore.measurement.backend import Backend, Device, Gpus
-from energyscore.measurement.benchmark import Pace, run_benchmark
+from energyscore.measurement.backend import Backend
+from energyscore.measurement.benchmark import Pace, Repeats, run_benchmark
 from energyscore.measurement.cost import CostMeter
 from energyscore.measurement.forecast import LONG_S, Forecast, question_of
 from energyscore.measurement.imports import uncollected
-from energyscore.measurement.metering import Metering, free_gpu_memory, open_metering, plan_metering
+from energyscore.measurement.loaded import load_model, plan_runs, say_budget
+from energyscore.measurement.metering import open_metering, plan_metering
 from energyscore.measurement.observer import LineObserver, describe_estimate
-from energyscore.measurement.options import MOST_REPEATS, Job, RunOptions
+from energyscore.measurement.options import UNTIL, Job, RunOptions
 from energyscore.measurement.prepare import Prepared, SessionEntry, finished_by_now, prepare
 from energyscore.measurement.quality.evaluate import evaluate
+from energyscore.measurement.screen.full import with_full_protocol
+from energyscore.measurement.screen.run import Asked, run_screen
+from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.selftest.report import with_selftest
-from energyscore.measurement.warmup import LONE_PHASE_S
-from energyscore.measurement.work import SEED, Plan
-from energyscore.protocol.model import ModelFacts
+from energyscore.measurement.work import Plan
 from energyscore.results import store
-from energyscore.results.conformance import MIN_WINDOW_S
-from energyscore.results.cost import Cost
+from energyscore.results.cost import Cost, added
 from energyscore.results.parts import Caution, Run
 from energyscore.results.quality import Quality, in_words
 from energyscore.results.raw import RawRun
 from energyscore.results.result import Result
 from energyscore.results.score import figures_of, is_precise
+from energyscore.results.screen_part import ScreenPart
 
 
 @dataclass
@@ -123,7 +125,7 @@ def measure(
         stack.callback(backend.close)
         stack.callback(metering.close)
         observer.stage("loading the model", None)
-        facts = _load_model(entry, backend, device, options)
+        facts = load_model(entry, backend, device, options)
         occupied = backend.gpu_uuids()
         if len(occupied) > 1:
             gpus = f"{len(occupied)} GPUs: {', '.join(occupied)}"
@@ -140,7 +142,7 @@ def measure(
             task=entry.task.spec,
             model=entry.model,
             facts=facts,
-            plan=_plan_runs(entry, backend, facts, metering, options),
+            plan=plan_runs(entry, backend, facts, metering, options),
             device=device,
             metering=metering,
             environment=with_selftest(job.out, machine, observer.warn),
@@ -159,7 +161,7 @@ def _run_and_save(
     observer: LineObserver,
 ) -> tuple[Path, Result]:
     """Warm up and run, keep each run in a journal, and write the result."""
-    plan, metering, target = setup.plan, setup.metering, setup.plan.target_half_width
+    plan, metering = setup.plan, setup.metering
     folder = store.result_folder(job.out, entry.model.folder, entry.task.spec.id)
     journal = store.Journal(folder, identity(setup))
     with journal.lock():
@@ -170,34 +172,34 @@ def _run_and_save(
         if job.fresh:
             journal.discard()
         finished, earlier = journal.load(), journal.costs()
-        cautions = [*entry.cautions, *metering.cautions(), *_budget(entry, plan, observer)]
+        cautions = [*entry.cautions, *metering.cautions(), *say_budget(entry, plan, observer)]
         if finished:
             message = f"{counted(len(finished), 'run')} measured before an interruption"
             observer.tell(f"{message}; going on from there.")
             cautions.append(Caution(code="resumed", message=message))
         try:
-            repeats = run_benchmark(
-                plan,
+            repeats, screen = _do_runs(
+                setup,
                 backend,
-                metering.meters,
-                finished=finished,
-                on_run=lambda run, raw: _keep(run, raw, journal, setup, prepared.cost, observer),
-                observer=observer,
-                on_warm=lambda pace: _say_pace(pace, plan, prepared.forecast, observer),
-                on_idle=metering.set_idle,
-                enough=lambda runs: target is not None and is_precise(runs, metering.uuids, target),
-                thermometer=metering.temperature_c,
+                prepared,
+                job.options,
+                observer,
+                finished,
+                lambda run, raw: _keep(run, raw, journal, setup, prepared.cost, observer),
             )
         except KeyboardInterrupt:
-            done = len(journal.load())
+            done = str(len(journal.load()))
+            done = f"{done} blocks" if plan.screen else f"{done} of {plan.repeats} runs"
             raise Interrupted(
-                f"interrupted; {done} of {plan.repeats} runs of {entry.model.label} are kept.",
+                f"interrupted; {done} of {entry.model.label} are kept.",
                 "The same command goes on from there (--fresh starts anew).",
             ) from None
         before_now = [run.index for run in finished]
-        cost = prepared.cost.finish(repeats.runs, before_now, earlier)
+        cost = added([*earlier, prepared.cost.so_far(repeats.runs, before_now)])
+        cost = with_full_protocol(cost, screen, repeats.runs, setup.task.repeats)
+        prepared.cost.keep(cost)
         cautions += metering.idle_cautions(plan.idle_s, repeats.idle_w)
-        result = assemble(setup, repeats, prepared.idle_w, cautions)
+        result = assemble(setup, repeats, prepared.idle_w, cautions, screen)
         memory = backend.memory()
         quality = _judge(entry, setup, backend, observer)
         beside = {"memory": memory, "quality": quality, "cost": cost}
@@ -205,6 +207,52 @@ def _run_and_save(
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()
     return path, result
+
+
+def _do_runs(
+    setup: Setup,
+    backend: Backend,
+    prepared: Prepared,
+    options: RunOptions,
+    observer: LineObserver,
+    finished: Sequence[Run],
+    on_run: Callable[[Run, RawRun], None],
+) -> tuple[Repeats, ScreenPart | None]:
+    """The runs over all queries; or the blocks of a screen, and how it ended."""
+    plan, metering, target = setup.plan, setup.metering, setup.plan.target_half_width
+    if plan.screen:
+        return run_screen(
+            plan,
+            backend,
+            metering.meters,
+            _asked(options, setup.task.repeats, prepared.cost.began_s),
+            uuids=metering.uuids,
+            finished=finished,
+            on_run=on_run,
+            observer=observer,
+            on_idle=metering.set_idle,
+            thermometer=metering.temperature_c,
+        )
+    repeats = run_benchmark(
+        plan,
+        backend,
+        metering.meters,
+        finished=finished,
+        on_run=on_run,
+        observer=observer,
+        on_warm=lambda pace: _say_pace(pace, plan, prepared.forecast, observer),
+        on_idle=metering.set_idle,
+        enough=lambda runs: target is not None and is_precise(runs, metering.uuids, target),
+        thermometer=metering.temperature_c,
+    )
+    return repeats, None
+
+
+def _asked(options: RunOptions, repeats: int, began_s: float) -> Asked:
+    """What options ask of a screen that began then, on the monotonic clock."""
+    budget_s = options.budget
+    deadline_s = None if budget_s is None else began_s + budget_s
+    return Asked(Until.parse(options.until or UNTIL), repeats, budget_s, deadline_s)
 
 
 def _judge(
@@ -257,63 +305,3 @@ def _say_pace(pace: Pace, plan: Plan, forecast: Forecast | None, observer: LineO
     question = question_of(forecast, whole_s, at_most=at_most or pace.longest_s is not None)
     if whole_s > LONG_S and not observer.agree(question):
         raise Interrupted(NOT_STARTED, "--quick takes less.")
-
-
-def _load_model(
-    entry: SessionEntry, backend: Backend, device: Device, options: RunOptions
-) -> ModelFacts:
-    task = entry.task.spec
-    batch_size = options.batch_size or task.batch_size
-    asked = task.model_copy(update={"generation": entry.generation, "batch_size": batch_size})
-    gpus = None if device == "cpu" else Gpus(free_gpu_memory(), options.spread)
-    facts = backend.load(entry.model, asked, device, gpus)
-    if not set(backend.phases) <= set(task.phases):
-        raise TaskError(
-            f"The task {task.id} has the phases {', '.join(task.phases)}; "
-            f"{entry.model.label} does {', '.join(backend.phases)}."
-        )
-    return facts
-
-
-def _plan_runs(
-    entry: SessionEntry,
-    backend: Backend,
-    facts: ModelFacts,
-    metering: Metering,
-    options: RunOptions,
-) -> Plan:
-    """How the loaded model is measured, by the options and the meters that work here."""
-    task, quick = entry.task.spec, options.quick
-    return Plan(
-        workload=entry.workload,
-        phases=backend.phases,
-        batch_size=options.batch_size or task.batch_size,
-        repeats=options.runs(task) or MOST_REPEATS,
-        seed=SEED,
-        quick=quick,
-        min_window_s=metering.least_window_s if quick else MIN_WINDOW_S,
-        absent=metering.absent,
-        target_half_width=options.target_half_width,
-        lone_s=0.0 if quick or metering.nvml is None else LONE_PHASE_S,
-        idle_s=options.idle_s if metering.measures else 0.0,
-        generation=entry.generation and entry.generation.within(facts.context_length),
-    )
-
-
-def _budget(entry: SessionEntry, plan: Plan, observer: LineObserver) -> list[Caution]:
-    """Say what a mode may cost before it does; a caution where the context allows less."""
-    asked, generation = entry.generation, plan.generation
-    if asked is None or generation is None or generation.reasoning is None:
-        return []
-    most, queries = generation.max_new_tokens, len(plan.workload.queries)
-    observer.tell(
-        f"at most {most:,} tokens a query, {most * queries:,} a pass of "
-        f"{queries:,}; the time is estimated after the warm-up."
-    )
-    if most == asked.max_new_tokens:
-        return []
-    message = (
-        f"answers had at most {most} tokens instead of {asked.max_new_tokens}: the model's "
-        "context has no more room beside a prompt"
-    )
-    return [Caution(code="budget_lowered", message=message)]

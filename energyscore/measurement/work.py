@@ -34,6 +34,7 @@ class Plan:
     lone_s: float = 0.0  # for so long the phase that a backend can do alone is metered alone
     idle_s: float = 0.0  # for so long the loaded model is metered without work
     generation: Generation | None = None  # None: as the task says
+    screen: bool = False  # blocks of chosen queries instead of runs over all
 
 
 class Work:

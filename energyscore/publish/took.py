@@ -1,9 +1,10 @@
 """What measuring took, in one line for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from energyscore.base.units import JOULES_PER_WH, counted, format_duration, format_wh
+from energyscore.base.units import JOULES_PER_WH, counted, format_duration, format_number, format_wh
 from energyscore.results.cost import Cost, added
+from energyscore.results.parts import Domain
 
 
 def measuring_took(costs: Sequence[Cost]) -> str:
@@ -16,9 +17,28 @@ def measuring_took(costs: Sequence[Cost]) -> str:
         time = "a time that is not known of an earlier session"
     else:
         time = format_duration(whole.duration_s)
-    if energy:
-        return f"Measuring this took {energy} and {time}."
-    return f"Measuring this took {time}; its energy is not known{why}."
+    if not energy:
+        return f"Measuring this took {time}; its energy is not known{why}."
+    return f"Measuring this took {energy} and {time}.{_instead_of(whole)}"
+
+
+def _instead_of(cost: Cost) -> str:
+    """What the full protocol would have taken, and how many times that is."""
+    if cost.full is None:
+        return ""
+    full_j, own_j = (_headline_j(energies) for energies in (cost.full.energy_j, cost.energy_j))
+    time = format_duration(cost.full.duration_s)
+    if not full_j or not own_j:
+        return f" The full protocol would have taken about {time}."
+    energy, times = format_wh(full_j / JOULES_PER_WH), format_number(full_j / own_j)
+    return f" The full protocol would have taken about {energy} and {time}: {times} times as much."
+
+
+def _headline_j(energies: Mapping[Domain, float | None]) -> float | None:
+    """Of the GPUs, else of processor and memory; None where it is not known."""
+    gpus = [domain for domain in energies if domain.startswith("gpu:")]
+    known = [energies[domain] for domain in gpus or energies]
+    return None if None in known else sum(filter(None, known))
 
 
 def _energy(cost: Cost) -> tuple[str, str]:

@@ -164,7 +164,8 @@ def how(entry: RatedResult) -> str:
 
 def metered(entry: RatedResult) -> str:
     """What was metered, and how: `GPU, counter`."""
-    return "nothing" if entry.rating.basis is None else f"{what(entry)}, {how(entry)}"
+    screened = ", screened" if entry.result.screen else ""
+    return "nothing" if entry.rating.basis is None else f"{what(entry)}, {how(entry)}{screened}"
 
 
 def interval(entry: RatedResult) -> tuple[float, float] | None:

@@ -267,6 +267,8 @@ def _of_energy(runs: Sequence[Run], protocol: ProtocolPart) -> _Found:
     if ours_j and abs(theirs_j / ours_j - 1) > SECOND_SOURCE_DISAGREEMENT:
         message = f"{both[-1][2]} says {theirs_j:.1f} J of GPU energy, the meter {ours_j:.1f} J"
         yield "second_source_disagrees", message
+    if any(run.block is not None for run in runs):
+        return  # blocks of a screen are unlike by what they hold
     figures = figures_of(runs, protocol.metered_gpus)
     drift = find_drift(figures)
     if drift is not None:

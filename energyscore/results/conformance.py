@@ -9,6 +9,7 @@ from energyscore.protocol.task import TaskSpec
 from energyscore.results.checks import why_output_length
 from energyscore.results.parts import Check, InputsCut, ProtocolPart, Run, WorkloadPart
 from energyscore.results.result import Result
+from energyscore.results.screen_part import ScreenPart
 
 OFFICIAL_GPU = "H100 80GB"
 MIN_WINDOW_S = 60.0
@@ -73,6 +74,7 @@ def check_conformance(task: TaskSpec, result: Result) -> list[Check]:
         *_hardware(task, result),
         *_work(task, result),
         *_measuring(result.protocol, result.runs),
+        *_coverage(result.screen),
         *_generation(task, result.workload, result.runs),
     ]
     return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in points]
@@ -183,6 +185,13 @@ def _measuring(protocol: ProtocolPart, runs: Sequence[Run]) -> Iterator[_Point]:
     said = sorted(method or "not measured" for method in methods)
     metered = " and ".join(said) or "no GPU was metered"
     yield "GPU energy", "counter", metered, methods == {"counter"}
+
+
+def _coverage(screen: ScreenPart | None) -> Iterator[_Point]:
+    """Every run does all queries; that is a point where one did not."""
+    if screen is not None:
+        shown = f"{screen.share:.2%} of the work, the rest predicted"
+        yield "protocol", "all queries in each run", f"screen: {shown}", False
 
 
 def _generation(task: TaskSpec, workload: WorkloadPart, runs: Sequence[Run]) -> Iterator[_Point]:

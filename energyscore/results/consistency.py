@@ -24,6 +24,7 @@ from energyscore.results.per_token import energy_per_token
 from energyscore.results.quality import quality_contradictions
 from energyscore.results.result import RULES_VERSION, Result
 from energyscore.results.score import least_steps_se_j, score_runs
+from energyscore.results.screened import screen_contradictions
 
 _ROUNDING = 1e-6  # as a share of the mean: whoever passed figures on may have rounded them
 _STEPS_SLACK = 0.05  # the counter's period is rounded in the facts
@@ -56,6 +57,7 @@ def _contradictions(result: Result) -> Iterator[str]:
     yield from _steps(result)
     yield from _phases(result)
     yield from _quality(result)
+    yield from screen_contradictions(result.screen, result.runs, result.workload.queries)
     yield from cost_contradictions(result.cost, result.runs)
     cut = result.workload.inputs_cut
     if cut is not None and cut.total is not None and (cut.lost or 0.0) > cut.total:
@@ -194,7 +196,7 @@ def _tokens(result: Result) -> Iterator[str]:
 
 def _derived(result: Result) -> dict[str, Any]:
     """What follows from the rest of a result, field by field."""
-    score = score_runs(result.runs, result.protocol.metered_gpus, result.idle)
+    score = score_runs(result.runs, result.protocol.metered_gpus, result.idle, screen=result.screen)
     made: dict[str, Any] = {
         "score": score.model_dump(),
         "official": bool(result.conformance) and all(check.ok for check in result.conformance),

@@ -20,6 +20,14 @@ stands: the one may exceed the other by so little."""
 OLDER_SESSIONS = "an earlier session that an older version began did not record it"
 
 
+class FullProtocol(Part):
+    """What the full protocol would have taken, by what was measured of it."""
+
+    runs: PositiveCount
+    duration_s: Positive
+    energy_j: dict[Domain, Energy | None]
+
+
 class Cost(Part):
     """Time and energy of a measurement: loading, idle, warm-up and runs, all sessions together.
 
@@ -32,6 +40,9 @@ class Cost(Part):
     methods: dict[Domain, Method] = Field(description="of those that have an energy")
     reasons: dict[Domain, str] = Field(description="why a domain has no energy")
     sessions: PositiveCount = Field(description="from one start to its end or interruption")
+    full: FullProtocol | None = Field(
+        default=None, description="in place of a screen; null: it was done, or is not known"
+    )
 
 
 def unknown_cost(why: str) -> Cost:
@@ -67,6 +78,19 @@ def added(costs: Sequence[Cost], *, every_domain: bool = True) -> Cost:
         methods=methods,
         reasons=reasons,
         sessions=sum(one.sessions for one in costs),
+        full=_added_full([one.full for one in costs if one.full]) if costs[-1].full else None,
+    )
+
+
+def _added_full(parts: Sequence[FullProtocol]) -> FullProtocol:
+    domains = dict.fromkeys(itertools.chain.from_iterable(one.energy_j for one in parts))
+    energies = {d: [one.energy_j[d] for one in parts if d in one.energy_j] for d in domains}
+    return FullProtocol(
+        runs=sum(one.runs for one in parts),
+        duration_s=math.fsum(one.duration_s for one in parts),
+        energy_j={
+            d: None if None in e else math.fsum(filter(None, e)) for d, e in energies.items()
+        },
     )
 
 

@@ -21,6 +21,7 @@ _WORDS = {
     "queries": "queries {:,}",
     "max_new_tokens": "at most {:,} tokens",
     "quick": "quick",
+    "screen": "screened",
     "device": "{}",
     "power_limit_w": "{} W",
 }
@@ -110,6 +111,7 @@ def settings_of(result: Result) -> dict[str, str]:
         "queries": work.queries,
         "max_new_tokens": (work.generation or {}).get("max_new_tokens"),
         "quick": protocol.quick,
+        "screen": result.screen is not None,
         "device": result.hardware,
         "power_limit_w": " and ".join(f"{limit:g}" for limit in sorted(limits_w)),
     }

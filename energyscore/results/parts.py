@@ -1,30 +1,27 @@
 """The parts of a result, field by field. What was not measured is null with a `reason`, never 0."""
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from energyscore.base.form import Part as Part
-from energyscore.base.stamps import utc_time
+from energyscore.results.block import BlockPart
+from energyscore.results.kinds import Count as Count
+from energyscore.results.kinds import Domain as Domain
+from energyscore.results.kinds import Energy as Energy
+from energyscore.results.kinds import Method as Method
+from energyscore.results.kinds import NonNegative as NonNegative
+from energyscore.results.kinds import Positive as Positive
+from energyscore.results.kinds import PositiveCount as PositiveCount
+from energyscore.results.kinds import SystemMethod as SystemMethod
+from energyscore.results.kinds import Time as Time
 from energyscore.results.model_part import ModelPart as ModelPart
 from energyscore.results.performance import Performance
-
-Domain: TypeAlias = str
-"""What is metered: `gpu:<uuid>`, `cpu` (packages), `dram`, `ram`."""
-
-Method = Literal["counter", "power_integral", "rapl", "estimated"]
-"""How the joules were obtained; `estimated` is never mixed into a measured score."""
-
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Energy = Annotated[float, Field(gt=0, lt=1e15)]
-"""Joules or Wh that were measured: nothing takes none, and nothing takes a power station's."""
-
-Time = Annotated[str, AfterValidator(utc_time)]
-Count = Annotated[int, Field(ge=0)]
-PositiveCount = Annotated[int, Field(gt=0)]
-SystemMethod = Literal["measured", "estimated"]
+from energyscore.results.workload import EmptyRows as EmptyRows
+from energyscore.results.workload import InputsCut as InputsCut
+from energyscore.results.workload import SelectionPart as SelectionPart
+from energyscore.results.workload import WorkloadPart as WorkloadPart
 
 
 class TaskPart(Part):
@@ -34,75 +31,6 @@ class TaskPart(Part):
     version: PositiveCount
     digest: str
     scale_task: str = Field(description="the task's name in the reference scales")
-
-
-class InputsCut(Part):
-    """Queries of a pass that the model did not take whole."""
-
-    queries: Count = Field(description="how many were cut")
-    limit: Positive = Field(description="what the model takes of one at most")
-    unit: Literal["tokens", "seconds"]
-    lost: NonNegative | None = Field(default=None, description="cut off of all; null: older file")
-    total: NonNegative | None = Field(default=None, description="of all queries, whole")
-    official_limit: Positive | None = Field(
-        default=None, description="what the official method takes of one at least; null: any"
-    )
-
-    @property
-    def lost_share(self) -> float | None:
-        """The share of the work that was cut off; None where it was not recorded."""
-        return self.lost / self.total if self.lost is not None and self.total else None
-
-
-class SelectionPart(Part):
-    """What was said to be taken of the dataset; null where it was not said."""
-
-    config: str | None = Field(description="the configuration")
-    split: str | None
-    columns: dict[str, str] = Field(description="the column of a field, where one was named")
-
-    def __str__(self) -> str:
-        """It for people, after the dataset's name."""
-        named = (f"{name}={column}" for name, column in sorted(self.columns.items()))
-        config = () if self.config is None else (f"configuration {self.config}",)
-        split = () if self.split is None else (f"split {self.split}",)
-        return ", ".join([*config, *split, *named])
-
-
-class EmptyRows(Part):
-    """Rows of the dataset that hold nothing; the next ones were taken instead."""
-
-    count: PositiveCount
-    first: list[PositiveCount] = Field(description="numbers of the first of them, from 1")
-
-
-class WorkloadPart(Part):
-    """Which work: the queries of one pass and how they were put to the model."""
-
-    dataset: str
-    revision: str | None = Field(description="commit of a hub dataset, null for local data")
-    official: bool = Field(description="whether it is the task's official dataset")
-    fingerprint: str = Field(description="SHA-256 of the queries, in the dataset's order")
-    queries: PositiveCount = Field(description="queries of one pass")
-    batch_size: PositiveCount
-    seed: int = Field(description="seed of the order of the queries; each run adds its index")
-    input_tokens: Count = Field(description="tokens of one pass, without padding")
-    output_tokens: Count = Field(description="generated tokens of one pass")
-    generation: dict[str, int | str] | None = Field(
-        description="how text or images were made: new tokens, or diffusion steps; null: neither"
-    )
-    by: Literal["head", "generate"] | None = Field(
-        default=None, description="how a task of two ways was done; null: it has one, or older"
-    )
-    inputs_cut: InputsCut | None = Field(
-        default=None, description="queries longer than the model takes; null: it knows no limit"
-    )
-    selection: SelectionPart | None = Field(
-        default=None, description="what was said to be taken of the dataset; null: nothing was"
-    )
-    empty_rows: EmptyRows | None = Field(
-        default=None, description="rows that were left out as empty; null: none"
-    )
 
 
 class ProtocolPart(Part):
@@ -231,6 +159,9 @@ class Run(Part):
         default={}, description="standard error for a meter's steps; absent: not known"
     )
     performance: Performance | None = None
+    block: BlockPart | None = Field(
+        default=None, description="of a screen: which queries it did; null: all of them"
+    )
 
     def total_j(self, domains: Iterable[Domain]) -> float | None:
         """Energy of these domains together; None where that of one is not known."""
@@ -297,6 +228,11 @@ class Score(Part):
         default={}, description="energy by tokens, by the names of limits; {}: older file"
     )
     per_token_reasons: dict[str, str] = Field(default={}, description="why one of them is null")
+    estimator: Literal["mean", "regression"] = Field(
+        default="mean",
+        description="of the runs; of a screen's blocks the whole workload is predicted, and std is "
+        "the one that repeats with its interval would have",
+    )
 
 
 class Emissions(Part):

@@ -75,6 +75,10 @@ def token_summary(result: Result, metric: TokenMetric) -> Summary | None:
     values = _joules_per_token(result, metric.basis)
     if whole is None or not values or tokens_counted(result) != metric.tokens:
         return None
+    if result.screen is not None:
+        share = metric.factor * values[0] / whole.mean
+        std = None if whole.std is None else whole.std * share
+        return Summary(whole.mean * share, std, whole.count)
     found = summarize([metric.factor * value for value in values])
     return replace(found, run_se=whole.run_se * found.mean / whole.mean)
 
@@ -124,8 +128,14 @@ def _whole_wh(result: Result, basis: Basis) -> float | None:
 def _joules_per_token(result: Result, basis: Basis) -> list[float]:
     """Joules a token of each run; none where one has no energy."""
     counted = tokens_counted(result)
-    if counted is None or _whole_wh(result, basis) is None:
+    whole_wh = _whole_wh(result, basis)
+    if counted is None or whole_wh is None:
         return []
+    if result.screen is not None:  # its blocks are not alike: of the pass that is predicted
+        work = result.workload
+        tokens = work.output_tokens if counted == "output" else work.input_tokens
+        pass_j = whole_wh * JOULES_PER_WH / 1000 * work.queries
+        return [pass_j / tokens] if tokens else []
     gpus = result.protocol.metered_gpus
     domains = gpu_domains(gpus) if basis == "gpu" else system_domains(result.runs, gpus)
     found = [(run.total_j(domains), _count(run, counted)) for run in result.runs]

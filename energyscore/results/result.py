@@ -18,6 +18,7 @@ from energyscore.results.cost import Cost
 from energyscore.results.memory import Memory
 from energyscore.results.performance import Performance
 from energyscore.results.quality import Quality
+from energyscore.results.screen_part import ScreenPart
 
 SCHEMA_VERSION = 2
 
@@ -48,6 +49,9 @@ class Result(parts.Part):
     protocol: parts.ProtocolPart
     environment: parts.EnvironmentPart
     runs: Annotated[list[parts.Run], Field(min_length=1)]
+    screen: ScreenPart | None = Field(
+        default=None, description="chosen queries instead of all; null: all were done in each run"
+    )
     idle: parts.Idle
     score: parts.Score
     performance: Performance | None = Field(

@@ -10,9 +10,12 @@ from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary, sample_std, su
 from energyscore.base.units import wh_per_1k_queries
 from energyscore.results.gpu_sensors import sensor_error
 from energyscore.results.parts import Emissions, Idle, Method, PhaseScore, Run, Score
+from energyscore.results.screen_part import ScreenPart
+from energyscore.results.screened import TOO_FEW, predict, summary_of
 
 NEGLIGIBLE = 0.02  # a net energy this far below zero, as a share of the gross one, is noise
 _METERING_S = 10.0  # far more than a meter takes to start and to stop
+NO_NET = "a screen does not tell it"
 NO_GPU = "no GPU was metered: the work ran on the processor"
 
 
@@ -21,18 +24,20 @@ def score_runs(
     metered_gpus: Sequence[str],
     idle: Idle | None = None,
     gpu_names: Sequence[str] = (),
+    screen: ScreenPart | None = None,
 ) -> Score:
     """The score of a result; the metered GPUs are named by UUID and, for their sensors, by name.
 
     GPU energy is the sum over the metered GPUs, and null as soon as one of them has none in
-    one run. The system figure adds the processor (`cpu`) and memory (`dram`, else `ram`).
+    one run. The system figure adds the processor (`cpu`) and memory (`dram`, else `ram`). Of the
+    blocks of a screen the energy of the whole workload is predicted.
     """
     domains = gpu_domains(metered_gpus)
-    gpu, reason = _summary(runs, domains) if domains else (None, NO_GPU)
+    gpu, reason = _summary(runs, domains, screen) if domains else (None, NO_GPU)
     methods = {run.methods.get(domain) for run in runs for domain in domains}
     method: Method = "counter" if methods == {"counter"} else "power_integral"
     parts = system_domains(runs, metered_gpus)
-    system, system_reason = _summary(runs, parts)
+    system, system_reason = _summary(runs, parts, screen)
     estimated = any(run.methods.get(part) == "estimated" for run in runs for part in parts)
     error = sensor_error(gpu_names)
     return Score(
@@ -44,13 +49,14 @@ def score_runs(
         reason=reason,
         std=gpu.std if gpu else None,
         runs=len(runs),
-        phases={name: _phase(runs, domains, name) for name in runs[0].phases},
-        **_net(runs, domains, idle, gpu, reason),
+        phases={name: _phase(runs, domains, name, screen) for name in runs[0].phases},
+        **_net(runs, domains, None if screen else idle, gpu, reason or (NO_NET if screen else "")),
         system_wh_per_1k_queries=system.mean if system else None,
         system_ci95=system.ci95 if system else None,
         system_std=system.std if system else None,
         system_method=("estimated" if estimated else "measured") if system else None,
         system_reason=system_reason,
+        estimator=screen.estimator if screen else "mean",
     )
 
 
@@ -131,8 +137,15 @@ def gpu_summary(score: Score, runs: Sequence[Run], metered_gpus: Sequence[str]) 
     """
     if score.gpu_wh_per_1k_queries is None:
         return None
-    run_se = run_se_wh(runs, gpu_domains(metered_gpus))
+    run_se = _run_se(score, runs, metered_gpus)
     return Summary(score.gpu_wh_per_1k_queries, score.std, score.runs, run_se)
+
+
+def _run_se(score: Score, runs: Sequence[Run], metered_gpus: Sequence[str]) -> float:
+    """Blocks of a screen are unlike in length: they show what the steps leave open."""
+    if score.estimator == "regression":
+        return 0.0
+    return run_se_wh(runs, gpu_domains(metered_gpus))
 
 
 def system_summary(
@@ -142,7 +155,7 @@ def system_summary(
     if score.system_wh_per_1k_queries is None:
         return None
     # Processor and memory have no such steps; and which of them count, details of the runs say.
-    run_se = run_se_wh(runs, gpu_domains(metered_gpus))
+    run_se = _run_se(score, runs, metered_gpus)
     return Summary(score.system_wh_per_1k_queries, score.system_std, score.runs, run_se)
 
 
@@ -194,9 +207,15 @@ def _memory(runs: Sequence[Run]) -> str:
     return "dram" if all(run.energy_j.get("dram") is not None for run in runs) else "ram"
 
 
-def _summary(runs: Sequence[Run], domains: Sequence[str]) -> tuple[Summary | None, str]:
+def _summary(
+    runs: Sequence[Run], domains: Sequence[str], screen: ScreenPart | None = None
+) -> tuple[Summary | None, str]:
     """Summary over the runs of the sum over the domains, or why there is none."""
     values, reason = _figures(runs, domains)
+    if values is not None and screen is not None:
+        energies_j = [run.total_j(domains) or 0.0 for run in runs]
+        found = predict(runs, energies_j, screen)
+        return (summary_of(found, screen, len(runs)), "") if found else (None, TOO_FEW)
     return (None if values is None else summarize(values, run_se_wh(runs, domains))), reason
 
 
@@ -212,11 +231,13 @@ def _figures(runs: Sequence[Run], domains: Sequence[str]) -> tuple[list[float] |
     return values, ""
 
 
-def _phase(runs: Sequence[Run], domains: Sequence[str], name: str) -> PhaseScore:
+def _phase(
+    runs: Sequence[Run], domains: Sequence[str], name: str, screen: ScreenPart | None = None
+) -> PhaseScore:
     """One phase of the score; null as soon as one run could not tell it."""
     if not domains:
         return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=NO_GPU)
-    figures, variance = [], 0.0
+    figures, energies_all_j, variance = [], [], 0.0
     for run in runs:
         part = run.phases[name]
         energies_j, errors_j = part.energy_j, part.se_j
@@ -230,6 +251,12 @@ def _phase(runs: Sequence[Run], domains: Sequence[str], name: str) -> PhaseScore
             total_j += energy_j
             variance = math.nan if se_j is None else variance + se_j**2
         figures.append(wh_per_1k_queries(total_j, run.queries))
+        energies_all_j.append(total_j)
+    if screen is not None:
+        found = predict(runs, energies_all_j, screen)
+        if found is None:
+            return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=TOO_FEW)
+        return PhaseScore(gpu_wh_per_1k_queries=found.mean, se=found.se, reason="")
     se: float | None = None
     if len(figures) > 1:
         se = sample_std(figures) / math.sqrt(len(figures))

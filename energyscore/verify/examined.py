@@ -101,6 +101,12 @@ class ExaminedRun:
     where: str
 
     @property
+    def queries(self) -> int:
+        """Queries of one of its passes: those of its block, or of the workload."""
+        block = self.run.block
+        return self.it.result.workload.queries if block is None else len(block.queries)
+
+    @property
     def codes(self) -> set[str]:
         """The codes of its notices."""
         return {notice.code for notice in self.run.notices}

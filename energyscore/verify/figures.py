@@ -15,7 +15,8 @@ from energyscore.verify.findings import (
     is_number,
 )
 from energyscore.verify.rules import grid_of, sensor_range
-from energyscore.verify.spread import NORMAL, spread_of
+from energyscore.verify.screen import spread_of_blocks
+from energyscore.verify.spread import NORMAL, RunSpread, spread_of
 from energyscore.verify.steps import has_steps, steps_of
 
 PHASE_SHARE = 0.002  # Recomputed phases may differ by this share of the run, or one standard error
@@ -27,7 +28,7 @@ _SPLITS = ("tick_regression", "phase_block", "time_share", "single_phase")
 
 def check_score(it: ExaminedResult) -> Finds:
     """The GPU score is the mean of the runs, its method theirs."""
-    score, mean = it.result.score, spread_of(_figures(it, it.gpu_domains)).mean
+    score, mean = it.result.score, _spread(it, it.gpu_domains).mean
     by = "counter" if it.gpu_methods == {"counter"} else "power_integral"
     known = mean is not None
     yield Derived("the GPU score (Wh)", score.gpu_wh_per_1k_queries, mean)
@@ -62,7 +63,7 @@ def check_interval(it: ExaminedResult) -> Finds:
         ("GPU score", it.gpu_domains, score.std, score.ci95),
         ("system score", _system(it), score.system_std, score.system_ci95),
     ):
-        spread = spread_of(_figures(it, domains), steps_of(it, domains))
+        spread = _spread(it, domains)
         within = ROUNDING * (spread.mean or 0.0)
         yield Derived(f"the {what}'s standard deviation", std, spread.std, within)
         found = spread.interval
@@ -75,7 +76,7 @@ def check_interval(it: ExaminedResult) -> Finds:
 def half_width(it: ExaminedResult) -> float | None:
     """Half of the interval as a share of the mean; None with few runs."""
     domains = it.gpu_domains or ["cpu", _memory(it)]
-    spread = spread_of(_figures(it, domains), steps_of(it, domains))
+    spread = _spread(it, domains)
     if len(it.result.runs) < FEWEST_JUDGED or not spread.mean or spread.half is None:
         return None
     return spread.half / spread.mean
@@ -83,7 +84,7 @@ def half_width(it: ExaminedResult) -> float | None:
 
 def check_system_score(it: ExaminedResult) -> Finds:
     """The system score is the sum of GPUs, processor and memory, measured or estimated."""
-    score, mean = it.result.score, spread_of(_figures(it, _system(it))).mean
+    score, mean = it.result.score, _spread(it, _system(it)).mean
     yield Derived("the system score (Wh)", score.system_wh_per_1k_queries, mean)
     if mean is not None:
         methods = [run.methods.get(part) for run in it.result.runs for part in _system(it)]
@@ -157,6 +158,8 @@ def check_per_token(it: ExaminedResult) -> Finds:
 def _joules_per_token(it: ExaminedResult, domains: Sequence[str], tokens: str) -> float | None:
     """Joules a token, mean of the runs; None where other tokens are counted, or no energy is."""
     runs, figures = it.result.runs, _figures(it, domains)
+    if it.result.screen is not None:
+        return _of_a_screen(it, domains, tokens)
     written = [run.output_tokens for run in runs]
     read = [0 if any(written) or "call" in run.phases else run.input_tokens for run in runs]
     counted = written if tokens == "output" else read
@@ -167,6 +170,17 @@ def _joules_per_token(it: ExaminedResult, domains: Sequence[str], tokens: str) -
         for figure, run, count in zip(figures, runs, counted, strict=True)
     ]
     return math.fsum(joules) / len(joules)
+
+
+def _of_a_screen(it: ExaminedResult, domains: Sequence[str], tokens: str) -> float | None:
+    """The same of the pass that is predicted."""
+    work, runs, mean = it.result.workload, it.result.runs, _spread(it, domains).mean
+    writes = any(run.output_tokens for run in runs)
+    whole = all(run.output_tokens for run in runs) if writes else "call" not in runs[0].phases
+    if mean is None or not whole or writes != (tokens == "output"):
+        return None
+    count = work.output_tokens if writes else work.input_tokens
+    return mean * _J_PER_WH / 1000 * work.queries / count if count else None
 
 
 def check_emissions(it: ExaminedResult) -> Finds:
@@ -221,7 +235,7 @@ def check_phase_scores(it: ExaminedResult) -> Finds:
         yield NOT_APPLICABLE
     yield Derived("the list of phases", sorted(phases), sorted(runs[0].phases))
     for name, phase in phases.items():
-        spread = spread_of(_figures(it, it.gpu_domains, name))
+        spread = _spread(it, it.gpu_domains, name)
         yield Derived(f"the score of {name} (Wh)", phase.gpu_wh_per_1k_queries, spread.mean)
         if spread.mean is None and (phase.se is not None or not phase.reason):
             yield f"{name}: there is no score, but an error or no reason"
@@ -302,6 +316,16 @@ def _memory(it: ExaminedResult) -> str:
 
 def _system(it: ExaminedResult) -> list[str]:
     return [*it.gpu_domains, "cpu", _memory(it)]
+
+
+def _spread(it: ExaminedResult, domains: Sequence[str], phase: str = "") -> RunSpread:
+    """Of the runs; of a screen it is predicted from its blocks."""
+    figures = _figures(it, domains, phase)
+    if it.result.screen is not None:
+        pairs = zip(figures or (), it.result.runs, strict=figures is not None)
+        energies_j = [figure * _J_PER_WH / 1000 * run.queries for figure, run in pairs]
+        return spread_of_blocks(it, energies_j if figures is not None else None)
+    return spread_of(figures, 0.0 if phase else steps_of(it, domains))
 
 
 def _figures(it: ExaminedResult, domains: Sequence[str], phase: str = "") -> list[float] | None:

@@ -22,9 +22,9 @@ def check_batches(place: RecordedRun) -> Finds:
     run, workload = place.run, place.it.result.workload
     size = workload.batch_size
     # On a processor the last batch of a pass takes as much less as it is smaller.
-    smallest = workload.queries % size or size
+    smallest = place.queries % size or size
     share = SHORT_SHARE * smallest / size if place.it.forced_tokens else 0.0
-    batches = run.passes * -(-workload.queries // size)
+    batches = run.passes * -(-place.queries // size)
     entered = place.raw.phases.lengths_s
     done = {
         name: batches_of(lengths_s, share if name == "decode" else 0.0, least_s(place, name))

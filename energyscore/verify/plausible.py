@@ -50,17 +50,19 @@ def check_domains(place: ExaminedRun) -> Finds:
 def check_queries(place: ExaminedRun) -> Finds:
     """Each run did whole passes over the workload."""
     run, workload = place.run, place.it.result.workload
-    yield Derived("the number of queries", run.queries, run.passes * workload.queries)
+    yield Derived("the number of queries", run.queries, run.passes * place.queries)
+    if (run.thinking_tokens or 0) > run.output_tokens:
+        yield f"{run.thinking_tokens} of {run.output_tokens} tokens cannot be thinking"
+    if (run.answers_cut or 0) > run.queries:
+        yield f"{run.answers_cut} of {run.queries} answers cannot be cut"
+    if run.block is not None:
+        return
     yield Derived(
         "the number of input tokens", run.input_tokens, run.passes * workload.input_tokens
     )
     if run.index == 0:
         one_pass = run.output_tokens // run.passes
         yield Derived("the output tokens of one pass", workload.output_tokens, one_pass)
-    if (run.thinking_tokens or 0) > run.output_tokens:
-        yield f"{run.thinking_tokens} of {run.output_tokens} tokens cannot be thinking"
-    if (run.answers_cut or 0) > run.queries:
-        yield f"{run.answers_cut} of {run.queries} answers cannot be cut"
 
 
 def check_limits(it: ExaminedResult) -> Finds:

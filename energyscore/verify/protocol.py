@@ -126,6 +126,8 @@ def _points(it: ExaminedResult, task: TaskRules) -> Iterator[tuple[str, bool]]:
     yield "window", min(run.duration_s for run in runs) >= rules.min_window_s
     yield "warm-up", not protocol.quick
     yield "GPU energy", it.gpu_methods == {"counter"}
+    if result.screen is not None:
+        yield "protocol", False
     made = dict(workload.generation or {})
     decoded = any("decode" in run.phases for run in runs)
     in_one_pass = "forward" in task.phases and workload.generation is None and not decoded

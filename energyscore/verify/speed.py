@@ -62,7 +62,7 @@ def _stated(performance: object, name: str) -> float | None:
 def _seconds(place: RecordedRun) -> tuple[list[float], list[float]]:
     """Of each query its latency and its time to the first token; none where there is none."""
     workload, phases = place.it.result.workload, place.raw.phases
-    full, rest = divmod(workload.queries, workload.batch_size)
+    full, rest = divmod(place.queries, workload.batch_size)
     sizes = ([workload.batch_size] * full + [rest] * (rest > 0)) * place.run.passes
     batches = list(_batches(phases.entered, phases.edges_s))
     if len(batches) != len(sizes):

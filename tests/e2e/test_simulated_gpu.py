@@ -94,6 +94,48 @@ def test_energy_by_the_counter(simulate, measure):
     assert not device["ok"], "GPUs named by hand are never comparable to the reference"
 
 
+SHORT_BLOCKS = """
+import sys
+from energyscore.measurement import loaded, warmup
+loaded.BLOCK_S = 0.5
+warmup.WARMUP_BLOCK_S, warmup.WARMUP_LIMIT_S = 0.4, 2.0
+from energyscore.cli import main
+main()
+"""
+
+
+def test_a_screen_tells_the_energy_of_all_queries(tmp_path, simulate, tiny_model, prompts_csv):
+    """Of 300 W whatever is done: so of all queries it is 300 W times the time of one on average."""
+    sim = simulate(gpu(update_period_ms=10))
+    arguments = [
+        "run", "text_generation", "--screen", "--until", "half-width=40%", "--model", tiny_model,
+        "--dataset", prompts_csv, "--device", "cpu", "--gpu", "0", "--out", tmp_path,
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_BLOCKS, *map(str, arguments)],
+        env=environment(sim.env()), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "The full protocol would have taken about" in done.stderr
+    assert "counter, screened" in done.stdout
+    result = only_result(tmp_path)
+    runs, screen = result["runs"], result["screen"]
+    assert (screen["size_in"], screen["queries"], screen["decided"]) == ("tokens", 400, True)
+    mean_s = sum(run["duration_s"] for run in runs) / sum(run["queries"] for run in runs)
+    expected = 300.0 * mean_s / 3600 * 1000
+    score = result["score"]
+    assert score["gpu_wh_per_1k_queries"] == pytest.approx(expected, rel=0.1)
+    assert score["ci95"][0] < expected < score["ci95"][1]
+    assert score["method"] == "counter"
+    assert result["cost"]["full"]["energy_j"][DOMAIN] > 5 * result["cost"]["energy_j"][DOMAIN]
+    assert ("screened" in codes(result), result["official"]) == (True, False)
+    verdict = verify(bundle(next(tmp_path.rglob("*_*.json"))))
+    levels = {one.check: one.level for one in verdict.findings}
+    assert {
+        levels[name] for name in ("screen", "score", "interval", "queries", "phase scores")
+    } == {"ok"}
+
+
 def test_a_lost_gpu_takes_no_other_along(simulate):
     """The first GPU is lost: the second keeps its index, and the first is told of."""
     other = gpu("GPU-22222222-0000-0000-0000-000000000000")

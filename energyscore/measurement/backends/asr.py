@@ -23,7 +23,7 @@ from transformers.models.auto.modeling_auto import (
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from energyscore.base.errors import DatasetError, ModelError
-from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, EnterPhase
+from energyscore.measurement.backend import Batch, BatchOutput, CutInputs, EnterPhase, InputSizes
 from energyscore.measurement.backends.base import ByModel, TransformersBackend
 from energyscore.measurement.backends.generation import GeneratingBackend, first_of
 from energyscore.measurement.backends.loading import Blueprint
@@ -93,6 +93,14 @@ class AudioBackend(TransformersBackend):
         most, rate_hz = self._extractor.n_samples, self._extractor.sampling_rate
         lengths_s = [[_length(query["audio"], rate_hz) / rate_hz] for query in queries]
         return CutInputs.of(lengths_s, most / rate_hz, "seconds")
+
+    def _input_sizes(self, queries: Sequence[Query]) -> InputSizes:
+        rate_hz = self._extractor.sampling_rate
+        lengths_s = [_length(query["audio"], rate_hz) / rate_hz for query in queries]
+        if self._fills_up:
+            most_s = self._extractor.n_samples / rate_hz
+            lengths_s = [min(one, most_s) for one in lengths_s]
+        return InputSizes("seconds", [one or 1 / rate_hz for one in lengths_s])
 
     @property
     def _fills_up(self) -> bool:

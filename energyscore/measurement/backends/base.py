@@ -16,6 +16,7 @@ from energyscore.measurement.backend import (
     CutInputs,
     EnterPhase,
     Gpus,
+    InputSizes,
     Likelihood,
 )
 from energyscore.measurement.backends.devices import device_uuid, occupied_gpus, synchronize
@@ -52,6 +53,11 @@ class ModelBackend(ABC):
         """How many of these are longer than the model takes them."""
         with translated_errors("Checking the queries"):
             return self._cut_inputs(queries)
+
+    def input_sizes(self, queries: Sequence[Query]) -> InputSizes | None:
+        """How much of each of these the model reads."""
+        with translated_errors("Checking the queries"):
+            return self._input_sizes(queries)
 
     def prepare(self, queries: Sequence[Query]) -> Batch:
         """Make one batch ready and put it on the device."""
@@ -127,6 +133,10 @@ class ModelBackend(ABC):
 
     def _cut_inputs(self, queries: Sequence[Query]) -> CutInputs | None:
         """Those that `_prepare` cuts, where it cuts any."""
+        return None
+
+    def _input_sizes(self, queries: Sequence[Query]) -> InputSizes | None:
+        """What `_prepare` makes of each, where it makes more of some than of others."""
         return None
 
 

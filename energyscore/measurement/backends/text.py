@@ -1,12 +1,13 @@
 """What the text backends share: tokenizing, padding, truncating."""
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from energyscore.base.errors import DatasetError, ModelError
 from energyscore.base.units import counted
-from energyscore.measurement.backend import Batch, CutInputs
+from energyscore.measurement.backend import Batch, CutInputs, InputSizes
 from energyscore.measurement.backends.base import TransformersBackend
 from energyscore.measurement.backends.loading import Blueprint
 from energyscore.measurement.backends.processors import (
@@ -70,6 +71,11 @@ class TextBackend(TransformersBackend):
             return None
         lengths = [self._lengths(query) for query in queries]
         return CutInputs.of(lengths, limit, "tokens", self._official_tokens)
+
+    def _input_sizes(self, queries: Sequence[Query]) -> InputSizes:
+        most = self._max_tokens or math.inf
+        lengths = [self._lengths(query) for query in queries]
+        return InputSizes("tokens", [sum(min(n, most) for n in one) or 1 for one in lengths])
 
     def _lengths(self, query: Query) -> list[int]:
         """Tokens of each input that a query makes, whole."""

@@ -83,6 +83,8 @@ def _power_w(results: Sequence[Result]) -> float | None:
 def _duration(
     spec: TaskSpec, options: RunOptions, here: Sequence[Result], *, on_gpu: bool
 ) -> Estimate:
+    if options.screen:
+        return Estimate() if options.budget is None else Estimate(options.budget, "at_most")
     generation = options.generation(spec)
     idle_s = options.idle_s if on_gpu else 0.0
     runs = options.runs(spec)
@@ -91,6 +93,7 @@ def _duration(
         result
         for result in here
         if (result.protocol.quick, result.workload.queries, result.workload.batch_size) == work
+        and result.screen is None
         and (generation is None or result.workload.generation == generation.recorded())
     ]
     if alike:

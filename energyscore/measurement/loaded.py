@@ -1,0 +1,77 @@
+"""One entry's model, loaded: what it is, and how its runs are planned."""
+
+from energyscore.base.errors import TaskError
+from energyscore.measurement.backend import Backend, Device, Gpus
+from energyscore.measurement.metering import Metering, free_gpu_memory
+from energyscore.measurement.observer import LineObserver
+from energyscore.measurement.options import MOST_REPEATS, RunOptions
+from energyscore.measurement.prepare import SessionEntry
+from energyscore.measurement.screen.run import BLOCK_S
+from energyscore.measurement.warmup import LONE_PHASE_S
+from energyscore.measurement.work import SEED, Plan
+from energyscore.protocol.model import ModelFacts
+from energyscore.results.conformance import MIN_WINDOW_S
+from energyscore.results.parts import Caution
+
+
+def load_model(
+    entry: SessionEntry, backend: Backend, device: Device, options: RunOptions
+) -> ModelFacts:
+    """Load it as it was asked for; a TaskError where it does not do the task's phases."""
+    task = entry.task.spec
+    batch_size = options.batch_size or task.batch_size
+    asked = task.model_copy(update={"generation": entry.generation, "batch_size": batch_size})
+    gpus = None if device == "cpu" else Gpus(free_gpu_memory(), options.spread)
+    facts = backend.load(entry.model, asked, device, gpus)
+    if not set(backend.phases) <= set(task.phases):
+        raise TaskError(
+            f"The task {task.id} has the phases {', '.join(task.phases)}; "
+            f"{entry.model.label} does {', '.join(backend.phases)}."
+        )
+    return facts
+
+
+def plan_runs(
+    entry: SessionEntry,
+    backend: Backend,
+    facts: ModelFacts,
+    metering: Metering,
+    options: RunOptions,
+) -> Plan:
+    """How the loaded model is measured, by the options and the meters that work here."""
+    task, quick = entry.task.spec, options.quick
+    window_s = BLOCK_S if options.screen else metering.least_window_s if quick else MIN_WINDOW_S
+    return Plan(
+        workload=entry.workload,
+        phases=backend.phases,
+        batch_size=options.batch_size or task.batch_size,
+        repeats=options.runs(task) or MOST_REPEATS,
+        seed=SEED,
+        quick=quick,
+        min_window_s=window_s,
+        screen=options.screen,
+        absent=metering.absent,
+        target_half_width=options.target_half_width,
+        lone_s=0.0 if quick or options.screen or metering.nvml is None else LONE_PHASE_S,
+        idle_s=options.idle_s if metering.measures else 0.0,
+        generation=entry.generation and entry.generation.within(facts.context_length),
+    )
+
+
+def say_budget(entry: SessionEntry, plan: Plan, observer: LineObserver) -> list[Caution]:
+    """Say what a mode may cost before it does; a caution where the context allows less."""
+    asked, generation = entry.generation, plan.generation
+    if asked is None or generation is None or generation.reasoning is None:
+        return []
+    most, queries = generation.max_new_tokens, len(plan.workload.queries)
+    observer.tell(
+        f"at most {most:,} tokens a query, {most * queries:,} a pass of "
+        f"{queries:,}; the time is estimated after the warm-up."
+    )
+    if most == asked.max_new_tokens:
+        return []
+    message = (
+        f"answers had at most {most} tokens instead of {asked.max_new_tokens}: the model's "
+        "context has no more room beside a prompt"
+    )
+    return [Caution(code="budget_lowered", message=message)]

@@ -1,0 +1,100 @@
+"""The looks at a screen under way: after which blocks, what is known then, and what it decides."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from energyscore.base.units import format_wh
+from energyscore.measurement.screen.stopping import (
+    ERROR,
+    StopDecision,
+    Until,
+    next_look,
+    spent_at,
+)
+from energyscore.results.parts import Domain, Run
+from energyscore.results.score import system_domains
+from energyscore.results.screened import block_of
+from energyscore.results.screening import Features, Prediction, estimate
+
+
+class Looks:
+    """Looks at the blocks that are done: when there are enough, and then ever more seldom."""
+
+    def __init__(
+        self,
+        until: Until,
+        edges: Sequence[float],
+        population: Features,
+        queries: int,
+        domains: Sequence[Domain] | None,
+    ) -> None:
+        """Decide `until` by the energy of these domains; None: of processor and memory."""
+        self._until, self._edges = until, edges
+        self._population, self._queries, self._domains = population, queries, domains
+        self._next, self.count, self.no_energy = 0, 0, False
+        self._ended = ""
+        self._decision: StopDecision | None = None
+        self._figure: Prediction | None = None
+
+    def at(self, done: Sequence[Run]) -> bool:
+        """Look if it is time; whether it is decided."""
+        domains = self._domains if self._domains is not None else system_domains(done, ())
+        energies_j = [run.total_j(domains) for run in done]
+        self.no_energy = None in energies_j
+        drawn = sum(run.block is not None and not run.block.certain for run in done)
+        if self.no_energy or drawn < self._next:
+            return False
+        blocks = [
+            block_of(run, joules or 0.0) for run, joules in zip(done, energies_j, strict=True)
+        ]
+        found = estimate(blocks, self._population)
+        if found is None:
+            return False
+        self._figure = found.times(1000 / 3600 / self._queries)
+        self._decision = self._until.look(self._figure, self.count, self._edges)
+        self.count, self._next = self.count + 1, next_look(drawn)
+        return self._decision.stop
+
+    def end(self, why: str) -> None:
+        """It ends undecided."""
+        self._ended = why
+
+    @property
+    def present(self) -> str:
+        """What is known now, for people; empty before the first look."""
+        if self._figure is None or self._decision is None:
+            return ""
+        known = f"{format_wh(self._figure.mean)} +/- {self._figure.half_width():.1%}"
+        if self._decision.star is not None:
+            known += f", {self._decision.star} stars with {self._decision.probability:.1%}"
+        return f" ({known} per 1,000 queries so far)"
+
+    def told(self) -> dict[str, Any]:
+        """How it ended, as the result keeps it."""
+        until, decision = self._until, self._decision
+        decided = decision is not None and decision.stop
+        before = self.count - 1 if decided else self.count
+        by_width = until.kind == "half-width"
+        return {
+            "until": until.text,
+            "target": until.value if by_width else None,
+            "decided": decided,
+            "reason": self._reason(decided=decided),
+            "probability": decision.probability if decision else None,
+            "star": decision.star if decision else None,
+            "within": decision.within if decision else None,
+            "looks": max(1, self.count),
+            "error": ERROR if by_width else spent_at(ERROR, before),
+            "least_half_width": until.value if by_width and before > 0 else None,
+        }
+
+    def _reason(self, *, decided: bool) -> str:
+        decision, until = self._decision, self._until
+        if not decided or decision is None:
+            return f"{until.text} is open: {self._ended or 'no look was had'}"
+        if decision.star is not None:
+            return f"{decision.star} stars, with a probability of {decision.probability:.1%}"
+        if decision.within is not None:
+            kept = "at or below" if decision.within else "above"
+            return f"{kept} the limit, with a probability of {decision.probability:.1%}"
+        return f"the half-width is at most {until.value:.1%}"

@@ -1,0 +1,182 @@
+"""A screen: blocks of chosen queries in metered windows, until what was asked for is decided.
+
+Like `benchmark`, it is given a backend and meters, prints nothing and writes no files.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from energyscore.base.errors import UnsupportedError
+from energyscore.measurement.backend import Backend, InputSizes
+from energyscore.measurement.benchmark import Repeats, metered_run
+from energyscore.measurement.meter import Meter
+from energyscore.measurement.observer import LineObserver
+from energyscore.measurement.screen.design import PlannedBlock, plan_blocks, population_of
+from energyscore.measurement.screen.looks import Looks
+from energyscore.measurement.screen.stopping import Until
+from energyscore.measurement.warmup import Thermometer, Warmup, measure_idle, warm_up
+from energyscore.measurement.work import Plan, Work
+from energyscore.results.block import BlockPart, Units
+from energyscore.results.parts import Domain, Run
+from energyscore.results.raw import RawRun
+from energyscore.results.score import gpu_domains
+from energyscore.results.screen_part import ScreenPart
+
+BLOCK_S = 10.0
+_PLANNED, _LEAST = 1.1, 0.8
+"""Blocks are planned for a little more than their time, and done again where they were far less."""
+
+MOST_BLOCKS = 900
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a screen is to decide, and by when.
+
+    Attributes:
+        repeats: runs of the full protocol.
+        edges: between the bands of the stars, ascending, in Wh per 1,000 queries.
+        deadline_s: on the monotonic clock; None: no budget.
+    """
+
+    until: Until
+    repeats: int
+    budget_s: float | None = None
+    deadline_s: float | None = None
+    edges: tuple[float, ...] = ()
+
+
+@dataclass
+class _State:
+    """What was done before the blocks, once it was."""
+
+    idle_w: Mapping[Domain, float] = field(default_factory=dict)
+    warmup: Warmup = field(default_factory=lambda: Warmup(0.0, 0, None))
+
+
+def run_screen(
+    plan: Plan,
+    backend: Backend,
+    meters: Sequence[Meter],
+    asked: Asked,
+    *,
+    uuids: Sequence[str],
+    finished: Sequence[Run],
+    on_run: Callable[[Run, RawRun], None],
+    observer: LineObserver,
+    on_idle: Callable[[Mapping[Domain, float]], None] = lambda idle_w: None,
+    thermometer: Thermometer = lambda: None,
+) -> tuple[Repeats, ScreenPart]:
+    """Measure blocks until what was asked for is decided; `finished` ones are not done again.
+
+    Raises:
+        UnsupportedError: when it is to be decided by GPU energy, and no GPU is metered.
+    """
+    if asked.until.kind != "half-width" and asked.until.figure.startswith("gpu") and not uuids:
+        raise UnsupportedError(
+            f"--until {asked.until.text}: no GPU is metered here.",
+            "Ask for a half-width, or for system_wh_per_1k_queries.",
+        )
+    queries, size = plan.workload.queries, plan.batch_size
+    sizes = backend.input_sizes(queries) or InputSizes("queries", [1.0] * len(queries))
+    population = population_of(sizes.values, size, plan.seed)
+    looks = Looks(asked.until, asked.edges, population, len(queries), _domains(asked, uuids))
+    state, runs = _State(), {run.index: run for run in finished}
+    inputs_cut = backend.cut_inputs(queries)
+    if finished and finished[0].block is not None:
+        units = finished[0].block.planned_units
+    else:
+        _warm_up(state, plan, backend, meters, observer, on_idle, thermometer)
+        unit_s = state.warmup.duration_s / math.ceil(state.warmup.queries / size)
+        units = max(1, math.ceil(_PLANNED * plan.min_window_s / unit_s))
+    done: list[Run] = []
+    for index, block in enumerate(plan_blocks(sizes.values, size, plan.seed, units)):
+        if index not in runs:
+            if why := _why_ended(done, asked, looks, len(queries)):
+                looks.end(why)
+                break
+            if not state.warmup.queries:
+                _warm_up(state, plan, backend, meters, observer, on_idle, thermometer)
+            observer.stage(f"block {index + 1}{looks.present}", len(block.queries))
+            runs[index], raw = _measure_block(plan, backend, meters, index, block, units, observer)
+            on_run(runs[index], raw)
+        done.append(runs[index])
+        if looks.at(done):
+            break
+    repeats = Repeats(done, replace(state.warmup, inputs_cut=inputs_cut), state.idle_w)
+    return repeats, ScreenPart(
+        **looks.told(),
+        share=sum(run.queries for run in done) / (asked.repeats * len(queries)),
+        budget_s=asked.budget_s,
+        queries=len(queries),
+        size_in=sizes.unit,
+        population=_units(population),
+    )
+
+
+def _domains(asked: Asked, uuids: Sequence[str]) -> Sequence[Domain] | None:
+    """The domains of the figure that decides; None: those of GPUs, processor and memory."""
+    return gpu_domains(uuids) if uuids and asked.until.figure.startswith("gpu") else None
+
+
+def _warm_up(
+    state: _State,
+    plan: Plan,
+    backend: Backend,
+    meters: Sequence[Meter],
+    observer: LineObserver,
+    on_idle: Callable[[Mapping[Domain, float]], None],
+    thermometer: Thermometer,
+) -> None:
+    if plan.idle_s > 0:
+        observer.stage("idle with the model loaded", None)
+    state.idle_w = measure_idle(meters, plan.idle_s)
+    on_idle(state.idle_w)
+    state.warmup = warm_up(plan, backend, observer, thermometer)
+
+
+def _why_ended(done: Sequence[Run], asked: Asked, looks: Looks, queries: int) -> str:
+    """Why no further block is done; empty where one is. At least one look is had."""
+    if done and looks.no_energy:
+        return "a block has no energy"
+    if not looks.count:
+        return ""
+    typical_s = sum(run.duration_s for run in done) / len(done)
+    if asked.deadline_s is not None and time.monotonic() + typical_s > asked.deadline_s:
+        return f"the budget of {asked.budget_s:g} s is spent"
+    if sum(run.queries for run in done) >= asked.repeats * queries or len(done) >= MOST_BLOCKS:
+        return "it has done the work of the full protocol"
+    return ""
+
+
+def _measure_block(
+    plan: Plan,
+    backend: Backend,
+    meters: Sequence[Meter],
+    index: int,
+    block: PlannedBlock,
+    planned_units: int,
+    observer: LineObserver,
+) -> tuple[Run, RawRun]:
+    queries = [plan.workload.queries[number] for number in block.queries]
+    work = Work(plan, backend, queries, observer)
+    with metered_run(plan, backend, meters, work, index) as measured:
+        work.until(_LEAST * plan.min_window_s)
+    run, raw = measured[0]
+    units, size, square = block.features
+    part = BlockPart(
+        units=units,
+        size=size,
+        square=square,
+        queries=list(block.queries),
+        certain=block.certain,
+        planned_units=planned_units,
+    )
+    return run.model_copy(update={"block": part}), raw
+
+
+def _units(features: tuple[float, float, float]) -> Units:
+    units, size, square = features
+    return Units(units=units, size=size, square=square)

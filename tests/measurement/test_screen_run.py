@@ -1,0 +1,291 @@
+"""A screen from its first block to a result, with work whose energy is known, and a clock."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+from support.results import make_result
+
+from energyscore.base.errors import UnsupportedError
+from energyscore.measurement import benchmark, warmup, work
+from energyscore.measurement.assemble import protocol_of
+from energyscore.measurement.backend import Batch, BatchOutput, InputSizes
+from energyscore.measurement.meter import Metered, Reading
+from energyscore.measurement.metering import Metering
+from energyscore.measurement.observer import LineObserver
+from energyscore.measurement.options import RunOptions
+from energyscore.measurement.screen import run as screen_run
+from energyscore.measurement.screen.full import with_full_protocol
+from energyscore.measurement.screen.run import Asked, run_screen
+from energyscore.measurement.screen.stopping import Until
+from energyscore.measurement.work import Plan
+from energyscore.protocol.workload import Workload
+from energyscore.results.consistency import contradiction
+from energyscore.results.cost import Cost
+from energyscore.results.per_token import with_per_token
+from energyscore.results.result import parse_result, result_to_json
+from energyscore.results.score import gpu_summary, score_runs
+from energyscore.verify.figures import check_interval, check_score
+from energyscore.verify.findings import problem_of
+from energyscore.verify.screen import check_block, check_screen
+
+UUID, DOMAIN = "GPU-0", "gpu:GPU-0"
+QUERY_S = 0.5
+SIZES = [random.Random(7).randint(100, 300) for _ in range(400)]
+
+
+def law(size):
+    """Joules of a query: it takes a part whatever its length."""
+    return 30.0 + 0.35 * size
+
+
+TRUE_WH = sum(map(law, SIZES)) / 3600 * 1000 / len(SIZES)
+
+
+class LawfulMachine:
+    """Backend, meter and clock in one: a query of a size takes its time and its energy."""
+
+    lone_phase, prepare_ahead, phases, name = None, 4096, ("preprocess", "forward"), "nvml"
+
+    def __init__(self, *, noise=0.01, measured=True):
+        self.now_ns, self.joules, self.measured = 10**9, 0.0, measured
+        self.random, self.noise = random.Random(1), noise
+
+    def prepare(self, queries):
+        sizes = [len(query["text"]) for query in queries]
+        return Batch(sizes, len(sizes), sum(sizes))
+
+    def run(self, batch, enter):
+        enter("forward")
+        self.now_ns += round(QUERY_S * batch.queries * 1e9)
+        self.joules += sum(law(size) * self.random.gauss(1, self.noise) for size in batch.inputs)
+        return BatchOutput(0)
+
+    def cut_inputs(self, queries):
+        return None
+
+    def input_sizes(self, queries):
+        return InputSizes("tokens", [len(query["text"]) for query in queries])
+
+    def synchronize(self):
+        pass
+
+    def start(self):
+        return self.joules
+
+    def stop(self, token):
+        if not self.measured:
+            return Metered({DOMAIN: Reading(None, None, "the GPU was lost")})
+        return Metered({DOMAIN: Reading(self.joules - token, "counter")})
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    made = LawfulMachine()
+    fake = SimpleNamespace(
+        monotonic=lambda: made.now_ns / 1e9, monotonic_ns=lambda: made.now_ns, sleep=None
+    )
+    for module in (work, warmup, benchmark, screen_run):
+        monkeypatch.setattr(module, "time", fake)
+    return made
+
+
+def make_plan(window_s=10.0):
+    queries = tuple({"text": "x" * size} for size in SIZES)
+    workload = Workload(queries, "mine.csv", None, False, len(queries))
+    return Plan(
+        workload, ("preprocess", "forward"), batch_size=1, repeats=10, seed=42, quick=True,
+        min_window_s=window_s, screen=True,
+    )  # fmt: skip
+
+
+def screen(machine, until="half-width=2%", *, finished=(), kept=None, uuids=(UUID,), **asked):
+    lines = []
+    repeats, part = run_screen(
+        make_plan(),
+        machine,
+        [machine],
+        Asked(Until.parse(until), 10, **asked),
+        uuids=uuids,
+        finished=finished,
+        on_run=lambda run, raw: kept is not None and kept.append(run),
+        observer=LineObserver(lines.append),
+    )
+    return repeats.runs, part, lines
+
+
+def result_of(runs, part):
+    """A result of these blocks, as `assemble` makes it of a loaded model's."""
+    metering = Metering(uuids=(UUID,), chosen_by="model", occupied=(UUID,))
+    plan = make_plan()
+    base = make_result(runs=runs, official=False)
+    work_part = base.workload.model_copy(
+        update={"queries": len(SIZES), "input_tokens": sum(SIZES), "output_tokens": 0,
+                "generation": None, "inputs_cut": None}
+    )  # fmt: skip
+    protocol = protocol_of(plan, metering, warmup.Warmup(30.0, 100, None), "cuda")
+    change = {
+        "screen": part,
+        "workload": work_part,
+        "protocol": protocol.model_copy(update={"repeats": len(runs)}),
+        "score": score_runs(runs, [UUID], base.idle, ["NVIDIA H100 80GB HBM3"], part),
+    }
+    result = with_per_token(base.model_copy(update=change))
+    from energyscore.protocol.task import load_tasks
+    from energyscore.results.conformance import with_conformance
+
+    return with_conformance(load_tasks()["text_generation"].spec, result)
+
+
+def problems(check, *places):
+    return [one for place in places for one in map(problem_of, check(place)) if one]
+
+
+def examined(result):
+    places = SimpleNamespace(
+        result=result,
+        gpu_domains=[DOMAIN],
+        gpu_methods={"counter"},
+        rules=SimpleNamespace(systematic=0.05),
+    )
+    blocks = [SimpleNamespace(it=places, run=run) for run in result.runs]
+    return places, blocks
+
+
+def test_a_screen_tells_the_energy_of_all_queries_from_a_few(machine):
+    runs, part, lines = screen(machine)
+    result = result_of(runs, part)
+    low, high = result.score.ci95
+    assert low < TRUE_WH < high
+    assert part.decided
+    assert 0.003 < (high - low) / 2 / TRUE_WH < 0.02
+    assert part.share < 0.05, "a twentieth of ten passes"
+    assert "per 1,000 queries so far" in lines[-1] or part.looks == 1
+    assert all(run.duration_s >= 10.0 for run in runs)
+    shown = gpu_summary(result.score, runs, [UUID])
+    assert shown.ci95 == pytest.approx((low, high)), "what is shown is what may be claimed"
+    assert contradiction(result) == ""
+    assert parse_result(result_to_json(result), "it") == result
+    assert not result.official
+    (point,) = [one for one in result.conformance if one.name == "protocol"]
+    assert not point.ok
+    tokens = TRUE_WH * 3600 / 1000 * len(SIZES) / sum(SIZES)
+    assert result.score.per_token["gpu_joules_per_input_token"] == pytest.approx(tokens, rel=0.03)
+
+
+def test_the_checker_predicts_the_same_by_itself(machine):
+    result = result_of(*screen(machine, "half-width=1%")[:2])
+    it, blocks = examined(result)
+    assert problems(check_score, it) == problems(check_screen, it) == []
+    assert [one for one in problems(check_interval, it) if "GPU" in one.message] == []
+    assert problems(check_block, *blocks) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "said", "check"),
+    [
+        ("block", {"size": 1.0}, "score.gpu_wh_per_1k_queries", check_score),
+        ("block", {"queries": [400] * 20}, "runs.3.block.queries", None),
+        ("screen", {"error": 0.5}, "screen.error", check_screen),
+        ("screen", {"least_half_width": None, "looks": 3}, "screen.least_half", check_screen),
+        ("screen", {"queries": 399}, "screen.queries", check_screen),
+    ],
+)
+def test_what_was_changed_afterwards_is_found_out(machine, where, change, said, check):
+    result = result_of(*screen(machine)[:2])
+    if where == "screen":
+        forged = result.model_copy(update={"screen": result.screen.model_copy(update=change)})
+    else:
+        runs = list(result.runs)
+        block = runs[3].block.model_copy(update=change)
+        runs[3] = runs[3].model_copy(update={"block": block})
+        forged = result.model_copy(update={"runs": runs})
+    assert said in contradiction(forged)
+    it, blocks = examined(forged)
+    assert problems(check, it) if check else problems(check_block, *blocks)
+
+
+def test_a_limit_is_decided_on_the_right_side(machine):
+    limit = f"gpu_wh_per_1k_queries<={1.1 * TRUE_WH}"
+    _, part, _ = screen(machine, limit)
+    assert (part.decided, part.within) == (True, True)
+    assert part.probability > 0.95
+    assert part.reason.startswith("at or below the limit")
+    _, above, _ = screen(machine, f"gpu_wh_per_1k_queries<={0.9 * TRUE_WH}")
+    assert (above.decided, above.within) == (True, False)
+
+
+def test_a_star_is_decided_between_its_edges(machine):
+    edges = tuple(TRUE_WH * factor for factor in (0.5, 0.8, 1.2, 1.5))
+    _, part, _ = screen(machine, "star=99%", edges=edges)
+    assert (part.decided, part.star) == (True, 3)
+    assert part.probability > 0.99
+
+
+def test_a_budget_ends_it_and_says_what_is_open(machine):
+    begin_s = machine.now_ns / 1e9
+    runs, part, _ = screen(machine, "half-width=0.1%", budget_s=120.0, deadline_s=begin_s + 120.0)
+    assert not part.decided
+    assert part.reason == "half-width=0.1% is open: the budget of 120 s is spent"
+    assert machine.now_ns / 1e9 - begin_s <= 120.0
+    assert part.least_half_width == 0.001, "whoever looked claims no less than the target"
+    assert contradiction(result_of(runs, part)) == ""
+
+
+def test_an_interrupted_screen_goes_on_with_the_same_blocks(machine):
+    kept = []
+    runs, part, _ = screen(machine, "half-width=1%", kept=kept)
+    assert kept == runs
+    again, _, _ = screen(machine, "half-width=1%", finished=runs[:4], kept=(more := []))
+    assert again[:4] == runs[:4]
+    assert [run.index for run in more] == list(range(4, len(again)))
+    assert [one.block.queries for one in again[: len(runs)]] == [
+        one.block.queries for one in runs[: len(again)]
+    ]
+    done, same, _ = screen(machine, "half-width=1%", finished=runs, kept=(none := []))
+    assert (done, none) == (runs, [])
+    assert same == part
+
+
+def test_without_energy_it_ends_at_once_and_says_so(machine):
+    machine.measured = False
+    runs, part, _ = screen(machine)
+    assert len(runs) == 1
+    assert part.reason == "half-width=2% is open: a block has no energy"
+    score = result_of(runs, part).score
+    assert score.gpu_wh_per_1k_queries is None
+    assert "the GPU was lost" in score.reason
+
+
+def test_a_limit_on_gpu_energy_needs_a_gpu(machine):
+    with pytest.raises(UnsupportedError, match="no GPU is metered here"):
+        screen(machine, "gpu_wh_per_1k_queries<=1", uuids=())
+
+
+def test_what_the_full_protocol_would_have_taken(machine):
+    runs, part, _ = screen(machine)
+    took_s = sum(run.duration_s for run in runs)
+    took_j = sum(run.energy_j[DOMAIN] for run in runs)
+    cost = Cost(
+        duration_s=took_s + 60.0, energy_j={DOMAIN: took_j + 600.0}, methods={DOMAIN: "counter"},
+        reasons={}, sessions=1,
+    )  # fmt: skip
+    full = with_full_protocol(cost, part, runs, 10).full
+    assert full.runs == 10
+    assert full.duration_s == pytest.approx(60.0 + 10 * 400 * QUERY_S, rel=0.01)
+    assert full.energy_j[DOMAIN] == pytest.approx(600.0 + 10 * sum(map(law, SIZES)), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"screen": True, "quick": True}, "screen and quick contradict each other"),
+        ({"screen": True, "repeats": 3}, "screen and repeats contradict each other"),
+        ({"screen": True, "official": True}, "screen and official contradict each other"),
+        ({"until": "half-width=2%"}, "until belong to a screen"),
+        ({"screen": True, "until": "half-width=2%", "budget": "5m"}, ""),
+    ],
+)
+def test_options_that_contradict_each_other(options, said):
+    found = RunOptions.model_validate(options).problem()
+    assert found.startswith(said) if said else found == ""
