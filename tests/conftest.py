@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from support.commands import Done, gpu
-from support.nvml_sim import Gpu, Simulation
+from support.nvml_sim import Gpu, Simulation, env_without_library
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may ask the hub
 # The models of tests are too small for two threads, and two workers leave none a second core.
 os.environ["OMP_NUM_THREADS"] = "1"
+# A hundred processes that tests start would each compile our modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.pop("COLUMNS", None)  # tables are as wide as without a terminal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -124,6 +126,12 @@ def sim_dir(tmp_path_factory) -> Path:
     if not any(map(shutil.which, ("cc", "gcc", "clang"))):
         pytest.skip("no C compiler on the PATH to build the simulated driver with")
     return tmp_path_factory.mktemp("nvml")
+
+
+@pytest.fixture(scope="session")
+def no_driver(tmp_path_factory) -> dict[str, str]:
+    """An environment without a driver; one for all tests, so that commands can be forks."""
+    return env_without_library(tmp_path_factory.mktemp("no-driver"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import textwrap
 
 import pytest
 from support.commands import energyscore, environment, gpu, only_result
-from support.nvml_sim import EventReasons, Process, env_without_library
+from support.nvml_sim import EventReasons, Process
 from support.submissions import bundle
 
 from energyscore.verify.checker import verify
@@ -290,8 +290,8 @@ def refused(tmp_path, tiny_model, name, env):
     return done.error
 
 
-def test_no_driver_is_found_out_before_the_work(tmp_path, tiny_model):
-    error = refused(tmp_path, tiny_model, 0, env_without_library(tmp_path))
+def test_no_driver_is_found_out_before_the_work(tmp_path, tiny_model, no_driver):
+    error = refused(tmp_path, tiny_model, 0, no_driver)
     assert "libnvidia-ml.so.1" in error
 
 

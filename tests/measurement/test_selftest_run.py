@@ -4,10 +4,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
-from support.commands import energyscore, environment, gpu
-from support.nvml_sim import env_without_library
+from support.commands import energyscore, environment, gpu, start
 
 from energyscore.measurement.selftest.report import parse_selftest
 
@@ -19,11 +19,10 @@ def checks_of(report, subject):
 
 
 @pytest.fixture(scope="module")
-def cpu_only(tmp_path_factory):
+def cpu_only(tmp_path_factory, no_driver):
     """A folder with the self-test of a machine without a driver, and what was printed."""
     out = tmp_path_factory.mktemp("no-gpu")
-    env = env_without_library(tmp_path_factory.mktemp("lib"))
-    return out, energyscore("selftest", "--quick", "--out", out, "--format", "json", env=env)
+    return out, energyscore("selftest", "--quick", "--out", out, "--format", "json", env=no_driver)
 
 
 def test_without_a_gpu_the_rest_is_tested(cpu_only):
@@ -47,9 +46,8 @@ def test_a_plan_comes_first_and_every_step_is_told(cpu_only):
     assert sum("idle power" in line or "fixed load" in line for line in lines) == 2
 
 
-def test_a_gpu_that_was_named_must_be_there(tmp_path):
-    env = env_without_library(tmp_path / "lib")
-    done = energyscore("selftest", "--quick", "--gpu", 0, "--out", tmp_path / "out", env=env)
+def test_a_gpu_that_was_named_must_be_there(tmp_path, no_driver):
+    done = energyscore("selftest", "--quick", "--gpu", 0, "--out", tmp_path / "out", env=no_driver)
     assert done.status == 3
     assert "libnvidia-ml.so.1" in done.error
     assert not (tmp_path / "out" / "selftest.json").exists()
@@ -184,19 +182,12 @@ def test_a_gpu_under_load(simulate, tmp_path):
     assert 0 <= overhead["recorder_cpu_share"] < 1
 
 
-def test_ctrl_c_writes_nothing(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "energyscore", "selftest", "--out", str(tmp_path)],
-        env=environment(env_without_library(tmp_path / "lib")),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stderr:
-        if "idle power" in line:
-            process.send_signal(signal.SIGINT)
-            break
-    stdout, stderr = process.communicate(timeout=300)
-    assert process.returncode == 130
+def test_ctrl_c_writes_nothing(tmp_path, no_driver):
+    process = start("selftest", "--out", tmp_path, env=no_driver)
+    while "idle power" not in process.err.read_text():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    status, stdout, stderr = process.wait(300)
+    assert status == 130
     assert (stdout, "Traceback" in stderr) == ("", False)
     assert not (tmp_path / "selftest.json").exists()
