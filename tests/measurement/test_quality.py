@@ -408,17 +408,31 @@ def test_a_metric_whose_library_is_missing_says_how_to_install_it(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("task", "count"), [("reasoning", 64), ("summarization", 17), ("object_detection", 24)]
+    ("task", "count"),
+    [
+        ("reasoning", 64),
+        ("summarization", 17),
+        ("object_detection", 24),
+        ("image_classification", 36),
+    ],
 )
 def test_a_task_whose_queries_have_no_references_has_rows_for_its_quality(task, count):
     found = examined(task, "bundled")
     assert len(found.rows.queries) == count and not found.reason
 
 
-def test_a_reason_names_no_folder_of_this_machine():
-    reason = examined("image_classification", "bundled").reason
-    assert reason.startswith("no references: ") and "bundled:image_classification" in reason
+def test_a_reason_names_no_folder_of_this_machine(tmp_path):
+    reason = examined("text_classification", write(tmp_path, [{"text": "Good."}])).reason
+    assert reason.startswith("no references: The dataset rows.jsonl has no column")
     assert "/" not in reason
+
+
+def test_labels_that_the_rows_lack_may_have_one_name():
+    """As ImageNet's cranes do, and what a detector does not use."""
+    names = Names(["crane", "heron", "crane"])
+    assert judged(Accuracy(), [1, 2], labelled("heron", "heron"), names)[0] == 0.5
+    with pytest.raises(NotJudgedError, match="have one name"):
+        judged(Accuracy(), [1], labelled("crane"), names)
 
 
 @pytest.mark.parametrize(

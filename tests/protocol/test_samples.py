@@ -116,16 +116,37 @@ def test_images_are_many_small_files_of_different_sizes_full_of_detail():
         assert np.abs(pixels[..., 0] - pixels[..., 2]).mean() > 5, "in colour"
 
 
-def test_the_images_are_those_that_their_script_draws():
+def script_of(name):
+    """A script that made a sample, as a module."""
     import importlib.util
 
+    folder = bundled_tasks_dir() / "data"
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script, folder
+
+
+def test_the_things_are_those_that_their_script_draws():
     import numpy as np
     from PIL import Image
 
-    folder = bundled_tasks_dir() / "data"
-    spec = importlib.util.spec_from_file_location("make_images", folder / "make_images.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script, folder = script_of("draw_things")
+    rows = [json.loads(line) for line in (folder / "image_classes.jsonl").read_text().splitlines()]
+    labels = [row["label"] for row in rows]
+    assert labels == [name for name in script.CLASSES for _ in range(script.OF_EACH)]
+    name = labels[22]
+    drawn = script.drawn(name, script.CLASSES[name], 22 % script.OF_EACH)
+    shipped = Image.open(folder / rows[22]["image"])
+    assert np.abs(np.asarray(drawn).astype(float) - np.asarray(shipped)).mean() < 4
+    assert len({(folder / row["image"]).read_bytes() for row in rows}) == len(rows) == 36
+
+
+def test_the_images_are_those_that_their_script_draws():
+    import numpy as np
+    from PIL import Image
+
+    script, folder = script_of("make_images")
     rows = [json.loads(line) for line in (folder / "images.jsonl").read_text().splitlines()]
     assert [row["image"] for row in rows] == [script.name_of(n) for n in range(script.COUNT)]
     for number in (9, 10, 11, 13):
