@@ -21,6 +21,9 @@ CONFIDENCE = 0.975
 DRAWS = 2000
 _SEED = 0
 
+_DECISIVE = {"normalization": "normalization", "clip_revision": "revision of the CLIP model"}
+"""Settings that a value depends on so much that others are no longer comparable, in words."""
+
 LESS_IS_BETTER = frozenset(
     (
         *("wer", "cer", "mer", "wil", "ter", "brier_score", "bits_per_byte", "bpb"),
@@ -69,9 +72,10 @@ def why_unlike(one: Quality, other: Quality) -> str:
     mine, its = ((part.dataset, part.revision) for part in (one, other))
     if None not in (one.dataset, other.dataset) and mine != its:
         return "dataset: " + " and ".join(" at ".join(filter(None, part)) for part in (mine, its))
-    norms = [part.settings.get("normalization") for part in (one, other)]
-    if None not in norms and norms[0] != norms[1]:
-        return f"normalization: {norms[0]} and {norms[1]}"
+    for name, shown in _DECISIVE.items():
+        ours, theirs = (part.settings.get(name) for part in (one, other))
+        if None not in (ours, theirs) and ours != theirs:
+            return f"{shown}: {ours} and {theirs}"
     return ""
 
 

@@ -114,6 +114,12 @@ def test_qualities_of_unlike_datasets_are_not_compared():
     then = make_quality(RIGHT, revision="other")
     check = check_of(result(make_quality(RIGHT)), baseline=before(then), min="quality>=-1%")
     assert (check.outcome, "dataset" in check.reason) == ("unsupported", True)
+    # Nor are scores of two CLIP models, nor by two normalizations.
+    for name, said in (("clip_revision", "revision of the CLIP model"), ("normalization",) * 2):
+        now, then = (make_quality(RIGHT, settings={name: one}) for one in "ab")
+        check = check_of(result(now), baseline=before(then), min="quality>=-1%")
+        assert check.outcome == "unsupported"
+        assert check.reason == f"its baseline is unlike, {said}: b and a"
 
 
 @pytest.mark.parametrize(
