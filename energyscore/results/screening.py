@@ -32,10 +32,10 @@ Features: TypeAlias = tuple[float, float, float]
 LEAST_DEGREES = 2
 """Of fewer degrees of freedom the spread itself is hardly known."""
 
-LEAST_WINDOWS = 5
+LEAST_WINDOWS = 4
 """So many windows are measured before anything is estimated."""
 
-IMBALANCE = 0.02
+IMBALANCE = 0.03
 """Blocks whose mean differs by less from that of the workload need no regression on it."""
 
 WANDER = 0.01

@@ -16,7 +16,8 @@ from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem
 from energyscore.verify.spread import RunSpread, student_975
 from energyscore.verify.student import t_quantile
 
-_UNLIKE, _NOTHING_NEW = 0.02, 1e-3
+_UNLIKE, _NOTHING_NEW = 0.03, 1e-3
+_LEAST_WINDOWS, _LEAST_FREE = 4, 2
 _WANDER = 0.01 / math.sqrt(12)  # of the mean: a GPU's level moves, and a screen sees one moment
 _MISSES = 0.05
 
@@ -93,7 +94,7 @@ def _predict(
     rest = np.maximum(0.0, whole - sum((x for x, _ in sure), np.zeros(3)))
     used = _needed(rows, rest)
     free = len(y) - len(used)
-    if len(known) < 5 or free < 2 or y.sum() <= 0:
+    if len(known) < _LEAST_WINDOWS or free < _LEAST_FREE or y.sum() <= 0:
         return None
     x = rows[:, used]
     # What a block is expected to take: so much a unit, then twice what is fitted by that.

@@ -48,39 +48,52 @@ def test_what_a_pass_leaves_over_begins_the_next():
 def test_the_largest_are_certain_where_the_tail_is_heavy():
     light = sorted(SIZES, reverse=True)
     assert certain_of(light, 10) == 0
-    # The mean is 100 / 64: blocks of 10 are 15.6, of 9 14.1, of 20 31.3, and of 24 37.5.
+    # The mean is 100 / 64: a block of 10 is 15.6, of 9 14.1, of 30 46.9, of 32 50, of 33 51.6.
     heavy = [30.0, 8.0, *[1.0] * 62]
     assert certain_of(heavy, 10) == 0  # larger than a block, and less than two
     assert certain_of(heavy, 9) == 1  # as large as two by itself
-    assert certain_of(heavy, 20) == 1  # fills one, and both are more than one
-    assert certain_of(heavy, 25) == 3  # 39 of 39.1
+    assert certain_of(heavy, 30) == 1  # within three quarters, 35.2, and both are not
+    assert certain_of(heavy, 32) == 1  # 38 of 37.5
+    assert certain_of(heavy, 33) == 2  # 38 of 38.7
     assert certain_of([90.0, *[0.0] * 3], 1) == 1
     assert certain_of([5.0, 5.0, 5.0], 5) == 0
 
 
 def test_certain_blocks_come_first_and_never_again():
     sizes = [1.0] * 83 + [9.0, 8.0]
-    blocks = first(8, sizes, 1, 3, 15)
+    blocks = first(8, sizes, 1, 3, 20)
     assert [block.certain for block in blocks] == [True] + [False] * 7
     assert sorted(blocks[0].queries) == [83, 84]
     assert blocks[0].features == (2.0, 17.0, 145.0)
     assert not {83, 84} & {number for block in blocks[1:] for number in block.queries}
-    assert len({number for block in blocks[1:6] for number in block.queries}) == 75
+    assert len({number for block in blocks[1:5] for number in block.queries}) == 80
 
 
 def test_with_batches_the_batch_is_the_unit():
     sizes = SIZES[:59]
-    blocks = first(5, sizes, 4, 42, 3)
-    order = list(range(59))
-    random.Random(42).shuffle(order)
-    batches = [tuple(order[at : at + 4]) for at in range(0, 59, 4)]
+    blocks = first(50, sizes, 4, 42, 3)
+    # All batches of the ten passes of the full measurement, in the orders of its runs.
+    batches = []
+    for seed in range(42, 52):
+        order = list(range(59))
+        random.Random(seed).shuffle(order)
+        batches += [tuple(order[at : at + 4]) for at in range(0, 59, 4)]
     found = [
         block.queries[at : at + 4] for block in blocks for at in range(0, len(block.queries), 4)
     ]
     assert sorted(found) == sorted(batches)
-    padded = sum(max(sizes[number] for number in batch) for batch in found[:3])
-    short = [batch for batch in found[:3] if len(batch) < 4]
-    assert short or blocks[0].features[1] == padded
+    for block in blocks:
+        of_it = [block.queries[at : at + 4] for at in range(0, len(block.queries), 4)]
+        padded = [max(sizes[number] for number in batch) * len(batch) / 4 for batch in of_it]
+        assert block.features == pytest.approx((3, sum(padded), sum(one**2 for one in padded)))
+
+
+def test_a_certain_batch_stands_for_those_of_ten_passes():
+    sizes = [1.0] * 99 + [60.0]
+    blocks = first(5, sizes, 2, 42, 4)
+    assert [block.certain for block in blocks] == [True] + [False] * 4
+    assert blocks[0].features == (1.0, 60.0, 3600.0)
+    assert not any(99 in block.queries for block in blocks[1:])
 
 
 def test_the_population_is_a_pass_of_the_full_measurement():

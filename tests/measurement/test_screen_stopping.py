@@ -83,8 +83,8 @@ def test_a_star_is_decided_by_its_probability():
 
 
 def test_looks_come_at_growing_numbers():
-    looks = [5]
-    while looks[-1] < 40:
+    looks = [4]
+    while looks[-1] < 15:
         looks.append(next_look(looks[-1]))
-    assert looks == [5, 8, 12, 18, 27, 41]
+    assert looks == [4, 5, 7, 9, 12, 15]
     assert next_look(1) == 2

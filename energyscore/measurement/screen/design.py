@@ -19,6 +19,9 @@ HEAVY = 5.0
 ALONE = 2.0
 """A unit as large as so many blocks can be balanced by nothing else in its block."""
 
+FILLED = 0.75
+"""Where the tail is heavy, the largest are certain as long as they fill so much of a block."""
+
 PASSES = 10
 """The passes of the full measurement: batches are expected as large as in these on average."""
 
@@ -44,31 +47,37 @@ class _Unit:
 
 def population_of(sizes: Sequence[float], batch_size: int, seed: int) -> Features:
     """The features of a pass over all queries; with batches, of one of the full measurement."""
-    passes = PASSES if batch_size > 1 else 1
-    totals = [_sum(_units(sizes, batch_size, seed + n)) for n in range(passes)]
-    units, size, square = (sum(total) / passes for total in zip(*totals, strict=True))
+    passes = _passes(batch_size)
+    units, size, square = (
+        total / passes for total in _sum(_units(sizes, batch_size, range(seed, seed + passes)))
+    )
     return units, size, square
 
 
 def plan_blocks(
     sizes: Sequence[float], batch_size: int, seed: int, block_units: int
 ) -> Iterator[PlannedBlock]:
-    """The certain blocks, and then blocks without end: no query twice before all had their turn.
+    """The certain blocks, and then blocks without end: no unit twice before all had their turn.
 
     `sizes` has one number a query, in the order of the workload, above 0. A block has
-    `block_units` units, or all where there are fewer; what a pass has left over begins the next.
+    `block_units` units, or all where there are fewer; what a turn has left over begins the next.
+    With batches, a turn has all batches of the full measurement: how long the longest of a batch
+    is differs from pass to pass.
     """
-    generator = random.Random(f"blocks {seed}")
+    generator, passes = random.Random(f"blocks {seed}"), _passes(batch_size)
     over: list[_Unit] = []
-    for turn in count():
-        units = _units(sizes, batch_size, seed + turn)
+    for first in count(seed, passes):
+        units = _units(sizes, batch_size, range(first, first + passes))
         ranked = sorted(units, key=lambda unit: -unit.size)
-        if turn == 0:
-            largest = certain_of([unit.size for unit in ranked], block_units)
+        if first == seed:
+            # Every tenth is what a pass has on average.
+            one_pass = ranked[passes // 2 :: passes]
+            largest = certain_of([unit.size for unit in one_pass], block_units)
             block_size = sum(unit.size for unit in units) / len(units) * block_units
-            for group in _windows(ranked[:largest], block_size):
+            for group in _windows(one_pass[:largest], block_size):
                 yield _block(group, generator, certain=True)
-        ready = sorted([*over, *ranked[largest:]], key=lambda unit: -unit.size)
+        rest = ranked[largest * passes :]
+        ready = sorted([*over, *rest], key=lambda unit: -unit.size)
         dealt, over = _without_rest(ready, block_units, generator)
         for block in _spread(_deal(dealt, block_units, generator), generator):
             yield _block(block, generator)
@@ -77,30 +86,36 @@ def plan_blocks(
 def certain_of(ranked: Sequence[float], block_units: int) -> int:
     """How many of the largest units are certain, of all units' sizes, the largest first.
 
-    Those as large as two blocks by themselves; and where the tail is heavy, as many of the largest
-    as fill one block together. A block of others is always left.
+    Those larger than two blocks by themselves; and where the tail is heavy, as many of the largest
+    as fill three quarters of a block together. A block of others is always left.
     """
     mean = sum(ranked) / len(ranked)
     block, filled = mean * block_units, 0.0
     heavy = ranked[0] > HEAVY * mean
     for certain, size in enumerate(ranked[: max(0, len(ranked) - block_units)]):
         filled += size
-        if size <= ALONE * block and not (heavy and filled <= block):
+        if size <= ALONE * block and not (heavy and filled <= FILLED * block):
             return certain
     return max(0, len(ranked) - block_units)
 
 
-def _units(sizes: Sequence[float], batch_size: int, seed: int) -> list[_Unit]:
-    """The units of a pass in the order of this seed; a batch is padded to its longest."""
+def _passes(batch_size: int) -> int:
+    return PASSES if batch_size > 1 else 1
+
+
+def _units(sizes: Sequence[float], batch_size: int, seeds: Sequence[int]) -> list[_Unit]:
+    """The units of passes in the orders of these seeds; a batch is padded to its longest."""
     if batch_size == 1:
         return [_Unit((number,), size) for number, size in enumerate(sizes)]
-    numbers = list(range(len(sizes)))
-    random.Random(seed).shuffle(numbers)
-    batches = [numbers[at : at + batch_size] for at in range(0, len(numbers), batch_size)]
-    return [
-        _Unit(tuple(batch), max([sizes[number] for number in batch]) * len(batch) / batch_size)
-        for batch in batches
-    ]
+    units = []
+    for seed in seeds:
+        numbers = list(range(len(sizes)))
+        random.Random(seed).shuffle(numbers)
+        for first in range(0, len(numbers), batch_size):
+            batch = numbers[first : first + batch_size]
+            longest = max([sizes[number] for number in batch])
+            units.append(_Unit(tuple(batch), longest * len(batch) / batch_size))
+    return units
 
 
 def _without_rest(

@@ -18,7 +18,7 @@ from typing import Literal
 
 from energyscore.results.screening import Prediction
 
-GROWTH = 1.5
+GROWTH = 1.25
 """A look comes when there are so many times the blocks of the look before."""
 
 ERROR = 0.05
