@@ -158,10 +158,10 @@ class RunOptions(Strict):
         if self.base_relation is not None and self.base_model is None:
             return "base_relation says how a model was made from base_model, which is not given"
         if not self.screen and (lone := [n for n in ("until", "budget") if getattr(self, n)]):
-            return f"{' and '.join(lone)} belong to a screen, and `screen` is not given"
+            return f"only a screen takes {' and '.join(lone)}, and `screen` is not given"
         against = ("quick", "repeats", "official") if self.screen else ()
         if other := [name for name in against if getattr(self, name)]:
-            return f"screen and {' and '.join(other)} contradict each other: leave one out"
+            return f"a screen goes without {' and '.join(other)}: leave out one or the other"
         return ""
 
     def model_spec(self, name: str, task: TaskSpec) -> ModelSpec:

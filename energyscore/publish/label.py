@@ -152,7 +152,8 @@ def _interval(entry: RatedResult) -> str:
     if wording.interval(entry) is None:
         return wording.margin(entry)
     share = margins.signed(wording.share(entry))
-    return f"{share} (95 % interval of {entry.result.score.runs} runs)"
+    runs = "blocks of a screen" if entry.result.screen else "runs"
+    return f"{share} (95 % interval of {entry.result.score.runs} {runs})"
 
 
 def _cautions(entry: RatedResult) -> list[str]:

@@ -27,7 +27,9 @@ _Value: TypeAlias = Callable[[RatedResult], Any]
 
 
 def _mean(result: Result, name: str) -> float:
-    """Of a query, over all runs."""
+    """Of a query, over all runs; a screen's blocks have more of the longest ones."""
+    if result.screen is not None and hasattr(result.workload, name):
+        return float(getattr(result.workload, name) / result.workload.queries)
     total = sum(getattr(run, name) for run in result.runs)
     return float(total / sum(run.queries for run in result.runs))
 

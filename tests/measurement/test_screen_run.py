@@ -12,6 +12,7 @@ from energyscore.judge.departures import departures_from
 from energyscore.measurement import benchmark, warmup, work
 from energyscore.measurement.assemble import protocol_of
 from energyscore.measurement.backend import Batch, BatchOutput, InputSizes
+from energyscore.measurement.environment import describe
 from energyscore.measurement.meter import Metered, Reading
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.observer import LineObserver
@@ -20,6 +21,7 @@ from energyscore.measurement.screen import run as screen_run
 from energyscore.measurement.screen.full import with_full_protocol
 from energyscore.measurement.screen.run import Asked, run_screen
 from energyscore.measurement.screen.stopping import Until
+from energyscore.measurement.suite.key import key_of, work_of
 from energyscore.measurement.work import Plan
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.protocol.task import load_tasks
@@ -313,13 +315,27 @@ def test_what_the_full_protocol_would_have_taken(machine):
     assert full.energy_j[DOMAIN] == pytest.approx(600.0 + 10 * sum(map(law, SIZES)), rel=0.02)
 
 
+def test_screens_until_this_and_that_are_one_measurement_and_a_full_one_another():
+    task = load_tasks()["text_generation"]
+
+    def of(find, **given):
+        options = RunOptions(**given)
+        model = options.model_spec("builtin:gpt2", task.spec)
+        machine = {"machine": describe(), "visible_gpus": None} if find is key_of else {}
+        return find(task, model, options, online=False, **machine)
+
+    screens = [{"screen": True, "until": f"half-width={n}%"} for n in (2, 5)]
+    assert of(work_of, **screens[0]) == of(work_of, **screens[1]) != of(work_of)
+    assert len({of(key_of, **given) for given in (*screens, {})}) == 3, "each is measured"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"screen": True, "quick": True}, "screen and quick contradict each other"),
-        ({"screen": True, "repeats": 3}, "screen and repeats contradict each other"),
-        ({"screen": True, "official": True}, "screen and official contradict each other"),
-        ({"until": "half-width=2%"}, "until belong to a screen"),
+        ({"screen": True, "quick": True}, "a screen goes without quick"),
+        ({"screen": True, "repeats": 3}, "a screen goes without repeats"),
+        ({"screen": True, "official": True}, "a screen goes without official"),
+        ({"until": "half-width=2%"}, "only a screen takes until"),
         ({"screen": True, "until": "half-width=2%", "budget": "5m"}, ""),
     ],
 )

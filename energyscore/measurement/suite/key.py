@@ -27,6 +27,9 @@ from energyscore.results.parts import EnvironmentPart
 OfDataset: TypeAlias = Callable[[str, TaskFile, RunOptions], str | None]
 """What is told of a dataset: by its source, the task that reads it, and how much of it."""
 
+_ALIKE = ("queries", "repeats", "half_width", "idle", "screen")
+"""What results of one identity may differ in; queries and screens count apart."""
+
 LARGE_BYTES = 64 * 2**20
 
 
@@ -124,7 +127,8 @@ def work_of(
         **({"by": model.by} if model.by else {}),
         **({"base_model": [model.base.label, str(model.base.path)]} if model.base else {}),
         "queries": queries,
-        "work": {n: work[n] for n in work if n not in ("queries", "repeats", "half_width", "idle")},
+        "work": {n: work[n] for n in work if n not in _ALIKE},
+        **({"screen": True} if options.screen else {}),
     }
     return json.dumps(content, sort_keys=True)
 
