@@ -22,6 +22,7 @@ from energyscore.cli.options import (
     talk_of,
 )
 from energyscore.cli.run_options import (
+    AskLoading,
     AskQuality,
     BaseModel,
     BaseRelation,
@@ -31,9 +32,9 @@ from energyscore.cli.run_options import (
     ReasoningMode,
     Screen,
     Until,
-    loading,
     options_of,
     parse_repeats,
+    when_loading,
 )
 from energyscore.protocol.quick import QUICK
 
@@ -60,14 +61,14 @@ def run(
     ] = None,
     random_weights: Annotated[
         bool,
-        loading(
+        when_loading(
             "--random-weights",
             help="Take the model's configuration only, with random weights: nothing large is "
             "downloaded, and the energy is that of the architecture.",
         ),
     ] = False,
     revision: Annotated[
-        str | None, loading(help="Branch, tag or commit of the model on the hub.")
+        str | None, when_loading(help="Branch, tag or commit of the model on the hub.")
     ] = None,
     device: Annotated[
         Literal["auto", "cuda", "cpu"], measuring(help="Where the model works.", show_default=True)
@@ -82,7 +83,7 @@ def run(
     ] = None,
     spread: Annotated[
         int | None,
-        loading(
+        when_loading(
             metavar="N",
             min=1,
             help="Divide the model over exactly N GPUs; only for classes that may use several (C). "
@@ -101,11 +102,11 @@ def run(
     ] = None,
     dtype: Annotated[
         Literal["auto", "float32", "float16", "bfloat16"],
-        loading(help="Precision; auto: as the task's protocol says.", show_default=True),
+        when_loading(help="Precision; auto: as the task's protocol says.", show_default=True),
     ] = "auto",
     by: Annotated[
         Literal["head", "generate"] | None,
-        loading(
+        when_loading(
             help="How a model classifies or answers: by a head in one pass, or by writing. "
             "Default: the head that it was saved with, else writing, if it can."
         ),
@@ -214,6 +215,7 @@ def run(
             "before; else say which do not.",
         ),
     ] = False,
+    loading: AskLoading = False,
     quality: AskQuality = False,
     labels: LabelsFile = None,
     clip: ClipModel = None,
@@ -234,7 +236,7 @@ def run(
     ] = False,
     allow_pickle: Annotated[
         bool,
-        loading(
+        when_loading(
             "--allow-pickle",
             help="Load pickled weights where there are no safetensors. They can run code.",
         ),
@@ -242,7 +244,7 @@ def run(
     base_model: BaseModel = None,
     base_relation: BaseRelation = None,
     trust_remote_code: Annotated[
-        bool, loading("--trust-remote-code", help="Run code from the model's repository.")
+        bool, when_loading("--trust-remote-code", help="Run code from the model's repository.")
     ] = False,
     everything: Annotated[
         bool,
@@ -304,7 +306,6 @@ def run(
     from energyscore.base.lookup import resolve
     from energyscore.cli.console import ProgressObserver, show_report, write_data
     from energyscore.measurement.session import run_session
-    from energyscore.publish.against_screen import against_screens
     from energyscore.publish.formats import EXPORTERS
     from energyscore.publish.results_folder import ResultsFolder
     from energyscore.publish.took import measuring_took
@@ -332,9 +333,6 @@ def run(
         outcome = run_session(job, observer, folder.write_csv)
         if took := measuring_took(outcome.costs):
             observer.say(took)
-        made = [result for _, result in outcome.results]
-        for line in against_screens(made, [one for _, one in known.load()]):
-            observer.say(line)
         report = folder.rated_own([path for path, _ in outcome.results], site)
     if form == "json":
         write_data(resolve(EXPORTERS, "json")(report))

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
 
 
-loading = partial(typer.Option, rich_help_panel="Loading models", show_default=False)
+when_loading = partial(typer.Option, rich_help_panel="Loading models", show_default=False)
 
 BaseModel = Annotated[
     str | None,
-    loading(
+    when_loading(
         metavar="ID|DIR|builtin:NAME",
         help="The model that --model was made from. Of an adapter (LoRA and the like) both are "
         "loaded, the adapter unmerged; that needs the extra peft. Of a whole model its name is "
@@ -27,7 +27,15 @@ BaseModel = Annotated[
 ]
 BaseRelation = Annotated[
     Literal["quantized", "adapter", "merge", "finetune", "distilled", "pruned"] | None,
-    loading(help="How --model was made from --base-model. Default: as the model card says."),
+    when_loading(help="How --model was made from --base-model. Default: as the model card says."),
+]
+AskLoading = Annotated[
+    bool,
+    measuring(
+        "--loading",
+        help="First load the model in processes of their own, metered: time and energy from the "
+        "start of a process, and idle power. `energyscore schedule` needs it.",
+    ),
 ]
 AskQuality = Annotated[
     bool,

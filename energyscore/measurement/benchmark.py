@@ -168,7 +168,7 @@ def _run_of(
     index: int,
     lone: Mapping[Domain, BlockPower],
 ) -> tuple[Run, RawRun]:
-    readings, second = _merge(measurements)
+    readings, second = merged(measurements)
     for domain, reason in plan.absent.items():
         readings.setdefault(domain, Reading(None, None, reason))
     notices = [one for measurement in measurements.values() for one in measurement.notices]
@@ -229,7 +229,7 @@ def _block_notices(splits: Mapping[Domain, Split]) -> list[Notice]:
     ]
 
 
-def _merge(
+def merged(
     measurements: Mapping[str, Metered],
 ) -> tuple[dict[Domain, Reading], SecondSource | None]:
     """One reading a domain: a measured one before an estimate, an estimate before none.

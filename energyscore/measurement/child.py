@@ -95,6 +95,20 @@ def job_command(job: Job) -> list[str]:
     return [*python(), "-m", "energyscore.measurement", text]
 
 
+def die_with_parent() -> Callable[[], None]:
+    """What a child does before it begins, so that it ends with this process."""
+    parent = os.getpid()
+
+    def prepare() -> None:
+        # A suite that was started in the background ignores Ctrl-C, and so would its children.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
 def run_child(
     command: Sequence[str],
     on_line: Callable[[str], None],
@@ -111,15 +125,6 @@ def run_child(
     `on_line` is told every line that it writes to stderr; it inherits the file descriptors
     `keep_open`.
     """
-    parent = os.getpid()
-
-    def prepare() -> None:
-        # A suite that was started in the background ignores Ctrl-C, and so would its children.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
     start = time.monotonic()
     process = subprocess.Popen(
         command,
@@ -128,7 +133,7 @@ def run_child(
         stderr=subprocess.PIPE,
         process_group=0,
         pass_fds=keep_open,
-        preexec_fn=prepare,
+        preexec_fn=die_with_parent(),
     )
     lines = _Lines(on_line)
     timed_out = interrupted = False

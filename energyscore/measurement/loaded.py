@@ -1,8 +1,7 @@
 """One entry's model, loaded: what it is, and how its runs are planned."""
 
-from energyscore.base.errors import TaskError
-from energyscore.measurement.backend import Backend, Device, Gpus
-from energyscore.measurement.metering import Metering, free_gpu_memory
+from energyscore.measurement.backend import Backend
+from energyscore.measurement.metering import Metering
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import MOST_REPEATS, RunOptions
 from energyscore.measurement.prepare import SessionEntry
@@ -12,23 +11,6 @@ from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.model import ModelFacts
 from energyscore.results.conformance import MIN_WINDOW_S
 from energyscore.results.parts import Caution
-
-
-def load_model(
-    entry: SessionEntry, backend: Backend, device: Device, options: RunOptions
-) -> ModelFacts:
-    """Load it as it was asked for; a TaskError where it does not do the task's phases."""
-    task = entry.task.spec
-    batch_size = options.batch_size or task.batch_size
-    asked = task.model_copy(update={"generation": entry.generation, "batch_size": batch_size})
-    gpus = None if device == "cpu" else Gpus(free_gpu_memory(), options.spread)
-    facts = backend.load(entry.model, asked, device, gpus)
-    if not set(backend.phases) <= set(task.phases):
-        raise TaskError(
-            f"The task {task.id} has the phases {', '.join(task.phases)}; "
-            f"{entry.model.label} does {', '.join(backend.phases)}."
-        )
-    return facts
 
 
 def plan_runs(

@@ -127,6 +127,7 @@ class RunOptions(Strict):
     strict: bool = False
     official: bool = False
     quality: bool = False
+    loading: bool = False
     labels: Text | None = None
     clip: Text | None = None
     country: Text | None = None

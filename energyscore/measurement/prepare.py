@@ -26,6 +26,7 @@ from energyscore.measurement.backend import Device
 from energyscore.measurement.cost import CostMeter
 from energyscore.measurement.forecast import Forecast
 from energyscore.measurement.imports import uncollected
+from energyscore.measurement.loading import measure_loading
 from energyscore.measurement.metering import count_gpu_processes, measure_idle_gpus, plan_metering
 from energyscore.measurement.modes import Question, why_not
 from energyscore.measurement.observer import LineObserver
@@ -41,6 +42,7 @@ from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import Generation, Mode, TaskFile, find_task, load_tasks
 from energyscore.protocol.workload import BUNDLED, Workload, load_workload
 from energyscore.results import store
+from energyscore.results.loading import Loading
 from energyscore.results.names import mode_of, with_details
 from energyscore.results.parts import Caution, Domain
 from energyscore.results.result import Result
@@ -64,6 +66,10 @@ class SessionEntry:
         """The mode to reason in; None where the task has none."""
         return self.generation.reasoning if self.generation else None
 
+    def asked(self, options: RunOptions) -> RunOptions:
+        """Of the options of several entries those of this one."""
+        return RunOptions(reasoning=[self.mode]).over(options) if self.mode else options
+
     @property
     def label(self) -> str:
         """The model for people, with its mode of reasoning."""
@@ -81,6 +87,7 @@ class Prepared:
     idle_w: Mapping[Domain, float]  # and its power then
     country: str | None
     cost: CostMeter  # it began before the GPU was metered idle
+    loadings: Mapping[str, Loading]  # by the keys of entries, where it was asked for
     forecast: Forecast | None = None  # of what is to be measured; None: nothing, or a suite's
 
 
@@ -147,7 +154,20 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     if pending and options.idle_s > 0 and (named or device == "cuda"):
         observer.say(f"Metering the idle GPU for {options.idle_s:.0f} s ...")
         idle_w = measure_idle_gpus(named, options.idle_s)
-    return Prepared(entries, failures, device, before, idle_w, country, cost, forecast)
+    loadings = _loadings(pending, job, device, observer) if options.loading else {}
+    return Prepared(entries, failures, device, before, idle_w, country, cost, loadings, forecast)
+
+
+def _loadings(
+    pending: Sequence[SessionEntry], job: Job, device: Device, observer: LineObserver
+) -> dict[str, Loading]:
+    """What loading each model takes, before this process uses the device and draws more for it."""
+    found = {}
+    for entry in pending:
+        observer.model(entry.label, entry.task.spec.id, "loading")
+        asked = job.model_copy(update={"options": entry.asked(job.options)})
+        found[entry.key] = measure_loading(asked, entry.task.spec, entry.model, device, observer)
+    return found
 
 
 def _look_ahead(
@@ -184,10 +204,7 @@ def _with_finished(
     key_of = key_here(online=online)
     found = []
     for entry in entries:
-        options = job.options
-        if entry.mode:
-            options = RunOptions(reasoning=[entry.mode]).over(options)
-        keyed = replace(entry, key=key_of(entry.task, entry.model, options))
+        keyed = replace(entry, key=key_of(entry.task, entry.model, entry.asked(job.options)))
         found.append(replace(keyed, finished=finished_by_now(keyed, job)))
     return found
 

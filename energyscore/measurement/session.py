@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyscore.base.errors import EnergyScoreError, UnsupportedError
+from energyscore.base.errors import EnergyScoreError
 from energyscore.base.interrupts import Interrupted
 from energyscore.base.lookup import resolve
 from energyscore.base.units import counted, format_duration, format_wh
@@ -21,7 +21,8 @@ from energyscore.measurement.benchmark import Pace, Repeats, run_benchmark
 from energyscore.measurement.cost import CostMeter
 from energyscore.measurement.forecast import LONG_S, Forecast, question_of
 from energyscore.measurement.imports import uncollected
-from energyscore.measurement.loaded import load_model, plan_runs, say_budget
+from energyscore.measurement.loaded import plan_runs, say_budget
+from energyscore.measurement.loading import load_model
 from energyscore.measurement.metering import open_metering, plan_metering
 from energyscore.measurement.observer import LineObserver, describe_estimate
 from energyscore.measurement.options import UNTIL, Job, RunOptions
@@ -32,8 +33,6 @@ from energyscore.measurement.screen.run import Asked, run_screen
 from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.selftest.report import with_selftest
 from energyscore.measurement.work import Plan
-from energyscore.protocol.bands import inner_edges
-from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.results import store
 from energyscore.results.cost import Cost, added
 from energyscore.results.parts import Caution, Run
@@ -127,7 +126,7 @@ def measure(
         stack.callback(backend.close)
         stack.callback(metering.close)
         observer.stage("loading the model", None)
-        facts = load_model(entry, backend, device, options)
+        facts = load_model(backend, entry.task.spec, entry.model, entry.generation, device, options)
         occupied = backend.gpu_uuids()
         if len(occupied) > 1:
             gpus = f"{len(occupied)} GPUs: {', '.join(occupied)}"
@@ -204,7 +203,8 @@ def _run_and_save(
         result = assemble(setup, repeats, prepared.idle_w, cautions, screen)
         memory = backend.memory()
         quality = _judge(entry, setup, backend, observer)
-        beside = {"memory": memory, "quality": quality, "cost": cost}
+        loading = prepared.loadings.get(entry.key)
+        beside = {"memory": memory, "quality": quality, "cost": cost, "loading": loading}
         result = result.model_copy(update=beside)
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()
@@ -227,7 +227,7 @@ def _do_runs(
             plan,
             backend,
             metering.meters,
-            _asked(options, setup, prepared.cost.began_s),
+            _asked(options, setup.task.repeats, prepared.cost.began_s),
             uuids=metering.uuids,
             finished=finished,
             on_run=on_run,
@@ -250,26 +250,11 @@ def _do_runs(
     return repeats, None
 
 
-def _asked(options: RunOptions, setup: Setup, began_s: float) -> Asked:
-    """What options ask of a screen that began then, on the monotonic clock.
-
-    A star is against the default reference.
-    """
-    until, task, facts = Until.parse(options.until or UNTIL), setup.task, setup.facts
-    edges: list[float] = []
-    if until.kind == "star":
-        size = task.class_of(facts.parameters, facts.quantization_bits)
-        band = load_scale(DEFAULT_SCALE).band(task.scale_task, size)
-        if band is None:
-            raise UnsupportedError(
-                f"--until {until.text}: {DEFAULT_SCALE} has no stars for {task.id}"
-                f"{f' class {size}' if size else ''}.",
-                "Ask for a half-width or a limit.",
-            )
-        edges = inner_edges(*band.range_wh)
+def _asked(options: RunOptions, repeats: int, began_s: float) -> Asked:
+    """What options ask of a screen that began then, on the monotonic clock."""
     budget_s = options.budget
     deadline_s = None if budget_s is None else began_s + budget_s
-    return Asked(until, task.repeats, budget_s, deadline_s, tuple(edges))
+    return Asked(Until.parse(options.until or UNTIL), repeats, budget_s, deadline_s)
 
 
 def _judge(

@@ -19,6 +19,7 @@ from energyscore.results.checks import find_invalid_reasons
 from energyscore.results.conformance import check_conformance
 from energyscore.results.cost import cost_contradictions
 from energyscore.results.gpu_sensors import sensor_error
+from energyscore.results.loading import loading_contradictions
 from energyscore.results.parts import Run
 from energyscore.results.per_token import energy_per_token
 from energyscore.results.quality import quality_contradictions
@@ -59,6 +60,7 @@ def _contradictions(result: Result) -> Iterator[str]:
     yield from _quality(result)
     yield from screen_contradictions(result.screen, result.runs, result.workload.queries)
     yield from cost_contradictions(result.cost, result.runs)
+    yield from loading_contradictions(result.loading)
     cut = result.workload.inputs_cut
     if cut is not None and cut.total is not None and (cut.lost or 0.0) > cut.total:
         yield f"workload.inputs_cut: {cut.lost:g} {cut.unit} of {cut.total:g} cannot be cut off"

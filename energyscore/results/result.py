@@ -15,6 +15,7 @@ from energyscore.base.form import schema_of
 from energyscore.base.form import unique_keys as unique_keys
 from energyscore.results import parts
 from energyscore.results.cost import Cost
+from energyscore.results.loading import Loading
 from energyscore.results.memory import Memory
 from energyscore.results.performance import Performance
 from energyscore.results.quality import Quality
@@ -65,6 +66,9 @@ class Result(parts.Part):
     )
     memory: Memory | None = Field(
         default=None, description="of the model; null: a function, or an older file"
+    )
+    loading: Loading | None = Field(
+        default=None, description="of the model in a new process; null: it was not asked for"
     )
     emissions: parts.Emissions
     conformance: list[parts.Check]

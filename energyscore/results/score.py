@@ -65,12 +65,12 @@ def figures_of(runs: Sequence[Run], metered_gpus: Sequence[str]) -> list[float]:
 
     Wh per 1,000 queries of the metered GPUs, else of processor and memory.
     """
-    return _figures(runs, _headline_domains(runs, metered_gpus))[0] or []
+    return _figures(runs, headline_domains(runs, metered_gpus))[0] or []
 
 
 def precision_of(runs: Sequence[Run], metered_gpus: Sequence[str]) -> float | None:
     """Half the score's interval as a share of it; None where there is no interval."""
-    summary, _ = _summary(runs, _headline_domains(runs, metered_gpus))
+    summary, _ = _summary(runs, headline_domains(runs, metered_gpus))
     return None if summary is None else summary.half_width
 
 
@@ -199,7 +199,8 @@ def emissions_for(country: str | None) -> Emissions:
     )
 
 
-def _headline_domains(runs: Sequence[Run], metered_gpus: Sequence[str]) -> list[str]:
+def headline_domains(runs: Sequence[Run], metered_gpus: Sequence[str]) -> list[str]:
+    """The domains whose sum is the figure that is shown first: GPUs, else the system."""
     return gpu_domains(metered_gpus) or system_domains(runs, metered_gpus)
 
 

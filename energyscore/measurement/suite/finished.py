@@ -33,7 +33,7 @@ def find_finished(
     """The newest valid result of what is asked for, and its file in the folder.
 
     With --strict one of fewer queries than asked for does not count: measuring it will say so,
-    before anything is measured. With --quality one without it does not.
+    before anything is measured. With --quality or --loading one without it does not.
     """
     least = 0
     if options.strict and task is not None:
@@ -44,5 +44,6 @@ def find_finished(
         if result.valid
         and result.workload.queries >= least
         and (result.quality is not None or not options.quality)
+        and (result.loading is not None or not options.loading)
     ]
     return max(fitting, key=lambda one: (one[1].created_at, one[0]), default=None)

@@ -1,0 +1,1 @@
+"""When a service's model should be loaded: what idling, loading and waiting cost."""

@@ -1,0 +1,248 @@
+"""Loading a model, and what that takes: measured in a process of its own, before the session's.
+
+A process that has used a GPU draws more than none, even after it has freed its model. So the floor
+is taken while nothing of ours is on the device, and what is started is ended again before the
+session begins.
+"""
+
+import contextlib
+import ctypes
+import json
+import mmap
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from energyscore.base.errors import MeterError, TaskError
+from energyscore.measurement.backend import Backend, Device, Gpus
+from energyscore.measurement.benchmark import merged
+from energyscore.measurement.child import die_with_parent, python
+from energyscore.measurement.meter import Meter, Metered, Reading, metered
+from energyscore.measurement.metering import free_gpu_memory, open_metering, plan_metering
+from energyscore.measurement.observer import LineObserver
+from energyscore.measurement.options import Job, RunOptions
+from energyscore.measurement.warmup import watch_idle
+from energyscore.protocol.model import ModelFacts, ModelSpec
+from energyscore.protocol.task import Generation, TaskSpec
+from energyscore.results.loading import Loading
+from energyscore.results.parts import Domain
+
+READY = "loaded"
+_LEAST_IDLE_S = 5.0  # of the floor, and of idling with the model: each stands for hours
+_IN_MEMORY = 0.05  # the share of files in the page cache under which they count as on the disk
+_LARGE_BYTES = 2**16
+_NO_ENERGY = ("load", "continuity")  # meters that only tell of a window's circumstances
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def load_model(
+    backend: Backend,
+    task: TaskSpec,
+    model: ModelSpec,
+    generation: Generation | None,
+    device: Device,
+    options: RunOptions,
+) -> ModelFacts:
+    """Load a model for a task; a TaskError where the task does not have all of its phases."""
+    batch_size = options.batch_size or task.batch_size
+    asked = task.model_copy(update={"generation": generation, "batch_size": batch_size})
+    gpus = None if device == "cpu" else Gpus(free_gpu_memory(), options.spread)
+    facts = backend.load(model, asked, device, gpus)
+    if not set(backend.phases) <= set(task.phases):
+        raise TaskError(
+            f"The task {task.id} has the phases {', '.join(task.phases)}; "
+            f"{model.label} does {', '.join(backend.phases)}."
+        )
+    return facts
+
+
+def measure_loading(
+    job: Job, task: TaskSpec, model: ModelSpec, device: Device, observer: LineObserver
+) -> Loading:
+    """Load a model in processes of their own, and meter that; a reason where it does not work.
+
+    It is loaded once unmetered, which fetches its files and puts them into memory, once metered,
+    and once more after its files were put out of memory, where the system does that.
+    """
+    command = _command(job, task, model)
+    observer.stage("loading in a process of its own, unmetered", None)
+    try:
+        occupied, _ = _load(command, lambda: None)
+        return _metered(command, occupied, job, model, device, observer)
+    except MeterError as error:
+        return Loading(duration_s=None, energy_j={}, reason=error.message)
+
+
+def _metered(
+    command: Sequence[str],
+    occupied: Sequence[str],
+    job: Job,
+    model: ModelSpec,
+    device: Device,
+    observer: LineObserver,
+) -> Loading:
+    metering = plan_metering(device, job.options.gpu or (), shared=True)
+    with contextlib.closing(metering):
+        open_metering(metering, occupied)
+        meters = [meter for meter in metering.meters if meter.name not in _NO_ENERGY]
+        seconds = job.options.idle or max(_LEAST_IDLE_S, job.options.idle_s)
+        observer.stage(f"idle without the model, {seconds:g} s", None)
+        measurements, elapsed_s = watch_idle(meters, seconds)
+        floor = _powers(measurements, elapsed_s)
+        observer.stage("loading, metered", None)
+        idle: dict[Domain, float] = {}
+        loaded = _load_metered(
+            command, meters, lambda: idle.update(_idle_with_model(meters, seconds, observer))
+        )
+        from_disk = None
+        if _put_out_of_memory(_files(model)):
+            observer.stage("loading from the disk, metered", None)
+            from_disk = _load_metered(command, meters, lambda: None)
+    return _loading_of(floor, loaded, idle, from_disk)
+
+
+def _idle_with_model(
+    meters: Sequence[Meter], seconds: float, observer: LineObserver
+) -> dict[Domain, float]:
+    observer.stage(f"idle with the model, {seconds:g} s", None)
+    return _powers(*watch_idle(meters, seconds))
+
+
+_Load: TypeAlias = tuple[Mapping[Domain, Reading], float]
+"""What was read by domain, and the seconds from the process's start until it was ready."""
+
+
+def _loading_of(
+    floor_w: Mapping[Domain, float],
+    loaded: _Load,
+    idle_w: Mapping[Domain, float],
+    from_disk: _Load | None,
+) -> Loading:
+    readings, seconds = loaded
+    lacking = {domain: one.reason for domain, one in readings.items() if one.energy_j is None}
+    lacking |= {d: "its power before was not metered" for d in readings if d not in floor_w}
+    return Loading(
+        duration_s=seconds,
+        energy_j=_above(floor_w, loaded),
+        reason="; ".join(f"{domain}: {why}" for domain, why in lacking.items()),
+        methods={domain: one.method for domain, one in readings.items() if one.method},
+        floor_w=dict(floor_w),
+        idle_w=dict(idle_w),
+        cold_duration_s=from_disk[1] if from_disk else None,
+        cold_energy_j=_above(floor_w, from_disk) if from_disk else {},
+    )
+
+
+def _above(floor_w: Mapping[Domain, float], loaded: _Load) -> dict[Domain, float | None]:
+    """Energy above the floor."""
+    readings, seconds = loaded
+    return {
+        domain: None
+        if one.energy_j is None or domain not in floor_w
+        else one.energy_j - floor_w[domain] * seconds
+        for domain, one in readings.items()
+    }
+
+
+def _powers(measurements: Mapping[str, Metered], seconds: float) -> dict[Domain, float]:
+    readings, _ = merged(measurements)
+    return {d: one.energy_j / seconds for d, one in readings.items() if one.energy_j is not None}
+
+
+def _load_metered(
+    command: Sequence[str], meters: Sequence[Meter], meanwhile: Callable[[], None]
+) -> _Load:
+    """Meter a load, and do something while the model is loaded."""
+    with contextlib.ExitStack() as window:
+        measurements = window.enter_context(metered(meters))
+
+        def end_window() -> None:
+            window.close()
+            meanwhile()
+
+        _, seconds = _load(command, end_window)
+    return merged(measurements)[0], seconds
+
+
+def _load(command: Sequence[str], when_loaded: Callable[[], None]) -> tuple[tuple[str, ...], float]:
+    """Start a process that loads the model, and end it; the GPUs that it occupied, and the time.
+
+    Raises:
+        MeterError: where it cannot be loaded there, with what the process said.
+    """
+    begin_s = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=die_with_parent(),
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        said = process.stdout.readline().split()
+        seconds = time.monotonic() - begin_s
+        if said[:1] != [READY]:
+            told = process.stderr.read().splitlines()
+            why = next((line for line in told if line.startswith("error: ")), "it ended")
+            raise MeterError(f"the process that loads the model failed: {why}")
+        when_loaded()
+        return tuple(said[1:]), seconds
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _command(job: Job, task: TaskSpec, model: ModelSpec) -> list[str]:
+    """What loads this model for this task: the job with nothing else in it."""
+    one = Job(
+        tasks=(task.id,),
+        models=(model.label if model.source == "builtin" else model.location,),
+        options=job.options,
+        out=job.out,
+        task_path=job.task_path,
+    )
+    text = json.dumps(one.model_dump(exclude_unset=True), default=str)
+    return [*python(), "-m", "energyscore.measurement.loader", text]
+
+
+def _files(model: ModelSpec) -> list[Path]:
+    """The large files of a model on this disk; none where it has no files of its own."""
+    folder = model.path
+    if model.source == "hub":
+        from huggingface_hub import try_to_load_from_cache
+
+        file = try_to_load_from_cache(model.id, "config.json", revision=model.revision or "main")
+        folder = Path(file).parent if isinstance(file, str) else None
+    if folder is None or model.random_weights:
+        return []
+    files = (file.resolve() for file in folder.rglob("*") if file.is_file())
+    return [file for file in files if file.stat().st_size >= _LARGE_BYTES]
+
+
+def _put_out_of_memory(files: Sequence[Path]) -> bool:
+    """Ask the kernel to forget files that it keeps in memory; whether it did."""
+    for file in files:
+        with contextlib.suppress(OSError), file.open("rb") as opened:
+            os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return bool(files) and all(_share_in_memory(file) <= _IN_MEMORY for file in files)
+
+
+def _share_in_memory(file: Path) -> float:
+    """The share of a file's pages that the kernel keeps in memory; 1 where it does not say."""
+    size = file.stat().st_size
+    pages = -(-size // mmap.PAGESIZE)
+    found = (ctypes.c_ubyte * pages)()
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), size, access=mmap.ACCESS_COPY) as it:
+        start = ctypes.c_char.from_buffer(it)
+        try:
+            place = ctypes.c_void_p(ctypes.addressof(start))
+            told = _LIBC.mincore(place, ctypes.c_size_t(size), found)
+        finally:
+            del start
+    return sum(one & 1 for one in found) / pages if told == 0 else 1.0

@@ -1,0 +1,286 @@
+"""When a model should be loaded, in every format: table, JSON, CSV and Markdown. Pure."""
+
+import math
+from typing import Any, Literal
+
+from pydantic import Field
+
+from energyscore.base.errors import sentence
+from energyscore.base.form import Part, schema_of
+from energyscore.base.text import csv_table, json_text, markdown_table, markdown_text
+from energyscore.base.units import (
+    JOULES_PER_WH,
+    format_duration,
+    format_grams,
+    format_number,
+    format_wh,
+)
+from energyscore.judge.footprint import Site
+from energyscore.judge.schedule.decision import ALWAYS, AT_ONCE, Decision, PolicyFigures
+from energyscore.judge.schedule.measured import MeasuredService
+
+_YEAR_DAYS = 365
+_ESTIMATED = (
+    "caution: estimated by time and load, not by a meter: it does not tell what idling draws."
+)
+_NEXT_TO_NOTHING = 0.01  # a difference of a smaller share is none
+
+
+class SchedulePolicy(Part):
+    """What a policy comes to."""
+
+    name: str
+    wh_per_day: float
+    wh_per_day_ci95: tuple[float, float] | None = Field(
+        description="of the energy of a request and of the simulated requests; idle power and "
+        "loading were measured once. null: the energy of a request has no interval"
+    )
+    idle_share: float = Field(description="of the energy, drawn by the loaded model without work")
+    loads_per_day: float
+    delayed_share: float = Field(description="of the requests, which waited for a load")
+    wait_p50_s: float = Field(description="from a request's arrival until its work begins")
+    wait_p95_s: float
+    meets: bool = Field(description="whether 95 of 100 requests wait no longer than was asked for")
+    co2_g_per_day: float | None
+    cost_per_day: float | None
+
+
+class ScheduleReport(Part):
+    """Policies from the least energy to the most, and the one to choose."""
+
+    schema_version: Literal[1] = 1
+    model: str
+    task: str
+    files: list[str]
+    estimated: bool
+    requests_per_hour: float
+    policies: list[SchedulePolicy]
+    break_even_requests_per_hour: float | None = Field(
+        description="above it an always loaded model needs less than one loaded on demand, for "
+        "requests that come by chance; null: at any rate it needs more"
+    )
+    recommended: str | None
+    reason: str
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `schedule --format json` prints."""
+    return schema_of(ScheduleReport, "energyscore-schedule-1")
+
+
+def report_of(
+    decision: Decision, measured: MeasuredService, site: Site | None = None
+) -> ScheduleReport:
+    """A decision in the form that is published."""
+    best = decision.recommended
+    return ScheduleReport(
+        model=measured.entries[0].label,
+        task=measured.entries[0].result.task.id,
+        files=[entry.file for entry in measured.entries],
+        estimated=measured.estimated,
+        requests_per_hour=decision.requests_per_hour,
+        policies=[_policy(one, site) for one in decision.figures],
+        break_even_requests_per_hour=decision.break_even_per_h,
+        recommended=best.policy.name if best else None,
+        reason=" ".join(answer(decision, measured, site)),
+    )
+
+
+def _policy(one: PolicyFigures, site: Site | None) -> SchedulePolicy:
+    return SchedulePolicy(
+        name=one.policy.name,
+        wh_per_day=one.wh_per_day,
+        wh_per_day_ci95=one.wh_per_day_ci95,
+        idle_share=one.idle_share,
+        loads_per_day=one.loads_per_day,
+        delayed_share=one.delayed_share,
+        wait_p50_s=one.wait_p50_s,
+        wait_p95_s=one.wait_p95_s,
+        meets=one.meets,
+        co2_g_per_day=site.co2_g(one.wh_per_day) if site else None,
+        cost_per_day=site.cost(one.wh_per_day) if site else None,
+    )
+
+
+def answer(decision: Decision, measured: MeasuredService, site: Site | None = None) -> list[str]:
+    """What to do and what it saves, a sentence each; or why nothing keeps to the wait."""
+    best, estimated = decision.recommended, " (estimated)" * measured.estimated
+    if best is None:
+        nearest = min(decision.figures, key=lambda one: one.wait_p95_s)
+        return [
+            f"No policy keeps to the wait of {_seconds(decision.max_wait_s or 0.0)}: "
+            f"{nearest.policy.name} comes nearest with {_seconds(nearest.wait_p95_s)} (p95)."
+        ]
+    said = [
+        f"Choose {best.policy.name}: {_energy(best)} a day{estimated}, "
+        f"{format_wh(best.wh_per_day * _YEAR_DAYS)} a year{_beside(best, site)}; 95 of 100 "
+        f"requests wait at most {_seconds(best.wait_p95_s)}."
+    ]
+    for other in (decision.of(ALWAYS), decision.of(AT_ONCE)):
+        if other is not None and other is not best:
+            said.append(f"{other.policy.name.capitalize()} {_against(best, other)}.")
+    cheapest = decision.figures[0]
+    if cheapest is not best and cheapest.policy not in (ALWAYS, AT_ONCE):
+        said.append(f"The least energy is that of {cheapest.policy.name}: it {_price(cheapest)}.")
+    return [*said, _break_even(decision)]
+
+
+def _against(best: PolicyFigures, other: PolicyFigures) -> str:
+    """`needs 2.1 times as much, and saves a wait of 8 s`."""
+    ratio = other.wh_per_day / best.wh_per_day
+    times = f"{format_number(ratio)} times as much" if ratio >= 1 else f"{1 - ratio:.0%} less"
+    if abs(ratio - 1) < _NEXT_TO_NOTHING:
+        times = "as much"
+    return f"needs {times} ({_energy(other)}), with a wait of {_seconds(other.wait_p95_s)}"
+
+
+def _price(cheapest: PolicyFigures) -> str:
+    return f"needs {_energy(cheapest)}, and lets requests wait {_seconds(cheapest.wait_p95_s)}"
+
+
+def _break_even(decision: Decision) -> str:
+    rate = decision.break_even_per_h
+    if rate is None:
+        return "At any rate of requests an always loaded model needs more than one on demand."
+    if rate == 0:
+        return (
+            "The loaded model draws no more than the machine without it: keeping it loaded costs "
+            "nothing that was measured."
+        )
+    return (
+        f"The break-even lies at {format_number(rate)} requests an hour that come by chance: above "
+        "it, keep the model loaded."
+    )
+
+
+def notes_of(decision: Decision, measured: MeasuredService) -> list[str]:
+    """What the figures stand on."""
+    service = decision.service
+    loads = (
+        f"loading takes {_seconds(service.load_s)} and {format_wh(service.load_j / JOULES_PER_WH)} "
+        f"above the {format_number(service.floor_w)} W without the model; loaded and idle it draws "
+        f"{format_number(service.idle_w)} W"
+    )
+    left_out = [
+        sentence(f"{name}: left out: one server cannot keep up with the requests one by one")
+        for name in decision.left_out
+    ]
+    return [
+        sentence(loads),
+        *left_out,
+        *_singly(service.batches[0].size),
+        *([_ESTIMATED] if measured.estimated else []),
+    ]
+
+
+def _singly(least: int) -> list[str]:
+    if least == 1:
+        return []
+    return [
+        f"caution: a request alone counts as a batch of {least}, the least that was measured: name "
+        "a result of --batch-size 1 too."
+    ]
+
+
+def columns_of(site: Site | None) -> tuple[str, ...]:
+    """The columns of its table."""
+    derived = (
+        *(["CO2 / day"] if site and site.grid_g_per_kwh is not None else []),
+        *(["cost / day"] if site and site.price_per_kwh is not None else []),
+    )
+    return ("policy", "energy / day", *derived, "idling", "loads / day", "wait p50", "p95", "meets")
+
+
+def rows_of(decision: Decision, site: Site | None) -> list[tuple[str, ...]]:
+    """A row a policy, from the least energy to the most."""
+    return [
+        (
+            one.policy.name,
+            _energy(one),
+            *_derived(one, site),
+            f"{one.idle_share:.0%}",
+            format_number(one.loads_per_day),
+            _seconds(one.wait_p50_s),
+            _seconds(one.wait_p95_s),
+            "yes" if one.meets else "no",
+        )
+        for one in decision.figures
+    ]
+
+
+def _derived(one: PolicyFigures, site: Site | None) -> list[str]:
+    """CO2 and cost, where they were asked for."""
+    if site is None:
+        return []
+    co2_g, cost = site.co2_g(one.wh_per_day), site.cost(one.wh_per_day)
+    unit = f" {site.currency}" if site.currency else ""
+    return [
+        *([format_grams(co2_g)] if co2_g is not None else []),
+        *([f"{format_number(cost)}{unit}"] if cost is not None else []),
+    ]
+
+
+def _beside(one: PolicyFigures, site: Site | None) -> str:
+    """CO2 and cost of a year, in words."""
+    if site is None:
+        return ""
+    year_wh = one.wh_per_day * _YEAR_DAYS
+    co2_g, cost = site.co2_g(year_wh), site.cost(year_wh)
+    unit = f" {site.currency}" if site.currency else ""
+    parts = [
+        *([f"{format_grams(co2_g)} of CO2"] if co2_g is not None else []),
+        *([f"{format_number(cost)}{unit}"] if cost is not None else []),
+    ]
+    return f", {' and '.join(parts)}" if parts else ""
+
+
+def _energy(one: PolicyFigures) -> str:
+    ends = one.wh_per_day_ci95
+    known = f" ({' to '.join(format_wh(end) for end in ends)})" if ends else ""
+    return f"{format_wh(one.wh_per_day)}{known}"
+
+
+def _seconds(seconds: float) -> str:
+    return "0 s" if math.isclose(seconds, 0.0, abs_tol=1e-6) else format_duration(seconds)
+
+
+def to_json(decision: Decision, measured: MeasuredService, site: Site | None) -> bytes:
+    """As JSON."""
+    report = report_of(decision, measured, site)
+    return (json_text(report.model_dump_json(indent=2)) + "\n").encode()
+
+
+def to_csv(decision: Decision, measured: MeasuredService, site: Site | None) -> bytes:
+    """As CSV, a row a policy; the interval is two columns."""
+    report = report_of(decision, measured, site)
+    names = [*SchedulePolicy.model_fields]
+    place = names.index("wh_per_day_ci95")
+    columns = [*names[:place], "wh_per_day_low", "wh_per_day_high", *names[place + 1 :]]
+    rows = (
+        [
+            *(getattr(one, name) for name in names[:place]),
+            *(one.wh_per_day_ci95 or (None, None)),
+            *(getattr(one, name) for name in names[place + 1 :]),
+            one.name == report.recommended,
+        ]
+        for one in report.policies
+    )
+    return csv_table([*columns, "recommended"], rows)
+
+
+def to_markdown(decision: Decision, measured: MeasuredService, site: Site | None) -> bytes:
+    """As Markdown."""
+    rows = ([markdown_text(cell) for cell in cells] for cells in rows_of(decision, site))
+    notes = [*answer(decision, measured, site), *notes_of(decision, measured)]
+    lines = [
+        f"## {markdown_text(title_of(decision, measured))}",
+        "",
+        *markdown_table(columns_of(site), rows),
+        *("", *(f"- {markdown_text(note)}" for note in notes)),
+    ]
+    return ("\n".join(lines).rstrip("\n") + "\n").encode()
+
+
+def title_of(decision: Decision, measured: MeasuredService) -> str:
+    """Of its table."""
+    return f"{measured.name}: {format_number(decision.requests_per_hour)} requests an hour"

@@ -1,0 +1,74 @@
+"""What loading a model takes: a process of its own, metered from its start."""
+
+import mmap
+import os
+
+import pytest
+from support.commands import energyscore, gpu, only_result
+
+from energyscore.measurement.loading import _put_out_of_memory, _share_in_memory
+
+DOMAIN = f"gpu:{gpu().uuid}"
+
+
+def test_loading_is_metered_above_the_floor(simulate, tiny_model, prompts_csv, tmp_path):
+    """100 W without the model, 500 W while it loads, 120 W with it: from a named GPU."""
+    sim = simulate(gpu(update_period_ms=10, power_schedule=((0.0, 100.0),)))
+    powers = {"loading, metered": 500.0, "idle with the model": 120.0, ": warm-up": 300.0}
+
+    def follow(line):
+        for stage, watts in powers.items():
+            if stage in line:
+                sim.update(0, power_schedule=((0.0, 100.0), (sim.elapsed_s(), watts)))
+
+    done = energyscore(
+        *("run", "text_generation", "--quick", "--model", tiny_model, "--dataset", prompts_csv),
+        *("--queries", 20, "--device", "cpu", "--gpu", 0, "--loading", "--idle", 1),
+        *("--out", tmp_path),
+        env=sim.env(),
+        on_line=follow,
+    )
+    assert done.status == 0, done.stderr
+    loading = only_result(tmp_path)["loading"]
+    assert loading["reason"] == ""
+    assert loading["methods"][DOMAIN] == "counter"
+    assert loading["floor_w"][DOMAIN] == pytest.approx(100, rel=0.03)
+    # The driver is told a moment after a stage begins, and on a busy machine a long one.
+    seconds = loading["duration_s"]
+    assert 0.75 * 400 * seconds < loading["energy_j"][DOMAIN] < 1.03 * 400 * seconds
+    assert 110 < loading["idle_w"][DOMAIN] < 400
+
+
+def test_a_model_that_cannot_be_loaded_there_has_the_reason(tmp_path):
+    """The process that loads says why, and the measurement goes on."""
+    from energyscore.measurement.loading import measure_loading
+    from energyscore.measurement.observer import LineObserver
+    from energyscore.measurement.options import Job, RunOptions
+    from energyscore.protocol.model import ModelSpec
+    from energyscore.protocol.task import load_tasks
+
+    task = load_tasks()["text_generation"].spec
+    gone = ModelSpec("local", "gone", tmp_path / "gone")
+    job = Job(tasks=("text_generation",), options=RunOptions(device="cpu"), out=tmp_path)
+    loading = measure_loading(job, task, gone, "cpu", LineObserver(lambda line: None))
+    assert loading.duration_s is None
+    assert loading.energy_j == {}
+    assert "the process that loads the model failed" in loading.reason
+    assert "gone" in loading.reason
+
+
+def test_files_are_put_out_of_memory(tmp_path):
+    """What was just written and flushed lies in memory, until the kernel is asked to forget it."""
+    file = tmp_path / "weights.bin"
+    file.write_bytes(os.urandom(200 * mmap.PAGESIZE))
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
+    assert _share_in_memory(file) == 1
+    if not _put_out_of_memory([file]):
+        pytest.skip("this file system keeps its files in memory")
+    assert _share_in_memory(file) < 0.05
+
+
+def test_without_files_nothing_is_on_the_disk():
+    """A bundled architecture has no files to load."""
+    assert not _put_out_of_memory([])
