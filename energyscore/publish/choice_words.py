@@ -32,10 +32,9 @@ def answer(choice: Choice) -> list[str]:
     shown = choice.others
     if len(shown) > _MOST_ANSWERS:
         shown = [*shown[: _MOST_ANSWERS - 1], shown[-1]]
-    how = " (estimated)" if best.candidate.entry.rating.estimated else ""
     return [
         f"Choose {name}: the least energy{_that_meets(choice)}.",
-        *(f"{_against(best, one)}{how}." for one in shown),
+        *(f"{_against(best, one)}." for one in shown),
     ]
 
 
@@ -55,7 +54,7 @@ def end_of(choice: Choice) -> TableEnd:
         sentence(f"{one.candidate.entry.label}: {front(one)}") for one in choice.judged if one.by
     ]
     return TableEnd(
-        shared=[*reported, *_missing(choice), *left_out],
+        shared=[*_not_asked(choice), *reported, *_missing(choice), *left_out],
         cautions=[f"caution: {text}." for text in _at_the_limit(choice)] + caution_lines(said),
         more=[*fails, *dominated],
         topics=[
@@ -63,6 +62,19 @@ def end_of(choice: Choice) -> TableEnd:
             *(["who dominates whom"] if dominated else []),
         ],
     )
+
+
+def _not_asked(choice: Choice) -> list[str]:
+    """That the least energy was chosen whatever the quality, where others have more of it."""
+    others = [one for one in choice.others if one.quality and one.quality.better_by < 0]
+    if choice.requirements.need_quality or not others:
+        return []
+    best = choice.recommended.candidate.entry.label if choice.recommended else ""
+    whose = counted(len(others), "candidate")
+    return [
+        f"no quality was asked for, and {whose} did better than {best}: --min-quality or "
+        "--max-quality-loss says what is enough."
+    ]
 
 
 def _missing(choice: Choice) -> list[str]:
@@ -166,14 +178,19 @@ def _at_the_limit(choice: Choice) -> list[str]:
 def _against(best: Placed, one: Rival) -> str:
     """`a needs 23 (22 to 24) times less energy than b, 0.4 (-0.3 to 1.1) points less accurate`."""
     names = best.candidate.entry.label, one.other.candidate.entry.label
-    said = ""
+    how = " (estimated)" if best.candidate.entry.rating.estimated else ""
     effect = one.effect
-    if effect.ratio < 1 and effect.significant is not False:
+    if effect.significant is False and effect.ratio != 1:
+        said = f"It is undecided whether {names[0]} needs less energy than {names[1]}: "
+        said += (
+            f"{margins.factor(effect.ratio, effect.ci95)} times{how}, and the interval contains 1"
+        )
+    elif effect.ratio < 1:
         ends = (1 / effect.ci95[1], 1 / effect.ci95[0]) if effect.ci95 else None
         said = f"{names[0]} needs {margins.factor(1 / effect.ratio, ends)} times more energy than "
-        said += f"{names[1]}{_but(one.other)}"
+        said += f"{names[1]}{how}{_but(one.other)}"
     else:
-        said = less_than(names[0], [(names[1], effect)])
+        said = f"{less_than(names[0], [(names[1], effect)])}{how}"
     return f"{said}{_quality_beside(best.candidate, one)}"
 
 

@@ -11,7 +11,7 @@ import jsonschema
 import numpy
 import pytest
 import scipy.stats
-from support.results import make_performance, make_quality, make_result, make_run
+from support.results import make_cpu_run, make_performance, make_quality, make_result, make_run
 from typer.testing import CliRunner
 
 from energyscore.base.errors import EnergyScoreError
@@ -165,6 +165,42 @@ def test_less_is_better_where_the_metric_says_so():
     assert ", wer 0." in answer(found)[1]
     assert answer(found)[1].endswith(" lower.")
     assert fronts(good, bad) == {"good": "not dominated", "bad": "not dominated"}
+
+
+def estimated(one):
+    """The same, metered by no meter: as on a processor."""
+    runs = [
+        make_cpu_run(index, joules=joules, queries=1000)
+        for index, (joules,) in enumerate(run.energy_j.values() for run in one.runs)
+    ]
+    made = make_result(one.model.id, runs, gpu=None, identity=one.identity)
+    change = {"quality": one.quality, "performance": one.performance}
+    return made.model_copy(update=change)
+
+
+def test_what_is_estimated_is_the_energy_and_not_the_quality():
+    lines = answer(choose(estimated(SMALL), estimated(LARGE)))
+    assert "times less energy than org/large (estimated), " in lines[1]
+    assert lines[1].endswith(" points less accurate.")
+
+
+def test_undecided_is_a_sentence_of_its_own():
+    near = estimated(candidate("org/near", 1.001, make_quality(right(0.92))))
+    (_, line) = answer(choose(estimated(SMALL), near))
+    assert line.startswith(
+        "It is undecided whether org/small needs less energy than org/near: 1.00 (0.99 to 1.01)"
+    )
+    assert " times (estimated), and the interval contains 1, 3.0 (" in line
+
+
+def test_less_quality_that_nobody_asked_for_is_told():
+    said = end_of(choose(*ALL)).shared
+    assert said == [
+        "no quality was asked for, and 1 candidate did better than org/small: --min-quality or "
+        "--max-quality-loss says what is enough."
+    ]
+    assert not end_of(choose(*ALL, asked=Requirements(quality=0.8))).shared
+    assert not end_of(choose(SMALL, WORSE)).shared
 
 
 def test_one_whose_quality_is_not_known_is_not_said_to_fail():
@@ -332,6 +368,62 @@ def test_the_command_shows_the_answer_in_every_format(tmp_path, monkeypatch):
     assert float(rows[0]["energy_ci95_low"]) < 1 < float(rows[0]["energy_ci95_high"])
     done = run("--format", "markdown", "--max-latency", "1ms")
     assert (done.exit_code, done.stdout.count("| no |")) == (1, 3)
+
+
+REPORTED = "model,metric,value\norg/other,accuracy,0.9\n"
+REFUSED = {
+    "nothing meets them": (
+        (SMALL, LARGE),
+        ("--min-quality", 0.99),
+        1,
+        "No model to choose: of 2 candidates none meets the requirements. org/large fails quality",
+    ),
+    "no quality": (
+        (candidate("org/a", 1.0), candidate("org/b", 2.0)),
+        ("--min-quality", 0.9),
+        3,
+        "quality of org/a, org/b is not known. Measure it: energyscore run text_generation",
+    ),
+    "two machines": (
+        (SMALL, candidate("org/x", 2.0, gpu="NVIDIA L4")),
+        (),
+        2,
+        "not comparable, unlike: hardware: NVIDIA L4",
+    ),
+    "two datasets": (
+        (SMALL, with_work(LARGE, fingerprint="e" * 64)),
+        (),
+        2,
+        "not comparable, unlike: set of queries: ",
+    ),
+    "judged on two datasets": (
+        (SMALL, candidate("org/x", 2.0, make_quality(right(0.5), dataset="org/more"))),
+        (),
+        2,
+        "are not comparable, dataset: org/rows at abc and org/more at abc.",
+    ),
+    "the reported quality of another": (
+        (SMALL, LARGE),
+        ("--quality-from", "reported.csv"),
+        2,
+        "No candidate is in the reported qualities, which are of org/other. Known: org/large, ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("results", "options", "status", "said"), REFUSED.values(), ids=REFUSED)
+def test_the_command_says_in_one_line_why_it_chooses_nothing(
+    command, tmp_path, results, options, status, said
+):
+    (tmp_path / "reported.csv").write_text(REPORTED)
+    files = [f"{one.model.id.partition('/')[2]}.json" for one in results]
+    for file, one in zip(files, results, strict=True):
+        (tmp_path / file).write_text(result_to_json(one))
+    done = command("choose", *files, *options)
+    assert done.status == status
+    told = done.error if status == 2 else " ".join(done.stdout.split())
+    assert said in told
+    assert "Choose org/" not in done.stdout
 
 
 def test_rows_of_unlike_weights_are_drawn_as_a_ratio():
