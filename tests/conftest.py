@@ -31,7 +31,8 @@ def pytest_collection_finish():
 
 
 SLOW = (
-    *("test_docs", "test_simulated_gpu", "test_regression", "test_sound_families"),
+    *("test_docs", "test_simulated_gpu", "test_worked_example", "test_regression"),
+    *("test_sound_families",),
     *("test_run", "test_bad_input", "test_selftest_run", "test_backends"),
     *("test_text_tasks", "test_whole_way", "test_robustness", "test_suite", "test_bundle"),
     *("test_verify_attacks", "test_verify_fuzz", "test_real_model", "test_reasoning"),
