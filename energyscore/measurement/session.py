@@ -189,8 +189,8 @@ def _run_and_save(
                 lambda run, raw: _keep(run, raw, journal, setup, prepared.cost, observer),
             )
         except KeyboardInterrupt:
-            done = str(len(journal.load()))
-            done = f"{done} blocks" if plan.screen else f"{done} of {plan.repeats} runs"
+            kept = len(journal.load())
+            done = counted(kept, "block") if plan.screen else f"{kept} of {plan.repeats} runs"
             raise Interrupted(
                 f"interrupted; {done} of {entry.model.label} are kept.",
                 "The same command goes on from there (--fresh starts anew).",

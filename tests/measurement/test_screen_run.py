@@ -15,6 +15,7 @@ from energyscore.measurement.meter import Metered, Reading
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import RunOptions
+from energyscore.measurement.screen import looks
 from energyscore.measurement.screen import run as screen_run
 from energyscore.measurement.screen.full import with_full_protocol
 from energyscore.measurement.screen.run import Asked, run_screen
@@ -257,6 +258,14 @@ def test_without_energy_it_ends_at_once_and_says_so(machine):
     score = result_of(runs, part).score
     assert score.gpu_wh_per_1k_queries is None
     assert "the GPU was lost" in score.reason
+
+
+def test_where_nothing_can_be_told_it_ends_with_the_most_blocks(machine, monkeypatch):
+    monkeypatch.setattr(screen_run, "MOST_BLOCKS", 7)
+    monkeypatch.setattr(looks, "estimate", lambda blocks, population: None)
+    runs, part, _ = screen(machine)
+    assert len(runs) == 7
+    assert part.reason.endswith("it has done the work of the full protocol")
 
 
 def test_a_limit_on_gpu_energy_needs_a_gpu(machine):

@@ -141,13 +141,13 @@ def _why_ended(done: Sequence[Run], asked: Asked, looks: Looks, queries: int) ->
     """Why no further block is done; empty where one is. At least one look is had."""
     if done and looks.no_energy:
         return "a block has no energy"
+    if sum(run.queries for run in done) >= asked.repeats * queries or len(done) >= MOST_BLOCKS:
+        return "it has done the work of the full protocol"
     if not looks.count:
         return ""
     typical_s = sum(run.duration_s for run in done) / len(done)
     if asked.deadline_s is not None and time.monotonic() + typical_s > asked.deadline_s:
         return f"the budget of {asked.budget_s:g} s is spent"
-    if sum(run.queries for run in done) >= asked.repeats * queries or len(done) >= MOST_BLOCKS:
-        return "it has done the work of the full protocol"
     return ""
 
 
