@@ -22,6 +22,7 @@ from energyscore.measurement.screen.run import Asked, run_screen
 from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.suite.key import key_of, work_of
 from energyscore.measurement.work import Plan
+from energyscore.protocol.task import load_tasks
 from energyscore.protocol.workload import Workload
 from energyscore.results.consistency import contradiction
 from energyscore.results.cost import Cost
@@ -134,7 +135,6 @@ def result_of(runs, part):
         "score": score_runs(runs, [UUID], base.idle, ["NVIDIA H100 80GB HBM3"], part),
     }
     result = with_per_token(base.model_copy(update=change))
-    from energyscore.protocol.task import load_tasks
     from energyscore.results.conformance import with_conformance
 
     return with_conformance(load_tasks()["text_generation"].spec, result)
