@@ -28,7 +28,7 @@ from energyscore.judge.comparability import Condition, conditions_of, hardware_o
 from energyscore.judge.unratable import why_no_figure
 from energyscore.results.folder import load_files
 from energyscore.results.parts import Part
-from energyscore.results.result import Result
+from energyscore.results.result import AnyResult, Result
 from energyscore.results.store import refuse_unsound
 
 MOST_BYTES = 2**27
@@ -52,7 +52,7 @@ class Baseline(Part):
     saved_at: str = Field(description="UTC, ISO 8601")
     commit: Commit | None
     commit_reason: str = Field(description="why no commit is known; empty where it is")
-    result: Result
+    result: AnyResult
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ ever 0 because it is unknown.
 """
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import from_json
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from energyscore.base.errors import ResultError, first_problem
 from energyscore.base.form import schema_of
@@ -80,11 +79,6 @@ class Result(parts.Part):
         default=None, description="the raw record beside this file; null: none was kept"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _of_the_newest_schema(cls, content: Any) -> Any:
-        return upgrade(content)
-
     @model_validator(mode="after")
     def _score_stands_on_runs(self) -> "Result":
         domains = self.protocol.gpu_domains
@@ -148,6 +142,12 @@ def upgrade(content: Any) -> Any:
     return {"kind": "result"} | content | {"schema_version": SCHEMA_VERSION}
 
 
+AnyResult: TypeAlias = Annotated[Result, BeforeValidator(upgrade)]
+"""A result of any schema, read as one of the newest."""
+
+_ANY_RESULT: TypeAdapter[Result] = TypeAdapter(AnyResult)
+
+
 def upgrade_run(run: Any) -> Any:
     """The JSON of a run of an older schema as the newest one has it; journals hold runs alone."""
     if not isinstance(run, dict) or "cut_queries" not in run:
@@ -176,7 +176,7 @@ def parse_result(text: str | bytes, where: str) -> Result:
     if (kind := content.get("kind", "result")) != "result":
         raise ResultError(f"{where} is not a result: its kind is {str(kind)[:40]!r}.")
     try:
-        return Result.model_validate_json(text)
+        return _ANY_RESULT.validate_json(text)
     except ValidationError as error:
         raise ResultError(f"{where}: {first_problem(error)}.") from error
 
@@ -198,10 +198,10 @@ def _read_as_written(text: str | bytes) -> Result | None:
     take in another way. To look at every key takes twice the time.
     """
     try:
-        result = Result.model_validate(from_json(text, cache_strings="all"))
+        result = Result.model_validate_json(text)
         # Fields that came later are not in what an older version wrote.
         again = result.model_dump_json(indent=2, exclude_unset=True) + "\n"
-    except ValueError:  # of both parsers, and of what cannot be written
+    except ValueError:  # of the parser, and of what cannot be written
         return None
     told = "schema_version" in result.model_fields_set
     return result if told and text in (again, again.encode()) else None
