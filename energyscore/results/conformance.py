@@ -70,14 +70,20 @@ def with_conformance(task: TaskSpec, result: Result) -> Result:
 
 def check_conformance(task: TaskSpec, result: Result) -> list[Check]:
     """Each point of the official protocol, whatever a result itself says of them."""
-    points = [
-        *_hardware(task, result),
-        *_work(task, result),
-        *_measuring(result.protocol, result.runs),
-        *_coverage(result.screen),
-        *_generation(task, result.workload, result.runs),
-    ]
-    return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in points]
+    return [Check(name=n, required=r, actual=a, ok=ok) for n, r, a, ok in _points(task, result)]
+
+
+def points_held(task: TaskSpec, result: Result) -> dict[str, bool]:
+    """The same by name: whether each point holds."""
+    return {name: ok for name, _, _, ok in _points(task, result)}
+
+
+def _points(task: TaskSpec, result: Result) -> Iterator[_Point]:
+    yield from _hardware(task, result)
+    yield from _work(task, result)
+    yield from _measuring(result.protocol, result.runs)
+    yield from _coverage(result.screen)
+    yield from _generation(task, result.workload, result.runs)
 
 
 def departures_ahead(task: TaskSpec, intent: Intent) -> list[Departure]:

@@ -16,7 +16,7 @@ from energyscore.base.stats import Spread
 from energyscore.base.text import first_of
 from energyscore.protocol.task import TaskSpec, load_tasks
 from energyscore.results.checks import find_invalid_reasons
-from energyscore.results.conformance import check_conformance
+from energyscore.results.conformance import points_held
 from energyscore.results.cost import cost_contradictions
 from energyscore.results.gpu_sensors import sensor_error
 from energyscore.results.loading import loading_contradictions
@@ -173,13 +173,13 @@ def _phases(result: Result) -> Iterator[str]:
         where = f"runs.{run.index}.phases"
         if not run.phases and task is not None and task.phases and result.protocol.metered_gpus:
             yield f"{where}: there are none, but the task has {', '.join(task.phases)}"
+        split = [part.energy_j for part in run.phases.values()]
         for domain, energy_j in run.energy_j.items():
-            parts = [part.energy_j.get(domain) for part in run.phases.values()]
-            known = [part for part in parts if part is not None]
+            known = [part for one in split if (part := one.get(domain)) is not None]
             if not known:
                 continue
-            slack = _ROUNDING * len(parts) * (energy_j or 0.0)
-            if energy_j is None or len(known) < len(parts):
+            slack = _ROUNDING * len(split) * (energy_j or 0.0)
+            if energy_j is None or len(known) < len(split):
                 yield f"{where}: only some have an energy of {domain}"
             elif abs(math.fsum(known) - energy_j) > slack:
                 said = f"{math.fsum(known):.7g} J of {domain}"
@@ -211,8 +211,7 @@ def _derived(result: Result) -> dict[str, Any]:
     made["task"] = {"id": task.id, "version": task.version, "scale_task": task.scale_task}
     made["model"] = {"model_class": size}
     if result.rules_version == RULES_VERSION:
-        points = check_conformance(task, result)
-        made["conformance"] = {point.name: point.ok for point in points}
+        made["conformance"] = points_held(task, result)
     return made
 
 

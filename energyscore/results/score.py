@@ -91,11 +91,11 @@ def run_se_wh(runs: Sequence[Run], domains: Sequence[str]) -> float:
     Where a run does not state it, as in results of older versions, it is the least that follows
     from the counter's period; 0 where that is not known either, as for RAPL and for estimates.
     """
-    errors = [
-        wh_per_1k_queries(math.hypot(*[_steps_se_j(run, d) for d in domains]), run.queries)
-        for run in runs
-    ]
-    return math.sqrt(std.fmean([error**2 for error in errors]))
+    squares = []
+    for run in runs:
+        errors_j = steps_se_j(run, domains).values()
+        squares.append(wh_per_1k_queries(math.hypot(*errors_j), run.queries) ** 2)
+    return math.sqrt(std.fmean(squares))
 
 
 def steps_se_j(run: Run, domains: Iterable[str]) -> dict[str, float]:
@@ -103,12 +103,8 @@ def steps_se_j(run: Run, domains: Iterable[str]) -> dict[str, float]:
 
     It is 0 where nothing is known of it.
     """
-    return {domain: _steps_se_j(run, domain) for domain in domains}
-
-
-def _steps_se_j(run: Run, domain: str) -> float:
     stated = run.quantization_se_j
-    return stated[domain] if domain in stated else least_steps_se_j(run, domain)
+    return {d: stated[d] if d in stated else least_steps_se_j(run, d) for d in domains}
 
 
 def least_steps_se_j(run: Run, domain: str) -> float:
@@ -238,32 +234,38 @@ def _phase(
     """One phase of the score; null as soon as one run could not tell it."""
     if not domains:
         return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=NO_GPU)
-    figures, energies_all_j, variance = [], [], 0.0
+    totals_j = []
     for run in runs:
-        part = run.phases[name]
-        energies_j, errors_j = part.energy_j, part.se_j
-        total_j, variance = 0.0, 0.0
+        energies_j, total_j = run.phases[name].energy_j, 0.0
         for domain in domains:
-            energy_j, se_j = energies_j.get(domain), errors_j.get(domain)
+            energy_j = energies_j.get(domain)
             if energy_j is None:
                 why = run.phase_reasons.get(domain) or run.reasons.get(domain, "unknown")
                 reason = f"run {run.index + 1}: {why}"
                 return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=reason)
             total_j += energy_j
-            variance = math.nan if se_j is None else variance + se_j**2
-        figures.append(wh_per_1k_queries(total_j, run.queries))
-        energies_all_j.append(total_j)
+        totals_j.append(total_j)
     if screen is not None:
-        found = predict(runs, energies_all_j, screen)
+        found = predict(runs, totals_j, screen)
         if found is None:
             return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=TOO_FEW)
         return PhaseScore(gpu_wh_per_1k_queries=found.mean, se=found.se, reason="")
-    se: float | None = None
+    se: float | None
+    figures = [wh_per_1k_queries(j, run.queries) for j, run in zip(totals_j, runs, strict=True)]
     if len(figures) > 1:
         se = sample_std(figures) / math.sqrt(len(figures))
-    elif not math.isnan(variance):
-        se = wh_per_1k_queries(math.sqrt(variance), runs[0].queries)
+    else:
+        se = _split_se(runs[0], domains, name)
     return PhaseScore(gpu_wh_per_1k_queries=std.fmean(figures), se=se, reason="")
+
+
+def _split_se(run: Run, domains: Sequence[str], name: str) -> float | None:
+    """What the split of a run leaves open of one phase; None where it is not known."""
+    errors_j = [run.phases[name].se_j.get(domain) for domain in domains]
+    known_j = [error_j for error_j in errors_j if error_j is not None]
+    if len(known_j) < len(errors_j):
+        return None
+    return wh_per_1k_queries(math.sqrt(sum(error_j**2 for error_j in known_j)), run.queries)
 
 
 def _net(
