@@ -93,8 +93,9 @@ def show_json(content: object) -> None:
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a plain table to stdout, its columns fitted to the width there is."""
-    console, rows = data_console(), [[one_line(cell) for cell in row] for row in rows]
-    texts = [[name, *cells] for name, *cells in zip(columns, *rows[:MOST_ROWS], strict=True)]
+    console, rows = data_console(), list(rows)
+    shown = [[one_line(cell) for cell in row] for row in rows[:MOST_ROWS]]
+    texts = [[name, *cells] for name, *cells in zip(columns, *shown, strict=True)]
     table = Table(
         title=escape(one_line(title)) or None, title_justify="left", box=None, pad_edge=False
     )

@@ -138,7 +138,7 @@ def gate(
     from energyscore.base.errors import UsageError
     from energyscore.base.writing import write_atomically
     from energyscore.cli.console import write_data
-    from energyscore.cli.gate_view import reports_of, show_policy, show_verdict, tell_github
+    from energyscore.cli.gate_view import report_in, show_policy, show_verdict, tell_github
     from energyscore.judge.gate import run_gate
     from energyscore.judge.policy import DEFAULT_POLICY, rule_of_options, with_options
     from energyscore.judge.rating import rate
@@ -180,7 +180,7 @@ def gate(
     cautions: list[str] = []
     results = load_rated(paths, whole.scale, every=every, baselines=False, note=cautions.append)
     verdict = run_gate(results, known, whole, utc_stamp(), load_tasks(), cautions)
-    reports = reports_of(verdict, results)
+    reports = {name: report_in(name, verdict, results) for name in {*files, form} - {"table"}}
     for name, file in files.items():
         write_atomically(file, reports[name])
     if form == "table":

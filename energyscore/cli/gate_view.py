@@ -19,14 +19,15 @@ from energyscore.publish.notes import MOST_ROWS
 from energyscore.publish.table_end import TableEnd, caution_lines, left_to_explain
 
 
-def reports_of(verdict: GateVerdict, results: Sequence[RatedResult]) -> dict[str, bytes]:
-    """The verdict in each format that a file or stdout can get."""
-    return {
-        "json": (json_text(verdict.model_dump_json(indent=2)) + "\n").encode(),
-        "junit": to_junit(verdict),
-        "markdown": to_markdown(verdict),
-        "benchmark": to_benchmark(results),
-    }
+def report_in(form: str, verdict: GateVerdict, results: Sequence[RatedResult]) -> bytes:
+    """The verdict in one of the formats that a file or stdout can get."""
+    if form == "benchmark":
+        return to_benchmark(results)
+    return {"json": _to_json, "junit": to_junit, "markdown": to_markdown}[form](verdict)
+
+
+def _to_json(verdict: GateVerdict) -> bytes:
+    return (json_text(verdict.model_dump_json(indent=2)) + "\n").encode()
 
 
 def show_verdict(verdict: GateVerdict, *, explain: bool = False) -> None:

@@ -4,7 +4,7 @@ Tables, `compare` and `gate` ask here: a figure of a quick run, of random weight
 machine is not shown, or decided on, without saying so.
 """
 
-from energyscore.judge.figures import headline_of
+from energyscore.judge.figures import metered_of
 from energyscore.protocol.quick import SHORT
 from energyscore.results.parts import Caution
 from energyscore.results.result import Result
@@ -34,6 +34,6 @@ def cautions_on(result: Result) -> list[Caution]:
         found.append(Caution(code="quick", message=QUICK))
     shortest_s = min(run.duration_s for run in result.runs)
     # What is measured from Python says so itself.
-    if headline_of(result) is not None and shortest_s < _BRIEF_S and not result.of_function:
+    if metered_of(result) is not None and shortest_s < _BRIEF_S and not result.of_function:
         found.append(Caution(code="brief", message=BRIEF))
     return list({one.message: one for one in found}.values())

@@ -13,8 +13,7 @@ u^2 = sum of (systematic / sqrt 3)^2 + device_spread^2. Where both have GPUs of 
 
 import json
 import math
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import zip_longest
 from typing import TypeAlias
 
@@ -28,6 +27,9 @@ from energyscore.results.result import Result
 
 Condition: TypeAlias = tuple[str | None, ...]
 """A condition in parts, coarse to fine; a part that is not known is None."""
+
+Conditions: TypeAlias = dict[str, Condition]
+"""Those of a result, by name."""
 
 CONDITIONS = (
     *("task", "task_version", "model", "reasoning", "by", "precision", "quantization", "weights"),
@@ -48,6 +50,7 @@ Changes: TypeAlias = dict[str, tuple[str | None, str | None]]
 _CHOSEN = ("size class", "precision", "batch size")
 _TWO_WAYS = ("text_classification", "question_answering")
 _DIGEST_LENGTH = 12
+_as_json = json.JSONEncoder(sort_keys=True).encode
 
 
 class Difference(Part):
@@ -62,7 +65,7 @@ class Difference(Part):
         return f"{self.name}: {self.after} instead of {self.before}"
 
 
-def conditions_of(result: Result) -> dict[str, Condition]:
+def conditions_of(result: Result) -> Conditions:
     """The conditions of a result by name; one that does not apply to it is left out."""
     model, workload, protocol = result.model, result.workload, result.protocol
     generation = dict(workload.generation or {})
@@ -87,7 +90,7 @@ def conditions_of(result: Result) -> dict[str, Condition]:
         "seed": (str(workload.seed),),
         "generation": (
             "none" if most is None else f"{most} tokens",
-            json.dumps(generation, sort_keys=True),
+            _as_json(generation),
         ),
         "device": (protocol.device,),
         **_hardware_of(result),
@@ -97,7 +100,7 @@ def conditions_of(result: Result) -> dict[str, Condition]:
     }
 
 
-def cohort_of(result: Result, *, any_mode: bool = False) -> dict[str, Condition] | None:
+def cohort_of(result: Result, *, any_mode: bool = False) -> Conditions | None:
     """What results must share to be rated together, by names for people; None for no headline.
 
     Functions are rated with nothing, and have None too.
@@ -133,7 +136,7 @@ def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[Condition, ..
     return None if found is None else tuple(found.values())
 
 
-def candidate_conditions(result: Result) -> dict[str, Condition] | None:
+def candidate_conditions(result: Result) -> Conditions | None:
     """What results must share for one of them to be chosen; None for no headline.
 
     It is what a cohort shares but for what may be chosen: model, size, precision, batch and mode.
@@ -142,7 +145,7 @@ def candidate_conditions(result: Result) -> dict[str, Condition] | None:
     return found and {name: value for name, value in found.items() if name not in _CHOSEN}
 
 
-def hardware_of(known: dict[str, Condition]) -> tuple[Condition, ...]:
+def hardware_of(known: Conditions) -> tuple[Condition, ...]:
     """The conditions that two results must share to be of one hardware, from all conditions."""
     return tuple(known[name] for name in ("device", "gpu", "power_limit", "cpu") if name in known)
 
@@ -155,52 +158,21 @@ def check_allowed(names: Iterable[str]) -> frozenset[str]:
     return allowed
 
 
-def differences(before: Result, after: Result) -> list[Difference]:
+def differences(before: Conditions, after: Conditions) -> list[Difference]:
     """The conditions in which two results differ, as far as both are known."""
-    return _differences(_of_both(before, after))
-
-
-@dataclass(frozen=True)
-class Terms:
-    """On what terms two results can be compared.
-
-    Attributes:
-        refused: in what they are unlike; where it is empty they can be compared.
-        allowed: in what they are unlike, as was allowed.
-        not_known: the conditions that are not known of one of the two.
-        changed: what is not a condition, but may explain a difference.
-        meter_uncertainty: what the error of the meters adds to the ratio, as a share.
-    """
-
-    refused: list[Difference]
-    allowed: list[Difference]
-    not_known: list[str]
-    changed: Changes
-    meter_uncertainty: float
-
-
-def terms_between(before: Result, after: Result, allowed: Collection[str]) -> Terms:
-    """The terms for two results, of which some conditions are allowed to differ."""
-    conditions = _of_both(before, after)
-    points = _differences(conditions)
-    return Terms(
-        refused=[point for point in points if point.name not in allowed],
-        allowed=[point for point in points if point.name in allowed],
-        not_known=[
-            name
-            for name, *both in conditions
-            if any(_is_unknown(known[:1] if name in NEEDED else known) for known in both)
-        ],
-        changed=changes(before, after),
-        meter_uncertainty=meter_uncertainty(before, after),
-    )
-
-
-def _differences(conditions: Iterable[tuple[str, Condition, Condition]]) -> list[Difference]:
     return [
         Difference(name=name, before=_shown(was, place), after=_shown(now, place))
-        for name, was, now in conditions
+        for name, was, now in _of_both(before, after)
         if (place := _unlike(was, now)) is not None
+    ]
+
+
+def not_known(before: Conditions, after: Conditions) -> list[str]:
+    """The names of the conditions that are not known of one of two results."""
+    return [
+        name
+        for name, *both in _of_both(before, after)
+        if any(_is_unknown(known[:1] if name in NEEDED else known) for known in both)
     ]
 
 
@@ -235,7 +207,7 @@ def _window_of(result: Result) -> str | None:
     return None if result.screen else f"{result.protocol.min_window_s:g} s a run"
 
 
-def _weights_of(model: ModelPart) -> dict[str, Condition]:
+def _weights_of(model: ModelPart) -> Conditions:
     return {
         "precision": (model.dtype,),
         "quantization": (model.quantization or "none", str(model.quantization_bits)),
@@ -243,7 +215,7 @@ def _weights_of(model: ModelPart) -> dict[str, Condition]:
     }
 
 
-def _hardware_of(result: Result) -> dict[str, Condition]:
+def _hardware_of(result: Result) -> Conditions:
     """On a GPU the GPU decides; the processor only where it does the work."""
     machine = result.environment
     if not result.protocol.metered_gpus:
@@ -274,13 +246,13 @@ def threads_of(result: Result) -> str | None:
     return None if threads is None else str(threads)
 
 
-def _threads_condition(result: Result) -> dict[str, Condition]:
+def _threads_condition(result: Result) -> Conditions:
     """A model works with some number of threads; a function need not use any library's."""
     threads = threads_of(result)
     return {} if threads is None and result.of_function else {"threads": (threads,)}
 
 
-def _way_of(result: Result) -> dict[str, Condition]:
+def _way_of(result: Result) -> Conditions:
     """By a head or by writing, where a task has both ways; older results do not name it."""
     way: str | None = result.workload.by
     if way is None and result.task.scale_task in _TWO_WAYS:
@@ -313,21 +285,22 @@ def _context_of(result: Result) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _of_both(before: Result, after: Result) -> list[tuple[str, Condition, Condition]]:
+def _of_both(before: Conditions, after: Conditions) -> list[tuple[str, Condition, Condition]]:
     """The conditions that apply to both results, by name."""
-    one, other = conditions_of(before), conditions_of(after)
     return [
-        (name, one[name], other[name]) for name in CONDITIONS if one.get(name) and other.get(name)
+        (name, before[name], after[name])
+        for name in CONDITIONS
+        if before.get(name) and after.get(name)
     ]
 
 
 def _is_unknown(condition: Condition) -> bool:
-    return all(part is None for part in condition)
+    return condition.count(None) == len(condition)
 
 
 def _unlike(first: Condition, second: Condition) -> int | None:
     """The first part in which two conditions differ; None if they are equal, or not known."""
-    if _is_unknown(first) or _is_unknown(second):
+    if first == second or _is_unknown(first) or _is_unknown(second):
         return None
     for place, (was, now) in enumerate(zip_longest(first, second, fillvalue="")):
         if was is not None and now is not None and was != now:

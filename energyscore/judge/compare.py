@@ -12,16 +12,12 @@ from pydantic import Field
 from energyscore.base.errors import UsageError
 from energyscore.base.form import Part, schema_of
 from energyscore.judge.cautions import cautions_on
-from energyscore.judge.comparability import (
-    Changes,
-    Difference,
-    check_allowed,
-    terms_between,
-)
+from energyscore.judge.comparability import Changes, Difference, check_allowed
 from energyscore.judge.counterparts import Counterparts, by_key, is_same, key_of
 from energyscore.judge.effect import compare_samples
-from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure, figure_of
+from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure
 from energyscore.judge.rating import RatedResult
+from energyscore.judge.terms import terms_between
 from energyscore.judge.unratable import why_no_place
 
 
@@ -163,7 +159,7 @@ def _counterpart(one: RatedResult, others: Counterparts, allowed: Collection[str
 
 def pair_of(before: RatedResult, after: RatedResult, allowed: Collection[str]) -> Pair:
     """Two results with all in which they differ, and the effect where they can be compared."""
-    terms = terms_between(before.result, after.result, allowed)
+    terms = terms_between(before, after, allowed)
     reason = _why_not(before, after)
     unlike = terms.refused or reason
     rows = [] if unlike else _rows(before, after, terms.meter_uncertainty)
@@ -199,7 +195,7 @@ def _rows(before: RatedResult, after: RatedResult, common: float) -> list[Figure
     if system.ratio is None:
         return rows
     # On the processor alone the system's figure is the headline.
-    on_gpu = any(figure_of(one.result, GPU).summary for one in (before, after))
+    on_gpu = any(one.figure(GPU).summary for one in (before, after))
     return [*rows, system] if on_gpu else [system]
 
 
@@ -207,7 +203,7 @@ def figure_change(
     metric: str, before: RatedResult, after: RatedResult, common: float
 ) -> FigureChange:
     """What changed in one figure; `common`: the uncertainty of the ratio for unlike meters."""
-    was, now = (figure_of(one.result, metric) for one in (before, after))
+    was, now = before.figure(metric), after.figure(metric)
     first, second = was.summary, now.summary
     effect = None
     if first is None or second is None:

@@ -60,7 +60,8 @@ class Counterparts:
         """The results whose conditions differ least from one's, the newest first."""
         refused = {
             key: sum(
-                point.name not in allowed for point in differences(group[0].result, one.result)
+                point.name not in allowed
+                for point in differences(group[0].conditions, one.conditions)
             )
             for key, group in self._groups.items()
         }
@@ -85,7 +86,7 @@ def by_key(
 
 
 def _all_conditions(one: RatedResult) -> object:
-    return tuple(sorted(one.conditions.items()))
+    return tuple(one.conditions.items())
 
 
 def is_same(one: RatedResult, other: RatedResult) -> bool:

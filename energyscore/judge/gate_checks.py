@@ -14,12 +14,13 @@ from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary
 from energyscore.base.units import format_number, with_ends
 from energyscore.judge import effect
 from energyscore.judge.cautions import cautions_on, is_block
-from energyscore.judge.comparability import NEEDED, Changes, Terms, terms_between
+from energyscore.judge.comparability import NEEDED, Changes
 from energyscore.judge.compare import FigureChange, figure_change
 from energyscore.judge.counterparts import Counterparts, is_same
-from energyscore.judge.figures import TIMES, UNIT, figure_of, format_figure, unit_of
+from energyscore.judge.figures import TIMES, UNIT, format_figure, unit_of
 from energyscore.judge.policy import Limit
 from energyscore.judge.rating import RatedResult
+from energyscore.judge.terms import Terms, terms_between
 from energyscore.judge.unratable import why_unratable
 from energyscore.results.names import mode_of, with_details
 from energyscore.results.parts import Part
@@ -131,7 +132,7 @@ def check_limit(
     allow: frozenset[str],
 ) -> GateCheck:
     """A limit on energy, absolute or relative to the most comparable of its baselines."""
-    figure = figure_of(one.result, limit.metric)
+    figure = one.figure(limit.metric)
     summary = figure.summary
     check = blank_limit(
         place,
@@ -246,7 +247,7 @@ def _relative(
     limit: Limit,
     allow: frozenset[str],
 ) -> GateCheck:
-    before = figure_of(baseline.result, limit.metric).summary
+    before = baseline.figure(limit.metric).summary
     against = Against(
         source=baseline.file,
         created_at=baseline.result.created_at,
@@ -254,7 +255,7 @@ def _relative(
         wh_per_1k_queries=before.mean if before and check.unit == UNIT else None,
         value=before and before.mean,
     )
-    terms = terms_between(baseline.result, one.result, allow)
+    terms = terms_between(baseline, one, allow)
     own = [f"its baseline: {caution.message}" for caution in cautions_on(baseline.result)]
     check = check.model_copy(
         update={

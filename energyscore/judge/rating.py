@@ -28,7 +28,7 @@ from typing import Literal, TypeAlias
 
 from energyscore.judge.comparability import Condition, cohort_key, conditions_of
 from energyscore.judge.departures import departures_from
-from energyscore.judge.figures import Basis, Headline, headline_of
+from energyscore.judge.figures import Basis, EnergyFigure, Headline, figure_of, headline_of
 from energyscore.judge.footprint import Footprint, Site, footprint_of
 from energyscore.judge.modes import Multiple, multiples_of
 from energyscore.judge.stars import Probabilities, star_probabilities, stars_for
@@ -125,6 +125,16 @@ class RatedResult:
     def conditions(self) -> dict[str, Condition]:
         """The conditions that it was measured under."""
         return conditions_of(self.result)
+
+    def figure(self, metric: str) -> EnergyFigure:
+        """One of its figures by its name, or why there is none."""
+        if metric not in self._figures:
+            self._figures[metric] = figure_of(self.result, metric)
+        return self._figures[metric]
+
+    @functools.cached_property
+    def _figures(self) -> dict[str, EnergyFigure]:
+        return {}
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from energyscore.base.text import json_bytes, one_line
 from energyscore.base.units import counted
-from energyscore.judge.figures import GPU, SYSTEM, UNIT, figure_of
+from energyscore.judge.figures import GPU, SYSTEM, UNIT
 from energyscore.judge.rating import RatedResult
 from energyscore.judge.unratable import why_unratable
 
@@ -17,7 +17,7 @@ def to_benchmark(results: Sequence[RatedResult]) -> bytes:
     entries = []
     for one in results:
         for metric in (GPU, SYSTEM):
-            figure = figure_of(one.result, metric)
+            figure = one.figure(metric)
             summary = figure.summary
             if summary is None or why_unratable(one.result):
                 continue

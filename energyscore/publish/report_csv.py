@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, get_args
 from energyscore.base.text import csv_table
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.comparability import threads_of
-from energyscore.judge.figures import GPU, SYSTEM, TIMES, figure_of
+from energyscore.judge.figures import GPU, SYSTEM, TIMES
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Report
 from energyscore.protocol.task import Phase
@@ -40,7 +40,7 @@ def _phase(name: str) -> _Value:
 
 def _interval(one: RatedResult, metric: str) -> tuple[float | None, float | None]:
     """Derived, as files of older versions hold another."""
-    summary = figure_of(one.result, metric).summary
+    summary = one.figure(metric).summary
     return (summary.ci95 if summary else None) or _NO_ENDS
 
 

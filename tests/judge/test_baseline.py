@@ -17,7 +17,7 @@ from energyscore.judge.baseline import (
     save_baselines,
     unlike_conditions,
 )
-from energyscore.judge.comparability import differences
+from energyscore.judge.comparability import conditions_of, differences
 from energyscore.judge.sources import load_rated
 from energyscore.results.parts import SelectionPart
 from energyscore.results.result import result_to_json
@@ -71,7 +71,7 @@ def test_the_same_measurement_is_replaced_and_others_have_files_of_their_own(tmp
 
 
 def test_what_was_taken_of_a_dataset_is_a_condition_as_the_dataset_is():
-    (point,) = differences(RESULT, OF_SPLIT)
+    (point,) = differences(conditions_of(RESULT), conditions_of(OF_SPLIT))
     assert str(point) == (
         "dataset: EnergyStarAI/text_generation (split test, text=prompt) instead of "
         "EnergyStarAI/text_generation"
