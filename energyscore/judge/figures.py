@@ -137,11 +137,11 @@ def format_figure(value: float, metric: str) -> str:
     return format_joules(value) if unit_of(metric).startswith("J") else format_wh(value)
 
 
-def figure_of(result: Result, metric: str) -> EnergyFigure:
-    """A figure of a result by its name, or why there is none."""
+def figure_of(result: Result, metric: str, gpu: Summary | None = None) -> EnergyFigure:
+    """A figure of a result by its name, or why there is none; `gpu`: its GPU energy, if known."""
     score, of = result.score, (result.score, result.runs, result.protocol.metered_gpus)
     if metric == GPU:
-        return _figure(gpu_summary(*of), score.reason)
+        return _figure(gpu or gpu_summary(*of), score.reason)
     if metric == SYSTEM:
         estimated = score.system_method == "estimated"
         return _figure(system_summary(*of), score.system_reason, estimated=estimated)
@@ -152,7 +152,8 @@ def figure_of(result: Result, metric: str) -> EnergyFigure:
     part = score.phases.get(PHASES[metric])
     if part is None:
         return EnergyFigure(None, f"it has no phase {PHASES[metric]}")
-    return _figure(phase_summary(*of, PHASES[metric]), part.reason)
+    whole = gpu or gpu_summary(*of)
+    return _figure(phase_summary(score, whole, PHASES[metric]), part.reason)
 
 
 def _time(result: Result, metric: str) -> EnergyFigure:

@@ -129,7 +129,9 @@ class RatedResult:
     def figure(self, metric: str) -> EnergyFigure:
         """One of its figures by its name, or why there is none."""
         if metric not in self._figures:
-            self._figures[metric] = figure_of(self.result, metric)
+            headline = self.headline
+            gpu = headline.summary if headline and headline.basis == "gpu" else None
+            self._figures[metric] = figure_of(self.result, metric, gpu)
         return self._figures[metric]
 
     @functools.cached_property

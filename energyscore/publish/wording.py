@@ -26,7 +26,7 @@ from energyscore.publish.typesetting import plain
 from energyscore.results.names import label_of
 from energyscore.results.per_token import tokens_counted
 from energyscore.results.result import Result
-from energyscore.results.score import phase_summary
+from energyscore.results.score import gpu_summary, phase_summary
 
 Kind: TypeAlias = Literal["gpu", "system", "estimated", "none"]
 
@@ -262,7 +262,8 @@ def phase_margin(result: Result, name: str) -> float | None:
     score = result.score
     if score.runs < 2:
         return score.phases[name].se
-    summary = phase_summary(score, result.runs, result.protocol.metered_gpus, name)
+    gpu = gpu_summary(score, result.runs, result.protocol.metered_gpus)
+    summary = phase_summary(score, gpu, name)
     spread = None if summary is None else summary.spread()
     return None if spread is None else spread.half_width
 

@@ -155,14 +155,12 @@ def system_summary(
     return Summary(score.system_wh_per_1k_queries, score.system_std, score.runs, run_se)
 
 
-def phase_summary(
-    score: Score, runs: Sequence[Run], metered_gpus: Sequence[str], name: str
-) -> Summary | None:
-    """Mean, spread and interval of a phase's GPU energy, in the same way.
+def phase_summary(score: Score, whole: Summary | None, name: str) -> Summary | None:
+    """Mean, spread and interval of a phase's GPU energy; `whole`: of that of all phases.
 
     Phases are split so that they sum to the run's energy: they share the error of its steps.
     """
-    part, whole = score.phases[name], gpu_summary(score, runs, metered_gpus)
+    part = score.phases[name]
     figure = part.gpu_wh_per_1k_queries
     if figure is None or whole is None:
         return None
