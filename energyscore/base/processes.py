@@ -16,19 +16,21 @@ MANY = 500
 """With fewer things, one process is done before others have begun."""
 
 _MOST_PROCESSES = 8  # one process takes in what about eight send
-_TOGETHER = 100  # things that are handed over at once
+_TOGETHER = 100  # things that are handed over at once, at most
 
 
-def worked_on(work: Callable[[T], R], things: Sequence[T], *, alone: bool = False) -> Generator[R]:
+def worked_on(
+    work: Callable[[T], R], things: Sequence[T], *, alone: bool = False, many: int = MANY
+) -> Generator[R]:
     """What `work` gives for each of the things, in their order.
 
-    Unless `alone`, other processes do it where there are many things, and nothing but this thread
-    would have to be copied: `work` may change nothing then, and what it gives is pickled.
+    Unless `alone`, other processes do it where there are as `many` things, and nothing but this
+    thread would have to be copied: `work` may change nothing then, and what it gives is pickled.
     """
     # The first one is done here: what is imported and read for it, all processes then have.
     yield from map(work, things[:1])
     done = 1
-    if not alone and len(things) >= MANY and (count := _processes()) > 1:
+    if not alone and len(things) >= many and (count := _processes()) > 1:
         with contextlib.closing(_by_processes(work, things[1:], count)) as outcomes:
             for outcome in outcomes:
                 done += 1
@@ -47,7 +49,9 @@ def _by_processes(work: Callable[[T], R], things: Sequence[T], count: int) -> Ge
         contextlib.suppress(BrokenProcessPool),
         ProcessPoolExecutor(count, fork, initializer=_begin, initargs=(work,)) as pool,
     ):
-        yield from pool.map(_work_on, things, chunksize=_TOGETHER)
+        # Each of them gets its share in several turns: some things take longer than others.
+        together = max(1, min(_TOGETHER, len(things) // (4 * count)))
+        yield from pool.map(_work_on, things, chunksize=together)
 
 
 def _processes() -> int:

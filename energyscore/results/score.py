@@ -38,7 +38,7 @@ def score_runs(
     method: Method = "counter" if methods == {"counter"} else "power_integral"
     parts = system_domains(runs, metered_gpus)
     system, system_reason = _summary(runs, parts, screen)
-    estimated = any(run.methods.get(part) == "estimated" for run in runs for part in parts)
+    estimated = "estimated" in {run.methods.get(part) for run in runs for part in parts}
     error = sensor_error(gpu_names)
     return Score(
         gpu_wh_per_1k_queries=gpu.mean if gpu else None,

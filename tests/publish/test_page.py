@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import itertools
+import os
 import random
 import re
 import xml.etree.ElementTree as ET
@@ -10,7 +11,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
-from support.commands import energyscore
+from support.commands import ROOT, energyscore, python
 from support.results import make_cpu_run, make_performance, make_quality, make_run
 from support.sites import HOSTILE, Page, many, phased_run, report_of, result_of
 
@@ -547,3 +548,23 @@ def test_of_many_results_the_newest_have_pages_and_all_are_listed(pages):
     assert "The newest 3 results have a page of their own." in site["index.html"].decode()
     linked = {href for href in re.findall(r'href="(results/[^"#]*)', site["index.html"].decode())}
     assert linked == paged
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor")
+def test_many_pages_are_made_by_several_processes_and_are_the_same():
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT / "tests")!r})
+from support.sites import many, report_of
+from energyscore.publish import page
+makers = os.memfd_create("makers")
+def whole(entry):
+    os.write(makers, b"%d " % os.getpid())
+    return entry.result
+report = report_of(many())
+alone = page.to_page(report)
+page._MANY_PAGES = 2
+assert page.to_page(report, whole=whole) == alone
+assert len(set(os.pread(makers, 10_000, 0).split())) > 1
+"""
+    assert not python(code).stderr

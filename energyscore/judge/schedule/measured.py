@@ -65,7 +65,7 @@ def _check_alike(entries: Sequence[RatedResult]) -> None:
     for other in entries[1:]:
         points = [
             point
-            for point in differences(first.result, other.result)
+            for point in differences(first.conditions, other.conditions)
             if point.name not in _MAY_DIFFER
         ]
         if points:

@@ -18,6 +18,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from energyscore.base.processes import worked_on
 from energyscore.base.units import counted, format_number
 from energyscore.judge.cautions import is_block
 from energyscore.judge.comparability import threads_of
@@ -47,6 +48,8 @@ TITLE = "Energy of AI models"
 
 MOST_PAGES = 500
 """Results that have a page of their own, unless told otherwise."""
+
+_MANY_PAGES = 50  # are made by several processes
 
 _MOST_OTHERS = 50  # results of the model that a page names
 
@@ -101,16 +104,16 @@ def to_page(
     by_model: dict[str, list[tuple[RatedResult, str]]] = {}
     all_three = list(zip(entries, names, told, strict=True))
     paged = [three for place, three in enumerate(all_three) if place in shown]
+    why_no_raw: dict[str, str] = {}
     for entry, name, _ in paged:
         by_model.setdefault(_model(entry), []).append((entry, name))
-    for entry, name, one in paged:
+        raw, why_no_raw[name] = _raw(entry, raw_of(entry), files)
+        files |= raw
+
+    def files_of(place: int) -> dict[str, bytes]:
+        entry, name, one = paged[place]
         entry = replace(entry, result=whole(entry))
         path = f"{FOLDER}/{name}"
-        if entry.result.valid:
-            files[f"{path}.svg"] = label_svg(entry).encode()
-        files[f"{path}.json"] = result_to_json(entry.result).encode()
-        raw, why_no_raw = _raw(entry, raw_of(entry), files)
-        files |= raw
         page = pages.get_template("result.html").render(
             root="../",
             entry=entry,
@@ -118,11 +121,18 @@ def to_page(
             told=one,
             strips=strips_of(entry, run_figures(entry)),
             file=PurePath(entry.file).name or f"{name}.json",
-            why_no_raw=why_no_raw,
+            why_no_raw=why_no_raw[name],
             stands_on=describe_sites([entry.footprint]),
             others=[one for one in by_model[_model(entry)] if one[1] != name][:_MOST_OTHERS],
         )
-        files[f"{path}.html"] = page.encode()
+        return {
+            **({f"{path}.svg": label_svg(entry).encode()} if entry.result.valid else {}),
+            f"{path}.json": result_to_json(entry.result).encode(),
+            f"{path}.html": page.encode(),
+        }
+
+    for made in worked_on(files_of, range(len(paged)), many=_MANY_PAGES):
+        files |= made
     listed = [
         Listed(entry, f"{FOLDER}/{name}.html" if place in shown else "", one)
         for place, (entry, name, one) in enumerate(all_three)
