@@ -98,34 +98,39 @@ class _World:
     def __init__(self, shared_lock: bool, awaited: int) -> None:
         self.shared_lock = shared_lock
         self.awaited = awaited  # nobody runs before so many are there
-        self.turn = threading.Condition()
         self.wakes: dict[int, int] = {}
         self.free_ns: dict[int, int] = {}  # until when a GPU's driver is taken
-        self.running: int | None = None
+        self._changing = threading.Lock()
+        # Each waits at a gate of its own: woken all at once, most would only look and wait again.
+        self._gates = [threading.Lock() for _ in range(awaited)]
+        for gate in self._gates:
+            gate.acquire()
 
     def sleep_until(self, who: int, t_ns: int) -> None:
         """Let the others run until this time."""
-        with self.turn:
+        with self._changing:
             self.wakes[who] = t_ns
-            self.running = None
-            self._next()
-            while self.running != who:
-                self.turn.wait()
+            following = self._next()
+        if following != who:
+            self._let_run(following)
+            self._gates[who].acquire()
 
     def leave(self, who: int) -> None:
         """No more turns for this one."""
-        with self.turn:
+        with self._changing:
             self.wakes.pop(who, None)
-            self.running = None
-            self._next()
+            following = self._next()
+        self._let_run(following)
 
-    def _next(self) -> None:
+    def _next(self) -> int | None:
         if len(self.wakes) < self.awaited:
-            return
+            return None
         self.awaited = 0
-        if self.running is None and self.wakes:
-            self.running = min(self.wakes, key=lambda who: (self.wakes[who], who))
-            self.turn.notify_all()
+        return min(self.wakes, key=lambda who: (self.wakes[who], who), default=None)
+
+    def _let_run(self, who: int | None) -> None:
+        if who is not None:
+            self._gates[who].release()
 
 
 class _Thread:
