@@ -111,7 +111,7 @@ def test_hidden_model_folders_get_visible_results(tmp_path):
         "title: !!bool x",
         "title: !!timestamp x",
         'title: !!int ""',
-        "title: " + "[" * 3000,
+        "title: " + "[" * 1000,
         "sample: {file: " + "a" * 300 + ".jsonl}",
         "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
         "c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"
