@@ -122,6 +122,16 @@ def prompts_csv(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def official_folder(tmp_path_factory) -> Path:
+    """A folder with one official result, measured in simulated time; to be read only."""
+    from support.submissions import measure
+
+    folder = tmp_path_factory.mktemp("official")
+    measure(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def sim_dir(tmp_path_factory) -> Path:
     """Where the simulated driver's library is built, once."""
     if not any(map(shutil.which, ("cc", "gcc", "clang"))):

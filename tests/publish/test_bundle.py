@@ -26,11 +26,9 @@ from energyscore.verify.manifest import read_manifest
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(official_folder):
     """A folder with one official result."""
-    folder = tmp_path_factory.mktemp("results")
-    measure(folder)
-    return folder
+    return official_folder
 
 
 @pytest.fixture(scope="module")
