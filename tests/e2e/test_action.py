@@ -423,13 +423,13 @@ def test_what_contradicts_itself_is_refused_before_anything_runs(job, inputs, sa
     assert not job.calls_file.exists()
 
 
-def test_a_model_is_measured_and_held_to_a_limit(job):
+def test_a_model_is_measured_and_held_to_a_limit(job, tiny_model):
     """The real thing: an estimate of two queries, five times. The hub's token gets into no file."""
     program = Path(job.env["PATH"].partition(":")[0]) / "energyscore"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m energyscore "$@"\n')
     done = job(
         task="text_generation",
-        models="builtin:distilgpt2",
+        models=tiny_model,
         run_args="--quick --queries 2 --repeats 5",
         max="system_wh_per_1k_queries<=100000",
         env={"HF_TOKEN": "hf_canary", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
@@ -437,7 +437,7 @@ def test_a_model_is_measured_and_held_to_a_limit(job):
     assert (done.status, done.outputs["verdict"]) == (0, "pass"), done.log
     assert "(estimated)" in done.summary
     artifact = Path(done.used[UPLOAD]["path"])
-    (result,) = artifact.glob("results/builtin/distilgpt2/text_generation/*.json")
+    (result,) = artifact.glob("results/local/tiny-gpt2/text_generation/*.json")
     assert json.loads(result.read_text())["workload"]["queries"] == 2
     kept = [file for folder in (artifact, job.workspace) for file in folder.rglob("*")]
     assert not [file for file in kept if file.is_file() and b"hf_canary" in file.read_bytes()]
