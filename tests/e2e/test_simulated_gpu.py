@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 from support.commands import energyscore, environment, gpu, only_result
@@ -22,14 +23,19 @@ DOMAIN = f"gpu:{UUID}"
 
 @pytest.fixture
 def measure(tmp_path, tiny_model, prompts_csv):
-    """Run the command on a simulated driver; a fault may strike once the run has begun."""
+    """Run the command on a simulated driver; faults may strike once the run has begun.
+
+    `midway` has what changes of a GPU from that moment on, by the GPU's index.
+    """
 
     def run(sim, *more, midway=None, status=0):
         queries = 120 if midway else 40  # a fault has to strike within the run
 
         def strike(line):
             if midway is not None and ": run 1 of 1" in line:
-                sim.update(0, **midway(sim.elapsed_s() + 0.4))
+                at = sim.elapsed_s() + 0.4
+                for index, change in midway.items():
+                    sim.update(index, **change(at))
 
         done = energyscore(
             *("run", "text_generation", "--quick", "--model", tiny_model),
@@ -45,6 +51,21 @@ def measure(tmp_path, tiny_model, prompts_csv):
     return run
 
 
+def several(faults):
+    """A GPU for each of these faults, by name, and the options that meter them all.
+
+    A fault is what the GPU is like, or what becomes of it once the run has begun.
+    """
+    gpus, midway, named = [], {}, []
+    for index, fault in enumerate(faults):
+        settings = {} if callable(fault) else fault
+        gpus.append(gpu(f"GPU-{index}{index}{index}-0000-0000-0000-000000000000", **settings))
+        named += ["--gpu", index]
+        if callable(fault):
+            midway[index] = fault
+    return gpus, named, midway
+
+
 def check_submission(path):
     """Whatever was measured, the checker of submissions finds it consistent, raw data and all."""
     verdict = verify(bundle(path))
@@ -55,6 +76,12 @@ def check_submission(path):
 
 def codes(result):
     return [caution["code"] for caution in result["cautions"]]
+
+
+def codes_of(index, result):
+    """Of what is noted in the run of the GPU of that index."""
+    notices = result["runs"][0]["notices"]
+    return [one["code"] for one in notices if f"GPU {index} (" in one["message"]]
 
 
 def check_energy(result, watts=300.0, method="counter"):
@@ -183,25 +210,39 @@ NO_COUNTER = {"counter": "unsupported"}
 SUPERCHIP = {"name": "NVIDIA GH200 480GB", "module_w": 60.0}
 
 
-@pytest.mark.parametrize(
-    ("settings", "omit", "midway", "code"),
-    [
-        (NO_COUNTER, (), None, "counter_unsupported"),
-        ({}, ("total_energy",), None, "counter_unsupported"),
-        ({"counter": "frozen"}, (), None, "counter_frozen"),
-        ({}, (), lambda at: {"counter_frozen_after_s": at}, "counter_frozen"),
-        ({}, (), lambda at: {"counter_reset_after_s": at}, "counter_reset"),
-    ],
-    ids=["unsupported", "symbol", "frozen", "frozen-midway", "reset"],
-)
-def test_a_counter_that_fails_gives_way_to_integrated_power(
-    simulate, measure, settings, omit, midway, code
-):
-    sim = simulate(gpu(update_period_ms=10, **settings), omit=omit)
-    result = measure(sim, midway=midway)
+COUNTER_FAULTS = {
+    "counter_unsupported": NO_COUNTER,
+    "counter_frozen": {"counter": "frozen"},
+    "counter_frozen midway": lambda at: {"counter_frozen_after_s": at},
+    "counter_reset": lambda at: {"counter_reset_after_s": at},
+}
+
+
+def test_counters_that_fail_give_way_to_integrated_power(simulate, measure):
+    """Each GPU's in a way of its own."""
+    gpus, named, midway = several(COUNTER_FAULTS.values())
+    sim = simulate(*(replace(one, update_period_ms=10) for one in gpus))
+    result = measure(sim, *named, midway=midway)
+    (run,) = result["runs"]
+    for one in gpus:
+        assert run["methods"][f"gpu:{one.uuid}"] == "power_integral"
+        energy_j = run["energy_j"][f"gpu:{one.uuid}"]
+        assert energy_j == pytest.approx(300.0 * run["duration_s"], rel=0.01)
+    assert result["score"]["method"] == "power_integral"
+    wh = 4 * 300.0 * run["duration_s"] / 3600 * 1000 / run["queries"]
+    assert result["score"]["gpu_wh_per_1k_queries"] == pytest.approx(wh, rel=0.01)
+    assert result["valid"]
+    for index, name in enumerate(COUNTER_FAULTS):
+        code = name.split()[0]
+        assert code in codes_of(index, result)
+        assert code in codes(result)
+
+
+def test_a_driver_without_the_call_of_the_counter_gives_way_too(simulate, measure):
+    result = measure(simulate(gpu(update_period_ms=10), omit=("total_energy",)))
     check_energy(result, method="power_integral")
     assert result["valid"]
-    assert code in codes(result)
+    assert "counter_unsupported" in codes(result)
 
 
 def test_averages_of_power_do_not_tell_the_energy_of_a_short_window(simulate, measure):
@@ -228,51 +269,48 @@ def test_of_a_superchip_the_gpu_alone_is_measured(simulate, measure):
     assert "module_scope" in codes(result)
 
 
-@pytest.mark.parametrize(
-    ("settings", "midway", "said"),
-    [
-        ({}, lambda at: {"lost_after_s": at}, "was lost"),
-        (
-            NO_COUNTER | {"instant_power": "unsupported", "power": "unsupported"},
-            None,
-            "power cannot be read either",
-        ),
-    ],
-    ids=["lost", "nothing-to-read"],
-)
-def test_what_cannot_be_measured_is_null_with_its_reason(simulate, measure, settings, midway, said):
-    result = measure(simulate(gpu(**settings)), midway=midway, status=3)
+def test_what_cannot_be_measured_is_null_with_its_reason(simulate, measure):
+    """One GPU is lost, of the other nothing can be read."""
+    mute = NO_COUNTER | {"instant_power": "unsupported", "power": "unsupported"}
+    gpus, named, midway = several([lambda at: {"lost_after_s": at}, mute])
+    result = measure(simulate(*gpus), *named, midway=midway, status=3)
     (run,) = result["runs"]
-    assert run["energy_j"][DOMAIN] is None
-    assert said in run["reasons"][DOMAIN]
     assert result["score"]["gpu_wh_per_1k_queries"] is None
-    assert said in result["score"]["reason"]
+    assert "was lost" in result["score"]["reason"]
     assert not result["valid"]
-    assert any(said in reason for reason in result["invalid_reasons"])
+    for one, said in zip(gpus, ("was lost", "power cannot be read either"), strict=True):
+        domain = f"gpu:{one.uuid}"
+        assert run["energy_j"][domain] is None
+        assert said in run["reasons"][domain]
+        assert any(said in reason for reason in result["invalid_reasons"])
 
 
-@pytest.mark.parametrize(
-    ("settings", "midway", "code"),
-    [
-        ({}, lambda at: {"process": (Process(4242, from_s=at),)}, "contention"),
-        ({}, lambda at: {"clocks_event_reasons": (EventReasons(0x40, from_s=at),)}, "thermal"),
-        ({"clocks_event_reasons": (EventReasons(0x80),)}, None, "power_brake"),
-        ({"mig": True}, None, "mig_or_vgpu"),
-        (SUPERCHIP | {"instant_power": "unsupported"}, None, "module_energy"),
-    ],
-    ids=["contention", "thermal", "power-brake", "mig", "module"],
-)
-def test_what_spoils_a_measurement_makes_it_invalid(simulate, measure, settings, midway, code):
-    result = measure(simulate(gpu(**settings)), midway=midway, status=3)
+SPOILS = {
+    "contention": lambda at: {"process": (Process(4242, from_s=at),)},
+    "thermal": lambda at: {"clocks_event_reasons": (EventReasons(0x40, from_s=at),)},
+    "power_brake": {"clocks_event_reasons": (EventReasons(0x80),)},
+    "mig_or_vgpu": {"mig": True},
+    "module_energy": SUPERCHIP | {"instant_power": "unsupported"},
+}
+
+
+def test_what_spoils_a_measurement_makes_it_invalid(simulate, measure):
+    """Each GPU's in a way of its own, and each of them is a reason."""
+    gpus, named, midway = several(SPOILS.values())
+    result = measure(simulate(*gpus), *named, midway=midway, status=3)
     assert not result["valid"]
-    assert any(found.startswith(code) for found in codes(result))
-    assert result["runs"][0]["energy_j"][DOMAIN] > 0, "kept for information"
+    for index, (name, one) in enumerate(zip(SPOILS, gpus, strict=True)):
+        (code,) = codes_of(index, result)
+        assert code.startswith(name)
+        assert code in codes(result)
+        assert any(f"GPU {index} (" in reason for reason in result["invalid_reasons"])
+        assert result["runs"][0]["energy_j"][f"gpu:{one.uuid}"] > 0, "kept for information"
 
 
 def test_other_processes_may_be_allowed_and_are_told_of(simulate, measure):
     sim = simulate(gpu())
     struck = lambda at: {"process": (Process(4242, from_s=at),)}  # noqa: E731
-    result = measure(sim, "--gpu", 0, "--allow-shared", "--idle", 0.3, midway=struck)
+    result = measure(sim, "--gpu", 0, "--allow-shared", "--idle", 0.3, midway={0: struck})
     assert (result["valid"], result["invalid_reasons"]) == (True, [])
     assert result["protocol"]["shared"]
     assert {"contention", "no_idle_power"} <= set(codes(result)), "idling was too short to meter"
