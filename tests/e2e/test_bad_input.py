@@ -165,12 +165,7 @@ def test_too_little_memory_says_what_to_lower(tmp_path, broken):
 
     The machine's memory would do for it: what never could is refused before.
     """
-    import resource
-    import subprocess
-    import sys
-
     import psutil
-    from support.commands import environment
 
     limit = 12 * 2**30
     size = int(0.9 * psutil.virtual_memory().total)
@@ -179,16 +174,11 @@ def test_too_little_memory_says_what_to_lower(tmp_path, broken):
     config = json.loads((broken / "config.json").read_text())
     many = {"vocab_size": size // (4 * config["n_embd"])}
     (broken / "config.json").write_text(json.dumps(config | many))
-    done = subprocess.run(
-        [sys.executable, "-m", "energyscore", "run", "text_generation", "--quick", "--queries",
-         "3", "--model", str(broken), "--random-weights", "--out", str(tmp_path / "out")],
-        env=environment({"OMP_NUM_THREADS": "1"}),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 3, done.stderr
+    done = energyscore(
+        *(*RUN, "--model", broken, "--random-weights", "--out", tmp_path / "out"),
+        first=f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))",
+    )
+    assert done.status == 3, done.stderr
     assert "does not fit into memory" in done.stderr
     assert "--batch-size" in done.stderr
     assert "Traceback" not in done.stderr

@@ -30,18 +30,26 @@ class Done:
 
 
 def energyscore(
-    *arguments: object, env: dict[str, str] | None = None, cwd=None, timeout=500, on_line=None
+    *arguments: object,
+    env: dict[str, str] | None = None,
+    cwd=None,
+    timeout=500,
+    on_line=None,
+    first="",
 ) -> Done:
     """Run the command line in a process of its own.
 
     It is a fork of one that has the heavy libraries imported already, where that makes no
-    difference. There `on_line` is called with each line of its errors as soon as it is written.
+    difference. There `on_line` is called with each line of its errors as soon as it is written, and
+    the code `first` is run in it before the command.
     """
     words, env = list(map(str, arguments)), environment(env)
     if (server := _server(env)) is not None:
-        done = Done(*server.run(words, env, str(cwd or os.getcwd()), timeout, on_line))
+        running = server.start(words, env, str(cwd or os.getcwd()), first)
+        done = Done(*running.wait(timeout, on_line))
     else:
         assert on_line is None
+        assert not first
         fresh = subprocess.run(
             [sys.executable, "-m", "energyscore", *words],
             capture_output=True,

@@ -83,29 +83,21 @@ class ForkServer:
         self._process.kill()
         self._process.wait()
 
-    def start(self, arguments: Sequence[str], env: Mapping[str, str], cwd: str) -> "Running":
-        """Start a command; one at a time."""
+    def start(
+        self, arguments: Sequence[str], env: Mapping[str, str], cwd: str, first: str = ""
+    ) -> "Running":
+        """Start a command, after the code `first` in its process; one at a time."""
         assert not self.busy
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._running = running = Running(self._process.stdout)
         streams = [str(running.out), str(running.err)]
         request = {"arguments": arguments, "env": dict(env), "cwd": cwd, "to": streams}
+        request["first"] = first
         self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
         running.pid = int(self._process.stdout.readline())
         return running
-
-    def run(
-        self,
-        arguments: Sequence[str],
-        env: Mapping[str, str],
-        cwd: str,
-        timeout_s: float,
-        on_line: Callable[[str], None] | None = None,
-    ) -> tuple[int, str, str]:
-        """The status, output and errors of a command; see `Running.wait`."""
-        return self.start(arguments, env, cwd).wait(timeout_s, on_line)
 
 
 class Running:
@@ -266,5 +258,7 @@ if __name__ == "__main__":
     stand_alone()
     gc.collect()
     gc.freeze()  # a fork need not look through what all share
-    become(serve())
+    request = serve()
+    become(request)
+    exec(request["first"], {})
     end(run())

@@ -1,25 +1,22 @@
 """The command line on a machine whose torch claims to have the simulated driver's GPUs.
 
-Run as a script with the arguments of `energyscore`. All is real but what needs the hardware: torch
-names the GPUs that the driver lists, and the weights are put on the processor, while the model is
-said to occupy the GPUs of the device map that was made for it. Which GPUs torch was told to wait
-for is written to the file that PRETENDED_WAITS names.
+All is real but what needs the hardware: torch names the GPUs that the driver lists, and the weights
+are put on the processor, while the model is said to occupy the GPUs of the device map that was made
+for it.
 """
 
 import json
-import os
 import types
 from pathlib import Path
 
 import pynvml
 import torch
 
-from energyscore import cli
 from energyscore.measurement.backends import base, loading
 
 
-def pretend() -> None:
-    """Put the claims in place."""
+def pretend(waited: str) -> None:
+    """Put the claims in place. For which GPUs torch was told to wait is written to that file."""
     pynvml.nvmlInit()
     handles = [
         pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
@@ -36,12 +33,14 @@ def pretend() -> None:
 
     def wait(index: int) -> None:
         waits[index] = waits.get(index, 0) + 1
-        Path(os.environ["PRETENDED_WAITS"]).write_text(json.dumps(waits))
+        Path(waited).write_text(json.dumps(waits))
 
     torch.cuda.is_available = lambda: True
     torch.cuda.device_count = lambda: len(facts)
     torch.cuda.get_device_properties = lambda index: facts[index]
     torch.cuda.memory_reserved = torch.cuda.memory_allocated = lambda index: 0
+    torch.cuda.reset_peak_memory_stats = lambda index: None
+    torch.cuda.max_memory_allocated = lambda index: 10**9
     torch.cuda.synchronize = wait
     torch.cuda.empty_cache = lambda: None
 
@@ -57,8 +56,3 @@ def pretend() -> None:
 
     loading._choose_place = choose_and_note
     base.occupied_gpus = occupied
-
-
-if __name__ == "__main__":
-    pretend()
-    cli.main()
