@@ -1,9 +1,14 @@
 """When a screen ends: what is asked, what a look decides, and what it may claim."""
 
+import math
+import random
+from itertools import islice
+
 import pytest
 
+from energyscore.measurement.screen.design import plan_blocks, population_of
 from energyscore.measurement.screen.stopping import Until, likeliest_star, next_look, spent_at
-from energyscore.results.screening import Prediction
+from energyscore.results.screening import Prediction, ScreenBlock, estimate
 
 
 def figure(mean, se, degrees=1e9):
@@ -88,3 +93,26 @@ def test_looks_come_at_growing_numbers():
         looks.append(next_look(looks[-1]))
     assert looks == [4, 5, 7, 9, 12, 15]
     assert next_look(1) == 2
+
+
+def test_claimed_intervals_cover_heavy_tailed_sizes_and_a_curved_law():
+    until, covered, screens = Until.parse("half-width=2%"), 0, 100
+    for seed in range(screens):
+        chance = random.Random(seed)
+        sizes = [chance.lognormvariate(0, 1) for _ in range(200)]
+        energies = [0.5 + size + 0.2 * size**2 for size in sizes]
+        population, blocks, looks, look_at = population_of(sizes, 1, seed), [], 0, 0
+        for planned in islice(plan_blocks(sizes, 1, seed, 20), 60):
+            energy = sum(energies[number] for number in planned.queries)
+            energy *= chance.gauss(1, 0.01)
+            blocks.append(ScreenBlock(planned.features, energy, planned.certain))
+            drawn = sum(not block.certain for block in blocks)
+            if drawn < look_at or (found := estimate(blocks, population)) is None:
+                continue
+            decision = until.look(found, looks)
+            looks, look_at = looks + 1, next_look(drawn)
+            if decision.stop:
+                break
+        covered += abs(math.log(found.mean / sum(energies))) <= decision.half_width
+    # 95% and a little more, since nothing drifts here.
+    assert 0.93 * screens <= covered < screens
