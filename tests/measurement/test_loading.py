@@ -10,6 +10,7 @@ import peft
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.testing._internal.two_tensor import TwoTensor
 from transformers import (
     AutoTokenizer,
     BartConfig,
@@ -29,6 +30,7 @@ from energyscore.base.lookup import resolve
 from energyscore.measurement.backends.base import ByModel
 from energyscore.measurement.backends.failures import loading_errors
 from energyscore.measurement.backends.loading import Blueprint
+from energyscore.measurement.backends.memory import memory_of
 from energyscore.measurement.backends.origin import parent_of
 from energyscore.measurement.backends.processors import bundled_tokenizer
 from energyscore.measurement.backends.quantization import check_loaded
@@ -462,6 +464,14 @@ def test_a_models_card_names_its_parent_and_its_weights_have_a_size(folder):
     spec = parse_model(str(folder), base_model="org/other")
     assert parent_of(spec, "quantized") == Parent("org/other", "user", "quantized", "inferred")
     assert parent_of(parse_model(str(folder), base_model=str(folder)), None) is None
+
+
+def test_a_tensor_made_of_others_takes_what_they_take():
+    """Quantized tensors state the shape and type of plain ones."""
+    module = torch.nn.Module()
+    module.weight = torch.nn.Parameter(TwoTensor(torch.zeros(8, 4), torch.zeros(8, 4)))
+    module.tied = module.weight
+    assert memory_of([module], ()).weights_bytes == 2 * 8 * 4 * 4
 
 
 def test_an_adapter_that_is_not_for_the_model_is_refused(adapter, llama, tiny_model, tmp_path):

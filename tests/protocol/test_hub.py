@@ -1,6 +1,7 @@
 """Models and datasets by hub id, through the real loading code, from a hub on this machine."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -59,9 +60,12 @@ def unlike(tiny_model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def hub(tiny_model, dataset_folder, two_configurations, unlike):
+def hub(tiny_model, dataset_folder, two_configurations, unlike, tmp_path_factory):
+    folder = shutil.copytree(tiny_model, tmp_path_factory.mktemp("hub") / "tiny-gpt2")
+    front = "base_model:\n- some-org/gpt2\nbase_model_relation: finetune"
+    (folder / "README.md").write_text(f"---\n{front}\n---\n# A card\n")
     hub = FakeHub(
-        {"some-org/tiny-gpt2": tiny_model, **unlike},
+        {"some-org/tiny-gpt2": folder, **unlike},
         {"EnergyStarAI/text_generation": dataset_folder, "some-org/two": two_configurations},
     )
     yield hub
@@ -95,6 +99,13 @@ def test_a_hub_model_gets_the_official_dataset_at_a_pinned_commit(measured):
     result = only_result(measured)
     assert result["model"]["id"] == "some-org/tiny-gpt2"
     assert result["model"]["revision"] == COMMIT
+    assert result["model"]["parent"] == {
+        "id": "some-org/gpt2",
+        "source": "card",
+        "relation": "finetune",
+        "relation_source": "card",
+    }
+    assert result["memory"]["weights_bytes"] >= 4 * result["model"]["parameters"]
     assert result["workload"]["dataset"] == "EnergyStarAI/text_generation"
     assert result["workload"]["revision"] == COMMIT
     assert result["workload"]["official"]
@@ -106,8 +117,11 @@ TWO = (*RUN, "--queries", "1", "--dataset", "some-org/two")
 
 
 def test_what_is_taken_of_a_dataset_can_be_said_and_is_recorded(env, tmp_path):
-    done = energyscore(*TWO, *CHOSEN, "--out", tmp_path, env=env)
+    parent = ("--base-model", "some-org/big", "--base-relation", "pruned")
+    done = energyscore(*TWO, *CHOSEN, *parent, "--out", tmp_path, env=env)
     assert done.status == 0, done.stderr
+    told = only_result(tmp_path)["model"]["parent"]
+    assert (told["id"], told["relation"], told["source"]) == ("some-org/big", "pruned", "user")
     workload = only_result(tmp_path)["workload"]
     chosen = {"config": "french", "split": "held_out", "columns": {"text": "prompt"}}
     assert (workload["dataset"], workload["revision"]) == ("some-org/two", COMMIT)

@@ -7,8 +7,9 @@ from huggingface_hub import ModelCard
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
 from energyscore.base.errors import UsageError
+from energyscore.base.yaml_text import FRONT_MATTER
 from energyscore.publish.card_entries import CardFigures, heading_of, task_name
-from energyscore.publish.card_merge import _FRONT, BEGIN, END, merge_card
+from energyscore.publish.card_merge import BEGIN, END, merge_card
 
 SECTION = "\n| a | b |\n|---|---|\n| 1 Wh | ★★★★☆ |\n"
 
@@ -81,7 +82,7 @@ def without_ours(card):
 
 
 def test_the_front_matter_is_looked_for_as_the_hub_does():
-    assert _FRONT.pattern == REGEX_YAML_BLOCK.pattern
+    assert FRONT_MATTER.pattern == REGEX_YAML_BLOCK.pattern
 
 
 @pytest.fixture(params=itertools.product(FRONTS, BODIES, BREAKS), ids=", ".join)

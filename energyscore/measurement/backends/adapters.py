@@ -41,22 +41,20 @@ def is_adapter(spec: ModelSpec) -> bool:
     return published_file(spec, ADAPTER_SETTINGS) is not None
 
 
-def fetch_adapter(spec: ModelSpec) -> Adapter:
-    """The files of an adapter, checked before anything opens them.
+def fetch_adapter(spec: ModelSpec) -> Adapter | None:
+    """The files of an adapter, checked before anything opens them; None where it is none.
 
     Raises:
         UnsupportedError: when peft is not installed.
-        ModelError: when there is no adapter, or its files may not be opened.
+        ModelError: when its files may not be opened.
     """
+    if not is_adapter(spec):
+        return None
     _check_peft(spec)
     folder = spec.path
     if folder is None:
         file = published_file(spec, ADAPTER_SETTINGS)
-        if file is None:
-            raise ModelError(
-                f"The model {spec.label} is no adapter: it has no {ADAPTER_SETTINGS}.",
-                "Leave out --base-model, which is for adapters.",
-            )
+        assert file is not None
         folder = file.parent  # the cache names folders by commit
         spec = replace(spec, revision=folder.name)
         if published_file(spec, ADAPTER_WEIGHTS + SAFE) is None and spec.allow_pickle:

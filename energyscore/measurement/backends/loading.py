@@ -19,12 +19,7 @@ from transformers import AutoConfig
 from energyscore.base.errors import ModelError
 from energyscore.base.files import model_files
 from energyscore.measurement.backend import Gpus
-from energyscore.measurement.backends.adapters import (
-    Adapter,
-    apply_adapter,
-    fetch_adapter,
-    is_adapter,
-)
+from energyscore.measurement.backends.adapters import Adapter, apply_adapter, fetch_adapter
 from energyscore.measurement.backends.left_over import check_left_over, refuse_unmerged
 from energyscore.measurement.backends.missing import explain_missing, refuse_mismatched
 from energyscore.measurement.backends.origin import parent_of
@@ -77,8 +72,7 @@ def read_blueprint(
         special = SPECIAL_TOKENS if architecture.special_tokens else {}
         config = AutoConfig.for_model(settings.pop("model_type"), **special | settings)
         return Blueprint(spec, task, device, config, architecture, gpus)
-    if spec.base is not None and is_adapter(spec):
-        adapter = fetch_adapter(spec)
+    if spec.base is not None and (adapter := fetch_adapter(spec)):
         return replace(read_blueprint(spec.base, task, device, gpus), adapter=adapter)
     config = _read_config(spec)
     if spec.source == "hub":
