@@ -20,6 +20,7 @@ from energyscore.cli.options import (
     showing,
     talk_of,
 )
+from energyscore.cli.run_options import Screen
 
 if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
@@ -72,6 +73,7 @@ def suite(
     fresh: Annotated[
         bool, measuring("--fresh", help="Measure finished entries once more.")
     ] = False,
+    screen: Screen = False,
     dry_run: Annotated[
         bool,
         showing(
@@ -108,6 +110,7 @@ def suite(
     from energyscore.base.errors import UsageError
     from energyscore.cli.console import say_note
     from energyscore.cli.suite_run import measure, plan_of, preview
+    from energyscore.measurement.options import RunOptions
     from energyscore.measurement.suite.listing import read_listing
     from energyscore.measurement.suite.plan import select
     from energyscore.protocol.task import find_task, load_tasks
@@ -117,7 +120,8 @@ def suite(
     known = load_tasks(task_path)
     wanted = {find_task(name, known).spec.id for name in task or ()}
     chosen = replace(whole, entries=tuple(select(whole.entries, only or (), size or ())))
-    plan = plan_of(chosen, _settings(setting), task_path)
+    settings = _settings(setting).over(RunOptions(screen=True) if screen else RunOptions())
+    plan = plan_of(chosen, settings, task_path)
     plan = [planned for planned in plan if not wanted or planned.task_name in wanted]
     for planned in plan:
         for place in planned.repeated:

@@ -1,5 +1,7 @@
 """In what a result departs from the protocol and the hardware of a reference. Pure."""
 
+from collections.abc import Collection
+
 from energyscore.protocol.scales import Scale
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.consistency import is_bundled_task
@@ -11,7 +13,7 @@ def departures_from(result: Result, reference: Scale) -> tuple[Departure, ...]:
     points = [
         Departure(check.name, check.actual, check.required)
         for check in result.conformance
-        if not check.ok and check.name != "hardware"
+        if not check.ok and check.name not in _told_otherwise(result)
     ]
     if not is_bundled_task(result.task.digest) or result.task.id != result.task.scale_task:
         # By a definition of somebody's own the points above may say anything, and a copy of a
@@ -23,6 +25,14 @@ def departures_from(result: Result, reference: Scale) -> tuple[Departure, ...]:
     if point := without_band(reference, result.task.scale_task, result.model.model_class):
         points.append(point)
     return tuple(points)
+
+
+def _told_otherwise(result: Result) -> Collection[str]:
+    """Points that say nothing of whether a result may be rated against a reference.
+
+    Its hardware has to be the reference's. What a screen does not do, its interval holds.
+    """
+    return {"hardware", "protocol", "window", "repeats"} if result.screen else {"hardware"}
 
 
 def without_band(scale: Scale, task: str, model_class: str | None) -> Departure | None:

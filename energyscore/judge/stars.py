@@ -5,8 +5,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from energyscore.base.stats import t_below
-
-BANDS = 5
+from energyscore.protocol.bands import BANDS, inner_edges
 
 Probabilities: TypeAlias = tuple[float, float, float, float, float]
 """The chance of 1, 2, 3, 4 and 5 stars, in this order."""
@@ -50,9 +49,3 @@ def star_probabilities(
         shares = pairwise([0.0, *to_edges, 1.0])
         five, four, three, two, one = (max(0.0, above - below) for below, above in shares)
     return one, two, three, four, five
-
-
-def inner_edges(low: float, high: float) -> list[float]:
-    """The four edges between the bands, ascending; each belongs to the band below it."""
-    width = (high - low) / BANDS
-    return [low + band * width for band in range(1, BANDS)]

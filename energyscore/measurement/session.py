@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyscore.base.errors import EnergyScoreError
+from energyscore.base.errors import EnergyScoreError, UnsupportedError
 from energyscore.base.interrupts import Interrupted
 from energyscore.base.lookup import resolve
 from energyscore.base.units import counted, format_duration, format_wh
@@ -33,6 +33,8 @@ from energyscore.measurement.screen.run import Asked, run_screen
 from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.selftest.report import with_selftest
 from energyscore.measurement.work import Plan
+from energyscore.protocol.bands import inner_edges
+from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.results import store
 from energyscore.results.cost import Cost, added
 from energyscore.results.parts import Caution, Run
@@ -227,7 +229,7 @@ def _do_runs(
             plan,
             backend,
             metering.meters,
-            _asked(options, setup.task.repeats, prepared.cost.began_s),
+            _asked(options, setup, prepared.cost.began_s),
             uuids=metering.uuids,
             finished=finished,
             on_run=on_run,
@@ -250,11 +252,26 @@ def _do_runs(
     return repeats, None
 
 
-def _asked(options: RunOptions, repeats: int, began_s: float) -> Asked:
-    """What options ask of a screen that began then, on the monotonic clock."""
+def _asked(options: RunOptions, setup: Setup, began_s: float) -> Asked:
+    """What options ask of a screen that began then, on the monotonic clock.
+
+    A star is against the default reference.
+    """
+    until, task, facts = Until.parse(options.until or UNTIL), setup.task, setup.facts
+    edges: list[float] = []
+    if until.kind == "star":
+        size = task.class_of(facts.parameters, facts.quantization_bits)
+        band = load_scale(DEFAULT_SCALE).band(task.scale_task, size)
+        if band is None:
+            raise UnsupportedError(
+                f"--until {until.text}: {DEFAULT_SCALE} has no stars for {task.id}"
+                f"{f' class {size}' if size else ''}.",
+                "Ask for a half-width or a limit.",
+            )
+        edges = inner_edges(*band.range_wh)
     budget_s = options.budget
     deadline_s = None if budget_s is None else began_s + budget_s
-    return Asked(Until.parse(options.until or UNTIL), repeats, budget_s, deadline_s)
+    return Asked(until, task.repeats, budget_s, deadline_s, tuple(edges))
 
 
 def _judge(

@@ -34,6 +34,12 @@ def _instead_of(cost: Cost) -> str:
     return f" The full protocol would have taken about {energy} and {time}: {times} times as much."
 
 
+def times_as_much(one: Cost, other: Cost) -> float | None:
+    """How many times the energy of another measurement one took; None where it is not known."""
+    one_j, other_j = _headline_j(one.energy_j), _headline_j(other.energy_j)
+    return one_j / other_j if one_j and other_j else None
+
+
 def _headline_j(energies: Mapping[Domain, float | None]) -> float | None:
     """Of the GPUs, else of processor and memory; None where it is not known."""
     gpus = [domain for domain in energies if domain.startswith("gpu:")]

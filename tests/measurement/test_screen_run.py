@@ -4,9 +4,11 @@ import random
 from types import SimpleNamespace
 
 import pytest
-from support.results import make_result
+from support.results import make_result, make_run
 
 from energyscore.base.errors import UnsupportedError
+from energyscore.judge.comparability import changes, conditions_of, differences
+from energyscore.judge.departures import departures_from
 from energyscore.measurement import benchmark, warmup, work
 from energyscore.measurement.assemble import protocol_of
 from energyscore.measurement.backend import Batch, BatchOutput, InputSizes
@@ -22,8 +24,11 @@ from energyscore.measurement.screen.run import Asked, run_screen
 from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.suite.key import key_of, work_of
 from energyscore.measurement.work import Plan
+from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.protocol.task import load_tasks
 from energyscore.protocol.workload import Workload
+from energyscore.publish.against_screen import against_screens
+from energyscore.results.conformance import with_conformance
 from energyscore.results.consistency import contradiction
 from energyscore.results.cost import Cost
 from energyscore.results.per_token import with_per_token
@@ -135,8 +140,6 @@ def result_of(runs, part):
         "score": score_runs(runs, [UUID], base.idle, ["NVIDIA H100 80GB HBM3"], part),
     }
     result = with_per_token(base.model_copy(update=change))
-    from energyscore.results.conformance import with_conformance
-
     return with_conformance(load_tasks()["text_generation"].spec, result)
 
 
@@ -271,6 +274,39 @@ def test_where_nothing_can_be_told_it_ends_with_the_most_blocks(machine, monkeyp
 def test_a_limit_on_gpu_energy_needs_a_gpu(machine):
     with pytest.raises(UnsupportedError, match="no GPU is metered here"):
         screen(machine, "gpu_wh_per_1k_queries<=1", uuids=())
+
+
+def test_a_full_measurement_tells_what_its_screen_had_said(machine):
+    screened = result_of(*screen(machine)[:2])
+    whole_j = sum(map(law, SIZES))
+    runs = [
+        make_run(n, joules=whole_j * factor, queries=400, input_tokens=sum(SIZES), output_tokens=0)
+        for n, factor in enumerate((1.0, 1.001, 0.999))
+    ]
+    metering = {"min_window_s": 60.0, "repeats": 3}
+    full = screened.model_copy(
+        update={
+            "runs": runs,
+            "screen": None,
+            "created_at": "2026-01-02T00:00:00Z",
+            "protocol": screened.protocol.model_copy(update=metering),
+            "score": score_runs(runs, [UUID], None, ["NVIDIA H100 80GB HBM3"]),
+        }
+    )
+    (line,) = against_screens([full], [screened, full])
+    assert line.startswith("The screen of org/model had said ")
+    assert line.endswith("their intervals overlap.")
+    assert differences(conditions_of(screened), conditions_of(full)) == [], "they compare"
+    assert changes(screened, full)["protocol"] == ("screened", "all queries")
+    other = full.model_copy(update={"workload": full.workload.model_copy(update={"batch_size": 2})})
+    assert list(against_screens([other], [screened])) == []
+
+
+def test_a_screen_is_rated_against_the_reference_though_never_official(machine):
+    result = result_of(*screen(machine)[:2])
+    names = {one.name for one in departures_from(result, load_scale(DEFAULT_SCALE))}
+    assert names.isdisjoint({"protocol", "window", "repeats"})
+    assert "dataset" in names
 
 
 def test_what_the_full_protocol_would_have_taken(machine):
