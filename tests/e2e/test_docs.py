@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from support.commands import ROOT, energyscore
+from support.commands import ROOT, energyscore, environment
 
 README = (ROOT / "README.md").read_text()
 PAGES = {
@@ -113,14 +113,30 @@ def test_no_command_is_forgotten():
     assert others == installing | {(WORKED, "pip"), (WORKED, "python")}
 
 
+HELPING = """
+import os, runpy, sys
+import torch, transformers  # which most of them import, once for all
+for script in sys.argv[1:]:
+    process = os.fork()
+    if process == 0:
+        sys.argv, sys.path[0] = [script, "--help"], os.path.dirname(script)
+        runpy.run_path(script, run_name="__main__")
+        sys.exit()
+    assert os.waitpid(process, 0)[1] == 0, script
+"""
+
+
 def test_the_scripts_that_are_named_run():
     scripts = {
         name for text in PAGES.values() for name in re.findall(r"`python (bench/\S+\.py)", text)
     }
     assert len(scripts) >= 5
-    for script in scripts:
-        command = [sys.executable, str(ROOT / script), "--help"]
-        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    command = [sys.executable, "-c", HELPING, *(str(ROOT / script) for script in scripts)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment({"PYTHONPATH": ""})
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("usage: ") == len(scripts)
 
 
 def test_links_lead_somewhere():

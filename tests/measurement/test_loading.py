@@ -6,7 +6,6 @@ import pickle
 import shutil
 import sys
 
-import peft
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -424,6 +423,8 @@ def adapter(tmp_path, tiny_model):
     """Make a folder with a LoRA for the tiny GPT-2, as peft saves it."""
 
     def make(name, seed=0):
+        import peft  # takes two seconds, in each process that only collects tests too
+
         torch.manual_seed(seed)
         base = GPT2LMHeadModel.from_pretrained(tiny_model)
         peft.get_peft_model(base, peft.LoraConfig(**LORA)).save_pretrained(tmp_path / name)
@@ -504,6 +505,8 @@ def test_an_adapters_pickle_needs_permission_too(adapter, tiny_model, tmp_path):
 
 
 def test_prompt_tuning_is_no_adapter_that_can_be_put_into_a_model(tiny_model, tmp_path):
+    import peft
+
     base = GPT2LMHeadModel.from_pretrained(tiny_model)
     tuning = peft.PromptTuningConfig(num_virtual_tokens=4, task_type="CAUSAL_LM")
     peft.get_peft_model(base, tuning).save_pretrained(tmp_path / "prompt")
