@@ -19,7 +19,7 @@ def measured(tmp_path_factory, tiny_model, prompts_csv):
     """A folder with one result, and what the command printed."""
     out = tmp_path_factory.mktemp("run")
     done = energyscore(
-        "run", "text_generation", "--model", tiny_model, "--dataset", prompts_csv, "--queries", 30,
+        "run", "text_generation", "--model", tiny_model, "--dataset", prompts_csv, "--queries", 10,
         "--repeats", 2, "--quick", "--country", "fra", "--out", out, "--format", "json",
         "--threads", 2,
     )  # fmt: skip
@@ -34,14 +34,14 @@ def test_the_result_says_what_was_measured_and_how(measured):
     assert result["model"]["weights"] == "pretrained"
     assert result["model"]["revision"].startswith("sha256:")
     assert result["model"]["dtype"] == "float32"
-    assert result["workload"]["queries"] == 30
-    assert result["workload"]["output_tokens"] == 300
+    assert result["workload"]["queries"] == 10
+    assert result["workload"]["output_tokens"] == 100
     room = 1024 - 10  # of the context, beside the tokens to generate
     assert result["workload"]["inputs_cut"] == {
         **{"queries": 0, "limit": room, "unit": "tokens", "official_limit": room},
         **{"lost": 0, "total": result["workload"]["input_tokens"]},
     }
-    assert [run["queries"] for run in result["runs"]] == [30, 30]
+    assert [run["queries"] for run in result["runs"]] == [10, 10]
     threads = result["protocol"]["threads"]
     assert (threads["intra_op"], threads["OMP_NUM_THREADS"]) == (2, "2")
     assert threads["inter_op"] >= 1
