@@ -32,13 +32,13 @@ def pytest_collection_finish():
 
 SLOW = (
     *("test_docs", "test_whole_way", "test_suite", "test_simulated_gpu"),
-    *("test_action", "test_robustness", "test_regression", "test_run"),
+    *("test_action", "test_worked_example", "test_robustness", "test_regression", "test_run"),
     *("test_verify_attacks", "test_hub", "test_verify", "test_selftest_run"),
     *("test_bad_input", "test_page_browser", "test_bundle", "test_backends"),
     *("test_real_model", "test_several_gpus", "test_light", "test_families"),
     *("test_verify_fuzz", "test_diffusion", "test_streams", "test_nvml_recorder"),
     *("test_phases_by_the_meter", "test_sound_families", "test_reasoning", "test_spreading"),
-    *("test_asr", "test_vision_families", "test_worked_example", "test_text_tasks"),
+    *("test_asr", "test_vision_families", "test_model_loading", "test_text_tasks"),
     *("test_image_captioning", "test_vision", "test_inputs_cut"),
 )
 """Files whose tests load models or start processes, the longest first: marked `slow`."""

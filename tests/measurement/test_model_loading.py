@@ -23,7 +23,7 @@ def test_loading_is_metered_above_the_floor(simulate, tiny_model, prompts_csv, t
 
     done = energyscore(
         *("run", "text_generation", "--quick", "--model", tiny_model, "--dataset", prompts_csv),
-        *("--queries", 20, "--device", "cpu", "--gpu", 0, "--loading", "--idle", 1),
+        *("--queries", 20, "--device", "cpu", "--gpu", 0, "--loading", "--idle", 3),
         *("--out", tmp_path),
         env=sim.env(),
         on_line=follow,
