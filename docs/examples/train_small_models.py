@@ -13,6 +13,8 @@ OUT/general    text to text: reads a message and writes the label, token after t
 OUT/small      one pass of the same encoder and a head for the five labels
 OUT/distilled  three of its six layers, trained to answer as OUT/small does
 OUT/quantized  OUT/small with weights of 4 bits
+
+The last two have a model card that says what they were made from.
 """
 
 import argparse
@@ -46,6 +48,8 @@ def main(out):
     save(out / "small", small, tokenizer)
     save(out / "distilled", distill(small, texts), tokenizer)
     save(out / "quantized", quantize(out / "small"), tokenizer)
+    for relation in ("distilled", "quantized"):
+        (out / relation / "README.md").write_text(card(base="small", relation=relation))
     save(out / "general", train_general(tokenizer, texts, answers), tokenizer)
 
 
@@ -162,6 +166,11 @@ def save(folder, model, tokenizer):
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     print(folder)
+
+
+def card(base, relation):
+    """A model card that says what a model was made from, and how."""
+    return f"---\nbase_model: {base}\nbase_model_relation: {relation}\n---\n"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,13 @@ from energyscore.base.text import csv_table, json_text, markdown_table, markdown
 from energyscore.judge.choose import Choice, Placed
 from energyscore.judge.families import ModelFamily
 from energyscore.publish import family
-from energyscore.publish.choice_cells import REPORTED, energy_cell, latency_cell, quality_cell
+from energyscore.publish.choice_cells import (
+    REPORTED,
+    energy_cell,
+    energy_name,
+    latency_cell,
+    quality_cell,
+)
 from energyscore.publish.choice_words import answer, end_of, front, lacking
 
 
@@ -162,7 +168,7 @@ def columns_of(choice: Choice) -> tuple[str, ...]:
     """The columns of its table."""
     return (
         "model",
-        "energy / 1,000 queries",
+        f"{energy_name([one.candidate for one in choice.judged])} / 1,000 queries",
         quality_name(choice),
         "latency p90",
         "front",

@@ -1,5 +1,7 @@
 """Energy, quality and latency of a candidate as text, and the difference of two qualities. Pure."""
 
+from collections.abc import Sequence
+
 from energyscore.base.units import format_number, format_seconds, with_ends
 from energyscore.judge.contenders import Contender
 from energyscore.judge.qualities import QualityContrast
@@ -13,11 +15,15 @@ _MOST_DIGITS = 4
 
 
 def energy_cell(one: Contender) -> str:
-    """`1.02 (0.98 to 1.06) Wh`."""
+    """`1.02 (0.98 to 1.06) Wh`; the head of the table tells where it is estimated."""
     headline = one.entry.headline
     assert headline is not None
-    shown = with_ends(headline.energy_wh, headline.ci95)
-    return f"{shown} Wh{' (estimated)' * headline.estimated}"
+    return f"{with_ends(headline.energy_wh, headline.ci95)} Wh"
+
+
+def energy_name(known: Sequence[Contender]) -> str:
+    """Of their energies: metered or estimated, which only all of those that compare can be."""
+    return f"{'estimated ' * any(one.entry.rating.estimated for one in known)}energy"
 
 
 def quality_cell(one: Contender) -> str:

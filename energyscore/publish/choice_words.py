@@ -10,6 +10,7 @@ from energyscore.judge.contenders import Contender
 from energyscore.publish import margins
 from energyscore.publish.answers import less_than
 from energyscore.publish.choice_cells import REPORTED, difference, quality_value
+from energyscore.publish.notes import disturbed, of_estimates
 from energyscore.publish.table_end import TableEnd, caution_lines
 
 _MOST_ANSWERS = 3
@@ -54,7 +55,14 @@ def end_of(choice: Choice) -> TableEnd:
         sentence(f"{one.candidate.entry.label}: {front(one)}") for one in choice.judged if one.by
     ]
     return TableEnd(
-        shared=[*_not_asked(choice), *reported, *_missing(choice), *left_out],
+        shared=[
+            *_not_asked(choice),
+            *disturbed(entries),
+            *of_estimates(entries),
+            *reported,
+            *_missing(choice),
+            *left_out,
+        ],
         cautions=[f"caution: {text}." for text in _at_the_limit(choice)] + caution_lines(said),
         more=[*fails, *dominated],
         topics=[
@@ -180,15 +188,16 @@ def _against(best: Placed, one: Rival) -> str:
     names = best.candidate.entry.label, one.other.candidate.entry.label
     how = " (estimated)" if best.candidate.entry.rating.estimated else ""
     effect = one.effect
-    if effect.significant is False and effect.ratio != 1:
-        said = f"It is undecided whether {names[0]} needs less energy than {names[1]}: "
-        said += (
-            f"{margins.factor(effect.ratio, effect.ci95)} times{how}, and the interval contains 1"
-        )
+    times, ends, word, but = effect.ratio, effect.ci95, "less", ""
+    if times < 1:
+        times, ends = 1 / times, (1 / ends[1], 1 / ends[0]) if ends else None
+        word, but = "more", _but(one.other)
+    if effect.significant is False and times != 1:
+        said = f"It is undecided whether {names[0]} needs {word} energy than {names[1]}{but}: "
+        said += f"{margins.factor(times, ends)} times{how}, and the interval contains 1"
     elif effect.ratio < 1:
-        ends = (1 / effect.ci95[1], 1 / effect.ci95[0]) if effect.ci95 else None
-        said = f"{names[0]} needs {margins.factor(1 / effect.ratio, ends)} times more energy than "
-        said += f"{names[1]}{how}{_but(one.other)}"
+        said = f"{names[0]} needs {margins.factor(times, ends)} times {word} energy than "
+        said += f"{names[1]}{how}{but}"
     else:
         said = f"{less_than(names[0], [(names[1], effect)])}{how}"
     return f"{said}{_quality_beside(best.candidate, one)}"

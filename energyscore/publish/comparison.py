@@ -9,6 +9,7 @@ from energyscore.judge.comparability import say_changes
 from energyscore.judge.compare import Comparison, FigureChange, Pair
 from energyscore.judge.effect import Effect
 from energyscore.publish.answers import less_than
+from energyscore.publish.notes import ESTIMATED
 from energyscore.publish.table_end import TableEnd, caution_lines
 
 COLUMNS = ("model", "phase", "before, Wh", "after, Wh", "ratio (95% interval)", "p", "difference")
@@ -109,7 +110,7 @@ def _of_meters(compared: Sequence[Pair]) -> list[str]:
         if pair.meter_uncertainty
     ]
     if any(row.estimated for pair in compared for row in pair.rows):
-        found.append("estimated by load and time, not by a meter; no GPU energy.")
+        found.append(ESTIMATED)
     found += [
         f"{_name(pair)}: not known of both: {', '.join(pair.not_known)}."
         for pair in compared

@@ -89,7 +89,7 @@ def title_of(family: ModelFamily) -> str:
 
 def rows_of(family: ModelFamily) -> list[tuple[str, ...]]:
     """A row a member, the parent's results first."""
-    parents = [_row(one, "parent", energy_cell(one), _quality(one)) for one in family.parents]
+    parents = [_row(one, "parent", _energy(one), _quality(one)) for one in family.parents]
     return parents + [
         _row(one.candidate, relation(one.origin), _energy_against(one), _quality_against(one))
         for one in family.children
@@ -100,7 +100,8 @@ def words_of(family: ModelFamily) -> list[str]:
     """What the table says in words: where compressing costs energy, and what is not told."""
     costs = [
         f"{one.candidate.entry.label} needs {_times(one)} times more energy than "
-        f"{one.parent.entry.label}: here {_NOUNS[one.origin.relation]} costs energy."
+        f"{one.parent.entry.label}{_how(one.candidate)}: here {_NOUNS[one.origin.relation]} "
+        "costs energy."
         for one in family.children
         if one.costs_energy and one.parent and one.effect and one.origin.relation
     ]
@@ -144,9 +145,17 @@ def _times(one: Child) -> str:
     return margins.factor(one.effect.ratio, one.effect.ci95)
 
 
+def _energy(one: Contender) -> str:
+    return f"{energy_cell(one)}{_how(one)}"
+
+
+def _how(one: Contender) -> str:
+    return " (estimated)" * one.entry.rating.estimated
+
+
 def _energy_against(one: Child) -> str:
     if one.effect is None:
-        return energy_cell(one.candidate)
+        return _energy(one.candidate)
     how = ", costs energy" if one.costs_energy else "" if one.effect.ci95 else ", no interval"
     return f"{_times(one)} times{how}"
 

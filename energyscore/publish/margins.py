@@ -73,7 +73,7 @@ def percent(share: float) -> str:
 def factor(ratio: float, interval: tuple[float, float] | None) -> str:
     """A ratio with the digits that its interval allows: `1.7 (1.5 to 1.9)`.
 
-    A bound on one side of 1 is never shown as 1.
+    A bound on one side of 1 is never shown as 1, and none as 0, which no factor is.
     """
     if interval is None:
         return format_number(ratio)
@@ -84,7 +84,12 @@ def factor(ratio: float, interval: tuple[float, float] | None) -> str:
     decimals = max(0, margin - 1)
     while decimals < margin + 2 and any(_looks_one(end, decimals) for end in interval):
         decimals += 1
-    return with_ends(ratio, interval, lambda one: f"{one:,.{decimals}f}")
+    return with_ends(ratio, interval, lambda one: _not_zero(one, decimals))
+
+
+def _not_zero(figure: float, decimals: int) -> str:
+    shown = f"{figure:,.{decimals}f}"
+    return shown if float(shown.replace(",", "")) or not figure else f"{figure:.1g}"
 
 
 def _looks_one(bound: float, decimals: int) -> bool:

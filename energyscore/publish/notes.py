@@ -57,7 +57,7 @@ def end_of(entries: Sequence[RatedResult], shared: Sequence[str] = ()) -> TableE
         cautions=[
             *_invalid(entries),
             *_without_stars(entries, _BY_WHAT_WENT_ON),
-            *([ESTIMATED] if any(entry.rating.estimated for entry in entries) else []),
+            *of_estimates(entries),
             *_cautions(entries),
             *_without_stars(entries, _BY_WHAT_IS_AT_HAND),
         ],
@@ -70,6 +70,16 @@ def end_of(entries: Sequence[RatedResult], shared: Sequence[str] = ()) -> TableE
         points=sorted(points),
         topics=[topic for topic, applies in topics.items() if applies],
     )
+
+
+def of_estimates(entries: Sequence[RatedResult]) -> list[str]:
+    """What an energy that no meter has measured is worth, where one is among them."""
+    return [ESTIMATED] if any(entry.rating.estimated for entry in entries) else []
+
+
+def disturbed(entries: Sequence[RatedResult]) -> list[str]:
+    """Which estimates count others' work in, so that they get no stars."""
+    return _without_stars(entries, ("too_busy",))
 
 
 def _invalid(entries: Sequence[RatedResult]) -> list[str]:

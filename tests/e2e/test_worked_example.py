@@ -1,7 +1,8 @@
 """The example of docs/replacing.md: its commands, and its answer computed once more by others.
 
 Real weights of four models, trained here. Energies are estimates of this machine and may come out
-as they like; what is said of them must follow from the files.
+as they like; what is said of them must follow from the files. They learn in fewer epochs than the
+page's, and answer fewer rows: that is what costs time.
 """
 
 import csv
@@ -19,6 +20,9 @@ import scipy.stats
 import torch
 import transformers
 from support.commands import ROOT, energyscore
+from typer.testing import CliRunner
+
+from energyscore.cli.app import app
 
 PAGE = (ROOT / "docs/replacing.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", PAGE, flags=re.S)
@@ -26,6 +30,8 @@ LINES = [shlex.split(line) for block in BLOCKS for line in block.splitlines()]
 COMMANDS = [words[1:] for words in LINES if words[0] == "energyscore"]
 NAMES = {"general", "small", "distilled", "quantized"}
 LOSS = 0.05
+ROWS = 40
+"""Of those to judge by."""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +42,10 @@ def folder(tmp_path_factory):
     spec = importlib.util.spec_from_file_location("train_small_models", ROOT / script[1])
     train_small_models = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(train_small_models)
+    learn = train_small_models.learn
+    train_small_models.learn = lambda *given, epochs, **more: learn(
+        *given, epochs=epochs * 2 // 3, **more
+    )
     said = transformers.logging.get_verbosity()
     try:
         with warnings.catch_warnings():
@@ -44,9 +54,20 @@ def folder(tmp_path_factory):
     finally:
         transformers.logging.set_verbosity(said)
         transformers.logging.enable_progress_bar()
-    done = energyscore(*COMMANDS[0], cwd=folder)
+    done = energyscore(*COMMANDS[0], "--queries", ROWS, cwd=folder)
     assert done.status == 0, done.stderr
     return folder
+
+
+@pytest.fixture
+def command(folder, monkeypatch):
+    """A command that loads no torch, in this process and the reader's folder."""
+
+    def run(*words):
+        monkeypatch.chdir(folder)
+        return CliRunner().invoke(app, list(words))
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +76,20 @@ def results(folder):
     return {result["model"]["id"]: result for result in files}
 
 
-@pytest.fixture(scope="module")
-def choice(folder):
+@pytest.fixture
+def choice(command):
     """What the page's `choose` says as JSON."""
     (words,) = [words for words in COMMANDS if words[0] == "choose" and len(words) == 4]
     assert words[2:] == ["--max-quality-loss", f"{LOSS:.0%}"]
-    done = energyscore(*words, "--format", "json", cwd=folder)
-    assert done.status == 0, done.stderr
+    done = command(*words, "--format", "json")
+    assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_the_other_commands_of_the_page_do_what_they_say(folder):
+def test_the_other_commands_of_the_page_do_what_they_say(command):
     for words in COMMANDS[1:]:
-        done = energyscore(*words, cwd=folder)
-        assert done.status == 0, (words, done.stdout, done.stderr)
+        done = command(*words)
+        assert done.exit_code == 0, (words, done.stdout, done.stderr)
         assert done.stdout.strip()
 
 
@@ -81,6 +102,21 @@ def test_the_models_are_what_the_page_says(results):
     assert ways == {name: "generate" if name == "general" else "head" for name in NAMES}
     parameters = {name: result["model"]["parameters"] for name, result in results.items()}
     assert parameters["distilled"] < parameters["small"] < parameters["general"]
+    parents = {name: result["model"].get("parent") for name, result in results.items()}
+    made_from = {name: (it["id"], it["relation"]) for name, it in parents.items() if it}
+    assert made_from == {name: ("small", name) for name in ("distilled", "quantized")}
+
+
+def test_the_family_is_told_against_the_parent(results, choice):
+    (family,) = choice["families"]
+    assert [one["model"] for one in family["parents"]] == ["small"]
+    children = {one["model"]: one for one in family["children"]}
+    assert set(children) == {"distilled", "quantized"}
+    for name, child in children.items():
+        times, _, _ = ratio(results["small"], results[name])
+        assert child["energy_ratio"] == pytest.approx(times)
+        held = [results[one]["memory"]["weights_bytes"] for one in (name, "small")]
+        assert child["weights_bytes"] == held[0] < held[1]
 
 
 def test_a_pass_takes_less_than_writing(results):
@@ -93,7 +129,7 @@ def test_a_pass_takes_less_than_writing(results):
 
 def rows_of(folder):
     with (folder / "models/test.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+        return list(csv.DictReader(file))[:ROWS]
 
 
 def answers_of(path: Path, texts, batch):
@@ -127,10 +163,11 @@ def test_quality_is_the_accuracy_of_the_model(folder, results, name):
         warnings.simplefilter("ignore")
         said = list(answers_of(folder / "models" / name, [row["text"] for row in rows], batch))
     right = [answer == row["label"] for answer, row in zip(said, rows, strict=True)]
-    assert (quality["metric"], quality["n"]) == ("accuracy", 100)
+    assert (quality["metric"], quality["n"]) == ("accuracy", ROWS)
     assert quality["value"] == pytest.approx(numpy.mean(right), abs=1e-12)
     assert [bool(part) for part, _ in quality["items"]] == right
-    assert 0.6 < quality["value"] < 0.97  # all have learned, and none has seen the answers
+    # All have learned (chance is 0.2), and none has seen the answers.
+    assert 0.5 < quality["value"] < 0.97
 
 
 def energies(result):
@@ -172,8 +209,8 @@ def test_energies_qualities_and_their_intervals(results, choice):
         assert one["quality"] == result["quality"]["value"]
         right = numpy.array([part for part, _ in result["quality"]["items"]])
         exact = scipy.stats.binomtest(int(right.sum()), len(right)).proportion_ci(0.95)
-        # A bootstrap of 100 rows against the exact interval of a share.
-        assert one["quality_ci95"] == pytest.approx([exact.low, exact.high], abs=0.035)
+        # A bootstrap of 40 rows against the exact interval of a share.
+        assert one["quality_ci95"] == pytest.approx([exact.low, exact.high], abs=0.06)
 
 
 def test_the_recommended_model_meets_the_requirement_with_the_least_energy(results, choice):
@@ -224,7 +261,7 @@ def test_the_factors_and_intervals_that_are_told(results, choice):
         energy, quality = re.match(r"(.*?\).*?) (-?[\d.]+ \(.* points .*)", line).groups()
         times, ends, _ = ratio(results[name], results[other])
         expected = [times, *ends]
-        if "times more energy" in line:
+        if "more energy" in line:
             expected = [1 / times, 1 / ends[1], 1 / ends[0]]
         for (shown, digit), value in zip(figures(energy), expected, strict=True):
             assert shown == pytest.approx(value, abs=0.51 * digit), line
@@ -236,7 +273,7 @@ def test_the_factors_and_intervals_that_are_told(results, choice):
             assert shown == pytest.approx(value, abs=0.51 * digit), line
 
 
-def test_a_version_that_answers_worse_does_not_pass_the_gate(folder):
-    done = energyscore("gate", "mail/local/small", "--min", "quality>=0.99", cwd=folder)
-    assert done.status == 1
+def test_a_version_that_answers_worse_does_not_pass_the_gate(command):
+    done = command("gate", "mail/local/small", "--min", "quality>=0.99")
+    assert done.exit_code == 1
     assert "accuracy" in done.stdout

@@ -24,6 +24,8 @@ from energyscore.judge.rating import rate_files
 from energyscore.judge.requirements import requirements_of
 from energyscore.publish import choice as publish
 from energyscore.publish.choice_words import answer, end_of
+from energyscore.results.checks import TOO_BUSY_CODE
+from energyscore.results.parts import Caution
 from energyscore.results.result import result_to_json
 
 ROWS = 400
@@ -184,6 +186,24 @@ def test_what_is_estimated_is_the_energy_and_not_the_quality():
     assert lines[1].endswith(" points less accurate.")
 
 
+def test_what_an_estimate_is_worth_is_told_once_and_not_in_each_row():
+    busy = Caution(code=TOO_BUSY_CODE, message="others used 80% of the processor.")
+    small, large = (
+        estimated(one).model_copy(update={"cautions": [busy]}) for one in (SMALL, LARGE)
+    )
+    found = choose(small, large, asked=Requirements(quality=0.5))
+    assert end_of(found).shared == [
+        "no stars; estimated while others used over 25% of the processor.",
+        "estimated by the load and the memory size of the machine (CodeCarbon), not by a meter: "
+        "it follows time, and is no GPU energy.",
+    ]
+    assert publish.columns_of(found)[1] == "estimated energy / 1,000 queries"
+    assert all(row[1].endswith(") Wh") for row in publish.rows_of(found))
+    metered = choose(SMALL, LARGE, asked=Requirements(quality=0.5))
+    assert end_of(metered).shared == []
+    assert publish.columns_of(metered)[1] == "energy / 1,000 queries"
+
+
 def test_undecided_is_a_sentence_of_its_own():
     near = estimated(candidate("org/near", 1.001, make_quality(right(0.92))))
     (_, line) = answer(choose(estimated(SMALL), near))
@@ -191,6 +211,15 @@ def test_undecided_is_a_sentence_of_its_own():
         "It is undecided whether org/small needs less energy than org/near: 1.00 (0.99 to 1.01)"
     )
     assert " times (estimated), and the interval contains 1, 3.0 (" in line
+
+
+def test_what_is_undecided_is_told_in_the_direction_of_its_factor():
+    worse = candidate("org/worse", 0.999, make_quality(right(0.7)))
+    (_, line) = answer(choose(SMALL, worse, asked=Requirements(quality=0.8)))
+    assert line.startswith(
+        "It is undecided whether org/small needs more energy than org/worse, which does not meet "
+        "the requirements: 1.00 (0.99 to 1.01) times, and the interval contains 1, "
+    )
 
 
 def test_less_quality_that_nobody_asked_for_is_told():

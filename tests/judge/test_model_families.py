@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import scipy.stats
-from support.results import make_performance, make_quality, make_result, make_run
+from support.results import make_cpu_run, make_performance, make_quality, make_result, make_run
 
 from energyscore.judge import choose as judge
 from energyscore.judge.choose import Requirements
@@ -93,6 +93,25 @@ def test_a_family_has_energy_quality_memory_and_speed_against_the_parent():
         "org/nf4 needs 1.25 (1.24 to 1.26) times more energy than org/base: here quantization "
         "costs energy."
     )
+
+
+def test_what_is_estimated_is_marked_in_a_family_too():
+    runs = {
+        result.model.id: [make_cpu_run(i, joules=7200.0 * wh * one) for i, one in enumerate(SPREAD)]
+        for result, wh in ((BASE, 2.0), (NF4, 2.5))
+    }
+    base, nf4 = (
+        make_result(one.model.id, runs[one.model.id], gpu=None, identity=one.identity).model_copy(
+            update={"model": one.model, "quality": one.quality}
+        )
+        for one in (BASE, NF4)
+    )
+    (family,) = families(base, nf4)
+    assert rows_of(family)[0][2].endswith(" Wh (estimated)")
+    assert words_of(family) == [
+        "org/nf4 needs 1.25 (1.24 to 1.26) times more energy than org/base (estimated): here "
+        "quantization costs energy."
+    ]
 
 
 def test_the_formats_tell_the_family():
