@@ -136,27 +136,23 @@ def schedule(
       energyscore schedule results --requests 40/h --window 10m --hours 8-18 -o schedule.svg
     """
     from energyscore.base.errors import UsageError
-    from energyscore.base.quantities import SECONDS, read_quantity
     from energyscore.base.writing import write_atomically
     from energyscore.cli.console import show_line, show_notes, show_table, write_data
     from energyscore.cli.loading import choose
     from energyscore.cli.options import site_of
     from energyscore.judge.schedule.decision import Wishes, decide
     from energyscore.judge.schedule.measured import service_of
-    from energyscore.judge.schedule.requests import demand_of, hours_of
+    from energyscore.judge.schedule.requests import demand_of, durations_of, hours_of
     from energyscore.publish import schedule as publish
     from energyscore.publish.schedule_plot import schedule_svg
-
-    def seconds(option: str, texts: list[str]) -> tuple[float, ...]:
-        return tuple(read_quantity(option, text, SECONDS, "5m") for text in texts)
 
     if plot is not None and plot.suffix.lower() != ".svg":
         raise UsageError(f"--out {plot}: the plot is an SVG.", "Name a file that ends in .svg.")
     demand = demand_of(requests, profile, trace, trace_column)
     wishes = Wishes(
-        max_wait_s=None if max_wait is None else seconds("--max-wait", [max_wait])[0],
-        timeouts_s=seconds("--timeout", timeout or []),
-        windows_s=seconds("--window", window or []),
+        max_wait_s=None if max_wait is None else durations_of("--max-wait", [max_wait])[0],
+        timeouts_s=durations_of("--timeout", timeout or []),
+        windows_s=durations_of("--window", window or [], zero=False),
         batches=tuple(gather or ()),
         hours=None if hours is None else hours_of(hours),
     )

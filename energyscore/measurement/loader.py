@@ -1,7 +1,7 @@
 """A process that loads a model and waits: `python -m energyscore.measurement.loader JOB`.
 
-It writes one line to stdout once the model can answer, and ends when its stdin does. Whoever
-started it meters it from outside, from its start.
+It writes a line to stdout that begins with `READY` once the model can answer, and ends when its
+stdin does. Whoever started it meters it from outside, from its start.
 """
 
 import json
@@ -32,7 +32,7 @@ def main(text: str) -> int:
         generation = job.options.generations(task)[0]
         load_model(backend, task, model, generation, device, job.options)
         backend.synchronize()
-        print(READY, *backend.gpu_uuids(), flush=True)
+        print(f"\n{READY}", *backend.gpu_uuids(), flush=True)
         sys.stdin.read()
     except EnergyScoreError as error:
         print(f"error: {error}", file=sys.stderr)

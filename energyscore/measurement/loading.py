@@ -10,13 +10,16 @@ import ctypes
 import json
 import mmap
 import os
+import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 from energyscore.base.errors import MeterError, TaskError
+from energyscore.base.text import without_passwords
 from energyscore.measurement.backend import Backend, Device, Gpus
 from energyscore.measurement.benchmark import merged
 from energyscore.measurement.child import die_with_parent, python
@@ -30,7 +33,7 @@ from energyscore.protocol.task import Generation, TaskSpec
 from energyscore.results.loading import Loading
 from energyscore.results.parts import Domain
 
-READY = "loaded"
+READY = "energyscore-loaded"
 _LEAST_IDLE_S = 5.0  # of the floor, and of idling with the model: each stands for hours
 _IN_MEMORY = 0.05  # the share of files in the page cache under which they count as on the disk
 _LARGE_BYTES = 2**16
@@ -173,29 +176,41 @@ def _load(command: Sequence[str], when_loaded: Callable[[], None]) -> tuple[tupl
     Raises:
         MeterError: where it cannot be loaded there, with what the process said.
     """
-    begin_s = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=die_with_parent(),
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        said = process.stdout.readline().split()
-        seconds = time.monotonic() - begin_s
-        if said[:1] != [READY]:
-            told = process.stderr.read().splitlines()
-            why = next((line for line in told if line.startswith("error: ")), "it ended")
-            raise MeterError(f"the process that loads the model failed: {why}")
-        when_loaded()
-        return tuple(said[1:]), seconds
-    finally:
-        process.kill()
-        process.communicate()
+    with tempfile.TemporaryFile() as told:  # a pipe that nobody reads would stop it once full
+        begin_s = time.monotonic()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=told,
+            preexec_fn=die_with_parent(),
+        )
+        try:
+            assert process.stdout is not None
+            # A model's own code may write lines of its own.
+            words = (line.decode(errors="replace").split() for line in process.stdout)
+            said = next((one for one in words if one[:1] == [READY]), None)
+            seconds = time.monotonic() - begin_s
+            if said is None:
+                raise MeterError(f"the process that loads the model failed: {_why(process, told)}")
+            when_loaded()
+            return tuple(said[1:]), seconds
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _why(process: subprocess.Popen[bytes], told: IO[bytes]) -> str:
+    """What a process said that failed, or by which signal it ended."""
+    status = process.wait()
+    told.seek(0)
+    lines = without_passwords(told.read().decode(errors="replace")).splitlines()
+    error = next((line for line in lines if line.startswith("error: ")), "")
+    if error:
+        return error.removeprefix("error: ")
+    if status < 0:
+        return f"it was ended by {signal.Signals(-status).name}"
+    return f"it ended with status {status}{f': {lines[-1]}' if lines else ''}"
 
 
 def _command(job: Job, task: TaskSpec, model: ModelSpec) -> list[str]:

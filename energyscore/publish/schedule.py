@@ -16,6 +16,8 @@ from energyscore.base.units import (
     format_wh,
 )
 from energyscore.judge.footprint import Site
+from energyscore.judge.schedule.arrivals import HOUR_S
+from energyscore.judge.schedule.closed_forms import utilization
 from energyscore.judge.schedule.decision import ALWAYS, AT_ONCE, Decision, PolicyFigures
 from energyscore.judge.schedule.measured import MeasuredService
 
@@ -147,6 +149,11 @@ def _break_even(decision: Decision) -> str:
             "The loaded model draws no more than the machine without it: keeping it loaded costs "
             "nothing that was measured."
         )
+    if utilization(decision.service, rate / HOUR_S) >= 1:
+        return (
+            "At any rate that one server can answer, an always loaded model needs more than one on "
+            "demand."
+        )
     return (
         f"The break-even lies at {format_number(rate)} requests an hour that come by chance: above "
         "it, keep the model loaded."
@@ -162,7 +169,7 @@ def notes_of(decision: Decision, measured: MeasuredService) -> list[str]:
         f"{format_number(service.idle_w)} W"
     )
     left_out = [
-        sentence(f"{name}: left out: one server cannot keep up with the requests one by one")
+        sentence(f"{name}: left out: one server cannot keep up with the requests")
         for name in decision.left_out
     ]
     return [

@@ -69,18 +69,23 @@ def schedule_svg(decision: Decision, measured: MeasuredService) -> str:
         curves=curves,
         across=[Mark(across.at(tick), format_number(tick)) for tick in across.ticks()],
         up=[Mark(up.at(tick), format_wh(tick)) for tick in up.ticks()],
-        even=Mark(across.at(even), f"break-even {format_number(even)}/h") if even else None,
-        asked=Mark(across.at(asked), f"{format_number(asked)}/h"),
+        even=Mark(across.at(even), f"break-even {format_number(even)}/h")
+        if even and even <= rates[-1]
+        else None,
+        asked=Mark(across.at(asked), f"{format_number(asked)}/h") if asked <= rates[-1] else None,
         frame=(_LEFT, _TOP, _RIGHT, _BOTTOM),
     )
 
 
 def _rates(decision: Decision) -> list[float]:
-    """Rates around the break-even and the one that was asked for, in even steps of logarithms."""
+    """Rates around the break-even and the one that was asked for, in even steps of logarithms.
+
+    They end where one server can answer no more requests one by one.
+    """
     known = [decision.requests_per_hour, decision.break_even_per_h or 0.0]
     known = [math.log10(one) for one in known if one > 0]
     most = math.log10(_BUSIEST * HOUR_S / (utilization(decision.service, 1.0) or 1.0))
-    low, high = min(known) - _DECADES, min(most, max(known) + _DECADES)
+    low, high = min(most, *known) - _DECADES, min(most, max(known) + _DECADES)
     step = (high - low) / (_POINTS - 1)
     return [10 ** (low + step * place) for place in range(_POINTS)]
 

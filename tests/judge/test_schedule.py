@@ -21,7 +21,12 @@ from energyscore.judge.schedule.arrivals import DAY_S, Arrivals, Demand, by_chan
 from energyscore.judge.schedule.closed_forms import break_even_per_h, steady
 from energyscore.judge.schedule.decision import ALWAYS, AT_ONCE, Wishes, best_timeout_s, decide
 from energyscore.judge.schedule.measured import service_of
-from energyscore.judge.schedule.requests import demand_of, hours_of, read_trace
+from energyscore.judge.schedule.requests import (
+    demand_of,
+    durations_of,
+    hours_of,
+    read_trace,
+)
 from energyscore.judge.schedule.service import BatchCost, Service
 from energyscore.judge.schedule.simulation import ServingPolicy, serve
 from energyscore.publish import schedule as publish
@@ -139,6 +144,102 @@ def test_a_horizon_that_begins_within_the_hours_begins_loaded():
     assert serve(arrivals, SERVICE, after(0.0, hours=(8.0, 18.0))).loads == 0
 
 
+def test_open_at_all_hours_it_is_never_loaded_again():
+    """From 0 to 24 is always: midnight is no opening."""
+    arrivals = Arrivals((20 * 3600.0, 30 * 3600.0), 0.0, 2 * DAY_S)
+    served = serve(arrivals, SERVICE, after(0.0, hours=(0.0, 24.0)))
+    assert served.loads == 0
+    assert served.idle_j == pytest.approx(30 * (2 * DAY_S - 4))
+
+
+def test_requests_that_come_while_the_model_loads_wait_for_it_too():
+    """At 0 s it begins to load, at 10 s it is ready; that of 11 s waits for the server only."""
+    arrivals = Arrivals((0.0, 4.0, 9.0, 11.0), 0.0, 100.0)
+    served = serve(arrivals, SERVICE, after(0.0))
+    assert served.waits_s == (10.0, 8.0, 5.0, 5.0)
+    assert (served.loads, served.delayed) == (1, 3)
+    rate = 0.02
+    many = by_chance([rate * 3600], 2, seed=3)
+    q, busy = math.exp(-rate * 5.0), rate * 2.0
+    share = q * (1 + rate * 10) * (1 - busy) / (1 + rate * q * 10)
+    found = serve(many, SERVICE, after(5.0))
+    assert found.delayed / len(many.times_s) == pytest.approx(share, abs=0.02)
+
+
+def test_a_request_at_the_begin_of_a_window_waits_for_its_end():
+    """Also the first of a trace, which begins the first window."""
+    served = serve(recorded([0, 30, 60, 119]), SERVICE, after(math.inf, window_s=60.0))
+    assert served.waits_s == (60.0, 30.0, 60.0, 1.0)
+
+
+def test_idling_ends_with_the_horizon():
+    """A window that ends after it lets the floor and the idle model draw nothing more."""
+    arrivals = Arrivals((10.0, 20.0), 0.0, 100.0)
+    served = serve(arrivals, SERVICE, after(math.inf, window_s=1000.0))
+    assert served.idle_j == pytest.approx(30 * 100)
+
+
+def test_a_gap_as_long_as_the_timeout_needs_no_load():
+    """Sums of floats differ in their last digit: requests every 0.7 s, a tenth each."""
+    quick = replace(SERVICE, batches=(BatchCost(1, 0.1, 10.0),))
+    trace = recorded([place * 0.7 for place in range(500)])
+    assert serve(trace, quick, after(0.6)).loads == 1
+
+
+@pytest.mark.parametrize(
+    ("rate", "wishes", "loads"),
+    [
+        (3600.0, Wishes(windows_s=(3600.0,)), 24.0),
+        (20.0, Wishes(batches=(900,)), 20 * 24 / 900),
+    ],
+)
+def test_a_gathering_policy_is_counted_over_whole_gatherings(rate, wishes, loads):
+    """A window of an hour loads 24 times a day, however soon there are requests enough."""
+    decision = decide(SERVICE, Demand((rate,)), wishes)
+    gathered = next(one for one in decision.figures if one.policy.gathers and one.loads_per_day)
+    assert gathered.loads_per_day == pytest.approx(loads, rel=0.03)
+
+
+def test_a_trace_holds_several_gatherings():
+    """Of a window longer than the trace nothing is known."""
+    trace = Demand(trace=recorded([0, 10, 100]))
+    for wishes in (Wishes(windows_s=(86_400.0,)), Wishes(batches=(2,))):
+        with pytest.raises(UsageError, match="the trace holds 3 requests in 2 min 30 s"):
+            decide(SERVICE, trace, wishes)
+
+
+def test_batches_too_small_to_keep_up_are_left_out():
+    """At 3,600 an hour two at a time take 2.3 s of each 2, though eight would take 4 of 8."""
+    with pytest.raises(UsageError, match="nor in batches as small as these"):
+        decide(SERVICE, Demand((3600.0,)), Wishes(windows_s=(1.0,), batches=(2,)))
+    decision = decide(SERVICE, Demand((3600.0,)), Wishes(batches=(2, 8)))
+    assert "gathered to 2" in decision.left_out
+    assert "gathered to 8" not in decision.left_out
+
+
+def test_too_many_requests_are_refused_before_they_are_drawn():
+    """Whole days of 360,000 an hour would take minutes."""
+    quick = replace(SERVICE, batches=(BatchCost(1, 0.001, 0.4),))
+    with pytest.raises(UsageError, match=r"8,640,000 requests are too many"):
+        decide(quick, Demand((360_000.0,)), Wishes(hours=(8.0, 18.0)))
+
+
+def test_the_interval_is_of_all_that_a_request_draws():
+    """10% of 400 J a request, of which 40 J are the floor: 40 J of 400 + 20 W x 98 s a request."""
+    known = replace(SERVICE, floor_w=20.0, idle_w=20.0, load_j=0.0, half_width=0.1)
+    trace = recorded([100.0 * place for place in range(20)])
+    figures = decide(known, Demand(trace=trace), Wishes()).figures[0]
+    assert figures.wh_per_day_ci95 is not None
+    half = 1 - figures.wh_per_day_ci95[0] / figures.wh_per_day
+    assert half == pytest.approx(40 / (400 + 20 * 98))
+
+
+def test_a_wait_as_long_as_allowed_is_kept():
+    """Loading takes 10 s, and sums of floats a hair more."""
+    decision = decide(SERVICE, Demand((3.7,)), Wishes(max_wait_s=10.0))
+    assert next(one for one in decision.figures if one.policy == AT_ONCE).meets
+
+
 def test_the_best_timeout_of_a_trace_is_one_of_its_gaps():
     """Short gaps of 5 s are worth idling, long ones of 1,000 s are not: the insurance is 30 s."""
     times = [0.0]
@@ -229,6 +330,12 @@ def test_traces_of_several_kinds(tmp_path, name, text, column):
         ("time\n1\nsoon\n", None, "row 2: 'soon' in the column time is no time"),
         ("time\n1\nnan\n", None, "row 2: 'nan' in the column time is no time"),
         ("time\n1\n1\n", None, "no two requests at different times"),
+        ("time\n5\n2026-01-31T08:15:00\n", None, "mixes dates without a time zone with seconds"),
+        (
+            "time\n2026-01-31T08:15:00\n2026-01-31T08:15:00+02:00\n",
+            None,
+            "mixes dates with a time zone with dates without a time zone",
+        ),
         ("time\n1700158546680\n1700158546690\n", None, "too large to be seconds"),
         ("time\n", None, "holds no request"),
         ("time\n1\n2\n", "tim", "no column 'tim'.*time"),
@@ -248,6 +355,8 @@ def test_a_trace_without_times_is_refused(tmp_path, text, column, said):
         ((None, None, None, None), "Nothing says when requests come"),
         (("1/h", "1", None, None), "--requests and --profile are given"),
         (("0/h", None, None, None), "nothing is served at a rate of 0"),
+        (("0.00001/h", None, None, None), "less than one a year"),
+        ((None, ",".join(["0"] * 23 + ["1e-9"]), None, None), "less than one request a year"),
         (("120", None, None, None), "no number with its unit"),
         ((None, "1,2,3", None, None), "not the requests of 24 hours"),
         ((None, ",".join(["0"] * 24), None, None), "one of them above 0"),
@@ -266,6 +375,15 @@ def test_hours_that_are_none_are_refused(text):
     """The earlier comes first."""
     with pytest.raises(UsageError, match="no time of the day"):
         hours_of(text)
+
+
+def test_durations_that_are_none_are_refused():
+    """A window has a length; nothing lasts more than a year."""
+    assert durations_of("--timeout", ["0s", "5m"]) == (0, 300)
+    with pytest.raises(UsageError, match="--window 0s: that is no time"):
+        durations_of("--window", ["0s"], zero=False)
+    with pytest.raises(UsageError, match="longer than a year"):
+        durations_of("--timeout", ["9999999h"])
 
 
 def measured_result(batch=1, **change):
@@ -290,6 +408,10 @@ def test_a_service_from_results():
     assert service.batches == (BatchCost(1, 2.0, pytest.approx(400.8)),)
     assert service.half_width == pytest.approx(0.00196, rel=0.02)
     assert service_of(rated(measured_result(), measured_result(batch=8))).service.most == 8
+    # Of 100 queries in a pass no batch of 512 was ever answered.
+    few = measured_result(batch=512)
+    few = few.model_copy(update={"workload": few.workload.model_copy(update={"queries": 100})})
+    assert service_of(rated(few)).service.most == 100
     off = service.switched_off()
     assert (off.floor_w, off.load_j) == (0, 900 + 20 * 10)
 
@@ -370,3 +492,17 @@ def test_the_plot_marks_the_break_even():
     svg = schedule_svg(decide(measured.service, Demand((20.0,)), Wishes()), measured)
     assert svg.count("<polyline") == 3
     assert "break-even 180/h" in svg
+
+
+def test_the_plot_marks_only_what_lies_on_it():
+    """A break-even, or a rate, that one server cannot answer one by one stands on no curve."""
+    measured = service_of(rated(measured_result()))
+    far = replace(SERVICE, load_j=301.0)
+    decision = decide(far, Demand((20.0,)), Wishes())
+    assert decision.break_even_per_h == pytest.approx(108_000)
+    assert "break-even" not in schedule_svg(decision, measured)
+    told = " ".join(publish.answer(decision, measured))
+    assert "At any rate that one server can answer, an always loaded model needs more" in told
+    wide = replace(SERVICE, batches=(BatchCost(1, 2.0, 400.0), BatchCost(512, 3.0, 900.0)))
+    busy = decide(wide, Demand((200_000.0,)), Wishes(windows_s=(10.0,)))
+    assert "200,000/h" not in schedule_svg(busy, measured)

@@ -2,11 +2,13 @@
 
 import mmap
 import os
+import sys
 
 import pytest
 from support.commands import energyscore, gpu, only_result
 
-from energyscore.measurement.loading import _put_out_of_memory, _share_in_memory
+from energyscore.base.errors import MeterError
+from energyscore.measurement.loading import READY, _load, _put_out_of_memory, _share_in_memory
 
 DOMAIN = f"gpu:{gpu().uuid}"
 
@@ -57,6 +59,31 @@ def test_a_model_that_cannot_be_loaded_there_has_the_reason(tmp_path):
     assert loading.energy_j == {}
     assert "the process that loads the model failed" in loading.reason
     assert "gone" in loading.reason
+
+
+def test_a_process_that_says_much_is_heard():
+    """More than a pipe holds, and lines of a model's own code before the one that counts."""
+    code = (
+        "import sys; sys.stderr.write('x' * 300_000); print('hello'); print('loaded it');"
+        f"print('{READY}', 'GPU-1', flush=True); sys.stdin.read()"
+    )
+    occupied, seconds = _load([sys.executable, "-c", code], lambda: None)
+    assert occupied == ("GPU-1",)
+    assert seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "it was ended by SIGKILL"),
+        ("raise SystemExit('no room')", "it ended with status 1: no room"),
+        ("import sys; print('error: gone', file=sys.stderr)", "failed: gone"),
+    ],
+)
+def test_a_process_that_ended_tells_why(code, said):
+    """Its own words, or the signal."""
+    with pytest.raises(MeterError, match=said):
+        _load([sys.executable, "-c", code], lambda: None)
 
 
 def test_files_are_put_out_of_memory(tmp_path):

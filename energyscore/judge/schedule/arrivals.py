@@ -2,10 +2,12 @@
 
 import math
 import random
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from energyscore.base.errors import UsageError
+from energyscore.base.units import format_number
 
 DAY_S = 86_400.0
 HOUR_S = 3600.0
@@ -41,10 +43,9 @@ class Arrivals:
             Arrivals(self.times_s[middle:], cut_s, self.end_s),
         )
 
-    def gaps_s(self) -> list[float]:
-        """The times between requests, from short to long, each once."""
-        pairs = zip(self.times_s, self.times_s[1:], strict=False)
-        return sorted({later - earlier for earlier, later in pairs})
+    def until(self, end_s: float) -> "Arrivals":
+        """What came before a moment of the horizon."""
+        return Arrivals(self.times_s[: bisect_left(self.times_s, end_s)], self.begin_s, end_s)
 
 
 def by_chance(rates_per_h: Sequence[float], days: float, seed: int) -> Arrivals:
@@ -82,6 +83,7 @@ def recorded(times_s: Sequence[float]) -> Arrivals:
 
 ENOUGH = 20_000  # requests: the energy of so many is known to well under 1%
 HORIZONS = 5
+MOST = 1_000_000  # requests of a horizon: more take minutes
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,23 @@ class Demand:
         """Whether all hours are alike."""
         return len(self.rates_per_h) == 1
 
-    def horizons(self, *, whole_days: bool) -> list[Arrivals]:
-        """The trace, or several horizons of requests that come by chance, each from a seed."""
+    def horizons(self, least_s: float = 0.0, *, whole_days: bool) -> list[Arrivals]:
+        """The trace, or several horizons of requests that come by chance, each from a seed.
+
+        `least_s` is how long each of these lasts at least.
+
+        Raises:
+            UsageError: where these were too many requests to be simulated.
+        """
         if self.trace is not None:
             return [self.trace]
-        days = ENOUGH / HORIZONS / (24 * self.per_hour)
+        days = max(ENOUGH / HORIZONS / (24 * self.per_hour), least_s / DAY_S)
         if whole_days or not self.steady:
             days = math.ceil(days)
+        if days * 24 * self.per_hour > MOST:
+            raise UsageError(
+                f"{format_number(days * 24 * self.per_hour)} requests are too many to be simulated "
+                f"one by one: {MOST:,} are the most.",
+                "Leave --hours away, or name a shorter --window, or a --trace of some minutes.",
+            )
         return [by_chance(self.rates_per_h, days, seed) for seed in range(HORIZONS)]

@@ -18,10 +18,11 @@ from energyscore.base.units import JOULES_PER_WH, format_duration, format_number
 from energyscore.judge.schedule.arrivals import DAY_S, HOUR_S, Arrivals, Demand
 from energyscore.judge.schedule.closed_forms import break_even_per_h
 from energyscore.judge.schedule.service import Service
-from energyscore.judge.schedule.simulation import Served, ServingPolicy, serve
+from energyscore.judge.schedule.simulation import MOMENT_S, Served, ServingPolicy, serve
 
 ALWAYS = ServingPolicy("always loaded", math.inf)
 AT_ONCE = ServingPolicy("loaded on demand", 0.0)
+LEAST_GATHERINGS = 4  # windows or batches of a horizon: of fewer the begin and the end would tell
 LEAST_TO_CHOOSE = 40  # requests of a trace: a timeout chosen by fewer says nothing
 
 
@@ -81,10 +82,16 @@ def decide(service: Service, demand: Demand, wishes: Wishes) -> Decision:
     Raises:
         UsageError: where one server cannot keep up with the requests under any of them.
     """
-    horizons = demand.horizons(whole_days=wishes.hours is not None)
     policies = _policies(service, wishes)
     able = [one for one in policies if _keeps_up(service, demand, one)]
-    if not able:
+    served = _served(able, service, demand, wishes)
+    if able and not served:
+        raise UsageError(
+            f"One server cannot answer {format_number(demand.per_hour)} requests an hour one by "
+            "one, nor in batches as small as these.",
+            "Gather for longer (--window), or more requests (--gather).",
+        )
+    if not served:
         seconds = service.cost(service.most)[0] / service.most
         raise UsageError(
             f"One server cannot answer {format_number(demand.per_hour)} requests an hour: each "
@@ -92,24 +99,68 @@ def decide(service: Service, demand: Demand, wishes: Wishes) -> Decision:
             "the most.",
             "Name a result of a larger batch or a faster machine, or fewer requests.",
         )
-    figures = [
-        _figures(one, [serve(part, service, one) for part in horizons], service, wishes)
-        for one in able
-    ]
+    figures = [_figures(one, parts, service, wishes) for one, parts in served.items()]
     if AT_ONCE in able and demand.trace and len(demand.trace.times_s) >= LEAST_TO_CHOOSE:
         figures.append(_chosen_by_halves(demand.trace, service, wishes))
     return Decision(
         service,
         demand.per_hour,
         tuple(sorted(figures, key=lambda one: one.wh_per_day)),
-        tuple(one.name for one in policies if one not in able),
+        tuple(one.name for one in policies if one not in served),
         break_even_per_h(service),
         wishes.max_wait_s,
     )
 
 
+def _served(
+    policies: Sequence[ServingPolicy], service: Service, demand: Demand, wishes: Wishes
+) -> dict[ServingPolicy, list[Served]]:
+    """What each policy came to on the same requests, of those whose work fits into the time."""
+    if not policies:
+        return {}
+    longest_s = max((_gathering_s(one, demand) for one in policies), default=0.0)
+    horizons = demand.horizons(
+        (LEAST_GATHERINGS + 1) * longest_s, whole_days=wishes.hours is not None
+    )
+    found = {}
+    for policy in policies:
+        parts = [serve(_whole(part, policy), service, policy) for part in horizons]
+        if math.fsum(one.work_s for one in parts) < math.fsum(one.horizon_s for one in parts):
+            found[policy] = parts
+    return found
+
+
+def _gathering_s(policy: ServingPolicy, demand: Demand) -> float:
+    """How long a policy gathers on average; 0 where it does not."""
+    return policy.window_s or (policy.batch or 0) / demand.per_hour * HOUR_S
+
+
+def _whole(arrivals: Arrivals, policy: ServingPolicy) -> Arrivals:
+    """The part of a horizon that ends as a window or batch does: a broken one would count whole.
+
+    Raises:
+        UsageError: where hardly any fit into a horizon, which is a trace's then.
+    """
+    if not policy.gathers:
+        return arrivals
+    window_s, batch = policy.window_s, policy.batch
+    lasts_s = arrivals.end_s - arrivals.begin_s
+    fit = (lasts_s + MOMENT_S) / window_s if window_s else len(arrivals.times_s) / (batch or 1)
+    count = int(fit)
+    if count < LEAST_GATHERINGS:
+        raise UsageError(
+            f"{policy.name}: the trace holds {len(arrivals.times_s)} requests in "
+            f"{format_duration(lasts_s)}, and {LEAST_GATHERINGS} times as much would tell.",
+            "Gather for a shorter time, or fewer requests.",
+        )
+    if window_s:
+        return arrivals.until(min(arrivals.end_s, arrivals.begin_s + count * window_s))
+    last = count * (batch or 1)
+    return arrivals.until(arrivals.times_s[last]) if last < len(arrivals.times_s) else arrivals
+
+
 def _policies(service: Service, wishes: Wishes) -> list[ServingPolicy]:
-    timeouts = [*wishes.timeouts_s]
+    timeouts = [one for one in wishes.timeouts_s if one > 0]
     if 0 < service.insurance_s < math.inf:
         timeouts.append(service.insurance_s)
     found = [ALWAYS, AT_ONCE, *map(_unloaded_after, dict.fromkeys(timeouts))]
@@ -119,9 +170,12 @@ def _policies(service: Service, wishes: Wishes) -> list[ServingPolicy]:
     gathered = [
         *(
             ServingPolicy(f"gathered for {format_duration(one)}", 0.0, window_s=one)
-            for one in wishes.windows_s
+            for one in dict.fromkeys(wishes.windows_s)
         ),
-        *(ServingPolicy(f"gathered to {one}", 0.0, batch=one) for one in wishes.batches),
+        *(
+            ServingPolicy(f"gathered to {one}", 0.0, batch=one)
+            for one in dict.fromkeys(wishes.batches)
+        ),
     ]
     kept = [replace(one, name=f"{one.name}, kept loaded", timeout_s=math.inf) for one in gathered]
     return [*found, *gathered, *kept]
@@ -145,18 +199,20 @@ def _figures(
     energy_j = math.fsum(one.energy_j for one in served)
     horizon_s = math.fsum(one.horizon_s for one in served)
     waits = sorted(wait for one in served for wait in one.waits_s)
-    half = _half_width(per_day, math.fsum(one.work_j for one in served) / energy_j, service)
+    # The interval is of all that a request draws, the floor meanwhile too.
+    of_work_j = math.fsum(one.work_j + service.floor_w * one.work_s for one in served)
+    half = _half_width(per_day, of_work_j / energy_j, service)
     wait_p95_s = _percentile(waits, 0.95)
     return PolicyFigures(
         policy,
         wh_per_day=mean,
-        wh_per_day_ci95=None if half is None else (mean * (1 - half), mean * (1 + half)),
+        wh_per_day_ci95=None if half is None else (mean * max(0.0, 1 - half), mean * (1 + half)),
         idle_share=math.fsum(one.idle_j for one in served) / energy_j,
         loads_per_day=sum(one.loads for one in served) / horizon_s * DAY_S,
         delayed_share=sum(one.delayed for one in served) / len(waits),
         wait_p50_s=_percentile(waits, 0.5),
         wait_p95_s=wait_p95_s,
-        meets=wishes.max_wait_s is None or wait_p95_s <= wishes.max_wait_s,
+        meets=wishes.max_wait_s is None or wait_p95_s <= wishes.max_wait_s + MOMENT_S,
     )
 
 

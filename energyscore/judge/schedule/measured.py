@@ -77,8 +77,12 @@ def _check_alike(entries: Sequence[RatedResult]) -> None:
 
 
 def _cost(entry: RatedResult, headline: Headline) -> BatchCost:
-    """A full batch: its time from preparation to answer, and its energy."""
-    runs, size = entry.result.runs, entry.result.workload.batch_size
+    """A full batch: its time from preparation to answer, and its energy.
+
+    Where all queries were fewer than a batch, so many were the batch.
+    """
+    runs, workload = entry.result.runs, entry.result.workload
+    size = min(workload.batch_size, workload.queries)
     per_query_s = math.fsum(run.duration_s for run in runs) / sum(run.queries for run in runs)
     per_query_j = headline.energy_wh * JOULES_PER_WH / 1000
     return BatchCost(size, per_query_s * size, per_query_j * size)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from energyscore.base.errors import UsageError, did_you_mean
-from energyscore.base.quantities import PER_HOUR, read_quantity
+from energyscore.base.quantities import PER_HOUR, SECONDS, read_quantity
 from energyscore.base.text import first_of
 from energyscore.judge.schedule.arrivals import DAY_S, Demand, recorded
 from energyscore.protocol.rows import read_csv, read_jsonl
@@ -15,6 +15,8 @@ from energyscore.protocol.rows import read_csv, read_jsonl
 HOURS = 24
 _TIME_COLUMNS = ("timestamp", "time", "arrival_time", "arrived_at", "arrival", "datetime", "date")
 _LATEST_S = 1e11  # the year 5138
+_LONGEST_S = 366 * DAY_S
+_LEAST_PER_H = 1e-4  # about one a year
 _LONG_FRACTION = re.compile(r"(\.\d{6})\d+")  # of a second: Python reads six digits
 
 
@@ -47,6 +49,8 @@ def _rate(text: str) -> float:
     rate = read_quantity("--requests", text, PER_HOUR, "120/h")
     if rate <= 0:
         raise UsageError(f"--requests {text}: nothing is served at a rate of 0.")
+    if rate < _LEAST_PER_H:
+        raise UsageError(f"--requests {text}: that is less than one a year.")
     return rate
 
 
@@ -62,6 +66,8 @@ def _profile(text: str) -> list[float]:
             f"--profile {text[:40]!r} is not the requests of {HOURS} hours.",
             "Write 24 numbers with commas, from midnight on, one of them above 0.",
         )
+    if math.fsum(rates) / HOURS < _LEAST_PER_H:
+        raise UsageError(f"--profile {text[:40]}: that is less than one request a year.")
     return rates
 
 
@@ -83,6 +89,12 @@ def read_trace(file: Path, column: str | None = None) -> list[float]:
         raise UsageError(f"--trace {file} holds no request.")
     name = _column(file, list(rows[0]), column)
     times = [_time(file, number, row, name) for number, row in enumerate(rows, start=1)]
+    kinds = {_kind(row[name]) for row in rows}
+    if len(kinds) > 1:
+        raise UsageError(
+            f"--trace {file}: the column {name} mixes {' with '.join(sorted(kinds))}.",
+            "Write all times in the same way.",
+        )
     if max(times) > _LATEST_S:
         raise UsageError(
             f"--trace {file}: times in the column {name} are too large to be seconds.",
@@ -126,12 +138,33 @@ def _time(file: Path, number: int, row: Mapping[str, object], name: str) -> floa
     return seconds
 
 
+def _kind(value: object) -> str:
+    """What a time is written as."""
+    text = str(value).strip()
+    try:
+        float(text)
+    except ValueError:
+        has_zone = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text)).tzinfo is not None
+        return "dates with a time zone" if has_zone else "dates without a time zone"
+    return "seconds"
+
+
 def _seconds_of_date(text: str) -> float:
     try:
         moment = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", text))
     except ValueError:
         return math.nan
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def durations_of(option: str, texts: Sequence[str], *, zero: bool = True) -> tuple[float, ...]:
+    """The seconds of an option's texts, at most a year; a UsageError where one makes no sense."""
+    found = tuple(read_quantity(option, text, SECONDS, "5m") for text in texts)
+    for text, seconds in zip(texts, found, strict=True):
+        if seconds > _LONGEST_S or (seconds <= 0 and not zero):
+            wrong = "longer than a year" if seconds else "no time"
+            raise UsageError(f"{option} {text[:40]}: that is {wrong}.")
+    return found
 
 
 def hours_of(text: str) -> tuple[float, float]:

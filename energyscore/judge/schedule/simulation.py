@@ -1,7 +1,8 @@
 """One server's requests under a policy, event by event. Pure.
 
 The energy is counted over the horizon of the requests: the floor throughout, the idle model above
-it, loads, and the work. Work and loads that the horizon's end finds begun count whole.
+it, loads, and the work. Work and loads that the horizon's end finds begun count whole, idling only
+until then.
 """
 
 import math
@@ -12,6 +13,8 @@ from typing import NamedTuple
 
 from energyscore.judge.schedule.arrivals import DAY_S, HOUR_S, Arrivals
 from energyscore.judge.schedule.service import Service
+
+MOMENT_S = 1e-6  # times that differ by less are the same: sums of floats are not exact
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ class Served:
     idle_j: float
     load_j: float
     work_j: float
+    work_s: float
     loads: int
-    delayed: int  # requests that waited for a load
+    delayed: int  # requests that waited for a load: those that began it or came before its end
     waits_s: tuple[float, ...]
 
     @property
@@ -69,6 +73,7 @@ class Served:
             self.idle_j + other.idle_j,
             self.load_j + other.load_j,
             self.work_j + other.work_j,
+            self.work_s + other.work_s,
             self.loads + other.loads,
             self.delayed + other.delayed,
             self.waits_s + other.waits_s,
@@ -82,24 +87,27 @@ def serve(arrivals: Arrivals, service: Service, policy: ServingPolicy) -> Served
     loads it.
     """
     cost = cache(service.cost)
-    idle_s = work_j = 0.0
+    idle_s = work_j = work_s = 0.0
     loads = delayed = 0
     waits: list[float] = []
     free_s, is_loaded = arrivals.begin_s, policy.is_loaded_at(arrivals.begin_s)
+    ready_s = -math.inf  # when the last load ended
     for released_s, came_s in _released(arrivals, service, policy):
         loading_s = 0.0
         if released_s > free_s or not is_loaded:
-            gap = _idle(free_s, released_s, policy, loaded=is_loaded)
+            gap = _idle(free_s, min(released_s, arrivals.end_s), policy, loaded=is_loaded)
             idle_s += gap.idle_s
             loads += gap.loads + (not gap.is_loaded)
             loading_s = 0.0 if gap.is_loaded else service.load_s
-            delayed += 0 if gap.is_loaded else len(came_s)
         start_s, is_loaded = max(released_s, free_s) + loading_s, True
+        ready_s = start_s if loading_s else ready_s
+        delayed += len(came_s) if released_s < ready_s else 0
         for size in service.split(len(came_s)) if policy.gathers else [1]:
             seconds, joules = cost(size)
             waits += [start_s - one for one in came_s[:size]]
             came_s = came_s[size:]
             work_j += joules
+            work_s += seconds
             start_s += seconds
         free_s = start_s
     if arrivals.end_s > free_s:
@@ -112,6 +120,7 @@ def serve(arrivals: Arrivals, service: Service, policy: ServingPolicy) -> Served
         idle_j=service.above_floor_w * idle_s,
         load_j=service.load_j * loads,
         work_j=work_j,
+        work_s=work_s,
         loads=loads,
         delayed=delayed,
         waits_s=tuple(waits),
@@ -135,12 +144,13 @@ def _idle(free_s: float, until_s: float, policy: ServingPolicy, *, loaded: bool)
     until_s = max(free_s, until_s)
     kept_s = min(until_s, free_s + policy.timeout_s) if loaded else free_s
     idle_s, loads = kept_s - free_s, 0
-    is_loaded = loaded and until_s <= free_s + policy.timeout_s
+    is_loaded = loaded and until_s <= free_s + policy.timeout_s + MOMENT_S
     if policy.hours is None:
         return _Gap(idle_s, loads, is_loaded)
     for begin_s, end_s in _opened(policy.hours, free_s, until_s):
         idle_s += max(0.0, min(end_s, until_s) - max(begin_s, kept_s))
         loads += begin_s > kept_s
+        kept_s = max(kept_s, min(end_s, until_s))
         is_loaded = is_loaded or until_s < end_s
     return _Gap(idle_s, loads, is_loaded)
 
@@ -167,11 +177,11 @@ def _released(
     gathered: list[float] = []
     ends_s = arrivals.begin_s
     for one in arrivals.times_s:
-        if policy.window_s is not None and one > ends_s:
+        if policy.window_s is not None and one >= ends_s:
             if gathered:
                 yield ends_s, gathered
             gathered = []
-            windows = math.ceil((one - arrivals.begin_s) / policy.window_s)
+            windows = math.floor((one - arrivals.begin_s) / policy.window_s) + 1
             ends_s = arrivals.begin_s + windows * policy.window_s
         gathered.append(one)
         if policy.batch is not None and len(gathered) == policy.batch:
