@@ -93,6 +93,8 @@ def test_there_need_be_no_break_even():
     """Where loading takes less than idling as long, or idling takes nothing."""
     assert break_even_per_h(replace(SERVICE, load_j=299.0)) is None
     assert break_even_per_h(replace(SERVICE, idle_w=20.0)) == 0
+    # A hair is no difference: else nothing measured would let people wait for each load.
+    assert break_even_per_h(replace(SERVICE, idle_w=20.00001, load_j=0.0)) == 0
 
 
 def test_more_requests_than_can_be_answered_have_no_long_run():
@@ -177,6 +179,9 @@ def test_idling_ends_with_the_horizon():
     arrivals = Arrivals((10.0, 20.0), 0.0, 100.0)
     served = serve(arrivals, SERVICE, after(math.inf, window_s=1000.0))
     assert served.idle_j == pytest.approx(30 * 100)
+    # What is unloaded between the horizon's end and the last window's is loaded again.
+    late = Arrivals((10.0, 70.0), 0.0, 71.0)
+    assert serve(late, SERVICE, after(0.0, window_s=60.0)).waits_s == (60.0, 60.0)
 
 
 def test_a_gap_as_long_as_the_timeout_needs_no_load():

@@ -8,6 +8,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+TELLABLE = 1e-3  # powers that differ by a smaller share are the same: no meter tells them apart
+
 
 @dataclass(frozen=True)
 class BatchCost:
@@ -45,7 +47,8 @@ class Service:
     @property
     def above_floor_w(self) -> float:
         """What a loaded model draws idle, above the floor; 0 where it draws no more."""
-        return max(0.0, self.idle_w - self.floor_w)
+        above_w = self.idle_w - self.floor_w
+        return above_w if above_w > TELLABLE * self.idle_w else 0.0
 
     @property
     def most(self) -> int:

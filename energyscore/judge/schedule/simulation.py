@@ -95,7 +95,10 @@ def serve(arrivals: Arrivals, service: Service, policy: ServingPolicy) -> Served
     for released_s, came_s in _released(arrivals, service, policy):
         loading_s = 0.0
         if released_s > free_s or not is_loaded:
-            gap = _idle(free_s, min(released_s, arrivals.end_s), policy, loaded=is_loaded)
+            gap = _idle(free_s, released_s, policy, loaded=is_loaded)
+            if released_s > arrivals.end_s:
+                counted = _idle(free_s, arrivals.end_s, policy, loaded=is_loaded)
+                gap = gap._replace(idle_s=counted.idle_s)
             idle_s += gap.idle_s
             loads += gap.loads + (not gap.is_loaded)
             loading_s = 0.0 if gap.is_loaded else service.load_s
