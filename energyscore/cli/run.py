@@ -306,7 +306,7 @@ def run(
     from energyscore.base.lookup import resolve
     from energyscore.cli.console import ProgressObserver, show_report, write_data
     from energyscore.measurement.session import run_session
-    from energyscore.publish.against_screen import against_screens
+    from energyscore.publish.against_screen import told_of_screens
     from energyscore.publish.formats import EXPORTERS
     from energyscore.publish.results_folder import ResultsFolder
     from energyscore.publish.took import measuring_took
@@ -335,7 +335,7 @@ def run(
         if took := measuring_took(outcome.costs):
             observer.say(took)
         made = [result for _, result in outcome.results]
-        for line in against_screens(made, [one for _, one in known.load()]):
+        for line in told_of_screens(made, [one for _, one in known.load()]):
             observer.say(line)
         report = folder.rated_own([path for path, _ in outcome.results], site)
     if form == "json":

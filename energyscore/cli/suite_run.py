@@ -32,10 +32,10 @@ from energyscore.measurement.suite.report import (
 from energyscore.measurement.suite.runner import record_before, run_suite
 from energyscore.protocol import hub
 from energyscore.protocol.task import load_tasks
+from energyscore.publish.against_screen import screens_came_to
 from energyscore.publish.answers import answers_by_task
 from energyscore.publish.results_folder import ResultsFolder
 from energyscore.publish.took import measuring_took
-from energyscore.results.cost import Cost
 from energyscore.results.result import Result
 from energyscore.results.store import KnownResults
 
@@ -112,16 +112,19 @@ def measure(
         go_on = "without --fresh the same command measures what has no result yet"
     go_on = f"Interrupted; {go_on}. " if report.interrupted else ""
     if not talk.quiet:
-        if took := measuring_took(_costs(report, known)):
+        now = _measured_now(report, known)
+        if took := measuring_took([one.cost for one in now if one.cost]):
             say(took)
+        for line in screens_came_to(now):
+            say(line)
         say(f"{go_on}Report: {out / FILE_NAME}. Stars: energyscore rate {out}{_country_of(plan)}")
     return report.exit_status
 
 
-def _costs(report: SuiteReport, known: KnownResults) -> list[Cost]:
-    """What each entry took that was measured now."""
+def _measured_now(report: SuiteReport, known: KnownResults) -> list[Result]:
+    """The results of the entries that were measured now."""
     now = {known.folder / one.result for one in report.entries if one.result and one.seconds}
-    return [result.cost for path, result in known.load() if path in now and result.cost]
+    return [result for path, result in known.load() if path in now]
 
 
 def _country_of(plan: Sequence[Planned]) -> str:

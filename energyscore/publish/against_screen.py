@@ -1,4 +1,4 @@
-"""What a screen had said of what was measured in full since, in one line for people."""
+"""What screens came to, and what they had said of what was measured in full since, for people."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -7,6 +7,21 @@ from energyscore.judge.comparability import conditions_of, differences
 from energyscore.judge.figures import Headline, headline_of
 from energyscore.publish.took import times_as_much
 from energyscore.results.result import Result
+
+
+def told_of_screens(measured: Sequence[Result], known: Sequence[Result]) -> Iterator[str]:
+    """What screens came to, and of each full measurement what its screen had said."""
+    yield from screens_came_to(measured)
+    yield from against_screens(measured, known)
+
+
+def screens_came_to(measured: Iterable[Result]) -> Iterator[str]:
+    """Of each screen, what was decided, or what is open and why."""
+    for screen in measured:
+        if (part := screen.screen) is not None:
+            which = f"The screen of {screen.model.id}"
+            decided = f"{which} until {part.until} is decided: {part.reason}."
+            yield decided if part.decided else f"{which}: {part.reason}."
 
 
 def against_screens(measured: Iterable[Result], known: Sequence[Result]) -> Iterator[str]:

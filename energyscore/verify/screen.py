@@ -20,6 +20,7 @@ _UNLIKE, _NOTHING_NEW = 0.03, 1e-3
 _LEAST_WINDOWS, _LEAST_FREE = 4, 2
 _WANDER = 0.01 / math.sqrt(12)  # of the mean: a GPU's level moves, and a screen sees one moment
 _MISSES = 0.05
+_GROWTH = 1.25  # of the blocks from look to look
 
 
 def check_screen(it: ExaminedResult) -> Finds:
@@ -40,6 +41,13 @@ def check_screen(it: ExaminedResult) -> Finds:
         yield Derived("the number of units", screen.population.units, float(screen.queries))
     if it.result.official:
         yield "no screen is official"
+    if it.task is not None:
+        done = sum(run.queries for run in it.result.runs)
+        share = done / (it.task.repeats * screen.queries)
+        yield Derived("the share of the work", screen.share, share)
+    had = _looks_at(it.result.runs, np.array(screen.population.features))
+    if screen.looks < had:
+        yield f"it had {had} looks at its blocks, not {screen.looks}"
 
 
 def check_block(place: ExaminedRun) -> Finds:
@@ -69,8 +77,7 @@ def spread_of_blocks(it: ExaminedResult, energies_j: Sequence[float] | None) -> 
     screen, runs = it.result.screen, it.result.runs
     if screen is None or energies_j is None:
         return RunSpread()
-    whole = screen.population
-    found = _predict(runs, energies_j, np.array([whole.units, whole.size, whole.square]))
+    found = _predict(runs, energies_j, np.array(screen.population.features))
     if found is None:
         return RunSpread()
     mean, error, degrees = found
@@ -80,6 +87,19 @@ def spread_of_blocks(it: ExaminedResult, energies_j: Sequence[float] | None) -> 
     )
     std = half * mean * math.sqrt(len(runs)) / student_975(len(runs) - 1)
     return RunSpread(mean * factor, std * factor, error * factor, half * mean * factor)
+
+
+def _looks_at(runs: Sequence[Run], whole: "np.ndarray") -> int:
+    """How often there was a look at blocks in this order: ever more seldom after the first."""
+    energies_j = [math.fsum(j for j in run.energy_j.values() if j) for run in runs]
+    looks = drawn = due = 0
+    for place, run in enumerate(runs, 1):
+        if None in run.energy_j.values():
+            break
+        drawn += run.block is not None and not run.block.certain
+        if drawn >= due and _predict(runs[:place], energies_j[:place], whole) is not None:
+            looks, due = looks + 1, max(drawn + 1, math.ceil(_GROWTH * drawn))
+    return looks
 
 
 def _predict(

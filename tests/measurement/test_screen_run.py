@@ -27,7 +27,7 @@ from energyscore.measurement.work import Plan
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.protocol.task import load_tasks
 from energyscore.protocol.workload import Workload
-from energyscore.publish.against_screen import against_screens
+from energyscore.publish.against_screen import against_screens, screens_came_to
 from energyscore.results.conformance import with_conformance
 from energyscore.results.consistency import contradiction
 from energyscore.results.cost import Cost
@@ -152,6 +152,7 @@ def examined(result):
         result=result,
         gpu_domains=[DOMAIN],
         gpu_methods={"counter"},
+        task=SimpleNamespace(repeats=10),
         rules=SimpleNamespace(systematic=0.05),
     )
     blocks = [SimpleNamespace(it=places, run=run) for run in result.runs]
@@ -211,6 +212,21 @@ def test_what_was_changed_afterwards_is_found_out(machine, where, change, said, 
     assert problems(check, it) if check else problems(check_block, *blocks)
 
 
+def test_the_checker_knows_how_much_was_measured_and_how_often_it_was_looked_at(machine):
+    asked = {"budget_s": 200.0, "deadline_s": machine.now_ns / 1e9 + 200.0}
+    result = result_of(*screen(machine, "half-width=0.1%", **asked)[:2])
+    assert result.screen.looks > 3
+    for change, said in (
+        ({}, []),
+        ({"looks": 1}, ["it had"]),
+        ({"share": 0.5}, ["the share of the work"]),
+    ):
+        part = result.screen.model_copy(update=change)
+        found = problems(check_screen, examined(result.model_copy(update={"screen": part}))[0])
+        assert len(found) == len(said), found
+        assert all(part in one.message for part, one in zip(said, found, strict=True))
+
+
 def test_a_limit_is_decided_on_the_right_side(machine):
     limit = f"gpu_wh_per_1k_queries<={1.1 * TRUE_WH}"
     _, part, _ = screen(machine, limit)
@@ -219,6 +235,31 @@ def test_a_limit_is_decided_on_the_right_side(machine):
     assert part.reason.startswith("at or below the limit")
     _, above, _ = screen(machine, f"gpu_wh_per_1k_queries<={0.9 * TRUE_WH}")
     assert (above.decided, above.within) == (True, False)
+
+
+@pytest.mark.parametrize("figure", ["gpu", "system"])
+def test_a_limit_on_the_system_counts_the_gpu_too(machine, monkeypatch, figure):
+    others = {"cpu": Reading(30.0, "estimated"), "ram": Reading(10.0, "estimated")}
+    of_gpu = machine.stop
+    monkeypatch.setattr(
+        machine, "stop", lambda token: Metered({**of_gpu(token).readings, **others})
+    )
+    runs, part, _ = screen(machine, f"{figure}_wh_per_1k_queries<={0.5 * TRUE_WH}")
+    assert (part.decided, part.within) == (True, False)
+    score = result_of(runs, part).score
+    assert score.system_wh_per_1k_queries > score.gpu_wh_per_1k_queries > 0.5 * TRUE_WH
+
+
+def test_what_a_screen_came_to_is_told_at_the_end(machine):
+    limit = f"gpu_wh_per_1k_queries<={1.1 * TRUE_WH}"
+    decided = result_of(*screen(machine, limit)[:2])
+    is_open = result_of(*screen(machine, "half-width=0.1%", budget_s=60.0, deadline_s=0.0)[:2])
+    full = decided.model_copy(update={"screen": None})
+    first, second = screens_came_to([decided, full, is_open])
+    said = f"The screen of org/model until {limit} is decided: at or below the limit, with a "
+    assert first.startswith(said)
+    said = "half-width=0.1% is open: the budget of 60 s is spent"
+    assert second == f"The screen of org/model: {said}."
 
 
 def test_a_star_is_decided_between_its_edges(machine):

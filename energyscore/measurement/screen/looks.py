@@ -11,8 +11,8 @@ from energyscore.measurement.screen.stopping import (
     next_look,
     spent_at,
 )
-from energyscore.results.parts import Domain, Run
-from energyscore.results.score import system_domains
+from energyscore.results.parts import Run
+from energyscore.results.score import gpu_domains, system_domains
 from energyscore.results.screened import block_of
 from energyscore.results.screening import Features, Prediction, estimate
 
@@ -26,11 +26,14 @@ class Looks:
         edges: Sequence[float],
         population: Features,
         queries: int,
-        domains: Sequence[Domain] | None,
+        uuids: Sequence[str],
     ) -> None:
-        """Decide `until` by the energy of these domains; None: of processor and memory."""
-        self._until, self._edges = until, edges
-        self._population, self._queries, self._domains = population, queries, domains
+        """Decide `until` by the energy of these GPUs, or by that of the system where it says so.
+
+        Without GPUs it is the system's in any case.
+        """
+        self._until, self._edges, self._uuids = until, edges, uuids
+        self._population, self._queries = population, queries
         self._next, self.count, self.no_energy = 0, 0, False
         self._ended = ""
         self._decision: StopDecision | None = None
@@ -38,7 +41,8 @@ class Looks:
 
     def at(self, done: Sequence[Run]) -> bool:
         """Look if it is time; whether it is decided."""
-        domains = self._domains if self._domains is not None else system_domains(done, ())
+        by_gpu = self._uuids and self._until.figure.startswith("gpu")
+        domains = gpu_domains(self._uuids) if by_gpu else system_domains(done, self._uuids)
         energies_j = [run.total_j(domains) for run in done]
         self.no_energy = None in energies_j
         drawn = sum(run.block is not None and not run.block.certain for run in done)

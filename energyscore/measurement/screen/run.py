@@ -21,7 +21,6 @@ from energyscore.measurement.work import Plan, Work
 from energyscore.results.block import BlockPart, Units
 from energyscore.results.parts import Domain, Run
 from energyscore.results.raw import RawRun
-from energyscore.results.score import gpu_domains
 from energyscore.results.screen_part import ScreenPart
 
 BLOCK_S = 10.0
@@ -82,7 +81,7 @@ def run_screen(
     queries, size = plan.workload.queries, plan.batch_size
     sizes = backend.input_sizes(queries) or InputSizes("queries", [1.0] * len(queries))
     population = population_of(sizes.values, size, plan.seed)
-    looks = Looks(asked.until, asked.edges, population, len(queries), _domains(asked, uuids))
+    looks = Looks(asked.until, asked.edges, population, len(queries), uuids)
     state, runs = _State(), {run.index: run for run in finished}
     inputs_cut = backend.cut_inputs(queries)
     if finished and finished[0].block is not None:
@@ -114,11 +113,6 @@ def run_screen(
         size_in=sizes.unit,
         population=_units(population),
     )
-
-
-def _domains(asked: Asked, uuids: Sequence[str]) -> Sequence[Domain] | None:
-    """The domains of the figure that decides; None: those of GPUs, processor and memory."""
-    return gpu_domains(uuids) if uuids and asked.until.figure.startswith("gpu") else None
 
 
 def _warm_up(
