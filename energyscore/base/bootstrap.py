@@ -1,10 +1,15 @@
 """The bootstrap: rows that are drawn again with their place, and figures of each draw."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy
+
+FEW = 6
+"""Of fewer rows that are unlike the others drawing again tells nothing: five of five that speak for
+one side do so by chance too often (sign test, 1 of 32)."""
 
 _AT_ONCE = 2_000_000  # rows that are drawn in one go: 16 MB of places
 
@@ -35,3 +40,8 @@ def ratio_of_sums(
     found: numpy.ndarray = numpy.full(len(total), numpy.nan)
     numpy.divide(whole, total, out=found, where=total > 0)
     return found
+
+
+def unseen_share(rows: int, confidence: float) -> float:
+    """Of up to so many rows may be true what was true of none of these (rule of three)."""
+    return 1.0 - math.pow(1 - confidence, 1 / rows)

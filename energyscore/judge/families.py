@@ -57,7 +57,8 @@ def families_of(known: Sequence[Contender]) -> list[ModelFamily]:
     """
     children: dict[str, list[tuple[Contender, ParentPart]]] = {}
     for one in known:
-        if origin := origin_of(one.entry.result.model):
+        origin = origin_of(one.entry.result.model)
+        if origin and origin.id != one.entry.result.model.id:
             children.setdefault(origin.id, []).append((one, origin))
     families = []
     for name, found in children.items():

@@ -20,6 +20,8 @@ BOUNDS = {
 }
 """Between which values a metric lies."""
 
+_LESS_IS_BETTER = ("wer", "bits_per_byte")
+
 _ROUNDING = 1e-6
 
 
@@ -71,6 +73,9 @@ def quality_contradictions(quality: Quality) -> Iterator[str]:
         if interval is not None or items is not None:
             yield "quality.value: it is null, but there is an interval, or what it is made of"
         return
+    if quality.metric in BOUNDS and quality.higher_is_better == (quality.metric in _LESS_IS_BETTER):
+        better = "less" if quality.higher_is_better else "more"
+        yield f"quality.higher_is_better: {better} is better for {quality.metric}"
     low, high = BOUNDS.get(quality.metric, (float("-inf"), float("inf")))
     if not low <= value <= high:
         yield f"quality.value: {quality.metric} is never {value:.7g}"

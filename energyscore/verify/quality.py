@@ -13,6 +13,9 @@ BOUNDS = {
     "wer": (0.0, math.inf),
     "bits_per_byte": (0.0, math.inf),
 }
+_LESS_IS_BETTER = ("wer", "bits_per_byte")
+_ENOUGH_ROWS = 20
+"""From so many on an interval is about as wide as its standard error says."""
 
 
 def check_quality(it: ExaminedResult) -> Finds:
@@ -30,6 +33,9 @@ def check_quality(it: ExaminedResult) -> Finds:
     yield Derived("the reason for no quality", quality.reason, "")
     if it.result.model.weights == "random":
         yield "there is a quality of random weights"
+    if quality.metric in BOUNDS:
+        said = f"whether more {quality.metric} is better"
+        yield Derived(said, quality.higher_is_better, quality.metric not in _LESS_IS_BETTER)
     least, most = BOUNDS.get(quality.metric, (-math.inf, math.inf))
     for figure in (value, *(interval or ())):
         if not least <= figure <= most:
@@ -44,9 +50,20 @@ def check_quality(it: ExaminedResult) -> Finds:
     if any(len(one) != 2 or one[1] < 0 for one in quality.items):
         yield "an item of the quality is not a part with its weight"
         return
+    slack = 1e-6 * max(1.0, abs(value))
+    if quality.metric in BOUNDS and any(
+        not weight * least - slack <= part <= (weight * most if most < math.inf else most) + slack
+        for part, weight in quality.items
+    ):
+        yield f"an item of the quality is beyond all {quality.metric}"
     weights = sum(weight for _, weight in quality.items)
     parts = sum(part for part, _ in quality.items)
     yield Derived("the quality", value, parts / weights if weights else None)
-    slack = 1e-6 * max(1.0, abs(value))
-    if interval is not None and not interval[0] - slack <= value <= interval[1] + slack:
+    if interval is None:
+        return
+    if not interval[0] - slack <= value <= interval[1] + slack:
         yield "the quality lies outside its interval"
+    if len(quality.items) >= _ENOUGH_ROWS and weights:
+        error = math.hypot(*(part - value * weight for part, weight in quality.items)) / weights
+        if interval[1] - interval[0] < 1.96 * error:  # half of what it should be
+            yield "the interval of the quality is far narrower than its items spread"

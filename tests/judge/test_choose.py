@@ -157,6 +157,40 @@ def test_the_least_energy_that_meets_the_requirements_is_chosen(asked, recommend
     assert (name, found.exit_status) == (recommended, status)
 
 
+def alike(count, unlike=()):
+    """Two that answer all of so many rows right, but for these of the second."""
+    first, second = [1] * count, [int(row not in unlike) for row in range(count)]
+    return [
+        candidate(f"org/{name}", wh, make_quality(answers))
+        for name, wh, answers in (("first", 1.0, first), ("second", 2.0, second))
+    ]
+
+
+def test_few_rows_that_differ_make_nothing_sure():
+    """What none of n rows showed may be true of 1 - 0.025^(1/n) of all: 3.6% of them for 100."""
+    found = choose(*alike(100), asked=Requirements(quality_loss=0.01))
+    assert [one.front for one in found.judged] == ["not dominated", "undecided"]
+    assert found.others[0].quality.interval() == pytest.approx((-0.0362, 0.0362), abs=1e-4)
+    assert fronts(*alike(100), asked=Requirements(quality_loss=0.05))["second"] == "dominated"
+    one = choose(*alike(1, [0])).others[0].quality
+    assert one.interval() == (-0.975, 1.0)
+    assert fronts(*alike(1, [0]))["second"] == "undecided"
+    assert fronts(*alike(100, range(5)))["second"] == "undecided"
+    assert fronts(*alike(100, range(12)))["second"] == "dominated"
+
+
+def test_an_interval_without_width_is_none():
+    first, second = (
+        one.model_copy(
+            update={"quality": one.quality.model_copy(update={"rows": rows, "ci95": (1.0, 1.0)})}
+        )
+        for one, rows in zip(alike(50), ("a" * 64, "b" * 64), strict=True)
+    )
+    (against,) = choose(first, second, asked=Requirements(quality_loss=0.01)).others
+    assert against.quality.interval() is None
+    assert against.other.front == "undecided"
+
+
 def test_less_is_better_where_the_metric_says_so():
     change = {"metric": "wer", "higher_is_better": False}
     good = candidate("org/good", 2.0, make_quality(right(0.1), **change))
@@ -297,6 +331,10 @@ def with_work(result, **change):
             "dataset: org/rows at",
         ),
         ((SMALL, candidate("org/x", 2.0, make_quality([1, 0], metric="wer"))), "--quality-metric"),
+        (
+            (SMALL, candidate("org/x", 2.0, make_quality([1, 0], higher_is_better=False))),
+            "direction: more accuracy is better in one, less in the other",
+        ),
     ],
 )
 def test_unlike_ones_are_refused(results, said):

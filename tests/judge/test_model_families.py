@@ -152,6 +152,11 @@ def test_without_the_parent_two_children_are_a_family_and_one_is_none():
     assert (family.parents, [one.effect for one in family.children]) == ([], [None, None])
 
 
+def test_a_model_that_is_said_to_be_made_from_itself_is_no_family():
+    own = NF4.model.model_copy(update={"id": NF4.model.parent.id})
+    assert families(NF4.model_copy(update={"model": own})) == []
+
+
 def test_a_reported_quality_is_told_from_a_measured_one():
     (family,) = families(BASE, NF4, SPARSE, base="q.csv", nf4="q.csv")
     rows = {row[0]: row[3] for row in rows_of(family)}

@@ -319,6 +319,19 @@ def test_a_quality_says_all_that_it_depends_on():
 
 
 @pytest.mark.parametrize(
+    ("items", "ends"),
+    [  # of 20 rows alike 1 - 0.025^(1/20) = 16.8% may be otherwise
+        ([[1.0, 1.0]] * 20, (0.832, 1.0)),
+        ([[0.0, 1.0]] * 20, (0.0, 0.168)),
+        ([[0.0, 3.0], [0.0, 5.0]] * 10, (0.0, 0.168)),  # words, all of them right
+        ([[1.0, 1.0]] * 19 + [[0.0, 1.0]], (0.790, 1.0)),
+    ],
+)
+def test_rows_that_are_nearly_all_alike_do_not_make_a_quality_certain(items, ends):
+    assert interval(ratio(items), 20, 0) == pytest.approx(ends, abs=1e-3)
+
+
+@pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"random_weights": True}, "weights are random"),

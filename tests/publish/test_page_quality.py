@@ -69,6 +69,20 @@ def test_the_plot_has_points_with_two_intervals_the_front_and_the_families():
     )
 
 
+def test_only_qualities_that_choose_would_compare_stand_in_one_plot():
+    judged = [
+        one.model_copy(
+            update={
+                "quality": make_quality(
+                    [1, 0], metric="clip_score", settings={"clip_revision": revision}
+                )
+            }
+        )
+        for one, revision in zip((BASE, SMALL), "ab", strict=True)
+    ]
+    assert quality_plot(index_of(*judged)) == []
+
+
 def test_the_table_has_quality_and_latency_that_can_be_sorted():
     page = index_of(*ALL, result_of(5, "org/unknown", 3.0))
     heads = {text: attrs for attrs, text in page.all("th", role="columnheader")}

@@ -210,6 +210,10 @@ FORGED = {
     "a quality of none": (quality(items=[[0, 0], [0, 0]]), "but nothing follows"),
     "a quality of fewer": (quality(n=3), "they are not 3 pairs"),
     "an impossible quality": (quality(value=-1.0), r"wer is never -1"),
+    "a quality turned round": (
+        quality(higher_is_better=True),
+        r"quality\.higher_is_better: less is better for wer",
+    ),
     "a quality and a reason": (quality(reason="hot"), r"quality\.reason"),
     "no quality and no reason": (quality(value=None), r"quality\.reason"),
     "a null quality with parts": (quality(value=None, reason="hot"), "but there is an interval"),

@@ -437,6 +437,14 @@ TAMPERINGS = {
     "a quality beyond all": ("quality", with_quality(value=1.5, items=None)),
     "a quality for no reason": ("quality", with_quality(value=None, items=None, ci95=None)),
     "an interval elsewhere": ("quality", with_quality(ci95=[0.8, 0.9])),
+    "a quality turned round": ("quality", with_quality(higher_is_better=False)),
+    "items of two answers": (
+        "quality", with_quality(items=[[3, 1], [1, 1], [-1, 1], [0, 1]]),
+    ),
+    "a narrow interval of a quality": (
+        "quality",
+        with_quality(n=40, items=[[1, 1], [1, 1], [0, 1], [1, 1]] * 10, ci95=[0.749, 0.751]),
+    ),
     "twice the queries": ("queries", more_queries),
     "batches of no time": ("queries", more_batches),
     "batches of a microsecond": ("queries", lambda it: more_batches(it, 1)),

@@ -2,11 +2,12 @@
 
 import functools
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
-from energyscore.base.bootstrap import draw_rows, ratio_of_sums
+from energyscore.base.bootstrap import FEW, draw_rows, ratio_of_sums, unseen_share
 from energyscore.measurement.backend import Answerer
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
@@ -15,6 +16,7 @@ Array: TypeAlias = Any
 """An array of numpy, which is imported where it is used."""
 
 DRAWS = 1000
+_CONFIDENCE = 0.975
 
 Setting: TypeAlias = str | int | float | bool | None
 
@@ -111,6 +113,9 @@ def value_of(judged: Judged, count: int) -> float:
 def interval(judged: Judged, count: int, seed: int) -> tuple[float, float] | None:
     """The 95% percentile interval of a seeded bootstrap over queries.
 
+    Where fewer than `FEW` of them are unlike the others, it is at least what so many queries leave
+    unseen: all of 20 being right does not make an accuracy of 1 certain.
+
     None where there are too few queries, or where the metric is undefined for many draws.
     """
     import numpy as np
@@ -122,4 +127,16 @@ def interval(judged: Judged, count: int, seed: int) -> tuple[float, float] | Non
     if len(finite) < 0.95 * DRAWS:
         return None
     low, high = np.percentile(finite, (2.5, 97.5))
-    return float(low), float(high)
+    return _with_unseen(judged.items or [], value_of(judged, count), (float(low), float(high)))
+
+
+def _with_unseen(
+    items: list[list[float]], value: float, ends: tuple[float, float]
+) -> tuple[float, float]:
+    shares = [part / weight for part, weight in items if weight]
+    alike = max(Counter(shares).values(), default=0)
+    if not shares or len(shares) - alike >= FEW:
+        return ends
+    unseen = unseen_share(len(shares), _CONFIDENCE)
+    low, most = value * (1 - unseen), max(1.0, *shares)
+    return min(ends[0], low), max(ends[1], low + unseen * most)

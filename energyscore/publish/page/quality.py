@@ -11,6 +11,7 @@ from typing import NamedTuple
 from energyscore.judge.comparability import candidate_conditions
 from energyscore.judge.contenders import Contender, why_no_candidate
 from energyscore.judge.families import families_of
+from energyscore.judge.qualities import kind_of
 from energyscore.publish import family, wording
 from energyscore.publish.page.axis import even_axis, log_axis
 from energyscore.publish.page.cohorts import Listed
@@ -93,10 +94,8 @@ def _has_energy(row: Listed) -> bool:
 
 
 def _kind(one: Contender) -> tuple[object, ...]:
-    quality = one.quality
-    assert quality is not None
-    how = quality.settings.get("normalization")
-    return bool(one.reported), quality.metric, quality.dataset, quality.revision, how
+    assert one.quality is not None
+    return bool(one.reported), *kind_of(one.quality)
 
 
 def _value(row: Listed) -> float:
