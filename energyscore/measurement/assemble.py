@@ -37,7 +37,7 @@ from energyscore.results.performance import summarize_performance
 from energyscore.results.result import Result
 from energyscore.results.score import emissions_for, score_runs
 from energyscore.results.screen_part import ScreenPart
-from energyscore.results.screened import screen_cautions
+from energyscore.results.screened import of_a_pass, screen_cautions
 
 MOST_NAMED = 100  # numbers of rows that a result names
 
@@ -198,9 +198,8 @@ def _tokens_of_a_pass(
     run = runs[0]
     if screen is None:
         return run.input_tokens // run.passes, run.output_tokens // run.passes
-    done = sum(one.queries for one in runs)
     read, written = (
-        round(sum(getattr(one, name) for one in runs) * queries / done)
+        round(of_a_pass(screen, runs, [getattr(one, name) for one in runs]))
         for name in ("input_tokens", "output_tokens")
     )
     if read and cut is not None and cut.unit == "tokens":

@@ -23,6 +23,16 @@ def block_of(run: Run, energy_j: float) -> ScreenBlock:
     return ScreenBlock(run.block.features, energy_j / run.passes, run.block.certain)
 
 
+def of_a_pass(screen: ScreenPart, runs: Sequence[Run], amounts: Sequence[float]) -> float:
+    """Seconds, joules or tokens of one pass over all queries, from those of each block."""
+    each = {amount / run.queries for run, amount in zip(runs, amounts, strict=True)}
+    blocks = [block_of(run, amount) for run, amount in zip(runs, amounts, strict=True)]
+    found = estimate(blocks, screen.population.features) if len(each) > 1 else None
+    if found is not None:
+        return found.mean
+    return sum(amounts) / sum(run.queries for run in runs) * screen.queries
+
+
 def predict(
     runs: Sequence[Run], energies_j: Sequence[float], screen: ScreenPart
 ) -> Prediction | None:

@@ -45,6 +45,11 @@ def check_screen(it: ExaminedResult) -> Finds:
         done = sum(run.queries for run in it.result.runs)
         share = done / (it.task.repeats * screen.queries)
         yield Derived("the share of the work", screen.share, share)
+    written = _written(it.result.runs, np.array(screen.population.features), screen.queries)
+    within = 1.0 + 1e-6 * written  # it is rounded
+    yield Derived(
+        "the output tokens of one pass", it.result.workload.output_tokens, written, within
+    )
     had = _looks_at(it.result.runs, np.array(screen.population.features))
     if screen.looks < had:
         yield f"it had {had} looks at its blocks, not {screen.looks}"
@@ -87,6 +92,14 @@ def spread_of_blocks(it: ExaminedResult, energies_j: Sequence[float] | None) -> 
     )
     std = half * mean * math.sqrt(len(runs)) / student_975(len(runs) - 1)
     return RunSpread(mean * factor, std * factor, error * factor, half * mean * factor)
+
+
+def _written(runs: Sequence[Run], whole: "np.ndarray", queries: int) -> float:
+    """Tokens of one pass: as many a query as in all blocks, or predicted as the energy is."""
+    tokens, done = [run.output_tokens for run in runs], [run.queries for run in runs]
+    alike = len({one / number for one, number in zip(tokens, done, strict=True)}) == 1
+    found = None if alike else _predict(runs, [float(one) for one in tokens], whole)
+    return sum(tokens) / sum(done) * queries if found is None else found[0]
 
 
 def _looks_at(runs: Sequence[Run], whole: "np.ndarray") -> int:

@@ -28,12 +28,14 @@ from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.protocol.task import load_tasks
 from energyscore.protocol.workload import Workload
 from energyscore.publish.against_screen import against_screens, screens_came_to
+from energyscore.results.block import BlockPart, Units
 from energyscore.results.conformance import with_conformance
 from energyscore.results.consistency import contradiction
 from energyscore.results.cost import Cost
 from energyscore.results.per_token import with_per_token
 from energyscore.results.result import parse_result, result_to_json
 from energyscore.results.score import gpu_summary, score_runs
+from energyscore.results.screened import of_a_pass
 from energyscore.verify.figures import check_interval, check_score
 from energyscore.verify.findings import problem_of
 from energyscore.verify.screen import check_block, check_screen
@@ -225,6 +227,23 @@ def test_the_checker_knows_how_much_was_measured_and_how_often_it_was_looked_at(
         found = problems(check_screen, examined(result.model_copy(update={"screen": part}))[0])
         assert len(found) == len(said), found
         assert all(part in one.message for part, one in zip(said, found, strict=True))
+
+
+def test_answers_as_long_as_their_queries_are_not_counted_by_the_certain_blocks(machine):
+    part = screen(machine)[1].model_copy(
+        update={"queries": 100, "population": Units(units=100, size=1900, square=1009900)}
+    )
+    features = [(1, 1000, 10**6, 1), *((10, 90 + n, 900, 0) for n in (0, 20, 0, 20, 10))]
+    runs = [
+        make_run(n, queries=round(units), output_tokens=size).model_copy(
+            update={"block": BlockPart(units=units, size=size, square=square, certain=certain,
+                                       queries=range(round(units)), planned_units=10)}
+        )
+        for n, (units, size, square, certain) in enumerate(features)
+    ]  # fmt: skip
+    tokens = [run.output_tokens for run in runs]
+    assert of_a_pass(part, runs, tokens) == pytest.approx(1900, rel=0.001)
+    assert sum(tokens) / 51 * 100 > 2900, "what the blocks have on average"
 
 
 def test_a_limit_is_decided_on_the_right_side(machine):

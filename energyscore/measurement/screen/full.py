@@ -7,8 +7,7 @@ from energyscore.results.conformance import MIN_WINDOW_S
 from energyscore.results.cost import Cost, FullProtocol
 from energyscore.results.parts import Domain, Run
 from energyscore.results.screen_part import ScreenPart
-from energyscore.results.screened import block_of
-from energyscore.results.screening import estimate
+from energyscore.results.screened import of_a_pass
 
 
 def with_full_protocol(
@@ -22,7 +21,7 @@ def with_full_protocol(
     if screen is None or cost.duration_s is None:
         return cost
     blocks_s = [run.duration_s for run in runs]
-    pass_s = _of_a_pass(screen, runs, blocks_s)
+    pass_s = of_a_pass(screen, runs, blocks_s)
     passes = repeats * max(1, math.ceil(MIN_WINDOW_S / pass_s))
     before_s = max(0.0, cost.duration_s - math.fsum(blocks_s))
     energy_j: dict[Domain, float | None] = {}
@@ -32,14 +31,6 @@ def with_full_protocol(
         energy_j[domain] = None
         if whole_j is not None and len(known_j) == len(runs):
             before_j = max(0.0, whole_j - math.fsum(known_j))
-            energy_j[domain] = before_j + passes * _of_a_pass(screen, runs, known_j)
+            energy_j[domain] = before_j + passes * of_a_pass(screen, runs, known_j)
     full = FullProtocol(runs=repeats, duration_s=before_s + passes * pass_s, energy_j=energy_j)
     return cost.model_copy(update={"full": full})
-
-
-def _of_a_pass(screen: ScreenPart, runs: Sequence[Run], amounts: Sequence[float]) -> float:
-    """Seconds or joules of one pass over all queries."""
-    blocks = [block_of(run, amount) for run, amount in zip(runs, amounts, strict=True)]
-    if found := estimate(blocks, screen.population.features):
-        return found.mean
-    return sum(amounts) / sum(run.queries for run in runs) * screen.queries
