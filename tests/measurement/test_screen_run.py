@@ -323,6 +323,15 @@ def test_without_energy_it_ends_at_once_and_says_so(machine):
     assert "the GPU was lost" in score.reason
 
 
+@pytest.mark.parametrize("sizes", [[200], [100, 200, 300]])
+def test_of_a_few_short_queries_there_is_a_first_look_all_the_same(machine, monkeypatch, sizes):
+    monkeypatch.setitem(globals(), "SIZES", sizes)
+    runs, part, _ = screen(machine)
+    assert part.decided
+    score = result_of(runs, part).score
+    assert score.gpu_wh_per_1k_queries == pytest.approx(law(200) / 3.6, rel=0.02)
+
+
 def test_where_nothing_can_be_told_it_ends_with_the_most_blocks(machine, monkeypatch):
     monkeypatch.setattr(screen_run, "MOST_BLOCKS", 7)
     monkeypatch.setattr(looks, "estimate", lambda blocks, population: None)

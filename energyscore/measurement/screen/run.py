@@ -29,6 +29,9 @@ _PLANNED, _LEAST = 1.1, 0.8
 
 MOST_BLOCKS = 900
 
+FRUITLESS_BLOCKS = 30
+"""Where so many have allowed no look, more of them will not either."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -135,7 +138,9 @@ def _why_ended(done: Sequence[Run], asked: Asked, looks: Looks, queries: int) ->
     """Why no further block is done; empty where one is. At least one look is had."""
     if done and looks.no_energy:
         return "a block has no energy"
-    if sum(run.queries for run in done) >= asked.repeats * queries or len(done) >= MOST_BLOCKS:
+    whole = sum(run.queries for run in done) >= asked.repeats * queries
+    tried = looks.count or len(done) >= FRUITLESS_BLOCKS
+    if (whole and tried) or len(done) >= MOST_BLOCKS:
         return "it has done the work of the full protocol"
     if not looks.count:
         return ""
