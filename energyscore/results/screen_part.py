@@ -25,7 +25,10 @@ class ScreenPart(Part):
     least_half_width: Positive | None = Field(
         description="no narrower interval is claimed; null: as narrow as it came out"
     )
-    share: Positive = Field(description="of the work of the full protocol, by queries")
+    share: Positive = Field(
+        description="of the queries of the full protocol, one pass a run: above 1 where its runs "
+        "would take several passes to fill their windows"
+    )
     budget_s: Positive | None
     queries: PositiveCount = Field(description="of one pass over the whole workload")
     size_in: Literal["tokens", "seconds", "queries"]

@@ -332,6 +332,15 @@ def test_of_a_few_short_queries_there_is_a_first_look_all_the_same(machine, monk
     assert score.gpu_wh_per_1k_queries == pytest.approx(law(200) / 3.6, rel=0.02)
 
 
+def test_short_passes_are_done_as_long_as_the_full_protocol_does_them(machine, monkeypatch):
+    """A pass takes 1.5 s, and its ten runs a minute each: a screen gives up no sooner."""
+    monkeypatch.setitem(globals(), "SIZES", [100, 200, 300])
+    runs, part, _ = screen(machine, "half-width=0.5%")  # narrower than the drift that is allowed
+    assert not part.decided
+    assert part.share > 1
+    assert 600 <= sum(run.duration_s for run in runs) < 640
+
+
 def test_where_nothing_can_be_told_it_ends_with_the_most_blocks(machine, monkeypatch):
     monkeypatch.setattr(screen_run, "MOST_BLOCKS", 7)
     monkeypatch.setattr(looks, "estimate", lambda blocks, population: None)

@@ -19,6 +19,7 @@ from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.warmup import Thermometer, Warmup, measure_idle, warm_up
 from energyscore.measurement.work import Plan, Work
 from energyscore.results.block import BlockPart, Units
+from energyscore.results.conformance import MIN_WINDOW_S
 from energyscore.results.parts import Domain, Run
 from energyscore.results.raw import RawRun
 from energyscore.results.screen_part import ScreenPart
@@ -138,7 +139,11 @@ def _why_ended(done: Sequence[Run], asked: Asked, looks: Looks, queries: int) ->
     """Why no further block is done; empty where one is. At least one look is had."""
     if done and looks.no_energy:
         return "a block has no energy"
-    whole = sum(run.queries for run in done) >= asked.repeats * queries
+    # Its runs are at least so long, however short a pass is.
+    whole = (
+        sum(run.queries for run in done) >= asked.repeats * queries
+        and sum(run.duration_s for run in done) >= asked.repeats * MIN_WINDOW_S
+    )
     tried = looks.count or len(done) >= FRUITLESS_BLOCKS
     if (whole and tried) or len(done) >= MOST_BLOCKS:
         return "it has done the work of the full protocol"
