@@ -7,7 +7,7 @@ from energyscore.base.errors import UsageError, did_you_mean
 from energyscore.judge.comparability import meter_uncertainty
 from energyscore.judge.effect import Effect, compare_samples
 from energyscore.judge.figures import LEAST_WH
-from energyscore.judge.qualities import DRAWS, LESS_IS_BETTER, QualityContrast, contrast
+from energyscore.judge.qualities import DRAWS, QualityContrast, contrast, less_is_better
 from energyscore.judge.rating import NO_TASK, RatedResult
 from energyscore.judge.unratable import why_no_figure
 from energyscore.results.quality import Quality
@@ -43,7 +43,7 @@ def candidates_of(
     """The results of one task, each with the quality that was measured with it.
 
     Raises:
-        UsageError: where there is no such task, or there are several.
+        UsageError: where there is no such task or metric, or there are several tasks.
     """
     tasks = sorted({entry.result.task.id for entry in entries})
     if task is not None and task not in tasks:
@@ -51,6 +51,10 @@ def candidates_of(
     if task is None and len(tasks) > 1:
         raise UsageError(f"The results are of {len(tasks)} tasks.", f"--task {' or '.join(tasks)}.")
     chosen = [entry for entry in entries if entry.result.task.id == (task or tasks[0])]
+    qualities = [entry.result.quality for entry in chosen if entry.result.quality]
+    known = {name for one in qualities for name in (one.metric, *one.beside)}
+    if metric is not None and known and metric not in known:
+        raise UsageError(f"No result has the metric {metric!r}.", did_you_mean(metric, known))
     return [contender_of(entry, metric) for entry in chosen]
 
 
@@ -63,7 +67,7 @@ def contender_of(entry: RatedResult, metric: str | None = None) -> Contender:
         if metric not in quality.beside:
             return Contender(entry, None, f"it has no {metric}, but {quality.metric}")
         change = {"metric": metric, "value": quality.beside[metric], "ci95": None, "items": None}
-        change["higher_is_better"] = metric not in LESS_IS_BETTER
+        change["higher_is_better"] = not less_is_better(metric)
         quality = quality.model_copy(update=change)
     if quality.value is None:
         return Contender(entry, None, quality.reason or "it has no value")

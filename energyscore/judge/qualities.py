@@ -8,6 +8,7 @@ many rows leave unseen. Otherwise the two intervals are taken to be of independe
 
 import functools
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,15 @@ _SEED = 0
 _DECISIVE = {"normalization": "normalization", "clip_revision": "revision of the CLIP model"}
 """Settings that a value depends on so much that others are no longer comparable, in words."""
 
-LESS_IS_BETTER = frozenset(
-    (
-        *("wer", "cer", "mer", "wil", "ter", "brier_score", "bits_per_byte", "bpb"),
-        *("perplexity", "word_perplexity", "byte_perplexity", "likelihood_diff", "loss"),
-    )
+_LESS_IS_BETTER = re.compile(
+    r"(^|[^a-z])(wer|cer|mer|wil|ter|brier|bpb|bits.per.byte|perplexity|ppl|likelihood.diff|loss)"
+    r"([^a-z]|$)"
 )
-"""Metrics of which less is better, for figures that do not say so themselves."""
+
+
+def less_is_better(metric: str) -> bool:
+    """Whether less is better of a metric of this name, where its figures do not say so."""
+    return _LESS_IS_BETTER.search(metric.casefold()) is not None
 
 
 @dataclass(frozen=True)

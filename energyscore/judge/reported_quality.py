@@ -21,8 +21,8 @@ from energyscore.base.form import unique_keys
 from energyscore.base.stats import NORMAL_975
 from energyscore.base.text import first_of
 from energyscore.judge.contenders import Contender
-from energyscore.judge.qualities import LESS_IS_BETTER
-from energyscore.results.quality import Quality
+from energyscore.judge.qualities import less_is_better
+from energyscore.results.quality import BOUNDS, Quality
 
 _CSV = ("model", "metric", "value")
 _ENDS = ("ci_low", "ci_high")
@@ -131,7 +131,25 @@ def _of_one_metric(found: Sequence[Reported], metric: str | None) -> list[Report
     for place, one in enumerate(chosen):
         if one.model in [other.model for other in chosen[:place]]:
             raise UsageError(f"{one.file}: {one.full} of {one.model} is reported twice.")
+    _check_scale(chosen)
     return chosen
+
+
+def _check_scale(chosen: Sequence[Reported]) -> None:
+    """Refuse shares beside percent, and what the metric never is."""
+    least, most = BOUNDS.get(chosen[0].metric.casefold(), (-math.inf, math.inf))
+    values = [one.value for one in chosen]
+    if most == 1.0 and any(1 < value <= 100 for value in values):
+        if any(0 < value <= 1 for value in values):
+            raise UsageError(
+                f"{chosen[0].full} is reported in percent by some and as a share by others: "
+                f"{first_of([f'{value:g}' for value in values])}.",
+                "Write all of them as shares, such as 0.7.",
+            )
+        most = 100.0
+    for one in chosen:
+        if not least <= one.value <= most:
+            raise UsageError(f"{one.file}: {one.full} of {one.model} is never {one.value:g}.")
 
 
 def read_reported(file: Path) -> list[Reported]:
@@ -157,17 +175,18 @@ def _of_csv(text: str, file: str) -> list[Reported]:
         cells = {name: (row.get(name) or "").strip() for name in (*_CSV, *_ENDS)}
         if not (cells["model"] and cells["metric"]):
             raise ResultError(f"{where}: model or metric is blank.")
+        value = _number(cells["value"], where, "value")
         ends = [_number(cells[name], where, name) for name in _ENDS if cells[name]]
-        if len(ends) == 1 or ends != sorted(ends):
-            raise ResultError(f"{where}: ci_low and ci_high are no interval.")
+        if len(ends) == 1 or (ends and not ends[0] <= value <= ends[1]):
+            raise ResultError(f"{where}: ci_low and ci_high are no interval around the value.")
         found.append(
             Reported(
                 model=cells["model"],
                 full=cells["metric"],
                 metric=cells["metric"],
-                value=_number(cells["value"], where, "value"),
+                value=value,
                 ci95=(ends[0], ends[1]) if ends else None,
-                higher_is_better=cells["metric"] not in LESS_IS_BETTER,
+                higher_is_better=not less_is_better(cells["metric"]),
                 file=file,
             )
         )
@@ -254,7 +273,7 @@ def _of_task(
 def _direction(known: Any, task: str, metric: str) -> bool:
     of_task = known.get(task) if isinstance(known, dict) else None
     said = of_task.get(metric) if isinstance(of_task, dict) else None
-    return said if isinstance(said, bool) else metric not in LESS_IS_BETTER
+    return said if isinstance(said, bool) else not less_is_better(metric)
 
 
 def _partial(content: dict[str, Any], file: str) -> str:

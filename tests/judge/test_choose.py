@@ -501,3 +501,8 @@ def test_rows_of_unlike_weights_are_drawn_as_a_ratio():
     expected = parts[places].sum(axis=1) / weights[places].sum(axis=1)
     assert resampled(items, 50) == pytest.approx(expected)
     assert numpy.isnan(resampled(((0.0, 0.0),), 3)).all()
+
+
+def test_a_metric_that_no_result_has_is_named():
+    with pytest.raises(EnergyScoreError, match=r"No result has the metric 'acuracy'.*accuracy"):
+        choose(*ALL, metric="acuracy")

@@ -150,3 +150,43 @@ def test_one_figure_twice_is_refused(tmp_path):
     table.write_text("model,metric,value\norg/a,acc,0.9\norg/a,acc,0.8\n")
     with pytest.raises(EnergyScoreError, match="acc of org/a is reported twice"):
         with_reported(candidates("org/a"), [table], None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "less"),
+    [
+        *((name, True) for name in ("wer", "WER", "eval_wer", "test-cer", "word_perplexity")),
+        *((name, True) for name in ("Brier_score", "bits_per_byte", "eval/loss", "ppl")),
+        *((name, False) for name in ("accuracy", "answer", "tercile", "f1", "glossary_match")),
+    ],
+)
+def test_of_error_rates_less_is_better_however_they_are_written(tmp_path, metric, less):
+    file = tmp_path / "reported.csv"
+    file.write_text(f"model,metric,value\norg/model,{metric},0.3\n")
+    (one,) = read_reported(file)
+    assert one.higher_is_better is not less
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("org/a,accuracy,0.7\norg/b,accuracy,70\n", "in percent by some and as a share by others"),
+        ("org/a,accuracy,-3\norg/b,accuracy,0.7\n", "accuracy of org/a is never -3"),
+        ("org/a,accuracy,170\norg/b,accuracy,70\n", "accuracy of org/a is never 170"),
+        ("org/a,wer,-0.1\norg/b,wer,0.7\n", "wer of org/a is never -0.1"),
+        ("org/a,accuracy,0.7,0.8,0.9\n", "no interval around the value"),
+        ("org/a,accuracy,0.7,0.8,0.6\n", "no interval around the value"),
+    ],
+)
+def test_figures_that_cannot_be_compared_or_be_true_are_refused(tmp_path, rows, said):
+    file = tmp_path / "reported.csv"
+    file.write_text(f"model,metric,value,ci_low,ci_high\n{rows}")
+    with pytest.raises(EnergyScoreError, match=said):
+        with_reported(candidates("org/a", "org/b"), [file], None)
+
+
+def test_percent_of_all_are_as_good_as_shares(tmp_path):
+    file = tmp_path / "reported.csv"
+    file.write_text("model,metric,value\norg/a,accuracy,70\norg/b,accuracy,0\n")
+    found = with_reported(candidates("org/a", "org/b"), [file], None)
+    assert [one.quality.value for one in found] == [70, 0]
