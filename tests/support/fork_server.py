@@ -154,6 +154,9 @@ def _load_driver(env: Mapping[str, str]) -> None:
     if env.get(SEARCHED, "") != os.environ.get(SEARCHED, ""):
         driver = Path(env[SEARCHED].partition(os.pathsep)[0], DRIVER)
         assert ctypes.CDLL(str(driver))._handle == ctypes.CDLL(DRIVER)._handle, "another is loaded"
+        # CodeCarbon looks for a driver when it is imported, and there was none then.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "codecarbon"]:
+            del sys.modules[name]
 
 
 def _paths(env: Mapping[str, str]) -> list[str]:
