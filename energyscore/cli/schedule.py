@@ -158,8 +158,8 @@ def schedule(
     )
     site = site_of(country, pue, price)
     measured = service_of(choose(paths, among=None, model=model, task=task, scale=None, out=plot))
-    service = measured.service.switched_off() if gpu_off else measured.service
-    decision = decide(service, demand, wishes)
+    measured = measured.with_gpu_off() if gpu_off else measured
+    decision = decide(measured.service, demand, wishes)
     if plot is not None:
         write_atomically(plot, schedule_svg(decision, measured))
     if form == "table":

@@ -33,6 +33,7 @@ class SchedulePolicy(Part):
 
     name: str
     wh_per_day: float
+    wh_per_year: float = Field(description="of 365 such days")
     wh_per_day_ci95: tuple[float, float] | None = Field(
         description="of the energy of a request and of the simulated requests; idle power and "
         "loading were measured once. null: the energy of a request has no interval"
@@ -45,6 +46,8 @@ class SchedulePolicy(Part):
     meets: bool = Field(description="whether 95 of 100 requests wait no longer than was asked for")
     co2_g_per_day: float | None
     cost_per_day: float | None
+    co2_g_per_year: float | None
+    cost_per_year: float | None
 
 
 class ScheduleReport(Part):
@@ -55,6 +58,7 @@ class ScheduleReport(Part):
     task: str
     files: list[str]
     estimated: bool
+    gpu_off: bool = Field(description="whether 0 W were counted while the model is not loaded")
     requests_per_hour: float
     policies: list[SchedulePolicy]
     break_even_requests_per_hour: float | None = Field(
@@ -80,6 +84,7 @@ def report_of(
         task=measured.entries[0].result.task.id,
         files=[entry.file for entry in measured.entries],
         estimated=measured.estimated,
+        gpu_off=measured.gpu_off,
         requests_per_hour=decision.requests_per_hour,
         policies=[_policy(one, site) for one in decision.figures],
         break_even_requests_per_hour=decision.break_even_per_h,
@@ -89,9 +94,11 @@ def report_of(
 
 
 def _policy(one: PolicyFigures, site: Site | None) -> SchedulePolicy:
+    year_wh = one.wh_per_day * _YEAR_DAYS
     return SchedulePolicy(
         name=one.policy.name,
         wh_per_day=one.wh_per_day,
+        wh_per_year=year_wh,
         wh_per_day_ci95=one.wh_per_day_ci95,
         idle_share=one.idle_share,
         loads_per_day=one.loads_per_day,
@@ -101,6 +108,8 @@ def _policy(one: PolicyFigures, site: Site | None) -> SchedulePolicy:
         meets=one.meets,
         co2_g_per_day=site.co2_g(one.wh_per_day) if site else None,
         cost_per_day=site.cost(one.wh_per_day) if site else None,
+        co2_g_per_year=site.co2_g(year_wh) if site else None,
+        cost_per_year=site.cost(year_wh) if site else None,
     )
 
 
@@ -172,8 +181,12 @@ def notes_of(decision: Decision, measured: MeasuredService) -> list[str]:
         sentence(f"{name}: left out: one server cannot keep up with the requests")
         for name in decision.left_out
     ]
+    off = ["--gpu-off: the GPU counts as powered down while the model is not loaded."]
+    free = ["caution: loading seemed to take less than the floor, and counts as nothing."]
     return [
         sentence(loads),
+        *(off if measured.gpu_off else []),
+        *(free if measured.free_load else []),
         *left_out,
         *_singly(service.batches[0].size),
         *([_ESTIMATED] if measured.estimated else []),
@@ -195,7 +208,17 @@ def columns_of(site: Site | None) -> tuple[str, ...]:
         *(["CO2 / day"] if site and site.grid_g_per_kwh is not None else []),
         *(["cost / day"] if site and site.price_per_kwh is not None else []),
     )
-    return ("policy", "energy / day", *derived, "idling", "loads / day", "wait p50", "p95", "meets")
+    return (
+        "policy",
+        "energy / day",
+        "a year",
+        *derived,
+        "idling",
+        "loads / day",
+        "wait p50",
+        "p95",
+        "meets",
+    )
 
 
 def rows_of(decision: Decision, site: Site | None) -> list[tuple[str, ...]]:
@@ -204,6 +227,7 @@ def rows_of(decision: Decision, site: Site | None) -> list[tuple[str, ...]]:
         (
             one.policy.name,
             _energy(one),
+            format_wh(one.wh_per_day * _YEAR_DAYS),
             *_derived(one, site),
             f"{one.idle_share:.0%}",
             format_number(one.loads_per_day),

@@ -417,6 +417,10 @@ def test_a_service_from_results():
     few = measured_result(batch=512)
     few = few.model_copy(update={"workload": few.workload.model_copy(update={"queries": 100})})
     assert service_of(rated(few)).service.most == 100
+    switched_off = service_of(rated(measured_result())).with_gpu_off()
+    assert "powered down" in " ".join(
+        publish.notes_of(decide(switched_off.service, Demand((20.0,)), Wishes()), switched_off)
+    )
     off = service.switched_off()
     assert (off.floor_w, off.load_j) == (0, 900 + 20 * 10)
 
@@ -436,6 +440,9 @@ def test_the_command_line(tmp_path):
     assert report["break_even_requests_per_hour"] == pytest.approx(180)
     assert report["recommended"] == report["policies"][0]["name"] == "loaded on demand"
     on_demand = report["policies"][0]
+    assert on_demand["wh_per_year"] == pytest.approx(365 * on_demand["wh_per_day"])
+    assert on_demand["cost_per_year"] == pytest.approx(365 * on_demand["cost_per_day"])
+    assert report["gpu_off"] is False
     assert on_demand["cost_per_day"] == pytest.approx(on_demand["wh_per_day"] / 1000 * 0.25)
     assert on_demand["wh_per_day_ci95"][0] < on_demand["wh_per_day"]
     rows = list(
@@ -511,3 +518,12 @@ def test_the_plot_marks_only_what_lies_on_it():
     wide = replace(SERVICE, batches=(BatchCost(1, 2.0, 400.0), BatchCost(512, 3.0, 900.0)))
     busy = decide(wide, Demand((200_000.0,)), Wishes(windows_s=(10.0,)))
     assert "200,000/h" not in schedule_svg(busy, measured)
+
+
+def test_a_load_that_seemed_to_give_energy_counts_as_none_and_says_so():
+    """An estimate, or a GPU that cooled meanwhile."""
+    loading = Loading(duration_s=10.0, energy_j={GPU: -5.0}, reason="", floor_w={GPU: 20.0})
+    measured = service_of(rated(measured_result(loading=loading)))
+    assert measured.service.load_j == 0
+    decision = decide(measured.service, Demand((20.0,)), Wishes())
+    assert any("less than the floor" in note for note in publish.notes_of(decision, measured))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from energyscore.base.errors import NotMeasuredError, UsageError
 from energyscore.base.units import JOULES_PER_WH
@@ -20,16 +20,28 @@ _MAY_DIFFER = {"batch_size", "seed", "queries", "quick"}
 
 @dataclass(frozen=True)
 class MeasuredService:
-    """A service with the results that it stands on; `estimated`: no meter told the energies."""
+    """A service with the results that it stands on.
+
+    Attributes:
+        estimated: no meter told the energies.
+        free_load: a load seemed to take less than the floor, and counts as nothing.
+        gpu_off: nothing is drawn while the model is not loaded, as was said.
+    """
 
     service: Service
     entries: tuple[RatedResult, ...]
     estimated: bool
+    free_load: bool = False
+    gpu_off: bool = False
 
     @property
     def name(self) -> str:
         """The model at its task."""
         return f"{self.entries[0].label} at {self.entries[0].result.task.id}"
+
+    def with_gpu_off(self) -> "MeasuredService":
+        """The same where the GPU is powered down while the model is not loaded."""
+        return replace(self, service=self.service.switched_off(), gpu_off=True)
 
 
 def service_of(entries: Sequence[RatedResult]) -> MeasuredService:
@@ -57,7 +69,7 @@ def service_of(entries: Sequence[RatedResult]) -> MeasuredService:
         batches=tuple(_cost(*one) for one in headlines),
         half_width=_widest(headline.half_width for _, headline in headlines),
     )
-    return MeasuredService(service, tuple(latest), headlines[0][1].estimated)
+    return MeasuredService(service, tuple(latest), headlines[0][1].estimated, load_j < 0)
 
 
 def _check_alike(entries: Sequence[RatedResult]) -> None:
