@@ -120,8 +120,9 @@ def test_the_family_is_told_against_the_parent(results, choice):
 
 
 def test_a_pass_takes_less_than_writing(results):
-    """By far, so that it holds on a busy machine."""
-    assert 1.5 * energies(results["small"]).mean() < energies(results["general"]).mean()
+    """By far, so that it holds on a busy machine; by the run in the middle, whatever one met."""
+    small, general = (numpy.median(energies(results[name])) for name in ("small", "general"))
+    assert 1.5 * small < general
 
 
 # The same once more, from the models themselves and from the files alone: none of our code.
