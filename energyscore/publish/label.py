@@ -7,17 +7,15 @@ stars it says why; a result that is invalid shows no energy either. The same res
 same bytes.
 """
 
-import functools
 import math
 from collections.abc import Iterator
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from energyscore.base.units import format_number
 from energyscore.judge.cautions import is_quick
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import margins, wording
+from energyscore.publish.drawings import drawing
 from energyscore.publish.typesetting import Fitted, Step, fit, plain, text_width
 from energyscore.results.result import Result
 
@@ -45,7 +43,7 @@ def label_svg(entry: RatedResult, link: str | None = None) -> str:
     version = f"energyscore {result.environment.energyscore}"
     given = f"{rating.stars} of 5, {wording.relative_to(rating)}"
     address = link.removeprefix("https://").removeprefix("http://")
-    return _template().render(
+    return drawing("label.svg").render(
         title=label_title(entry),
         description=_description(entry, link),
         version=fit(version, _ROOM / 2, (Step(9, 1),)),
@@ -61,20 +59,6 @@ def label_svg(entry: RatedResult, link: str | None = None) -> str:
         address=fit(address, _ROOM, (Step(9, 1), Step(8, 1))),
         **_figure(entry),
     )
-
-
-@functools.cache
-def _template() -> Template:
-    templates = Environment(
-        loader=PackageLoader("energyscore.publish"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    # Two decimals at most: written alike on every machine.
-    templates.filters["px"] = lambda length: f"{length:.2f}".rstrip("0").rstrip(".")
-    return templates.get_template("label.svg")
 
 
 def label_png(entry: RatedResult, link: str | None = None, *, zoom: int = 1) -> bytes:

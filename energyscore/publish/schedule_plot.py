@@ -4,12 +4,9 @@ The curves are closed forms for requests that come by chance, also where a profi
 given: those are marked by their mean rate.
 """
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from energyscore.base.units import JOULES_PER_WH, format_number, format_wh
 from energyscore.judge.schedule.arrivals import DAY_S, HOUR_S
@@ -17,6 +14,7 @@ from energyscore.judge.schedule.closed_forms import steady, utilization
 from energyscore.judge.schedule.decision import ALWAYS, AT_ONCE, Decision
 from energyscore.judge.schedule.measured import MeasuredService
 from energyscore.judge.schedule.service import Service
+from energyscore.publish.drawings import drawing
 from energyscore.publish.page.axis import Axis, log_axis
 from energyscore.publish.typesetting import Step, fit
 
@@ -64,7 +62,7 @@ def schedule_svg(decision: Decision, measured: MeasuredService) -> str:
     ]
     even = decision.break_even_per_h
     asked = decision.requests_per_hour
-    return _template().render(
+    return drawing("schedule.svg").render(
         title=fit(f"{measured.name}{' (estimated)' * measured.estimated}", 580, (Step(14, 1),)),
         curves=curves,
         across=[Mark(across.at(tick), format_number(tick)) for tick in across.ticks()],
@@ -97,16 +95,3 @@ def _wh_per_day(service: Service, per_hour: float, timeout_s: float) -> float:
 def _points(rates: Sequence[float], day: Sequence[float], across: Axis, up: Axis) -> str:
     pairs = zip(rates, day, strict=True)
     return " ".join(f"{across.at(rate):.1f},{up.at(wh):.1f}" for rate, wh in pairs)
-
-
-@functools.cache
-def _template() -> Template:
-    templates = Environment(
-        loader=PackageLoader("energyscore.publish"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters["px"] = lambda length: f"{length:.2f}".rstrip("0").rstrip(".")
-    return templates.get_template("schedule.svg")
