@@ -89,10 +89,10 @@ def python() -> list[str]:
     return [sys.executable, *([] if {"", os.getcwd()} & set(sys.path) else ["-P"])]
 
 
-def job_command(job: Job) -> list[str]:
-    """The command that does a job in a process of its own (`energyscore.measurement.__main__`)."""
+def job_command(job: Job, module: str = "energyscore.measurement") -> list[str]:
+    """The command that does a job in a process of its own, by default all of it (`__main__`)."""
     text = json.dumps(job.model_dump(exclude_unset=True), default=str)
-    return [*python(), "-m", "energyscore.measurement", text]
+    return [*python(), "-m", module, text]
 
 
 def die_with_parent() -> Callable[[], None]:

@@ -7,7 +7,6 @@ session begins.
 
 import contextlib
 import ctypes
-import json
 import mmap
 import os
 import signal
@@ -22,7 +21,7 @@ from energyscore.base.errors import MeterError, TaskError
 from energyscore.base.text import without_passwords
 from energyscore.measurement.backend import Backend, Device, Gpus
 from energyscore.measurement.benchmark import merged
-from energyscore.measurement.child import die_with_parent, python
+from energyscore.measurement.child import die_with_parent, job_command
 from energyscore.measurement.meter import Meter, Metered, Reading, metered
 from energyscore.measurement.metering import free_gpu_memory, open_metering, plan_metering
 from energyscore.measurement.observer import LineObserver
@@ -222,8 +221,7 @@ def _command(job: Job, task: TaskSpec, model: ModelSpec) -> list[str]:
         out=job.out,
         task_path=job.task_path,
     )
-    text = json.dumps(one.model_dump(exclude_unset=True), default=str)
-    return [*python(), "-m", "energyscore.measurement.loader", text]
+    return job_command(one, "energyscore.measurement.loader")
 
 
 def _files(model: ModelSpec) -> list[Path]:
