@@ -14,6 +14,7 @@ from energyscore.base.units import (
     format_grams,
     format_number,
     format_wh,
+    with_ends,
 )
 from energyscore.judge.footprint import Site
 from energyscore.judge.schedule.arrivals import HOUR_S
@@ -228,7 +229,7 @@ def rows_of(decision: Decision, site: Site | None) -> list[tuple[str, ...]]:
             one.policy.name,
             _energy(one),
             format_wh(one.wh_per_day * _YEAR_DAYS),
-            *_derived(one, site),
+            *_derived(one.wh_per_day, site),
             f"{one.idle_share:.0%}",
             format_number(one.loads_per_day),
             _seconds(one.wait_p50_s),
@@ -239,36 +240,26 @@ def rows_of(decision: Decision, site: Site | None) -> list[tuple[str, ...]]:
     ]
 
 
-def _derived(one: PolicyFigures, site: Site | None) -> list[str]:
-    """CO2 and cost, where they were asked for."""
+def _derived(energy_wh: float, site: Site | None, of_co2: str = "") -> list[str]:
+    """CO2 and cost of an energy, where they were asked for."""
     if site is None:
         return []
-    co2_g, cost = site.co2_g(one.wh_per_day), site.cost(one.wh_per_day)
+    co2_g, cost = site.co2_g(energy_wh), site.cost(energy_wh)
     unit = f" {site.currency}" if site.currency else ""
     return [
-        *([format_grams(co2_g)] if co2_g is not None else []),
+        *([f"{format_grams(co2_g)}{of_co2}"] if co2_g is not None else []),
         *([f"{format_number(cost)}{unit}"] if cost is not None else []),
     ]
 
 
 def _beside(one: PolicyFigures, site: Site | None) -> str:
     """CO2 and cost of a year, in words."""
-    if site is None:
-        return ""
-    year_wh = one.wh_per_day * _YEAR_DAYS
-    co2_g, cost = site.co2_g(year_wh), site.cost(year_wh)
-    unit = f" {site.currency}" if site.currency else ""
-    parts = [
-        *([f"{format_grams(co2_g)} of CO2"] if co2_g is not None else []),
-        *([f"{format_number(cost)}{unit}"] if cost is not None else []),
-    ]
+    parts = _derived(one.wh_per_day * _YEAR_DAYS, site, " of CO2")
     return f", {' and '.join(parts)}" if parts else ""
 
 
 def _energy(one: PolicyFigures) -> str:
-    ends = one.wh_per_day_ci95
-    known = f" ({' to '.join(format_wh(end) for end in ends)})" if ends else ""
-    return f"{format_wh(one.wh_per_day)}{known}"
+    return with_ends(one.wh_per_day, one.wh_per_day_ci95, format_wh)
 
 
 def _seconds(seconds: float) -> str:

@@ -25,11 +25,6 @@ class Arrivals:
     end_s: float
 
     @property
-    def days(self) -> float:
-        """The length of the horizon."""
-        return (self.end_s - self.begin_s) / DAY_S
-
-    @property
     def per_hour(self) -> float:
         """Requests an hour over the horizon."""
         return len(self.times_s) / (self.end_s - self.begin_s) * HOUR_S

@@ -14,9 +14,8 @@ By renewal theory: a busy time follows each idle time, and idle times are memory
 import math
 from dataclasses import dataclass
 
+from energyscore.judge.schedule.arrivals import HOUR_S
 from energyscore.judge.schedule.service import Service
-
-HOUR_S = 3600.0
 
 
 @dataclass(frozen=True)
