@@ -1,0 +1,1 @@
+"""Tuning: the settings of a model that need the least energy on this machine."""
