@@ -1,6 +1,5 @@
 """Which model to choose, in every format: table, JSON, CSV and Markdown. Pure."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -18,6 +17,7 @@ from energyscore.publish.choice_cells import (
     quality_cell,
 )
 from energyscore.publish.choice_words import answer, end_of, front, lacking
+from energyscore.publish.flat import cells_of, column_names
 
 
 class ChoiceCandidate(Part):
@@ -120,27 +120,10 @@ def to_csv(choice: Choice) -> bytes:
     rows = []
     for one in report.candidates:
         parent, child = children.get(one.file, (None, None))
-        told = [getattr(child, name, None) for name in of_child]
-        cells = [*_cells(own, [getattr(one, name) for name in own])]
-        rows.append([*cells, one.model == report.recommended, parent, *_cells(of_child, told)])
-    columns = [*_columns(own), "recommended", "parent", *_columns(of_child)]
+        chosen = one.model == report.recommended
+        rows.append([*cells_of(one, own), chosen, parent, *cells_of(child, of_child)])
+    columns = [*column_names(own), "recommended", "parent", *column_names(of_child)]
     return csv_table(columns, rows)
-
-
-def _columns(names: Sequence[str]) -> list[str]:
-    return [
-        column
-        for name in names
-        for column in ((f"{name}_low", f"{name}_high") if name.endswith("_ci95") else (name,))
-    ]
-
-
-def _cells(names: Sequence[str], values: Sequence[Any]) -> list[Any]:
-    return [
-        cell
-        for name, value in zip(names, values, strict=True)
-        for cell in ((value or (None, None)) if name.endswith("_ci95") else (value,))
-    ]
 
 
 def to_markdown(choice: Choice) -> bytes:

@@ -21,6 +21,7 @@ from energyscore.judge.schedule.arrivals import HOUR_S
 from energyscore.judge.schedule.closed_forms import utilization
 from energyscore.judge.schedule.decision import ALWAYS, AT_ONCE, Decision, PolicyFigures
 from energyscore.judge.schedule.measured import MeasuredService
+from energyscore.publish.flat import cells_of, column_names
 
 _YEAR_DAYS = 365
 _ESTIMATED = (
@@ -276,18 +277,8 @@ def to_csv(decision: Decision, measured: MeasuredService, site: Site | None) -> 
     """As CSV, a row a policy; the interval is two columns."""
     report = report_of(decision, measured, site)
     names = [*SchedulePolicy.model_fields]
-    place = names.index("wh_per_day_ci95")
-    columns = [*names[:place], "wh_per_day_low", "wh_per_day_high", *names[place + 1 :]]
-    rows = (
-        [
-            *(getattr(one, name) for name in names[:place]),
-            *(one.wh_per_day_ci95 or (None, None)),
-            *(getattr(one, name) for name in names[place + 1 :]),
-            one.name == report.recommended,
-        ]
-        for one in report.policies
-    )
-    return csv_table([*columns, "recommended"], rows)
+    rows = ([*cells_of(one, names), one.name == report.recommended] for one in report.policies)
+    return csv_table([*column_names(names), "recommended"], rows)
 
 
 def to_markdown(decision: Decision, measured: MeasuredService, site: Site | None) -> bytes:

@@ -35,7 +35,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """What a trial came to. Figures that were not measured are None.
 
     Attributes:
