@@ -1,7 +1,7 @@
 """What is tuned: the settings of a measurement, and what measuring with them came to. Pure."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from energyscore.protocol.model import Dtype
 
@@ -53,3 +53,73 @@ class TrialOutcome:
     latency_p90_s: float | None = None
     memory_bytes: int | None = None
     reason: str = ""
+
+
+MOST_BATCH = 512
+"""Batch sizes are doubled no further, unless the user names larger ones."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may be tried of each setting. Where nothing is named, only the default's value is.
+
+    Attributes:
+        default: what is measured without tuning, and what a saving is against.
+        batch_sizes: None: by doubling from 1 up to `most_batch`, and between them.
+    """
+
+    default: Settings
+    batch_sizes: tuple[int, ...] | None = None
+    most_batch: int = MOST_BATCH
+    dtypes: tuple[Dtype, ...] = ()
+    quantizations: tuple[str, ...] = ()
+    attentions: tuple[str | None, ...] = ()
+    compiles: tuple[bool, ...] = ()
+    power_limits_w: tuple[float | None, ...] = ()
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The batch sizes to begin with, ascending."""
+        own = self.default.batch_size
+        if self.batch_sizes is not None:
+            return tuple(sorted({own, *self.batch_sizes}))
+        doubled = [2**power for power in range(self.most_batch.bit_length())]
+        return tuple(sorted({own, *doubled, self.most_batch}))
+
+    @property
+    def dimensions(self) -> dict[str, tuple[Any, ...]]:
+        """The other settings of which there is more than one value, the default's first."""
+        named: dict[str, tuple[Any, ...]] = {
+            "dtype": self.dtypes,
+            "quantization": self.quantizations,
+            "attention": self.attentions,
+            "compile": self.compiles,
+            "power_limit_w": self.power_limits_w,
+        }
+        found = {
+            name: tuple(dict.fromkeys([getattr(self.default, name), *values]))
+            for name, values in named.items()
+        }
+        return {name: values for name, values in found.items() if len(values) > 1}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What to measure next.
+
+    Attributes:
+        repeat: it was measured before, and is measured afresh to see how far the machine drifted.
+        beaten_by: Wh per 1,000 queries; a trial that surely needs more may end. None: none may.
+    """
+
+    settings: Settings
+    repeat: bool = False
+    beaten_by: float | None = None
+
+
+@dataclass(frozen=True)
+class Untried:
+    """What was not tried, and why, for people."""
+
+    settings: Settings
+    reason: str
