@@ -39,10 +39,12 @@ _TWO_STOPS = re.compile(r"(?<=[^\s./])\.\.(?=\s|$)")
 class EnergyScoreError(Exception):
     """An error in one line, and what the person can do about it (or an empty string).
 
-    `exit_code` is the process's exit status when it reaches the top.
+    `exit_code` is the process's exit status when it reaches the top. `code` names the kind of error
+    for programs, where they act on it; else it is empty.
     """
 
     exit_code = 2
+    code = ""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         """Keep the message and its remedy."""
@@ -107,6 +109,7 @@ class OutOfMemory(EnergyScoreError):
     """The model or the batch does not fit into memory."""
 
     exit_code = 3
+    code = "out_of_memory"
 
 
 UNEXPECTED = 70

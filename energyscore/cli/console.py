@@ -265,7 +265,7 @@ class ProgressObserver(Bar, LineObserver):
         """A line that people should not overlook."""
         self._console.print(f"[yellow]caution:[/] {escape(message)}", soft_wrap=True)
 
-    def fail(self, message: str) -> None:
+    def fail(self, message: str, code: str = "") -> None:
         """What went wrong with one model while others go on."""
         self._console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
 

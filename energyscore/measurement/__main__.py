@@ -1,26 +1,37 @@
 """One job in a process of its own: `python -m energyscore.measurement JOB`, a job as JSON.
 
 Its progress and its errors are lines on stderr, its results files, and its exit status is that of
-`energyscore run`.
+`energyscore run`. A line before an error tells its code (`child.ERROR_CODE`).
 """
 
 import json
 import os
 import sys
 
-from energyscore.base.errors import UNEXPECTED, EnergyScoreError, describe_crash
+from energyscore.base.errors import UNEXPECTED, EnergyScoreError, OutOfMemory, describe_crash
 from energyscore.base.interrupts import heed_sigterm, interrupted_status
 from energyscore.base.packages import missing_package
-from energyscore.measurement.observer import LineObserver
+from energyscore.measurement.child import ERROR_CODE
+from energyscore.measurement.observer import LineObserver, print_line
 from energyscore.measurement.options import Job
 from energyscore.measurement.session import run_session
+
+
+class _ChildObserver(LineObserver):
+    """Tells the parent an error's code too."""
+
+    def fail(self, message: str, code: str = "") -> None:
+        """What went wrong."""
+        if code:
+            print_line(f"{ERROR_CODE}{code}")
+        super().fail(message, code)
 
 
 def main(text: str) -> int:
     """Do the job and give the exit status."""
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    observer = LineObserver()
+    observer = _ChildObserver()
     heed_sigterm()
     try:
         # Not strict: JSON has neither paths nor tuples.
@@ -28,11 +39,14 @@ def main(text: str) -> int:
         observer.verbose = job.verbose
         return run_session(job, observer).exit_status
     except EnergyScoreError as error:
-        observer.fail(str(error))
+        observer.fail(str(error), error.code)
         return error.exit_code
     except KeyboardInterrupt:
         observer.fail("interrupted.")
         return interrupted_status()
+    except MemoryError:
+        observer.fail("the memory of this machine ran out.", OutOfMemory.code)
+        return OutOfMemory.exit_code
     except Exception as error:  # noqa: BLE001 - reported in one line, as the command line does
         missing = missing_package(error, "This measurement")
         observer.fail(str(missing) if missing else describe_crash(error))

@@ -22,6 +22,9 @@ from energyscore.measurement.options import Job
 GRACE_S = 30.0
 """How long a process that was asked to end may take to write down what it has."""
 
+ERROR_CODE = "energyscore-error: "
+"""What a line begins with that tells the next error's code, for the parent only."""
+
 _PR_SET_PDEATHSIG = 1
 _LONGEST_LINE = 10_000
 _MOST_LEFTOVERS = 100
@@ -43,6 +46,7 @@ class Ended:
     last_line: str
     timed_out: bool
     interrupted: bool  # by Ctrl-C or SIGTERM here
+    code: str = ""  # of that error (`EnergyScoreError.code`); empty if it has none
 
     @property
     def reason(self) -> str:
@@ -65,7 +69,9 @@ class _Lines:
 
     on_line: Callable[[str], None]
     error: str = ""
+    code: str = ""
     last: str = ""
+    _next_code: str = ""
     _open: bytes = field(default=b"")
 
     def feed(self, data: bytes) -> None:
@@ -74,10 +80,14 @@ class _Lines:
         self._open = self._open[-_LONGEST_LINE:]
         for raw in whole:
             line = raw.rstrip(b"\r").rpartition(b"\r")[2][-_LONGEST_LINE:]
-            if text := without_passwords(line.decode(errors="replace").rstrip()):
+            text = without_passwords(line.decode(errors="replace").rstrip())
+            if text.startswith(ERROR_CODE):
+                self._next_code = text.removeprefix(ERROR_CODE)
+            elif text:
                 self.last = text
                 if text.startswith("error: "):
-                    self.error = text.removeprefix("error: ")
+                    self.error, self.code = text.removeprefix("error: "), self._next_code
+                    self._next_code = ""
                 self.on_line(text)
 
 
@@ -149,7 +159,9 @@ def run_child(
         _end(process)
     lines.feed(b"\n")  # what it wrote without an end of line is a line, too
     seconds = time.monotonic() - start
-    return Ended(process.returncode, seconds, lines.error, lines.last, timed_out, interrupted)
+    return Ended(
+        process.returncode, seconds, lines.error, lines.last, timed_out, interrupted, lines.code
+    )
 
 
 def _ask_to_end(process: "subprocess.Popen[bytes]", lines: _Lines) -> None:

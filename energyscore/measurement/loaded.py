@@ -5,7 +5,7 @@ from energyscore.measurement.metering import Metering
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import MOST_REPEATS, RunOptions
 from energyscore.measurement.prepare import SessionEntry
-from energyscore.measurement.screen.run import BLOCK_S
+from energyscore.measurement.screen.run import BLOCK_S, quick_block_s
 from energyscore.measurement.warmup import LONE_PHASE_S
 from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.model import ModelFacts
@@ -22,7 +22,10 @@ def plan_runs(
 ) -> Plan:
     """How the loaded model is measured, by the options and the meters that work here."""
     task, quick = entry.task.spec, options.quick
-    window_s = BLOCK_S if options.screen else metering.least_window_s if quick else MIN_WINDOW_S
+    if options.screen:
+        window_s = quick_block_s(metering.least_window_s) if quick else BLOCK_S
+    else:
+        window_s = metering.least_window_s if quick else MIN_WINDOW_S
     return Plan(
         workload=entry.workload,
         phases=backend.phases,

@@ -63,8 +63,8 @@ class LineObserver:
         """A line that people should not overlook."""
         self._write(f"caution: {message}")
 
-    def fail(self, message: str) -> None:
-        """What went wrong with one model while others go on."""
+    def fail(self, message: str, code: str = "") -> None:
+        """What went wrong with one model while others go on; `code`: the error's, for programs."""
         self._write(f"error: {message}")
 
 

@@ -278,4 +278,5 @@ class Job(Strict):
     task_path: Path | None = None
     fresh: bool = False  # measure what is finished anew, and forget the runs of what is not
     request: str | None = None  # the key of the suite's entry that asks for it
+    tuning: bool = False  # it is one of several settings that are tried
     verbose: bool = False  # say more of what is done

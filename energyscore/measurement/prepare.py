@@ -291,6 +291,6 @@ def _refuse_modes(
         raise ModelError(" ".join(dict.fromkeys(problems)))
     failures = [ModelError(problem) for problem in problems if problem]
     for failure in failures:
-        observer.fail(str(failure))
+        observer.fail(str(failure), failure.code)
     left = zip(entries, problems, strict=True)
     return [entry for entry, problem in left if not problem], list(failures)

@@ -44,9 +44,15 @@ from energyscore.results.result import Result
 from energyscore.results.score import figures_of, is_precise
 from energyscore.results.screen_part import ScreenPart
 
+TUNING = Caution(
+    code="tuning",
+    message="a trial of `energyscore tune`: the best of many looks better than it is; the setting "
+    "that was chosen is measured once more",
+)
+
 
 @dataclass
-class Outcome:
+class SessionOutcome:
     """What a session came to: the results with their files, and what failed."""
 
     results: list[tuple[Path, Result]] = field(default_factory=list)
@@ -63,14 +69,14 @@ class Outcome:
 
 def run_session(
     job: Job, observer: LineObserver, on_result: Callable[[], None] = lambda: None
-) -> Outcome:
+) -> SessionOutcome:
     """Measure all that a job asks for. An entry that fails does not stop the others.
 
     Raises:
         EnergyScoreError: when something named does not exist or does not fit.
     """
     prepared = prepare(job, observer)
-    outcome = Outcome(failures=list(prepared.failures))
+    outcome = SessionOutcome(failures=list(prepared.failures))
     count = len(prepared.entries)
     for number, entry in enumerate(prepared.entries, start=1):
         observer.model(entry.label, entry.task.spec.id, f"[{number}/{count}]")
@@ -88,7 +94,7 @@ def run_session(
             failure = error
         outcome.failures.append(failure)
         named = entry.model.label in str(failure) or isinstance(failure, Interrupted)
-        observer.fail(str(failure) if named else f"{entry.label}: {failure}")
+        observer.fail(str(failure) if named else f"{entry.label}: {failure}", failure.code)
         if isinstance(failure, Interrupted):
             break
     outcome.costs = prepared.cost.end()
@@ -176,6 +182,7 @@ def _run_and_save(
             journal.discard()
         finished, earlier = journal.load(), journal.costs()
         cautions = [*entry.cautions, *metering.cautions(), *say_budget(entry, plan, observer)]
+        cautions += [TUNING] if job.tuning else []
         if finished:
             message = f"{counted(len(finished), 'run')} measured before an interruption"
             observer.tell(f"{message}; going on from there.")

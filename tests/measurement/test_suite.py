@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import pytest
 from support.commands import ROOT, energyscore, environment
 from support.fake_suite import Watcher, fake_command, fake_plan, forked, known, planned_by_names
 
-from energyscore.base.errors import ResultError
+from energyscore.base.errors import OutOfMemory, ResultError
 from energyscore.base.interrupts import heed_sigterm
+from energyscore.measurement import __main__ as measurement_main
 from energyscore.measurement.child import run_child
 from energyscore.measurement.suite import runner
 from energyscore.measurement.suite.listing import Listing, parse_yaml
@@ -361,6 +363,22 @@ def test_a_process_that_outlives_the_child_does_not_hold_the_suite_up():
     while not gone(lines[0]):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_child_tells_which_kind_of_error_it_met_in_a_line_for_the_parent_only(monkeypatch, capfd):
+    def without_memory(job, observer):
+        observer.fail("m: this is another thing.")
+        raise OutOfMemory("m does not fit into memory.")
+
+    monkeypatch.setattr(measurement_main, "run_session", without_memory)
+    status = measurement_main.main('{"tasks": ["text_generation"], "out": "results"}')
+    said, lines = capfd.readouterr().err, []
+    ended = run_child(["sh", "-c", f"printf '%s' {shlex.quote(said)} >&2; exit 3"], lines.append)
+    assert (status, ended.exit_code) == (3, 3)
+    assert (ended.code, ended.error) == ("out_of_memory", "m does not fit into memory.")
+    assert lines == ["error: m: this is another thing.", "error: m does not fit into memory."]
+    other = run_child(["sh", "-c", "echo 'error: no such thing.' >&2; exit 2"], lines.append)
+    assert (other.code, other.error) == ("", "no such thing.")
 
 
 def gone(pid):

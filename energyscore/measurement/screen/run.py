@@ -24,7 +24,7 @@ from energyscore.results.parts import Domain, Run
 from energyscore.results.raw import RawRun
 from energyscore.results.screen_part import ScreenPart
 
-BLOCK_S = 10.0
+BLOCK_S, _QUICK_BLOCK_S = 10.0, 2.0
 _PLANNED, _LEAST = 1.1, 0.8
 """Blocks are planned for a little more than their time, and done again where they were far less."""
 
@@ -57,6 +57,11 @@ class _State:
 
     idle_w: Mapping[Domain, float] = field(default_factory=dict)
     warmup: Warmup = field(default_factory=lambda: Warmup(0.0, 0, None))
+
+
+def quick_block_s(least_s: float) -> float:
+    """What a block of a quick screen is planned for, where a meter needs windows of `least_s`."""
+    return max(_QUICK_BLOCK_S, least_s / _LEAST)
 
 
 def run_screen(

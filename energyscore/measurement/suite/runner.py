@@ -11,7 +11,8 @@ from typing import Protocol
 from energyscore.base.locks import locked
 from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import write_atomically
-from energyscore.measurement.child import Ended, run_child
+from energyscore.measurement.child import Ended
+from energyscore.measurement.suite.apart import LOCK_NAME, LOCK_WAIT_S, measure_apart
 from energyscore.measurement.suite.finished import ByKey, by_key, find_finished
 from energyscore.measurement.suite.plan import Planned
 from energyscore.measurement.suite.report import (
@@ -24,8 +25,6 @@ from energyscore.measurement.suite.report import (
     report_to_json,
 )
 from energyscore.results.store import KnownResults
-
-LOCK_WAIT_S = 20.0
 
 Command = Callable[[Planned], Sequence[str]]
 
@@ -65,9 +64,8 @@ def run_suite(
         ResultError: when another suite works in the folder, or it cannot be written.
     """
     out = known.folder
-    busy = f"Another suite is measuring into {out}."
-    # The process of a killed suite may take a while to end.
-    with locked(out / ".suite.lock", wait_s=LOCK_WAIT_S, busy=busy) as lock:
+    busy = f"Another suite or tune is measuring into {out}."
+    with locked(out / LOCK_NAME, wait_s=LOCK_WAIT_S, busy=busy) as lock:
         finished = by_key(known)
         records = [record_before(planned, finished, fresh=fresh) for planned in plan]
         interrupted = False
@@ -81,7 +79,6 @@ def run_suite(
                     records[place] = record_before(planned, kept, fresh=fresh)
                 if records[place].status == "pending":
                     observer.begin(place + 1, planned, _left_s(records))
-                    # The lock is passed on: it ends when both processes have ended.
                     ended, records[place] = _measure(
                         planned, known, command, observer, timeout_s, lock
                     )
@@ -119,21 +116,16 @@ def _measure(
     lock: int,
 ) -> tuple[Ended, Record]:
     """Measure an entry; however its process ended, a result that it wrote stands."""
-    folder = planned.folder(known.folder)
-    before = dict(known.load(folder))
-    ended = run_child(command(planned), observer.line, timeout_s=timeout_s, keep_open=[lock])
-    written = [
-        (path, result)
-        for path, result in known.load(folder)
-        if result.request == planned.key and before.get(path) is not result
-    ]
-    if not written and ended.interrupted:
-        kept = ended.error if ended.error.startswith("interrupted") else "interrupted"
-        return ended, make_record(planned, "pending", kept)
-    if not written:
+    apart = measure_apart(
+        planned.key, planned.folder(known.folder), known, command(planned), observer.line,
+        timeout_s=timeout_s, lock=lock,
+    )  # fmt: skip
+    ended = apart.ended
+    if apart.interrupted:
+        return ended, make_record(planned, "pending", apart.why_interrupted)
+    if apart.written is None:
         return ended, make_record(planned, "failed", ended.reason, ended=ended)
-    # What is newest by its name may be older: clocks are set back, and folders copied.
-    path, result = max(written, key=lambda one: known.changed_ns(one[0]))
+    path, result = apart.written
     status: Status = "done" if result.valid else "invalid"
     reasons, file = "; ".join(result.invalid_reasons), str(path.relative_to(known.folder))
     return ended, make_record(planned, status, reasons, ended=ended, file=file, result=result)
