@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from energyscore.measurement.tune.space import TrialOutcome, Settings
+from energyscore.measurement.tune.space import Settings, TrialOutcome
 
 TOO_LARGE = {
     "out_of_memory": "did not fit in memory",

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 from energyscore.measurement.tune.between import between
 from energyscore.measurement.tune.evidence import TOO_LARGE, Evidence, is_candidate
-from energyscore.measurement.tune.space import Untried, TrialOutcome, Proposal, Settings, Space
+from energyscore.measurement.tune.space import Proposal, Settings, Space, TrialOutcome, Untried
 
 Asking: TypeAlias = Generator[Proposal, TrialOutcome, None]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from energyscore.measurement.tune.search import Search
-from energyscore.measurement.tune.space import TrialOutcome, Settings, Space
+from energyscore.measurement.tune.space import Settings, Space, TrialOutcome
 
 DEFAULT = Settings(1, "float32")
 
