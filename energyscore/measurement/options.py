@@ -279,4 +279,6 @@ class Job(Strict):
     fresh: bool = False  # measure what is finished anew, and forget the runs of what is not
     request: str | None = None  # the key of the suite's entry that asks for it
     tuning: bool = False  # it is one of several settings that are tried
+    # Wh per 1,000 queries of something better: a screen that surely needs more ends
+    beaten_by: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     verbose: bool = False  # say more of what is done

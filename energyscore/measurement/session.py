@@ -25,7 +25,7 @@ from energyscore.measurement.loaded import plan_runs, say_budget
 from energyscore.measurement.loading import load_model
 from energyscore.measurement.metering import open_metering, plan_metering
 from energyscore.measurement.observer import LineObserver, describe_estimate
-from energyscore.measurement.options import UNTIL, Job, RunOptions
+from energyscore.measurement.options import UNTIL, Job
 from energyscore.measurement.prepare import Prepared, SessionEntry, finished_by_now, prepare
 from energyscore.measurement.quality.evaluate import evaluate
 from energyscore.measurement.screen.full import with_full_protocol
@@ -192,7 +192,7 @@ def _run_and_save(
                 setup,
                 backend,
                 prepared,
-                job.options,
+                job,
                 observer,
                 finished,
                 lambda run, raw: _keep(run, raw, journal, setup, prepared.cost, observer),
@@ -224,7 +224,7 @@ def _do_runs(
     setup: Setup,
     backend: Backend,
     prepared: Prepared,
-    options: RunOptions,
+    job: Job,
     observer: LineObserver,
     finished: Sequence[Run],
     on_run: Callable[[Run, RawRun], None],
@@ -236,7 +236,7 @@ def _do_runs(
             plan,
             backend,
             metering.meters,
-            _asked(options, setup, prepared.cost.began_s),
+            _asked(job, setup, prepared.cost.began_s),
             uuids=metering.uuids,
             finished=finished,
             on_run=on_run,
@@ -259,12 +259,13 @@ def _do_runs(
     return repeats, None
 
 
-def _asked(options: RunOptions, setup: Setup, began_s: float) -> Asked:
-    """What options ask of a screen that began then, on the monotonic clock.
+def _asked(job: Job, setup: Setup, began_s: float) -> Asked:
+    """What a job asks of a screen that began then, on the monotonic clock.
 
     A star is against the default reference.
     """
-    until, task, facts = Until.parse(options.until or UNTIL), setup.task, setup.facts
+    options, task, facts = job.options, setup.task, setup.facts
+    until = Until.parse(options.until or UNTIL)
     edges: list[float] = []
     if until.kind == "star":
         size = task.class_of(facts.parameters, facts.quantization_bits)
@@ -278,7 +279,7 @@ def _asked(options: RunOptions, setup: Setup, began_s: float) -> Asked:
         edges = inner_edges(*band.range_wh)
     budget_s = options.budget
     deadline_s = None if budget_s is None else began_s + budget_s
-    return Asked(until, task.repeats, budget_s, deadline_s, tuple(edges))
+    return Asked(until, task.repeats, budget_s, deadline_s, tuple(edges), job.beaten_by)
 
 
 def _judge(

@@ -30,6 +30,12 @@ class ScreenPart(Part):
         "would take several passes to fill their windows"
     )
     budget_s: Positive | None
+    beaten_by: Positive | None = Field(
+        default=None,
+        description="Wh per 1,000 queries of something better; it was to end once it surely "
+        "needs more",
+    )
+    beaten: bool = Field(default=False, description="whether that ended it")
     queries: PositiveCount = Field(description="of one pass over the whole workload")
     size_in: Literal["tokens", "seconds", "queries"]
     population: Units = Field(description="of one pass over the whole workload")

@@ -78,7 +78,9 @@ def screen_contradictions(
         return
     if screen.queries != queries:
         yield f"screen.queries: it is {screen.queries}, but the workload has {queries}"
-    if screen.target is None:
+    if screen.beaten and (screen.decided or screen.beaten_by is None):
+        yield "screen.beaten: it is true, but it was decided, or there is nothing that beats it"
+    if screen.target is None or screen.beaten:
         most = ERROR / 2**screen.looks
         if screen.error > most * (1 + _ROUNDING):
             yield f"screen.error: it is {screen.error:g}, but {screen.looks} looks leave {most:g}"

@@ -29,11 +29,13 @@ def check_screen(it: ExaminedResult) -> Finds:
     if screen is None:
         yield NOT_APPLICABLE
         return
-    allowed = _MISSES if screen.target else _MISSES / 2**screen.looks
+    by_width = screen.target and not screen.beaten
+    allowed = _MISSES if by_width else _MISSES / 2**screen.looks
     if screen.error > allowed * (1 + 1e-9):
         yield f"its interval misses in {screen.error:g} of cases, {allowed:g} are allowed"
     if screen.target and screen.looks > 1 and (screen.least_half_width or 0.0) < screen.target:
         yield "after its first look it claims less than the half-width that it went on until"
+    yield from _beaten(it)
     yield Derived(
         "the number of queries of its workload", screen.queries, it.result.workload.queries
     )
@@ -53,6 +55,19 @@ def check_screen(it: ExaminedResult) -> Finds:
     had = _looks_at(it.result.runs, np.array(screen.population.features))
     if screen.looks < had:
         yield f"it had {had} looks at its blocks, not {screen.looks}"
+
+
+def _beaten(it: ExaminedResult) -> Finds:
+    """One that was ended as beaten has an interval above what it was beaten by."""
+    screen = it.result.screen
+    if screen is None or not screen.beaten:
+        return
+    by_gpu = it.gpu_domains and not screen.until.startswith("system")
+    interval = it.result.score.ci95 if by_gpu else it.result.score.system_ci95
+    if screen.decided or screen.beaten_by is None:
+        yield "it was ended as beaten, but it was decided, or there is nothing that beats it"
+    elif interval is None or interval[0] <= screen.beaten_by:
+        yield f"it was ended as beaten, and may need {screen.beaten_by:g} Wh or less"
 
 
 def check_block(place: ExaminedRun) -> Finds:

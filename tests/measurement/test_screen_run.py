@@ -35,7 +35,7 @@ from energyscore.results.cost import Cost
 from energyscore.results.per_token import with_per_token
 from energyscore.results.result import parse_result, result_to_json
 from energyscore.results.score import gpu_summary, score_runs
-from energyscore.results.screened import of_a_pass
+from energyscore.results.screened import of_a_pass, screen_cautions
 from energyscore.verify.figures import check_interval, check_score
 from energyscore.verify.findings import problem_of
 from energyscore.verify.screen import check_block, check_screen
@@ -254,6 +254,48 @@ def test_a_limit_is_decided_on_the_right_side(machine):
     assert part.reason.startswith("at or below the limit")
     _, above, _ = screen(machine, f"gpu_wh_per_1k_queries<={0.9 * TRUE_WH}")
     assert (above.decided, above.within) == (True, False)
+
+
+def test_a_screen_ends_once_something_better_surely_needs_less(machine):
+    machine.noise = 0.2
+    limit = 0.75 * TRUE_WH
+    runs, part, _ = screen(machine, "half-width=0.5%", beaten_by=limit)
+    assert (part.beaten, part.decided, part.beaten_by) == (True, False, limit)
+    assert part.reason.startswith("half-width=0.5% is open: it surely needs more than ")
+    assert part.error == 0.05 / 2**part.looks, "its interval holds at all looks together"
+    result = result_of(runs, part)
+    assert limit < result.score.ci95[0] < TRUE_WH < result.score.ci95[1]
+    assert contradiction(result) == ""
+    assert problems(check_screen, examined(result)[0]) == []
+    assert problems(check_score, examined(result)[0]) == []
+    (caution,) = [one for one in screen_cautions(part) if one.code == "screen_open"]
+    assert caution.message == part.reason
+    without, _, _ = screen(machine, "half-width=0.5%")
+    assert len(without) > len(runs)
+
+
+def test_what_is_not_beaten_goes_on_to_what_it_was_asked(machine):
+    _, part, _ = screen(machine, beaten_by=1.2 * TRUE_WH)
+    assert (part.beaten, part.decided, part.error) == (False, True, 0.05)
+    assert part.beaten_by == 1.2 * TRUE_WH
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"beaten_by": TRUE_WH}, "may need"),
+        ({"beaten_by": None}, "nothing that beats it"),
+        ({"decided": True}, "nothing that beats it"),
+        ({"error": 0.05}, "are allowed"),
+    ],
+)
+def test_a_beaten_screen_must_follow_from_its_blocks(machine, change, said):
+    runs, part, _ = screen(machine, "half-width=0.1%", beaten_by=0.8 * TRUE_WH)
+    assert part.beaten
+    result = result_of(runs, part)
+    forged = result.model_copy(update={"screen": part.model_copy(update=change)})
+    found = problems(check_screen, examined(forged)[0])
+    assert any(said in one.message for one in found)
 
 
 @pytest.mark.parametrize("figure", ["gpu", "system"])

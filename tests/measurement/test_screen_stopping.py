@@ -7,7 +7,13 @@ from itertools import islice
 import pytest
 
 from energyscore.measurement.screen.design import plan_blocks, population_of
-from energyscore.measurement.screen.stopping import Until, likeliest_star, next_look, spent_at
+from energyscore.measurement.screen.stopping import (
+    Until,
+    is_beaten,
+    likeliest_star,
+    next_look,
+    spent_at,
+)
 from energyscore.results.screening import Prediction, ScreenBlock, estimate
 
 
@@ -72,6 +78,18 @@ def test_a_limit_is_decided_where_the_chance_of_an_error_is_spent():
     assert above.half_width == pytest.approx(2.4977 / 103, abs=1e-5)
     # Decided is what the interval says, too.
     assert until.look(nearer, 0).half_width > 0.0222
+
+
+def test_it_is_beaten_by_what_lies_below_its_whole_interval():
+    # 2.5% at the first look: 2.2414 standard errors; at the second 2.4977.
+    it = figure(100, 1)
+    limit = 100 * math.exp(-2.2414 / 100)
+    assert is_beaten(it, 0, 0.9999 * limit)
+    assert not is_beaten(it, 0, 1.0001 * limit)
+    assert not is_beaten(it, 1, 0.9999 * limit)
+    assert is_beaten(it, 1, 100 * math.exp(-2.4978 / 100))
+    assert not is_beaten(it, 0, 120), "less is never beaten"
+    assert not is_beaten(it, 0, None)
 
 
 def test_a_star_is_decided_by_its_probability():

@@ -8,6 +8,7 @@ from energyscore.measurement.screen.stopping import (
     ERROR,
     StopDecision,
     Until,
+    is_beaten,
     next_look,
     spent_at,
 )
@@ -27,20 +28,22 @@ class Looks:
         population: Features,
         queries: int,
         uuids: Sequence[str],
+        *,
+        beaten_by: float | None = None,
     ) -> None:
         """Decide `until` by the energy of these GPUs, or by that of the system where it says so.
 
-        Without GPUs it is the system's in any case.
+        Without GPUs it is the system's in any case. So is what something better needs.
         """
         self._until, self._edges, self._uuids = until, edges, uuids
         self._population, self._queries = population, queries
         self._next, self.count, self.no_energy = 0, 0, False
-        self._ended = ""
+        self._ended, self._beaten_by, self._beaten = "", beaten_by, False
         self._decision: StopDecision | None = None
         self._figure: Prediction | None = None
 
     def at(self, done: Sequence[Run]) -> bool:
-        """Look if it is time; whether it is decided."""
+        """Look if it is time; whether it is decided, or beaten."""
         by_gpu = self._uuids and self._until.figure.startswith("gpu")
         domains = gpu_domains(self._uuids) if by_gpu else system_domains(done, self._uuids)
         energies_j = [run.total_j(domains) for run in done]
@@ -56,8 +59,10 @@ class Looks:
             return False
         self._figure = found.times(1000 / 3600 / self._queries)
         self._decision = self._until.look(self._figure, self.count, self._edges)
+        stop = self._decision.stop
+        self._beaten = not stop and is_beaten(self._figure, self.count, self._beaten_by)
         self.count, self._next = self.count + 1, next_look(drawn)
-        return self._decision.stop
+        return stop or self._beaten
 
     def end(self, why: str) -> None:
         """It ends undecided."""
@@ -77,7 +82,7 @@ class Looks:
         """How it ended, as the result keeps it."""
         until, decision = self._until, self._decision
         decided = decision is not None and decision.stop
-        before = self.count - 1 if decided else self.count
+        before = self.count - 1 if decided or self._beaten else self.count
         by_width = until.kind == "half-width"
         return {
             "until": until.text,
@@ -88,12 +93,17 @@ class Looks:
             "star": decision.star if decision else None,
             "within": decision.within if decision else None,
             "looks": max(1, self.count),
-            "error": ERROR if by_width else spent_at(ERROR, before),
+            "error": ERROR if by_width and not self._beaten else spent_at(ERROR, before),
             "least_half_width": until.value if by_width and before > 0 else None,
+            "beaten_by": self._beaten_by,
+            "beaten": self._beaten,
         }
 
     def _reason(self, *, decided: bool) -> str:
         decision, until = self._decision, self._until
+        if self._beaten and self._beaten_by is not None:
+            limit = format_wh(self._beaten_by)
+            return f"{until.text} is open: it surely needs more than {limit}, so another is better"
         if not decided or decision is None:
             return f"{until.text} is open: {self._ended or 'no look was had'}"
         if decision.star is not None:

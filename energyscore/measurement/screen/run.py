@@ -41,6 +41,7 @@ class Asked:
     Attributes:
         repeats: runs of the full protocol.
         edges: between the bands of the stars, ascending, in Wh per 1,000 queries.
+        beaten_by: Wh per 1,000 queries; it ends too once it surely needs more. None: it does not.
         deadline_s: on the monotonic clock; None: no budget.
     """
 
@@ -49,6 +50,7 @@ class Asked:
     budget_s: float | None = None
     deadline_s: float | None = None
     edges: tuple[float, ...] = ()
+    beaten_by: float | None = None
 
 
 @dataclass
@@ -90,7 +92,9 @@ def run_screen(
     queries, size = plan.workload.queries, plan.batch_size
     sizes = backend.input_sizes(queries) or InputSizes("queries", [1.0] * len(queries))
     population = population_of(sizes.values, size, plan.seed)
-    looks = Looks(asked.until, asked.edges, population, len(queries), uuids)
+    looks = Looks(
+        asked.until, asked.edges, population, len(queries), uuids, beaten_by=asked.beaten_by
+    )
     state, runs = _State(), {run.index: run for run in finished}
     inputs_cut = backend.cut_inputs(queries)
     if finished and finished[0].block is not None:

@@ -6,7 +6,8 @@ again, and ends when the interval looks good, is wrong more often than the inter
 - For a half-width, a later look claims the target and never less, though it may have come to less.
 - For decisions, an error of 5% (star=99%: 1%) is spent over the looks: half of it at the first,
   half of what is left at the next, and so on. However many looks there are, all together spend no
-  more. The interval is then the one that holds at all looks together.
+  more. The interval is then the one that holds at all looks together. A screen that is beaten by
+  something better ends by such a decision, whatever it was asked.
 """
 
 import math
@@ -109,6 +110,17 @@ class Until:
         star, probability = likeliest_star(figure, edges)
         error = spent_at(1 - self.value, looks_before)
         return StopDecision(1 - probability <= error, half, probability, star=star)
+
+
+def is_beaten(figure: Prediction, looks_before: int, beaten_by: float | None) -> bool:
+    """Whether it surely needs more than something better does, after so many looks.
+
+    Its whole interval lies above, as it holds at all looks together: with half of the error of a
+    decision, as it can only be wrong to one side. `beaten_by` is as much as the better may need.
+    """
+    if beaten_by is None:
+        return False
+    return figure.interval(spent_at(ERROR, looks_before))[0] > beaten_by
 
 
 def spent_at(error: float, looks_before: int) -> float:
