@@ -12,7 +12,7 @@
     +-- InvalidResult           a measurement that may not be published, exit code 3
     +-- NotMeasuredError        a figure that there is none of, exit code 3
     +-- OutOfMemory             the model or the batch does not fit, exit code 3
-    +-- Interrupted             Ctrl-C or SIGTERM (`base.interrupts`), exit code 130 or 143
+    +-- Interrupted             Ctrl-C or the like (`base.interrupts`), exit code 128 + signal
 
 They are raised anywhere and formatted once, in `energyscore.cli`; from Python they are caught.
 """

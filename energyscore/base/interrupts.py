@@ -1,4 +1,7 @@
-"""Being asked to end: SIGTERM, as schedulers and containers send it, is treated as Ctrl-C is."""
+"""Being asked to end: by Ctrl-C, and by other signals, which are treated as Ctrl-C is.
+
+Schedulers and containers send SIGTERM, a terminal that is closed sends SIGHUP.
+"""
 
 import signal
 import threading
@@ -10,11 +13,11 @@ _status = 128 + signal.SIGINT
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: whatever is under way ends as after Ctrl-C."""
+    """SIGTERM or SIGHUP: whatever is under way ends as after Ctrl-C."""
 
 
 class Interrupted(EnergyScoreError):
-    """Ctrl-C or SIGTERM in the middle of a command; what was finished is kept."""
+    """Ctrl-C or another such signal in the middle of a command; what was finished is kept."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         """Keep the message, and the status of what ended it."""
@@ -22,11 +25,12 @@ class Interrupted(EnergyScoreError):
         self.exit_code = interrupted_status()
 
 
-def heed_sigterm() -> None:
-    """From here on SIGTERM ends this process as Ctrl-C does; where it is ignored, it stays so."""
+def heed_signals() -> None:
+    """From here on these end this process as Ctrl-C does; one that is ignored stays so."""
     in_main_thread = threading.current_thread() is threading.main_thread()
-    if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if in_main_thread and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _terminate)
 
 
 def interrupted_status() -> int:

@@ -14,7 +14,9 @@ LOCAL = "Name a folder on a local disk."
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait_s: float = 0.0, busy: str = "") -> Iterator[int]:
+def locked(
+    path: Path, *, wait_s: float = 0.0, busy: str = "", remedy: str = "or choose another --out"
+) -> Iterator[int]:
     """Hold a lock file. The lock is the kernel's and ends with the process, killed or not.
 
     It yields the lock file's descriptor: processes that inherit it hold the lock along. Where
@@ -37,7 +39,7 @@ def locked(path: Path, *, wait_s: float = 0.0, busy: str = "") -> Iterator[int]:
                 break
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
-                    raise ResultError(busy, "Wait for it, or choose another --out.") from error
+                    raise ResultError(busy, f"Wait for it, {remedy}.") from error
             except OSError as error:
                 raise ResultError(f"{path} cannot be locked: {error.strerror}.", LOCAL) from error
             time.sleep(0.05)

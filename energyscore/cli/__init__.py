@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from energyscore.base.errors import UNEXPECTED, EnergyScoreError, describe_crash
-from energyscore.base.interrupts import heed_sigterm, interrupted_status
+from energyscore.base.interrupts import heed_signals, interrupted_status
 from energyscore.base.packages import missing_package
 from energyscore.cli.mistakes import explain
 from energyscore.cli.streams import prepare_streams
@@ -19,7 +19,7 @@ from energyscore.cli.streams import prepare_streams
 def main() -> None:
     """The entry point: run the command, turn errors into one line and the promised status."""
     prepare_streams()
-    heed_sigterm()
+    heed_signals()
     # Typer carries a copy of click or depends on it, by version; the base is the same in name.
     base = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
     click_error: Any = base

@@ -29,6 +29,7 @@ from energyscore.cli.run_options import (
     Budget,
     ClipModel,
     LabelsFile,
+    PowerLimit,
     ReasoningMode,
     Screen,
     Until,
@@ -100,6 +101,7 @@ def run(
             "processor's cores. On the processor only equal ones are comparable.",
         ),
     ] = None,
+    power_limit: PowerLimit = None,
     dtype: Annotated[
         Literal["auto", "float32", "float16", "bfloat16"],
         when_loading(help="Precision; auto: as the task's protocol says.", show_default=True),

@@ -87,6 +87,16 @@ Budget = Annotated[
 ]
 
 
+PowerLimit = Annotated[
+    str | None,
+    measuring(
+        metavar="WATTS",
+        help="Limit each metered GPU to this power while it is measured, such as 250; then what "
+        "was set before is put back. It takes root. Default: as it is set.",
+    ),
+]
+
+
 class ReasoningMode(StrEnum):
     """How models are asked to reason. An enumeration: Typer takes no lists of literals."""
 

@@ -9,7 +9,7 @@ import os
 import sys
 
 from energyscore.base.errors import UNEXPECTED, EnergyScoreError, OutOfMemory, describe_crash
-from energyscore.base.interrupts import heed_sigterm, interrupted_status
+from energyscore.base.interrupts import heed_signals, interrupted_status
 from energyscore.base.packages import missing_package
 from energyscore.measurement.child import ERROR_CODE
 from energyscore.measurement.observer import LineObserver, print_line
@@ -32,7 +32,7 @@ def main(text: str) -> int:
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     observer = _ChildObserver()
-    heed_sigterm()
+    heed_signals()
     try:
         # Not strict: JSON has neither paths nor tuples.
         job = Job.model_validate(json.loads(text), strict=False)

@@ -98,7 +98,7 @@ def forecast_job(
 
 def power_limit_w(machine: EnvironmentPart, options: RunOptions) -> float | None:
     """What the GPUs that a model will use may draw; None where one does not say it."""
-    limits_w = [gpu.power_limit_w for gpu in machine.gpus]
+    limits_w = [options.power_limit or gpu.power_limit_w for gpu in machine.gpus]
     if not limits_w or None in limits_w:
         return None
     return max(w for w in limits_w if w is not None) * (options.spread or 1)

@@ -76,7 +76,7 @@ def _torch() -> Diagnosis:
 
 
 def _gpus() -> Iterator[Diagnosis]:
-    from energyscore.measurement.meters import nvml_device
+    from energyscore.measurement.meters import nvml_device, power_limit
 
     try:
         session = nvml_device.NvmlSession()
@@ -93,6 +93,9 @@ def _gpus() -> Iterator[Diagnosis]:
                 yield Diagnosis(f"GPU {index}", "missing", detail, nvml_device.GPU_REMEDY)
             for uuid in uuids:
                 yield _gpu(session, uuid)
+            for label, note in power_limit.limits_left(session, uuids):
+                left = power_limit.in_words(label, note)
+                yield Diagnosis("power limit", "caution", left, note.remedy, asdict(note))
         except MeterError as error:
             yield Diagnosis("GPUs", "missing", error.message, error.remedy)
 

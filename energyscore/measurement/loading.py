@@ -23,7 +23,12 @@ from energyscore.measurement.backend import Backend, Device, Gpus
 from energyscore.measurement.benchmark import merged
 from energyscore.measurement.child import die_with_parent, job_command
 from energyscore.measurement.meter import Meter, Metered, Reading, metered
-from energyscore.measurement.metering import free_gpu_memory, open_metering, plan_metering
+from energyscore.measurement.metering import (
+    free_gpu_memory,
+    open_metering,
+    plan_metering,
+    power_limited,
+)
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.warmup import watch_idle
@@ -87,7 +92,10 @@ def _metered(
     observer: LineObserver,
 ) -> Loading:
     metering = plan_metering(device, job.options.gpu or (), shared=True)
-    with contextlib.closing(metering):
+    limit_w = job.options.power_limit
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(power_limited(metering.uuids or occupied, limit_w, observer.warn))
+        stack.enter_context(contextlib.closing(metering))
         open_metering(metering, occupied)
         meters = [meter for meter in metering.meters if meter.name not in _NO_ENERGY]
         seconds = job.options.idle or max(_LEAST_IDLE_S, job.options.idle_s)

@@ -1,11 +1,11 @@
 """Which meters a measurement gets, and what to say where one is missing."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from energyscore.base.errors import EnergyScoreError, MeterError
+from energyscore.base.errors import EnergyScoreError, MeterError, UsageError
 from energyscore.base.lookup import resolve
 from energyscore.measurement import catalog, environment
 from energyscore.measurement.meter import Meter
@@ -190,6 +190,51 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
     if metering.nvml is not None:
         metering.meters.remove(metering.nvml)
         metering.meters.append(metering.nvml)
+
+
+def check_power_limit(device: str, named: Sequence[str], limit_w: float | None) -> None:
+    """An error where GPUs are to be limited to so many watts and cannot be; nothing changes."""
+    if limit_w is None:
+        return
+    if device == "cpu" and not named:
+        raise UsageError(
+            f"--power-limit {limit_w:g} is for GPUs, and none is metered here.",
+            "Leave it out; `energyscore doctor` says why there is no GPU.",
+        )
+    from energyscore.measurement.meters.power_limit import check_limit
+
+    check_limit(named, limit_w)
+
+
+@contextlib.contextmanager
+def power_limited(
+    uuids: Sequence[str], limit_w: float | None, warn: Callable[[str], None]
+) -> Iterator[None]:
+    """GPUs limited to so many watts; None: as they are.
+
+    `warn` is told where a process that was killed left another limit than it found.
+    """
+    if limit_w is None:
+        with _driver() if uuids else contextlib.nullcontext() as nvml:
+            _say_limits_left(nvml, uuids, warn)
+        yield
+        return
+    from energyscore.measurement.meters.power_limit import limited
+
+    with limited(uuids, limit_w, warn):
+        yield
+
+
+def _say_limits_left(
+    nvml: "NvmlSession | None", uuids: Sequence[str], warn: Callable[[str], None]
+) -> None:
+    if nvml is None:
+        return
+    from energyscore.measurement.meters.power_limit import in_words, limits_left
+
+    with contextlib.suppress(MeterError):
+        for label, note in limits_left(nvml, uuids):
+            warn(f"{in_words(label, note)}. {note.remedy}")
 
 
 def measure_idle_gpus(uuids: Sequence[str], seconds: float) -> dict[Domain, float]:

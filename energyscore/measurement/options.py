@@ -1,5 +1,6 @@
 """How models are measured: one form, filled by the command line, by suites and from Python."""
 
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from energyscore.base.errors import UsageError, explain_form
 from energyscore.base.form import Strict, Text
-from energyscore.base.quantities import SECONDS, read_quantity
+from energyscore.base.quantities import SECONDS, WATTS, read_quantity
 from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.warmup import IDLE_S
 from energyscore.protocol import bundled
@@ -79,16 +80,27 @@ def _until(value: object) -> object:
     return value
 
 
+def _quantity(value: object, units: Mapping[str, float], most: float, what: str) -> object:
+    """A number, above 0, in the unit whose factor is 1, or a text with its unit."""
+    number = value
+    if isinstance(value, str):
+        with contextlib.suppress(UsageError):
+            number = read_quantity("", value, units, "")
+    if type(number) not in (int, float) or not 0 < number <= most:  # type: ignore[operator]
+        raise ValueError(f"it must be {what}; its units are {' or '.join(units)}")
+    return float(number)  # type: ignore[arg-type]
+
+
 def _budget(value: object) -> object:
     """Seconds, or a text such as 5m."""
-    if isinstance(value, str):
-        try:
-            value = read_quantity("budget", value, SECONDS, "5m")
-        except UsageError as error:
-            raise ValueError(f"{error.message} {error.remedy}") from error
-    if value is not None and not (isinstance(value, int | float) and 0 < value <= 10**7):
-        raise ValueError("it must be a time such as 5m")
-    return value if value is None else float(value)
+    return None if value is None else _quantity(value, SECONDS, 10**7, "a time such as 5m")
+
+
+def _watts(value: object) -> object:
+    """Watts, or a text such as 250 or 250W."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    return None if value is None else _quantity(value, WATTS, 10**5, "a power such as 250W")
 
 
 DeviceName = Annotated[Literal["auto", "cuda", "cpu"], BeforeValidator(_device)]
@@ -110,6 +122,7 @@ class RunOptions(Strict):
     device: DeviceName = "auto"
     gpu: Annotated[list[Text] | None, BeforeValidator(_several)] = None
     spread: Count | None = None
+    power_limit: Annotated[float | None, BeforeValidator(_watts)] = None
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     dtype: Dtype = "auto"
     by: By | None = None
@@ -246,6 +259,7 @@ class RunOptions(Strict):
         return {
             **({"generation": generation.recorded()} if generation else {}),
             **({"screen": screen} if self.screen else {}),
+            **({"power_limit": self.power_limit} if self.power_limit else {}),
             "quick": self.quick,
             "queries": self.queries or task.queries,
             "batch_size": self.batch_size or task.batch_size,

@@ -27,7 +27,12 @@ from energyscore.measurement.cost import CostMeter
 from energyscore.measurement.forecast import Forecast
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.loading import measure_loading
-from energyscore.measurement.metering import count_gpu_processes, measure_idle_gpus, plan_metering
+from energyscore.measurement.metering import (
+    check_power_limit,
+    count_gpu_processes,
+    measure_idle_gpus,
+    plan_metering,
+)
 from energyscore.measurement.modes import Question, why_not
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job, RunOptions
@@ -148,6 +153,7 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     # What cannot be metered is found out before the first model is loaded.
     named = plan_metering(device, options.gpu or ()).uuids
     idle_w: dict[Domain, float] = {}
+    check_power_limit(device, named, options.power_limit)
     pending = [entry for entry in entries if entry.finished is None]
     forecast = _look_ahead(pending, len(entries), job, device, look, observer) if pending else None
     cost = CostMeter(gpus=bool(named) or device == "cuda")

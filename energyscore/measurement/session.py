@@ -23,7 +23,7 @@ from energyscore.measurement.forecast import LONG_S, Forecast, question_of
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.loaded import plan_runs, say_budget
 from energyscore.measurement.loading import load_model
-from energyscore.measurement.metering import open_metering, plan_metering
+from energyscore.measurement.metering import open_metering, plan_metering, power_limited
 from energyscore.measurement.observer import LineObserver, describe_estimate
 from energyscore.measurement.options import UNTIL, Job
 from energyscore.measurement.prepare import Prepared, SessionEntry, finished_by_now, prepare
@@ -139,6 +139,8 @@ def measure(
         if len(occupied) > 1:
             gpus = f"{len(occupied)} GPUs: {', '.join(occupied)}"
             observer.tell(f"divided over {gpus}")
+        metered = metering.uuids or occupied
+        stack.enter_context(power_limited(metered, options.power_limit, observer.warn))
         open_metering(metering, occupied)
         names = ", ".join(meter.name for meter in metering.meters)
         queries = counted(len(entry.workload.queries), "query", "queries")

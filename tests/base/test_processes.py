@@ -1,6 +1,7 @@
 """The same work by several processes: nothing is lost, doubled or out of order."""
 
 import os
+import signal
 
 import pytest
 from support.commands import python
@@ -72,3 +73,16 @@ assert not multiprocessing.active_children()
 """
     done = python(BEGIN + code)
     assert not done.stderr
+
+
+def test_a_terminal_that_is_closed_ends_a_process_as_ctrl_c_does():
+    code = """
+import os, signal
+from energyscore.base.interrupts import heed_signals, interrupted_status
+heed_signals()
+try:
+    os.kill(os.getpid(), signal.SIGHUP)
+except KeyboardInterrupt:
+    print(interrupted_status())
+"""
+    assert python(code).stdout == f"{128 + signal.SIGHUP}\n"

@@ -5,13 +5,15 @@ none ends in 0.
 """
 
 import json
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import replace
 
 import pytest
-from support.commands import energyscore, environment, gpu, only_result
+from support.commands import energyscore, environment, gpu, only_result, start
 from support.nvml_sim import EventReasons, Process
 from support.submissions import bundle
 
@@ -343,9 +345,67 @@ def test_a_gpu_that_is_not_there(tmp_path, tiny_model, simulate, name, said):
     assert said in refused(tmp_path, tiny_model, name, simulate().env())
 
 
-def test_doctor_sees_the_gpu_and_its_update_period(simulate):
-    import json
+def limited(out, tiny_model, prompts_csv, *more):
+    """What limits the GPU; it takes the same limit whichever way it is written."""
+    return [
+        *("run", "text_generation", "--quick", "--model", tiny_model, "--device", "cpu"),
+        *("--dataset", prompts_csv, "--gpu", 0, "--out", out, "--power-limit", *more),
+    ]
 
+
+def when_limited(process, sim, limit_w):
+    """Wait until a process has set the limit."""
+    deadline = time.monotonic() + 300
+    while sim.power_limit_w(0) != limit_w:
+        assert time.monotonic() < deadline, process.err.read_text()
+        time.sleep(0.01)
+
+
+def test_a_limit_is_put_back_when_a_measurement_is_ended(
+    tmp_path, simulate, tiny_model, prompts_csv
+):
+    sim = simulate(gpu())
+    sim.set_limit(0, 500.0)
+    env = sim.env() | {"XDG_STATE_HOME": str(tmp_path / "state")}
+    process = start(*limited(tmp_path, tiny_model, prompts_csv, 150), env=env)
+    when_limited(process, sim, 150.0)
+    process.send_signal(signal.SIGTERM)
+    status, _, stderr = process.wait(300)
+    assert status == 128 + signal.SIGTERM, stderr
+    assert sim.power_limit_w(0) == 500.0, "what was found, and not the driver's own"
+
+
+def test_a_limit_that_a_killed_measurement_left_is_told_of_and_put_back(
+    tmp_path, simulate, tiny_model, prompts_csv
+):
+    sim = simulate(gpu(update_period_ms=10))
+    sim.set_limit(0, 500.0)
+    env = sim.env() | {"XDG_STATE_HOME": str(tmp_path / "state")}
+    process = start(*limited(tmp_path / "out", tiny_model, prompts_csv, "150"), env=env)
+    when_limited(process, sim, 150.0)
+    process.send_signal(signal.SIGKILL)
+    process.wait(300)
+    assert sim.power_limit_w(0) == 150.0
+    done = energyscore("doctor", "--format", "json", env=env)
+    (found,) = [one for one in json.loads(done.stdout) if one["name"] == "power limit"]
+    assert found["status"] == "caution"
+    assert "GPU 0: a measurement that was killed left its power limit at 150 W" in found["detail"]
+    assert found["remedy"] == f"`sudo nvidia-smi -i {UUID} -pl 500` puts it back."
+    arguments = limited(tmp_path / "out", tiny_model, prompts_csv, "150W", "--queries", "40")
+    done = energyscore(*arguments, env=env)
+    assert done.status == 0, done.stderr
+    assert "left its power limit at 150 W; before it was 500 W" in done.stderr
+    result = only_result(tmp_path / "out")
+    check_energy(result, watts=150.0)
+    assert [one["power_limit_w"] for one in result["environment"]["gpus"]] == [150.0]
+    assert "power_limit_changed" not in codes(result)
+    assert sim.power_limit_w(0) == 500.0
+    again = energyscore(*arguments, env=env)
+    assert "measured before" in again.stderr, "whatever the limit is now"
+    assert "power limit" not in energyscore("doctor", env=env).stdout
+
+
+def test_doctor_sees_the_gpu_and_its_update_period(simulate):
     sim = simulate(
         gpu(update_period_ms=50),
         gpu("GPU-2-0000000000", counter="unsupported"),

@@ -24,6 +24,7 @@ WORDS = {
         **{"columns": {"text": "prompt", "b": "c=d"}, "split": "test"},
     },
     ("--by", "generate"): {"by": "generate"},
+    ("--power-limit", "250W"): {"power_limit": 250},
     ("--dataset-config", "fr", "--columns", "text=a"): {
         **{"dataset_config": "fr", "columns": ["text=a"]},
     },
@@ -53,6 +54,33 @@ def test_the_command_line_fills_the_form_of_lists_and_python(words):
 def test_columns_that_make_no_sense_are_refused(columns, said):
     with pytest.raises(UsageError) as caught:
         read_options({"columns": columns}, "it")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        *(("power_limit", value, 250.0) for value in (250, 250.0, "250", " 250W ", "0.25kW")),
+        *(("budget", value, 300.0) for value in (300, "5m", "300s")),
+    ],
+)
+def test_quantities_are_read_with_their_units(name, value, read):
+    assert getattr(read_options({name: value}, "it"), name) == read
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("power_limit", "250V", "such as 250W; its units are W or kW (got '250V')."),
+        ("power_limit", 0, "it must be a power such as 250W; its units are W or kW (got 0)."),
+        ("power_limit", True, "it must be a power such as 250W; its units are W or kW (got true)."),
+        ("budget", "abc", "it must be a time such as 5m; its units are ms or s or m or min or h"),
+    ],
+)
+def test_a_quantity_that_is_none_is_told_of_once(name, value, said):
+    with pytest.raises(UsageError) as caught:
+        read_options({name: value}, "it")
+    assert str(caught.value).startswith(f"it: {name}: it must be a ")
     assert said in str(caught.value)
 
 

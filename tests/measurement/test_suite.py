@@ -15,7 +15,7 @@ from support.commands import ROOT, energyscore, environment
 from support.fake_suite import Watcher, fake_command, fake_plan, forked, known, planned_by_names
 
 from energyscore.base.errors import OutOfMemory, ResultError
-from energyscore.base.interrupts import heed_sigterm
+from energyscore.base.interrupts import heed_signals
 from energyscore.measurement import __main__ as measurement_main
 from energyscore.measurement.child import run_child
 from energyscore.measurement.suite import runner
@@ -174,7 +174,7 @@ def test_ctrl_c_ends_the_child_politely_and_says_what_is_pending(tmp_path, numbe
     names = ("a/measure", "b/polite", "c/measure")
 
     def suite():
-        heed_sigterm()
+        heed_signals()
         report, _ = run(tmp_path, *names)
         os._exit(report.exit_status)
 

@@ -38,6 +38,7 @@ from energyscore.protocol import hub
 from energyscore.protocol.model import parse_model
 from energyscore.protocol.task import load_task, load_tasks
 from energyscore.protocol.workload import load_workload, locate
+from energyscore.results.parts import GpuPart
 from energyscore.results.store import save_result
 
 LIST = """
@@ -552,6 +553,16 @@ class TestKeys:
         spec = parse_model(model, revision=options.revision if options else None)
         return key_of(tasks[task], spec, options or RunOptions(), **content)
 
+    def test_a_limit_that_is_asked_for_counts_and_not_the_one_that_is_set_now(self):
+        gpu = GpuPart.model_construct(uuid="GPU-1", name="H100", power_limit_w=700.0)
+        machines = [
+            self.machine.model_copy(update={"gpus": [gpu.model_copy(update={"power_limit_w": w})]})
+            for w in (700.0, 150.0)
+        ]
+        limited = read_options({"power_limit": "150W"}, "it")
+        assert len({self.key(machine=one) for one in machines}) == 2
+        assert len({self.key(limited, machine=one) for one in machines}) == 1
+
     def test_what_decides_what_is_measured_changes_the_key(self):
         other = self.machine.model_copy(update={"driver": "999"})
         newer = self.machine.model_copy(update={"energyscore": "9"})
@@ -559,6 +570,7 @@ class TestKeys:
             {"quick": True}, {"queries": 5}, {"batch_size": 2}, {"repeats": 3}, {"repeats": "auto"},
             {"idle": 1.0}, {"device": "cpu"}, {"gpu": "0"}, {"allow_shared": True},
             {"revision": "v1"}, {"dataset": "bundled"}, {"dataset": "some/data"},
+            {"power_limit": 150}, {"power_limit": "0.2kW"},
         ]  # fmt: skip
         keys = [
             self.key(),

@@ -31,7 +31,7 @@ from typing import IO
 
 LATE = {
     *("NVML_SIM_CONFIG", "PATH", "COLUMNS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"),
-    "PYTEST_CURRENT_TEST",
+    *("PYTEST_CURRENT_TEST", "XDG_STATE_HOME"),
 }
 """Variables that nothing reads while it is imported, so a fork can have others."""
 

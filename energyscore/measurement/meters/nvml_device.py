@@ -36,6 +36,7 @@ _SCOPE_LOOKS, _SCOPE_PAUSE_S = 8, 0.03
 # The union's member for the type that the driver names, where it is not `ullVal`.
 _MEMBERS = {pynvml.NVML_VALUE_TYPE_DOUBLE: "dVal", pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal"}
 GPU_IS_LOST = pynvml.NVML_ERROR_GPU_IS_LOST
+NO_PERMISSION = pynvml.NVML_ERROR_NO_PERMISSION
 GPU_REMEDY = "Reset the GPU (nvidia-smi --gpu-reset) or restart the machine."
 
 NvmlError = pynvml.NVMLError
@@ -275,6 +276,23 @@ def power_limit_w(device: Any) -> float | None:
     """The power limit in force, in watts."""
     milliwatts = optional(pynvml.nvmlDeviceGetEnforcedPowerLimit, device)
     return None if milliwatts is None else milliwatts / 1000.0
+
+
+def read_set_limit_w(device: Any) -> float | None:
+    """The power limit that was set, in watts; another may be lower, and then in force."""
+    milliwatts = optional(pynvml.nvmlDeviceGetPowerManagementLimit, device)
+    return None if milliwatts is None else milliwatts / 1000.0
+
+
+def read_limit_range_w(device: Any) -> tuple[float, float] | None:
+    """The least and the most watts that may be set as the power limit."""
+    milliwatts = optional(pynvml.nvmlDeviceGetPowerManagementLimitConstraints, device)
+    return None if milliwatts is None else (milliwatts[0] / 1000.0, milliwatts[1] / 1000.0)
+
+
+def set_power_limit(device: Any, limit_w: float) -> None:
+    """Set the power limit; raises NvmlError, whose `value` is NO_PERMISSION for most users."""
+    pynvml.nvmlDeviceSetPowerManagementLimit(device, round(limit_w * 1000))
 
 
 def read_free_bytes(device: Any) -> int | None:

@@ -78,11 +78,19 @@ def key_of(
         **({"base_model": _asked_model(model.base)} if model.base else {}),
         "dataset": [source, digest_of_data(source, task, options), *_selected(options)],
         "options": options.decisive(task.spec),
-        "machine": machine.model_dump(mode="json", exclude={"selftest"}),
+        "machine": _machine(machine, options),
         "visible_gpus": visible_gpus,
         "threads": None if options.threads else threads,
     }
     return digest_of(content)
+
+
+def _machine(machine: EnvironmentPart, options: RunOptions) -> dict[str, Any]:
+    """The machine as it is when it measures: with the limit that is asked for, whatever is set."""
+    content = machine.model_dump(mode="json", exclude={"selftest"})
+    for gpu in content["gpus"] if options.power_limit else ():
+        gpu["power_limit_w"] = options.power_limit
+    return content
 
 
 def _asked_model(model: ModelSpec) -> dict[str, Any]:

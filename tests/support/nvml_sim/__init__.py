@@ -78,6 +78,7 @@ class Gpu:
     power_latency_ms: float = 0.0
     status_latency_ms: float = 0.0
     latency: Literal["sleep", "spin"] = "sleep"
+    set_limit: Literal["on", "unsupported", "denied", "ignored"] = "on"
     lost_after_s: float | None = None
     clocks_event_reasons: tuple[EventReasons, ...] = ()
     process: tuple[Process, ...] = ()
@@ -202,11 +203,27 @@ class Simulation:
             env[variable] = os.pathsep.join(filter(None, (str(folder), env.get(variable))))
         return env
 
+    def power_limit_w(self, index: int) -> float:
+        """The power limit of a device: the last one that was set, else as configured."""
+        set_lines = self._limits.read_text().splitlines() if self._limits.exists() else []
+        found = [line.split()[2] for line in set_lines if line.split()[0] == str(index)]
+        return float(found[-1]) / 1e6 if found else self.gpus[index].power_limit_w
+
+    def set_limit(self, index: int, watts: float) -> None:
+        """Sets the power limit of a device, as a process does that may."""
+        with self._limits.open("a") as file:
+            file.write(f"{index} {time.monotonic_ns()} {round(watts * 1e6)}\n")
+
+    @property
+    def _limits(self) -> Path:
+        return Path(f"{self.config}.limits")
+
     def true_energy_j(self, index: int, start_ns: int, end_ns: int) -> float:
         """The configured power of a device integrated over [start_ns, end_ns).
 
-        In joules, between instants of CLOCK_MONOTONIC. Gains, offsets, faults and the update period
-        do not enter; changes of the power by `update` count as if they had always been there.
+        In joules, between instants of CLOCK_MONOTONIC. Gains, offsets, faults, the update period
+        and limits that a process set do not enter; changes of the power by `update` count as if
+        they had always been there.
         """
         gpu = self.gpus[index]
         return (_area(gpu, end_ns - self.origin_ns) - _area(gpu, start_ns - self.origin_ns)) / 1e15

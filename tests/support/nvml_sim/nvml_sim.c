@@ -23,12 +23,16 @@
  *   module_w (a superchip: the counter, nvmlDeviceGetPowerUsage and scope 1 have that much more)
  *   energy_latency_ms, power_latency_ms, status_latency_ms, latency spin|sleep
  *   lost_after_s, clocks_event_reasons HEX [FROM [TO]], process PID USED_MB [FROM [TO]]
+ *   set_limit on|unsupported|denied|ignored (what comes of nvmlDeviceSetPowerManagementLimit)
  *   mig, vgpu, memory_total_mb, memory_used_mb, temperature_c, sm_clock_mhz, mem_clock_mhz,
  *   persistence, ecc, compute_mode, utilization, architecture, compute_capability MAJOR.MINOR
  *
  * A call with a latency holds its GPU's lock for so long, against all processes, and spins or sleeps
  * meanwhile, as drivers do. It gives the state in the middle of that time: where in a call a real
  * driver takes it nobody knows, and so whoever reads can be wrong by half a call at most.
+ *
+ * A limit that is set is kept in the file "CONFIG.limits", for all processes and beyond their ends,
+ * and no power of a schedule (of a wave it does) is above it from then on.
  *
  * Energies are integers in uW*ns (1e-15 J) until the last division: no rounding accumulates.
  */
@@ -61,6 +65,7 @@ enum {
     UNINITIALIZED = 1,
     INVALID_ARGUMENT = 2,
     NOT_SUPPORTED = 3,
+    NO_PERMISSION = 4,
     NOT_FOUND = 6,
     INSUFFICIENT_SIZE = 7,
     DRIVER_NOT_LOADED = 9,
@@ -137,7 +142,7 @@ _Static_assert(sizeof(nvmlTemperature_t) == 12, "nvmlTemperature_t");
 
 typedef __int128 wide; /* uW*ns, or that times a gain in units of 1e-9 */
 
-enum { ON, UNSUPPORTED, FROZEN };
+enum { ON, UNSUPPORTED, FROZEN, DENIED, IGNORED };
 enum { SLEEP, SPIN };
 
 struct step { int64_t t_ns, uw; wide before; };
@@ -156,7 +161,7 @@ struct gpu {
     int64_t update_period_ns, update_phase_ns;
     int64_t counter_offset_mj, counter_frozen_ns, counter_reset_ns, lost_ns;
     int64_t counter_gain, power_gain; /* in units of 1e-9 */
-    int64_t counter, power, instant_power;
+    int64_t counter, power, instant_power, set_limit;
     int64_t module_uw; /* what the rest of the module takes; 0: there is no module */
     int64_t energy_latency_ns, power_latency_ns, status_latency_ns, latency;
     struct limit limits[MAX_ITEMS];
@@ -182,6 +187,7 @@ static _Atomic int references;
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 static char config_path[4096];     /* guarded by load_lock */
 static struct stat config_stat;    /* guarded by load_lock */
+static off_t limits_bytes;         /* guarded by load_lock: of the file of limits, when read */
 static struct handle handles[MAX_GPUS];
 static pthread_mutex_t gpu_locks[MAX_GPUS] = {[0 ... MAX_GPUS - 1] = PTHREAD_MUTEX_INITIALIZER};
 static _Atomic int lock_file = -1; /* a byte of it for each GPU, for the other processes */
@@ -236,6 +242,8 @@ static int parse_state(const char *text, int64_t *out) {
     if (!strcmp(text, "on")) *out = ON;
     else if (!strcmp(text, "unsupported")) *out = UNSUPPORTED;
     else if (!strcmp(text, "frozen")) *out = FROZEN;
+    else if (!strcmp(text, "denied")) *out = DENIED;
+    else if (!strcmp(text, "ignored")) *out = IGNORED;
     else if (!strcmp(text, "sleep")) *out = SLEEP;
     else if (!strcmp(text, "spin")) *out = SPIN;
     else return 0;
@@ -337,6 +345,7 @@ static const struct key {
     {"counter", STATE, F(counter), 0},
     {"power", STATE, F(power), 0},
     {"instant_power", STATE, F(instant_power), 0},
+    {"set_limit", STATE, F(set_limit), 0},
     {"latency", STATE, F(latency), 0},
     {"energy_latency_ms", SCALED, F(energy_latency_ns), 1e6},
     {"power_latency_ms", SCALED, F(power_latency_ns), 1e6},
@@ -469,16 +478,70 @@ static int same_file(const struct stat *a, const struct stat *b) {
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+static void limits_path(char *path, size_t room) { snprintf(path, room, "%s.limits", config_path); }
+
+/* From t on no power of the schedule is above the limit; `whole` is the schedule without limits. */
+static void cap(struct gpu *g, const struct step *whole, size_t n_whole, int64_t t, int64_t uw) {
+    struct step *steps = calloc(g->n_steps + n_whole + 1, sizeof *steps);
+    size_t n = 0;
+    int64_t level = whole[0].uw;
+    for (size_t i = 0; i < g->n_steps && g->steps[i].t_ns < t; i++) steps[n++] = g->steps[i];
+    for (size_t i = 0; i < n_whole && whole[i].t_ns <= t; i++) level = whole[i].uw;
+    steps[n++] = (struct step){.t_ns = t, .uw = level < uw ? level : uw};
+    for (size_t i = 0; i < n_whole; i++)
+        if (whole[i].t_ns > t)
+            steps[n++] = (struct step){.t_ns = whole[i].t_ns,
+                                       .uw = whole[i].uw < uw ? whole[i].uw : uw};
+    for (size_t i = 1; i < n; i++)
+        steps[i].before =
+            steps[i - 1].before + (wide)(steps[i].t_ns - steps[i - 1].t_ns) * steps[i - 1].uw;
+    free(g->steps);
+    g->steps = steps;
+    g->n_steps = n;
+}
+
+/* Under load_lock: what was set, line by line "INDEX NS UW", NS of CLOCK_MONOTONIC. */
+static void apply_limits(struct config *c) {
+    struct step *whole[MAX_GPUS] = {NULL};
+    size_t n_whole[MAX_GPUS];
+    char path[sizeof config_path + 8];
+    limits_path(path, sizeof path);
+    FILE *file = fopen(path, "re");
+    size_t index;
+    long long at, uw;
+    while (file && fscanf(file, "%zu %lld %lld\n", &index, &at, &uw) == 3) {
+        if (index >= c->n_gpus) continue;
+        struct gpu *g = &c->gpus[index];
+        if (g->n_limits == MAX_ITEMS) complain("more limits than there is room for");
+        else g->limits[g->n_limits++] = (struct limit){.from = at - c->origin_ns, .uw = uw};
+        if (!g->steps) continue;
+        if (!whole[index]) {
+            n_whole[index] = g->n_steps;
+            whole[index] = memcpy(calloc(g->n_steps, sizeof **whole), g->steps,
+                                  g->n_steps * sizeof **whole);
+        }
+        cap(g, whole[index], n_whole[index], at - c->origin_ns, uw);
+    }
+    if (file) fclose(file);
+    for (size_t i = 0; i < MAX_GPUS; i++) free(whole[i]);
+}
+
 /* Under load_lock. A file that cannot be read or parsed leaves the last good one in force. */
 static void reload(void) {
-    struct stat seen;
-    if (stat(config_path, &seen) || same_file(&seen, &config_stat)) return;
+    struct stat seen, limits = {.st_size = 0};
+    char path[sizeof config_path + 8];
+    limits_path(path, sizeof path);
+    if (stat(path, &limits)) limits.st_size = 0;
+    if (stat(config_path, &seen)) return;
+    if (same_file(&seen, &config_stat) && limits.st_size == limits_bytes) return;
     FILE *file = fopen(config_path, "re");
     if (!file) return;
     if (!c_locale) c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (!fstat(fileno(file), &seen)) {
         config_stat = seen;
-        const struct config *c = parse(file);
+        limits_bytes = limits.st_size;
+        struct config *c = parse(file);
+        if (c) apply_limits(c);
         if (c) atomic_store(&current, c);
     }
     fclose(file);
@@ -904,6 +967,28 @@ EXPORT nvmlReturn_t nvmlDeviceGetPowerManagementLimitConstraints(nvmlDevice_t de
     DEVICE_CALL(device, least && most);
     limit_range(g, least, most);
     return SUCCESS;
+}
+
+EXPORT nvmlReturn_t nvmlDeviceSetPowerManagementLimit(nvmlDevice_t device, unsigned int limit) {
+    DEVICE_CALL(device, 1);
+    unsigned int least, most;
+    limit_range(g, &least, &most);
+    if (g->set_limit == UNSUPPORTED || g->mig) return NOT_SUPPORTED;
+    if (g->set_limit == DENIED) return NO_PERMISSION;
+    if (limit < least || limit > most) return INVALID_ARGUMENT;
+    if (g->set_limit == IGNORED) return SUCCESS;
+    char path[sizeof config_path + 8], line[96];
+    limits_path(path, sizeof path);
+    int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int length = snprintf(line, sizeof line, "%zu %lld %lld\n", (size_t)(device - handles),
+                          (long long)monotonic_ns(), (long long)limit * 1000);
+    ssize_t written = file < 0 ? -1 : write(file, line, (size_t)length);
+    if (file >= 0) close(file);
+    (void)t;
+    pthread_mutex_lock(&load_lock);
+    reload(); /* whoever set it sees it at once */
+    pthread_mutex_unlock(&load_lock);
+    return written == length ? SUCCESS : UNKNOWN;
 }
 
 /* ---- Everything else ------------------------------------------------------------------------ */
