@@ -49,6 +49,7 @@ def test_the_top_of_the_package_is_the_architecture():
         ["page", "--help"],
         ["selftest", "--help"],
         ["suite", "--help"],
+        ["tune", "--help"],
         ["gate", "--help"],
         ["choose", "--help"],
         ["verify", "none.zip"],

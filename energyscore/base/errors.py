@@ -62,6 +62,8 @@ class EnergyScoreError(Exception):
 class UsageError(EnergyScoreError):
     """A wrong name, option or file."""
 
+    code = "usage"
+
 
 class TaskError(UsageError):
     """A task that is unknown or whose file is wrong."""

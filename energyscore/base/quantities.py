@@ -9,6 +9,7 @@ from energyscore.base.units import JOULES_PER_WH
 SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 WATT_HOURS = {"mWh": 1e-3, "Wh": 1.0, "kWh": 1e3, "J": 1 / JOULES_PER_WH}
 WATTS = {"W": 1.0, "kW": 1e3}
+BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "MiB": 2.0**20, "GiB": 2.0**30}
 SHARE = {"%": 1e-2}
 PER_HOUR = {"/s": 3600.0, "/min": 60.0, "/h": 1.0, "/day": 1 / 24}
 

@@ -22,6 +22,7 @@ from energyscore.cli import (
     selftest,
     show,
     suite,
+    tune,
     verify,
 )
 from energyscore.cli.command import Command
@@ -31,6 +32,7 @@ MEASURE, JUDGE, PUBLISH, LOOK = "Measure", "Judge", "Publish", "Look"
 COMMANDS = (
     (MEASURE, run.run),
     (MEASURE, suite.suite),
+    (MEASURE, tune.tune),
     (MEASURE, doctor.doctor),
     (MEASURE, selftest.selftest),
     (JUDGE, rate.rate),

@@ -123,6 +123,11 @@ def show_line(text: str) -> None:
         console.print(line, soft_wrap=True, markup=False)
 
 
+def show_copyable(text: str) -> None:
+    """Print a command to be copied on stdout: a line of its own that is never broken."""
+    data_console().print(f"  {one_line(text)}", soft_wrap=True, markup=False)
+
+
 def _wrapped(text: str, width: int, indent: str = "  ") -> list[str]:
     """A text on lines that hang by two blanks; in a file or pipe it is one line."""
     if not _has_width(sys.stdout):

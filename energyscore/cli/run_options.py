@@ -1,7 +1,7 @@
 """What `energyscore run` is given, as the options of a measurement."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -139,3 +139,21 @@ def options_of(given: Mapping[str, Any]) -> "RunOptions":
     if problem := options.problem():
         raise UsageError(f"energyscore run: {problem}.")
     return options
+
+
+def read_settings(texts: Sequence[str] | None) -> "RunOptions":
+    """Options from `name=value`, values as in a list."""
+    from energyscore.base.errors import UsageError
+    from energyscore.base.yaml_text import YamlError, read_yaml
+    from energyscore.measurement.options import read_options
+
+    content: dict[str, object] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text}: it is no OPTION=VALUE, such as quick=true.")
+        try:
+            content[name.strip().replace("-", "_")] = read_yaml(value).content
+        except YamlError as error:
+            raise UsageError(f"--set {text}: the value cannot be read: {error}.") from error
+    return read_options(content, "--set")

@@ -92,15 +92,30 @@ def models(form: Format = "table") -> None:
     )
 
 
-def schema() -> None:
-    """Print the JSON Schema of result files.
+def schema(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Of what: result, choice, comparison, gate, schedule or tune.",
+            show_default=False,
+        ),
+    ] = "result",
+) -> None:
+    """Print the JSON Schema of result files, or of what another command writes.
 
-    Example:
+    Examples:
       energyscore schema > energyscore-result.schema.json
+
+      energyscore schema tune
     """
     from importlib import resources
 
-    text = (resources.files("energyscore.results") / "schemas/result-2.json").read_text(
-        encoding="utf-8"
-    )
-    sys.stdout.write(text)
+    from energyscore.base.errors import UsageError, did_you_mean
+
+    folder = resources.files("energyscore.results") / "schemas"
+    files = {file.name.rpartition("-")[0]: file for file in folder.iterdir()}
+    files = {known: file for known, file in files.items() if known}
+    if name not in files:
+        raise UsageError(f"There is no schema {name!r}.", did_you_mean(name, files))
+    sys.stdout.write(files[name].read_text(encoding="utf-8"))

@@ -1,10 +1,9 @@
 """`energyscore suite`: many models from a list, each measured in a process of its own."""
 
 import functools
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,10 +19,7 @@ from energyscore.cli.options import (
     showing,
     talk_of,
 )
-from energyscore.cli.run_options import Screen
-
-if TYPE_CHECKING:
-    from energyscore.measurement.options import RunOptions
+from energyscore.cli.run_options import Screen, read_settings
 
 CHOOSING = "Which entries"
 
@@ -120,7 +116,7 @@ def suite(
     known = load_tasks(task_path)
     wanted = {find_task(name, known).spec.id for name in task or ()}
     chosen = replace(whole, entries=tuple(select(whole.entries, only or (), size or ())))
-    settings = _settings(setting).over(RunOptions(screen=True) if screen else RunOptions())
+    settings = read_settings(setting).over(RunOptions(screen=True) if screen else RunOptions())
     plan = plan_of(chosen, settings, task_path)
     plan = [planned for planned in plan if not wanted or planned.task_name in wanted]
     for planned in plan:
@@ -137,21 +133,3 @@ def suite(
         plan, whole.source, out, form, task_path, talk, limit_s, fresh=fresh, stop=not keep_going
     )
     raise typer.Exit(status)
-
-
-def _settings(texts: Sequence[str] | None) -> "RunOptions":
-    """Options from `name=value`, values as in a list."""
-    from energyscore.base.errors import UsageError
-    from energyscore.base.yaml_text import YamlError, read_yaml
-    from energyscore.measurement.options import read_options
-
-    content: dict[str, object] = {}
-    for text in texts or ():
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"--set {text}: it is no OPTION=VALUE, such as quick=true.")
-        try:
-            content[name.strip().replace("-", "_")] = read_yaml(value).content
-        except YamlError as error:
-            raise UsageError(f"--set {text}: the value cannot be read: {error}.") from error
-    return read_options(content, "--set")

@@ -1,86 +1,31 @@
 """What people see of a suite: its progress on stderr, its plan and its end as tables."""
 
 from collections.abc import Sequence
-from typing import Self
 
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-
-from energyscore.base.text import terminal_text
 from energyscore.base.units import format_duration
-from energyscore.cli.console import Bar, Talk, show_notes, show_table
+from energyscore.cli.console import show_notes, show_table
+from energyscore.cli.process_view import ProcessProgress
 from energyscore.measurement.forecast import Forecast, forecast_of
 from energyscore.measurement.suite.estimate import Estimate
 from energyscore.measurement.suite.plan import Planned
 from energyscore.measurement.suite.report import Record, SuiteReport
 from energyscore.publish.wording import energy_of
 
-_OWN_PLACE = "[1/1] "
-
-
 _ENTRY = ("model", "task", "class", "status")
 
 
-class SuiteProgress(Bar):
-    """Shows entries: one bar on a terminal, one plain line an event else.
-
-    The bar is drawn only when something happens: a thread that redraws it would work while
-    the entry is measured.
-    """
-
-    def __init__(self, total: int, talk: Talk) -> None:
-        """Start without a bar."""
-        super().__init__(
-            talk,
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}"),
-            auto_refresh=False,
-        )
-        self._total = total
-        self._place = ""
-        self._left = ""
-
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        super().__enter__()
-        if self._progress is not None:
-            self._task = self._progress.add_task("", total=self._total)
-        return self
+class SuiteProgress(ProcessProgress):
+    """Shows entries."""
 
     def begin(self, number: int, planned: Planned, left_s: float | None) -> None:
         """An entry is measured now."""
-        self._place = f"[{number}/{self._total}]"
-        self._left = "" if left_s is None else f", about {format_duration(left_s)} left"
-        self._event(f"{planned.label}, {planned.task_name}: starting{self._left}")
-
-    def line(self, text: str) -> None:
-        """A line of the entry's process; on a terminal its stages only move the bar's text."""
-        if text.startswith(_OWN_PLACE):
-            left = self._left if self._progress else ""
-            self._event(text.removeprefix(_OWN_PLACE) + left)
-        elif self._progress is None or text.startswith(("error:", "caution:")):
-            self._print(text)
+        left = "" if left_s is None else f", about {format_duration(left_s)} left"
+        self.starting(number, f"{planned.label}, {planned.task_name}", left)
 
     def end(self, number: int, record: Record) -> None:
         """What became of an entry."""
-        self._place = f"[{number}/{self._total}]"
         reason = f": {record.reason}" if record.reason else ""
-        self._print(f"{record.label}, {record.task}: {record.status}{reason}")
-        if self._progress is not None:
-            self._progress.update(self._task, completed=number, refresh=True)
-
-    def _event(self, text: str) -> None:
-        if self._progress is None:
-            self._print(text)
-        else:
-            description = escape(terminal_text(f"{self._place} {text}"))
-            self._progress.update(self._task, description=description, refresh=True)
-
-    def _print(self, text: str) -> None:
-        if self._talk.quiet and text.startswith(("error:", "caution:")):
-            self._console.print(escape(f"{self._place} {text}"), soft_wrap=True)
-        self.say(f"{self._place} {text}")
+        self.ended(number, f"{record.label}, {record.task}: {record.status}{reason}")
 
 
 def show_summary(report: SuiteReport, answers: Sequence[str] = ()) -> None:

@@ -30,9 +30,9 @@ _MADE_BY: dict[Kind, str] = {
 
 _HEAD = re.compile(rb'\s*\{\s*(?:"kind"\s*:\s*"(\w+)"|"schema_version")')
 _HEAD_BYTES = 256
-_OUR_OTHERS = ("selftest.json", "suite.json")
+_OUR_OTHERS = ("selftest.json", "suite.json", "tune.json")
 _KINDS: tuple[Kind, ...] = ("result", "baseline", "broken")
-_OURS = (*_KINDS, "selftest", "suite", "scale")
+_OURS = (*_KINDS, "selftest", "suite", "tune", "scale")
 
 
 def kind_of(path: Path) -> Kind:

@@ -1,6 +1,7 @@
 """The tables as they are printed, whole, at 80 and 120 columns: see tests/data/golden/README.md."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from support.commands import ROOT
@@ -18,7 +19,9 @@ from energyscore.cli.app import app
 from energyscore.cli.console import show_report
 from energyscore.cli.doctor import show_found
 from energyscore.cli.suite_view import show_plan, show_summary
+from energyscore.cli.tune_view import show_tuning
 from energyscore.judge.rating import rate_files
+from energyscore.judge.tuning import Tried, judge_tuning
 from energyscore.measurement.doctor import Diagnosis
 from energyscore.measurement.suite.estimate import Estimate
 from energyscore.measurement.suite.report import Record, SuiteReport
@@ -158,7 +161,27 @@ def show_doctor():
     )
 
 
+def show_tune():
+    def tried(batch, *wh, latency_s, **change):
+        options = {"batch_size": batch, "dtype": "auto", "quantization": "none"}
+        options |= {"attention": None, "compile": False, "power_limit": None}
+        result = made("org/small-chat", *wh, batch=batch)
+        result = result.model_copy(update={"performance": make_performance(latency_s)})
+        return Tried(options, "measured", "", "a.json", result, 10**9 * (2 + batch), **change)
+
+    default = tried(1, 1.0, 1.02, 0.98, latency_s=0.4)
+    eight = tried(8, 0.21, 0.212, 0.208, latency_s=0.9)
+    best = tried(8, 0.213, 0.215, 0.211, latency_s=0.92, purpose="confirm")
+    full = Tried({**default.settings, "batch_size": 64}, "out_of_memory", "it does not fit")
+    late = replace(tried(16, 0.2, 0.21, 0.19, latency_s=2.5), status="over_latency")
+    trials = [default, eight, full, late, best, replace(default, purpose="repeat")]
+    left_out = [({**default.settings, "batch_size": 128}, "batch size 64 did not fit in memory")]
+    tuning = judge_tuning("org/small-chat", "text_generation", default, best, trials, left_out)
+    show_tuning(tuning, "energyscore run text_generation --model org/small-chat --batch-size 8")
+
+
 SHOWN = {
+    "tune": show_tune,
     "run": show_run,
     "suite": show_suite,
     "suite-dry-run": show_suite_plan,

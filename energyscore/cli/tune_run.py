@@ -1,0 +1,179 @@
+"""How the command line tunes: the space of this model, the trials, and what is published."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from energyscore.base.interrupts import interrupted_status
+from energyscore.base.writing import check_folder, write_atomically
+from energyscore.cli.console import Talk, say, say_note, say_skipped
+from energyscore.cli.tune_view import TuneProgress
+from energyscore.judge.tuning import Tried, Tuning, judge_tuning, quality_lost
+from energyscore.measurement.suite.key import key_here
+from energyscore.measurement.tune.request import TuneRequest, settings_as_options
+from energyscore.measurement.tune.runner import Trial, Tuned, Tuner
+from energyscore.measurement.tune.space import MOST_BATCH, Settings, Space
+from energyscore.protocol import hub
+from energyscore.protocol.model import Dtype
+from energyscore.publish.results_folder import ResultsFolder
+from energyscore.publish.tuning import FILE_NAME, report_of, to_json
+from energyscore.publish.tuning_words import command_line
+from energyscore.results.store import KnownResults
+
+SEED = 0
+QUICK_BATCH_S = 2.0
+"""With --quick no batch is tried that takes longer at the pace of the default."""
+
+_PRECISIONS: dict[str, tuple[Dtype, ...]] = {
+    "cuda": ("float32", "float16", "bfloat16"),
+    "cpu": ("float32", "bfloat16"),
+}
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """What was named to be tried; None: what suits the machine."""
+
+    batch_sizes: tuple[int, ...] | None = None
+    dtypes: tuple[Dtype, ...] | None = None
+    exhaustive: bool = False
+    quick: bool = False
+
+    def space(self, default: Settings, first: Trial) -> Space:
+        """The space, once the default was measured."""
+        result = first.result
+        device = result.protocol.device if result else "cuda"
+        most = result.workload.queries if result else MOST_BATCH
+        latency_s = first.outcome.latency_p90_s
+        if self.quick and latency_s:
+            most = min(most, int(QUICK_BATCH_S / latency_s))
+        dtypes = self.dtypes
+        if dtypes is None:
+            dtypes = () if self.quick else _PRECISIONS[device]
+        own = result.model.dtype if result else ""
+        return Space(
+            default,
+            self.batch_sizes,
+            max(1, default.batch_size, min(most, MOST_BATCH)),
+            tuple(one for one in dtypes if one != own),
+        )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A tune that ended: what it came to, the command line of the best, and where it is kept."""
+
+    tuning: Tuning | None
+    command: str | None
+    file: Path | None
+    interrupted: bool
+
+    @property
+    def exit_status(self) -> int:
+        """0 there is a best setting, 3 there is none, 130 or 143 interrupted."""
+        if self.interrupted:
+            return interrupted_status()
+        return 0 if self.tuning and self.tuning.best else 3
+
+
+def run_tune(
+    request: TuneRequest,
+    dimensions: Dimensions,
+    talk: Talk,
+    budget_s: float | None = None,
+    *,
+    fresh: bool = False,
+) -> Finished:
+    """Measure the trials, judge them and write `tune.json`."""
+    check_folder(request.out, say_note)
+    known = KnownResults(request.out, say_skipped)
+    default = Settings(batch_size=request.task.spec.batch_size)
+    spec = request.spec_for(default)  # what is wrong with it is said before anything is measured
+    if not talk.quiet:
+        say(
+            f"Tuning {spec.label} at {request.task.spec.id}: the default first, then one trial "
+            "after another, each in a process of its own. How long one takes is known after the "
+            "first."
+        )
+    with TuneProgress(None, talk) as progress:
+        tuner = Tuner(
+            request,
+            known,
+            key_here(online=hub.is_reachable()),
+            progress,
+            lambda first, other: quality_lost(first, other, request.limits.quality_loss or 0.0),
+            budget_s=budget_s,
+            fresh=fresh,
+        )
+        tuned = tuner.run(
+            default,
+            lambda first: dimensions.space(default, first),
+            seed=SEED,
+            exhaustive=dimensions.exhaustive,
+        )
+    ResultsFolder(known).write_csv()
+    return _finished(tuned, request, spec.label)
+
+
+def _finished(tuned: Tuned, request: TuneRequest, label: str) -> Finished:
+    if tuned.default is None:
+        return Finished(None, None, None, tuned.interrupted)
+    trials = [_tried(one, request.out) for one in (*tuned.trials, *tuned.confirmed)]
+    tuning = judge_tuning(
+        label,
+        request.task.spec.id,
+        _tried(tuned.default, request.out),
+        _tried(tuned.best, request.out) if tuned.best else None,
+        trials,
+        [(_named(one.settings), one.reason) for one in tuned.left_out],
+        ended=tuned.ended or "interrupted" * tuned.interrupted,
+        interrupted=tuned.interrupted,
+    )
+    command = _command(tuning, request) if tuning.best else None
+    file = request.out / FILE_NAME
+    write_atomically(file, to_json(report_of(tuning, command)).decode())
+    return Finished(tuning, command, file, tuned.interrupted)
+
+
+def _tried(trial: Trial, out: Path) -> Tried:
+    outcome = trial.outcome
+    return Tried(
+        settings=_named(outcome.settings),
+        status=outcome.status,
+        reason=outcome.reason,
+        file=str(trial.file.relative_to(out)) if trial.file else None,
+        result=trial.result,
+        memory_bytes=outcome.memory_bytes,
+        purpose=trial.purpose,
+    )
+
+
+def _named(settings: Settings) -> dict[str, Any]:
+    """Settings by the names of the options that ask for them."""
+    return {
+        "batch_size": settings.batch_size,
+        "dtype": settings.dtype,
+        "quantization": settings.quantization,
+        "attention": settings.attention,
+        "compile": settings.compile,
+        "power_limit": settings.power_limit_w,
+    }
+
+
+def _command(tuning: Tuning, request: TuneRequest) -> str:
+    """The command that measures by the whole protocol with the best settings."""
+    assert tuning.best is not None
+    settings: Mapping[str, Any] = tuning.best.settings
+    chosen = Settings(
+        batch_size=settings["batch_size"],
+        dtype=settings["dtype"],
+        quantization=settings["quantization"],
+        attention=settings["attention"],
+        compile=settings["compile"],
+        power_limit_w=settings["power_limit"],
+    )
+    given = request.options.without(("screen", "until", "budget", "quick", "quality")).given()
+    where = {} if request.task_path is None else {"task_path": str(request.task_path)}
+    options = {**settings_as_options(chosen), **given, **where}
+    return command_line(request.task.spec.id, request.model, options)

@@ -1,0 +1,59 @@
+"""What people see of a tune: its progress on stderr, its end as a table."""
+
+from energyscore.base.units import format_duration, format_seconds, format_wh
+from energyscore.cli.console import show_copyable, show_line, show_notes, show_table
+from energyscore.cli.process_view import ProcessProgress
+from energyscore.judge.tuning import Tuning
+from energyscore.measurement.tune.request import Purpose, settings_as_options
+from energyscore.measurement.tune.runner import Trial
+from energyscore.measurement.tune.space import Settings, TrialOutcome
+from energyscore.publish.tuning import columns_of, rows_of, title_of
+from energyscore.publish.tuning_words import answer, notes_of, settings_in_words
+
+_PURPOSES: dict[Purpose, str] = {
+    "trial": "",
+    "repeat": " once more, against drift",
+    "confirm": " once more, for the saving",
+}
+
+
+class TuneProgress(ProcessProgress):
+    """Shows trials."""
+
+    def begin(
+        self, number: int, settings: Settings, purpose: Purpose, left_s: float | None
+    ) -> None:
+        """A trial is measured now."""
+        left = "" if left_s is None else f", at most about {format_duration(left_s)} left"
+        self.starting(number, f"{_named(settings)}{_PURPOSES[purpose]}", left)
+
+    def end(self, number: int, trial: Trial, best: TrialOutcome | None) -> None:
+        """What became of a trial, and the best before it."""
+        outcome = trial.outcome
+        words = [outcome.status.replace("_", " ")] if outcome.status != "measured" else []
+        words += ["measured before"] if trial.seconds is None else []
+        if outcome.energy_wh is not None:
+            words.append(f"{format_wh(outcome.energy_wh)} per 1,000 queries")
+        if outcome.latency_p90_s is not None:
+            words.append(f"{format_seconds(outcome.latency_p90_s)} a query (p90)")
+        if outcome.status in ("failed", "invalid", "over_latency", "over_memory", "quality_lost"):
+            words.append(outcome.reason)
+        known = ""
+        if best is not None and best.energy_wh is not None and trial.purpose == "trial":
+            known = f"; best before: {_named(best.settings)}, {format_wh(best.energy_wh)}"
+        self.ended(number, f"{_named(outcome.settings)}: {', '.join(words)}{known}")
+
+
+def _named(settings: Settings) -> str:
+    return settings_in_words({"dtype": settings.dtype, **settings_as_options(settings)})
+
+
+def show_tuning(tuning: Tuning, command: str | None) -> None:
+    """The trials as a table, the answer and the command that measures with it."""
+    show_table(title_of(tuning), columns_of(tuning), rows_of(tuning))
+    for line in answer(tuning):
+        show_line(line)
+    if command:
+        show_line("Measure with it:")
+        show_copyable(command)
+    show_notes(notes_of(tuning))

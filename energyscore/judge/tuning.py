@@ -1,0 +1,202 @@
+"""What the trials of a tune say: the best setting, what it saves, and the front. Pure.
+
+The saving is that of two figures which nobody chose: the best setting was measured once more, and
+the default was not chosen by its figure. Where the best is not borne out by that, the default is
+what is left.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from energyscore.base.errors import NotMeasuredError
+from energyscore.judge.comparability import meter_uncertainty
+from energyscore.judge.effect import Effect, compare_samples
+from energyscore.judge.figures import LEAST_WH, Headline, headline_of
+from energyscore.judge.qualities import contrast
+from energyscore.results.result import Result
+
+Purpose = Literal["trial", "repeat", "confirm"]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A setting, and its result where it has one.
+
+    Attributes:
+        settings: the options of `run`, by name.
+        status: what became of it; `measured` may be chosen.
+        reason: why it may not be; empty where it may.
+        file: of the result, relative to the folder of results.
+        equal_answers: the share of its answers that are the default's; None where not known.
+        purpose: a `trial`; a `repeat`, against drift; or to `confirm`, for the saving.
+    """
+
+    settings: Mapping[str, Any]
+    status: str
+    reason: str = ""
+    file: str | None = None
+    result: Result | None = None
+    memory_bytes: int | None = None
+    equal_answers: float | None = None
+    purpose: Purpose = "trial"
+
+    @property
+    def headline(self) -> Headline | None:
+        """Its energy; None where it has none."""
+        found = headline_of(self.result) if self.result is not None else None
+        return found if found and found.energy_wh >= LEAST_WH else None
+
+    @property
+    def energy_wh(self) -> float | None:
+        """In Wh per 1,000 queries."""
+        return self.headline.energy_wh if self.headline else None
+
+    @property
+    def latency_s(self) -> float | None:
+        """The 90th percentile."""
+        speed = self.result.performance if self.result is not None else None
+        return speed.latency_s.p90 if speed and speed.latency_s else None
+
+    @property
+    def quality(self) -> float | None:
+        """The value of its metric."""
+        quality = self.result.quality if self.result is not None else None
+        return quality.value if quality else None
+
+    @property
+    def dtype(self) -> str:
+        """The precision that it worked in, or that was asked for."""
+        return self.result.model.dtype if self.result is not None else str(self.settings["dtype"])
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is published of a tune.
+
+    Attributes:
+        best: as it was measured once more; the default where nothing needs less; None: nothing is
+            known of either.
+        saving: `ratio` is the energy of the best over that of the default; None where there is
+            none to tell, and `why_none` says why.
+        trials: with a figure from the least energy to the most, then the others.
+        front: those of them that no other beats in both energy and latency.
+        ended: why the search ended early; empty where it did not.
+    """
+
+    model: str
+    task: str
+    default: Tried
+    best: Tried | None
+    saving: Effect | None
+    why_none: str
+    trials: Sequence[Tried]
+    front: Sequence[Tried]
+    left_out: Sequence[tuple[Mapping[str, Any], str]]
+    ended: str = ""
+    interrupted: bool = False
+
+    def is_on_front(self, one: Tried) -> bool:
+        """Whether no other trial has both less energy and less latency."""
+        return any(one is other for other in self.front)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether its figures are estimates and no meter's."""
+        return any(one.headline.estimated for one in self.trials if one.headline)
+
+    @property
+    def times_latency(self) -> float | None:
+        """How many times the latency of the default the best has."""
+        if self.best is None or not self.best.latency_s or not self.default.latency_s:
+            return None
+        return self.best.latency_s / self.default.latency_s
+
+
+def judge_tuning(
+    model: str,
+    task: str,
+    default: Tried,
+    best: Tried | None,
+    trials: Sequence[Tried],
+    left_out: Sequence[tuple[Mapping[str, Any], str]] = (),
+    *,
+    ended: str = "",
+    interrupted: bool = False,
+) -> Tuning:
+    """Judge what a tune came to; `best` is the best setting as it was measured once more."""
+    ranked = sorted(trials, key=lambda one: (one.energy_wh is None, one.energy_wh or 0.0))
+    saving, why_none = _saving(default, best)
+    if best is not None and best.energy_wh is None:
+        best = None
+    if best is not None and best.settings == default.settings:
+        best = default
+    if saving is not None and saving.ratio >= 1:
+        best, saving, why_none = default, None, NOT_BORNE_OUT
+    return Tuning(
+        model, task, default, best, saving, why_none, ranked, front_of(ranked), left_out,
+        ended, interrupted,
+    )  # fmt: skip
+
+
+NOT_BORNE_OUT = "the best of the trials needs no less than it when measured once more"
+
+
+def _saving(default: Tried, best: Tried | None) -> tuple[Effect | None, str]:
+    if best is None:
+        return None, "no setting could be measured that keeps to the limits"
+    if best.headline is None:
+        return None, f"the best setting could not be measured once more: {best.reason}"
+    if default.headline is None:
+        return None, f"the default could not be measured: {default.reason}"
+    if best.settings == default.settings:
+        return None, "no setting that was tried needs less than the default"
+    assert best.result is not None
+    assert default.result is not None
+    common = meter_uncertainty(default.result, best.result)
+    return compare_samples(default.headline.summary, best.headline.summary, common), ""
+
+
+def front_of(trials: Iterable[Tried]) -> list[Tried]:
+    """Those that no other beats in energy and latency, from the least energy to the most."""
+    figures = [
+        (one.energy_wh, one.latency_s, place, one)
+        for place, one in enumerate(trials)
+        if one.energy_wh is not None and one.latency_s is not None and one.purpose == "trial"
+        and one.status != "invalid"
+    ]  # fmt: skip
+    found: list[Tried] = []
+    fastest: float | None = None
+    for _, latency_s, _, one in sorted(figures, key=lambda figure: figure[:3]):
+        if fastest is None or latency_s < fastest:
+            found.append(one)
+            fastest = latency_s
+    return found
+
+
+def quality_lost(default: Result, other: Result, allowed: float) -> str:
+    """Why the quality of a result does not do, for people; empty where it does.
+
+    It may be worse than the default's by a share `allowed` of that, as it was measured.
+
+    Raises:
+        NotMeasuredError: where that of the default is not known.
+    """
+    reference, quality = default.quality, other.quality
+    if reference is None or reference.value is None:
+        why = reference.reason if reference else "it was not measured"
+        raise NotMeasuredError(
+            f"--max-quality-loss: the quality of the default setting is not known: {why}.",
+            "Leave the limit out, or name a model and a dataset with which it can be judged.",
+        )
+    found = contrast(quality, reference) if quality is not None else None
+    if quality is None or found is None:
+        why = quality.reason if quality else ""
+        return f"its quality is not known{f': {why}' if why else ''}"
+    limit = allowed * abs(reference.value)
+    if found.better_by >= -limit:
+        return ""
+    return (
+        f"{quality.metric} {quality.value:.3f}, worse than the default's {reference.value:.3f} by "
+        f"more than {allowed * 100:g}% of it"
+    )

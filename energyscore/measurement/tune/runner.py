@@ -1,0 +1,281 @@
+"""Tune: trial by trial, each in a process of its own; what is finished is not measured again.
+
+The default is measured first: with it the space is known, and every saving is against it. Then the
+search proposes, and is told what came of it. The best is measured once more at the end, fresh: the
+best of many trials looks better than it is. Started again, a new search is told what is finished,
+and proposes the same.
+"""
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from energyscore.base.errors import OutOfMemory, UsageError
+from energyscore.base.locks import locked
+from energyscore.base.units import format_duration
+from energyscore.measurement.child import job_command
+from energyscore.measurement.options import Job
+from energyscore.measurement.suite.apart import LOCK_NAME, LOCK_WAIT_S, Apart, measure_apart
+from energyscore.measurement.suite.finished import by_key, find_finished
+from energyscore.measurement.tune.outcome import outcome_of
+from energyscore.measurement.tune.request import KeyOf, Purpose, TuneRequest
+from energyscore.measurement.tune.search import Search
+from energyscore.measurement.tune.shortages import Shortages, kernel_kills
+from energyscore.measurement.tune.space import (
+    Proposal,
+    Settings,
+    Space,
+    TrialOutcome,
+    Untried,
+)
+from energyscore.results.result import Result
+from energyscore.results.store import KnownResults
+
+NEAR_S = 600.0
+"""Two figures that were measured so long after each other are of one state of the machine."""
+
+QualityLost = Callable[[Result, Result], str]
+"""Why the quality of a result, the second, does not do against the default's; empty: it does."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial and what it came to; without a file where it left no result."""
+
+    purpose: Purpose
+    outcome: TrialOutcome
+    file: Path | None = None
+    result: Result | None = None
+    seconds: float | None = None  # that its process took; None: it was measured before
+
+
+@dataclass
+class Tuned:
+    """What a tune has come to so far.
+
+    Attributes:
+        trials: in the order in which they were measured.
+        confirmed: what was measured once more, for the saving.
+        default: what the saving is against: the last of the default that was measured near `best`.
+        best: the best setting as it was measured once more, or the default where that is the best.
+        ended: why the search ended early, for people; empty where it did not.
+    """
+
+    trials: list[Trial] = field(default_factory=list)
+    default: Trial | None = None
+    best: Trial | None = None
+    confirmed: list[Trial] = field(default_factory=list)
+    left_out: Sequence[Untried] = ()
+    ended: str = ""
+    interrupted: bool = False
+
+
+class TuneObserver(Protocol):
+    """Whoever shows progress."""
+
+    def begin(
+        self, number: int, settings: Settings, purpose: Purpose, left_s: float | None
+    ) -> None:
+        """A trial is measured now; so long may all of the rest take, where it is known."""
+
+    def line(self, text: str) -> None:
+        """A line of the trial's process."""
+
+    def end(self, number: int, trial: Trial, best: TrialOutcome | None) -> None:
+        """What became of a trial, and the best so far."""
+
+
+class _Stopped(Exception):
+    """The tune ends here: interrupted, or its budget is spent."""
+
+
+class Tuner:
+    """One tune, under the lock of its folder."""
+
+    def __init__(
+        self,
+        request: TuneRequest,
+        known: KnownResults,
+        key_of: KeyOf,
+        observer: TuneObserver,
+        quality_lost: QualityLost,
+        *,
+        command: Callable[[Job], Sequence[str]] = job_command,
+        budget_s: float | None = None,
+        fresh: bool = False,
+    ) -> None:
+        """Nothing is measured yet."""
+        self._request, self._known, self._key_of = request, known, key_of
+        self._observer, self._quality_lost = observer, quality_lost
+        self._command, self._budget_s, self._fresh = command, budget_s, fresh
+        self._began_s = time.monotonic()
+        self._shortages = Shortages(request.folder)
+        self._lock = -1
+        self.tuned = Tuned()
+
+    def run(
+        self, default: Settings, space_of: Callable[[Trial], Space], *, seed: int, exhaustive: bool
+    ) -> Tuned:
+        """Measure until nothing is worth a trial, or the budget is spent, or it is interrupted.
+
+        Raises:
+            UsageError: where the default cannot be measured at all, with what its process said.
+            ResultError: when a suite or another tune works in the folder.
+        """
+        busy = f"Another suite or tune is measuring into {self._known.folder}."
+        where = self._known.folder / LOCK_NAME
+        with locked(where, wait_s=LOCK_WAIT_S, busy=busy) as self._lock:
+            if self._fresh:
+                self._shortages.forget()
+            with contextlib.suppress(_Stopped):
+                first = self._measure(Proposal(default), "trial", None, None)
+                self.tuned.trials.append(first)
+                self.tuned.default = first
+                search = Search(space_of(first), seed, exhaustive=exhaustive)
+                search.tell(first.outcome)
+                try:
+                    self._look_through(search)
+                finally:
+                    self.tuned.left_out = search.left_out
+                self._confirm(search.best)
+        return self.tuned
+
+    def _look_through(self, search: Search) -> None:
+        while (proposal := search.next()) is not None:
+            if self._is_spent():
+                return
+            purpose: Purpose = "repeat" if proposal.repeat else "trial"
+            left = len(search.left_out) + 1
+            trial = self._measure(proposal, purpose, search.best, left)
+            self.tuned.trials.append(trial)
+            search.tell(trial.outcome)
+
+    def _is_spent(self) -> bool:
+        """Whether the budget has no room for a trial, and for measuring the best once more."""
+        if self._budget_s is None:
+            return False
+        left_s = self._budget_s - (time.monotonic() - self._began_s)
+        if left_s >= 2 * (self._typical_s() or 0.0) and left_s > 0:
+            return False
+        self.tuned.ended = f"the budget of {format_duration(self._budget_s)} is spent"
+        return True
+
+    def _typical_s(self) -> float | None:
+        """What a trial takes; None before one was measured."""
+        took = [one.seconds for one in self.tuned.trials if one.seconds is not None]
+        return sum(took) / len(took) if took else None
+
+    def _confirm(self, best: TrialOutcome | None) -> None:
+        """Measure the best once more, and the default too where that was long ago."""
+        tuned = self.tuned
+        if best is None or tuned.default is None:
+            return
+        if best.settings == tuned.default.outcome.settings:
+            tuned.best = tuned.default
+            return
+        tuned.best = self._confirmed(best.settings, best)
+        if tuned.default.result is None or tuned.best.result is None:
+            return
+        settings, at = tuned.default.outcome.settings, _time_of(tuned.best)
+        measured = [
+            one for one in tuned.trials
+            if one.outcome.settings == settings and one.result is not None
+        ]  # fmt: skip
+        tuned.default = min(measured, key=lambda one: abs(_time_of(one) - at))
+        if abs(_time_of(tuned.default) - at) > NEAR_S:
+            tuned.default = self._confirmed(settings, best)
+
+    def _confirmed(self, settings: Settings, best: TrialOutcome) -> Trial:
+        trial = self._measure(Proposal(settings), "confirm", best, None)
+        self.tuned.confirmed.append(trial)
+        return trial
+
+    def _measure(
+        self, proposal: Proposal, purpose: Purpose, best: TrialOutcome | None, left: int | None
+    ) -> Trial:
+        """A trial that is finished, or measured now; the first `UsageError` ends the tune."""
+        settings = proposal.settings
+        number = len(self.tuned.trials) + len(self.tuned.confirmed) + 1
+        key = self._request.key_for(settings, purpose, self._key_of)
+        trial = None if self._fresh else self._measured_before(key, settings, purpose)
+        if trial is None:
+            typical_s = self._typical_s()
+            left_s = None if typical_s is None or left is None else typical_s * (left + 1)
+            self._observer.begin(number, settings, purpose, left_s)
+            trial = self._measure_now(proposal, purpose, key)
+        self._observer.end(number, trial, best)
+        return trial
+
+    def _measured_before(self, key: str, settings: Settings, purpose: Purpose) -> Trial | None:
+        options, spec = self._request.options, self._request.task.spec
+        finished = by_key(self._known, self._request.folder)
+        if found := find_finished(key, finished, options, spec):
+            return self._trial_of(self._known.folder / found[0], found[1], settings, purpose)
+        if reason := self._shortages.find(key):
+            return Trial(purpose, TrialOutcome(settings, "out_of_memory", reason=reason))
+        return None
+
+    def _measure_now(self, proposal: Proposal, purpose: Purpose, key: str) -> Trial:
+        settings = proposal.settings
+        job = self._request.job_for(proposal, purpose, key, fresh=self._fresh)
+        timeout_s, kills = None, kernel_kills()
+        if self._budget_s is not None and purpose != "confirm":
+            timeout_s = max(1.0, self._budget_s - (time.monotonic() - self._began_s))
+        try:
+            apart = measure_apart(
+                key, self._request.folder, self._known, self._command(job), self._observer.line,
+                timeout_s=timeout_s, lock=self._lock,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            self.tuned.interrupted = True
+            raise _Stopped from None
+        if apart.written is not None:
+            trial = self._trial_of(*apart.written, settings, purpose)
+            trial = replace(trial, seconds=apart.ended.seconds)
+        else:
+            trial = self._without_result(apart, settings, purpose, key, kills)
+        self.tuned.interrupted = apart.ended.interrupted
+        if self.tuned.interrupted:
+            if apart.written is not None and purpose != "confirm":
+                self.tuned.trials.append(trial)
+            raise _Stopped
+        return trial
+
+    def _without_result(
+        self, apart: Apart, settings: Settings, purpose: Purpose, key: str, kills: int | None
+    ) -> Trial:
+        """What a process that left no result came to."""
+        ended = apart.ended
+        if apart.interrupted:
+            return Trial(purpose, TrialOutcome(settings, "failed", reason=apart.why_interrupted))
+        if ended.timed_out:
+            budget = format_duration(self._budget_s or 0.0)
+            self.tuned.ended = f"the budget of {budget} is spent"
+            raise _Stopped
+        if not self.tuned.trials and ended.code == UsageError.code:
+            raise UsageError(ended.error)
+        by_kernel = ended.exit_code == -signal.SIGKILL and kills != kernel_kills()
+        if ended.code == OutOfMemory.code or by_kernel:
+            self._shortages.keep(key, ended.reason)
+            outcome = TrialOutcome(settings, "out_of_memory", reason=ended.reason)
+        else:
+            outcome = TrialOutcome(settings, "failed", reason=ended.reason)
+        return Trial(purpose, outcome, seconds=ended.seconds)
+
+    def _trial_of(self, file: Path, result: Result, settings: Settings, purpose: Purpose) -> Trial:
+        limits, lost, default = self._request.limits, "", self.tuned.default
+        if limits.quality_loss is not None:
+            reference = default.result if default else result
+            no_reference = "the quality of the default is not known"
+            lost = self._quality_lost(reference, result) if reference else no_reference
+        return Trial(purpose, outcome_of(settings, result, limits, lost), file, result)
+
+
+def _time_of(trial: Trial) -> float:
+    assert trial.result is not None
+    return datetime.fromisoformat(trial.result.created_at).timestamp()

@@ -1,0 +1,115 @@
+"""What is said of a tune: settings in words, the saving, and what it rests on. Pure."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from energyscore.base.units import counted
+from energyscore.judge.effect import Effect
+from energyscore.judge.tuning import Tried, Tuning
+from energyscore.publish.notes import ESTIMATED
+
+_MOST_LEFT_OUT = 3
+
+
+def settings_in_words(settings: Mapping[str, Any], dtype: str = "") -> str:
+    """`batch 8 in float32, int8`; `dtype` is what the precision came to."""
+    precision = dtype or settings["dtype"]
+    words = [f"batch {settings['batch_size']:,}"]
+    words[0] += "" if precision == "auto" else f" in {precision}"
+    if settings.get("quantization", "none") != "none":
+        words.append(str(settings["quantization"]))
+    if settings.get("attention"):
+        words.append(f"{settings['attention']} attention")
+    if settings.get("compile"):
+        words.append("compiled")
+    if settings.get("power_limit") is not None:
+        words.append(f"at most {settings['power_limit']:g} W")
+    return ", ".join(words)
+
+
+def name_of(one: Tried) -> str:
+    """Its settings in words."""
+    return settings_in_words(one.settings, one.dtype)
+
+
+def answer(tuning: Tuning) -> list[str]:
+    """The best setting and what it saves, a sentence each; or why there is none."""
+    best, saving = tuning.best, tuning.saving
+    how = " (estimated)" if tuning.estimated else ""
+    if best is None:
+        return [f"No best setting: {tuning.why_none}."]
+    if saving is None and best is not tuning.default:
+        return [
+            f"Choose {name_of(best)}{how}; what it saves is not known: "
+            f"{tuning.why_none.rstrip('.')}."
+        ]
+    if saving is None:
+        return [f"Keep the default, {name_of(tuning.default)}: {tuning.why_none}{how}."]
+    names = name_of(best), name_of(tuning.default)
+    times = tuning.times_latency
+    beside = (
+        f", at {times:.{1 if times < 10 else 0}f} times the latency of a query" if times else ""
+    )
+    if saving.significant is False:
+        return [
+            f"It is undecided whether {names[0]} needs less energy than {names[1]}: "
+            f"{percent_less(saving)}{how}, and the interval contains 0{beside}."
+        ]
+    return [f"{names[0]} needs {percent_less(saving)} less energy than {names[1]}{beside}{how}."]
+
+
+def percent_less(saving: Effect) -> str:
+    """`83% (82 to 84)`, with a decimal where the interval is that narrow."""
+    value = (1 - saving.ratio) * 100
+    if saving.ci95 is None:
+        return f"{value:.0f}% (no interval)"
+    low, high = ((1 - end) * 100 for end in reversed(saving.ci95))
+    digits = 1 if high - low < 1 else 0
+    return f"{value:.{digits}f}% ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def command_line(task: str, model: str, options: Mapping[str, Any]) -> str:
+    """The command that measures with these options of `run`, by their names."""
+    words = ["energyscore", "run", task, "--model", model]
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+        elif isinstance(value, Mapping):
+            words += [part for key, one in value.items() for part in (flag, f"{key}={one}")]
+        elif isinstance(value, list | tuple):
+            words += [part for one in value for part in (flag, str(one))]
+        elif value is not None and value is not False:
+            words += [flag, f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(words)
+
+
+def notes_of(tuning: Tuning) -> list[str]:
+    """What stands under the table beside the answer."""
+    found = []
+    if tuning.estimated:
+        found.append(
+            f"a recommendation from estimates (no GPU was metered): {ESTIMATED.rstrip('.')}; tune "
+            "on the machine that is to do the work."
+        )
+    busy = [
+        name_of(one) for one in tuning.trials
+        if one.result and any(caution.code == "too_busy" for caution in one.result.cautions)
+    ]  # fmt: skip
+    if busy:
+        found.append(
+            f"caution: other processes worked during {counted(len(busy), 'trial')}, and are "
+            "counted in: tune again on an idle machine."
+        )
+    if tuning.ended:
+        found.append(f"the search ended early: {tuning.ended}.")
+    if tuning.left_out:
+        found.append(_left_out(tuning.left_out))
+    return found
+
+
+def _left_out(left_out: Sequence[tuple[Mapping[str, Any], str]]) -> str:
+    shown = [f"{settings_in_words(one)} ({why})" for one, why in left_out[:_MOST_LEFT_OUT]]
+    more = len(left_out) - len(shown)
+    return f"not tried: {'; '.join(shown)}{f'; {more} more in tune.json' if more else ''}."
