@@ -15,6 +15,7 @@ from energyscore.base.lookup import resolve
 from energyscore.base.units import counted, format_duration, format_wh
 from energyscore.measurement import catalog, environment
 from energyscore.measurement.ahead import NOT_STARTED
+from energyscore.measurement.answers import take_answers
 from energyscore.measurement.assemble import Setup, assemble, identity
 from energyscore.measurement.backend import Backend
 from energyscore.measurement.benchmark import Pace, Repeats, run_benchmark
@@ -213,10 +214,11 @@ def _run_and_save(
         cautions += metering.idle_cautions(plan.idle_s, repeats.idle_w)
         result = assemble(setup, repeats, prepared.idle_w, cautions, screen)
         memory = backend.memory()
+        answers = take_answers(backend, plan) if job.tuning else None
         quality = _judge(entry, setup, backend, observer)
         loading = prepared.loadings.get(entry.key)
         beside = {"memory": memory, "quality": quality, "cost": cost, "loading": loading}
-        result = result.model_copy(update=beside)
+        result = result.model_copy(update={**beside, "answers": answers})
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()
     return path, result

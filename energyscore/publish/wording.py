@@ -17,6 +17,7 @@ from energyscore.base.units import (
     format_number,
     format_wh,
 )
+from energyscore.judge.equal_answers import EqualAnswers
 from energyscore.judge.figures import headline_of
 from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import tokens_of
@@ -314,3 +315,10 @@ def verdict(rating: Rating) -> str:
         return f"no stars: {rating.reason}"
     estimated = "estimated, " if rating.estimated else ""
     return f"{rating.stars} of 5 stars ({estimated}{relative_to(rating)})"
+
+
+def equal_in_words(equal: EqualAnswers) -> str:
+    """How many answers are those of the reference, or why that is not known."""
+    if equal.share is None:
+        return f"not known whether answers are equal ({equal.reason})"
+    return f"{equal.share:.0%} of {equal.answers} answers are equal"

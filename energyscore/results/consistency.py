@@ -15,6 +15,7 @@ from energyscore.base.stamps import utc_stamp
 from energyscore.base.stats import Spread
 from energyscore.base.text import first_of
 from energyscore.protocol.task import TaskSpec, load_tasks
+from energyscore.results.answers import answers_contradictions
 from energyscore.results.checks import find_invalid_reasons
 from energyscore.results.conformance import points_held
 from energyscore.results.cost import cost_contradictions
@@ -61,6 +62,8 @@ def _contradictions(result: Result) -> Iterator[str]:
     yield from screen_contradictions(result.screen, result.runs, result.workload.queries)
     yield from cost_contradictions(result.cost, result.runs)
     yield from loading_contradictions(result.loading)
+    work = result.workload
+    yield from answers_contradictions(result.answers, work.queries, work.batch_size)
     cut = result.workload.inputs_cut
     if cut is not None and cut.total is not None and (cut.lost or 0.0) > cut.total:
         yield f"workload.inputs_cut: {cut.lost:g} {cut.unit} of {cut.total:g} cannot be cut off"

@@ -13,6 +13,7 @@ from energyscore.base.errors import ResultError, first_problem
 from energyscore.base.form import schema_of
 from energyscore.base.form import unique_keys as unique_keys
 from energyscore.results import parts
+from energyscore.results.answers import Answers
 from energyscore.results.cost import Cost
 from energyscore.results.loading import Loading
 from energyscore.results.memory import Memory
@@ -59,6 +60,9 @@ class Result(parts.Part):
     )
     quality: Quality | None = Field(
         default=None, description="of the answers; null: it was not asked for"
+    )
+    answers: Answers | None = Field(
+        default=None, description="by their digests; null: not of settings that are tuned"
     )
     cost: Cost | None = Field(
         default=None, description="what measuring took; null: an older file, or a function's"

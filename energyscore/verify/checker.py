@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 
 from energyscore.base.errors import ResultError
 from energyscore.results.result import Result, parse_result
-from energyscore.verify import contradictions as against
 from energyscore.verify import (
+    answers,
     cost,
     counters,
     figures,
@@ -28,6 +28,7 @@ from energyscore.verify import (
     times,
     work,
 )
+from energyscore.verify import contradictions as against
 from energyscore.verify.archive import read_archive
 from energyscore.verify.examined import ExaminedResult, Marks
 from energyscore.verify.findings import (
@@ -70,6 +71,7 @@ CHECKS: Mapping[str, Sequence[Callable[[Any], Finds]]] = {
     "durations": [counters.check_durations],
     "performance": [speed.check_run_performance, speed.check_performance],
     "quality": [quality.check_quality],
+    "answers": [answers.check_answers],
     "windows": [counters.check_metering, counters.check_window],
     "clock": [times.check_clock],
     "gaps": [times.check_gaps],

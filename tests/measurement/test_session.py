@@ -53,7 +53,11 @@ def test_what_another_process_finished_meanwhile_is_not_measured_again(
     assert any("measured before" in line for line in watcher.lines)
     assert any(LOADING in line for line in watcher.lines) == (moment == LOADING)
     assert len(list(out.rglob("*.json"))) == 1
-    assert run(out, Watcher("never", None), fresh=True) != again
+    assert load_result(again).answers is None
+    tuned = run(out, Watcher("never", None), fresh=True, tuning=True)
+    assert tuned != again
+    answers = load_result(tuned).answers
+    assert (answers.of, len(answers.digests), answers.batch_size) == ("text", 2, 1)
     assert len(list(out.rglob("*.json"))) == 2
 
 

@@ -661,7 +661,7 @@ def test_checks_that_have_nothing_to_check_say_so(tmp_path):
     assert {name for name, level in levels.items() if level == "not applicable"} == {
         "counter rises", "counter updates", "counter energy", "counter steps",
         "counter from run to run", "power samples", "power", "weights", "phase energy", "emissions",
-        "time of the work", "quality", "cost of measuring", "loading", "screen",
+        "time of the work", "quality", "cost of measuring", "loading", "screen", "answers",
     }  # fmt: skip
     assert {levels[name] for name in ("durations", "clock", "time shares", "log", "model")} == {
         "ok"
