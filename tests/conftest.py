@@ -30,6 +30,13 @@ def pytest_collection_finish():
     gc.enable()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """What the tests before imported stays, too; what they gave up is freed."""
+    gc.collect()
+    gc.freeze()
+
+
 SLOW = (
     *("test_docs", "test_whole_way", "test_suite", "test_simulated_gpu"),
     *("test_action", "test_worked_example", "test_robustness", "test_regression", "test_run"),
