@@ -54,6 +54,16 @@ def tune(
             rich_help_panel=_TRIED,
         ),
     ] = None,
+    power_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="150,200",
+            help="Power limits of each metered GPU in watts, beside the one that is set; each is "
+            "put back. It takes root.",
+            show_default=False,
+            rich_help_panel=_TRIED,
+        ),
+    ] = None,
     exhaustive: Annotated[
         bool,
         typer.Option(
@@ -153,6 +163,7 @@ def tune(
         read_budget,
         read_dtypes,
         read_limits,
+        read_power_limits,
     )
     from energyscore.cli.tune_run import Dimensions, run_tune
     from energyscore.cli.tune_view import show_tuning
@@ -162,7 +173,13 @@ def tune(
 
     talk = talk_of(quiet=quiet, verbose=verbose, yes=False)
     limits = read_limits(max_latency, max_memory, max_quality_loss)
-    dimensions = Dimensions(read_batch_sizes(batch_size), read_dtypes(dtype), exhaustive, quick)
+    dimensions = Dimensions(
+        read_batch_sizes(batch_size),
+        read_dtypes(dtype),
+        read_power_limits(power_limit),
+        exhaustive=exhaustive,
+        quick=quick,
+    )
     options = options_of_trials(read_settings(setting), limits, quick=quick, full=full)
     found = find_task(task, load_tasks(task_path))
     request = TuneRequest(found, model, options, out, task_path, limits, verbose)

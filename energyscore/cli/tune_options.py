@@ -43,6 +43,18 @@ def read_dtypes(text: str | None) -> "tuple[Dtype, ...] | None":
     return None if text is None else _list_of("--dtype", text, _among("--dtype", get_args(Dtype)))
 
 
+def read_power_limits(text: str | None) -> tuple[float, ...]:
+    """Limits in watts; none where none are named."""
+    return () if text is None else _list_of("--power-limit", text, _watts)
+
+
+def _watts(word: str) -> float:
+    from energyscore.base.quantities import WATTS, read_quantity
+
+    plain = word.isascii() and word.isdigit()
+    return read_quantity("--power-limit", f"{word}W" if plain else word, WATTS, "150,200")
+
+
 def _among(option: str, known: Sequence[T]) -> Callable[[str], T]:
     def read(word: str) -> T:
         for one in known:

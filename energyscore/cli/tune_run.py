@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from energyscore.base.errors import UsageError
 from energyscore.base.interrupts import interrupted_status
 from energyscore.base.writing import check_folder, write_atomically
 from energyscore.cli.console import Talk, say, say_note, say_skipped
 from energyscore.cli.tune_view import TuneProgress
 from energyscore.judge.tuning import Tried, Tuning, judge_tuning, quality_lost
+from energyscore.measurement.metering import check_power_limit, describe_machine
 from energyscore.measurement.suite.key import key_here
 from energyscore.measurement.tune.request import TuneRequest, settings_as_options
 from energyscore.measurement.tune.runner import Trial, Tuned, Tuner
 from energyscore.measurement.tune.space import MOST_BATCH, Settings, Space
 from energyscore.protocol import hub
-from energyscore.protocol.model import Dtype
+from energyscore.protocol.model import Dtype, ModelSpec
 from energyscore.publish.results_folder import ResultsFolder
 from energyscore.publish.tuning import FILE_NAME, report_of, to_json
 from energyscore.publish.tuning_words import command_line
@@ -37,6 +39,7 @@ class Dimensions:
 
     batch_sizes: tuple[int, ...] | None = None
     dtypes: tuple[Dtype, ...] | None = None
+    power_limits_w: tuple[float, ...] = ()
     exhaustive: bool = False
     quick: bool = False
 
@@ -57,7 +60,20 @@ class Dimensions:
             self.batch_sizes,
             max(1, default.batch_size, min(most, MOST_BATCH)),
             tuple(one for one in dtypes if one != own),
+            power_limits_w=self.power_limits_w,
         )
+
+    def check(self, spec: ModelSpec, request: TuneRequest) -> None:
+        """Refuse what cannot be tried, before anything is measured."""
+        if request.limits.quality_loss is not None and spec.random_weights:
+            raise UsageError(
+                f"--max-quality-loss: {spec.label} has random weights: its answers mean nothing.",
+                "Leave it out, or name a model with weights of its own.",
+            )
+        gpus = describe_machine().gpus if self.power_limits_w else []
+        device = "cuda" if gpus and request.options.device != "cpu" else "cpu"
+        for limit_w in self.power_limits_w:
+            check_power_limit(device, request.options.gpu or (), limit_w)
 
 
 @dataclass(frozen=True)
@@ -86,10 +102,11 @@ def run_tune(
     fresh: bool = False,
 ) -> Finished:
     """Measure the trials, judge them and write `tune.json`."""
-    check_folder(request.out, say_note)
     known = KnownResults(request.out, say_skipped)
     default = Settings(batch_size=request.task.spec.batch_size)
     spec = request.spec_for(default)  # what is wrong with it is said before anything is measured
+    dimensions.check(spec, request)
+    check_folder(request.out, say_note)
     if not talk.quiet:
         say(
             f"Tuning {spec.label} at {request.task.spec.id}: the default first, then one trial "

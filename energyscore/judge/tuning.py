@@ -6,16 +6,18 @@ what is left.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from energyscore.base.errors import NotMeasuredError
 from energyscore.judge.comparability import meter_uncertainty
 from energyscore.judge.effect import Effect, compare_samples
+from energyscore.judge.equal_answers import EqualAnswers, equal_answers
 from energyscore.judge.figures import LEAST_WH, Headline, headline_of
 from energyscore.judge.qualities import contrast
 from energyscore.results.result import Result
 
+NOT_COMPARED = EqualAnswers(None, reason="it left no result")
 Purpose = Literal["trial", "repeat", "confirm"]
 
 
@@ -28,7 +30,7 @@ class Tried:
         status: what became of it; `measured` may be chosen.
         reason: why it may not be; empty where it may.
         file: of the result, relative to the folder of results.
-        equal_answers: the share of its answers that are the default's; None where not known.
+        equal: how many of its answers are the default's.
         purpose: a `trial`; a `repeat`, against drift; or to `confirm`, for the saving.
     """
 
@@ -38,7 +40,7 @@ class Tried:
     file: str | None = None
     result: Result | None = None
     memory_bytes: int | None = None
-    equal_answers: float | None = None
+    equal: EqualAnswers = NOT_COMPARED
     purpose: Purpose = "trial"
 
     @property
@@ -125,7 +127,8 @@ def judge_tuning(
     interrupted: bool = False,
 ) -> Tuning:
     """Judge what a tune came to; `best` is the best setting as it was measured once more."""
-    ranked = sorted(trials, key=lambda one: (one.energy_wh is None, one.energy_wh or 0.0))
+    compared = _with_equal_answers(trials, default)
+    ranked = sorted(compared, key=lambda one: (one.energy_wh is None, one.energy_wh or 0.0))
     saving, why_none = _saving(default, best)
     if best is not None and best.energy_wh is None:
         best = None
@@ -137,6 +140,19 @@ def judge_tuning(
         model, task, default, best, saving, why_none, ranked, front_of(ranked), left_out,
         ended, interrupted,
     )  # fmt: skip
+
+
+def _with_equal_answers(trials: Sequence[Tried], default: Tried) -> list[Tried]:
+    """The trials, each with how many of its answers are those of the default's first trial."""
+    of_default = [one.result for one in trials if one.settings == default.settings]
+    reference = next((one for one in of_default if one is not None), None)
+    if reference is None:
+        unknown = EqualAnswers(None, reason="the default left no result")
+        return [replace(one, equal=unknown) for one in trials]
+    return [
+        replace(one, equal=equal_answers(one.result, reference)) if one.result else one
+        for one in trials
+    ]
 
 
 NOT_BORNE_OUT = "the best of the trials needs no less than it when measured once more"

@@ -52,6 +52,7 @@ class TuneTrial(Part):
     equal_answers: float | None = Field(
         description="the share of its answers that are the default's; null: not known"
     )
+    equal_answers_reason: str = Field(description="why that is not known; empty where it is")
     pareto: bool = Field(description="whether no other trial has both less energy and less latency")
     status: str
     reason: str = Field(description="why it may not be chosen; empty where it may")
@@ -140,7 +141,8 @@ def _trial(one: Tried, *, pareto: bool) -> TuneTrial:
         latency_p90_s=one.latency_s,
         memory_bytes=one.memory_bytes,
         quality=one.quality,
-        equal_answers=one.equal_answers,
+        equal_answers=one.equal.share,
+        equal_answers_reason=one.equal.reason,
         pareto=pareto,
         status=one.status,
         reason=one.reason,
@@ -196,7 +198,7 @@ def _optional(tuning: Tuning) -> list[str]:
     known: dict[str, Callable[[Tried], float | None]] = {
         "memory": lambda one: one.memory_bytes,
         "quality": lambda one: one.quality,
-        "equal answers": lambda one: one.equal_answers,
+        "equal answers": lambda one: one.equal.share,
     }
     return [name for name, of in known.items() if any(of(one) is not None for one in tuning.trials)]
 
@@ -223,7 +225,7 @@ def _cells(one: Tried, names: Sequence[str]) -> list[str]:
     cells = {
         "memory": "" if one.memory_bytes is None else format_bytes(one.memory_bytes),
         "quality": "" if one.quality is None else quality_value(one.quality),
-        "equal answers": "" if one.equal_answers is None else f"{one.equal_answers:.0%}",
+        "equal answers": "" if one.equal.share is None else f"{one.equal.share:.0%}",
     }
     return [cells[name] for name in names]
 

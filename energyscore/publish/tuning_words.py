@@ -6,10 +6,13 @@ from typing import Any
 
 from energyscore.base.units import counted
 from energyscore.judge.effect import Effect
+from energyscore.judge.qualities import contrast
 from energyscore.judge.tuning import Tried, Tuning
+from energyscore.publish.choice_cells import difference
 from energyscore.publish.notes import ESTIMATED
 
 _MOST_LEFT_OUT = 3
+_LITTLE = 0.05
 
 
 def settings_in_words(settings: Mapping[str, Any], dtype: str = "") -> str:
@@ -51,12 +54,22 @@ def answer(tuning: Tuning) -> list[str]:
     beside = (
         f", at {times:.{1 if times < 10 else 0}f} times the latency of a query" if times else ""
     )
+    beside += _quality_beside(best, tuning.default)
     if saving.significant is False:
         return [
             f"It is undecided whether {names[0]} needs less energy than {names[1]}: "
             f"{percent_less(saving)}{how}, and the interval contains 0{beside}."
         ]
     return [f"{names[0]} needs {percent_less(saving)} less energy than {names[1]}{beside}{how}."]
+
+
+def _quality_beside(best: Tried, default: Tried) -> str:
+    """`, 0.4 (-0.3 to 1.1) points less accurate`; empty where one has no quality."""
+    qualities = [one.result.quality if one.result else None for one in (best, default)]
+    if qualities[0] is None or qualities[1] is None:
+        return ""
+    found = contrast(qualities[0], qualities[1])
+    return f", {difference(qualities[0], found)}" if found else ""
 
 
 def percent_less(saving: Effect) -> str:
@@ -102,11 +115,26 @@ def notes_of(tuning: Tuning) -> list[str]:
             f"caution: other processes worked during {counted(len(busy), 'trial')}, and are "
             "counted in: tune again on an idle machine."
         )
+    if (drift := _drift(tuning)) is not None:
+        found.append(
+            f"caution: the default's energy changed by {drift:.0%} between its trials: the machine "
+            "was not steady meanwhile."
+        )
     if tuning.ended:
         found.append(f"the search ended early: {tuning.ended}.")
     if tuning.left_out:
         found.append(_left_out(tuning.left_out))
     return found
+
+
+def _drift(tuning: Tuning) -> float | None:
+    """By how much the default's energies differ, as a share of the least; None for little."""
+    known = [
+        one.energy_wh for one in tuning.trials
+        if one.settings == tuning.default.settings and one.energy_wh
+    ]  # fmt: skip
+    drift = max(known) / min(known) - 1 if known else 0.0
+    return drift if drift > _LITTLE else None
 
 
 def _left_out(left_out: Sequence[tuple[Mapping[str, Any], str]]) -> str:

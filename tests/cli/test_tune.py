@@ -22,6 +22,7 @@ MODEL = ("text_classification", "--model", "builtin:distilbert-sst2")
         ("--batch-size 1,2,1", "--batch-size '1,2,1' names 1 twice. Name it once."),
         ("--batch-size 1,,2", "--batch-size '1,,2' has an empty place. Write such as 1,2,4."),
         ("--dtype float33", "--dtype: unknown: 'float33'. Did you mean 'float32'"),
+        ("--power-limit hot", "--power-limit 'hot' is no number with its unit."),
         ("--max-latency 2", "--max-latency '2' is no number with its unit."),
         ("--max-latency 0s", "--max-latency 0s: nothing keeps to it. Write such as 2s."),
         ("--max-memory 20", "--max-memory '20' is no number with its unit."),
@@ -90,3 +91,12 @@ def test_the_space_follows_from_the_default_as_it_was_measured():
     assert (named.rungs, named.dtypes) == ((1, 3), ("float16",))
     none = Trial("trial", TrialOutcome(default, "out_of_memory"))
     assert Dimensions().space(default, none).dtypes == ("float32", "float16", "bfloat16")
+
+
+def test_what_cannot_be_tried_here_is_said_before_anything_is_measured(command, tmp_path):
+    random = command("tune", *MODEL, "--max-quality-loss", "1%")
+    assert random.status == 2
+    assert "builtin:distilbert-sst2 has random weights: its answers mean nothing" in random.error
+    power = command("tune", *MODEL, "--power-limit", "150,200W", "--set", "device=cpu")
+    assert power.status == 2
+    assert "--power-limit 150 is for GPUs" in power.error

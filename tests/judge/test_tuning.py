@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from importlib import resources
 
 import jsonschema
@@ -19,6 +20,7 @@ from energyscore.base.errors import NotMeasuredError
 from energyscore.judge.tuning import Tried, judge_tuning, quality_lost
 from energyscore.publish import tuning as publish
 from energyscore.publish.tuning_words import answer, command_line, notes_of, settings_in_words
+from energyscore.results.answers import Answers
 from energyscore.results.parts import Caution
 
 PLAIN = {
@@ -139,6 +141,35 @@ def test_estimates_others_work_and_what_was_not_tried_are_told():
         "tune.json."
     )
     assert notes_of(judged()) == []
+
+
+def test_equal_answers_are_those_of_the_default_and_a_drift_is_told():
+    def answering(one, *digests):
+        answers = Answers(of="text", batch_size=1, digests=[d * 16 for d in digests], reason="")
+        return replace(one, result=one.result.model_copy(update={"answers": answers}))
+
+    later = tried(1, 6.6, purpose="repeat")
+    trials = [answering(DEFAULT, "a", "b"), answering(EIGHT, "a", "c"), later, FULL]
+    found = judged(trials=trials)
+    shares = {(one.settings["batch_size"], one.purpose): one.equal for one in found.trials}
+    assert shares[8, "trial"].share == 0.5
+    assert shares[1, "trial"].share == 1.0
+    assert shares[1, "repeat"].reason == "the answers were not kept"
+    assert shares[16, "trial"].reason == "it left no result"
+    assert notes_of(found) == [
+        "caution: the default's energy changed by 10% between its trials: the machine was not "
+        "steady meanwhile."
+    ]
+    assert "equal answers" in publish.columns_of(found)
+
+
+def test_the_quality_of_the_best_stands_beside_its_saving():
+    def of(one, right):
+        quality = make_quality(right)
+        return replace(one, result=one.result.model_copy(update={"quality": quality}))
+
+    found = judged(of(BEST, [1] * 88 + [0] * 12), of(DEFAULT, [1] * 90 + [0] * 10))
+    assert answer(found)[0].endswith("points less accurate.")
 
 
 def test_quality_is_lost_by_more_than_is_allowed():

@@ -91,7 +91,11 @@ class TuneObserver(Protocol):
 
 
 class _Stopped(Exception):
-    """The tune ends here: interrupted, or its budget is spent."""
+    """Interrupted: the tune ends here."""
+
+
+class _Spent(Exception):
+    """The budget was spent within a trial: the search ends here."""
 
 
 class Tuner:
@@ -132,14 +136,15 @@ class Tuner:
         with locked(where, wait_s=LOCK_WAIT_S, busy=busy) as self._lock:
             if self._fresh:
                 self._shortages.forget()
-            with contextlib.suppress(_Stopped):
+            with contextlib.suppress(_Stopped, _Spent):
                 first = self._measure(Proposal(default), "trial", None, None)
                 self.tuned.trials.append(first)
                 self.tuned.default = first
                 search = Search(space_of(first), seed, exhaustive=exhaustive)
                 search.tell(first.outcome)
                 try:
-                    self._look_through(search)
+                    with contextlib.suppress(_Spent):
+                        self._look_through(search)
                 finally:
                     self.tuned.left_out = search.left_out
                 self._confirm(search.best)
@@ -162,8 +167,11 @@ class Tuner:
         left_s = self._budget_s - (time.monotonic() - self._began_s)
         if left_s >= 2 * (self._typical_s() or 0.0) and left_s > 0:
             return False
-        self.tuned.ended = f"the budget of {format_duration(self._budget_s)} is spent"
+        self._end()
         return True
+
+    def _end(self) -> None:
+        self.tuned.ended = f"the budget of {format_duration(self._budget_s or 0.0)} is spent"
 
     def _typical_s(self) -> float | None:
         """What a trial takes; None before one was measured."""
@@ -254,9 +262,8 @@ class Tuner:
         if apart.interrupted:
             return Trial(purpose, TrialOutcome(settings, "failed", reason=apart.why_interrupted))
         if ended.timed_out:
-            budget = format_duration(self._budget_s or 0.0)
-            self.tuned.ended = f"the budget of {budget} is spent"
-            raise _Stopped
+            self._end()
+            raise _Spent
         if not self.tuned.trials and ended.code == UsageError.code:
             raise UsageError(ended.error)
         by_kernel = ended.exit_code == -signal.SIGKILL and kills != kernel_kills()
