@@ -18,6 +18,7 @@ PACKAGES = {
     "pynvml": "nvidia-ml-py",
     "diffusers": "energyscore[diffusion]",
     "peft": "energyscore[peft]",
+    **{module: "energyscore[quantize]" for module in ("bitsandbytes", "torchao")},
     **{module: "energyscore[quality]" for module in ("jiwer", "pycocotools", "rouge_score")},
     "sacrebleu": "energyscore[quality]",
     "reportlab": "energyscore[label]",

@@ -24,14 +24,20 @@ from energyscore.cli.options import (
 from energyscore.cli.run_options import (
     AskLoading,
     AskQuality,
+    Attention,
     BaseModel,
     BaseRelation,
     Budget,
+    By,
     ClipModel,
+    Compile,
+    Dtype,
     LabelsFile,
     PowerLimit,
+    Quantization,
     ReasoningMode,
     Screen,
+    Spread,
     Until,
     options_of,
     parse_repeats,
@@ -82,15 +88,7 @@ def run(
             "occupies. Repeatable.",
         ),
     ] = None,
-    spread: Annotated[
-        int | None,
-        when_loading(
-            metavar="N",
-            min=1,
-            help="Divide the model over exactly N GPUs; only for classes that may use several (C). "
-            "Default: over as few as hold it, and over one in all other classes.",
-        ),
-    ] = None,
+    spread: Spread = None,
     threads: Annotated[
         int | None,
         measuring(
@@ -102,17 +100,11 @@ def run(
         ),
     ] = None,
     power_limit: PowerLimit = None,
-    dtype: Annotated[
-        Literal["auto", "float32", "float16", "bfloat16"],
-        when_loading(help="Precision; auto: as the task's protocol says.", show_default=True),
-    ] = "auto",
-    by: Annotated[
-        Literal["head", "generate"] | None,
-        when_loading(
-            help="How a model classifies or answers: by a head in one pass, or by writing. "
-            "Default: the head that it was saved with, else writing, if it can."
-        ),
-    ] = None,
+    dtype: Dtype = "auto",
+    quantization: Quantization = None,
+    attention: Attention = None,
+    compile: Compile = False,
+    by: By = None,
     batch_size: Annotated[
         int | None, measuring(min=1, help="Queries at once. Default: the task's.")
     ] = None,

@@ -29,6 +29,48 @@ BaseRelation = Annotated[
     Literal["quantized", "adapter", "merge", "finetune", "distilled", "pruned"] | None,
     when_loading(help="How --model was made from --base-model. Default: as the model card says."),
 ]
+Dtype = Annotated[
+    Literal["auto", "float32", "float16", "bfloat16"],
+    when_loading(help="Precision; auto: as the task's protocol says.", show_default=True),
+]
+Quantization = Annotated[
+    Literal[
+        "none", "int8", "int8-dynamic", "int4", "fp8", "fp8-weight-only", "nf4", "fp4", "llm-int8"
+    ]
+    | None,
+    when_loading(
+        help="Quantize the weights while they are loaded: the first five by torchao, the others "
+        "by bitsandbytes (the extra quantize); int4 and fp8 need a GPU. Default: none, the "
+        "weights are as the model has them."
+    ),
+]
+Attention = Annotated[
+    Literal["eager", "sdpa", "flash_attention_2"] | None,
+    when_loading(help="The implementation of attention. Default: the model's own."),
+]
+Compile = Annotated[
+    bool,
+    when_loading(
+        "--compile",
+        help="Compile what runs by torch.compile. The time that it takes is part of the warm-up.",
+    ),
+]
+By = Annotated[
+    Literal["head", "generate"] | None,
+    when_loading(
+        help="How a model classifies or answers: by a head in one pass, or by writing. Default: "
+        "the head that it was saved with, else writing, if it can."
+    ),
+]
+Spread = Annotated[
+    int | None,
+    when_loading(
+        metavar="N",
+        min=1,
+        help="Divide the model over exactly N GPUs; only for classes that may use several (C). "
+        "Default: over as few as hold it, and over one in all other classes.",
+    ),
+]
 AskLoading = Annotated[
     bool,
     measuring(

@@ -24,7 +24,7 @@ from energyscore.base.files import is_dir, is_file, read_file
 from energyscore.base.form import unique_keys
 from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import write_atomically
-from energyscore.judge.comparability import Condition, conditions_of, hardware_of
+from energyscore.judge.comparability import AS_IT_IS, Condition, conditions_of, hardware_of
 from energyscore.judge.unratable import why_no_figure
 from energyscore.results.folder import load_files
 from energyscore.results.parts import Part
@@ -100,8 +100,10 @@ def file_of(result: Result) -> Path:
     mode = result.mode
     names = [result.task.id, result.model.id, *([f"reasoning-{mode}"] if mode else [])]
     name = "_".join(_safe(part, 60) for part in names)
-    if known.get("threads") == (None,):
-        del known["threads"]  # older results do not tell it; their baselines keep their names
+    # What came later does not change the names of the baselines of before.
+    for later, condition in {"threads": (None,), **AS_IT_IS}.items():
+        if known.get(later) == condition:
+            del known[later]
     conditions: list[object] = [*sorted(known.items())]
     if result.model.source == "local":
         conditions.append(result.model.revision)

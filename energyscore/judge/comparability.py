@@ -33,6 +33,7 @@ Conditions: TypeAlias = dict[str, Condition]
 
 CONDITIONS = (
     *("task", "task_version", "model", "reasoning", "by", "precision", "quantization", "weights"),
+    *("attention", "compile"),
     *("dataset", "queries", "batch_size", "seed", "generation", "device", "gpu", "power_limit"),
     *("ecc", "cpu", "threads", "method", "quick", "shared"),
 )
@@ -44,10 +45,14 @@ PAIRED_BY = ("task", "model", "reasoning")
 NEEDED = ("cpu",)
 """Conditions that must be known of both: without them no ratio is one of two models."""
 
+AS_IT_IS: Conditions = {"attention": ("the model's own",), "compile": ("not compiled",)}
+"""Conditions of a model that runs as it does by itself. Of older results they are known to be so:
+nothing else could be asked for. Which attention a model takes by itself its library decides."""
+
 Changes: TypeAlias = dict[str, tuple[str | None, str | None]]
 """What may explain a change: what it was before and is after; None where it is not known."""
 
-_CHOSEN = ("size class", "precision", "batch size")
+_CHOSEN = ("size class", "precision", "batch size", "attention", "compiling")
 _TWO_WAYS = ("text_classification", "question_answering")
 _DIGEST_LENGTH = 12
 _as_json = json.JSONEncoder(sort_keys=True).encode
@@ -78,6 +83,7 @@ def conditions_of(result: Result) -> Conditions:
         "reasoning": (result.mode or "none",),
         **({} if result.of_function else _weights_of(model)),
         **_way_of(result),
+        **({} if result.of_function else _runtime_of(model)),
         "dataset": (
             f"{workload.dataset} ({workload.selection})"
             if workload.selection
@@ -105,10 +111,12 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> Conditions | None:
 
     Functions are rated with nothing, and have None too.
 
-    float16 and bfloat16 count as one precision: the protocol allows either. Models that answer by a
-    head and models that write stand in one cohort: what is asked of them is the same.
-    Results of different reasoning modes are not comparable unless `any_mode`, those of different
-    budgets never.
+    float16 and bfloat16 count as one precision: the protocol allows either. Quantized models stand
+    in the cohort of the precision that they compute in. Each model has the attention that it takes
+    by itself; with another one, or compiled, it is in another cohort. Models that answer by a head
+    and models that write stand in one cohort: what is asked of them is the same. Results of
+    different reasoning modes are not comparable unless `any_mode`, those of different budgets
+    never.
     """
     metered = metered_of(result)
     if metered is None or result.of_function:
@@ -121,6 +129,8 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> Conditions | None:
         "size class": (result.model.model_class,),
         "precision": ("half",) if half else known["precision"],
         "batch size": known["batch_size"],
+        "attention": known["attention"],
+        "compiling": known["compile"],
         "set of queries": known["dataset"][2:],
         "reasoning mode or budget": (() if any_mode else known["reasoning"]) + budget,
         "device": known["device"],
@@ -139,7 +149,8 @@ def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[Condition, ..
 def candidate_conditions(result: Result) -> Conditions | None:
     """What results must share for one of them to be chosen; None for no headline.
 
-    It is what a cohort shares but for what may be chosen: model, size, precision, batch and mode.
+    It is what a cohort shares but for what may be chosen: model, size, precision, batch, mode, and
+    how the model runs.
     """
     found = cohort_of(result, any_mode=True)
     return found and {name: value for name, value in found.items() if name not in _CHOSEN}
@@ -212,6 +223,14 @@ def _weights_of(model: ModelPart) -> Conditions:
         "precision": (model.dtype,),
         "quantization": (model.quantization or "none", str(model.quantization_bits)),
         "weights": (model.weights,),
+    }
+
+
+def _runtime_of(model: ModelPart) -> Conditions:
+    """How the model's work is done, where it is not as the model does it by itself."""
+    return {
+        "attention": AS_IT_IS["attention"] if model.has_own_attention else (model.attention,),
+        "compile": ("compiled",) if model.compiled else AS_IT_IS["compile"],
     }
 
 

@@ -188,5 +188,7 @@ def _intent(
         dtype=dtype if options.dtype == "auto" else options.dtype,
         weights="random" if random else "pretrained",
         quick=options.quick,
+        quantization=model.quantization,
+        compiled=model.compile,
         generation=generation.recorded() if generation and generation.reasoning else None,
     )

@@ -13,11 +13,13 @@ from energyscore.measurement.options import BY_TASKS
 from energyscore.measurement.threads import threads_in_use
 from energyscore.measurement.warmup import Warmup
 from energyscore.measurement.work import Plan
+from energyscore.protocol.census import Census
 from energyscore.protocol.model import ModelFacts, ModelSpec
 from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import TaskSpec
 from energyscore.results import checks
 from energyscore.results.conformance import max_gpus_of, with_conformance
+from energyscore.results.model_part import CensusPart, LayersPart
 from energyscore.results.parts import (
     Caution,
     Domain,
@@ -86,7 +88,8 @@ def identity(setup: Setup) -> str:
 def _decisive(facts: ModelFacts) -> dict[str, Any]:
     """What is known of a model, but for what is only told of it."""
     known = asdict(facts)
-    del known["parent"]
+    for told in ("parent", "census"):
+        del known[told]
     return known
 
 
@@ -222,7 +225,15 @@ def _empty_rows(numbers: Sequence[int]) -> EmptyRows | None:
 
 
 def _model_part(spec: ModelSpec, facts: ModelFacts, size: str | None) -> ModelPart:
-    known = asdict(facts)
+    known = {**asdict(facts), "census": facts.census and _census_part(facts.census)}
     for name in ("context_length", "experts", "dequantized", "left_over"):
         del known[name]
     return ModelPart(id=spec.label, source=spec.source, model_class=size, **known)
+
+
+def _census_part(census: Census) -> CensusPart:
+    return CensusPart(
+        bytes_before=census.bytes_before,
+        bytes_after=census.bytes_after,
+        layers=[LayersPart(**asdict(layer)) for layer in census.layers],
+    )

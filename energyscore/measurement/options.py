@@ -14,7 +14,14 @@ from energyscore.base.quantities import SECONDS, WATTS, read_quantity
 from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.warmup import IDLE_S
 from energyscore.protocol import bundled
-from energyscore.protocol.model import By, Dtype, ModelSpec, parse_model
+from energyscore.protocol.model import (
+    Attention,
+    By,
+    Dtype,
+    ModelSpec,
+    Quantization,
+    parse_model,
+)
 from energyscore.protocol.parentage import Relation
 from energyscore.protocol.reasoning import DEFAULT
 from energyscore.protocol.selection import Selection
@@ -125,6 +132,9 @@ class RunOptions(Strict):
     power_limit: Annotated[float | None, BeforeValidator(_watts)] = None
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     dtype: Dtype = "auto"
+    quantization: Quantization | Literal["none"] | None = None
+    attention: Attention | None = None
+    compile: bool = False
     by: By | None = None
     dataset: Text | None = None
     dataset_config: Text | None = None
@@ -197,7 +207,13 @@ class RunOptions(Strict):
                 f"--by {self.by}: the task {task.id} is done in one way.",
                 f"Leave it out; it is for {' and '.join(BY_TASKS)}.",
             )
-        return replace(model, by=self.by)
+        how: dict[str, Any] = {
+            "quantization": None if self.quantization == "none" else self.quantization,
+            "attention": self.attention,
+            "compile": self.compile,
+        }
+        base = replace(model.base, **how) if model.base else None
+        return replace(model, by=self.by, base=base, **how)
 
     def source_of(self, model: ModelSpec, *, online: bool) -> str:
         """The dataset that was named; by default the official one for models of the hub."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 from energyscore.base.errors import ModelError
 from energyscore.base.files import local_path, real_path
+from energyscore.protocol.census import Census
 from energyscore.protocol.model_folder import (
     PIPELINE_INDEX as PIPELINE_INDEX,
 )
@@ -17,6 +18,14 @@ Source = Literal["hub", "local", "builtin"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 By = Literal["head", "generate"]
 """The two ways to classify and to answer: a head in one pass, or writing."""
+
+Quantization = Literal[
+    "int8", "int8-dynamic", "int4", "fp8", "fp8-weight-only", "nf4", "fp4", "llm-int8"
+]  # fmt: skip
+"""How weights can be quantized while they are loaded; `backends/quantizing.py` has the methods."""
+
+Attention = Literal["eager", "sdpa", "flash_attention_2"]
+"""Implementations of attention, by transformers' names."""
 
 BUILTIN_PREFIX = "builtin:"
 
@@ -35,6 +44,9 @@ class ModelSpec:
         base: what `id` is an adapter for, if it is one; None for a whole model. What lies on the
             hub may turn out to be either.
         parent: what it was made from, as the user says.
+        quantization: how its weights are quantized while they are loaded; None: as they are.
+        attention: the implementation of attention; None: the model's own.
+        compile: whether torch.compile makes what runs.
     """
 
     source: Source
@@ -49,6 +61,9 @@ class ModelSpec:
     by: By | None = None
     base: "ModelSpec | None" = None
     parent: Parent | None = None
+    quantization: Quantization | None = None
+    attention: Attention | None = None
+    compile: bool = False
 
     @property
     def label(self) -> str:
@@ -81,13 +96,18 @@ class ModelFacts:
     Attributes:
         revision: commit on the hub, digest of a local folder, or None (bundled).
         architecture: name of the model's class.
-        quantization: the model's own quantization, such as `gptq-4bit`, or None.
+        quantization: such as `gptq-4bit`, the model's own or made while it was loaded; or None.
         context_length: longest input in tokens, or None when the model names none.
         experts: experts of a mixture, of which each token uses a few; None for other models.
         base_model: name and revision of what an adapter was applied to; None for a whole model.
         dequantized: the quantization that the library undid while it loaded the weights, or None.
         left_over: weights of its files that belong into its layers and were not taken.
         parent: what it was made from; None where nobody says.
+        quantized_on_load: the name of the quantization that was made while it was loaded.
+        census: what that quantization did to the layers.
+        attention: the implementation of attention that is used; None: not known, or it has none.
+        attention_default: the one that the model takes by itself.
+        compiled: whether torch.compile makes what runs.
     """
 
     revision: str | None
@@ -103,6 +123,11 @@ class ModelFacts:
     dequantized: str | None = None
     left_over: tuple[str, ...] = ()
     parent: Parent | None = None
+    quantized_on_load: Quantization | None = None
+    census: Census | None = None
+    attention: str | None = None
+    attention_default: str | None = None
+    compiled: bool = False
 
 
 def parse_model(

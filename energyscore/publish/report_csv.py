@@ -14,7 +14,7 @@ from energyscore.results.per_token import TOKEN_METRICS
 from energyscore.results.performance import Performance
 from energyscore.results.result import Result
 
-CSV_VERSION = 3
+CSV_VERSION = 4
 """Raised when a column is added, moved or changes its meaning."""
 
 PHASES = get_args(Phase)
@@ -141,6 +141,9 @@ COLUMNS: dict[str, _Value] = {
     "quality": lambda one: one.result.quality and one.result.quality.value,
     "quality_ci95_low": lambda one: _quality_ends(one)[0],
     "quality_ci95_high": lambda one: _quality_ends(one)[1],
+    "quantized_on_load": lambda one: one.result.model.quantized_on_load,
+    "attention": lambda one: one.result.model.attention,
+    "compiled": lambda one: one.result.model.compiled,
 }
 
 

@@ -39,6 +39,7 @@ class Intent:
     Attributes:
         gpus: names of the GPUs that will be metered; none where the model works elsewhere.
         dtype: None where the model itself decides.
+        quantization: that is to be made while the model is loaded.
         generation: as results have it; None where the task leaves no choice.
     """
 
@@ -54,6 +55,8 @@ class Intent:
     dtype: str | None
     weights: str
     quick: bool
+    quantization: str | None = None
+    compiled: bool = False
     generation: dict[str, int | str] | None = None
 
 
@@ -96,6 +99,7 @@ def departures_ahead(task: TaskSpec, intent: Intent) -> list[Departure]:
         _number_point("batch size", task.batch_size, intent.batch_size),
         _repeats_point(task, intent.repeats),
         *([_precision_point(task, intent.dtype, None)] if intent.dtype else []),
+        *_added(intent.quantization, None, compiled=intent.compiled),
         _weights_point(intent.weights),
         _warmup_point("quick" if intent.quick else "until steady", quick=intent.quick),
     ]
@@ -133,6 +137,16 @@ def _precision_point(task: TaskSpec, dtype: str, quantization: str | None) -> _P
     return "precision", " or ".join(task.precision), quantization or dtype, precise
 
 
+def _added(quantization: str | None, attention: str | None, *, compiled: bool) -> Iterator[_Point]:
+    """Models run as they are; each way to run one otherwise is a point where it was taken."""
+    if quantization:
+        yield "quantization", "the model's own", f"{quantization} on loading", False
+    if attention:
+        yield "attention", "the model's own", attention, False
+    if compiled:
+        yield "compile", "not compiled", "compiled", False
+
+
 def _weights_point(weights: str | None) -> _Point:
     return "weights", "pretrained", weights or "not known", weights == "pretrained"
 
@@ -162,7 +176,10 @@ def _work(task: TaskSpec, result: Result) -> Iterator[_Point]:
     yield from _inputs(workload.inputs_cut)
     yield _number_point("batch size", task.batch_size, workload.batch_size)
     yield _repeats_point(task, len(runs))
-    yield _precision_point(task, model.dtype, model.quantization)
+    own = None if model.quantized_on_load else model.quantization
+    yield _precision_point(task, model.dtype, own)
+    attention = None if model.has_own_attention else model.attention
+    yield from _added(model.quantized_on_load, attention, compiled=bool(model.compiled))
     yield _weights_point(model.weights)
 
 

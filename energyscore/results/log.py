@@ -6,7 +6,7 @@ again from the result that it checked and compares.
 
 from collections.abc import Iterator
 
-from energyscore.results.parts import Run
+from energyscore.results.parts import ModelPart, Run
 from energyscore.results.result import Result
 
 
@@ -24,7 +24,7 @@ def _head(result: Result) -> Iterator[str]:
     yield (
         f"model {model.id} ({model.source}, {_revision(model.revision)}), "
         f"{base}{model.architecture}, {_known(model.parameters)} parameters, {model.dtype}, "
-        f"{model.quantization or 'not quantized'}, {_known(model.weights)} weights, "
+        f"{model.quantization or 'not quantized'}, {_known(model.weights)} weights, {_way(model)}"
         + (f"class {model.model_class}" if model.model_class else "no size class")
     )
     making = ", ".join(f"{name} {value}" for name, value in (workload.generation or {}).items())
@@ -39,6 +39,13 @@ def _head(result: Result) -> Iterator[str]:
         f"{pace}; window {protocol.min_window_s:g} s at least; {len(result.runs)} of "
         f"{protocol.repeats} run{'s' * (protocol.repeats != 1)}"
     )
+
+
+def _way(model: ModelPart) -> str:
+    """How the model's work was done, as far as the result says it."""
+    on_load = "quantized on loading, " if model.quantized_on_load else ""
+    attention = f"{model.attention} attention, " if model.attention else ""
+    return f"{on_load}{attention}{'compiled, ' if model.compiled else ''}"
 
 
 def _machine(result: Result) -> Iterator[str]:

@@ -121,7 +121,15 @@ def _points(it: ExaminedResult, task: TaskRules) -> Iterator[tuple[str, bool]]:
         yield "inputs", not early and cut.lost <= rules.most_lost * (cut.total or 0.0)
     yield "batch size", workload.batch_size == task.batch_size
     yield "repeats", len(runs) >= task.repeats
-    yield "precision", result.model.quantization is not None or result.model.dtype in task.precision
+    model = result.model
+    own = model.quantization is not None and model.quantized_on_load is None
+    yield "precision", own or model.dtype in task.precision
+    if model.quantized_on_load is not None:
+        yield "quantization", False
+    if model.attention_default not in (None, model.attention):
+        yield "attention", False
+    if model.compiled:
+        yield "compile", False
     yield "weights", result.model.weights == "pretrained"
     yield "window", min(run.duration_s for run in runs) >= rules.min_window_s
     yield "warm-up", not protocol.quick

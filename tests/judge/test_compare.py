@@ -13,6 +13,8 @@ from support.results import UUID, make_cpu_run, make_result, make_run
 from energyscore.base.errors import UsageError
 from energyscore.judge import compare as compare_module
 from energyscore.judge import counterparts as counterparts_module
+from energyscore.judge.baseline import file_of
+from energyscore.judge.comparability import cohort_key
 from energyscore.judge.compare import Comparison, compare, compare_all
 from energyscore.judge.counterparts import Counterparts
 from energyscore.judge.figures import SYSTEM, figure_of
@@ -429,3 +431,29 @@ def test_a_model_is_named_as_it_is_called_where_it_has_results(tmp_path):
         assert done.status == 0, done.stderr
         assert "builtin:a needs 2.0" in done.stdout
     assert "gone" in energyscore("compare", "a", "gone", cwd=tmp_path).error
+
+
+def test_how_a_model_runs_is_a_condition_and_its_own_way_is_that_of_older_results():
+    def run(**how):
+        return with_part(later(), "model", **how)
+
+    own = run(attention="sdpa", attention_default="sdpa", compiled=False)
+    assert pair_of(BEFORE, own).refused == []
+    ways = {
+        "attention: eager instead of the model's own": run(
+            attention="eager", attention_default="sdpa", compiled=False
+        ),
+        "compile: compiled instead of not compiled": run(compiled=True),
+        "quantization: bitsandbytes-nf4-4bit instead of none": run(
+            quantization="bitsandbytes-nf4-4bit", quantization_bits=4, quantized_on_load="nf4"
+        ),
+    }
+    for said, way in ways.items():
+        (point,) = pair_of(BEFORE, way).refused
+        assert str(point) == said
+        assert pair_of(BEFORE, way, point.name).rows[0].ratio is not None
+        assert file_of(way) != file_of(BEFORE)
+        departs = point.name in ("attention", "compile")
+        assert (cohort_key(way) == cohort_key(BEFORE)) == (not departs)
+    assert file_of(own) == file_of(BEFORE)
+    assert cohort_key(own) == cohort_key(BEFORE)

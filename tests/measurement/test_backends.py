@@ -10,11 +10,8 @@ from support.whole_way import SMALLEST
 from energyscore.base.errors import ModelError, UsageError
 from energyscore.base.lookup import resolve
 from energyscore.measurement.backends.base import ByModel
-from energyscore.measurement.backends.loading import (
-    choose_dtype,
-    count_experts,
-    facts_of,
-)
+from energyscore.measurement.backends.facts import count_experts, facts_of
+from energyscore.measurement.backends.loading import choose_dtype
 from energyscore.measurement.backends.quantization import quantization_of
 from energyscore.measurement.benchmark import measure_run
 from energyscore.measurement.catalog import BACKENDS

@@ -25,6 +25,9 @@ WORDS = {
     },
     ("--by", "generate"): {"by": "generate"},
     ("--power-limit", "250W"): {"power_limit": 250},
+    ("--quantization", "nf4", "--attention", "eager", "--compile"): {
+        **{"quantization": "nf4", "attention": "eager", "compile": True},
+    },
     ("--dataset-config", "fr", "--columns", "text=a"): {
         **{"dataset_config": "fr", "columns": ["text=a"]},
     },
@@ -134,3 +137,14 @@ def test_the_way_of_a_task_that_has_one_is_refused():
     assert options.model_spec("org/model", tasks["question_answering"].spec).by == "head"
     with pytest.raises(UsageError, match="--by head: the task text_generation is done in one way"):
         options.model_spec("org/model", tasks["text_generation"].spec)
+
+
+def test_how_a_model_runs_is_its_base_models_too_and_none_means_as_it_is(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    task = load_tasks()["text_generation"].spec
+    asked = RunOptions(quantization="nf4", attention="eager", compile=True, base_model="org/base")
+    model = asked.model_spec(str(tmp_path), task)
+    for one in (model, model.base):
+        assert (one.quantization, one.attention, one.compile) == ("nf4", "eager", True)
+    plain = RunOptions().model_spec("org/model", task)
+    assert RunOptions(quantization="none").model_spec("org/model", task) == plain

@@ -256,13 +256,13 @@ def load_onto(monkeypatch, device_map, spec, config):
     monkeypatch.setattr(loading, "_choose_place", lambda *_: (device_map, model_class))
     monkeypatch.setattr(loading, "check_nothing_left_out", lambda *_: None)
     blueprint = Blueprint(spec, ANY_NUMBER, "cuda", config, gpus=Gpus())
-    return load_weights(blueprint, AutoModelForCausalLM)[0]
+    return load_weights(blueprint, AutoModelForCausalLM).module
 
 
 def test_random_weights_over_several_gpus_are_like_those_on_one(monkeypatch, tmp_path):
     SMALL.save_pretrained(tmp_path)
     spec = parse_model(str(tmp_path), random_weights=True, dtype="float32")
-    alone, _ = load_weights(Blueprint(spec, ANY_NUMBER, "cpu", SMALL), AutoModelForCausalLM)
+    alone = load_weights(Blueprint(spec, ANY_NUMBER, "cpu", SMALL), AutoModelForCausalLM).module
     model = load_onto(monkeypatch, {"": "cpu"}, spec, SMALL)
     assert (model.dtype, model.training) == (torch.float32, False)
     pairs = zip(alone.state_dict().items(), model.state_dict().items(), strict=True)

@@ -550,8 +550,9 @@ class TestKeys:
     def key(self, options=None, model="org/a", task="text_generation", **change):
         content = {"machine": self.machine, "online": True, "visible_gpus": None} | change
         tasks = load_tasks()
-        spec = parse_model(model, revision=options.revision if options else None)
-        return key_of(tasks[task], spec, options or RunOptions(), **content)
+        options = options or RunOptions()
+        spec = options.model_spec(model, tasks[task].spec)
+        return key_of(tasks[task], spec, options, **content)
 
     def test_a_limit_that_is_asked_for_counts_and_not_the_one_that_is_set_now(self):
         gpu = GpuPart.model_construct(uuid="GPU-1", name="H100", power_limit_w=700.0)
@@ -571,6 +572,7 @@ class TestKeys:
             {"idle": 1.0}, {"device": "cpu"}, {"gpu": "0"}, {"allow_shared": True},
             {"revision": "v1"}, {"dataset": "bundled"}, {"dataset": "some/data"},
             {"power_limit": 150}, {"power_limit": "0.2kW"},
+            {"quantization": "nf4"}, {"attention": "eager"}, {"compile": True},
         ]  # fmt: skip
         keys = [
             self.key(),
@@ -593,6 +595,7 @@ class TestKeys:
             # what these ask for is derived from a finished result, or it is judged by them
             {"country": "FRA"},
             {"strict": True},
+            {"quantization": "none", "compile": False},
             {"quick": False, "device": "auto"},
             {"dataset": "official"},
         ],

@@ -14,7 +14,8 @@ from transformers import (
 )
 
 from energyscore.base.errors import ModelError
-from energyscore.measurement.backends.loading import Blueprint, revision_of
+from energyscore.measurement.backends.facts import revision_of
+from energyscore.measurement.backends.loading import Blueprint
 from energyscore.measurement.backends.processors import load_processor, load_tokenizer
 from energyscore.protocol.model import parse_model
 from energyscore.protocol.task import load_tasks

@@ -375,7 +375,13 @@ def test_a_gpu_that_a_run_knows_nothing_of_is_invalid():
 
 def conformance(*, facts=FACTS, size="A", runs=None, **change):
     """The points; `workload_x=...`, `protocol_x=...` and `environment_x=...` change a part."""
-    known = {name: getattr(facts, name) for name in ("dtype", "quantization", "weights")}
+    known = {
+        name: getattr(facts, name)
+        for name in (
+            *("dtype", "quantization", "weights", "quantized_on_load"),
+            *("attention", "attention_default", "compiled"),
+        )
+    }
     parts = {"model": changed(OFFICIAL.model, model_class=size, **known)}
     for name in ("workload", "protocol", "environment"):
         own = {k.removeprefix(f"{name}_"): v for k, v in change.items() if k.startswith(f"{name}_")}
@@ -423,6 +429,20 @@ FREE = {"max_new_tokens": 10, "min_new_tokens": 0, "strategy": "greedy"}
             {"precision"},
         ),
         ({"facts": ModelFacts(None, "N", 1, "float16", None, None, "random", 9)}, {"weights"}),
+        ({"facts": dataclasses.replace(FACTS, attention="sdpa", attention_default="sdpa")}, set()),
+        (
+            {"facts": dataclasses.replace(FACTS, attention="eager", attention_default="sdpa")},
+            {"attention"},
+        ),
+        ({"facts": dataclasses.replace(FACTS, compiled=True)}, {"compile"}),
+        (
+            {
+                "facts": dataclasses.replace(
+                    FACTS, quantization="bitsandbytes-nf4-4bit", quantized_on_load="nf4"
+                )
+            },
+            {"quantization"},
+        ),
         ({"runs": [*OFFICIAL.runs, make_run(10, seconds=59.9)]}, {"window"}),
         ({"protocol_quick": True}, {"warm-up"}),
         (

@@ -3,7 +3,6 @@
 import gc
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -19,11 +18,12 @@ from energyscore.measurement.backend import (
     InputSizes,
     Likelihood,
 )
+from energyscore.measurement.backends.compiling import check_compiler, compile_model
 from energyscore.measurement.backends.devices import device_uuid, occupied_gpus, synchronize
+from energyscore.measurement.backends.facts import facts_of_loaded
 from energyscore.measurement.backends.failures import loading_errors, translated_errors
 from energyscore.measurement.backends.loading import (
     Blueprint,
-    facts_of_loaded,
     load_weights,
     read_blueprint,
 )
@@ -161,15 +161,20 @@ class TransformersBackend(ModelBackend):
 
     def load_from(self, blueprint: Blueprint) -> ModelFacts:
         """Load what the blueprint says; errors are the caller's to translate."""
+        if blueprint.spec.compile:
+            check_compiler(blueprint.device)
         self._load_processor(blueprint)
-        self.model, left_over = load_weights(blueprint, self.auto_class, self.unused_weights)
+        loaded = load_weights(blueprint, self.auto_class, self.unused_weights)
+        self.model = loaded.module
         self._gpus = occupied_gpus(self.model)
         # Of a model on several GPUs that is where its first part is: its inputs go there.
         self._device = str(self.model.device)
         self._set_up(blueprint.task)
-        facts = facts_of_loaded(blueprint, self.model, self._context_length())
+        if blueprint.spec.compile:
+            compile_model(self.model)
+        facts = facts_of_loaded(blueprint, loaded, self._context_length())
         forget_peak(self._gpus)
-        return replace(facts, left_over=left_over)
+        return facts
 
     @abstractmethod
     def _load_processor(self, blueprint: Blueprint) -> None:

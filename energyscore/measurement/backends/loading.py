@@ -4,9 +4,8 @@ Nothing is loaded that could run code from elsewhere unless it was asked for, an
 measured whose weights are not what they claim to be: missing weights are refused.
 """
 
-import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,13 +15,12 @@ import transformers
 from huggingface_hub import try_to_load_from_cache
 from transformers import AutoConfig
 
-from energyscore.base.errors import ModelError
-from energyscore.base.files import model_files
+from energyscore.base.errors import UnsupportedError
 from energyscore.measurement.backend import Gpus
 from energyscore.measurement.backends.adapters import Adapter, apply_adapter, fetch_adapter
+from energyscore.measurement.backends.attention import check_attention
 from energyscore.measurement.backends.left_over import check_left_over, refuse_unmerged
 from energyscore.measurement.backends.missing import explain_missing, refuse_mismatched
-from energyscore.measurement.backends.origin import parent_of
 from energyscore.measurement.backends.published import (
     check_published_weights,
     explain_no_config,
@@ -31,18 +29,24 @@ from energyscore.measurement.backends.published import (
 from energyscore.measurement.backends.quantization import (
     check_loaded,
     check_quantization,
-    quantization_of,
     settings_of,
-    without_quantized_weights,
+)
+from energyscore.measurement.backends.quantizing import (
+    check_quantized,
+    kind_on_load,
+    settings_on_load,
 )
 from energyscore.measurement.backends.spreading import check_nothing_left_out, sketch_of
 from energyscore.measurement.claims import check_claims, room_on
 from energyscore.protocol.bundled import Architecture, find_architecture
-from energyscore.protocol.model import ModelFacts, ModelSpec
+from energyscore.protocol.census import Census
+from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskSpec
 
 Place: TypeAlias = str | dict[str, int]
 """The device of a model, or the GPU of each of its parts."""
+
+_QUANTIZED = "quantization_config"
 
 SPECIAL_TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 """Those of the bundled tokenizer."""
@@ -59,6 +63,20 @@ class Blueprint:
     architecture: Architecture | None = None
     gpus: Gpus | None = None  # None: the first GPU is taken
     adapter: Adapter | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to be used.
+
+    Attributes:
+        left_over: weights of its files that belong into its layers and were not taken.
+        census: of a model that was quantized while it was loaded.
+    """
+
+    module: Any
+    left_over: tuple[str, ...]
+    census: Census | None
 
 
 def read_blueprint(
@@ -92,8 +110,9 @@ def _check_size(blueprint: Blueprint) -> None:
     """Refuse what no memory here can hold."""
     spec, config = blueprint.spec, blueprint.config
     each = choose_dtype(spec, blueprint.task, blueprint.device, config).itemsize
-    room = room_on(blueprint.device) if settings_of(config) is None else None
-    check_claims(_as_dict(config), spec.label, each, room)
+    plain = settings_of(config) is None and spec.quantization is None
+    room = room_on(blueprint.device) if plain else None
+    check_claims(as_dict(config), spec.label, each, room)
 
 
 def _read_config(spec: ModelSpec) -> Any:
@@ -127,26 +146,31 @@ def quieten() -> None:
 
 def load_weights(
     blueprint: Blueprint, auto_class: Any, unused_weights: tuple[str, ...] = ()
-) -> tuple[Any, tuple[str, ...]]:
+) -> Loaded:
     """The module on its device, or divided over several GPUs, ready to be used.
 
-    Weights whose names begin with one of `unused_weights` may be missing. With it come the weights
-    of its files that belong into its layers and were not taken.
+    Weights whose names begin with one of `unused_weights` may be missing.
 
     Raises:
         ModelError: when weights are missing that the task's work needs.
         UnsupportedError: when the GPUs do not hold them.
     """
-    spec = blueprint.spec
-    dtype = choose_dtype(spec, blueprint.task, blueprint.device, blueprint.config)
+    spec, config, device = blueprint.spec, blueprint.config, blueprint.device
+    dtype = choose_dtype(spec, blueprint.task, device, config)
+    options: dict[str, Any] = check_attention(spec, auto_class, config, device, dtype)
+    if quantized := settings_on_load(spec, config, device, dtype):
+        options[_QUANTIZED] = quantized
     place, model_class = _choose_place(blueprint, auto_class, dtype)
     left_over: tuple[str, ...] = ()
     if spec.random_weights:
-        model = _random(blueprint, model_class, dtype, place)
+        model = _random(blueprint, model_class, dtype, place, options)
     else:
-        model, left_over = _pretrained(blueprint, auto_class, dtype, place, unused_weights)
-        check_loaded(model, spec)
-        if settings_of(blueprint.config) is not None and settings_of(model.config) is None:
+        model, left_over = _pretrained(blueprint, auto_class, dtype, place, unused_weights, options)
+    census = check_quantized(model, spec)
+    if not spec.random_weights:
+        if census is None:
+            check_loaded(model, spec)
+        if settings_of(config) is not None and settings_of(model.config) is None:
             model = model.to(dtype)  # the library undid the quantization, in a dtype of its own
         if blueprint.adapter is not None:
             apply_adapter(model, blueprint.adapter)
@@ -156,7 +180,7 @@ def load_weights(
         check_nothing_left_out((tensor.device for tensor in tensors), spec.label)
     elif getattr(model, "hf_quantizer", None) is None:
         model = model.to(place)
-    return model, left_over
+    return Loaded(model, left_over, census)
 
 
 def choose_dtype(spec: ModelSpec, task: TaskSpec, device: str, config: Any) -> torch.dtype:
@@ -187,7 +211,7 @@ def _choose_place(blueprint: Blueprint, auto_class: Any, dtype: torch.dtype) -> 
             config,
             dtype,
             spec.label,
-            quantization_of(config),
+            kind_on_load(spec, config),
             trust_remote_code=spec.trust_remote_code,
         )
     except RuntimeError:
@@ -201,29 +225,55 @@ def _choose_place(blueprint: Blueprint, auto_class: Any, dtype: torch.dtype) -> 
     return sketch.divide(limits), type(sketch.module)
 
 
-def _random(blueprint: Blueprint, model_class: Any, dtype: torch.dtype, place: Place) -> Any:
+def _random(
+    blueprint: Blueprint,
+    model_class: Any,
+    dtype: torch.dtype,
+    place: Place,
+    options: Mapping[str, Any],
+) -> Any:
     """A model with random weights, built where it will work: a CPU would take minutes.
 
-    Over several GPUs it is loaded from an empty checkpoint: the library makes what is missing.
+    Over several GPUs it is loaded from an empty checkpoint: the library makes what is missing. One
+    that is to be quantized is loaded from the plain one's weights, as from a checkpoint.
     """
     config, trusted = blueprint.config, blueprint.spec.trust_remote_code
+    plain = {name: how for name, how in options.items() if name != _QUANTIZED}
     torch.manual_seed(blueprint.spec.seed)
     if isinstance(place, dict):
+        if len(plain) < len(options):
+            raise UnsupportedError(
+                f"--quantization {blueprint.spec.quantization}: random weights that are quantized "
+                "are not divided over several GPUs.",
+                "Take a GPU with more memory, or leave out --random-weights.",
+            )
         return model_class.from_pretrained(
-            None, config=config, state_dict={}, dtype=dtype, device_map=place
+            None, config=config, state_dict={}, dtype=dtype, device_map=place, **plain
         )
     with torch.device(place):
-        return model_class.from_config(config, dtype=dtype, trust_remote_code=trusted)
+        model = model_class.from_config(config, dtype=dtype, trust_remote_code=trusted, **plain)
+    if len(plain) == len(options):
+        return model
+    weights = model.state_dict()
+    return type(model).from_pretrained(
+        None, config=config, state_dict=weights, dtype=dtype, device_map={"": place}, **options
+    )
 
 
 def _pretrained(
-    blueprint: Blueprint, auto_class: Any, dtype: torch.dtype, place: Place, unused: tuple[str, ...]
+    blueprint: Blueprint,
+    auto_class: Any,
+    dtype: torch.dtype,
+    place: Place,
+    unused: tuple[str, ...],
+    asked: Mapping[str, Any],
 ) -> tuple[Any, tuple[str, ...]]:
     spec, config = blueprint.spec, blueprint.config
     check_published_weights(spec, config)
     quantized = settings_of(config) is not None
     options: dict[str, Any] = {} if quantized and spec.dtype == "auto" else {"dtype": dtype}
-    if quantized or isinstance(place, dict):
+    options |= asked
+    if quantized or _QUANTIZED in options or isinstance(place, dict):
         options["device_map"] = place if isinstance(place, dict) else {"": place}
     model, info = read_published(
         spec,
@@ -246,90 +296,7 @@ def _pretrained(
     return model, () if quantized else check_left_over(model, spec.label, left_over)
 
 
-def facts_of_loaded(
-    blueprint: Blueprint, model: Any, context_length: int | None = None
-) -> ModelFacts:
-    """What a model is that was loaded by a blueprint, with its adapter if it has one."""
-    facts = facts_of(blueprint.spec, type(model).__name__, [model], context_length)
-    if facts.quantization is None and facts.weights == "pretrained":
-        facts = replace(facts, dequantized=quantization_of(blueprint.config)[0])
-    if blueprint.adapter is not None:
-        base = f"{blueprint.spec.label}@{facts.revision}"
-        spec = blueprint.adapter.spec
-        facts = replace(
-            facts,
-            revision=revision_of(spec),
-            base_model=base,
-            parent=parent_of(spec, "adapter"),
-        )
-    return facts
-
-
-def facts_of(
-    spec: ModelSpec, architecture: str, parts: Sequence[Any], context_length: int | None = None
-) -> ModelFacts:
-    """What a loaded model is; `parts` are its modules: one, or several of a pipeline."""
-    largest = max(parts, key=lambda part: sum(p.numel() for p in part.parameters()))
-    found = [quantization_of(getattr(part, "config", None)) for part in parts]
-    quantization, bits = next((one for one in found if one[0]), (None, None))
-    return ModelFacts(
-        revision=revision_of(spec),
-        architecture=architecture,
-        parameters=count_parameters(parts),
-        dtype=str(largest.dtype).removeprefix("torch."),
-        quantization=quantization,
-        quantization_bits=bits,
-        weights="random" if spec.random_weights else "pretrained",
-        context_length=context_length,
-        experts=count_experts(_as_dict(getattr(largest, "config", {}))),
-        parent=parent_of(spec, "quantized" if quantization else None),
-    )
-
-
-def count_parameters(parts: Sequence[Any]) -> int:
-    """Parameters of modules, those that they share once.
-
-    Quantized weights are packed several to a number, each method in its own way, some as buffers;
-    so they are counted in the same architecture without quantization, built on `meta`.
-    """
-    plain = torch.nn.ModuleList(map(without_quantized_weights, parts))
-    return sum(parameter.numel() for parameter in plain.parameters())
-
-
-def _as_dict(config: Any) -> Mapping[str, Any]:
+def as_dict(config: Any) -> Mapping[str, Any]:
+    """The settings of a configuration, which may be one of plain settings already."""
     settings: Mapping[str, Any] = config.to_dict() if hasattr(config, "to_dict") else config
     return settings
-
-
-def count_experts(config: Mapping[str, Any]) -> int | None:
-    """Experts of a layer by a configuration and its parts; None for dense models.
-
-    Families name it `num_local_experts`, `num_experts`, `n_routed_experts`, `moe_num_experts`;
-    dense members of such families say null, 0 or 1.
-    """
-    own = [n for key, n in config.items() if str(key).endswith("experts") and isinstance(n, int)]
-    parts = [count_experts(part) for part in config.values() if isinstance(part, Mapping)]
-    most = max([*own, *(n for n in parts if n)], default=0)
-    return most if most > 1 else None
-
-
-def revision_of(spec: ModelSpec) -> str | None:
-    """The commit of what was loaded, None for a bundled one; of a folder a digest.
-
-    That is the SHA-256 over all that can decide the work, so that a result names what it measured.
-    """
-    if spec.path is None:
-        return spec.revision
-    digest = hashlib.sha256()
-    for file in model_files(spec.path, weights=not spec.random_weights):
-        name = file.relative_to(spec.path).as_posix()
-        digest.update(f"{name}\0".encode("utf-8", "surrogateescape"))
-        try:
-            with file.open("rb") as content:
-                digest.update(hashlib.file_digest(content, "sha256").digest())
-        except OSError as error:
-            raise ModelError(
-                f"{file} cannot be read: {error.strerror}.",
-                "It is part of the model's folder: make it readable, or take it out.",
-            ) from error
-    return f"sha256:{digest.hexdigest()[:16]}"

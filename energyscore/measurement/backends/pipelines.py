@@ -19,12 +19,12 @@ import transformers
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import RemoteEntryNotFoundError
 
-from energyscore.base.errors import ModelError
+from energyscore.base.errors import ModelError, UsageError
 from energyscore.measurement.backends.adapters import is_adapter
+from energyscore.measurement.backends.facts import facts_of
 from energyscore.measurement.backends.loading import (
     SPECIAL_TOKENS,
     choose_dtype,
-    facts_of,
     quieten,
 )
 from energyscore.measurement.backends.missing import refuse_mismatched, refuse_missing
@@ -48,6 +48,15 @@ def load_pipeline(spec: ModelSpec, task: TaskSpec, device: str) -> tuple[Any, Mo
     if spec.base is not None and is_adapter(spec):
         message = "Adapters for pipelines, which make images, are not supported."
         raise ModelError(message, "Name a whole pipeline.")
+    asked = {
+        "quantization": spec.quantization,
+        "attention": spec.attention,
+        "compile": spec.compile,
+    }
+    if given := [f"--{name}" for name, how in asked.items() if how]:
+        raise UsageError(
+            f"{' and '.join(given)}: not for pipelines, which make images.", "Leave it out."
+        )
     quieten()
     diffusers.logging.set_verbosity_error()
     diffusers.logging.disable_progress_bar()

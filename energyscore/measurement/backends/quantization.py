@@ -93,11 +93,15 @@ def is_quantized(model: Any) -> bool:
     own = dict(model.named_parameters(remove_duplicate=False))
     for name, plain in without_quantized_weights(model).named_parameters():
         found = own.get(name)
-        if type(found) is not torch.nn.Parameter or found.shape != plain.shape:
-            return True
-        if found.dtype not in _PLAIN_DTYPES:
+        if found is None or is_packed(found) or found.shape != plain.shape:
             return True
     return False
+
+
+def is_packed(weight: torch.Tensor) -> bool:
+    """Whether a weight is not a plain one, of a dtype that models compute in."""
+    plain = type(weight) in (torch.nn.Parameter, torch.Tensor)
+    return not plain or weight.dtype not in _PLAIN_DTYPES
 
 
 def without_quantized_weights(part: Any) -> Any:

@@ -30,6 +30,9 @@ OfDataset: TypeAlias = Callable[[str, TaskFile, RunOptions], str | None]
 _ALIKE = ("queries", "repeats", "half_width", "idle", "screen")
 """What results of one identity may differ in; queries and screens count apart."""
 
+_HOW = ("by", "quantization", "attention", "compile")
+"""How a model works, as far as it was asked for: keys of before these were there stay."""
+
 LARGE_BYTES = 64 * 2**20
 
 
@@ -98,8 +101,9 @@ def _asked_model(model: ModelSpec) -> dict[str, Any]:
     del spec["base"]
     if spec["parent"] is None or (model.base and spec["parent"]["relation"] is None):
         del spec["parent"]  # the same; of an adapter its base counts by itself
-    if spec["by"] is None:
-        del spec["by"]  # keys of before it was there stay what they were
+    for name in _HOW:
+        if not spec[name]:
+            del spec[name]
     files = None
     if model.path is not None:
         files = _digest(model_files(model.path, weights=not model.random_weights))
@@ -132,7 +136,7 @@ def work_of(
     content: dict[str, Any] = {
         "task": task.spec.digest,
         "model": [model.label, str(model.path), revision, model.random_weights, dtype],
-        **({"by": model.by} if model.by else {}),
+        **{name: how for name in _HOW if (how := getattr(model, name))},
         **({"base_model": [model.base.label, str(model.base.path)]} if model.base else {}),
         "queries": queries,
         "work": {n: work[n] for n in work if n not in _ALIKE},

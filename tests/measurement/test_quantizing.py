@@ -1,0 +1,145 @@
+"""Weights that are quantized while they are loaded, by the real libraries, and their attention."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
+
+from energyscore.base.errors import ModelError, UnsupportedError, UsageError
+from energyscore.cli import run_options
+from energyscore.measurement.backends.facts import facts_of_loaded
+from energyscore.measurement.backends.loading import Blueprint, load_weights
+from energyscore.measurement.backends.memory import memory_of
+from energyscore.measurement.backends.quantizing import METHODS
+from energyscore.protocol.model import ModelSpec, Quantization
+from energyscore.protocol.task import load_tasks
+
+TASK = load_tasks()["text_generation"].spec
+LLAMA = LlamaConfig(
+    hidden_size=64,
+    intermediate_size=256,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    vocab_size=128,
+)
+GPT2 = GPT2Config(n_embd=64, n_layer=2, n_head=4, vocab_size=128, n_positions=64)
+RANDOM = ModelSpec("hub", "org/model", random_weights=True)
+LINEAR = 2 * 7
+
+
+def load(config, spec=RANDOM, **how):
+    blueprint = Blueprint(replace(spec, **how), TASK, "cpu", config)
+    loaded = load_weights(blueprint, AutoModelForCausalLM)
+    return loaded.module, facts_of_loaded(blueprint, loaded)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return load(LLAMA)
+
+
+@pytest.fixture(scope="module")
+def saved(plain, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "llama"
+    plain[0].save_pretrained(folder)
+    return ModelSpec("local", "llama", path=folder)
+
+
+def test_the_methods_are_those_of_the_options():
+    assert set(METHODS) == set(get_args(Quantization))
+    choices, _none = get_args(get_args(run_options.Quantization)[0])
+    assert list(get_args(choices)) == ["none", *METHODS]
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded", "kind", "weight"),
+    [
+        ("int8", "torchao-int8-8bit", "Linear", "Int8Tensor"),
+        ("int8-dynamic", "torchao-int8-dynamic-8bit", "Linear", "Int8Tensor"),
+        ("fp8-weight-only", "torchao-fp8-weight-only-8bit", "Linear", "Float8Tensor"),
+        ("nf4", "bitsandbytes-nf4-4bit", "Linear4bit", "Params4bit"),
+        ("fp4", "bitsandbytes-fp4-4bit", "Linear4bit", "Params4bit"),
+        ("llm-int8", "bitsandbytes-llm-int8-8bit", "Linear8bitLt", "Int8Params"),
+    ],
+)
+def test_weights_are_quantized_as_the_census_says(name, recorded, kind, weight, plain, saved):
+    model, facts = load(LLAMA, saved, quantization=name)
+    census, before = facts.census, plain[1]
+    assert (facts.quantization, facts.quantized_on_load) == (recorded, name)
+    assert facts.quantization_bits == METHODS[name].bits
+    assert (facts.parameters, facts.dtype) == (before.parameters, "float32")
+    assert facts.parent is None
+    (done,) = (layer for layer in census.layers if layer.state == "quantized")
+    assert (done.module, done.weight, done.count) == (kind, weight, LINEAR)
+    kept = {layer.module: layer.count for layer in census.layers if layer.state == "kept"}
+    assert kept == {"Embedding": 1, "LlamaRMSNorm": 5, "Linear": 1}  # the head
+    assert census.bytes_before == before.parameters * 4
+    scales = 1.25 if facts.quantization_bits == 4 else 1.1
+    linear = sum(
+        one.weight.numel() for path, one in plain[0].named_modules() if path.endswith("_proj")
+    )
+    packed = linear * facts.quantization_bits / 8
+    assert packed < done.weights_bytes < packed * scales
+    buffers = sum(map(torch.Tensor.nelement, model.buffers())) * 4
+    assert memory_of([model], []).weights_bytes == census.bytes_after + buffers
+    ids = torch.arange(12)[None]
+    with torch.inference_mode():
+        wanted, got = plain[0](ids).logits, model(ids).logits
+    assert 0 < (got - wanted).norm() / wanted.norm() < 0.3
+
+
+def test_random_weights_are_quantized_too(plain):
+    model, facts = load(LLAMA, quantization="int8")
+    assert (facts.weights, facts.quantization) == ("random", "torchao-int8-8bit")
+    ids = torch.arange(12)[None]
+    with torch.inference_mode():
+        wanted, got = plain[0](ids).logits, model(ids).logits
+    assert 0 < (got - wanted).norm() / wanted.norm() < 0.05
+    assert LLAMA.to_dict().get("quantization_config") is None
+
+
+def test_a_model_in_which_nothing_is_quantized_is_refused_with_what_would():
+    with pytest.raises(ModelError) as caught:
+        load(GPT2, quantization="int8")
+    assert "--quantization int8: nothing was quantized in the model org/model" in str(caught.value)
+    assert "layers of the class Conv1D, and torchao quantizes Linear." in caught.value.message
+    assert caught.value.remedy == "Take nf4 or fp4 or llm-int8, which quantize them."
+    _, facts = load(GPT2, quantization="nf4")
+    assert facts.census.saved_share > 0.5
+
+
+def test_what_is_quantized_already_is_refused(saved):
+    config = LlamaConfig(**LLAMA.to_dict())
+    config.quantization_config = {"quant_method": "gptq", "bits": 4}
+    with pytest.raises(ModelError, match=r"llama is quantized already \(gptq-4bit\)"):
+        load(config, saved, quantization="nf4")
+
+
+def test_what_this_machine_cannot_do_is_refused(monkeypatch):
+    for name in ("int4", "fp8"):
+        with pytest.raises(UnsupportedError, match=f"--quantization {name} needs an NVIDIA GPU"):
+            load(LLAMA, quantization=name)
+    monkeypatch.setitem(__import__("sys").modules, "torchao", None)
+    with pytest.raises(UnsupportedError) as caught:
+        load(LLAMA, quantization="int8")
+    assert "pip install 'energyscore[quantize]'" in str(caught.value)
+
+
+def test_a_gpu_that_is_too_old_for_a_precision_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+    blueprint = Blueprint(replace(RANDOM, quantization="fp8"), TASK, "cuda", LLAMA)
+    with pytest.raises(UnsupportedError, match=r"compute capability 8\.9, and this one has 8\.0"):
+        load_weights(blueprint, AutoModelForCausalLM)
+    asked = replace(RANDOM, quantization="int4", dtype="float16")
+    with pytest.raises(UsageError, match="int4 computes in bfloat16, not in float16"):
+        load_weights(Blueprint(asked, TASK, "cuda", LLAMA), AutoModelForCausalLM)
+
+
+def test_the_attention_that_is_used_is_recorded_beside_the_models_own(plain):
+    assert (plain[1].attention, plain[1].attention_default) == ("sdpa", "sdpa")
+    _, facts = load(LLAMA, attention="eager")
+    assert (facts.attention, facts.attention_default) == ("eager", "sdpa")
+    assert (plain[1].compiled, facts.compiled) == (False, False)
