@@ -31,6 +31,7 @@ from energyscore.publish.beside import facts_beside
 from energyscore.publish.choice_cells import REPORTED, latency_cell, quality_cell, quality_value
 from energyscore.publish.family import COLUMNS
 from energyscore.publish.label import label_svg, label_title
+from energyscore.publish.page.batches import batch_curves_of, batch_size
 from energyscore.publish.page.cohorts import Listed
 from energyscore.publish.page.detail import hub_address, phases_of, run_figures, warnings_of
 from energyscore.publish.page.index import sections_of
@@ -68,7 +69,7 @@ _TEXTS = (
     *(wording.derived, wording.chances, wording.relative_to, wording.is_pale),
     *(wording.per_token, threads_of, is_block, facts_beside),
     *(tokens_of, label_title, hub_address, warnings_of, phases_of, run_figures, plots_of),
-    *(quality_plots_of, quality_value, quality_cell, latency_cell),
+    *(quality_plots_of, quality_value, quality_cell, latency_cell, batch_size),
 )
 """What templates may ask for, as filters."""
 
@@ -140,6 +141,7 @@ def to_page(
     index = pages.get_template("index.html").render(
         sections=sections_of(listed),
         families=shown_families(listed),
+        batches=batch_curves_of(listed),
         family_columns=COLUMNS,
         entries=entries,
         paged=len(shown),

@@ -3,7 +3,7 @@
 Only places in px are made here; what is written beside them is up to the templates.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from energyscore.judge.rating import RatedResult
@@ -157,8 +157,15 @@ class _Box(NamedTuple):
         return across and self.top < other.bottom and other.top < self.bottom
 
 
+def _label(row: Listed) -> str:
+    return row.entry.label[:400].split("/")[-1]
+
+
 def names_with_room(
-    points: Sequence[Point], frame: Frame, lines: Sequence[tuple[float, float, float, float]] = ()
+    points: Sequence[Point],
+    frame: Frame,
+    lines: Sequence[tuple[float, float, float, float]] = (),
+    text_of: Callable[[Listed], str] = _label,
 ) -> list[Name]:
     """Names where there is room: right of the point, left, above or below it; none of very many.
 
@@ -181,7 +188,7 @@ def names_with_room(
     ]
     names: list[Name] = []
     for row, x, y, *_ in points:
-        text = plain(row.entry.label[:400]).split("/")[-1]
+        text = plain(text_of(row))
         text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + ELLIPSIS
         width = text_width(text, _FONT)
         for dx, dy, anchor, shift in (
