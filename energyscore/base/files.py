@@ -159,4 +159,4 @@ def visible_files(folder: Path, pattern: str, skip: Skip | None = None) -> list[
             files = [entry for entry in own if entry.is_file()]
             files += [link for link in links if os.path.isfile(link.path)]
             found += [file.path for file in files if fnmatchcase(file.name.lower(), pattern)]
-    return sorted(Path(file) for file in found)
+    return sorted(map(Path, found), key=lambda path: path.parts)

@@ -68,12 +68,10 @@ def _contradictions(result: Result) -> Iterator[str]:
     if cut is not None and cut.total is not None and (cut.lost or 0.0) > cut.total:
         yield f"workload.inputs_cut: {cut.lost:g} {cut.unit} of {cut.total:g} cannot be cut off"
     made = _derived(result)
-    said = result.model_dump(include=set(made))
-    said["conformance"] = {check.name: check.ok for check in result.conformance}
     score = made["score"]
     _accept_older_intervals(result, score)
     largest = max(score["gpu_wh_per_1k_queries"] or 0.0, score["system_wh_per_1k_queries"] or 0.0)
-    yield from _differences("", said, made, _ROUNDING * largest)
+    yield from _differences("", _said(result, made), made, _ROUNDING * largest)
     yield from _tokens(result)
     if reasons := result.valid and (result.invalid_reasons or _invalid_reasons(result)):
         yield f"valid: it is true, but {reasons[0]}"
@@ -184,8 +182,8 @@ def _phases(result: Result) -> Iterator[str]:
             slack = _ROUNDING * len(split) * (energy_j or 0.0)
             if energy_j is None or len(known) < len(split):
                 yield f"{where}: only some have an energy of {domain}"
-            elif abs(math.fsum(known) - energy_j) > slack:
-                said = f"{math.fsum(known):.7g} J of {domain}"
+            elif abs((together_j := math.fsum(known)) - energy_j) > slack:
+                said = f"{together_j:.7g} J of {domain}"
                 yield f"{where}: they sum to {said}, but the run took {energy_j:.7g}"
             elif min(known) < -slack:
                 yield f"{where}: one has a negative energy of {domain}"
@@ -216,6 +214,15 @@ def _derived(result: Result) -> dict[str, Any]:
     if result.rules_version == RULES_VERSION:
         made["conformance"] = points_held(task, result)
     return made
+
+
+def _said(result: Result, made: dict[str, Any]) -> dict[str, Any]:
+    """What a result says of the fields that follow from the rest of it."""
+    said: dict[str, Any] = {"score": result.score.model_dump(), "official": result.official}
+    for name in ("task", "model"):
+        said[name] = {field: getattr(getattr(result, name), field) for field in made.get(name, ())}
+    said["conformance"] = {check.name: check.ok for check in result.conformance}
+    return said
 
 
 def _accept_older_intervals(result: Result, made: dict[str, Any]) -> None:
@@ -252,13 +259,12 @@ def _invalid_reasons(result: Result) -> list[str]:
 
 def _differences(where: str, said: Any, made: Any, slack: float) -> Iterator[str]:
     """The fields that are not as they were derived."""
-    if said == made:
-        return
     if isinstance(made, dict):
         known = said if isinstance(said, dict) else {}
-        for name in (name for name in made if name not in _NOT_COMPARED):
-            inner = f"{where}.{name}".lstrip(".")
-            yield from _differences(inner, known.get(name, "missing"), made[name], slack)
+        for name, inner in made.items():
+            stated = known.get(name, "missing")
+            if stated != inner and name not in _NOT_COMPARED:
+                yield from _differences(f"{where}.{name}".lstrip("."), stated, inner, slack)
     elif not _are_alike(said, made, slack):
         yield f"{where}: it is {_shown(said)}, but {_shown(made)} follows from the rest"
 

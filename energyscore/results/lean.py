@@ -12,6 +12,7 @@ from typing import Any
 
 from energyscore.base.errors import ResultError
 from energyscore.base.files import read_file
+from energyscore.base.form import with_values
 from energyscore.results.parts import Check, Run
 from energyscore.results.per_token import with_per_token
 from energyscore.results.result import Result, parse_result
@@ -45,12 +46,6 @@ DETAILS = (
     *("facts", "second_source", "notices"),
 )
 _LEFT_OUT = dict.fromkeys(DETAILS, NOT_KEPT)
-_STATE = {
-    "__pydantic_extra__": None,
-    "__pydantic_private__": None,
-    # The names of what was set: the same of all runs, and a third of their memory.
-    "__pydantic_fields_set__": set(Run.model_fields),
-}
 
 
 def without_details(result: Result) -> Result:
@@ -69,9 +64,7 @@ def _check(name: str, required: str, actual: str, ok: bool) -> Check:
 def _without_details(run: Run) -> Run:
     # What the steps of a meter leave open follows from its facts where it is not stated.
     steps = {"quantization_se_j": steps_se_j(run, run.energy_j)}
-    lean = Run.__new__(Run)
-    lean.__setstate__(_STATE | {"__dict__": run.__dict__ | _LEFT_OUT | steps})
-    return lean
+    return with_values(Run, run.__dict__ | _LEFT_OUT | steps)
 
 
 def read_again(path: Path, result: Result) -> Result:

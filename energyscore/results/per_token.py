@@ -10,7 +10,6 @@ from typing import Literal, TypeAlias, get_args
 
 from energyscore.base.stats import Summary, summarize
 from energyscore.base.units import JOULES_PER_WH
-from energyscore.results.parts import Run
 from energyscore.results.result import Result
 from energyscore.results.score import gpu_domains, gpu_summary, system_domains, system_summary
 
@@ -138,10 +137,9 @@ def _joules_per_token(result: Result, basis: Basis) -> list[float]:
         return [pass_j / tokens] if tokens else []
     gpus = result.protocol.metered_gpus
     domains = gpu_domains(gpus) if basis == "gpu" else system_domains(result.runs, gpus)
-    found = [(run.total_j(domains), _count(run, counted)) for run in result.runs]
-    values = [energy_j / tokens for energy_j, tokens in found if energy_j is not None]
-    return values if len(values) == len(found) else []
-
-
-def _count(run: Run, tokens: Tokens) -> int:
-    return run.output_tokens if tokens == "output" else run.input_tokens
+    values = []
+    for run in result.runs:
+        if (energy_j := run.total_j(domains)) is None:
+            return []
+        values.append(energy_j / (run.output_tokens if counted == "output" else run.input_tokens))
+    return values

@@ -93,7 +93,7 @@ def run_se_wh(runs: Sequence[Run], domains: Sequence[str]) -> float:
     """
     squares = []
     for run in runs:
-        errors_j = steps_se_j(run, domains).values()
+        errors_j = [_steps_se_j(run, domain) for domain in domains]
         squares.append(wh_per_1k_queries(math.hypot(*errors_j), run.queries) ** 2)
     return math.sqrt(std.fmean(squares))
 
@@ -103,8 +103,12 @@ def steps_se_j(run: Run, domains: Iterable[str]) -> dict[str, float]:
 
     It is 0 where nothing is known of it.
     """
-    stated = run.quantization_se_j
-    return {d: stated[d] if d in stated else least_steps_se_j(run, d) for d in domains}
+    return {domain: _steps_se_j(run, domain) for domain in domains}
+
+
+def _steps_se_j(run: Run, domain: str) -> float:
+    stated = run.quantization_se_j.get(domain)
+    return least_steps_se_j(run, domain) if stated is None else stated
 
 
 def least_steps_se_j(run: Run, domain: str) -> float:
