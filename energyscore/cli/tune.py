@@ -112,7 +112,7 @@ def tune(
         measuring(
             "--quick",
             help="Small screens: blocks of 2 s, until the half-width is 10% or 20 s have passed, "
-            "and no batch that may take over 2 s.",
+            "and no batch over 4 that may take over 2 s.",
         ),
     ] = False,
     full: Annotated[

@@ -24,8 +24,8 @@ from energyscore.publish.tuning_words import command_line
 from energyscore.results.store import KnownResults
 
 SEED = 0
-QUICK_BATCH_S = 2.0
-"""With --quick no batch is tried that takes longer at the pace of the default."""
+QUICK_BATCH_S, LEAST_QUICK = 2.0, 4
+"""With --quick no batch of more than so many is tried that takes longer at the default's pace."""
 
 _PRECISIONS: dict[str, tuple[Dtype, ...]] = {
     "cuda": ("float32", "float16", "bfloat16"),
@@ -50,7 +50,7 @@ class Dimensions:
         most = result.workload.queries if result else MOST_BATCH
         latency_s = first.outcome.latency_p90_s
         if self.quick and latency_s:
-            most = min(most, int(QUICK_BATCH_S / latency_s))
+            most = min(most, max(LEAST_QUICK, int(QUICK_BATCH_S / latency_s)))
         dtypes = self.dtypes
         if dtypes is None:
             dtypes = () if self.quick else _PRECISIONS[device]
@@ -113,7 +113,7 @@ def run_tune(
             "after another, each in a process of its own. How long one takes is known after the "
             "first."
         )
-    with TuneProgress(None, talk) as progress:
+    with TuneProgress(talk) as progress:
         tuner = Tuner(
             request,
             known,

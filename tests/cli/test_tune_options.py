@@ -87,6 +87,8 @@ def test_the_space_follows_from_the_default_as_it_was_measured():
     assert Dimensions().space(default, first) == Space(default, None, 512, ("bfloat16",))
     quick = Dimensions(quick=True).space(default, first)
     assert (quick.most_batch, quick.dtypes) == (22, ())
+    slow = Trial("trial", TrialOutcome(default, "measured", 1.0, None, 5.0), result=result)
+    assert Dimensions(quick=True).space(default, slow).most_batch == 4
     named = Dimensions((1, 3), ("float32", "float16")).space(default, first)
     assert (named.rungs, named.dtypes) == ((1, 3), ("float16",))
     none = Trial("trial", TrialOutcome(default, "out_of_memory"))
