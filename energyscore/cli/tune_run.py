@@ -39,7 +39,10 @@ class Dimensions:
 
     batch_sizes: tuple[int, ...] | None = None
     dtypes: tuple[Dtype, ...] | None = None
+    quantizations: tuple[str, ...] = ()
+    attentions: tuple[str, ...] = ()
     power_limits_w: tuple[float, ...] = ()
+    compiled: bool = False
     exhaustive: bool = False
     quick: bool = False
 
@@ -54,12 +57,16 @@ class Dimensions:
         dtypes = self.dtypes
         if dtypes is None:
             dtypes = () if self.quick else _PRECISIONS[device]
-        own = result.model.dtype if result else ""
+        # What the default came to by itself is not tried by its name once more.
+        own = (result.model.dtype, result.model.attention_default) if result else ()
         return Space(
             default,
             self.batch_sizes,
             max(1, default.batch_size, min(most, MOST_BATCH)),
-            tuple(one for one in dtypes if one != own),
+            tuple(one for one in dtypes if one not in own),
+            quantizations=self.quantizations,
+            attentions=tuple(one for one in self.attentions if one not in own),
+            compiles=(True,) if self.compiled else (),
             power_limits_w=self.power_limits_w,
         )
 
