@@ -4,7 +4,7 @@ A child is held against that result of its parent which is of the same batch siz
 reasoning, and where there are several, of the same precision: then what differs is how it was made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from energyscore.judge.contenders import Contender, effect_between, quality_between
@@ -53,18 +53,22 @@ class ModelFamily:
 def families_of(known: Sequence[Contender]) -> list[ModelFamily]:
     """The families among comparable results with an energy, which come by energy.
 
-    Of a parent that was not measured there are two children or more.
+    Of a parent that was not measured there are two children or more. A child that its parent is
+    said to be made from is held against nothing: one of the two is wrong.
     """
     children: dict[str, list[tuple[Contender, ParentPart]]] = {}
+    origins: dict[str, set[str]] = {}
     for one in known:
-        origin = origin_of(one.entry.result.model)
-        if origin and origin.id != one.entry.result.model.id:
+        name, origin = one.entry.result.model.id, origin_of(one.entry.result.model)
+        if origin and origin.id != name:
             children.setdefault(origin.id, []).append((one, origin))
+            origins.setdefault(name, set()).add(origin.id)
     families = []
     for name, found in children.items():
         parents = [one for one in known if one.entry.result.model.id == name]
         if parents or len({one.entry.result.model.id for one, _ in found}) > 1:
-            of = [_child(one, origin, parents) for one, origin in found]
+            above = _all_origins(name, origins)
+            of = [_child(one, origin, parents, above) for one, origin in found]
             families.append(ModelFamily(name, parents, of))
     return families
 
@@ -77,7 +81,24 @@ def origin_of(model: ModelPart) -> ParentPart | None:
     return ParentPart(id=base, source="user", relation="adapter", relation_source="inferred")
 
 
-def _child(one: Contender, origin: ParentPart, parents: Sequence[Contender]) -> Child:
+def _all_origins(name: str, origins: Mapping[str, Collection[str]]) -> set[str]:
+    """What a model was made from, and what that was made from, and so on; itself in a circle."""
+    found: set[str] = set()
+    further = [name]
+    while further:
+        new = set(origins.get(further.pop(), ())) - found
+        found |= new
+        further += new
+    return found
+
+
+def _child(
+    one: Contender, origin: ParentPart, parents: Sequence[Contender], above: Collection[str]
+) -> Child:
+    """A child against its parent, which was made from the models `above` it."""
+    if one.entry.result.model.id in above:
+        why = "it is said to be made from this model in turn"
+        return Child(one, origin, None, None, None, f"of the parent: {why}")
     parent = _like(one, parents)
     if parent is None:
         why = "it was measured at another batch size or mode" if parents else "it was not measured"

@@ -157,6 +157,27 @@ def test_a_model_that_is_said_to_be_made_from_itself_is_no_family():
     assert families(NF4.model_copy(update={"model": own})) == []
 
 
+@pytest.mark.parametrize("circle", [("base", "nf4"), ("base", "nf4", "small")])
+def test_models_that_are_said_to_be_made_from_each_other_are_held_against_nothing(circle):
+    """However long the circle is; what else was made from one of them is told as ever."""
+    made_from = dict(zip(circle, (*circle[1:], circle[0]), strict=True))
+    results = [member(name, 1.0 + place) for place, name in enumerate(circle)]
+    for place, result in enumerate(results):
+        of = f"org/{made_from[circle[place]]}"
+        parent = ParentPart(id=of, source="card", relation="quantized", relation_source="card")
+        model = result.model.model_copy(update={"parent": parent})
+        results[place] = result.model_copy(update={"model": model})
+    found = families(*results, SPARSE)
+    assert len(found) == len(circle)
+    children = {one.candidate.entry.result.model.id: one for of in found for one in of.children}
+    assert len(children) == len(circle) + 1
+    assert children.pop("org/sparse").effect.ratio == pytest.approx(1.5)
+    for one in children.values():
+        assert (one.parent, one.effect, one.quality, one.costs_energy) == (None, None, None, False)
+        assert one.why == "of the parent: it is said to be made from this model in turn"
+    assert any("no factor, of the parent: it is said" in line for line in words_of(found[0]))
+
+
 def test_a_reported_quality_is_told_from_a_measured_one():
     (family,) = families(BASE, NF4, SPARSE, base="q.csv", nf4="q.csv")
     rows = {row[0]: row[3] for row in rows_of(family)}
