@@ -24,7 +24,7 @@ import reprlib
 import sys
 import traceback
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from energyscore.base.text import without_passwords
@@ -150,10 +150,16 @@ def first_problem(error: "ValidationError") -> str:
     return f"{place}: {worded(first)}" if place else worded(first)
 
 
-def explain_form(error: "ValidationError", form: "type[BaseModel]", content: object = None) -> str:
+def explain_form(
+    error: "ValidationError",
+    form: "type[BaseModel]",
+    content: object = None,
+    spelled: Callable[[str], str] = str,
+) -> str:
     """The first problem of what people wrote by hand: the path of its key, and what is wrong there.
 
-    With the `content` that was written a scalar given for a list gets no index.
+    With the `content` that was written a scalar given for a list gets no index. The first key of
+    the path is `spelled` as it was written.
     """
     first = error.errors()[0]
     path, here = "", content
@@ -162,7 +168,8 @@ def explain_form(error: "ValidationError", form: "type[BaseModel]", content: obj
         if isinstance(here, dict | list):
             here = here.get(part) if isinstance(here, dict) else here[int(part)]
         if not alone:
-            path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+            name = f".{part}" if path else spelled(str(part))
+            path += f"[{part}]" if isinstance(part, int) else name
     if first["type"] == "extra_forbidden":
         known = _keys_at(form, first["loc"][:-1])
         return f"unknown key {path!r}. {did_you_mean(str(first['loc'][-1]), known)}"

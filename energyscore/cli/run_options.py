@@ -170,17 +170,15 @@ def options_of(given: Mapping[str, Any]) -> "RunOptions":
         for name in RunOptions.model_fields
         if (value := given[name]) not in (None, [], ()) and value is not False
     }
-    options = read_options(content, "energyscore run")
-    for name in ("labels", "clip"):
-        if getattr(options, name) is not None and not options.quality:
-            raise typer.BadParameter("it goes with --quality.", param_hint=f"--{name}")
-    if options.base_relation is not None and options.base_model is None:
-        raise typer.BadParameter("it goes with --base-model.", param_hint="--base-relation")
-    if options.half_width is not None and options.repeats != "auto":
-        raise typer.BadParameter("it is the target of --repeats auto.", param_hint="--half-width")
-    if problem := options.problem():
-        raise UsageError(f"energyscore run: {problem}.")
+    options = read_options(content, "energyscore run", as_option)
+    if problem := options.problem(as_option):
+        raise UsageError(f"energyscore run: {problem}.", "See `energyscore run --help`.")
     return options
+
+
+def as_option(name: str) -> str:
+    """An option as the command line has it."""
+    return f"--{name.replace('_', '-')}"
 
 
 def read_settings(texts: Sequence[str] | None) -> "RunOptions":

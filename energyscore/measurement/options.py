@@ -1,7 +1,7 @@
 """How models are measured: one form, filled by the command line, by suites and from Python."""
 
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -172,20 +172,24 @@ class RunOptions(Strict):
             **{name: value for name, value in self.given().items() if name not in names}
         )
 
-    def problem(self) -> str:
-        """Which options contradict each other; empty if none do."""
+    def problem(self, spelled: Callable[[str], str] = str) -> str:
+        """Which options contradict each other; empty if none do. `spelled` as people write them."""
         if self.half_width is not None and self.repeats != "auto":
-            return "half_width is the target of `repeats: auto`, which is not given"
+            auto = f"the target of {spelled('repeats')} auto"
+            return f"{spelled('half_width')} is {auto}, which is not given"
         if (self.labels or self.clip) and not self.quality:
-            what = "labels are" if self.labels else "clip is"
-            return f"{what} for the quality of answers, and `quality` is not given"
+            what = spelled("labels" if self.labels else "clip")
+            return f"{what} goes with {spelled('quality')}, which is not given"
         if self.base_relation is not None and self.base_model is None:
-            return "base_relation says how a model was made from base_model, which is not given"
-        if not self.screen and (lone := [n for n in ("until", "budget") if getattr(self, n)]):
-            return f"only a screen takes {' and '.join(lone)}, and `screen` is not given"
+            whole = f"{spelled('base_relation')} goes with {spelled('base_model')}"
+            return f"{whole}, which is not given"
+        lone = [spelled(name) for name in ("until", "budget") if getattr(self, name)]
+        if lone and not self.screen:
+            goes = "goes" if len(lone) == 1 else "go"
+            return f"{' and '.join(lone)} {goes} with {spelled('screen')}, which is not given"
         against = ("quick", "repeats", "official") if self.screen else ()
-        if other := [name for name in against if getattr(self, name)]:
-            return f"a screen goes without {' and '.join(other)}: leave out one or the other"
+        if other := [spelled(name) for name in against if getattr(self, name)]:
+            return f"{spelled('screen')} goes without {' and '.join(other)}: leave out one of them"
         return ""
 
     def model_spec(self, name: str, task: TaskSpec) -> ModelSpec:
@@ -290,12 +294,15 @@ class RunOptions(Strict):
         }
 
 
-def read_options(content: Mapping[str, object], where: str) -> RunOptions:
+def read_options(
+    content: Mapping[str, object], where: str, spelled: Callable[[str], str] = str
+) -> RunOptions:
     """Options from their names and values; a UsageError names the one that is wrong."""
     try:
         return RunOptions.model_validate(dict(content))
     except ValidationError as error:
-        raise UsageError(f"{where}: {explain_form(error, RunOptions)}") from error
+        said = explain_form(error, RunOptions, spelled=spelled)
+        raise UsageError(f"{where}: {said}") from error
 
 
 class Job(Strict):

@@ -124,11 +124,13 @@ def test_a_job_that_cannot_be_done_says_why_in_one_line(tmp_path):
     wrong = {"tasks": ["text_generatoin"], "out": str(tmp_path)}
     ended = done(json.dumps(wrong))
     assert ended.returncode == 2
-    assert ended.stderr.startswith("error: ")
-    assert "Did you mean 'text_generation'" in ended.stderr
-    assert (ended.stderr.count("\n"), ended.stdout) == (1, "")
+    code, said = ended.stderr.splitlines()
+    assert code == "energyscore-error: usage", "for the process that started it"
+    assert said.startswith("error: ")
+    assert "Did you mean 'text_generation'" in said
+    assert ended.stdout == ""
     broken = done("{")
-    assert (broken.returncode, broken.stderr.count("\n")) == (70, 1)
+    assert (broken.returncode, broken.stderr.count("error: ")) == (70, 1)
     assert "failed unexpectedly: JSONDecodeError" in broken.stderr
 
 

@@ -1,12 +1,14 @@
 """A screen from its first block to a result, with work whose energy is known, and a clock."""
 
 import random
+import re
 from types import SimpleNamespace
 
 import pytest
 from support.results import make_result, make_run
 
 from energyscore.base.errors import UnsupportedError
+from energyscore.cli.run_options import as_option
 from energyscore.judge.comparability import changes, conditions_of, differences
 from energyscore.judge.departures import departures_from
 from energyscore.measurement import benchmark, warmup, work
@@ -460,13 +462,22 @@ def test_screens_until_this_and_that_are_one_measurement_and_a_full_one_another(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"screen": True, "quick": True}, "a screen goes without quick"),
-        ({"screen": True, "repeats": 3}, "a screen goes without repeats"),
-        ({"screen": True, "official": True}, "a screen goes without official"),
-        ({"until": "half-width=2%"}, "only a screen takes until"),
+        ({"screen": True, "quick": True}, "screen goes without quick"),
+        ({"screen": True, "repeats": 3}, "screen goes without repeats"),
+        ({"screen": True, "official": True}, "screen goes without official"),
+        ({"until": "half-width=2%"}, "until goes with screen, which is not given"),
+        ({"until": "half-width=2%", "budget": 9}, "until and budget go with screen"),
+        ({"half_width": 1.0, "repeats": 3}, "half_width is the target of repeats auto"),
+        ({"labels": "a.json"}, "labels goes with quality"),
+        ({"clip": "a/b"}, "clip goes with quality"),
+        ({"base_relation": "merge"}, "base_relation goes with base_model"),
         ({"screen": True, "until": "half-width=2%", "budget": "5m"}, ""),
     ],
 )
 def test_options_that_contradict_each_other(options, said):
     found = RunOptions.model_validate(options).problem()
     assert found.startswith(said) if said else found == ""
+    dashed = RunOptions.model_validate(options).problem(as_option)
+    named = [name for name in RunOptions.model_fields if f" {name} " in f" {said} "]
+    assert all(f"--{name.replace('_', '-')}" in dashed for name in named)
+    assert dashed.count("--") == len(re.findall(r"--[a-z]", dashed)) and bool(named) == bool(said)

@@ -32,15 +32,15 @@ def test_what_may_be_asked():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "expected half-width=2%"),
-        ("half-width=2", "expected half-width=2%"),
+        ("", "it must be half-width=2%"),
+        ("half-width=2", "it must be half-width=2%"),
         ("half-width=0%", "0.1% to 50%"),
         ("star=100%", "below 100%"),
         ("star=40%", "50% or more"),
-        ("gpu_wh_per_1k_queries>=2", "expected half-width=2%"),
-        ("gpu_wh_per_1k_queries<=+5%", "expected half-width=2%"),
+        ("gpu_wh_per_1k_queries>=2", "it must be half-width=2%"),
+        ("gpu_wh_per_1k_queries<=+5%", "it must be half-width=2%"),
         ("gpu_wh_per_1k_queries<=0", "above 0"),
-        ("quality<=2", "not by quality"),
+        ("quality<=2", "decided by gpu_wh_per_1k_queries or system"),
     ],
 )
 def test_what_may_not_be_asked(text, says):

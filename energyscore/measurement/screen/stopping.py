@@ -28,9 +28,7 @@ ERROR = 0.05
 FIGURES = ("gpu_wh_per_1k_queries", "system_wh_per_1k_queries")
 """What a limit may be on."""
 
-EXPECTED = (
-    "expected half-width=2%, star=99% or a limit such as gpu_wh_per_1k_queries<=2.5, not {!r}"
-)
+EXPECTED = "it must be half-width=2%, star=99% or a limit such as gpu_wh_per_1k_queries<=2.5"
 
 _ASKED = re.compile(r"(half-width|star)\s*=\s*(\d+(?:\.\d+)?)\s*%", re.ASCII)
 _LIMIT = re.compile(r"([a-z0-9_]+)\s*(<=|<)\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)", re.ASCII)
@@ -78,14 +76,14 @@ class Until:
             return cls(text, "limit", _positive(found[3]), _figure(found[1]))
         found = _ASKED.fullmatch(text)
         if found is None:
-            raise ValueError(EXPECTED.format(text))
+            raise ValueError(EXPECTED)
         share = float(found[2]) / 100
         if found[1] == "star":
             if not 0.5 <= share < 1:
-                raise ValueError(f"a star is decided at 50% or more, below 100%, not {found[2]}%")
+                raise ValueError("a star is decided at 50% or more, below 100%")
             return cls(text, "star", share)
         if not 0.001 <= share <= 0.5:
-            raise ValueError(f"a half-width is 0.1% to 50%, not {found[2]}%")
+            raise ValueError("a half-width is 0.1% to 50%")
         return cls(text, "half-width", share)
 
     def look(
@@ -143,7 +141,7 @@ def likeliest_star(figure: Prediction, edges: Sequence[float]) -> tuple[int, flo
 
 def _figure(name: str) -> str:
     if name not in FIGURES:
-        raise ValueError(f"a screen is decided by {' or '.join(FIGURES)}, not by {name}")
+        raise ValueError(f"a screen is decided by {' or '.join(FIGURES)}")
     return name
 
 
