@@ -37,7 +37,7 @@ from energyscore.measurement.work import Plan
 from energyscore.protocol.bands import inner_edges
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.results import store
-from energyscore.results.cost import Cost, added
+from energyscore.results.cost import Cost, added, spent_s
 from energyscore.results.parts import Caution, Run
 from energyscore.results.quality import Quality, in_words
 from energyscore.results.raw import RawRun
@@ -190,12 +190,14 @@ def _run_and_save(
             message = f"{counted(len(finished), 'run')} measured before an interruption"
             observer.tell(f"{message}; going on from there.")
             cautions.append(Caution(code="resumed", message=message))
+        began_s = prepared.cost.began_s - spent_s(earlier, finished)
+        asked = _asked(job, setup, began_s) if plan.screen else None
         try:
             repeats, screen = _do_runs(
                 setup,
                 backend,
                 prepared,
-                job,
+                asked,
                 observer,
                 finished,
                 lambda run, raw: _keep(run, raw, journal, setup, prepared.cost, observer),
@@ -228,19 +230,19 @@ def _do_runs(
     setup: Setup,
     backend: Backend,
     prepared: Prepared,
-    job: Job,
+    asked: Asked | None,
     observer: LineObserver,
     finished: Sequence[Run],
     on_run: Callable[[Run, RawRun], None],
 ) -> tuple[Repeats, ScreenPart | None]:
-    """The runs over all queries; or the blocks of a screen, and how it ended."""
+    """The runs over all queries; or the blocks of a screen that is asked for, and how it ended."""
     plan, metering, target = setup.plan, setup.metering, setup.plan.target_half_width
-    if plan.screen:
+    if asked is not None:
         return run_screen(
             plan,
             backend,
             metering.meters,
-            _asked(job, setup, prepared.cost.began_s),
+            asked,
             uuids=metering.uuids,
             finished=finished,
             on_run=on_run,
@@ -264,7 +266,7 @@ def _do_runs(
 
 
 def _asked(job: Job, setup: Setup, began_s: float) -> Asked:
-    """What a job asks of a screen that began then, on the monotonic clock.
+    """What a job asks of a screen that began then, on the monotonic clock; pauses do not count.
 
     A star is against the default reference.
     """

@@ -50,6 +50,12 @@ def unknown_cost(why: str) -> Cost:
     return Cost(duration_s=None, energy_j={}, methods={}, reasons={"all": why}, sessions=1)
 
 
+def spent_s(costs: Sequence[Cost], runs: Sequence[Run]) -> float:
+    """Seconds that earlier sessions took; where one does not tell, those of their runs at least."""
+    took_s = math.fsum(one.duration_s or 0.0 for one in costs)
+    return max(took_s, math.fsum(run.duration_s for run in runs))
+
+
 def added(costs: Sequence[Cost], *, every_domain: bool = True) -> Cost:
     """Of several sessions: what one of them does not know, all of them do not.
 

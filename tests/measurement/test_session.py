@@ -3,8 +3,10 @@
 import gzip
 import json
 import shutil
+import time
 
 import pytest
+from support.results import make_cpu_run
 
 from energyscore.measurement import session
 from energyscore.measurement.observer import LineObserver
@@ -59,6 +61,25 @@ def test_what_another_process_finished_meanwhile_is_not_measured_again(
     answers = load_result(tuned).answers
     assert (answers.of, len(answers.digests), answers.batch_size) == ("text", 2, 1)
     assert len(list(out.rglob("*.json"))) == 2
+
+
+def test_a_screen_that_goes_on_has_what_is_left_of_its_budget(
+    tmp_path, tiny_model, prompts_csv, monkeypatch
+):
+    left_s = []
+
+    def interrupted(plan, backend, meters, asked, *, on_run, **_):
+        left_s.append(asked.deadline_s - time.monotonic())
+        on_run(make_cpu_run(len(left_s) - 1), {})  # it took 100 s
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "run_screen", interrupted)
+    asked = {"screen": True, "budget": 300.0, "idle": 0.0, "device": "cpu", "queries": 8}
+    options = RunOptions(dataset=str(prompts_csv), **asked)
+    job = Job(tasks=("text_generation",), models=(str(tiny_model),), options=options, out=tmp_path)
+    for _ in range(3):
+        assert run_session(job, Watcher("never", None)).exit_status == 130
+    assert left_s == pytest.approx([300, 200, 100], abs=20), "loading counts too"
 
 
 class Recorded:

@@ -8,7 +8,7 @@ from support.results import UUID, make_result, make_run
 
 from energyscore.publish.took import measuring_took
 from energyscore.results.consistency import contradiction
-from energyscore.results.cost import OLDER_SESSIONS, Cost, added, unknown_cost
+from energyscore.results.cost import OLDER_SESSIONS, Cost, added, spent_s, unknown_cost
 from energyscore.results.result import parse_result, result_to_json
 from energyscore.results.store import Journal
 from energyscore.verify.cost import check_cost
@@ -50,6 +50,13 @@ def test_sessions_add_up_and_what_one_does_not_know_none_does():
         [make_cost(domain="cpu", method="rapl"), make_cost(domain="cpu", method="estimated")]
     )
     assert mixed.methods == {"cpu": "estimated"}
+
+
+def test_what_earlier_sessions_spent_is_at_least_what_their_runs_took():
+    runs = [make_run(0), make_run(1)]  # of 100 s each
+    assert spent_s([make_cost(150.0), make_cost(250.0)], runs) == 400.0
+    assert spent_s([unknown_cost(OLDER_SESSIONS), make_cost(30.0)], runs) == 200.0
+    assert spent_s([], []) == 0.0
 
 
 def test_a_journal_tells_what_each_session_took(tmp_path):
