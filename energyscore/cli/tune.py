@@ -54,6 +54,33 @@ def tune(
             rich_help_panel=_TRIED,
         ),
     ] = None,
+    quantization: Annotated[
+        str | None,
+        typer.Option(
+            metavar="int8,nf4",
+            help="Ways to quantize the weights while they are loaded, as `run --quantization` "
+            "has them, beside none.",
+            show_default=False,
+            rich_help_panel=_TRIED,
+        ),
+    ] = None,
+    attention: Annotated[
+        str | None,
+        typer.Option(
+            metavar="eager,sdpa",
+            help="Implementations of attention, beside the model's own.",
+            show_default=False,
+            rich_help_panel=_TRIED,
+        ),
+    ] = None,
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile",
+            help="Try torch.compile too; the time that it takes is part of the warm-up.",
+            rich_help_panel=_TRIED,
+        ),
+    ] = False,
     power_limit: Annotated[
         str | None,
         typer.Option(
@@ -112,7 +139,7 @@ def tune(
         measuring(
             "--quick",
             help="Small screens: blocks of 2 s, until the half-width is 10% or 20 s have passed, "
-            "and no batch that may take over 2 s.",
+            "and no batch over 4 that may take over 2 s.",
         ),
     ] = False,
     full: Annotated[
@@ -159,11 +186,13 @@ def tune(
     from energyscore.cli.run_options import read_settings
     from energyscore.cli.tune_options import (
         options_of_trials,
+        read_attentions,
         read_batch_sizes,
         read_budget,
         read_dtypes,
         read_limits,
         read_power_limits,
+        read_quantizations,
     )
     from energyscore.cli.tune_run import Dimensions, run_tune
     from energyscore.cli.tune_view import show_tuning
@@ -176,7 +205,10 @@ def tune(
     dimensions = Dimensions(
         read_batch_sizes(batch_size),
         read_dtypes(dtype),
+        read_quantizations(quantization),
+        read_attentions(attention),
         read_power_limits(power_limit),
+        compiled=compiled,
         exhaustive=exhaustive,
         quick=quick,
     )

@@ -43,6 +43,22 @@ def read_dtypes(text: str | None) -> "tuple[Dtype, ...] | None":
     return None if text is None else _list_of("--dtype", text, _among("--dtype", get_args(Dtype)))
 
 
+def read_quantizations(text: str | None) -> tuple[str, ...]:
+    """Ways to quantize, `none` among them; none where none are named."""
+    from energyscore.protocol.model import Quantization
+
+    known = ("none", *get_args(Quantization))
+    return () if text is None else _list_of("--quantization", text, _among("--quantization", known))
+
+
+def read_attentions(text: str | None) -> tuple[str, ...]:
+    """Implementations of attention; none where none are named."""
+    from energyscore.protocol.model import Attention
+
+    known = get_args(Attention)
+    return () if text is None else _list_of("--attention", text, _among("--attention", known))
+
+
 def read_power_limits(text: str | None) -> tuple[float, ...]:
     """Limits in watts; none where none are named."""
     return () if text is None else _list_of("--power-limit", text, _watts)

@@ -24,8 +24,8 @@ from energyscore.publish.tuning_words import command_line
 from energyscore.results.store import KnownResults
 
 SEED = 0
-QUICK_BATCH_S = 2.0
-"""With --quick no batch is tried that takes longer at the pace of the default."""
+QUICK_BATCH_S, LEAST_QUICK = 2.0, 4
+"""With --quick no batch of more than so many is tried that takes longer at the default's pace."""
 
 _PRECISIONS: dict[str, tuple[Dtype, ...]] = {
     "cuda": ("float32", "float16", "bfloat16"),
@@ -39,7 +39,10 @@ class Dimensions:
 
     batch_sizes: tuple[int, ...] | None = None
     dtypes: tuple[Dtype, ...] | None = None
+    quantizations: tuple[str, ...] = ()
+    attentions: tuple[str, ...] = ()
     power_limits_w: tuple[float, ...] = ()
+    compiled: bool = False
     exhaustive: bool = False
     quick: bool = False
 
@@ -50,16 +53,20 @@ class Dimensions:
         most = result.workload.queries if result else MOST_BATCH
         latency_s = first.outcome.latency_p90_s
         if self.quick and latency_s:
-            most = min(most, int(QUICK_BATCH_S / latency_s))
+            most = min(most, max(LEAST_QUICK, int(QUICK_BATCH_S / latency_s)))
         dtypes = self.dtypes
         if dtypes is None:
             dtypes = () if self.quick else _PRECISIONS[device]
-        own = result.model.dtype if result else ""
+        # What the default came to by itself is not tried by its name once more.
+        own = (result.model.dtype, result.model.attention_default) if result else ()
         return Space(
             default,
             self.batch_sizes,
             max(1, default.batch_size, min(most, MOST_BATCH)),
-            tuple(one for one in dtypes if one != own),
+            tuple(one for one in dtypes if one not in own),
+            quantizations=self.quantizations,
+            attentions=tuple(one for one in self.attentions if one not in own),
+            compiles=(True,) if self.compiled else (),
             power_limits_w=self.power_limits_w,
         )
 
@@ -113,7 +120,7 @@ def run_tune(
             "after another, each in a process of its own. How long one takes is known after the "
             "first."
         )
-    with TuneProgress(None, talk) as progress:
+    with TuneProgress(talk) as progress:
         tuner = Tuner(
             request,
             known,

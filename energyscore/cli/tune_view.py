@@ -1,7 +1,9 @@
 """What people see of a tune: its progress on stderr, its end as a table."""
 
+import re
+
 from energyscore.base.units import format_duration, format_seconds, format_wh
-from energyscore.cli.console import show_copyable, show_line, show_notes, show_table
+from energyscore.cli.console import Talk, show_copyable, show_line, show_notes, show_table
 from energyscore.cli.process_view import ProcessProgress
 from energyscore.judge.tuning import Tuning
 from energyscore.measurement.tune.request import Purpose, settings_as_options
@@ -17,8 +19,25 @@ _PURPOSES: dict[Purpose, str] = {
 }
 
 
+_NUMBER = re.compile(r"[\d.]+")
+
+
 class TuneProgress(ProcessProgress):
-    """Shows trials."""
+    """Shows trials. What every trial's process says again is shown once, whatever its figures."""
+
+    def __init__(self, talk: Talk) -> None:
+        """Start without a bar: how many trials there will be is not known."""
+        super().__init__(None, talk)
+        self._said: set[str] = set()
+
+    def line(self, text: str) -> None:
+        """A line of the trial's process."""
+        if text.startswith("caution:"):
+            known = _NUMBER.sub("", text)
+            if known in self._said:
+                return
+            self._said.add(known)
+        super().line(text)
 
     def begin(
         self, number: int, settings: Settings, purpose: Purpose, left_s: float | None
@@ -41,7 +60,8 @@ class TuneProgress(ProcessProgress):
         known = ""
         if best is not None and best.energy_wh is not None and trial.purpose == "trial":
             known = f"; best before: {_named(best.settings)}, {format_wh(best.energy_wh)}"
-        self.ended(number, f"{_named(outcome.settings)}: {', '.join(words)}{known}")
+        what = f"{_named(outcome.settings)}{_PURPOSES[trial.purpose]}"
+        self.ended(number, f"{what}: {', '.join(words)}{known}")
 
 
 def _named(settings: Settings) -> str:

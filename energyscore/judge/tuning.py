@@ -130,6 +130,8 @@ def judge_tuning(
     compared = _with_equal_answers(trials, default)
     ranked = sorted(compared, key=lambda one: (one.energy_wh is None, one.energy_wh or 0.0))
     saving, why_none = _saving(default, best)
+    if best is not None and all(one.settings == default.settings for one in trials):
+        why_none = "nothing else was tried"
     if best is not None and best.energy_wh is None:
         best = None
     if best is not None and best.settings == default.settings:
@@ -155,7 +157,7 @@ def _with_equal_answers(trials: Sequence[Tried], default: Tried) -> list[Tried]:
     ]
 
 
-NOT_BORNE_OUT = "the best of the trials needs no less than it when measured once more"
+NOT_BORNE_OUT = "measured once more, the best of the trials needed no less"
 
 
 def _saving(default: Tried, best: Tried | None) -> tuple[Effect | None, str]:

@@ -90,8 +90,8 @@ def test_what_is_not_borne_out_leaves_the_default():
     found = judged(best=tried(8, 6.1, purpose="confirm"))
     assert (found.best, found.saving) == (DEFAULT, None)
     assert answer(found) == [
-        "Keep the default, batch 1 in float16: the best of the trials needs no less than it when "
-        "measured once more."
+        "Keep the default, batch 1 in float16: measured once more, the best of the trials needed "
+        "no less."
     ]
 
 
@@ -100,6 +100,7 @@ def test_what_is_not_borne_out_leaves_the_default():
     [
         ({"best": None}, "No best setting: no setting could be measured that keeps to the limits."),
         ({"best": DEFAULT}, "no setting that was tried needs less than the default."),
+        ({"best": DEFAULT, "trials": (DEFAULT,)}, "batch 1 in float16: nothing else was tried."),
         (
             {"best": Tried(settings(8), "failed", "it broke")},
             "No best setting: the best setting could not be measured once more: it broke.",

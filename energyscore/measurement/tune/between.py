@@ -3,59 +3,74 @@
 Between two batch sizes the energy of a whole batch is taken to grow at least as fast as between the
 two before, and no faster than between the two after: first reading the weights is what takes long,
 then the arithmetic, and at last memory is short. That bounds from below what a batch size between
-them can need, and where even that promises less than the noise, none is tried.
+them can need, and where even that promises no more than the noise, none is tried.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 from energyscore.measurement.tune.evidence import (
-    TOO_LARGE,
+    Evidence,
     energy_of,
     half_width,
     is_candidate,
+    size_of,
 )
-from energyscore.measurement.tune.space import TrialOutcome
+from energyscore.measurement.tune.space import Settings, TrialOutcome
 
 EVEN = 8
 """From four times so many on, batch sizes are multiples of it: GPUs work in such tiles."""
 
+APART = 1.3
+"""Energies of batch sizes that are closer say little of how fast they grow."""
 
-def between(best: TrialOutcome, alike: Sequence[TrialOutcome], drift: float | None) -> int | None:
-    """The batch size to try next beside the best; None: none promises more than the noise.
 
-    `alike` are all that were tried with its settings but for the batch size, the best among them.
+def between(evidence: Evidence, best: TrialOutcome, *, others: bool) -> Settings | None:
+    """What to try next between two batch sizes; None: nothing promises more than the noise.
+
+    With the best settings, or with `others` between the batch sizes of all others that were tried.
     """
-    noise = math.hypot(half_width(best), drift or 0.0)
-    known = sorted((one for one in alike if is_candidate(one)), key=size_of)
-    tried = {size_of(one) for one in alike}
-    walls = [size_of(one) for one in alike if one.status in TOO_LARGE]
-    edges = [*map(size_of, known), *([min(walls)] if walls else [])]
-    place = known.index(best)
-    worth = []
-    for below in (place - 1, place):
-        if 0 <= below < len(edges) - 1:
-            middle = _middle(edges[below], edges[below + 1])
-            promise = _promise(known, below, edges[below + 1])
-            if promise > noise and middle not in tried:
-                worth.append((promise, middle))
-    return max(worth)[1] if worth else None
+    own = evidence.alike(best.settings)
+    found: list[tuple[float, int, Settings]] = []
+    for group in evidence.groups:
+        known = sorted(filter(is_candidate, group), key=size_of)
+        if (group is own) == others or not known:
+            continue
+        wall = evidence.wall(known[0].settings)
+        edges = sorted([*map(size_of, known), *([size_of(wall)] if wall else [])])
+        for place, (low, high) in enumerate(pairwise(edges)):
+            settings = replace(known[0].settings, batch_size=_middle(low, high))
+            least = _least(known, place, high)
+            if 0 < least < energy_of(best) and evidence.is_open(settings):
+                found.append((math.log(energy_of(best) / least), -low, settings))
+    promise, _, settings = max(found, key=lambda one: one[:2], default=(0.0, 0, best.settings))
+    return settings if promise > half_width(best) / 2 else None
 
 
-def size_of(outcome: TrialOutcome) -> int:
-    """Its queries at once."""
-    return outcome.settings.batch_size
-
-
-def _promise(known: Sequence[TrialOutcome], place: int, top: int) -> float:
-    """By how much less than the best anything between a place and the next may need, as a log."""
-    least = min(map(energy_of, known))
-    lines = [_line(known[place - 1], known[place])] if place > 0 else [(0.0, _whole(known[place]))]
-    if place + 2 < len(known):
-        lines.append(_line(known[place + 2], known[place + 1]))
-    sizes = range(size_of(known[place]) + 1, top)
-    bounds = [max(slope * size + start for slope, start in lines) / size for size in sizes]
-    return math.log(least / max(min(bounds, default=least), least / 100))
+def _least(known: Sequence[TrialOutcome], place: int, top: int) -> float:
+    """What anything above a place and below the next needs at the least; 0: nothing is known."""
+    start, size = known[place], size_of(known[place])
+    apart = [one for one in known[:place] if size_of(one) * APART <= size]
+    after = known[place + 1 :]
+    if apart:
+        lines = [_line(apart[-1], start)]
+    elif after:  # of the first nothing is known before: it grows half as fast as after, or faster
+        slope, _ = _line(start, after[0])
+        lines = [(slope / 2, _whole(start) - slope / 2 * size)]
+    else:
+        return 0.0
+    beyond = [one for one in after[1:] if size_of(one) >= APART * size_of(after[0])]
+    if beyond:
+        line = _line(after[0], beyond[0])
+        # Where it grows more slowly after than before, one of the two is an exception.
+        lines += [line] if line[0] >= _line(start, after[0])[0] else []
+    bounds = [
+        max(slope * between + at_0 for slope, at_0 in lines) / between
+        for between in range(size + 1, top)
+    ]
+    return min(bounds, default=0.0)
 
 
 def _whole(outcome: TrialOutcome) -> float:
@@ -64,7 +79,7 @@ def _whole(outcome: TrialOutcome) -> float:
 
 
 def _line(one: TrialOutcome, other: TrialOutcome) -> tuple[float, float]:
-    """Slope and start of the energy of a batch through two; it never falls."""
+    """Slope of the energy of a batch through two, and where it meets 0; it never falls."""
     slope = max(0.0, (_whole(other) - _whole(one)) / (size_of(other) - size_of(one)))
     return slope, _whole(other) - slope * size_of(other)
 

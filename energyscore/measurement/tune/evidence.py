@@ -1,16 +1,15 @@
 """What the trials of a tune have shown so far, and what that says of those not tried. Pure."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 from energyscore.measurement.tune.space import Settings, TrialOutcome
 
-TOO_LARGE = {
+TOO_MUCH_MEMORY = {
     "out_of_memory": "did not fit in memory",
     "over_memory": "needs more memory than allowed",
-    "over_latency": "takes longer than allowed",
 }
+TOO_LARGE = {**TOO_MUCH_MEMORY, "over_latency": "takes longer than allowed"}
 """What a larger batch can only have more of."""
 
 
@@ -24,20 +23,28 @@ class Evidence:
     def __init__(self) -> None:
         """Nothing is known yet."""
         self._told: dict[Settings, list[TrialOutcome]] = {}
+        self._known: dict[Settings, TrialOutcome] = {}
+        self._groups: dict[Settings, list[TrialOutcome]] = {}
+        self._too_much_memory: dict[Settings, list[TrialOutcome]] = {}
 
     def tell(self, outcome: TrialOutcome) -> None:
         """A trial came to this; a second one of the same settings is kept beside the first."""
-        self._told.setdefault(outcome.settings, []).append(outcome)
+        settings = outcome.settings
+        self._told.setdefault(settings, []).append(outcome)
+        self._known[settings] = _together(self._told[settings])
+        others = [one for one in self.alike(settings) if one.settings != settings]
+        self._groups[group_of(settings)] = [*others, self._known[settings]]
+        if outcome.status in TOO_MUCH_MEMORY:
+            self._too_much_memory.setdefault(_without_power(settings), []).append(outcome)
 
     def at(self, settings: Settings) -> TrialOutcome | None:
         """What these settings came to; of repeats the mean, in an interval that holds both."""
-        told = self._told.get(settings, [])
-        return _together(told) if told else None
+        return self._known.get(settings)
 
     @property
     def outcomes(self) -> list[TrialOutcome]:
         """One of each settings, in the order in which they were first tried."""
-        return [_together(told) for told in self._told.values()]
+        return list(self._known.values())
 
     @property
     def drift(self) -> float | None:
@@ -76,6 +83,10 @@ class Evidence:
         found = self.candidates
         return [one for one in found[1:] if self.gain(one, found[0]) <= self.noise(one, found[0])]
 
+    def alike(self, settings: Settings) -> list[TrialOutcome]:
+        """What was tried with the same settings but for the batch size."""
+        return self._groups.get(group_of(settings), [])
+
     def best_alike(self, settings: Settings) -> TrialOutcome | None:
         """The best of what was tried with these settings but for the batch size."""
         found = filter(is_candidate, self.alike(settings))
@@ -85,11 +96,14 @@ class Evidence:
         """How much less the other needs, on the log scale."""
         return math.log(energy_of(one) / energy_of(other))
 
-    def alike(self, settings: Settings) -> Iterator[TrialOutcome]:
-        """What was tried with the same settings but for the batch size."""
-        for one in self.outcomes:
-            if replace(one.settings, batch_size=settings.batch_size) == settings:
-                yield one
+    @property
+    def groups(self) -> list[list[TrialOutcome]]:
+        """Those that differ in the batch size alone are together."""
+        return list(self._groups.values())
+
+    def is_open(self, settings: Settings) -> bool:
+        """Whether a trial of these would say something new."""
+        return self.at(settings) is None and not self.why_not(settings)
 
     def why_not(self, settings: Settings) -> str:
         """Why these need no trial, from what smaller batches came to; empty if they do.
@@ -98,19 +112,31 @@ class Evidence:
         more: so with n times the queries each needs a share of 1/n at least. Where even that is
         well above the best, a larger batch need not be tried; but a rise alone says nothing.
         """
-        limit = self.limit_wh
-        for one in self.alike(settings):
-            times = settings.batch_size / one.settings.batch_size
-            if times <= 1:
-                continue
-            if one.status in TOO_LARGE:
-                return f"batch size {one.settings.batch_size} {TOO_LARGE[one.status]}"
-            if limit and one.ci95 and is_candidate(one) and one.ci95[0] / times > SURELY * limit:
+        wall, limit = self.wall(settings), self.limit_wh
+        if wall is not None and size_of(wall) <= settings.batch_size:
+            return f"batch size {size_of(wall)} {TOO_LARGE[wall.status]}"
+        for one in filter(is_candidate, self.alike(settings)):
+            times = settings.batch_size / size_of(one)
+            if times > 1 and limit and one.ci95 and one.ci95[0] / times > SURELY * limit:
                 return (
-                    f"batch size {one.settings.batch_size} needs so much energy that one "
-                    f"{times:g} times as large cannot need less than the best"
+                    f"batch size {size_of(one)} needs so much energy that one {times:g} times as "
+                    "large cannot need less than the best"
                 )
         return ""
+
+    def wall(self, settings: Settings) -> TrialOutcome | None:
+        """The least batch size that was too large with these settings; None: none is known.
+
+        How much power a GPU may draw changes nothing in what fits.
+        """
+        too_large = [one for one in self.alike(settings) if one.status in TOO_LARGE]
+        too_large += self._too_much_memory.get(_without_power(settings), [])
+        return min(too_large, key=size_of, default=None)
+
+
+def size_of(outcome: TrialOutcome) -> int:
+    """Its queries at once."""
+    return outcome.settings.batch_size
 
 
 def energy_of(outcome: TrialOutcome) -> float:
@@ -143,3 +169,12 @@ def _together(told: list[TrialOutcome]) -> TrialOutcome:
 def is_candidate(outcome: TrialOutcome) -> bool:
     """Whether it has an energy and may be chosen."""
     return outcome.status in ("measured", "beaten") and bool(outcome.energy_wh)
+
+
+def group_of(settings: Settings) -> Settings:
+    """Them whatever the batch size."""
+    return replace(settings, batch_size=1)
+
+
+def _without_power(settings: Settings) -> Settings:
+    return replace(settings, batch_size=1, power_limit_w=None)

@@ -8,7 +8,8 @@ measured once more afterwards: how far its two figures lie apart says how far th
 
 Then one setting after another is changed from the best so far, each value with the batch sizes
 beside it that may be better still; and at last the batch sizes between the best and its neighbours
-are tried, as long as they promise more than the noise.
+are tried, as long as they promise more than the noise (`between`). So the best of one setting may
+be missed that only helps together with another; an exhaustive search tries the whole grid.
 
 The same space, seed and outcomes give the same proposals: a tune that was killed goes on by telling
 a new search what is finished.
@@ -22,7 +23,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from energyscore.measurement.tune.between import between
-from energyscore.measurement.tune.evidence import TOO_LARGE, Evidence, is_candidate
+from energyscore.measurement.tune.evidence import Evidence, group_of, is_candidate, size_of
 from energyscore.measurement.tune.space import Proposal, Settings, Space, TrialOutcome, Untried
 
 Asking: TypeAlias = Generator[Proposal, TrialOutcome, None]
@@ -34,10 +35,15 @@ REACH = 1.5
 """Twice the queries at once need half of the energy each at the least, and seldom less than by
 this factor: so far from the best, the batch sizes beside are not tried."""
 
-ROUNDS = 2
+ROUNDS = 4
 """A setting that did not help may help together with one that was changed after it."""
 
-MOST_BETWEEN = 6
+NEAR = 2.0
+"""With the best settings, batch sizes that needed more than so many times the best of the default's
+are not tried."""
+
+MOST_BETWEEN = 8
+"""Trials between the doubled batch sizes of the best settings, and as many of all others."""
 
 
 class Search:
@@ -127,19 +133,22 @@ class Search:
         yield from self._rungs(self._space.default)
         yield from self._repeat()
         for _ in range(ROUNDS):
-            before = self.best
+            before = self._group_of_best()
             for name, values in self._space.dimensions.items():
                 yield from self._dimension(name, values)
-            if before is None or self.best is None or self._is_of(before.settings):
+            if self._group_of_best() == before:
+                yield from self._other_rungs()
+                yield from self._between()
+            if self._group_of_best() == before:
                 break
         yield from self._repeat()
-        yield from self._between()
 
     def _whole_grid(self) -> Asking:
         default, rungs = self._space.default, self._space.rungs
         grid = [replace(one, batch_size=size) for one in self._combinations() for size in rungs]
         for settings in [default, *self._shuffled(grid)]:
-            yield from self._try(settings)
+            if self._known.at(settings) is None and not self._is_too_large(settings):
+                yield Proposal(settings, beaten_by=self._known.limit_wh)
         yield from self._repeat()
         yield from self._between()
 
@@ -177,8 +186,8 @@ class Search:
                     break
 
     def _is_too_large(self, settings: Settings) -> bool:
-        outcome = self._known.at(settings)
-        return outcome is not None and outcome.status in TOO_LARGE
+        wall = self._known.wall(settings)
+        return wall is not None and size_of(wall) <= settings.batch_size
 
     def _is_near(self, settings: Settings) -> bool:
         """Whether it came to a figure from which the batch sizes beside may reach the best."""
@@ -187,23 +196,42 @@ class Search:
             return False
         return self._known.gain(outcome, best) <= math.log(REACH)
 
-    def _is_of(self, settings: Settings) -> bool:
-        """Whether the best has these settings, whatever its batch size."""
-        best = self.best
-        return best is not None and replace(best.settings, batch_size=1) == replace(
-            settings, batch_size=1
-        )
+    def _group_of_best(self) -> Settings | None:
+        """The best settings, whatever the batch size."""
+        return None if self.best is None else group_of(self.best.settings)
 
     def _between(self) -> Asking:
-        """Batch sizes between the best and its neighbours, unless the user named them."""
-        for _ in range(MOST_BETWEEN if self._space.batch_sizes is None else 0):
-            best = self.best
-            if best is None:
+        """Batch sizes between those tried, unless the user named them: the best's first."""
+        left = dict.fromkeys((False, True), MOST_BETWEEN)
+        while self._space.batch_sizes is None:
+            for others in (False, True):
+                if left[others] and (settings := self._promising(others=others)):
+                    yield from self._try(settings)
+                    left[others] -= not self._is_too_large(settings)
+                    break
+            else:
                 return
-            size = between(best, list(self._known.alike(best.settings)), self.drift)
-            if size is None:
-                return
-            yield from self._try(replace(best.settings, batch_size=size))
+
+    def _promising(self, *, others: bool) -> Settings | None:
+        """A batch size between two that may be better still: of the best's settings, or others."""
+        best = self.best
+        return None if best is None else between(self._known, best, others=others)
+
+    def _other_rungs(self) -> Asking:
+        """With the best settings, all batch sizes that may be as good, as far as is known.
+
+        Those that came near the best with the default's other settings, or were never seen so:
+        they may have been too large for it.
+        """
+        best = self.best
+        if best is None:
+            return
+        default, least = self._space.default, self._known.best_alike(self._space.default)
+        for size in self._shuffled(list(self._space.rungs)):
+            before = self._known.at(replace(default, batch_size=size))
+            is_near = before and least and self._known.gain(before, least) <= math.log(NEAR)
+            if is_near or self._is_too_large(replace(default, batch_size=size)):
+                yield from self._try(replace(best.settings, batch_size=size))
 
     def _repeat(self) -> Asking:
         """What was measured first, once more, if others were measured since."""
@@ -214,7 +242,7 @@ class Search:
 
     def _try(self, settings: Settings) -> Asking:
         """Propose it, unless it was tried or cannot be of use."""
-        if self._known.at(settings) is None and not self._known.why_not(settings):
+        if self._known.is_open(settings):
             yield Proposal(settings, beaten_by=self._known.limit_wh)
 
     def _shuffled(self, values: list[Any]) -> list[Any]:

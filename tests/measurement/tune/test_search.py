@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bench import tune as bench
 from energyscore.measurement.tune.search import Search
 from energyscore.measurement.tune.space import Settings, Space, TrialOutcome
 
@@ -180,6 +181,59 @@ def test_the_whole_grid_is_tried_where_it_is_asked_for():
     tried = {(one.batch_size, one.dtype, one.compile) for one in asked}
     assert tried == set(itertools.product((1, 2, 4), ("float32", "float16"), (False, True)))
     assert len(proposals) == 12 + 1
+
+
+def test_an_exhaustive_search_leaves_out_only_what_cannot_fit():
+    space = Space(DEFAULT, (1, 2, 4, 8, 16), dtypes=("float16",))
+    search = Search(space, 2, exhaustive=True)
+    law = by_batch({1: 9.0, 2: 0.5, 4: 0.4, 8: 0.3, 16: 0.3}, fits=8)
+    assert len(tune(search, law)) == 2 * 5 + 1
+    assert search.best.settings.batch_size == 8
+    assert tune(Search(space, 2), law) != tune(Search(space, 2, exhaustive=True), law)
+
+
+def test_how_much_power_is_drawn_changes_nothing_in_what_fits():
+    space = Space(DEFAULT, (1, 2, 4, 8), power_limits_w=(None, 150.0))
+    search = Search(space, seed=1)
+    failed = [one for one in tune(search, smooth(fits=2)) if one.settings.batch_size > 2]
+    assert {one.settings.power_limit_w for one in failed} == {None}
+
+
+def test_between_the_doubled_batch_sizes_lies_the_best_where_the_curve_says_so():
+    """A batch takes the same up to 23 queries, and far more from 24 on."""
+
+    def law(settings):
+        size = settings.batch_size
+        return measured(settings, (1.0 if size < 24 else 1.0 + 0.2 * (size - 23)) / size)
+
+    search = Search(Space(DEFAULT, most_batch=128), seed=1)
+    tune(search, law)
+    assert 22 <= search.best.settings.batch_size <= 23
+    # Where the user named the batch sizes, there are no others.
+    named = Search(Space(DEFAULT, (1, 8, 16, 32)), seed=1)
+    assert set(sizes(tune(named, law))) <= {1, 8, 16, 32}
+
+
+def test_what_helps_only_with_a_setting_that_is_changed_later_is_found():
+    """Half precision is slower, but for compiled code."""
+
+    def law(settings):
+        factor = {
+            ("float32", False): 1.0, ("float32", True): 0.9,
+            ("float16", False): 1.2, ("float16", True): 0.5,
+        }[settings.dtype, settings.compile]  # fmt: skip
+        return measured(settings, smooth()(settings).energy_wh * factor)
+
+    search = Search(Space(DEFAULT, (1, 2, 4), dtypes=("float16",), compiles=(True,)), seed=1)
+    tune(search, law)
+    assert search.best.settings == replace(DEFAULT, batch_size=4, dtype="float16", compile=True)
+
+
+def test_tunes_find_the_best_settings_of_simulated_gpus_for_less_than_half_of_the_work():
+    tuned = [bench.tune(seed) for seed in range(12)]
+    assert sum(one.found for one in tuned) >= 11
+    assert sum(one.beaten for one in tuned) > 0
+    assert sum(one.share for one in tuned[:3]) / 3 <= 0.5
 
 
 def test_a_drift_widens_what_is_undecided():

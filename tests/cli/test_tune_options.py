@@ -1,5 +1,7 @@
 """What `energyscore tune` says of options that make no sense, before anything is measured."""
 
+from dataclasses import replace
+
 import pytest
 
 from energyscore.base.errors import UsageError
@@ -22,6 +24,10 @@ MODEL = ("text_classification", "--model", "builtin:distilbert-sst2")
         ("--batch-size 1,2,1", "--batch-size '1,2,1' names 1 twice. Name it once."),
         ("--batch-size 1,,2", "--batch-size '1,,2' has an empty place. Write such as 1,2,4."),
         ("--dtype float33", "--dtype: unknown: 'float33'. Did you mean 'float32'"),
+        ("--quantization int9", "--quantization: unknown: 'int9'. Did you mean 'int8'"),
+        ("--quantization int8,int8", "names int8 twice."),
+        ("--attention fast", "--attention: unknown: 'fast'."),
+        ("--set compile=true", "--set compile: it is tuned. Name its values with --compile."),
         ("--power-limit hot", "--power-limit 'hot' is no number with its unit."),
         ("--max-latency 2", "--max-latency '2' is no number with its unit."),
         ("--max-latency 0s", "--max-latency 0s: nothing keeps to it. Write such as 2s."),
@@ -87,6 +93,21 @@ def test_the_space_follows_from_the_default_as_it_was_measured():
     assert Dimensions().space(default, first) == Space(default, None, 512, ("bfloat16",))
     quick = Dimensions(quick=True).space(default, first)
     assert (quick.most_batch, quick.dtypes) == (22, ())
+    slow = Trial("trial", TrialOutcome(default, "measured", 1.0, None, 5.0), result=result)
+    assert Dimensions(quick=True).space(default, slow).most_batch == 4
+    with_own = replace(
+        first,
+        result=result.model_copy(
+            update={"model": result.model.model_copy(update={"attention_default": "sdpa"})}
+        ),
+    )
+    more = Dimensions((1,), (), ("none", "int8"), ("eager", "sdpa"), (150.0,), compiled=True)
+    assert more.space(default, with_own).dimensions == {
+        "quantization": ("none", "int8"),
+        "attention": (None, "eager"),
+        "compile": (False, True),
+        "power_limit_w": (None, 150.0),
+    }
     named = Dimensions((1, 3), ("float32", "float16")).space(default, first)
     assert (named.rungs, named.dtypes) == ((1, 3), ("float16",))
     none = Trial("trial", TrialOutcome(default, "out_of_memory"))
