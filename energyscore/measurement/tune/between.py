@@ -23,6 +23,10 @@ from energyscore.measurement.tune.space import Settings, TrialOutcome
 EVEN = 8
 """From four times so many on, batch sizes are multiples of it: GPUs work in such tiles."""
 
+WIDE = 1.5
+"""Between the largest batch size that fits and one so many times as large that does not, one is
+tried in any case: what lies there is never seen by doubling."""
+
 APART = 1.3
 """Energies of batch sizes that are closer say little of how fast they grow."""
 
@@ -40,6 +44,10 @@ def between(evidence: Evidence, best: TrialOutcome, *, others: bool) -> Settings
             continue
         wall = evidence.wall(known[0].settings)
         edges = sorted([*map(size_of, known), *([size_of(wall)] if wall else [])])
+        if group is own and wall and size_of(wall) >= WIDE * size_of(known[-1]):
+            below_wall = replace(best.settings, batch_size=_middle(*edges[-2:]))
+            if evidence.gain(known[-1], best) < math.log(WIDE) and evidence.is_open(below_wall):
+                return below_wall
         for place, (low, high) in enumerate(pairwise(edges)):
             settings = replace(known[0].settings, batch_size=_middle(low, high))
             least = _least(known, place, high)

@@ -214,6 +214,20 @@ def test_between_the_doubled_batch_sizes_lies_the_best_where_the_curve_says_so()
     assert set(sizes(tune(named, law))) <= {1, 8, 16, 32}
 
 
+def test_a_poor_rung_below_the_wall_hides_nothing():
+    """From 16 on a poor kernel takes half more again, and up to 30 fit: 30 is the best."""
+
+    def law(settings):
+        size = settings.batch_size
+        if size > 30:
+            return TrialOutcome(settings, "out_of_memory")
+        return measured(settings, (1.0 if size < 16 else 1.5) * (1 + 0.01 * size) / size)
+
+    search = Search(Space(DEFAULT, most_batch=64), seed=1)
+    tune(search, law)
+    assert search.best.settings.batch_size in (29, 30)
+
+
 def test_what_helps_only_with_a_setting_that_is_changed_later_is_found():
     """Half precision is slower, but for compiled code."""
 
