@@ -132,6 +132,8 @@ def judge_tuning(
     saving, why_none = _saving(default, best)
     if best is not None and all(one.settings == default.settings for one in trials):
         why_none = "nothing else was tried"
+    if best is None and interrupted:
+        why_none = "it was interrupted before the best was measured once more"
     if best is not None and best.energy_wh is None:
         best = None
     if best is not None and best.settings == default.settings:

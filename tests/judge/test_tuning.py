@@ -100,6 +100,10 @@ def test_what_is_not_borne_out_leaves_the_default():
     [
         ({"best": None}, "No best setting: no setting could be measured that keeps to the limits."),
         ({"best": DEFAULT}, "no setting that was tried needs less than the default."),
+        (
+            {"best": None, "interrupted": True},
+            "No best setting: it was interrupted before the best was measured once more.",
+        ),
         ({"best": DEFAULT, "trials": (DEFAULT,)}, "batch 1 in float16: nothing else was tried."),
         (
             {"best": Tried(settings(8), "failed", "it broke")},
