@@ -10,7 +10,7 @@ from energyscore.measurement.tune.request import Purpose, settings_as_options
 from energyscore.measurement.tune.runner import Trial
 from energyscore.measurement.tune.space import Settings, TrialOutcome
 from energyscore.publish.tuning import columns_of, rows_of, title_of
-from energyscore.publish.tuning_words import answer, notes_of, settings_in_words
+from energyscore.publish.tuning_words import STATUS, answer, notes_of, settings_in_words
 
 _PURPOSES: dict[Purpose, str] = {
     "trial": "",
@@ -49,7 +49,8 @@ class TuneProgress(ProcessProgress):
     def end(self, number: int, trial: Trial, best: TrialOutcome | None) -> None:
         """What became of a trial, and the best before it."""
         outcome = trial.outcome
-        words = [outcome.status.replace("_", " ")] if outcome.status != "measured" else []
+        status = STATUS.get(outcome.status, outcome.status)
+        words = [status] if outcome.status != "measured" else []
         words += ["measured before"] if trial.seconds is None else []
         if outcome.energy_wh is not None:
             words.append(f"{format_wh(outcome.energy_wh)} per 1,000 queries")

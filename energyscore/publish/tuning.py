@@ -14,13 +14,9 @@ from energyscore.judge.figures import Headline
 from energyscore.judge.tuning import Tried, Tuning
 from energyscore.publish.choice_cells import quality_value
 from energyscore.publish.flat import cells_of, column_names
-from energyscore.publish.tuning_words import answer, name_of, notes_of
+from energyscore.publish.tuning_words import STATUS, answer, name_of, notes_of
 
 FILE_NAME = "tune.json"
-
-_WORDS = {"out_of_memory": "out of memory", "over_latency": "over the latency limit",
-          "over_memory": "over the memory limit", "quality_lost": "quality lost",
-          "beaten": "ended early"}  # fmt: skip
 
 
 class TuneSettings(Part):
@@ -238,6 +234,5 @@ def _status(one: Tried, tuning: Tuning) -> str:
         {"repeat": "repeated", "confirm": "once more"}.get(one.purpose, ""),
     ]
     if one.status != "measured":
-        known = one.status in _WORDS
-        words.append(_WORDS[one.status] if known else f"{one.status}: {one.reason}")
+        words.append(STATUS.get(one.status, f"{one.status}: {one.reason}"))
     return ", ".join(filter(None, words))

@@ -14,6 +14,15 @@ from energyscore.publish.notes import ESTIMATED
 _MOST_LEFT_OUT = 3
 _LITTLE = 0.05
 
+STATUS = {
+    "out_of_memory": "out of memory",
+    "over_latency": "over the latency limit",
+    "over_memory": "over the memory limit",
+    "quality_lost": "quality lost",
+    "beaten": "ended early",
+}
+"""What became of a trial, where its name does not say it."""
+
 
 def settings_in_words(settings: Mapping[str, Any], dtype: str = "") -> str:
     """`batch 8 in float32, int8`; `dtype` is what the precision came to."""
@@ -138,6 +147,13 @@ def _drift(tuning: Tuning) -> float | None:
 
 
 def _left_out(left_out: Sequence[tuple[Mapping[str, Any], str]]) -> str:
-    shown = [f"{settings_in_words(one)} ({why})" for one, why in left_out[:_MOST_LEFT_OUT]]
-    more = len(left_out) - len(shown)
-    return f"not tried: {'; '.join(shown)}{f'; {more} more in tune.json' if more else ''}."
+    """Settings by the reason that they have in common, the first few of each."""
+    by_reason: dict[str, list[str]] = {}
+    for settings, why in left_out:
+        by_reason.setdefault(why, []).append(settings_in_words(settings))
+    told = []
+    for why, names in by_reason.items():
+        more = len(names) - _MOST_LEFT_OUT
+        and_more = f" and {more} more" if more > 0 else ""
+        told.append(f"{'; '.join(names[:_MOST_LEFT_OUT])}{and_more} ({why})")
+    return f"not tried: {', nor '.join(told)}."

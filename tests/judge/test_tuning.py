@@ -134,6 +134,7 @@ def test_estimates_others_work_and_what_was_not_tried_are_told():
     one = Tried(one.settings, "measured", file="f", result=spoilt)
     best = tried(8, 1.0, gpu=None, purpose="confirm")
     left_out = [(settings(16 * 2**at), "too large") for at in range(5)]
+    left_out.append((settings(3), "it came later"))
     found = judged(best, one, (one, best), left_out=left_out, ended="the budget of 30 min is spent")
     assert found.estimated
     assert answer(found)[0].endswith("(estimated).")
@@ -142,8 +143,8 @@ def test_estimates_others_work_and_what_was_not_tried_are_told():
     assert notes[1].startswith("caution: other processes worked during 1 trial,")
     assert notes[2] == "the search ended early: the budget of 30 min is spent."
     assert notes[3] == (
-        "not tried: batch 16 (too large); batch 32 (too large); batch 64 (too large); 2 more in "
-        "tune.json."
+        "not tried: batch 16; batch 32; batch 64 and 2 more (too large), nor batch 3 (it came "
+        "later)."
     )
     assert notes_of(judged()) == []
 
