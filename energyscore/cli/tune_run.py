@@ -151,6 +151,7 @@ def _finished(tuned: Tuned, request: TuneRequest, label: str) -> Finished:
         _tried(tuned.best, request.out) if tuned.best else None,
         trials,
         [(_named(one.settings), one.reason) for one in tuned.left_out],
+        undecided=[_named(one) for one in tuned.undecided],
         ended=tuned.ended or "interrupted" * tuned.interrupted,
         interrupted=tuned.interrupted,
     )

@@ -83,6 +83,7 @@ class Tuning:
             none to tell, and `why_none` says why.
         trials: with a figure from the least energy to the most, then the others.
         front: those of them that no other beats in both energy and latency.
+        undecided: settings that the trials cannot tell from the best, drift included.
         ended: why the search ended early; empty where it did not.
     """
 
@@ -95,6 +96,7 @@ class Tuning:
     trials: Sequence[Tried]
     front: Sequence[Tried]
     left_out: Sequence[tuple[Mapping[str, Any], str]]
+    undecided: Sequence[Mapping[str, Any]] = ()
     ended: str = ""
     interrupted: bool = False
 
@@ -123,6 +125,7 @@ def judge_tuning(
     trials: Sequence[Tried],
     left_out: Sequence[tuple[Mapping[str, Any], str]] = (),
     *,
+    undecided: Sequence[Mapping[str, Any]] = (),
     ended: str = "",
     interrupted: bool = False,
 ) -> Tuning:
@@ -142,7 +145,7 @@ def judge_tuning(
         best, saving, why_none = default, None, NOT_BORNE_OUT
     return Tuning(
         model, task, default, best, saving, why_none, ranked, front_of(ranked), left_out,
-        ended, interrupted,
+        undecided, ended, interrupted,
     )  # fmt: skip
 
 

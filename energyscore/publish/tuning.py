@@ -91,6 +91,9 @@ class TuneReport(Part):
     answer: str
     command: str | None = Field(description="the command line that measures with the best")
     trials: list[TuneTrial] = Field(description="from the least energy to the most")
+    undecided: list[TuneSettings] = Field(
+        default=[], description="what the trials cannot tell from the best"
+    )
     left_out: list[TuneLeftOut]
     ended: str = Field(description="why the search ended early; empty where it did not")
     interrupted: bool
@@ -117,6 +120,7 @@ def report_of(tuning: Tuning, command: str | None = None) -> TuneReport:
         answer=" ".join(answer(tuning)),
         command=command,
         trials=[_trial(one, pareto=tuning.is_on_front(one)) for one in tuning.trials],
+        undecided=[_settings(one) for one in tuning.undecided],
         left_out=[TuneLeftOut(settings=_settings(one), reason=why) for one, why in tuning.left_out],
         ended=tuning.ended,
         interrupted=tuning.interrupted,

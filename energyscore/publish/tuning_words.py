@@ -129,6 +129,9 @@ def notes_of(tuning: Tuning) -> list[str]:
             f"caution: the default's energy changed by {drift:.0%} between its trials: the machine "
             "was not steady meanwhile."
         )
+    if tuning.undecided:
+        names = "; ".join(settings_in_words(one) for one in tuning.undecided)
+        found.append(f"may need as little as the best, as far as the trials can tell: {names}.")
     if tuning.ended:
         found.append(f"the search ended early: {tuning.ended}.")
     if tuning.left_out:

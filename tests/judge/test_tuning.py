@@ -149,6 +149,14 @@ def test_estimates_others_work_and_what_was_not_tried_are_told():
     assert notes_of(judged()) == []
 
 
+def test_what_cannot_be_told_from_the_best_is_named():
+    tuning = judged(undecided=[settings(16), settings(32)])
+    assert notes_of(tuning) == [
+        "may need as little as the best, as far as the trials can tell: batch 16; batch 32."
+    ]
+    assert [one.batch_size for one in publish.report_of(tuning).undecided] == [16, 32]
+
+
 def test_equal_answers_are_those_of_the_default_and_a_drift_is_told():
     def answering(one, *digests):
         answers = Answers(of="text", batch_size=1, digests=[d * 16 for d in digests], reason="")

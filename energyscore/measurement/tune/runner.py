@@ -63,6 +63,7 @@ class Tuned:
         confirmed: what was measured once more, for the saving.
         default: what the saving is against: the last of the default that was measured near `best`.
         best: the best setting as it was measured once more, or the default where that is the best.
+        undecided: what the trials cannot tell from the best.
         ended: why the search ended early, for people; empty where it did not.
     """
 
@@ -71,6 +72,7 @@ class Tuned:
     best: Trial | None = None
     confirmed: list[Trial] = field(default_factory=list)
     left_out: Sequence[Untried] = ()
+    undecided: Sequence[Settings] = ()
     ended: str = ""
     interrupted: bool = False
 
@@ -147,6 +149,7 @@ class Tuner:
                         self._look_through(search)
                 finally:
                     self.tuned.left_out = search.left_out
+                    self.tuned.undecided = [one.settings for one in search.undecided]
                 self._confirm(search.best)
         return self.tuned
 
