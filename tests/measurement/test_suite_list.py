@@ -20,7 +20,7 @@ from support.results import make_cpu_run, make_result, make_run
 
 from energyscore.base.errors import EnergyScoreError, UsageError
 from energyscore.cli import run as run_module
-from energyscore.cli.suite import _settings
+from energyscore.cli.run_options import read_settings
 from energyscore.cli.suite_view import forecast_of_plan, show_plan
 from energyscore.measurement.environment import describe
 from energyscore.measurement.options import RunOptions, read_options
@@ -285,7 +285,7 @@ def test_every_option_of_a_list_is_one_of_run():
 
 
 def test_settings_of_the_command_line_are_read_as_those_of_a_list():
-    options = _settings(["quick=true", "batch-size=4", "device=cpu", "repeats=auto"])
+    options = read_settings(["quick=true", "batch-size=4", "device=cpu", "repeats=auto"])
     assert options.given() == {
         **{"quick": True, "batch_size": 4, "device": "cpu", "repeats": "auto"},
     }
@@ -296,7 +296,7 @@ def test_settings_of_the_command_line_are_read_as_those_of_a_list():
         "queries=[": "cannot be read",
     }.items():
         with pytest.raises(UsageError, match=said.replace("?", r"\?")):
-            _settings([wrong])
+            read_settings([wrong])
 
 
 def plan_of(*entries, ours=True, override=None, work_of=work_of):
