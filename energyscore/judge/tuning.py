@@ -132,19 +132,13 @@ def judge_tuning(
     """Judge what a tune came to; `best` is the best setting as it was measured once more."""
     compared = _with_equal_answers(trials, default)
     ranked = sorted(compared, key=lambda one: (one.energy_wh is None, one.energy_wh or 0.0))
-    saving, why_none = _saving(default, best)
-    if best is not None and all(one.settings == default.settings for one in trials):
-        why_none = "nothing else was tried"
+    verdict = _verdict(default, best)
     if best is None and interrupted:
-        why_none = "it was interrupted before the best was measured once more"
-    if best is not None and best.energy_wh is None:
-        best = None
-    if best is not None and best.settings == default.settings:
-        best = default
-    if saving is not None and saving.ratio >= 1:
-        best, saving, why_none = default, None, NOT_BORNE_OUT
+        verdict = None, None, "it was interrupted before the best was measured once more"
+    elif best is not None and all(one.settings == default.settings for one in trials):
+        verdict = verdict[0], None, "nothing else was tried"
     return Tuning(
-        model, task, default, best, saving, why_none, ranked, front_of(ranked), left_out,
+        model, task, default, *verdict, ranked, front_of(ranked), left_out,
         undecided, ended, interrupted,
     )  # fmt: skip
 
@@ -165,19 +159,25 @@ def _with_equal_answers(trials: Sequence[Tried], default: Tried) -> list[Tried]:
 NOT_BORNE_OUT = "measured once more, the best of the trials needed no less"
 
 
-def _saving(default: Tried, best: Tried | None) -> tuple[Effect | None, str]:
+def _verdict(default: Tried, best: Tried | None) -> tuple[Tried | None, Effect | None, str]:
+    """The setting to choose, what it saves, and why that is not known."""
+    keeps = default.status == "measured"  # the default to the limits
     if best is None:
-        return None, "no setting could be measured that keeps to the limits"
-    if best.headline is None:
-        return None, f"the best setting could not be measured once more: {best.reason}"
-    if default.headline is None:
-        return None, f"the default could not be measured: {default.reason}"
+        return None, None, "no setting could be measured that keeps to the limits"
     if best.settings == default.settings:
-        return None, "no setting that was tried needs less than the default"
+        return default, None, "no setting that was tried needs less than the default"
+    if best.headline is None or best.status not in ("measured", "beaten"):
+        why = f"measured once more, the best of the trials does not do: {best.reason}"
+        return (default if keeps else None), None, why
+    if default.headline is None or default.status == "invalid":
+        return best, None, f"the default could not be measured: {default.reason}"
     assert best.result is not None
     assert default.result is not None
     common = meter_uncertainty(default.result, best.result)
-    return compare_samples(default.headline.summary, best.headline.summary, common), ""
+    saving = compare_samples(default.headline.summary, best.headline.summary, common)
+    if saving.ratio >= 1 and keeps:
+        return default, None, NOT_BORNE_OUT
+    return best, saving, ""
 
 
 def front_of(trials: Iterable[Tried]) -> list[Tried]:

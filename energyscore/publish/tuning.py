@@ -55,7 +55,10 @@ class TuneTrial(Part):
 
 
 class TuneSaving(Part):
-    """The energy of the best over that of the default, below 1, and its 95% interval."""
+    """The energy of the best over that of the default, with its 95% interval.
+
+    It is above 1 only where the default does not keep to the limits.
+    """
 
     ratio: float
     ci95: tuple[float, float] | None

@@ -69,6 +69,9 @@ def answer(tuning: Tuning) -> list[str]:
             f"It is undecided whether {names[0]} needs less energy than {names[1]}: "
             f"{percent_less(saving)}{how}, and the interval contains 0{beside}."
         ]
+    if saving.ratio > 1:
+        default = f"{names[1]}, which is {STATUS.get(tuning.default.status, 'not fit')}"
+        return [f"{names[0]} needs {percent(saving, 1)} more energy than {default}{beside}{how}."]
     return [f"{names[0]} needs {percent_less(saving)} less energy than {names[1]}{beside}{how}."]
 
 
@@ -82,11 +85,16 @@ def _quality_beside(best: Tried, default: Tried) -> str:
 
 
 def percent_less(saving: Effect) -> str:
-    """`83% (82 to 84)`, with a decimal where the interval is that narrow."""
-    value = (1 - saving.ratio) * 100
-    if saving.ci95 is None:
+    """`83% (82 to 84)`: by how much less it is."""
+    return percent(saving, -1)
+
+
+def percent(effect: Effect, sign: int) -> str:
+    """`83% (82 to 84)`: by how much a ratio is off 1; a decimal where the interval is narrow."""
+    value = (effect.ratio - 1) * 100 * sign
+    if effect.ci95 is None:
         return f"{value:.0f}% (no interval)"
-    low, high = ((1 - end) * 100 for end in reversed(saving.ci95))
+    low, high = sorted((end - 1) * 100 * sign for end in effect.ci95)
     digits = 1 if high - low < 1 else 0
     return f"{value:.{digits}f}% ({low:.{digits}f} to {high:.{digits}f})"
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from energyscore.base.errors import UsageError
+from energyscore.cli.console import Talk
 from energyscore.cli.tune_options import options_of_trials, read_batch_sizes, read_limits
 from energyscore.cli.tune_run import Dimensions
+from energyscore.cli.tune_view import TuneProgress
 from energyscore.measurement.options import RunOptions
 from energyscore.measurement.tune.request import Limits
 from energyscore.measurement.tune.runner import Trial
@@ -62,6 +64,30 @@ def test_a_task_or_model_that_is_not_there_is_one_line(command, tmp_path, words,
     done = command("tune", *words, "--out", tmp_path / "out")
     assert done.status == 2
     assert said in done.error
+
+
+def test_progress_says_once_what_every_process_says(capsys):
+    with TuneProgress(Talk()) as progress:
+        for number, batch in enumerate((1, 8), start=1):
+            progress.begin(number, Settings(batch), "trial", 60.0 if number > 1 else None)
+            progress.line(f"caution: other processes use {50 + number}% of the processor now")
+            progress.line("[1/1] m, t: block 1")
+            outcome = TrialOutcome(Settings(batch), "measured", 1.0 / batch, None, 0.1)
+            best = None if number == 1 else TrialOutcome(Settings(1), "measured", 1.0)
+            progress.end(number, Trial("trial", outcome, seconds=9.0), best)
+        full = TrialOutcome(Settings(16), "failed", reason="it broke")
+        progress.end(3, Trial("repeat", full), None)
+    assert capsys.readouterr().err.splitlines() == [
+        "[1] batch 1: starting",
+        "[1] caution: other processes use 51% of the processor now",
+        "[1] m, t: block 1",
+        "[1] batch 1: 1.00 Wh per 1,000 queries, 100 ms a query (p90)",
+        "[2] batch 8: starting, at most about 1 min 00 s left",
+        "[2] m, t: block 1",
+        "[2] batch 8: 125 mWh per 1,000 queries, 100 ms a query (p90); best before: batch 1, 1.00 "
+        "Wh",
+        "[3] batch 16 once more, against drift: failed, measured before, it broke",
+    ]
 
 
 def test_trials_are_screens_unless_they_are_to_be_full():

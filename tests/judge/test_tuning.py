@@ -107,7 +107,25 @@ def test_what_is_not_borne_out_leaves_the_default():
         ({"best": DEFAULT, "trials": (DEFAULT,)}, "batch 1 in float16: nothing else was tried."),
         (
             {"best": Tried(settings(8), "failed", "it broke")},
-            "No best setting: the best setting could not be measured once more: it broke.",
+            "Keep the default, batch 1 in float16: measured once more, the best of the trials does "
+            "not do: it broke.",
+        ),
+        (
+            {
+                "best": tried(8, 1.0, status="over_latency", reason="too slow"),
+                "default": tried(1, 6.0, status="over_memory"),
+            },
+            "No best setting: measured once more, the best of the trials does not do: too slow.",
+        ),
+        (
+            {"best": tried(8, 7.2), "default": tried(1, 6.0, status="over_latency")},
+            "batch 8 in float16 needs 20% (19 to 21) more energy than batch 1 in float16, "
+            "which is over the latency limit, at 1.0 times the latency of a query.",
+        ),
+        (
+            {"default": tried(1, 6.0, status="invalid", reason="it was shared")},
+            "Choose batch 8 in float16; what it saves is not known: the default could not be "
+            "measured: it was shared.",
         ),
         (
             {"default": Tried(settings(1), "out_of_memory", "it does not fit")},

@@ -138,20 +138,29 @@ class Tuner:
         with locked(where, wait_s=LOCK_WAIT_S, busy=busy) as self._lock:
             if self._fresh:
                 self._shortages.forget()
-            with contextlib.suppress(_Stopped, _Spent):
-                first = self._measure(Proposal(default), "trial", None, None)
-                self.tuned.trials.append(first)
-                self.tuned.default = first
-                search = Search(space_of(first), seed, exhaustive=exhaustive)
-                search.tell(first.outcome)
-                try:
-                    with contextlib.suppress(_Spent):
-                        self._look_through(search)
-                finally:
-                    self.tuned.left_out = search.left_out
-                    self.tuned.undecided = [one.settings for one in search.undecided]
-                self._confirm(search.best)
+            try:
+                self._tune(default, space_of, seed, exhaustive=exhaustive)
+            except (_Stopped, _Spent):
+                pass
+            except KeyboardInterrupt:  # between two trials
+                self.tuned.interrupted = True
         return self.tuned
+
+    def _tune(
+        self, default: Settings, space_of: Callable[[Trial], Space], seed: int, *, exhaustive: bool
+    ) -> None:
+        first = self._measure(Proposal(default), "trial", None, None)
+        self.tuned.trials.append(first)
+        self.tuned.default = first
+        search = Search(space_of(first), seed, exhaustive=exhaustive)
+        search.tell(first.outcome)
+        try:
+            with contextlib.suppress(_Spent):
+                self._look_through(search)
+        finally:
+            self.tuned.left_out = search.left_out
+            self.tuned.undecided = [one.settings for one in search.undecided]
+        self._confirm(search.best)
 
     def _look_through(self, search: Search) -> None:
         while (proposal := search.next()) is not None:
@@ -237,14 +246,10 @@ class Tuner:
         timeout_s, kills = None, kernel_kills()
         if self._budget_s is not None and purpose != "confirm":
             timeout_s = max(1.0, self._budget_s - (time.monotonic() - self._began_s))
-        try:
-            apart = measure_apart(
-                key, self._request.folder, self._known, self._command(job), self._observer.line,
-                timeout_s=timeout_s, lock=self._lock,
-            )  # fmt: skip
-        except KeyboardInterrupt:
-            self.tuned.interrupted = True
-            raise _Stopped from None
+        apart = measure_apart(
+            key, self._request.folder, self._known, self._command(job), self._observer.line,
+            timeout_s=timeout_s, lock=self._lock,
+        )  # fmt: skip
         if apart.written is not None:
             trial = self._trial_of(*apart.written, settings, purpose)
             trial = replace(trial, seconds=apart.ended.seconds)

@@ -1,5 +1,6 @@
 """The processes of a tune: whatever ends one of them, or all, and what is not measured again."""
 
+import itertools
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ from support.fake_suite import forked
 from support.fake_tune import FakeTune, Quiet
 
 from energyscore.base.errors import UsageError
+from energyscore.measurement.tune import runner
 from energyscore.measurement.tune.request import Limits
 from energyscore.measurement.tune.shortages import Shortages
 from energyscore.measurement.tune.space import Settings, Space
@@ -76,6 +78,31 @@ def test_what_ends_badly_is_an_outcome_and_no_end(fake):
     assert "4-auto" not in fake.names[before:]
     fake.run(SPACE, fresh=True)
     assert fake.names.count("4-auto") == 3  # once out of memory, once measured, once confirmed
+
+
+def test_what_the_kernel_ended_for_lack_of_memory_did_not_fit(fake, monkeypatch):
+    fake.ends({"8-auto": "kill"})
+    told = fake.run(SPACE).trials
+    assert {one.outcome.status for one in told if one.outcome.settings == Settings(8)} == {"failed"}
+    kills = itertools.count()
+    monkeypatch.setattr(runner, "kernel_kills", lambda: next(kills))
+    (full,) = [one for one in fake.run(SPACE).trials if one.outcome.settings == Settings(8)]
+    assert full.outcome.status == "out_of_memory"
+    assert full.outcome.reason.endswith("the kernel does that when memory runs out")
+
+
+def test_an_interrupt_between_two_trials_keeps_what_was_measured(fake):
+    class Impatient(Quiet):
+        def end(self, number, trial, best):
+            if number == 3:
+                raise KeyboardInterrupt
+
+    tuned = fake.run(SPACE, Impatient())
+    assert tuned.interrupted
+    assert len(tuned.trials) == 2
+    assert (tuned.best, len(tuned.left_out)) == (None, 2)
+    fake.run(SPACE)
+    assert len(fake.names) == 6
 
 
 def test_an_invalid_trial_is_no_candidate(fake):
