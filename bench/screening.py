@@ -1,6 +1,6 @@
 """How often a screen is right, and what it costs, on a simulated GPU whose energies are known.
 
-    python bench/screening.py [--seeds 500] [--counter-ms 100]
+    python bench/screening.py [--seeds 500] [--first-seed 0] [--rows TEXT] [--counter-ms 100]
 
 1,000 queries of known sizes take energy by a law of the size (a mean query 0.02, 0.1, 0.5 or 3 s).
 Each window has 1% of noise, and the level drifts up and down by 1% over the time of the full
@@ -12,6 +12,11 @@ share of the work of ten passes (at most 1/20 where a query takes 0.1 s or more)
 beyond 60 s of windows and its certain blocks once its interval is reached. Star at 99%: how often
 the star is wrong (at most 1%). Limit: how often the decision is wrong (at most 5%), also with the
 truth right at the limit, where every decision counts as wrong.
+
+`--rows "lognormal quadratic"` shows only the half-width's rows whose names begin so: more seeds
+for a row in doubt. Where 95% are covered, chance alone shows 93.1 to 96.9% in 19 of 20 rows of 500
+seeds, and 94.0 to 96.0% of 2,000. What is changed for some seeds is judged by others:
+`--first-seed`.
 
 Exit status 1 where a bound is passed by more than chance gives in 1 of 1,000 with so many seeds
 (a median: at all). Rows marked `extra` are harder than the bounds are for; they are shown, and
@@ -41,6 +46,8 @@ from energyscore.measurement.screen.design import (  # noqa: E402
     population_of,
 )
 from energyscore.measurement.screen.stopping import Until, next_look  # noqa: E402
+from energyscore.protocol.scales import Uncertainty  # noqa: E402
+from energyscore.protocol.stars import StarRange  # noqa: E402
 from energyscore.results.screening import ScreenBlock, estimate  # noqa: E402
 
 QUERIES = 1000
@@ -50,6 +57,7 @@ LEAST_COVERED, MOST_COVERED = 0.93, 0.97
 SHARE, WITHOUT_ASKING_S = 1 / 20, 60.0
 WRONG_STARS, WRONG_DECISIONS = 0.01, 0.05
 BY_CHANCE = 0.001
+MEASURED_ALIKE = Uncertainty(systematic=0, device_spread=0, source="known energies")
 LOOKS = 8  # for decisions: a budget; what is open by then is no decision
 
 _texts = (ROOT / "tasks/data/text_generation.jsonl").read_text("utf-8").splitlines()
@@ -75,7 +83,6 @@ KINDS = [
 ]
 EXTRA = [("pareto", "quadratic", 1), ("lognormal", "floor", 1), ("lognormal", "linear", 8)]
 QUERY_S = (0.02, 0.1, 0.5, 3.0)
-BATCHED_S = (0.1, 0.5)
 LIMITS = (1.0, 1.01, 0.98, 1.05)  # times the truth
 PLACES = (0.5, 0.1, 0.02, 0.0)  # of the truth in its band, which is a fifth of it wide
 
@@ -100,7 +107,7 @@ class Workload:
     def __init__(self, sizes, batch, seed, block_units):
         generator = np.random.default_rng([seed, 1])
         tokens = np.minimum(np.ceil(SIZES[sizes](generator)), LONGEST)
-        self.batch, self.relative = batch, tokens / tokens.mean()
+        self.seed, self.batch, self.relative = seed, batch, tokens / tokens.mean()
         self.population = population_of(tokens.tolist(), batch, seed)
         self.plan = plan_blocks(tokens.tolist(), batch, seed, block_units)
         self.known = []
@@ -160,9 +167,10 @@ class Ended:
         return abs(math.log(self.mean)) <= self.decision.half_width
 
 
-def screen(workload, case, seed, until, edges=(), most_looks=100):
+def screen(workload, case, until, stars=None, most_looks=100):
     """Measure until it is decided, or as often as may be looked."""
-    generator = np.random.default_rng([seed, *f"{case} {until.text} {edges}".encode()])
+    asked = f"{case} {until.text} {stars and stars.range_wh}"
+    generator = np.random.default_rng([workload.seed, *asked.encode()])
     blocks, looks, drawn, look_at = [], 0, 0, 0
     for block, now_s in measured(workload, case, generator):
         blocks.append(block)
@@ -170,7 +178,7 @@ def screen(workload, case, seed, until, edges=(), most_looks=100):
         if drawn < look_at or (found := estimate(blocks, workload.population)) is None:
             continue
         figure = found.times(1 / QUERIES)
-        decision = until.look(figure, looks, edges)
+        decision = until.look(figure, looks, stars)
         looks, look_at = looks + 1, next_look(drawn)
         if decision.stop or looks >= most_looks:
             return Ended(figure.mean, decision, now_s, drawn, looks)
@@ -184,7 +192,7 @@ def block_units(case, window_s):
 @functools.lru_cache(maxsize=12)
 def planned_for(sizes, batch, units, seeds):
     """One workload a seed, planned once for all that is asked of it."""
-    return [Workload(sizes, batch, seed, units) for seed in range(seeds)]
+    return [Workload(sizes, batch, seed, units) for seed in seeds]
 
 
 def workloads(case, window_s, seeds):
@@ -200,11 +208,12 @@ def beyond(count, seeds, most):
 def width_row(case, planned, window_s):
     """The row for the half-width of 2%, and what is wrong with it."""
     until, seeds = Until.parse("half-width=2%"), len(planned)
-    ended = [screen(one, case, seed, until) for seed, one in enumerate(planned)]
+    ended = [screen(one, case, until) for one in planned]
     covered = sum(one.covers for one in ended)
     share = statistics.median(one.seconds for one in ended) / (PASSES * QUERIES * case.query_s)
     # Blocks are unlike in length: here they count as long as they are on average.
-    block_s = case.query_s * case.batch * block_units(case, window_s)
+    # A unit that is longer than a window counts as one: no window can be shorter.
+    block_s = min(window_s, case.query_s * case.batch * block_units(case, window_s))
     at_once_s = max((one.drawn * block_s for one in ended if one.looks == 1), default=0.0)
     problems = []
     if beyond(seeds - covered, seeds, 1 - LEAST_COVERED):
@@ -227,8 +236,9 @@ def star_row(case, planned):
     until, seeds, said, problems = Until.parse("star=99%"), len(planned), "", []
     for place in PLACES:
         # The truth is 1, in the third band, so many of its widths above the lower edge.
-        edges = tuple(1 + 0.2 * (edge - place) for edge in (-1, 0, 1, 2))
-        ended = [screen(w, case, s, until, edges, LOOKS) for s, w in enumerate(planned)]
+        low = 1 + 0.2 * (-2 - place)
+        stars = StarRange((low, low + 1), MEASURED_ALIKE)
+        ended = [screen(one, case, until, stars, LOOKS) for one in planned]
         # At the edge itself the band below has it.
         true = 3 if place > 0 else 4
         wrong = sum(one.decision.stop and one.decision.star != true for one in ended)
@@ -244,7 +254,7 @@ def limit_row(case, planned):
     seeds, said, problems = len(planned), "", []
     for limit in LIMITS:
         until = Until.parse(f"gpu_wh_per_1k_queries<={limit}")
-        ended = [screen(w, case, s, until, (), LOOKS) for s, w in enumerate(planned)]
+        ended = [screen(one, case, until, None, LOOKS) for one in planned]
         decided = [one.decision for one in ended if one.decision.stop]
         # Right at the limit neither answer can be told from the other: each counts as wrong.
         wrong = sum(limit == 1 or one.within != (limit > 1) for one in decided)
@@ -256,16 +266,19 @@ def limit_row(case, planned):
 
 def cases_of(kinds):
     """Each kind at each speed."""
-    return [Case(*kind, s) for kind in kinds for s in (BATCHED_S if kind[2] > 1 else QUERY_S)]
+    return [Case(*kind, s) for kind in kinds for s in QUERY_S]
 
 
 def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=500)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--rows", default="")
     parser.add_argument("--counter-ms", type=float, default=100.0)
     options = parser.parse_args()
-    seeds, window_s = options.seeds, min(10.0, 0.1 * options.counter_ms)
+    window_s = min(10.0, 0.1 * options.counter_ms)
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
     failed, coverage = [], []
 
     def show(case, said, problems, binding=True):
@@ -275,13 +288,15 @@ def main():
         if binding:
             failed.extend(problems)
 
-    print(f"{seeds} seeds a row, windows of {window_s:g} s")
+    print(f"{len(seeds)} seeds a row from {seeds[0]}, windows of {window_s:g} s")
     print("\nhalf-width 2%               covers    share seconds  claims looks")
     for binding, kinds in ((True, KINDS), (False, EXTRA)):
-        for case in cases_of(kinds):
+        for case in [case for case in cases_of(kinds) if str(case).startswith(options.rows)]:
             said, problems, covered = width_row(case, workloads(case, window_s, seeds), window_s)
-            coverage.extend([covered / seeds] if binding else [])
+            coverage.extend([covered / len(seeds)] if binding else [])
             show(case, said, problems, binding)
+    if options.rows:
+        return int(bool(failed))
     whole = statistics.fmean(coverage)
     within = sum(LEAST_COVERED <= one <= MOST_COVERED for one in coverage)
     print(f"together: covers {whole:.1%}; {within} of {len(coverage)} rows lie in 93 to 97%")

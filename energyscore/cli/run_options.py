@@ -117,7 +117,8 @@ Until = Annotated[
     measuring(
         metavar="half-width=2%|star=99%|FIGURE<=LIMIT",
         help="What a screen goes on until: the half-width of its interval, the probability of "
-        "its star, or on which side of a limit it is. Default: half-width=2%.",
+        "its star in the default reference, or on which side of a limit it is. Default: "
+        "half-width=2%.",
     ),
 ]
 Budget = Annotated[

@@ -25,8 +25,8 @@ from energyscore.judge.figures import Basis, headline_of
 from energyscore.judge.footprint import Site
 from energyscore.judge.official import Published, PublishedRow
 from energyscore.judge.rating import Kind
-from energyscore.judge.stars import stars_for
 from energyscore.protocol.scales import Scale
+from energyscore.protocol.stars import stars_for
 from energyscore.results.names import settings_of, tell_apart, tell_settings_apart, with_details
 from energyscore.results.result import Result
 

@@ -20,7 +20,6 @@ Stars come with the probability of each, from what is known of the figure's unce
 """
 
 import functools
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,9 +30,9 @@ from energyscore.judge.departures import departures_from
 from energyscore.judge.figures import Basis, EnergyFigure, Headline, figure_of, headline_of
 from energyscore.judge.footprint import Footprint, Site, footprint_of
 from energyscore.judge.modes import Multiple, multiples_of
-from energyscore.judge.stars import Probabilities, star_probabilities, stars_for
 from energyscore.judge.unratable import NoStars, unratable, why_no_place, why_unratable
 from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
+from energyscore.protocol.stars import Probabilities, StarRange, star_chances, stars_for
 from energyscore.results.conformance import Departure
 from energyscore.results.gpu_sensors import between_devices
 from energyscore.results.names import label_of, names_in_view, with_details
@@ -299,16 +298,9 @@ def _rating(
     elif scale.error is None:
         reason = f"{scale.name} states no uncertainty"
     else:
-        uncertainty_wh = math.hypot(
-            spread.shown,
-            spread.unshown,
-            scale.error.systematic * energy_wh / math.sqrt(3),
-            scale.error.device_spread * energy_wh,
+        probabilities, uncertainty_wh = star_chances(
+            energy_wh, spread, StarRange(scale.range_wh, scale.error)
         )
-        # Of the parts only what the runs show is estimated from few (Welch and Satterthwaite).
-        shown = spread.shown
-        known_by = spread.degrees * (uncertainty_wh / shown) ** 4 if shown else math.inf
-        probabilities = star_probabilities(energy_wh, *scale.range_wh, uncertainty_wh, known_by)
     return Rating(
         headline,
         departures,

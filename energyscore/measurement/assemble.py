@@ -205,8 +205,10 @@ def _tokens_of_a_pass(
         round(of_a_pass(screen, runs, [getattr(one, name) for one in runs]))
         for name in ("input_tokens", "output_tokens")
     )
-    if read and cut is not None and cut.unit == "tokens":
-        read = round(cut.total - cut.lost)  # known of every query
+    if read and screen.size_in == "tokens" and screen.population.units == screen.queries:
+        read = round(screen.population.size)  # known of every query
+    elif read and cut is not None and cut.unit == "tokens":
+        read = round(cut.total - cut.lost)
     return read, written
 
 

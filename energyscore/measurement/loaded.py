@@ -1,14 +1,19 @@
 """One entry's model, loaded: what it is, and how its runs are planned."""
 
+from energyscore.base.errors import UnsupportedError
 from energyscore.measurement.backend import Backend
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.observer import LineObserver
-from energyscore.measurement.options import MOST_REPEATS, RunOptions
+from energyscore.measurement.options import MOST_REPEATS, UNTIL, Job, RunOptions
 from energyscore.measurement.prepare import SessionEntry
-from energyscore.measurement.screen.run import BLOCK_S, quick_block_s
+from energyscore.measurement.screen.run import BLOCK_S, Asked, quick_block_s
+from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.warmup import LONE_PHASE_S
 from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.model import ModelFacts
+from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
+from energyscore.protocol.stars import StarRange
+from energyscore.protocol.task import TaskSpec
 from energyscore.results.conformance import MIN_WINDOW_S
 from energyscore.results.parts import Caution
 
@@ -60,3 +65,31 @@ def say_budget(entry: SessionEntry, plan: Plan, observer: LineObserver) -> list[
         "context has no more room beside a prompt"
     )
     return [Caution(code="budget_lowered", message=message)]
+
+
+def asked_of(job: Job, task: TaskSpec, facts: ModelFacts, began_s: float) -> Asked:
+    """What a job asks of the screen of a model that began then, on the monotonic clock.
+
+    Pauses do not count. A star is against the default reference.
+
+    Raises:
+        UnsupportedError: when the reference has no stars for such a model.
+    """
+    until = Until.parse(job.options.until or UNTIL)
+    stars = _stars(until, task, facts) if until.kind == "star" else None
+    budget_s = job.options.budget
+    deadline_s = None if budget_s is None else began_s + budget_s
+    return Asked(until, task.repeats, budget_s, deadline_s, stars, job.beaten_by)
+
+
+def _stars(until: Until, task: TaskSpec, facts: ModelFacts) -> StarRange:
+    size = task.class_of(facts.parameters, facts.quantization_bits)
+    scale = load_scale(DEFAULT_SCALE)
+    band = scale.band(task.scale_task, size)
+    if band is None or scale.uncertainty is None:
+        raise UnsupportedError(
+            f"--until {until.text}: {DEFAULT_SCALE} has no stars for {task.id}"
+            f"{f' class {size}' if size else ''}.",
+            "Ask for a half-width or a limit.",
+        )
+    return StarRange(band.range_wh, scale.uncertainty)

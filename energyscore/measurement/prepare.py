@@ -28,6 +28,7 @@ from energyscore.measurement.forecast import Forecast
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.loading import measure_loading
 from energyscore.measurement.metering import (
+    Metering,
     check_power_limit,
     count_gpu_processes,
     measure_idle_gpus,
@@ -35,9 +36,10 @@ from energyscore.measurement.metering import (
 )
 from energyscore.measurement.modes import Question, why_not
 from energyscore.measurement.observer import LineObserver
-from energyscore.measurement.options import Job, RunOptions
+from energyscore.measurement.options import UNTIL, Job, RunOptions
 from energyscore.measurement.placement import check_spread
 from energyscore.measurement.quality.evaluate import Examination, examine
+from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.suite.finished import by_key, find_finished
 from energyscore.measurement.suite.key import key_here
 from energyscore.measurement.threads import set_threads
@@ -151,10 +153,10 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     device = choose_device(options)
     before = count_gpu_processes() if device == "cuda" else None
     # What cannot be metered is found out before the first model is loaded.
-    named = plan_metering(device, options.gpu or ()).uuids
+    named = (metering := plan_metering(device, options.gpu or ())).uuids
     idle_w: dict[Domain, float] = {}
-    check_power_limit(device, named, options.power_limit)
     pending = [entry for entry in entries if entry.finished is None]
+    _check_metered(options if pending else options.without(["screen"]), device, metering)
     forecast = _look_ahead(pending, len(entries), job, device, look, observer) if pending else None
     cost = CostMeter(gpus=bool(named) or device == "cuda")
     if pending and options.idle_s > 0 and (named or device == "cuda"):
@@ -162,6 +164,15 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
         idle_w = measure_idle_gpus(named, options.idle_s)
     loadings = _loadings(pending, job, device, observer) if options.loading else {}
     return Prepared(entries, failures, device, before, idle_w, country, cost, loadings, forecast)
+
+
+def _check_metered(options: RunOptions, device: Device, metering: Metering) -> None:
+    """An error where GPUs are limited, or decide a screen, and it is known that none is metered."""
+    check_power_limit(device, metering.uuids, options.power_limit)
+    if not options.screen:
+        return
+    gpus = bool(metering.uuids) or (device == "cuda" and not metering.failures)
+    Until.parse(options.until or UNTIL).check_metered(gpus=gpus)
 
 
 def _loadings(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from energyscore.base.errors import EnergyScoreError, UnsupportedError
+from energyscore.base.errors import EnergyScoreError
 from energyscore.base.interrupts import Interrupted
 from energyscore.base.lookup import resolve
 from energyscore.base.units import counted, format_duration, format_wh
@@ -22,20 +22,17 @@ from energyscore.measurement.benchmark import Pace, Repeats, run_benchmark
 from energyscore.measurement.cost import CostMeter
 from energyscore.measurement.forecast import LONG_S, Forecast, question_of
 from energyscore.measurement.imports import uncollected
-from energyscore.measurement.loaded import plan_runs, say_budget
+from energyscore.measurement.loaded import asked_of, plan_runs, say_budget
 from energyscore.measurement.loading import load_model
 from energyscore.measurement.metering import open_metering, plan_metering, power_limited
 from energyscore.measurement.observer import LineObserver, describe_estimate
-from energyscore.measurement.options import UNTIL, Job
+from energyscore.measurement.options import Job
 from energyscore.measurement.prepare import Prepared, SessionEntry, finished_by_now, prepare
 from energyscore.measurement.quality.evaluate import evaluate
 from energyscore.measurement.screen.full import with_full_protocol
 from energyscore.measurement.screen.run import Asked, run_screen
-from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.selftest.report import with_selftest
 from energyscore.measurement.work import Plan
-from energyscore.protocol.bands import inner_edges
-from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.results import store
 from energyscore.results.cost import Cost, added, spent_s
 from energyscore.results.parts import Caution, Run
@@ -191,7 +188,7 @@ def _run_and_save(
             observer.tell(f"{message}; going on from there.")
             cautions.append(Caution(code="resumed", message=message))
         began_s = prepared.cost.began_s - spent_s(earlier, finished)
-        asked = _asked(job, setup, began_s) if plan.screen else None
+        asked = asked_of(job, setup.task, setup.facts, began_s) if plan.screen else None
         try:
             repeats, screen = _do_runs(
                 setup,
@@ -263,29 +260,6 @@ def _do_runs(
         thermometer=metering.temperature_c,
     )
     return repeats, None
-
-
-def _asked(job: Job, setup: Setup, began_s: float) -> Asked:
-    """What a job asks of a screen that began then, on the monotonic clock; pauses do not count.
-
-    A star is against the default reference.
-    """
-    options, task, facts = job.options, setup.task, setup.facts
-    until = Until.parse(options.until or UNTIL)
-    edges: list[float] = []
-    if until.kind == "star":
-        size = task.class_of(facts.parameters, facts.quantization_bits)
-        band = load_scale(DEFAULT_SCALE).band(task.scale_task, size)
-        if band is None:
-            raise UnsupportedError(
-                f"--until {until.text}: {DEFAULT_SCALE} has no stars for {task.id}"
-                f"{f' class {size}' if size else ''}.",
-                "Ask for a half-width or a limit.",
-            )
-        edges = inner_edges(*band.range_wh)
-    budget_s = options.budget
-    deadline_s = None if budget_s is None else began_s + budget_s
-    return Asked(until, task.repeats, budget_s, deadline_s, tuple(edges), job.beaten_by)
 
 
 def _judge(

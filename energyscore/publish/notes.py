@@ -27,7 +27,7 @@ _MOST_VALUES = 4
 
 _FIRST = (
     *("contention", "shared", "too_busy", "busy_machine", "short_run"),
-    *("random_weights", "answers_cut"),
+    *("random_weights", "answers_cut", "screen_open"),
 )
 """Cautions that change how a figure is read the most, by their codes."""
 _LAST = ("quick", "brief")

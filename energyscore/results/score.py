@@ -214,7 +214,7 @@ def _summary(
     if values is not None and screen is not None:
         energies_j = [run.total_j(domains) or 0.0 for run in runs]
         found = predict(runs, energies_j, screen)
-        return (summary_of(found, screen, len(runs)), "") if found else (None, TOO_FEW)
+        return (summary_of(found, screen), "") if found else (None, TOO_FEW)
     return (None if values is None else summarize(values, run_se_wh(runs, domains))), reason
 
 

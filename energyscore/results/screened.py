@@ -4,10 +4,9 @@ Its runs are blocks of queries. The score is predicted from their energies and f
 of all queries before anything ran (`screening`); whoever has the file can do so again.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 
-from energyscore.base.stats import Summary, t_quantile
+from energyscore.base.stats import Summary
 from energyscore.results.parts import Caution, Run
 from energyscore.results.screen_part import ScreenPart
 from energyscore.results.screening import Prediction, ScreenBlock, estimate
@@ -47,18 +46,19 @@ def claimed_half_width(found: Prediction, screen: ScreenPart) -> float:
     return max(found.half_width(screen.error), screen.least_half_width or 0.0)
 
 
-def summary_of(found: Prediction, screen: ScreenPart, runs: int) -> Summary:
+def summary_of(found: Prediction, screen: ScreenPart) -> Summary:
     """It as if it were the mean of repeats whose interval is the one that may be claimed."""
-    half = claimed_half_width(found, screen) * found.mean
-    return Summary(found.mean, half * math.sqrt(runs) / t_quantile(0.975, runs - 1), runs)
+    return found.as_repeats(claimed_half_width(found, screen))
 
 
 def screen_cautions(screen: ScreenPart | None) -> list[Caution]:
     """What whoever reads its figure must know."""
     if screen is None:
         return []
-    message = f"{screen.share:.2%} of the work was measured, and the rest predicted"
-    found = [Caution(code="screened", message=f"a screen: {message} ({screen.reason})")]
+    message = f"a screen: {screen.share:.2%} of the work was measured, and the rest predicted"
+    if screen.decided:
+        message += f" ({screen.reason})"
+    found = [Caution(code="screened", message=message)]
     if not screen.decided:
         found.append(Caution(code="screen_open", message=screen.reason))
     return found

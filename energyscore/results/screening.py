@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from energyscore.base.stats import about, t_below, t_quantile
+from energyscore.base.stats import WIDEST, Summary, about, t_below, t_quantile
 
 if TYPE_CHECKING:
     import numpy
@@ -60,7 +60,7 @@ class Prediction:
 
     Attributes:
         mean: the energy of one pass over the workload in joules, or in what it was turned into.
-        blocks: how many it was estimated from, certain ones apart.
+        blocks: how many it was estimated from.
         regressors: how many features they were regressed on; 1: their mean by units.
     """
 
@@ -80,7 +80,12 @@ class Prediction:
 
     def interval(self, error: float = 0.05) -> tuple[float, float]:
         """The interval itself, on the log scale like that of repeats."""
-        return about(self.mean, self.half_width(error))
+        return about(self.mean, min(self.half_width(error), WIDEST))
+
+    def as_repeats(self, half_width: float) -> Summary:
+        """It as if it were the mean of repeats that give this interval, a share of the mean."""
+        std = half_width * self.mean * math.sqrt(self.blocks) / t_quantile(0.975, self.blocks - 1)
+        return Summary(self.mean, std, self.blocks)
 
     def chance_below(self, figure: float) -> float:
         """How probable it is that the true figure is at most this; on the log scale too."""
@@ -96,6 +101,8 @@ def estimate(blocks: Sequence[ScreenBlock], population: Features) -> Prediction 
     """
     import numpy as np
 
+    if len(blocks) < LEAST_WINDOWS:
+        return None
     certain = [block for block in blocks if block.certain]
     drawn = [block for block in blocks if not block.certain]
     rest = _rest(certain, population)
@@ -114,7 +121,7 @@ def estimate(blocks: Sequence[ScreenBlock], population: Features) -> Prediction 
         return None
     hidden = mean * WANDER / math.sqrt(12)
     degrees = _degrees(shown, hidden, len(drawn) - len(chosen))
-    return Prediction(mean, math.hypot(shown, hidden), degrees, len(drawn), len(chosen))
+    return Prediction(mean, math.hypot(shown, hidden), degrees, len(blocks), len(chosen))
 
 
 def is_enough(certain: int, drawn: int, regressors: int) -> bool:

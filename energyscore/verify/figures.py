@@ -14,8 +14,8 @@ from energyscore.verify.findings import (
     agree,
     is_number,
 )
+from energyscore.verify.predicted import spread_of_blocks
 from energyscore.verify.rules import grid_of, sensor_range
-from energyscore.verify.screen import spread_of_blocks
 from energyscore.verify.spread import NORMAL, RunSpread, spread_of
 from energyscore.verify.steps import has_steps, steps_of
 

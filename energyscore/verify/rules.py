@@ -142,6 +142,13 @@ def band_of(scale: str, task: str, size: str | None) -> tuple[float, float] | No
 
 
 @functools.cache
+def uncertainty_of(scale: str) -> tuple[float, float]:
+    """What a reference's meter errs by at most, and its devices differ by: shares of a figure."""
+    stated = _data(f"protocol/scales/{scale}.json")["uncertainty"]
+    return stated["systematic"], stated["device_spread"]
+
+
+@functools.cache
 def sensor_range(gpus: tuple[str, ...]) -> tuple[float, float]:
     """Between what the error of these GPUs' sensors lies, as a share of the energy."""
     table = _data("results/gpu_sensors.json")

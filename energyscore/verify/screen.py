@@ -1,26 +1,19 @@
-"""A screen's score, predicted again from its blocks by least squares of our own.
+"""A screen claims no more than its blocks and its looks allow, and its blocks are what it says."""
 
-A block's energy is a sum over its units (queries, or batches): so much for each, so much for its
-size, and where that is needed for its size squared. Features are needed where the blocks are, unit
-by unit, unlike the workload. Blocks of the largest units are certain: they count as they are.
-"""
-
-import math
+from collections import Counter
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from energyscore.results.parts import Run
 from energyscore.verify.examined import ExaminedResult, ExaminedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem
-from energyscore.verify.spread import RunSpread, student_975
-from energyscore.verify.student import t_quantile
+from energyscore.verify.predicted import written_of
 
-_UNLIKE, _NOTHING_NEW = 0.03, 1e-3
-_LEAST_WINDOWS, _LEAST_FREE = 4, 2
-_WANDER = 0.01 / math.sqrt(12)  # of the mean: a GPU's level moves, and a screen sees one moment
 _MISSES = 0.05
-_GROWTH = 1.25  # of the blocks from look to look
+_ROUNDING = 1e-9
+
+_Sums: TypeAlias = tuple[float, float, float]  # units, their sizes, and these squared
 
 
 def check_screen(it: ExaminedResult) -> Finds:
@@ -47,14 +40,14 @@ def check_screen(it: ExaminedResult) -> Finds:
         done = sum(run.queries for run in it.result.runs)
         share = done / (it.task.repeats * screen.queries)
         yield Derived("the share of the work", screen.share, share)
-    written = _written(it.result.runs, np.array(screen.population.features), screen.queries)
+    written = written_of(it.result.runs, np.array(screen.population.features), screen.queries)
     within = 1.0 + 1e-6 * written  # it is rounded
     yield Derived(
         "the output tokens of one pass", it.result.workload.output_tokens, written, within
     )
-    had = _looks_at(it.result.runs, np.array(screen.population.features))
-    if screen.looks < had:
-        yield f"it had {had} looks at its blocks, not {screen.looks}"
+    if it.result.workload.batch_size == 1 and screen.size_in == "tokens":
+        read, size = it.result.workload.input_tokens, screen.population.size
+        yield Derived("the input tokens of one pass", read, size, 0.5 + 1e-6 * size)
 
 
 def _beaten(it: ExaminedResult) -> Finds:
@@ -92,102 +85,51 @@ def check_block(place: ExaminedRun) -> Finds:
             yield Problem(message, "warning")
 
 
-def spread_of_blocks(it: ExaminedResult, energies_j: Sequence[float] | None) -> RunSpread:
-    """The score in Wh per 1,000 queries by the blocks' energies; empty where there is none."""
-    screen, runs = it.result.screen, it.result.runs
-    if screen is None or energies_j is None:
-        return RunSpread()
-    found = _predict(runs, energies_j, np.array(screen.population.features))
-    if found is None:
-        return RunSpread()
-    mean, error, degrees = found
-    factor = 1000 / 3600 / screen.queries
-    half = max(
-        t_quantile(1 - screen.error / 2, degrees) * error / mean, screen.least_half_width or 0.0
-    )
-    std = half * mean * math.sqrt(len(runs)) / student_975(len(runs) - 1)
-    return RunSpread(mean * factor, std * factor, error * factor, half * mean * factor)
+def check_blocks(it: ExaminedResult) -> Finds:
+    """The largest are measured first and whole, and no query has a second turn before all had one.
+
+    With batches a query is in several units, so only the units' sizes tell.
+    """
+    screen, blocks = it.result.screen, [run.block for run in it.result.runs if run.block]
+    if screen is None or not blocks:
+        yield NOT_APPLICABLE
+        return
+    sure = [block for block in blocks if block.certain]
+    drawn = [block for block in blocks if not block.certain]
+    if any(block.certain for block in blocks[len(sure) :]):
+        yield "its certain blocks are not all before the others"
+    largest_of, others_of = ([block.features for block in some] for some in (sure, drawn))
+    whole, planned = screen.population.features, blocks[0].planned_units
+    yield from _of_the_largest(whole, largest_of, others_of, planned)
+    if it.result.workload.batch_size > 1:
+        return
+    largest = {number for block in sure for number in block.queries}
+    if len(largest) < sum(len(block.queries) for block in sure):
+        yield "a query is twice in its certain blocks"
+    if any(not largest.isdisjoint(block.queries) for block in drawn):
+        yield "a query is in a certain block and in another one too"
+    rest = screen.queries - len(largest)
+    turn = drawn[: rest // blocks[0].planned_units]
+    if max(Counter(number for block in turn for number in block.queries).values(), default=1) > 1:
+        yield "a query has a second turn before all others had one"
 
 
-def _written(runs: Sequence[Run], whole: "np.ndarray", queries: int) -> float:
-    """Tokens of one pass: as many a query as in all blocks, or predicted as the energy is."""
-    tokens, done = [run.output_tokens for run in runs], [run.queries for run in runs]
-    alike = len({one / number for one, number in zip(tokens, done, strict=True)}) == 1
-    found = None if alike else _predict(runs, [float(one) for one in tokens], whole)
-    return sum(tokens) / sum(done) * queries if found is None else found[0]
+def _of_the_largest(
+    whole: _Sums, sure: Sequence[_Sums], drawn: Sequence[_Sums], planned_units: int
+) -> Finds:
+    """Certain blocks hold the largest units, each block as much as others at least, but the last.
 
-
-def _looks_at(runs: Sequence[Run], whole: "np.ndarray") -> int:
-    """How often there was a look at blocks in this order: ever more seldom after the first."""
-    energies_j = [math.fsum(j for j in run.energy_j.values() if j) for run in runs]
-    looks = drawn = due = 0
-    for place, run in enumerate(runs, 1):
-        if None in run.energy_j.values():
-            break
-        drawn += run.block is not None and not run.block.certain
-        if drawn >= due and _predict(runs[:place], energies_j[:place], whole) is not None:
-            looks, due = looks + 1, max(drawn + 1, math.ceil(_GROWTH * drawn))
-    return looks
-
-
-def _predict(
-    runs: Sequence[Run], energies_j: Sequence[float], whole: "np.ndarray"
-) -> tuple[float, float, float] | None:
-    """Joules of a pass, their standard error and its degrees of freedom."""
-    blocks = [(run.block, j / run.passes) for run, j in zip(runs, energies_j, strict=True)]
-    known = [(np.array([b.units, b.size, b.square]), j, b.certain) for b, j in blocks if b]
-    sure = [(x, j) for x, j, certain in known if certain]
-    rows = np.array([x for x, _, certain in known if not certain]).reshape(-1, 3)
-    y = np.array([j for _, j, certain in known if not certain])
-    rest = np.maximum(0.0, whole - sum((x for x, _ in sure), np.zeros(3)))
-    used = _needed(rows, rest)
-    free = len(y) - len(used)
-    if len(known) < _LEAST_WINDOWS or free < _LEAST_FREE or y.sum() <= 0:
-        return None
-    x = rows[:, used]
-    # What a block is expected to take: so much a unit, then twice what is fitted by that.
-    v = x[:, 0] * (y.sum() / x[:, 0].sum())
-    for _ in range(2 if len(used) > 1 else 0):
-        fitted = x @ _solver(x, v) @ y
-        if fitted.min() <= 0:
-            break
-        v = fitted
-    solver = _solver(x, v)
-    gains, hat = rest[used] @ solver, x @ solver
-    leave = np.eye(len(y)) - hat
-    squares = float(np.sum(((leave @ y) / v) ** 2))
-    noise = math.sqrt(squares / float(np.sum((leave * v[None, :] / v[:, None]) ** 2)))
-    mean = float(gains @ y) + sum(j for _, j in sure)
-    if mean <= 0:
-        return None
-    shown = math.hypot(noise * float(np.linalg.norm(gains * v)), *(noise * j for _, j in sure))
-    hidden = _WANDER * mean
-    degrees = math.inf if shown == 0 else free * (1 + (hidden / shown) ** 2)
-    return mean, math.hypot(shown, hidden), degrees
-
-
-def _solver(x: "np.ndarray", v: "np.ndarray") -> "np.ndarray":
-    """What turns energies into coefficients, by QR of the rows over the roots of their weights."""
-    root = np.sqrt(v)
-    q, r = np.linalg.qr(x / root[:, None])
-    solved: np.ndarray = np.linalg.solve(r, q.T) / root
-    return solved
-
-
-def _needed(rows: "np.ndarray", whole: "np.ndarray") -> list[int]:
-    """Which features the blocks are regressed on: how many units, and what they are unlike in."""
-    different = len({tuple(row) for row in rows})
-    used = [0]
-    if different < 2:
-        return used
-    each = rows / rows[:, :1]
-    ratios = each * whole[0] / np.maximum(whole, 1e-300)
-    for place in (1, 2):
-        column = ratios[:, place]
-        if math.sqrt(float(np.mean((column - 1) ** 2))) <= _UNLIKE or len(used) >= different:
-            continue
-        others = ratios[:, used]
-        told = others @ np.linalg.lstsq(others, column, rcond=None)[0]
-        if float(np.linalg.norm(column - told)) > _NOTHING_NEW * float(np.linalg.norm(column)):
-            used.append(place)
-    return used
+    The mean of sizes by their own weight is at most the largest, and their plain mean at least the
+    least: so much can be told without each size.
+    """
+    if not sure:
+        return
+    least = min(size / units for units, size, _ in sure)
+    rest = whole[1] - sum(one[1] for one in sure), whole[2] - sum(one[2] for one in sure)
+    others = [rest] if rest[0] > _ROUNDING * whole[1] else []
+    others += [(size, square) for _, size, square in drawn]
+    if any(square > least * size * (1 + _ROUNDING) for size, square in others):
+        yield "its certain blocks are not of the largest queries, or one of them is missing"
+    typical = whole[1] / whole[0] * planned_units
+    if any(size < typical * (1 - _ROUNDING) for _, size, _ in sure[:-1]):
+        yield "a certain block is smaller than a block has to be"

@@ -23,6 +23,14 @@ def t_quantile(probability: float, degrees: float) -> float:
     return (low + high) / 2
 
 
+def t_below(t: float, degrees: float) -> float:
+    """How much of the distribution lies below t."""
+    if math.isinf(degrees):
+        degrees = 1e9
+    above = _upper(abs(t), degrees)
+    return 1 - above if t > 0 else above
+
+
 def _upper(t: float, degrees: float) -> float:
     """The chance of a value above t, which is not negative."""
     return _beta(degrees / 2, 0.5, degrees / (degrees + t * t)) / 2

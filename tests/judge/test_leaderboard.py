@@ -15,9 +15,9 @@ from energyscore.judge.cautions import QUICK
 from energyscore.judge.footprint import make_site
 from energyscore.judge.leaderboard import BoardRules, build
 from energyscore.judge.official import read_published
-from energyscore.judge.stars import stars_for
 from energyscore.protocol.grid import Grid
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
+from energyscore.protocol.stars import stars_for
 from energyscore.publish.leaderboard_export import COLUMNS, FIELDS, to_csv, to_json
 from energyscore.publish.leaderboard_notes import notes_of, notes_on_written
 from energyscore.publish.official_csv import to_official

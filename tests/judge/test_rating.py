@@ -11,9 +11,9 @@ from energyscore.cli import card, label
 from energyscore.cli.app import app
 from energyscore.judge.comparability import cohort_key
 from energyscore.judge.rating import rate
-from energyscore.judge.stars import stars_for
 from energyscore.judge.unratable import why_unratable
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
+from energyscore.protocol.stars import stars_for
 from energyscore.results.parts import Caution
 from energyscore.results.result import parse_result, result_to_json
 

@@ -14,7 +14,11 @@ from energyscore.measurement.screen.stopping import (
     next_look,
     spent_at,
 )
+from energyscore.protocol.scales import Uncertainty
+from energyscore.protocol.stars import StarRange
 from energyscore.results.screening import Prediction, ScreenBlock, estimate
+
+ALIKE = Uncertainty(systematic=0, device_spread=0, source="measured alike")
 
 
 def figure(mean, se, degrees=1e9):
@@ -93,16 +97,30 @@ def test_it_is_beaten_by_what_lies_below_its_whole_interval():
 
 
 def test_a_star_is_decided_by_its_probability():
-    until, edges = Until.parse("star=99%"), (10.0, 20.0, 30.0, 40.0)
-    sure = until.look(figure(25, 1), 0, edges)
+    until, stars = Until.parse("star=99%"), StarRange((0.0, 50.0), ALIKE)
+    sure = until.look(figure(25, 1), 0, stars)
     assert (sure.stop, sure.star) == (True, 3)
-    assert sure.probability == pytest.approx(1, abs=1e-5)
-    near = until.look(figure(28, 1), 0, edges)  # 2.3% beyond: more than half a percent
-    assert (near.stop, near.star) == (False, 3)
-    assert likeliest_star(figure(5, 1), edges)[0] == 5
-    assert likeliest_star(figure(50, 1), edges)[0] == 1
-    assert until.look(figure(27.25, 1), 0, edges).stop
-    assert not until.look(figure(27.25, 1), 1, edges).stop
+    assert sure.probability == pytest.approx(1, abs=1e-3)
+    # 97.5% are claimed of ten blocks: Student's t of 9 has 2.2622 at 95%, the normal one 2.2414.
+    # 30 is then 3.028 of its standard errors from 27, which leaves 0.7%: more than half a percent.
+    near = until.look(figure(27, 1), 0, stars)
+    assert (near.stop, near.star, near.in_vain) == (False, 3, False)
+    assert near.probability == pytest.approx(1 - 0.007149 - 0.000029, abs=1e-6)
+    assert likeliest_star(figure(5, 1), 0.1, stars)[0] == 5
+    assert likeliest_star(figure(50, 1), 0.1, stars)[0] == 1
+    assert until.look(figure(26.6, 1), 0, stars).stop
+    assert not until.look(figure(26.6, 1), 1, stars).stop
+
+
+def test_what_stands_between_a_figure_and_its_reference_bears_on_its_star():
+    until = Until.parse("star=99%")
+    stars = StarRange((0.0, 50.0), Uncertainty(systematic=0.05, device_spread=0, source="x"))
+    # 5% either way, all as likely, is 2.887% as a standard error: at 28 it is 2.47 from 30.
+    near = until.look(figure(28, 1e-9), 0, stars)
+    assert near.probability == pytest.approx(0.99332, abs=1e-5)
+    assert (near.stop, near.in_vain) == (False, True), "0.67% is more than half a percent"
+    assert not until.look(figure(28, 1), 0, stars).in_vain, "26 is within what it may be"
+    assert until.look(figure(25, 1e-9), 0, stars).stop
 
 
 def test_looks_come_at_growing_numbers():

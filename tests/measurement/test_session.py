@@ -8,9 +8,11 @@ import time
 import pytest
 from support.results import make_cpu_run
 
+from energyscore.base.errors import UnsupportedError
 from energyscore.measurement import session
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job, RunOptions
+from energyscore.measurement.prepare import prepare
 from energyscore.measurement.session import run_session
 from energyscore.results.store import load_result
 
@@ -80,6 +82,19 @@ def test_a_screen_that_goes_on_has_what_is_left_of_its_budget(
     for _ in range(3):
         assert run_session(job, Watcher("never", None)).exit_status == 130
     assert left_s == pytest.approx([300, 200, 100], abs=20), "loading counts too"
+
+
+@pytest.mark.parametrize("until", ["star=99%", "gpu_wh_per_1k_queries<=1"])
+def test_a_screen_by_gpu_energy_is_refused_before_a_model_is_loaded(tmp_path, prompts_csv, until):
+    options = {"dataset": str(prompts_csv), "device": "cpu", "screen": True, "until": until}
+    job = Job(
+        tasks=("text_generation",),
+        models=("builtin:distilgpt2",),
+        options=RunOptions(**options),
+        out=tmp_path,
+    )
+    with pytest.raises(UnsupportedError, match=f"--until {until}: no GPU is metered here"):
+        prepare(job, LineObserver(lambda line: None))
 
 
 class Recorded:

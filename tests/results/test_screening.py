@@ -1,6 +1,7 @@
 """The energy of a whole workload from blocks of some of its queries, by hand."""
 
 import math
+import random
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_two_sizes_are_regressed_and_the_certain_block_is_added():
     assert found.mean == pytest.approx(50 + 10 * 21.5)
     assert found.se == pytest.approx(math.hypot(shown, 265 * HIDDEN))
     assert found.degrees == pytest.approx(2 * (1 + (265 * HIDDEN / shown) ** 2))
-    assert (found.blocks, found.regressors) == (4, 2)
+    assert (found.blocks, found.regressors) == (5, 2)
 
 
 def test_a_law_of_the_features_is_found_exactly():
@@ -80,6 +81,20 @@ def test_too_few_windows_tell_nothing():
     assert estimate([], (100.0, 200.0, 600.0)) is None
     nothing = blocks_of([((10, 20, 60), 0.0)] * 5)
     assert estimate(nothing, (100.0, 200.0, 600.0)) is None
+
+
+@pytest.mark.parametrize("blocks", [3, 6])
+def test_intervals_of_few_blocks_cover_what_they_claim(blocks):
+    """With three blocks the normal quantile would cover 82%, with six 90%."""
+    chance, rows, screens, covered = random.Random(blocks), (10.0, 20.0, 60.0), 600, 0
+    for _ in range(screens):
+        # Noise far above what is added for drift, beside a certain block that hardly varies.
+        drawn = [ScreenBlock(rows, chance.gauss(100, 10)) for _ in range(blocks)]
+        found = estimate([ScreenBlock((1.0, 2.0, 6.0), 1e-3, True), *drawn], (101.0, 202.0, 606.0))
+        half = found.half_width() * found.mean
+        covered += abs(found.mean - 1000) <= half
+    # 95% of so many vary by 0.9%.
+    assert 0.93 * screens <= covered <= 0.97 * screens
 
 
 def test_a_prediction_in_another_unit_has_the_same_relative_interval():

@@ -9,7 +9,9 @@ blocks are then taken in an order in which the first few already lie spread over
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
+from typing import NamedTuple
 
 from energyscore.results.screening import Features
 
@@ -35,8 +37,7 @@ class PlannedBlock:
     certain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(NamedTuple):
     queries: tuple[int, ...]
     size: float
 
@@ -109,13 +110,20 @@ def _units(sizes: Sequence[float], batch_size: int, seeds: Sequence[int]) -> lis
         return [_Unit((number,), size) for number, size in enumerate(sizes)]
     units = []
     for seed in seeds:
-        numbers = list(range(len(sizes)))
-        random.Random(seed).shuffle(numbers)
+        numbers = _order(seed, len(sizes))
         for first in range(0, len(numbers), batch_size):
             batch = numbers[first : first + batch_size]
             longest = max([sizes[number] for number in batch])
-            units.append(_Unit(tuple(batch), longest * len(batch) / batch_size))
+            units.append(_Unit(batch, longest * len(batch) / batch_size))
     return units
+
+
+@lru_cache(maxsize=4 * PASSES)
+def _order(seed: int, queries: int) -> tuple[int, ...]:
+    """The order of the queries in a pass of the full measurement, as `Work` has it."""
+    numbers = list(range(queries))
+    random.Random(seed).shuffle(numbers)
+    return tuple(numbers)
 
 
 def _without_rest(
@@ -148,7 +156,7 @@ def _spread(blocks: list[list[_Unit]], generator: random.Random) -> Iterator[lis
 
     By the golden ratio around the circle of the sorted blocks, from a place by chance.
     """
-    ranked = sorted(blocks, key=lambda block: _sum(block)[2] / len(block))
+    ranked = sorted(blocks, key=lambda block: sum([unit.size**2 for unit in block]) / len(block))
     place, left = generator.random(), len(ranked)
     while left:
         yield ranked.pop(int(place * left))

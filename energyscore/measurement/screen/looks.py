@@ -12,10 +12,13 @@ from energyscore.measurement.screen.stopping import (
     next_look,
     spent_at,
 )
+from energyscore.protocol.stars import StarRange
 from energyscore.results.parts import Run
 from energyscore.results.score import gpu_domains, system_domains
 from energyscore.results.screened import block_of
 from energyscore.results.screening import Features, Prediction, estimate
+
+IN_VAIN = "the reference is not known so well, however long this is measured"
 
 
 class Looks:
@@ -24,7 +27,7 @@ class Looks:
     def __init__(
         self,
         until: Until,
-        edges: Sequence[float],
+        stars: StarRange | None,
         population: Features,
         queries: int,
         uuids: Sequence[str],
@@ -35,21 +38,29 @@ class Looks:
 
         Without GPUs it is the system's in any case. So is what something better needs.
         """
-        self._until, self._edges, self._uuids = until, edges, uuids
+        self._until, self._stars, self._uuids = until, stars, uuids
         self._population, self._queries = population, queries
-        self._next, self.count, self.no_energy = 0, 0, False
+        self._next, self._seen, self.count, self.no_energy = 0, 0, 0, False
         self._ended, self._beaten_by, self._beaten = "", beaten_by, False
         self._decision: StopDecision | None = None
         self._figure: Prediction | None = None
 
     def at(self, done: Sequence[Run]) -> bool:
-        """Look if it is time; whether it is decided, or beaten."""
+        """Look if it is time; whether it is decided, beaten, or can never be."""
+        return self._look(done, self._next)
+
+    def end(self, done: Sequence[Run], why: str) -> None:
+        """It ends for a reason; a last look takes in what was done since the one before."""
+        self._ended = why
+        self._look(done, self._seen + 1)
+
+    def _look(self, done: Sequence[Run], due: int) -> bool:
         by_gpu = self._uuids and self._until.figure.startswith("gpu")
         domains = gpu_domains(self._uuids) if by_gpu else system_domains(done, self._uuids)
         energies_j = [run.total_j(domains) for run in done]
         self.no_energy = None in energies_j
         drawn = sum(run.block is not None and not run.block.certain for run in done)
-        if self.no_energy or drawn < self._next:
+        if self.no_energy or drawn < due:
             return False
         blocks = [
             block_of(run, joules or 0.0) for run, joules in zip(done, energies_j, strict=True)
@@ -58,15 +69,13 @@ class Looks:
         if found is None:
             return False
         self._figure = found.times(1000 / 3600 / self._queries)
-        self._decision = self._until.look(self._figure, self.count, self._edges)
+        self._decision = self._until.look(self._figure, self.count, self._stars)
         stop = self._decision.stop
         self._beaten = not stop and is_beaten(self._figure, self.count, self._beaten_by)
-        self.count, self._next = self.count + 1, next_look(drawn)
-        return stop or self._beaten
-
-    def end(self, why: str) -> None:
-        """It ends undecided."""
-        self._ended = why
+        self.count, self._seen, self._next = self.count + 1, drawn, next_look(drawn)
+        if self._decision.in_vain:
+            self._ended = IN_VAIN
+        return stop or self._beaten or self._decision.in_vain
 
     @property
     def present(self) -> str:
@@ -82,7 +91,7 @@ class Looks:
         """How it ended, as the result keeps it."""
         until, decision = self._until, self._decision
         decided = decision is not None and decision.stop
-        before = self.count - 1 if decided or self._beaten else self.count
+        before = max(0, self.count - 1)
         by_width = until.kind == "half-width"
         return {
             "until": until.text,

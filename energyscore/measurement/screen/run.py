@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from energyscore.base.errors import UnsupportedError
 from energyscore.measurement.backend import Backend, InputSizes
 from energyscore.measurement.benchmark import Repeats, metered_run
 from energyscore.measurement.meter import Meter
@@ -18,6 +17,7 @@ from energyscore.measurement.screen.looks import Looks
 from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.warmup import Thermometer, Warmup, measure_idle, warm_up
 from energyscore.measurement.work import Plan, Work
+from energyscore.protocol.stars import StarRange
 from energyscore.results.block import BlockPart, Units
 from energyscore.results.conformance import MIN_WINDOW_S
 from energyscore.results.parts import Domain, Run
@@ -40,7 +40,7 @@ class Asked:
 
     Attributes:
         repeats: runs of the full protocol.
-        edges: between the bands of the stars, ascending, in Wh per 1,000 queries.
+        stars: what a star is relative to, where one was asked for.
         beaten_by: Wh per 1,000 queries; it ends too once it surely needs more. None: it does not.
         deadline_s: on the monotonic clock; None: no budget.
     """
@@ -49,7 +49,7 @@ class Asked:
     repeats: int
     budget_s: float | None = None
     deadline_s: float | None = None
-    edges: tuple[float, ...] = ()
+    stars: StarRange | None = None
     beaten_by: float | None = None
 
 
@@ -84,16 +84,12 @@ def run_screen(
     Raises:
         UnsupportedError: when it is to be decided by GPU energy, and no GPU is metered.
     """
-    if asked.until.kind != "half-width" and asked.until.figure.startswith("gpu") and not uuids:
-        raise UnsupportedError(
-            f"--until {asked.until.text}: no GPU is metered here.",
-            "Ask for a half-width, or for system_wh_per_1k_queries.",
-        )
+    asked.until.check_metered(gpus=bool(uuids))
     queries, size = plan.workload.queries, plan.batch_size
     sizes = backend.input_sizes(queries) or InputSizes("queries", [1.0] * len(queries))
     population = population_of(sizes.values, size, plan.seed)
     looks = Looks(
-        asked.until, asked.edges, population, len(queries), uuids, beaten_by=asked.beaten_by
+        asked.until, asked.stars, population, len(queries), uuids, beaten_by=asked.beaten_by
     )
     state, runs = _State(), {run.index: run for run in finished}
     inputs_cut = backend.cut_inputs(queries)
@@ -107,7 +103,7 @@ def run_screen(
     for index, block in enumerate(plan_blocks(sizes.values, size, plan.seed, units)):
         if index not in runs:
             if why := _why_ended(done, asked, looks, len(queries)):
-                looks.end(why)
+                looks.end(done, why)
                 break
             if not state.warmup.queries:
                 _warm_up(state, plan, backend, meters, observer, on_idle, thermometer)

@@ -8,15 +8,18 @@ again, and ends when the interval looks good, is wrong more often than the inter
   half of what is left at the next, and so on. However many looks there are, all together spend no
   more. The interval is then the one that holds at all looks together. A screen that is beaten by
   something better ends by such a decision, whatever it was asked.
+- The probability of a star is the one that tables say: of that interval, and of what stands between
+  the figure and the reference. Where the reference alone leaves it open, no block decides it.
 """
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
+from energyscore.base.errors import UnsupportedError
+from energyscore.base.stats import Spread
+from energyscore.protocol.stars import StarRange, star_chances
 from energyscore.results.screening import Prediction
 
 GROWTH = 1.25
@@ -24,6 +27,9 @@ GROWTH = 1.25
 
 ERROR = 0.05
 """The chance of a wrong decision on a limit, all looks together, and of an interval that misses."""
+
+_EXACT = Spread(0.0, 0.0, math.inf)
+_STEPS = 16  # at which an interval is tried
 
 FIGURES = ("gpu_wh_per_1k_queries", "system_wh_per_1k_queries")
 """What a limit may be on."""
@@ -46,6 +52,7 @@ class StopDecision:
             half-width.
         star: the star it has now, where one was asked for.
         within: whether it keeps to the limit now, where one was asked for.
+        in_vain: whether no further block would decide it.
     """
 
     stop: bool
@@ -53,6 +60,7 @@ class StopDecision:
     probability: float | None = None
     star: int | None = None
     within: bool | None = None
+    in_vain: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,13 +94,24 @@ class Until:
             raise ValueError("a half-width is 0.1% to 50%")
         return cls(text, "half-width", share)
 
+    def check_metered(self, *, gpus: bool) -> None:
+        """Whether what is to be decided is metered at all.
+
+        Raises:
+            UnsupportedError: when it is to be decided by GPU energy, and no GPU is metered.
+        """
+        if self.kind != "half-width" and self.figure.startswith("gpu") and not gpus:
+            raise UnsupportedError(
+                f"--until {self.text}: no GPU is metered here.",
+                "Ask for a half-width, or for system_wh_per_1k_queries.",
+            )
+
     def look(
-        self, figure: Prediction, looks_before: int, edges: Sequence[float] = ()
+        self, figure: Prediction, looks_before: int, stars: StarRange | None = None
     ) -> StopDecision:
         """Look at a figure in the unit of what was asked for, after so many looks.
 
-        For a star the four edges between the bands are given, ascending; each belongs to the band
-        below it, as in the star rule.
+        For a star it is said what that is relative to.
         """
         if self.kind == "half-width":
             reached = figure.half_width()
@@ -105,9 +124,13 @@ class Until:
             # Either side may be wrong, so each has half of the error.
             error = spent_at(ERROR, looks_before) / 2
             return StopDecision(1 - probability <= error, half, probability, within=below >= 0.5)
-        star, probability = likeliest_star(figure, edges)
+        assert stars is not None
+        star, probability = likeliest_star(figure, half, stars)
         error = spent_at(1 - self.value, looks_before)
-        return StopDecision(1 - probability <= error, half, probability, star=star)
+        stop = 1 - probability <= error
+        known = figure.interval(spent_at(ERROR, looks_before))
+        in_vain = not stop and is_open_for_good(known, 1 - error, stars)
+        return StopDecision(stop, half, probability, star=star, in_vain=in_vain)
 
 
 def is_beaten(figure: Prediction, looks_before: int, beaten_by: float | None) -> bool:
@@ -131,12 +154,24 @@ def next_look(drawn: int) -> int:
     return max(drawn + 1, math.ceil(GROWTH * drawn))
 
 
-def likeliest_star(figure: Prediction, edges: Sequence[float]) -> tuple[int, float]:
-    """The star of the most probable band, and its probability; the outer bands are open."""
-    below = [0.0, *(figure.chance_below(edge) for edge in edges), 1.0]
-    shares = [high - low for low, high in pairwise(below)]
-    band = max(range(len(shares)), key=shares.__getitem__)
-    return len(shares) - band, shares[band]
+def likeliest_star(figure: Prediction, half: float, stars: StarRange) -> tuple[int, float]:
+    """The most probable star of a figure of which this half-width is claimed, and how probable."""
+    spread = figure.as_repeats(half).spread()
+    assert spread is not None
+    return _likeliest(figure.mean, spread, stars)
+
+
+def is_open_for_good(interval: tuple[float, float], asked: float, stars: StarRange) -> bool:
+    """Whether no figure in an interval has a star of the probability asked, however well known."""
+    low, high = interval
+    places = [low * (high / low) ** (step / _STEPS) for step in range(_STEPS + 1)]
+    return all(_likeliest(place, _EXACT, stars)[1] < asked for place in places)
+
+
+def _likeliest(energy: float, spread: Spread, stars: StarRange) -> tuple[int, float]:
+    chances, _ = star_chances(energy, spread, stars)
+    star = max(range(len(chances)), key=chances.__getitem__)
+    return star + 1, chances[star]
 
 
 def _figure(name: str) -> str:

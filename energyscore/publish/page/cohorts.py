@@ -11,8 +11,8 @@ from energyscore.base.units import format_number
 from energyscore.judge.comparability import cohort_key
 from energyscore.judge.contenders import Contender
 from energyscore.judge.rating import RatedResult
-from energyscore.protocol.bands import BANDS
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
+from energyscore.protocol.stars import BANDS
 from energyscore.publish import wording
 from energyscore.publish.answers import answers
 from energyscore.publish.page.axis import Axis

@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import pytest
 
-from energyscore.judge.stars import star_probabilities, stars_for
+from energyscore.protocol.stars import star_probabilities, stars_for
 
 SCALES = [(0.0, 10.0), (1.313333, 28.741175), (0.1, 0.7), (1e-9, 1e9)]
 

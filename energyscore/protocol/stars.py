@@ -1,14 +1,32 @@
 """The star rule: five bands of equal width, and the chance of each star."""
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from energyscore.base.stats import t_below
-from energyscore.protocol.bands import BANDS, inner_edges
+from energyscore.base.stats import Spread, t_below
+from energyscore.protocol.scales import Uncertainty
+
+BANDS = 5
+
+
+@dataclass(frozen=True)
+class StarRange:
+    """What stars are relative to: a range in Wh, and what stands between it and a figure."""
+
+    range_wh: tuple[float, float]
+    error: Uncertainty
+
 
 Probabilities: TypeAlias = tuple[float, float, float, float, float]
 """The chance of 1, 2, 3, 4 and 5 stars, in this order."""
+
+
+def inner_edges(low: float, high: float) -> list[float]:
+    """The four edges between the bands, ascending; each belongs to the band below it."""
+    width = (high - low) / BANDS
+    return [low + band * width for band in range(1, BANDS)]
 
 
 def stars_for(energy: float, low: float, high: float) -> int:
@@ -49,3 +67,21 @@ def star_probabilities(
         shares = pairwise([0.0, *to_edges, 1.0])
         five, four, three, two, one = (max(0.0, above - below) for below, above in shares)
     return one, two, three, four, five
+
+
+def star_chances(energy: float, spread: Spread, against: StarRange) -> tuple[Probabilities, float]:
+    """The chance of each star of a figure that is known so well, and the uncertainty that counts.
+
+    What stands between it and what it is rated against is added to what its runs tell.
+    """
+    error = against.error
+    uncertainty = math.hypot(
+        spread.shown,
+        spread.unshown,
+        error.systematic * energy / math.sqrt(3),
+        error.device_spread * energy,
+    )
+    # Of the parts only what the runs show is estimated from few (Welch and Satterthwaite).
+    shown = spread.shown
+    degrees = spread.degrees * (uncertainty / shown) ** 4 if shown else math.inf
+    return star_probabilities(energy, *against.range_wh, uncertainty, degrees), uncertainty
