@@ -11,6 +11,7 @@ from energyscore.cli.options import (
     Quiet,
     TaskPath,
     Verbose,
+    Yes,
     complete_task,
     measuring,
     talk_of,
@@ -158,6 +159,7 @@ def tune(
         bool, measuring("--fresh", help="Measure trials that are finished once more.")
     ] = False,
     task_path: TaskPath = None,
+    yes: Yes = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     out: Out = RESULTS,
@@ -200,7 +202,7 @@ def tune(
     from energyscore.protocol.task import find_task, load_tasks
     from energyscore.publish.tuning import report_of, to_csv, to_json, to_markdown
 
-    talk = talk_of(quiet=quiet, verbose=verbose, yes=False)
+    talk = talk_of(quiet=quiet, verbose=verbose, yes=yes)
     limits = read_limits(max_latency, max_memory, max_quality_loss)
     dimensions = Dimensions(
         read_batch_sizes(batch_size),

@@ -2,10 +2,12 @@
 
 import re
 
+from energyscore.base.interrupts import Interrupted
 from energyscore.base.units import format_duration, format_seconds, format_wh
 from energyscore.cli.console import Talk, show_copyable, show_line, show_notes, show_table
 from energyscore.cli.process_view import ProcessProgress
 from energyscore.judge.tuning import Tuning
+from energyscore.measurement.forecast import LONG_S
 from energyscore.measurement.tune.request import Purpose, settings_as_options
 from energyscore.measurement.tune.runner import Trial
 from energyscore.measurement.tune.space import Settings, TrialOutcome
@@ -42,7 +44,15 @@ class TuneProgress(ProcessProgress):
     def begin(
         self, number: int, settings: Settings, purpose: Purpose, left_s: float | None
     ) -> None:
-        """A trial is measured now."""
+        """A trial is measured now; where much is to come, ask once whether to go on.
+
+        Raises:
+            Interrupted: when the answer is no.
+        """
+        if left_s is not None and left_s > LONG_S:
+            may_take = f"The trials may take up to about {format_duration(left_s)}."
+            if not self.agree(may_take):
+                raise Interrupted("ended, as you chose.", "--budget and --quick take less.")
         left = "" if left_s is None else f", at most about {format_duration(left_s)} left"
         self.starting(number, f"{_named(settings)}{_PURPOSES[purpose]}", left)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from energyscore.base.errors import UsageError
+from energyscore.base.interrupts import Interrupted
 from energyscore.cli.console import Talk
 from energyscore.cli.tune_options import options_of_trials, read_batch_sizes, read_limits
 from energyscore.cli.tune_run import Dimensions
@@ -88,6 +89,16 @@ def test_progress_says_once_what_every_process_says(capsys):
         "Wh",
         "[3] batch 16 once more, against drift: failed, measured before, it broke",
     ]
+
+
+def test_what_takes_over_an_hour_is_begun_with_consent(monkeypatch):
+    asked = []
+    progress = TuneProgress(Talk())
+    monkeypatch.setattr(progress, "agree", lambda question: asked.append(question))
+    progress.begin(1, Settings(1), "trial", 3000.0)
+    with pytest.raises(Interrupted, match="as you chose"):
+        progress.begin(2, Settings(2), "trial", 7200.0)
+    assert asked == ["The trials may take up to about 2 h 00 min."]
 
 
 def test_trials_are_screens_unless_they_are_to_be_full():

@@ -185,6 +185,16 @@ class Tuner:
     def _end(self) -> None:
         self.tuned.ended = f"the budget of {format_duration(self._budget_s or 0.0)} is spent"
 
+    def _left_s(self, trials: int | None) -> float | None:
+        """How long so many trials may take, and the best once more; None where it is not known."""
+        typical_s = self._typical_s()
+        if typical_s is None or trials is None:
+            return None
+        most_s = typical_s * (trials + 1)
+        if self._budget_s is None:
+            return most_s
+        return min(most_s, max(typical_s, self._budget_s - (time.monotonic() - self._began_s)))
+
     def _typical_s(self) -> float | None:
         """What a trial takes; None before one was measured."""
         took = [one.seconds for one in self.tuned.trials if one.seconds is not None]
@@ -224,9 +234,7 @@ class Tuner:
         key = self._request.key_for(settings, purpose, self._key_of)
         trial = None if self._fresh else self._measured_before(key, settings, purpose)
         if trial is None:
-            typical_s = self._typical_s()
-            left_s = None if typical_s is None or left is None else typical_s * (left + 1)
-            self._observer.begin(number, settings, purpose, left_s)
+            self._observer.begin(number, settings, purpose, self._left_s(left))
             trial = self._measure_now(proposal, purpose, key)
         self._observer.end(number, trial, best)
         return trial

@@ -148,6 +148,14 @@ def test_a_default_that_does_not_fit_leaves_others_to_try(tmp_path):
     assert tuned.best.outcome.settings == Settings(2, "float16")
 
 
+def test_the_time_ahead_is_within_the_budget(fake):
+    observer = Quiet()
+    fake.run(SPACE, observer, budget_s=60.0)
+    ahead_s = [left_s for _, _, _, left_s in observer.begun if left_s is not None]
+    assert ahead_s
+    assert max(ahead_s) < 60
+
+
 def test_a_budget_ends_the_search_and_the_best_so_far_is_measured_once_more(fake):
     tuned = fake.run(SPACE, budget_s=0.001)
     assert fake.names == ["1-auto"]
