@@ -91,7 +91,7 @@ class Prediction:
         """How probable it is that the true figure is at most this; on the log scale too."""
         if figure <= 0:
             return 0.0
-        return t_below(math.log(figure / self.mean) * self.mean / self.se, self.degrees)
+        return t_below((math.log(figure) - math.log(self.mean)) * self.mean / self.se, self.degrees)
 
 
 def estimate(blocks: Sequence[ScreenBlock], population: Features) -> Prediction | None:

@@ -141,7 +141,8 @@ def _look(
         decided = it.half(_MISSES) <= asked.value
         return _Ending(decided, decided or beaten)
     if asked.band is None:
-        below = t_below(math.log(asked.value / it.mean) * it.mean / it.error, it.degrees)
+        above = math.log(asked.value) - math.log(it.mean)
+        below = t_below(above * it.mean / it.error, it.degrees)
         sure = max(below, 1 - below)
         decided = 1 - sure <= _MISSES * spent / 2
         return _Ending(decided, decided or beaten, sure, within=below >= 0.5)

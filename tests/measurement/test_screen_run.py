@@ -257,6 +257,16 @@ def test_the_checker_has_the_looks_again_and_decides_the_same(machine, until, as
         assert any(said in one.message for one in found), change
 
 
+@pytest.mark.parametrize("limit", ["5e-324", "1e999"])
+def test_a_limit_beyond_all_numbers_is_examined_too(machine, limit):
+    result = ended(machine, f"gpu_wh_per_1k_queries<={1.1 * TRUE_WH}")
+    part = result.screen.model_copy(
+        update={"until": f"gpu_wh_per_1k_queries<={limit}", "within": limit == "5e-324"}
+    )
+    found = problems(check_ending, examined(result.model_copy(update={"screen": part}))[0])
+    assert any("whether it is within the limit" in one.message for one in found)
+
+
 def test_a_screen_that_goes_on_after_its_decision_is_found_out(machine):
     result = ended(machine, "half-width=1%", budget_s=1000.0)
     runs = [*result.runs, *(one.model_copy(update={"index": 99}) for one in result.runs[-1:])]

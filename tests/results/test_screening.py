@@ -107,3 +107,4 @@ def test_a_prediction_in_another_unit_has_the_same_relative_interval():
     assert found.chance_below(100) == 0.5
     assert found.chance_below(high) == pytest.approx(0.975)
     assert found.chance_below(0) == 0
+    assert found.chance_below(5e-324) == pytest.approx(0, abs=1e-15)
