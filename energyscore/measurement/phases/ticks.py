@@ -6,6 +6,7 @@ its `Shape`; what share of it each phase had is `Signals.design`. Pure.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ FEW = 30
 """Fewer of anything than this tell nothing of it."""
 
 _LATE_S = 0.003
+_SAME_S = 1e-9
 _SEARCH_TICKS = 4000
 _KEPT_STATES = 8
 _LONG = 1.5  # of the usual gap: an update was missed in between
@@ -108,6 +110,8 @@ class Signals:
 
     def design(self, data: "TickData", shape: Shape) -> Array:
         """Shape (ticks, parameters): the mean of each signal in each tick's window."""
+        if shape.window >= 1.0:
+            return np.asarray(self._of_gaps(data, np.array([shape.lag_s]), shape.tau_s)[0])
         end_s = data.times_s - shape.lag_s
         span_s = data.gaps_s * shape.window
         # Both ends at once: on a few hundred ticks most of the time is that of the calls.
@@ -117,10 +121,16 @@ class Signals:
 
     def designs(self, data: "TickData", lags_s: Array) -> Array:
         """Shape (lags, ticks, parameters): `design` for several lags, with nothing else."""
-        end_s = data.times_s - lags_s[:, None]
-        shown = self._shown(np.stack([end_s, end_s - data.gaps_s]).ravel(), 0.0)
-        ends, starts = shown.reshape(len(shown), 2, *end_s.shape).transpose(1, 2, 3, 0)
-        return np.asarray((ends - starts) / data.gaps_s[:, None])
+        return self._of_gaps(data, lags_s, 0.0)
+
+    def _of_gaps(self, data: "TickData", lags_s: Array, tau_s: float) -> Array:
+        """Where windows are whole gaps, one begins where the one before ended: both are one."""
+        t_s, ends = data.moments
+        shown = self._shown((t_s - lags_s[:, None]).ravel(), tau_s)
+        means = np.diff(shown.reshape(len(shown), len(lags_s), len(t_s)))
+        if len(ends) < len(t_s) - 1:
+            means = means.take(ends - 1, axis=2)
+        return np.asarray((means / data.gaps_s).transpose(1, 2, 0))
 
     def _shown(self, t_s: Array, tau_s: float) -> Array:
         """The signals' integrals up to a moment, as a first-order response shows them."""
@@ -184,6 +194,20 @@ class TickData:
         if keep.any():
             keep &= gaps <= _LONG * np.median(gaps[keep])
         return TickData(times[keep], gaps[keep], power_w[keep])
+
+    @cached_property
+    def moments(self) -> tuple[Array, NDArray[np.int64]]:
+        """When gaps begin or end, each once, ascending; and at which place of these each ends.
+
+        It begins at the place before.
+        """
+        begins_s = self.times_s - self.gaps_s
+        apart = np.append(True, begins_s[1:] - self.times_s[:-1] > _SAME_S)
+        ends = np.arange(len(apart)) + np.cumsum(apart)
+        moments = np.empty(len(apart) + np.count_nonzero(apart))
+        moments[ends[apart] - 1] = begins_s[apart]
+        moments[ends] = self.times_s
+        return moments, ends
 
     def few(self) -> "TickData":
         """A stretch from the middle that is enough to search on."""
