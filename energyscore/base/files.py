@@ -83,6 +83,23 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+class RealPaths:
+    """`os.path.realpath`, which looks at all folders above a file; once for all files in one."""
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._folders: dict[str, str] = {}
+
+    def of(self, file: Path) -> str:
+        """Where a file really is."""
+        if os.path.islink(file):
+            return os.path.realpath(file)
+        folder, name = os.path.split(file)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)
+
+
 def shown_path(path: Path) -> str:
     """A path as it was given, for output that may be published: a home folder is written `~`."""
     shown, home = str(path), str(Path(os.path.expanduser("~")))

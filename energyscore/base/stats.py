@@ -70,16 +70,22 @@ class Summary:
 
         None for one repeat.
         """
+        return self._spread if count in (None, self.count) else self._spread_of(count)
+
+    @functools.cached_property
+    def _spread(self) -> Spread | None:
+        return self._spread_of(self.count)
+
+    def _spread_of(self, count: int) -> Spread | None:
         if self.std is None or self.count < 2:
             return None
-        count = count or self.count
         shown = self.std / math.sqrt(count)
         at_most = self.std / math.sqrt(_chi2_05(self.count - 1) / (self.count - 1))
         alike = _leg(self.run_se, at_most)
         unshown = max(alike, _leg(self.run_se / math.sqrt(count), shown))
         return Spread(shown, unshown, count - 1)
 
-    @property
+    @functools.cached_property
     def half_width(self) -> float | None:
         """Half the 95% interval on the log scale, as a share of the mean; None without one.
 
@@ -135,7 +141,7 @@ def sample_std(values: Sequence[float]) -> float:
 
     That of the library calculates with fractions, and takes fifteen times as long.
     """
-    if min(values) == max(values):
+    if values.count(values[0]) == len(values):
         return 0.0
     mean = math.fsum(values) / len(values)
     return math.sqrt(math.fsum([(value - mean) ** 2 for value in values]) / (len(values) - 1))

@@ -24,7 +24,7 @@ from rich.text import Text
 from energyscore.base.errors import ResultError
 from energyscore.base.text import one_line, terminal_lines, terminal_text
 from energyscore.base.units import counted
-from energyscore.judge.rating import Report, in_one_view
+from energyscore.judge.rating import Report
 from energyscore.measurement.observer import LineObserver
 from energyscore.publish.beside import WIDE, wide_row
 from energyscore.publish.layout import fitted
@@ -159,7 +159,6 @@ def show_report(
     """
     console = data_console()
     ends: list[TableEnd] = []
-    report = in_one_view(report)
     for task in sorted({entry.result.task.id for entry in report}):
         if ends:
             console.print()

@@ -142,7 +142,7 @@ def gate(
     from energyscore.judge.gate import run_gate
     from energyscore.judge.policy import DEFAULT_POLICY, rule_of_options, with_options
     from energyscore.judge.rating import rate
-    from energyscore.judge.sources import load_rated
+    from energyscore.judge.sources import load_baselines, load_rated
     from energyscore.protocol.task import load_tasks
     from energyscore.publish.gate_files import check_reports, remove_reports
 
@@ -170,7 +170,7 @@ def gate(
         check_reports(named, [whole.baseline])
     known = []
     if whole.needs_baseline and whole.baseline is not None:
-        known = load_rated([whole.baseline], whole.scale, every=True)
+        known = load_baselines([whole.baseline])
     if check_policy:
         rate([], whole.scale)
         show_policy(whole, len(known))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energyscore.base.errors import ResultError, UsageError
-from energyscore.base.files import real_path
+from energyscore.base.files import RealPaths, real_path
 from energyscore.base.units import counted
 from energyscore.cli.options import (
     Country,
@@ -75,11 +75,11 @@ def page(
         raise UsageError("--quality-metric is for the files of --quality-from.", "Leave it out.")
     site = site_of(country, pue, price)
     # The site holds copies of result files: one that lies among the results is no source.
-    own = real_path(out)
+    own, places = real_path(out), RealPaths()
     loaded = [
         (path, result)
         for path, result in load_shown(paths)
-        if not real_path(path).is_relative_to(own)
+        if not Path(places.of(path)).is_relative_to(own)
     ]
     if not loaded:
         raise ResultError(f"All results are in the folder to write, {out}.", "Name another one.")

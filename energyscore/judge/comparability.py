@@ -106,10 +106,12 @@ def conditions_of(result: Result) -> Conditions:
     }
 
 
-def cohort_of(result: Result, *, any_mode: bool = False) -> Conditions | None:
+def cohort_of(
+    result: Result, *, any_mode: bool = False, known: Conditions | None = None
+) -> Conditions | None:
     """What results must share to be rated together, by names for people; None for no headline.
 
-    Functions are rated with nothing, and have None too.
+    Functions are rated with nothing, and have None too. `known`: its conditions, where at hand.
 
     float16 and bfloat16 count as one precision: the protocol allows either. Quantized models stand
     in the cohort of the precision that they compute in. Each model has the attention that it takes
@@ -121,7 +123,7 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> Conditions | None:
     metered = metered_of(result)
     if metered is None or result.of_function:
         return None
-    known = conditions_of(result)
+    known = known or conditions_of(result)
     budget = known["generation"][:1] if result.mode else ()
     half = result.model.dtype in ("float16", "bfloat16")
     return {
@@ -140,19 +142,21 @@ def cohort_of(result: Result, *, any_mode: bool = False) -> Conditions | None:
     }
 
 
-def cohort_key(result: Result, *, any_mode: bool = False) -> tuple[Condition, ...] | None:
+def cohort_key(
+    result: Result, *, any_mode: bool = False, known: Conditions | None = None
+) -> tuple[Condition, ...] | None:
     """The values of `cohort_of`, to find results of one cohort."""
-    found = cohort_of(result, any_mode=any_mode)
+    found = cohort_of(result, any_mode=any_mode, known=known)
     return None if found is None else tuple(found.values())
 
 
-def candidate_conditions(result: Result) -> Conditions | None:
+def candidate_conditions(result: Result, known: Conditions | None = None) -> Conditions | None:
     """What results must share for one of them to be chosen; None for no headline.
 
     It is what a cohort shares but for what may be chosen: model, size, precision, batch, mode, and
     how the model runs.
     """
-    found = cohort_of(result, any_mode=True)
+    found = cohort_of(result, any_mode=True, known=known)
     return found and {name: value for name, value in found.items() if name not in _CHOSEN}
 
 
@@ -182,8 +186,8 @@ def not_known(before: Conditions, after: Conditions) -> list[str]:
     """The names of the conditions that are not known of one of two results."""
     return [
         name
-        for name, *both in _of_both(before, after)
-        if any(_is_unknown(known[:1] if name in NEEDED else known) for known in both)
+        for name, was, now in _of_both(before, after)
+        if _is_not_known(name, was) or _is_not_known(name, now)
     ]
 
 
@@ -244,8 +248,8 @@ def _hardware_of(result: Result) -> Conditions:
             "cpu": (machine.cpu, cores),
             **_threads_condition(result),
         }
-    limits = (None if g.power_limit_w is None else f"{g.power_limit_w:g} W" for g in machine.gpus)
-    memory = (None if g.ecc is None else ("on" if g.ecc else "off") for g in machine.gpus)
+    limits = [None if g.power_limit_w is None else f"{g.power_limit_w:g} W" for g in machine.gpus]
+    memory = [None if g.ecc is None else ("on" if g.ecc else "off") for g in machine.gpus]
     return {
         "gpu": (result.hardware,),
         "power_limit": tuple(sorted(limits, key=str)),
@@ -311,6 +315,10 @@ def _of_both(before: Conditions, after: Conditions) -> list[tuple[str, Condition
         for name in CONDITIONS
         if before.get(name) and after.get(name)
     ]
+
+
+def _is_not_known(name: str, condition: Condition) -> bool:
+    return None in condition and _is_unknown(condition[:1] if name in NEEDED else condition)
 
 
 def _is_unknown(condition: Condition) -> bool:

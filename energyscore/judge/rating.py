@@ -125,6 +125,11 @@ class RatedResult:
         """The conditions that it was measured under."""
         return conditions_of(self.result)
 
+    @functools.cached_property
+    def cohort(self) -> tuple[Condition, ...] | None:
+        """What all of its cohort share; None where it has none."""
+        return cohort_key(self.result, known=self.conditions)
+
     def figure(self, metric: str) -> EnergyFigure:
         """One of its figures by its name, or why there is none."""
         if metric not in self._figures:

@@ -7,7 +7,7 @@ interval (`effect`). Where the interval contains 1, the two are not told apart.
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from energyscore.judge.comparability import cohort_key, meter_uncertainty
+from energyscore.judge.comparability import meter_uncertainty
 from energyscore.judge.effect import Effect, compare_samples
 from energyscore.judge.figures import LEAST_WH
 from energyscore.judge.rating import RatedResult
@@ -31,7 +31,7 @@ def savings_in(entries: Sequence[RatedResult]) -> list[list[Saving]]:
     cohorts: dict[Hashable, list[RatedResult]] = {}
     for entry in entries:
         known = (entry.rating.energy_wh or 0.0) >= LEAST_WH
-        key = cohort_key(entry.result)
+        key = entry.cohort
         if known and key is not None and why_no_place(entry.result)[0] is None:
             cohorts.setdefault((entry.result.task.id, key), []).append(entry)
     found = [_savings(members) for members in cohorts.values() if len(members) > 1]

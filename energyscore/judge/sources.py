@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from energyscore.judge.baseline import load_baseline
-from energyscore.judge.rating import RatedResult, rate_files
+from energyscore.judge.figures import headline_of
+from energyscore.judge.rating import RatedResult, Rating, rate_files
 from energyscore.results.folder import load_files
 from energyscore.results.latest import latest_only, set_aside
 from energyscore.results.lean import without_details
@@ -35,12 +36,7 @@ def load_rated(
         note: is told of a named file that a later one replaces, and of a newer invalid result.
     """
     paths = list(paths)
-    read = load_files(
-        paths,
-        {"result": _read_result, "baseline": _read_baseline},
-        in_folders=["result", "baseline"] if baselines else ["result"],
-        in_processes=True,
-    )
+    read = _read_all(paths, baselines=baselines)
     loaded = [(path, result) for path, (result, _) in read]
     commits = {str(path): commit for path, (_, commit) in read}
     kept = loaded if every else latest_only(loaded)
@@ -51,6 +47,25 @@ def load_rated(
             note(f"{aside.key} is set aside: {aside.used} is the same measurement, made later")
     rated = rate_files(kept, scale)
     return [replace(entry, commit=commits.get(entry.file)) for entry in rated]
+
+
+def load_baselines(paths: Iterable[Path]) -> list[RatedResult]:
+    """Read what others are to be held against: all results and baselines, without stars."""
+    return [
+        RatedResult(result, Rating(headline_of(result), ()), str(path), commit=commit)
+        for path, (result, commit) in _read_all(paths, baselines=True)
+    ]
+
+
+def _read_all(
+    paths: Iterable[Path], *, baselines: bool
+) -> list[tuple[Path, tuple[Result, str | None]]]:
+    return load_files(
+        paths,
+        {"result": _read_result, "baseline": _read_baseline},
+        in_folders=["result", "baseline"] if baselines else ["result"],
+        in_processes=True,
+    )
 
 
 def _read_result(path: Path) -> tuple[Result, str | None]:

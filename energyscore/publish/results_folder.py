@@ -10,7 +10,7 @@ from energyscore.base.locks import locked
 from energyscore.base.lookup import resolve
 from energyscore.base.writing import write_atomically
 from energyscore.judge.footprint import Site
-from energyscore.judge.rating import RatedResult, rate_files
+from energyscore.judge.rating import RatedResult, in_one_view, rate_files
 from energyscore.publish.formats import EXPORTERS
 from energyscore.results.latest import latest_only
 from energyscore.results.lean import read_again
@@ -34,11 +34,11 @@ class ResultsFolder:
         made = {entry[1].identity: entry for entry in everything if real_path(entry[0]) in places}
         counted = [made.get(entry[1].identity, entry) for entry in latest_only(everything)]
         report = rate_files(counted, site=site)
-        return [
+        return in_one_view(
             replace(entry, result=read_again(Path(entry.file), entry.result))
             for entry in report
             if real_path(Path(entry.file)) in places
-        ]
+        )
 
     def write_csv(self) -> None:
         """Write the table of all results."""

@@ -9,14 +9,13 @@ import contextlib
 import functools
 import gc
 import json
-import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from energyscore.base.errors import ResultError
-from energyscore.base.files import Skip, is_dir, is_file, visible_files
+from energyscore.base.files import RealPaths, Skip, is_dir, is_file, visible_files
 from energyscore.base.processes import MANY, worked_on
 
 Kind: TypeAlias = Literal["result", "baseline", "broken", "other"]
@@ -83,7 +82,7 @@ def load_files(
             cannot be read.
     """
     loaded: dict[str, tuple[Path, T] | None] = {}
-    folders: dict[str, str] = {}
+    places = RealPaths()
     kinds = [kind for kind in readers if kind in in_folders]
     for path in paths:
         in_folder = is_dir(path) or (may_be_empty and not path.exists())
@@ -91,7 +90,7 @@ def load_files(
         new: dict[str, Path] = {}
         found = False
         for file in files:
-            place = _place_of(file, folders)
+            place = places.of(file)
             if place in loaded and (in_folder or loaded[place]):
                 found = True
             else:
@@ -124,16 +123,6 @@ def _read(
         return (readers.get(kind, next(iter(readers.values())))(path),)
     except ResultError as error:
         return error
-
-
-def _place_of(file: Path, known: dict[str, str]) -> str:
-    """`os.path.realpath`, which looks at all folders above a file; once for all files in one."""
-    if os.path.islink(file):
-        return os.path.realpath(file)
-    folder, name = os.path.split(file)
-    if folder not in known:
-        known[folder] = os.path.realpath(folder)
-    return os.path.join(known[folder], name)
 
 
 @contextlib.contextmanager

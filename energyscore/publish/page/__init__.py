@@ -25,7 +25,7 @@ from energyscore.judge.comparability import threads_of
 from energyscore.judge.contenders import Contender, contender_of
 from energyscore.judge.footprint import describe_sites
 from energyscore.judge.modes import tokens_of
-from energyscore.judge.rating import RatedResult, Report, in_one_view
+from energyscore.judge.rating import RatedResult, Report
 from energyscore.publish import margins, wording
 from energyscore.publish.beside import facts_beside
 from energyscore.publish.choice_cells import REPORTED, latency_cell, quality_cell, quality_value
@@ -96,7 +96,7 @@ def to_page(
         whole: gives a result with all its details.
         reported: puts qualities that were reported elsewhere in place of the measured ones.
     """
-    entries = _in_order(in_one_view(report))
+    entries = _in_order(report)
     names = page_names([entry.result for entry in entries])
     told = reported([contender_of(entry) for entry in entries])
     shown = _newest(entries, most_pages)

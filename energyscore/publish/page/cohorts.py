@@ -8,7 +8,6 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from energyscore.base.units import format_number
-from energyscore.judge.comparability import cohort_key
 from energyscore.judge.contenders import Contender
 from energyscore.judge.rating import RatedResult
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
@@ -56,13 +55,13 @@ def cohorts_of(rows: Sequence[Listed]) -> list[Cohort]:
     """The cohorts of one task and size class, measured ones first, the largest before others."""
     # A cohort with a member that a reference rates stands with all that this reference rates.
     references: dict[Hashable, Hashable] = {
-        cohort_key(row.entry.result): ("reference", row.entry.rating.scale)
+        row.entry.cohort: ("reference", row.entry.rating.scale)
         for row in rows
         if row.entry.rating.kind == "reference"
     }
     found: dict[Hashable, list[Listed]] = {}
     for row in rows:
-        key = cohort_key(row.entry.result)
+        key = row.entry.cohort
         found.setdefault(references.get(key, key), []).append(row)
     sets: list[list[Listed]] = []
     alone: dict[int, str] = {}

@@ -70,7 +70,7 @@ def shown_families(rows: Sequence[Listed]) -> list[ShownFamily]:
     """The families of all results: those of one task and hardware, whatever their class."""
     groups: dict[object, list[Listed]] = {}
     for row in rows:
-        conditions = candidate_conditions(row.entry.result)
+        conditions = candidate_conditions(row.entry.result, row.entry.conditions)
         if conditions is not None and _has_energy(row):
             key = (row.entry.result.task.id, *conditions.values())
             groups.setdefault(key, []).append(row)
