@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from energyscore.protocol.model import ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
+from energyscore.results.compilation import Compilation
 from energyscore.results.memory import Memory
 
 Device: TypeAlias = Literal["cpu", "cuda"]
@@ -175,6 +176,9 @@ class Backend(Worker, Answerer, Protocol):
 
     def gpu_uuids(self) -> tuple[str, ...]:
         """UUIDs (`GPU-...`) of the GPUs that the model occupies; none on a CPU."""
+
+    def compiled(self) -> Compilation | None:
+        """What torch.compile has made so far; None where it makes nothing."""
 
     def memory(self) -> Memory:
         """What the model takes of memory, and the most that it took since it was loaded."""

@@ -30,6 +30,7 @@ METERS = {
     "codecarbon": f"{_METERS}.codecarbon:CodeCarbonMeter",
     "load": f"{_METERS}.load:LoadMeter",
     "continuity": f"{_METERS}.continuity:ContinuityMeter",
+    "recompiling": f"{_METERS}.recompiling:RecompilingMeter",
 }
 
 METRICS = {

@@ -10,6 +10,7 @@ from energyscore.base.lookup import resolve
 from energyscore.measurement import catalog, environment
 from energyscore.measurement.meter import Meter
 from energyscore.measurement.warmup import measure_idle
+from energyscore.results.compilation import Compilation
 from energyscore.results.parts import Caution, Domain, EnvironmentPart, GpuPart
 
 if TYPE_CHECKING:
@@ -167,11 +168,16 @@ def describe_machine() -> EnvironmentPart:
         return environment.describe(parts, nvml.driver_version(), nvml.cuda_version())
 
 
-def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
+def open_metering(
+    metering: Metering,
+    occupied: Sequence[str],
+    compiled: Callable[[], Compilation | None] = lambda: None,
+) -> None:
     """Once the model is loaded: open every meter that works here, NVML last.
 
     The last has the tightest window. A meter that fails is left out with its reason; without
-    the one that was needed, the result will be invalid, which is for the checks to say.
+    the one that was needed, the result will be invalid, which is for the checks to say. `compiled`
+    tells what torch.compile has made so far; None: it makes nothing.
     """
     metering.occupied = tuple(occupied)
     if not metering.uuids and occupied:
@@ -187,6 +193,8 @@ def open_metering(metering: Metering, occupied: Sequence[str]) -> None:
     # RAPL is missing on many machines; CodeCarbon's estimate stands in, and says so.
     for name in ("rapl", "load", "continuity"):
         _try_open(metering, resolve(catalog.METERS, name)())
+    if compiled() is not None:
+        _try_open(metering, resolve(catalog.METERS, "recompiling")(compiled))
     if metering.nvml is not None:
         metering.meters.remove(metering.nvml)
         metering.meters.append(metering.nvml)

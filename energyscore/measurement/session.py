@@ -19,6 +19,7 @@ from energyscore.measurement.answers import take_answers
 from energyscore.measurement.assemble import Setup, assemble, identity
 from energyscore.measurement.backend import Backend
 from energyscore.measurement.benchmark import Pace, Repeats, run_benchmark
+from energyscore.measurement.compiling import compile_ahead
 from energyscore.measurement.cost import CostMeter
 from energyscore.measurement.forecast import LONG_S, Forecast, question_of
 from energyscore.measurement.imports import uncollected
@@ -139,7 +140,7 @@ def measure(
             observer.tell(f"divided over {gpus}")
         metered = metering.uuids or occupied
         stack.enter_context(power_limited(metered, options.power_limit, observer.warn))
-        open_metering(metering, occupied)
+        open_metering(metering, occupied, backend.compiled)
         names = ", ".join(meter.name for meter in metering.meters)
         queries = counted(len(entry.workload.queries), "query", "queries")
         observer.detail(f"{queries} of {entry.workload.dataset}")
@@ -212,11 +213,17 @@ def _run_and_save(
         prepared.cost.keep(cost)
         cautions += metering.idle_cautions(plan.idle_s, repeats.idle_w)
         result = assemble(setup, repeats, prepared.idle_w, cautions, screen)
-        memory = backend.memory()
+        memory, compilation = backend.memory(), backend.compiled()
         answers = take_answers(backend, plan) if job.tuning else None
         quality = _judge(entry, setup, backend, observer)
         loading = prepared.loadings.get(entry.key)
-        beside = {"memory": memory, "quality": quality, "cost": cost, "loading": loading}
+        beside = {
+            "memory": memory,
+            "compilation": compilation,
+            "quality": quality,
+            "cost": cost,
+            "loading": loading,
+        }
         result = result.model_copy(update={**beside, "answers": answers})
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()
@@ -234,6 +241,7 @@ def _do_runs(
 ) -> tuple[Repeats, ScreenPart | None]:
     """The runs over all queries; or the blocks of a screen that is asked for, and how it ended."""
     plan, metering, target = setup.plan, setup.metering, setup.plan.target_half_width
+    compile_ahead(plan, backend, observer)
     if asked is not None:
         return run_screen(
             plan,

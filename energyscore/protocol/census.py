@@ -40,3 +40,8 @@ class Census:
     def saved_share(self) -> float:
         """The share of the bytes that the quantization saves."""
         return 1 - self.bytes_after / self.bytes_before
+
+    @property
+    def fell_back(self) -> int:
+        """How many layers the library should have quantized, and did not."""
+        return sum(layer.count for layer in self.layers if layer.state == "fell_back")

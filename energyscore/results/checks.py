@@ -153,6 +153,12 @@ def _of_setup(
             f"its weights were taken as {facts.dtype}"
         )
         yield "dequantized", message
+    if facts.census is not None and (left := facts.census.fell_back):
+        message = (
+            f"{counted(left, 'layer')} of a kind that --quantization {facts.quantized_on_load} "
+            "quantizes stayed as they were: their sizes do not fit, or the library left them out"
+        )
+        yield "partly_quantized", message
     if facts.left_over:
         weights = counted(len(facts.left_over), "weight")
         message = (

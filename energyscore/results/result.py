@@ -14,6 +14,7 @@ from energyscore.base.form import schema_of
 from energyscore.base.form import unique_keys as unique_keys
 from energyscore.results import parts
 from energyscore.results.answers import Answers
+from energyscore.results.compilation import Compilation
 from energyscore.results.cost import Cost
 from energyscore.results.loading import Loading
 from energyscore.results.memory import Memory
@@ -69,6 +70,9 @@ class Result(parts.Part):
     )
     memory: Memory | None = Field(
         default=None, description="of the model; null: a function, or an older file"
+    )
+    compilation: Compilation | None = Field(
+        default=None, description="what torch.compile made; null: the model was not compiled"
     )
     loading: Loading | None = Field(
         default=None, description="of the model in a new process; null: it was not asked for"

@@ -9,6 +9,7 @@ SECOND_APART = 0.05  # a second source that differs by more needs a caution
 _SECOND_SLACK = 0.002
 _SHORT_SHARE = 0.008  # the runner tells of a window at a period of 1% of it
 _CUT_SLACK = 8  # tokens a query that are cut beyond the limit
+_LEAST_SAVED = 0.9  # of the bytes before
 _WARMUP_S = 9.9  # the first of its blocks fills 10 s
 _DISTRUSTED = {
     *("counter_unsupported", "counter_reset", "counter_jumped", "counter_frozen", "module_scope"),
@@ -35,6 +36,23 @@ def check_model(it: ExaminedResult) -> Finds:
     yield Derived("the bits of the quantization", bits, int(named[1][:9]) if named else None)
     if name is not None and name.strip().lower() in _NO_QUANTIZATION:
         yield f"{name[:40]!r} is not a quantization; without one it is null"
+    yield from _how_it_runs(it)
+
+
+def _how_it_runs(it: ExaminedResult) -> Finds:
+    """What was quantized on loading saved bytes, and what was compiled says what that took."""
+    model, census = it.result.model, it.result.model.census
+    if (model.quantized_on_load is None) != (census is None):
+        yield "a model is quantized on loading without a census of its layers, or the reverse"
+    if model.quantized_on_load is not None and model.quantization is None:
+        yield f"it is quantized on loading ({model.quantized_on_load}), and has no quantization"
+    if census is not None:
+        total = sum(layer.weights_bytes for layer in census.layers)
+        yield Derived("the bytes of the census", census.bytes_after, total)
+        if census.bytes_after > _LEAST_SAVED * census.bytes_before:
+            yield "the quantization on loading saved next to nothing"
+    if bool(model.compiled) != (it.result.compilation is not None):
+        yield "it is not said what compiling took, or of a model that was not compiled"
 
 
 def check_gpus(it: ExaminedResult) -> Finds:

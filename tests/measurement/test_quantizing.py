@@ -1,6 +1,7 @@
 """Weights that are quantized while they are loaded, by the real libraries, and their attention."""
 
 from dataclasses import replace
+from functools import partial
 from typing import get_args
 
 import pytest
@@ -9,12 +10,19 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
 
 from energyscore.base.errors import ModelError, UnsupportedError, UsageError
 from energyscore.cli import run_options
+from energyscore.measurement.backends.compiling import (
+    check_compiler,
+    compile_model,
+    compiled_since,
+)
 from energyscore.measurement.backends.facts import facts_of_loaded
 from energyscore.measurement.backends.loading import Blueprint, load_weights
 from energyscore.measurement.backends.memory import memory_of
-from energyscore.measurement.backends.quantizing import METHODS
+from energyscore.measurement.backends.quantizing import METHODS, take_census
+from energyscore.measurement.meters.recompiling import RecompilingMeter
 from energyscore.protocol.model import ModelSpec, Quantization
 from energyscore.protocol.task import load_tasks
+from energyscore.results.compilation import Compilation
 
 TASK = load_tasks()["text_generation"].spec
 LLAMA = LlamaConfig(
@@ -143,3 +151,47 @@ def test_the_attention_that_is_used_is_recorded_beside_the_models_own(plain):
     _, facts = load(LLAMA, attention="eager")
     assert (facts.attention, facts.attention_default) == ("eager", "sdpa")
     assert (plain[1].compiled, facts.compiled) == (False, False)
+
+
+def test_a_layer_that_was_left_out_in_silence_is_told(saved):
+    model, facts = load(LLAMA, saved, quantization="int8")
+    assert facts.census.fell_back == 0
+    layer = model.model.layers[1].mlp.up_proj
+    layer.weight = torch.nn.Parameter(layer.weight.dequantize(), requires_grad=False)
+    census = take_census(model)
+    (left,) = (layer for layer in census.layers if layer.state == "fell_back")
+    assert (left.module, left.weight, left.count) == ("Linear", "float32", 1)
+    assert left.weights_bytes == 64 * 256 * 4
+    assert census.fell_back == 1
+
+
+class Doubling(torch.nn.Module):
+    def forward(self, rows):
+        return rows * 2
+
+
+def test_what_was_compiled_is_counted_and_a_new_shape_in_a_window_spoils_it():
+    module = Doubling()
+    before = compile_model(module, "eager")  # counted as for the compiler, and made at once
+    made = partial(compiled_since, before)
+    assert made() == Compilation(seconds=0, graphs=0, breaks=0)
+    meter = RecompilingMeter(made)
+    meter.open()
+    for rows, graphs in ((3, 1), (5, 1), (1, 2)):
+        token = meter.start()
+        was = made().graphs
+        module(torch.ones(rows, 4))
+        assert made().graphs == graphs
+        notices = meter.stop(token).notices
+        assert [(one.code, one.invalidates) for one in notices] == (
+            [("recompiled", True)] if graphs > was else []
+        )
+    assert made().seconds > 0
+    assert torch._dynamo.config.fail_on_recompile_limit_hit
+
+
+def test_a_machine_without_a_compiler_is_told_so(monkeypatch):
+    monkeypatch.setenv("CXX", "/nowhere/g++")
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/nowhere/g++",))
+    with pytest.raises(UnsupportedError, match=r"--compile needs a C\+\+ compiler"):
+        check_compiler("cpu")

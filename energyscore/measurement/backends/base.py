@@ -18,7 +18,11 @@ from energyscore.measurement.backend import (
     InputSizes,
     Likelihood,
 )
-from energyscore.measurement.backends.compiling import check_compiler, compile_model
+from energyscore.measurement.backends.compiling import (
+    check_compiler,
+    compile_model,
+    compiled_since,
+)
 from energyscore.measurement.backends.devices import device_uuid, occupied_gpus, synchronize
 from energyscore.measurement.backends.facts import facts_of_loaded
 from energyscore.measurement.backends.failures import loading_errors, translated_errors
@@ -31,6 +35,7 @@ from energyscore.measurement.backends.memory import forget_peak, memory_of
 from energyscore.protocol.model import By, ModelFacts, ModelSpec
 from energyscore.protocol.task import TaskSpec
 from energyscore.protocol.workload import Query
+from energyscore.results.compilation import Compilation
 from energyscore.results.memory import Memory
 
 
@@ -44,6 +49,7 @@ class ModelBackend(ABC):
     model: Any = None
     _device = "cpu"
     _gpus: tuple[int, ...] = ()
+    _compiled_from: Compilation | None = None  # what was compiled before the model's work
 
     def gpu_uuids(self) -> tuple[str, ...]:
         """UUIDs of the GPUs that the model occupies."""
@@ -101,6 +107,11 @@ class ModelBackend(ABC):
     def synchronize(self) -> None:
         """Wait for each device that the model occupies."""
         synchronize(self._gpus)
+
+    def compiled(self) -> Compilation | None:
+        """What torch.compile has made so far."""
+        before = self._compiled_from
+        return None if before is None else compiled_since(before)
 
     def memory(self) -> Memory:
         """What the model takes of memory."""
@@ -171,7 +182,7 @@ class TransformersBackend(ModelBackend):
         self._device = str(self.model.device)
         self._set_up(blueprint.task)
         if blueprint.spec.compile:
-            compile_model(self.model)
+            self._compiled_from = compile_model(self.model)
         facts = facts_of_loaded(blueprint, loaded, self._context_length())
         forget_peak(self._gpus)
         return facts

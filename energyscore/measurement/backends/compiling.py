@@ -3,8 +3,10 @@
 from typing import Any
 
 import torch
+from torch._dynamo.utils import calculate_time_spent, counters
 
 from energyscore.base.errors import UnsupportedError
+from energyscore.results.compilation import Compilation
 
 
 def check_compiler(device: str) -> None:
@@ -25,9 +27,34 @@ def check_compiler(device: str) -> None:
         ) from None
 
 
-def compile_model(model: Any) -> None:
-    """Let torch.compile make what calls of a model run; it is made at the first of them."""
-    model.compile(dynamic=True)
-    encoder = model.get_encoder() if getattr(model.config, "is_encoder_decoder", False) else None
+def compile_model(model: Any, backend: str = "inductor") -> Compilation:
+    """Let torch.compile make what calls of a model run, at the first of them.
+
+    It is made for any length and number of texts at once: made for each by itself, it would be made
+    again and again, and after eight times no more, in silence. What was compiled before is given.
+    """
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
+    model.compile(dynamic=True, backend=backend)
+    config = getattr(model, "config", None)
+    encoder = model.get_encoder() if getattr(config, "is_encoder_decoder", False) else None
     if isinstance(encoder, torch.nn.Module) and encoder is not model:
-        encoder.compile(dynamic=True)  # generation calls it by itself
+        encoder.compile(dynamic=True, backend=backend)  # generation calls it by itself
+    return _compiled()
+
+
+def compiled_since(before: Compilation) -> Compilation:
+    """What torch.compile has made in this process since then."""
+    now = _compiled()
+    return Compilation(
+        seconds=now.seconds - before.seconds,
+        graphs=now.graphs - before.graphs,
+        breaks=now.breaks - before.breaks,
+    )
+
+
+def _compiled() -> Compilation:
+    return Compilation(
+        seconds=float(calculate_time_spent().get("entire_frame_compile", 0.0)),
+        graphs=counters["stats"]["unique_graphs"],
+        breaks=sum(counters["graph_break"].values()),
+    )
