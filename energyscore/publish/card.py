@@ -19,6 +19,7 @@ from energyscore.publish.card_entries import (
 )
 from energyscore.publish.notes import notes_on
 from energyscore.publish.typesetting import plain
+from energyscore.results.names import ways_of
 from energyscore.results.result import Result
 
 CARD_VERSION = 1
@@ -126,6 +127,8 @@ def facts_of(entry: RatedResult) -> dict[str, Any]:
         "base_model": result.model.base_model,
         "precision": result.model.dtype,
         "quantization": result.model.quantization,
+        "attention": None if result.model.has_own_attention else result.model.attention,
+        "compiled": result.model.compiled or None,
         "batch_size": result.workload.batch_size,
         "queries": result.workload.queries,
         "reasoning": result.mode,
@@ -164,6 +167,7 @@ def _cells(entry: RatedResult) -> dict[str, str]:
         entry.setting,
         "random weights" if model.weights == "random" and "random" not in entry.setting else "",
         f"quantized: {model.quantization}" if model.quantization else "",
+        *(way for way in ways_of(model) if way not in entry.setting),
     ]
     known = wording.interval(entry) is not None
     energy = [format_wh(energy_wh(entry))]

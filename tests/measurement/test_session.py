@@ -130,8 +130,8 @@ def test_quality_adds_nothing_to_the_metered_windows(tmp_path, tiny_model, monke
     open_meters, find = session.open_metering, session.resolve
     log = []
 
-    def open_recorded(metering, occupied):
-        open_meters(metering, occupied)
+    def open_recorded(metering, *known):
+        open_meters(metering, *known)
         metering.meters[:] = [Recorded(one, one.name, log) for one in metering.meters]
 
     monkeypatch.setattr(session, "open_metering", open_recorded)
@@ -155,9 +155,9 @@ def test_quality_adds_nothing_to_the_metered_windows(tmp_path, tiny_model, monke
     # Without it nothing follows the last window but what ends the measurement.
     last = max(place for place, call in enumerate(calls) if call[1] == "stop")
     closing = [call[1] for call in calls[last + 1 :]]
-    assert closing == ["memory", *["close"] * (len(closing) - 1)]
-    assert sum(call[1] == "stop" for call in calls) == 2 * (len(closing) - 2)
-    judging = slice(last + 2, last + 2 + len(judged_calls) - len(calls))
+    assert closing == ["memory", "compiled", *["close"] * (len(closing) - 2)]
+    assert sum(call[1] == "stop" for call in calls) == 2 * (len(closing) - 3)
+    judging = slice(last + 3, last + 3 + len(judged_calls) - len(calls))
     assert [*judged_calls[: judging.start], *judged_calls[judging.stop :]] == calls
     texts = [row["text"] for row in rows]
     assert judged_calls[judging] == [

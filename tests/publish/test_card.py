@@ -101,6 +101,16 @@ def test_random_weights_have_metrics_of_their_own_and_say_so():
     assert "| builtin:0 @r, random weights | " in card_section(entries)
 
 
+def test_a_model_that_ran_in_another_way_than_its_own_says_so():
+    how = {"attention": "eager", "attention_default": "sdpa", "compiled": True}
+    result = measured()
+    entries = report(result.model_copy(update={"model": result.model.model_copy(update=how)}))
+    facts = model_index(entries)[0]["metrics"][0]["args"]
+    assert (facts["attention"], facts["compiled"]) == ("eager", True)
+    assert "@r, eager attention, compiled | " in card_section(entries)
+    assert "compiled" not in json.dumps(model_index(report(result)))
+
+
 def test_two_machines_are_two_entries():
     index = model_index(report(measured(), measured(gpu="NVIDIA A100-SXM4-80GB")))
     assert [entry["metrics"][0]["args"]["hardware"] for entry in index] == [

@@ -21,8 +21,9 @@ from energyscore.publish.page import to_page
 from energyscore.publish.page.axis import log_axis
 from energyscore.publish.page.names import page_names
 from energyscore.publish.wording import short_count
+from energyscore.results.compilation import Compilation
 from energyscore.results.memory import Memory
-from energyscore.results.model_part import ParentPart
+from energyscore.results.model_part import CensusPart, ParentPart
 from energyscore.results.parts import Notice, RawPart
 from energyscore.results.result import parse_result, result_to_json
 
@@ -72,6 +73,19 @@ def test_a_page_tells_base_model_threads_and_energy_by_tokens():
     assert "Adapter on the base model" not in facts
     assert facts["Threads on the processor"] == "not known"
     assert not any("token" in name for name in facts if name.startswith("Energy"))
+
+
+def test_a_page_tells_how_the_model_ran():
+    census = CensusPart(bytes_before=4_000_000, bytes_after=1_000_000, layers=[])
+    how = {"attention": "eager", "attention_default": "sdpa", "compiled": True}
+    result = result_of(1, "org/a", 1.0)
+    model = result.model.model_copy(update={"quantized_on_load": "nf4", "census": census, **how})
+    compilation = Compilation(seconds=79.1, graphs=2, breaks=0)
+    told = facts_of(page_of(result.model_copy(update={"model": model, "compilation": compilation})))
+    assert told["Quantized on loading"] == "nf4: 1.0 MB of weights, 4.0 MB before"
+    assert told["Attention"] == "eager instead of sdpa"
+    assert told["Compiled"] == "in 79 s, before the runs"
+    assert not {"Quantized on loading", "Attention", "Compiled"} & facts_of(page_of(result)).keys()
 
 
 def tables_of(page):
