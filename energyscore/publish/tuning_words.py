@@ -134,8 +134,8 @@ def notes_of(tuning: Tuning) -> list[str]:
         )
     if (drift := _drift(tuning)) is not None:
         found.append(
-            f"caution: the default's energy changed by {drift:.0%} between its trials: the machine "
-            "was not steady meanwhile."
+            f"caution: the energy of {drift[0]} changed by {drift[1]:.0%} between its trials: the "
+            "machine was not steady meanwhile."
         )
     if tuning.undecided:
         names = "; ".join(settings_in_words(one) for one in tuning.undecided)
@@ -147,14 +147,15 @@ def notes_of(tuning: Tuning) -> list[str]:
     return found
 
 
-def _drift(tuning: Tuning) -> float | None:
-    """By how much the default's energies differ, as a share of the least; None for little."""
-    known = [
-        one.energy_wh for one in tuning.trials
-        if one.settings == tuning.default.settings and one.energy_wh
-    ]  # fmt: skip
-    drift = max(known) / min(known) - 1 if known else 0.0
-    return drift if drift > _LITTLE else None
+def _drift(tuning: Tuning) -> tuple[str, float] | None:
+    """The setting whose energies differ most, and by what share of the least; None for little."""
+    known: dict[str, list[float]] = {}
+    for one in tuning.trials:
+        if one.energy_wh and one.status != "beaten":
+            known.setdefault(name_of(one), []).append(one.energy_wh)
+    changes = [(max(energies) / min(energies) - 1, name) for name, energies in known.items()]
+    change, name = max(changes, default=(0.0, ""))
+    return (name, change) if change > _LITTLE else None
 
 
 def _left_out(left_out: Sequence[tuple[Mapping[str, Any], str]]) -> str:

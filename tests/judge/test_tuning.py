@@ -189,8 +189,8 @@ def test_equal_answers_are_those_of_the_default_and_a_drift_is_told():
     assert shares[1, "repeat"].reason == "the answers were not kept"
     assert shares[16, "trial"].reason == "it left no result"
     assert notes_of(found) == [
-        "caution: the default's energy changed by 10% between its trials: the machine was not "
-        "steady meanwhile."
+        "caution: the energy of batch 1 in float16 changed by 10% between its trials: the machine "
+        "was not steady meanwhile."
     ]
     assert "equal answers" in publish.columns_of(found)
 
