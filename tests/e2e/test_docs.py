@@ -2,11 +2,9 @@
 
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
-from support.commands import ROOT, energyscore, environment
+from support.commands import ROOT, energyscore
 
 README = (ROOT / "README.md").read_text()
 PAGES = {
@@ -120,15 +118,12 @@ def test_no_command_is_forgotten():
 
 
 HELPING = """
-import os, runpy, sys
-import torch, transformers  # which most of them import, once for all
-for script in sys.argv[1:]:
-    process = os.fork()
-    if process == 0:
-        sys.argv, sys.path[0] = [script, "--help"], os.path.dirname(script)
-        runpy.run_path(script, run_name="__main__")
-        sys.exit()
-    assert os.waitpid(process, 0)[1] == 0, script
+import __main__, os, runpy, sys
+sys.argv, sys.path[0] = [{0!r}, "--help"], os.path.dirname({0!r})
+try:
+    runpy.run_path({0!r}, run_name="__main__")
+except SystemExit as ending:
+    __main__.end(int(ending.code or 0))
 """
 
 
@@ -137,12 +132,10 @@ def test_the_scripts_that_are_named_run():
         name for text in PAGES.values() for name in re.findall(r"`python (bench/\S+\.py)", text)
     }
     assert len(scripts) >= 5
-    command = [sys.executable, "-c", HELPING, *(str(ROOT / script) for script in scripts)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment({"PYTHONPATH": ""})
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("usage: ") == len(scripts)
+    for script in scripts:
+        done = energyscore(first=HELPING.format(str(ROOT / script)))
+        assert done.status == 0, (script, done.stderr)
+        assert done.stdout.startswith("usage: "), script
 
 
 def test_links_lead_somewhere():

@@ -157,7 +157,7 @@ def test_fewer_rows_than_queries_is_a_caution_or_refused(tmp_path, tiny_model, p
     assert "fewer_queries" in [caution["code"] for caution in result["cautions"]]
 
 
-RESUMED = ("--queries", 40, "--repeats", 4, "--quick", "--device", "cpu")
+RESUMED = ("--queries", 20, "--repeats", 4, "--quick", "--device", "cpu")
 
 
 def begin(out, tiny_model, prompts_csv):
@@ -243,7 +243,7 @@ def test_killed_when_the_result_is_written_its_runs_make_no_second_one(
 def test_a_session_goes_on_at_the_model_where_it_was(tmp_path, tiny_model, prompts_csv):
     models = [shutil.copytree(tiny_model, tmp_path / "models" / name) for name in ("a", "b")]
     arguments = [word for model in models for word in ("--model", model)]
-    arguments += ["--dataset", prompts_csv, "--out", tmp_path / "out", "--queries", 30]
+    arguments += ["--dataset", prompts_csv, "--out", tmp_path / "out", "--queries", 15]
     arguments += ["--repeats", 4, "--quick", "--device", "cpu"]
     process = start("run", "text_generation", *arguments)
     wait_for_runs(tmp_path / "out/local/b", 1)

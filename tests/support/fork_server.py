@@ -31,9 +31,12 @@ from typing import IO
 
 LATE = {
     *("NVML_SIM_CONFIG", "PATH", "COLUMNS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"),
-    *("PYTEST_CURRENT_TEST", "XDG_STATE_HOME"),
+    *("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR", "XDG_STATE_HOME"),
 }
-"""Variables that nothing reads while it is imported, so a fork can have others."""
+"""Variables that nothing reads while it is imported, so a fork can have others.
+
+That of inductor is set by torchao itself when it is imported, in the midst of the tests.
+"""
 
 SEARCHED, DRIVER = "LD_LIBRARY_PATH", "libnvidia-ml.so.1"
 
