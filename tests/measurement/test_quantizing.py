@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
+from transformers import AutoModelForCausalLM, BloomConfig, GPT2Config, LlamaConfig
 
 from energyscore.base.errors import ModelError, UnsupportedError, UsageError
 from energyscore.cli import run_options
@@ -195,3 +195,18 @@ def test_a_machine_without_a_compiler_is_told_so(monkeypatch):
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("/nowhere/g++",))
     with pytest.raises(UnsupportedError, match=r"--compile needs a C\+\+ compiler"):
         check_compiler("cpu")
+
+
+def test_an_attention_that_the_model_or_the_machine_lacks_is_refused():
+    lacking = BloomConfig(vocab_size=64, hidden_size=8, n_layer=1, n_head=2)
+    with pytest.raises(ModelError, match="--attention sdpa: the model org/model does not have it"):
+        load(lacking, attention="sdpa")
+    flash = replace(RANDOM, attention="flash_attention_2")
+    for device, dtype, said in (
+        ("cpu", "bfloat16", "needs an NVIDIA GPU"),
+        ("cuda", "float32", "computes in float16 or bfloat16, not in float32"),
+        ("cuda", "bfloat16", "needs flash-attn, which is not installed"),
+    ):
+        blueprint = Blueprint(replace(flash, dtype=dtype), TASK, device, LLAMA)
+        with pytest.raises(UsageError, match=f"--attention flash_attention_2 {said}"):
+            load_weights(blueprint, AutoModelForCausalLM)

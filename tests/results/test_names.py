@@ -154,6 +154,9 @@ def test_one_model_under_several_settings_is_told_apart_by_what_differs():
     assert settings(under(), under(queries=50)) == ["queries 1,000", "queries 50"]
     random = make_result("org/m", weights="random")
     assert settings(under(), random) == ["", "random weights"]
+    how = {"attention": "eager", "attention_default": "sdpa", "compiled": True}
+    ran = under().model_copy(update={"model": under().model.model_copy(update=how)})
+    assert settings(under(), ran) == ["", "eager attention, compiled"]
     on = [make_result("org/m", gpu=gpu) for gpu in ("NVIDIA L4", "NVIDIA H100 80GB HBM3")]
     assert settings(*on) == ["NVIDIA L4", "NVIDIA H100 80GB HBM3"]
 
