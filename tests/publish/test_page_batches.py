@@ -117,3 +117,13 @@ def test_settings_that_differ_are_named():
     )
     names = [text for tag, _, text in drawn(page) if tag == "title"][:2]
     assert names == ["float16, 150 W", "float16, 300 W"]
+
+
+def test_a_curve_says_how_its_model_ran_where_that_is_not_as_by_itself():
+    how = {"compiled": True, "attention": "eager", "attention_default": "sdpa"}
+    page = index_of(
+        *(at_batch(n, 2**n, 4.0 - n) for n in range(2)),
+        *(at_batch(5 + n, 2**n, 3.0 - n, **how) for n in range(2)),
+    )
+    names = [text for tag, _, text in drawn(page) if tag == "title"][:2]
+    assert names == ["float16", "float16, eager, compiled"]

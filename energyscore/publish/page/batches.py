@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from energyscore.judge.comparability import Condition, Conditions
+from energyscore.judge.comparability import AS_IT_IS, Condition, Conditions
 from energyscore.judge.contenders import why_no_candidate
 from energyscore.publish import wording
 from energyscore.publish.page.axis import log_axis
@@ -140,7 +140,7 @@ def _named(settings: tuple[Condition, ...], varied: Sequence[bool]) -> str:
     more = [
         " and ".join(str(part) for part in one if part is not None) or "not known"
         for one, varies in zip(others, varied[2:], strict=True)
-        if varies
+        if varies and one not in AS_IT_IS.values()
     ]
     return ", ".join([name, *more])
 
