@@ -200,7 +200,7 @@ def tune(
     from energyscore.cli.tune_view import show_tuning
     from energyscore.measurement.tune.request import TuneRequest
     from energyscore.protocol.task import find_task, load_tasks
-    from energyscore.publish.tuning import report_of, to_csv, to_json, to_markdown
+    from energyscore.publish.tuning import to_csv, to_json, to_markdown
 
     talk = talk_of(quiet=quiet, verbose=verbose, yes=yes)
     limits = read_limits(max_latency, max_memory, max_quality_loss)
@@ -218,16 +218,14 @@ def tune(
     found = find_task(task, load_tasks(task_path))
     request = TuneRequest(found, model, options, out, task_path, limits, verbose)
     done = run_tune(request, dimensions, talk, read_budget(budget), fresh=fresh)
-    if done.tuning is not None:
+    if done.tuning is not None and done.report is not None:
+        command = done.report.command
         if form == "table":
-            show_tuning(done.tuning, done.command)
+            show_tuning(done.tuning, command)
+        elif form == "markdown":
+            write_data(to_markdown(done.tuning, command))
         else:
-            report = report_of(done.tuning, done.command)
-            write_data(
-                to_markdown(done.tuning, done.command)
-                if form == "markdown"
-                else {"json": to_json, "csv": to_csv}[form](report)
-            )
+            write_data({"json": to_json, "csv": to_csv}[form](done.report))
     if not talk.quiet:
         go_on = "Interrupted; the same command goes on from there. " if done.interrupted else ""
         say(f"{go_on}Report: {done.file}." if done.file else f"{go_on}Nothing was measured.")

@@ -1,9 +1,7 @@
 """How the command line tunes: the space of this model, the trials, and what is published."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from energyscore.base.errors import UsageError
 from energyscore.base.interrupts import interrupted_status
@@ -13,13 +11,13 @@ from energyscore.cli.tune_view import TuneProgress
 from energyscore.judge.tuning import Tried, Tuning, judge_tuning, quality_lost
 from energyscore.measurement.metering import check_power_limit, describe_machine
 from energyscore.measurement.suite.key import key_here
-from energyscore.measurement.tune.request import TuneRequest, settings_as_options
+from energyscore.measurement.tune.request import TuneRequest, asked_of, options_of
 from energyscore.measurement.tune.runner import Trial, Tuned, Tuner
 from energyscore.measurement.tune.space import MOST_BATCH, Settings, Space
 from energyscore.protocol import hub
 from energyscore.protocol.model import Dtype, ModelSpec
 from energyscore.publish.results_folder import ResultsFolder
-from energyscore.publish.tuning import FILE_NAME, report_of, to_json
+from energyscore.publish.tuning import FILE_NAME, TuneReport, report_of, to_json
 from energyscore.publish.tuning_words import command_line
 from energyscore.results.store import KnownResults
 
@@ -85,10 +83,15 @@ class Dimensions:
 
 @dataclass(frozen=True)
 class Finished:
-    """A tune that ended: what it came to, the command line of the best, and where it is kept."""
+    """A tune that ended: what it came to, in the form that is kept in a file too.
+
+    Attributes:
+        file: where it is kept.
+        interrupted: before the default was measured even, where there is nothing else.
+    """
 
     tuning: Tuning | None
-    command: str | None
+    report: TuneReport | None
     file: Path | None
     interrupted: bool
 
@@ -150,21 +153,22 @@ def _finished(tuned: Tuned, request: TuneRequest, label: str) -> Finished:
         _tried(tuned.default, request.out),
         _tried(tuned.best, request.out) if tuned.best else None,
         trials,
-        [(_named(one.settings), one.reason) for one in tuned.left_out],
-        undecided=[_named(one) for one in tuned.undecided],
+        [(options_of(one.settings), one.reason) for one in tuned.left_out],
+        undecided=[options_of(one) for one in tuned.undecided],
         ended=tuned.ended or "interrupted" * tuned.interrupted,
         interrupted=tuned.interrupted,
     )
-    command = _command(tuning, request) if tuning.best else None
+    command = _command(tuning.best, request) if tuning.best else None
     file = request.out / FILE_NAME
-    write_atomically(file, to_json(report_of(tuning, command)).decode())
-    return Finished(tuning, command, file, tuned.interrupted)
+    report = report_of(tuning, command)
+    write_atomically(file, to_json(report).decode())
+    return Finished(tuning, report, file, tuned.interrupted)
 
 
 def _tried(trial: Trial, out: Path) -> Tried:
     outcome = trial.outcome
     return Tried(
-        settings=_named(outcome.settings),
+        settings=options_of(outcome.settings),
         status=outcome.status,
         reason=outcome.reason,
         file=str(trial.file.relative_to(out)) if trial.file else None,
@@ -174,31 +178,9 @@ def _tried(trial: Trial, out: Path) -> Tried:
     )
 
 
-def _named(settings: Settings) -> dict[str, Any]:
-    """Settings by the names of the options that ask for them."""
-    return {
-        "batch_size": settings.batch_size,
-        "dtype": settings.dtype,
-        "quantization": settings.quantization,
-        "attention": settings.attention,
-        "compile": settings.compile,
-        "power_limit": settings.power_limit_w,
-    }
-
-
-def _command(tuning: Tuning, request: TuneRequest) -> str:
+def _command(best: Tried, request: TuneRequest) -> str:
     """The command that measures by the whole protocol with the best settings."""
-    assert tuning.best is not None
-    settings: Mapping[str, Any] = tuning.best.settings
-    chosen = Settings(
-        batch_size=settings["batch_size"],
-        dtype=settings["dtype"],
-        quantization=settings["quantization"],
-        attention=settings["attention"],
-        compile=settings["compile"],
-        power_limit_w=settings["power_limit"],
-    )
     given = request.options.without(("screen", "until", "budget", "quick", "quality")).given()
     where = {} if request.task_path is None else {"task_path": str(request.task_path)}
-    options = {**settings_as_options(chosen), **given, **where}
+    options = {**asked_of(best.settings), **given, **where}
     return command_line(request.task.spec.id, request.model, options)

@@ -8,7 +8,7 @@ from energyscore.cli.console import Talk, show_copyable, show_line, show_notes, 
 from energyscore.cli.process_view import ProcessProgress
 from energyscore.judge.tuning import Tuning
 from energyscore.measurement.forecast import LONG_S
-from energyscore.measurement.tune.request import Purpose, settings_as_options
+from energyscore.measurement.tune.request import Purpose, asked_of, options_of
 from energyscore.measurement.tune.runner import Trial
 from energyscore.measurement.tune.space import Settings, TrialOutcome
 from energyscore.publish.tuning import columns_of, rows_of, title_of
@@ -76,7 +76,7 @@ class TuneProgress(ProcessProgress):
 
 
 def _named(settings: Settings) -> str:
-    return settings_in_words({"dtype": settings.dtype, **settings_as_options(settings)})
+    return settings_in_words({"dtype": settings.dtype, **asked_of(options_of(settings))})
 
 
 def show_tuning(tuning: Tuning, command: str | None) -> None:

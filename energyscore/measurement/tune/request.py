@@ -1,6 +1,6 @@
 """What is to be tuned, and what that asks of the process of one trial."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -52,7 +52,7 @@ class TuneRequest:
 
     def options_for(self, settings: Settings) -> RunOptions:
         """The options of `run` with these settings."""
-        return RunOptions.model_construct(**settings_as_options(settings)).over(self.options)
+        return RunOptions.model_construct(**asked_of(options_of(settings))).over(self.options)
 
     def spec_for(self, settings: Settings) -> ModelSpec:
         """The model as it is loaded with these settings."""
@@ -88,11 +88,17 @@ class TuneRequest:
         )
 
 
-def settings_as_options(settings: Settings) -> dict[str, Any]:
-    """The options of `run` that ask for settings, by their names; what is not changed is not."""
-    changed = {
-        option: getattr(settings, name)
-        for name, option in _OPTIONS.items()
-        if getattr(settings, name) != getattr(_NO_CHANGE, name)
+def options_of(settings: Settings) -> dict[str, Any]:
+    """Settings by the names of the options of `run` that ask for them."""
+    others = {option: getattr(settings, name) for name, option in _OPTIONS.items()}
+    return {"batch_size": settings.batch_size, **others}
+
+
+def asked_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of these options those that have to be asked for: the batch size, and what is changed."""
+    plain = options_of(_NO_CHANGE)
+    return {
+        name: value
+        for name, value in options.items()
+        if name == "batch_size" or value != plain[name]
     }
-    return {"batch_size": settings.batch_size, **changed}
