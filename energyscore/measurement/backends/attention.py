@@ -1,5 +1,6 @@
 """Which implementation of attention a model uses, and whether it can use the one asked for."""
 
+import contextlib
 import importlib.util
 from typing import Any
 
@@ -27,14 +28,15 @@ def check_attention(
     if spec.attention == _FLASH:
         _check_flash(device, dtype)
     asked: dict[str, str] = {"attn_implementation": spec.attention}
-    try:
-        with torch.device("meta"):
+    # Code of its own may look at its numbers while it is built, and there are none: it goes on.
+    with contextlib.suppress(RuntimeError), torch.device("meta"):
+        try:
             auto_class.from_config(config, trust_remote_code=spec.trust_remote_code, **asked)
-    except (ValueError, ImportError):
-        raise ModelError(
-            f"--attention {spec.attention}: the model {spec.label} does not have it.",
-            "Leave it out, or take another one (eager, sdpa).",
-        ) from None
+        except (ValueError, ImportError):
+            raise ModelError(
+                f"--attention {spec.attention}: the model {spec.label} does not have it.",
+                "Leave it out, or take another one (eager, sdpa).",
+            ) from None
     return asked
 
 
