@@ -25,8 +25,8 @@ from energyscore.results.raw import RawRun
 from energyscore.results.screen_part import ScreenPart
 
 BLOCK_S, _QUICK_BLOCK_S = 10.0, 2.0
-_PLANNED, _LEAST = 1.1, 0.8
-"""Blocks are planned for a little more than their time, and done again where they were far less."""
+_LEAST = 0.8
+"""Blocks are planned for their time, and done again where they took less than so much of it."""
 
 MOST_BLOCKS = 900
 
@@ -98,7 +98,7 @@ def run_screen(
     else:
         _warm_up(state, plan, backend, meters, observer, on_idle, thermometer)
         unit_s = state.warmup.duration_s / math.ceil(state.warmup.queries / size)
-        units = max(1, math.ceil(_PLANNED * plan.min_window_s / unit_s))
+        units = max(1, math.ceil(plan.min_window_s / unit_s))
     done: list[Run] = []
     for index, block in enumerate(plan_blocks(sizes.values, size, plan.seed, units)):
         if index not in runs:
