@@ -4,10 +4,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from energyscore.base.text import one_line
 from energyscore.base.units import format_grams, format_number, format_wh
@@ -44,9 +46,8 @@ def star_table(
     under the table; where that is still too wide, figures are stacked, and names fold.
     """
     columns = _columns(ranked(entries))
-    wide = columns_table(task, columns)
-    if _width(wide, console) <= console.width:
-        return wide, []
+    if _width(columns, console) <= console.width:
+        return columns_table(task, columns), []
     shared = [
         column
         for column in columns
@@ -59,11 +60,10 @@ def star_table(
         for name, cells, _ in columns
         if name not in [column.name for column in shared]
     ]
-    table = columns_table(task, columns)
-    if _width(table, console) <= console.width:
-        return table, notes
+    if _width(columns, console) <= console.width:
+        return columns_table(task, columns), notes
     names, figures = _stacked(columns)
-    left = console.width - _width(columns_table("", figures), console) - 1
+    left = console.width - _width(figures, console) - 1
     folded = [
         "\n".join(fold(line, max(_LEAST, left)) for line in cell.split("\n"))
         for cell in names.cells
@@ -154,9 +154,19 @@ def _stacked(columns: Sequence[Column]) -> tuple[Column, list[Column]]:
     return above("model", METERED, _RELATIVE), figures
 
 
-def _width(table: Table, console: Console) -> int:
+def _width(columns: Sequence[Column], console: Console) -> int:
+    """How wide their table is: as with the widest cell of each column alone."""
     options = console.options.update(width=_ENDLESS)
-    return Measurement.get(console, options, table).maximum
+    widest = [column._replace(cells=[_widest(column)]) for column in columns]
+    return Measurement.get(console, options, columns_table("", widest)).maximum
+
+
+def _widest(column: Column) -> str:
+    def width(cell: str) -> int:
+        shown = Text.from_markup(cell).plain if column.name == "stars" else cell
+        return max(map(cell_len, shown.split("\n")))
+
+    return max(dict.fromkeys(column.cells), key=width, default="")
 
 
 def _shows(text: str) -> bool:
