@@ -237,7 +237,8 @@ def _power_limits_changed(runs: Sequence[Run], protocol: ProtocolPart) -> Iterat
 
 def _facts(runs: Sequence[Run], uuid: str, fact: str) -> list[float]:
     """A GPU's fact in every run that has it."""
-    found = [run.facts.get(f"gpu:{uuid}", {}).get(fact) for run in runs]
+    domain = f"gpu:{uuid}"
+    found = [run.facts[domain].get(fact) for run in runs if domain in run.facts]
     return [float(value) for value in found if isinstance(value, int | float)]
 
 
