@@ -132,7 +132,7 @@ class RunOptions(Strict):
     power_limit: Annotated[float | None, BeforeValidator(_watts)] = None
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     dtype: Dtype = "auto"
-    quantization: Quantization | Literal["none"] | None = None
+    quantization: Literal["none", Quantization] | None = None
     attention: Attention | None = None
     compile: bool = False
     by: By | None = None

@@ -150,3 +150,8 @@ def test_how_a_model_runs_is_its_base_models_too_and_none_means_as_it_is(tmp_pat
         assert (one.quantization, one.attention, one.compile) == ("nf4", "eager", True)
     plain = RunOptions().model_spec("org/model", task)
     assert RunOptions(quantization="none").model_spec("org/model", task) == plain
+
+
+def test_an_unknown_quantization_is_refused_in_one_line():
+    with pytest.raises(UsageError, match=r"^it: quantization: it must be 'none', 'int8', .*'q4'"):
+        read_options({"quantization": "q4"}, "it")
