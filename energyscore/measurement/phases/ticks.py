@@ -137,7 +137,8 @@ class Signals:
         place = self.edges_s[1:-1].searchsorted(t_s, "right")  # from the first to the last, always
         since_s = t_s - self.edges_s[place]
         signal = self._signals.take(place, axis=1)
-        area = self._area.take(place, axis=1) + signal * since_s
+        area = self._area.take(place, axis=1)
+        area += signal * since_s  # in place: large arrays cost more to allocate than to fill
         if tau_s <= 0:
             return np.asarray(area)
         fading = np.exp(-np.maximum(since_s, 0.0) / tau_s)
