@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.fork_server import LATE, ForkServer, Running
+from support.fork_server import LATE, SEARCHED, ForkServer, Running, adds_a_driver
 from support.nvml_sim import Gpu
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +100,10 @@ def _server(env: dict[str, str]) -> ForkServer | None:
     if free:
         server = free[0]
     elif _differs_in(env) <= _SHARED and ("HF_HOME" in env or "HF_ENDPOINT" not in env):
+        usual = environment()
+        if adds_a_driver(env, usual):  # a fork adds it: one server is enough for all drivers
+            env = {n: v for n, v in env.items() if n != SEARCHED}
+            env |= {n: usual[n] for n in {SEARCHED} & usual.keys()}
         server = ForkServer(env)
     else:
         return None
