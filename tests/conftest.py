@@ -14,6 +14,10 @@ from support.nvml_sim import Gpu, Simulation, env_without_library
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may ask the hub
 # The models of tests are too small for two threads, and two workers leave none a second core.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Memory that is given back at once is fetched anew, page by page: a sixth of the time of large
+# arrays. Workers and all that tests start keep it.
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**25))
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**28))
 # A hundred processes that tests start would each compile our modules anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.pop("COLUMNS", None)  # tables are as wide as without a terminal
