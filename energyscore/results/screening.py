@@ -8,7 +8,8 @@ so of the whole workload. The energies of the blocks are regressed on the sums o
     E_b = a units_b + b size_b + c square_b + noise_b
 
 Certain blocks hold the largest units. They are always measured, so their energy is added as it is,
-and only the rest of the workload is predicted.
+and only the rest of the workload is predicted. Where that takes the square of sizes, they are
+regressed with the others: the largest units tell most of a square.
 
 Which features are needed is decided by the features alone, never by the energies: blocks that are
 as large as the workload, unit by unit, need no regression. Weights are 1 / v, where v is what a
@@ -42,6 +43,7 @@ WANDER = 0.01
 """The level of a GPU moves within about so much over a long measurement, and a short one sees one
 moment of it: a value within 1%, of which no more is known, has a standard error of 1% / sqrt 12."""
 
+_SQUARE = 2  # the place of the square among the features
 _COLLINEAR = 1e-3  # a feature that the others explain up to this share tells nothing of its own
 
 
@@ -107,26 +109,23 @@ def estimate(blocks: Sequence[ScreenBlock], population: Features) -> Prediction 
     drawn = [block for block in blocks if not block.certain]
     rest = _rest(certain, population)
     chosen = regressors_of([block.features for block in drawn], rest)
-    energies = np.array([block.energy_j for block in drawn])
-    if not is_enough(len(certain), len(drawn), len(chosen)) or energies.sum() <= 0:
+    # The largest units tell more of a square than all others do.
+    told, apart = ([*drawn, *certain], []) if _SQUARE in chosen else (drawn, certain)
+    energies = np.array([block.energy_j for block in told])
+    if len(told) - len(chosen) < LEAST_DEGREES or energies.sum() <= 0:
         return None
-    features = np.array([block.features for block in drawn])
-    whole = np.array(rest)
-    fitted = _predict(features[:, chosen], energies, whole[list(chosen)])
-    # A certain block varies as a drawn one does, as a share of its energy.
-    apart = [fitted.noise * block.energy_j for block in certain]
+    features = np.array([block.features for block in told])
+    fitted = _fit(features[:, chosen], energies, np.array(rest)[list(chosen)])
     mean = fitted.total + sum(block.energy_j for block in certain)
-    shown = math.hypot(fitted.se, *apart)
     if mean <= 0:
         return None
+    # A certain block counts as it is, and varies as a drawn one does, as a share of its energy.
+    counted = fitted.gains + np.array([float(block.certain) for block in told])
+    varies = (*(counted * fitted.expected), *(block.energy_j for block in apart))
+    shown = fitted.noise * math.hypot(*varies)
     hidden = mean * WANDER / math.sqrt(12)
-    degrees = _degrees(shown, hidden, len(drawn) - len(chosen))
+    degrees = _degrees(shown, hidden, len(told) - len(chosen))
     return Prediction(mean, math.hypot(shown, hidden), degrees, len(blocks), len(chosen))
-
-
-def is_enough(certain: int, drawn: int, regressors: int) -> bool:
-    """Whether so many windows tell how far off the estimate may be."""
-    return certain + drawn >= LEAST_WINDOWS and drawn - regressors >= LEAST_DEGREES
 
 
 def regressors_of(drawn: Sequence[Features], whole: Features) -> tuple[int, ...]:
@@ -171,15 +170,20 @@ def _rest(certain: Sequence[ScreenBlock], population: Features) -> Features:
 
 @dataclass(frozen=True)
 class _Fit:
-    """The predicted total with its standard error; `noise` is a block's, as a share of it."""
+    """The predicted total, a sum of `gains` times the energies of the blocks.
+
+    `expected` is what each block is expected to take, and `noise` how far off that it is, as a
+    share of it.
+    """
 
     total: float
-    se: float
+    gains: "numpy.ndarray"
+    expected: "numpy.ndarray"
     noise: float
 
 
-def _predict(features: "numpy.ndarray", energies: "numpy.ndarray", whole: "numpy.ndarray") -> _Fit:
-    """Weighted least squares, and what it says of the whole.
+def _fit(features: "numpy.ndarray", energies: "numpy.ndarray", whole: "numpy.ndarray") -> _Fit:
+    """Weighted least squares.
 
     A block's noise grows with its energy, so v_i is what it is expected to take: by its units at
     first, and then as fitted to those. The estimate is a sum g_i y_i over the blocks; with a noise
@@ -202,8 +206,7 @@ def _predict(features: "numpy.ndarray", energies: "numpy.ndarray", whole: "numpy
     left = np.eye(len(energies)) - features @ solve
     unit = float((((left * expected) / expected[:, None]) ** 2).sum())
     noise = math.sqrt(float((((left @ energies) / expected) ** 2).sum()) / unit)
-    spread = math.sqrt(float(((gains * expected) ** 2).sum()))
-    return _Fit(float(gains @ energies), noise * spread, noise)
+    return _Fit(float(gains @ energies), gains, expected, noise)
 
 
 def _degrees(shown: float, hidden: float, degrees: int) -> float:

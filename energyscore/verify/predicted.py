@@ -2,7 +2,8 @@
 
 A block's energy is a sum over its units (queries, or batches): so much for each, so much for its
 size, and where that is needed for its size squared. Features are needed where the blocks are, unit
-by unit, unlike the workload. Blocks of the largest units are certain: they count as they are.
+by unit, unlike the workload. Blocks of the largest units are certain: they count as they are, and
+tell of squares where these are needed.
 """
 
 import math
@@ -44,6 +45,10 @@ def predict(
     y = np.array([j for _, j, certain in known if not certain])
     rest = np.maximum(0.0, whole - sum((x for x, _ in sure), np.zeros(3)))
     used = _needed(rows, rest)
+    own = np.zeros(len(y))  # 1 for a block whose energy counts as it is, too
+    if 2 in used and sure:  # squares: the largest units tell most of them
+        rows, y = np.vstack([rows, [x for x, _ in sure]]), np.append(y, [j for _, j in sure])
+        own, sure = np.append(own, np.ones(len(sure))), []
     free = len(y) - len(used)
     if len(known) < _LEAST_WINDOWS or free < _LEAST_FREE or y.sum() <= 0:
         return None
@@ -56,14 +61,14 @@ def predict(
             break
         v = fitted
     solver = _solver(x, v)
-    gains, hat = rest[used] @ solver, x @ solver
+    counts, hat = rest[used] @ solver + own, x @ solver
     leave = np.eye(len(y)) - hat
     squares = float(np.sum(((leave @ y) / v) ** 2))
     noise = math.sqrt(squares / float(np.sum((leave * v[None, :] / v[:, None]) ** 2)))
-    mean = float(gains @ y) + sum(j for _, j in sure)
+    mean = float(counts @ y) + sum(j for _, j in sure)
     if mean <= 0:
         return None
-    shown = math.hypot(noise * float(np.linalg.norm(gains * v)), *(noise * j for _, j in sure))
+    shown = math.hypot(noise * float(np.linalg.norm(counts * v)), *(noise * j for _, j in sure))
     hidden = _WANDER * mean
     degrees = math.inf if shown == 0 else free * (1 + (hidden / shown) ** 2)
     return Predicted(mean, math.hypot(shown, hidden), degrees)

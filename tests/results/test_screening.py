@@ -108,3 +108,22 @@ def test_a_prediction_in_another_unit_has_the_same_relative_interval():
     assert found.chance_below(high) == pytest.approx(0.975)
     assert found.chance_below(0) == 0
     assert found.chance_below(5e-324) == pytest.approx(0, abs=1e-15)
+
+
+def test_the_largest_tell_of_the_square_where_it_is_needed():
+    """Three drawn blocks alone would leave no degree of freedom for three features."""
+
+    def energy(units, size, square):
+        return 3 * units + 2 * size + 0.5 * square
+
+    drawn = [(4.0, 8.0, 20.0), (4.0, 10.0, 40.0), (4.0, 7.0, 15.0)]
+    largest = [(1.0, 40.0, 1600.0), (1.0, 30.0, 900.0)]
+    population = (102.0, 370.0, 4500.0)
+    known = blocks_of([(x, energy(*x)) for x in largest], certain=True)
+    found = estimate([*known, *blocks_of([(x, energy(*x)) for x in drawn])], population)
+    assert found.mean == pytest.approx(energy(*population))
+    assert (found.blocks, found.regressors) == (5, 3)
+    # An energy counts as it is and tells of the others: both move the total.
+    more = [ScreenBlock(known[0].features, known[0].energy_j + 10, True), known[1]]
+    moved = estimate([*more, *blocks_of([(x, energy(*x)) for x in drawn])], population)
+    assert moved.mean - found.mean != pytest.approx(10, abs=1)
