@@ -50,7 +50,7 @@ SLOW = (
     *("test_verify_fuzz", "test_diffusion", "test_streams", "test_nvml_recorder"),
     *("test_phases_by_the_meter", "test_sound_families", "test_reasoning", "test_spreading"),
     *("test_asr", "test_vision_families", "test_model_loading", "test_text_tasks"),
-    *("test_image_captioning", "test_vision", "test_inputs_cut", "test_tune"),
+    *("test_server", "test_image_captioning", "test_vision", "test_inputs_cut", "test_tune"),
 )
 """Files whose tests load models or start processes, the longest first: marked `slow`."""
 

@@ -7,6 +7,7 @@
     |   +-- DatasetError        a dataset that does not fit its task
     |   +-- ResultError         a result file that cannot be read or written
     |   +-- WorkError           a function that was to be measured, and failed
+    |   +-- ServerError         a server that does not answer, or not as it should
     +-- UnsupportedError        this machine cannot measure what was asked, exit code 3
     |   +-- MeterError          a meter that does not answer
     +-- InvalidResult           a measurement that may not be published, exit code 3
@@ -83,6 +84,10 @@ class ResultError(UsageError):
 
 class WorkError(UsageError):
     """A function that was to be measured, and failed; `__cause__` is what it raised."""
+
+
+class ServerError(UsageError):
+    """A server that does not answer, or not as it should."""
 
 
 class UnsupportedError(EnergyScoreError):

@@ -22,6 +22,7 @@ from energyscore.cli.options import (
     talk_of,
 )
 from energyscore.cli.run_options import (
+    ApiKeyEnv,
     AskLoading,
     AskQuality,
     Attention,
@@ -31,21 +32,29 @@ from energyscore.cli.run_options import (
     By,
     ClipModel,
     Compile,
+    Concurrency,
     Dtype,
     LabelsFile,
+    MaxNewTokens,
     PowerLimit,
     Quantization,
-    ReasoningMode,
+    Reasoning,
     Screen,
+    ServerUrl,
     Spread,
     Until,
     options_of,
     parse_repeats,
+    server_of,
     when_loading,
 )
 from energyscore.protocol.quick import QUICK
 
 DEMO_QUERIES, DEMO_REPEATS = 3, 3
+DEMO = (
+    "No task and no model named: a demonstration of text_generation with few queries. Name a task "
+    "for its whole protocol, or add --quick to it."
+)
 
 
 def run(
@@ -111,22 +120,8 @@ def run(
     queries: Annotated[
         int | None, measuring(min=1, help="Queries of one pass. Default: the task's.")
     ] = None,
-    reasoning: Annotated[
-        list[ReasoningMode] | None,
-        measuring(
-            help="A mode to reason in, for the task reasoning: each is a result of its own. "
-            "Repeatable. Default: default, what the model does unasked."
-        ),
-    ] = None,
-    max_new_tokens: Annotated[
-        int | None,
-        measuring(
-            metavar="N",
-            min=1,
-            help="The most tokens of an answer, for the task reasoning. Default: the task's "
-            "usual ones, 64 with --quick.",
-        ),
-    ] = None,
+    reasoning: Reasoning = None,
+    max_new_tokens: MaxNewTokens = None,
     repeats: Annotated[
         Any,
         measuring(
@@ -183,6 +178,9 @@ def run(
     country: Country = None,
     pue: Pue = None,
     price: PricePerKwh = None,
+    server: ServerUrl = None,
+    concurrency: Concurrency = None,
+    api_key_env: ApiKeyEnv = None,
     screen: Screen = False,
     until: Until = None,
     budget: Budget = None,
@@ -276,6 +274,8 @@ def run(
 
       energyscore run sentence_similarity --model ./my-model --dataset pairs.csv --repeats 5
 
+      energyscore run text_generation --server http://127.0.0.1:8000/v1 --model NAME
+
       energyscore run --all --quick
     """
     from energyscore.base.errors import UsageError
@@ -287,7 +287,7 @@ def run(
     if everything:
         from energyscore.cli.suite_run import run_all
 
-        if tasks or model:
+        if tasks or model or server:
             raise UsageError("--all takes every task and its own models; name none beside it.")
         if pue or price:
             raise UsageError(
@@ -306,7 +306,7 @@ def run(
     from energyscore.publish.took import measuring_took
     from energyscore.results.store import CSV_NAME, KnownResults
 
-    demo = not tasks and not model and dataset is None
+    demo = not tasks and not model and dataset is None and server is None
     if demo:
         options = options.over(RunOptions(quick=True, queries=DEMO_QUERIES, repeats=DEMO_REPEATS))
     job = Job(
@@ -316,13 +316,11 @@ def run(
         out=out,
         task_path=task_path,
         fresh=fresh,
+        server=server_of(server, concurrency, api_key_env),
     )
     with ProgressObserver(talk) as observer:
         if demo:
-            observer.say(
-                "No task and no model named: a demonstration of text_generation with few queries. "
-                "Name a task for its whole protocol, or add --quick to it."
-            )
+            observer.say(DEMO)
         known = KnownResults(out, lambda error: observer.warn(f"left out: {error.message}"))
         folder = ResultsFolder(known)
         outcome = run_session(job, observer, folder.write_csv)

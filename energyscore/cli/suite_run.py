@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from energyscore.base.interrupts import Interrupted
 from energyscore.base.writing import check_folder
@@ -192,6 +193,7 @@ def _command(
     planned: Planned, *, out: Path, task_path: Path | None, fresh: bool, verbose: bool
 ) -> list[str]:
     """The command that measures an entry."""
+    more: dict[str, Any] = {"verbose": True} if verbose else {}
     job = Job(
         tasks=(planned.task_name,),
         models=(planned.entry.model,),
@@ -200,7 +202,7 @@ def _command(
         task_path=task_path,
         fresh=fresh,
         request=planned.key,
-        **({"verbose": True} if verbose else {}),
+        **more,
     )
     return job_command(job)
 

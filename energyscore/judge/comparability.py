@@ -35,7 +35,7 @@ CONDITIONS = (
     *("task", "task_version", "model", "reasoning", "by", "precision", "quantization", "weights"),
     *("attention", "compile"),
     *("dataset", "queries", "batch_size", "seed", "generation", "device", "gpu", "power_limit"),
-    *("ecc", "cpu", "threads", "method", "quick", "shared"),
+    *("ecc", "cpu", "threads", "method", "quick", "shared", "load"),
 )
 """What two results must share to be compared; each can be allowed to differ by its name."""
 
@@ -45,12 +45,13 @@ PAIRED_BY = ("task", "model", "reasoning")
 NEEDED = ("cpu",)
 """Conditions that must be known of both: without them no ratio is one of two models."""
 
-AS_IT_IS: Conditions = {"attention": ("the model's own",), "compile": ("not compiled",)}
+AS_IT_IS: Conditions = {
+    "attention": ("the model's own",),
+    "compile": ("not compiled",),
+    "load": ("none, batch after batch",),
+}
 """Conditions of a model that runs as it does by itself. Of older results they are known to be so:
 nothing else could be asked for. Which attention a model takes by itself its library decides."""
-
-Changes: TypeAlias = dict[str, tuple[str | None, str | None]]
-"""What may explain a change: what it was before and is after; None where it is not known."""
 
 _CHOSEN = ("size class", "precision", "batch size", "attention", "compiling")
 _TWO_WAYS = ("text_classification", "question_answering")
@@ -81,9 +82,9 @@ def conditions_of(result: Result) -> Conditions:
         "task_version": (str(result.task.version), result.task.digest),
         "model": (model.id, *([model.base_model] if model.base_model else [])),
         "reasoning": (result.mode or "none",),
-        **({} if result.of_function else _weights_of(model)),
+        **({} if result.of_function or result.of_server else _weights_of(model)),
         **_way_of(result),
-        **({} if result.of_function else _runtime_of(model)),
+        **({} if result.of_function or result.of_server else _runtime_of(model)),
         "dataset": (
             f"{workload.dataset} ({workload.selection})"
             if workload.selection
@@ -103,6 +104,7 @@ def conditions_of(result: Result) -> Conditions:
         "method": (_method_of(result),),
         "quick": ("quick" if protocol.quick else "full", _window_of(result)),
         "shared": ("shared GPU" if protocol.shared else "GPU of its own",),
+        "load": _load_of(result),
     }
 
 
@@ -116,7 +118,8 @@ def cohort_of(
     float16 and bfloat16 count as one precision: the protocol allows either. Quantized models stand
     in the cohort of the precision that they compute in. Each model has the attention that it takes
     by itself; with another one, or compiled, it is in another cohort. Models that answer by a head
-    and models that write stand in one cohort: what is asked of them is the same. Results of
+    and models that write stand in one cohort: what is asked of them is the same. A server under
+    a load is rated with servers under the same load. Results of
     different reasoning modes are not comparable unless `any_mode`, those of different budgets
     never.
     """
@@ -129,16 +132,17 @@ def cohort_of(
     return {
         "task definition": known["task_version"][1:],
         "size class": (result.model.model_class,),
-        "precision": ("half",) if half else known["precision"],
+        "precision": ("half",) if half else known.get("precision", ()),
         "batch size": known["batch_size"],
-        "attention": known["attention"],
-        "compiling": known["compile"],
+        "attention": known.get("attention", ()),
+        "compiling": known.get("compile", ()),
         "set of queries": known["dataset"][2:],
         "reasoning mode or budget": (() if any_mode else known["reasoning"]) + budget,
         "device": known["device"],
         "hardware": tuple(part for one in hardware_of(known)[1:] for part in one),
         "threads": known.get("threads", ()),
         "meter": (metered.basis, "estimated" if metered.estimated else "measured"),
+        "load": known["load"],
     }
 
 
@@ -191,13 +195,6 @@ def not_known(before: Conditions, after: Conditions) -> list[str]:
     ]
 
 
-def changes(before: Result, after: Result) -> Changes:
-    """What is not a condition, but may explain a difference: versions and revision."""
-    one, other = _context_of(before), _context_of(after)
-    pairs = {name: (one.get(name), other.get(name)) for name in sorted({*one, *other})}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
 def meter_uncertainty(before: Result, after: Result) -> float:
     """What the error of the meters adds to a ratio, as a share; 0 where it is the same in both."""
     same_gpus = set(before.protocol.metered_gpus) == set(after.protocol.metered_gpus)
@@ -209,12 +206,6 @@ def meter_uncertainty(before: Result, after: Result) -> float:
     return math.hypot(
         *(part for e in errors for part in (e.systematic / math.sqrt(3), e.device_spread))
     )
-
-
-def say_changes(found: Changes) -> str:
-    """Changes for people: `also changed: driver 550 -> 570`."""
-    listed = (f"{name} {was or 'none'} -> {now or 'none'}" for name, (was, now) in found.items())
-    return f"also changed: {', '.join(listed)}"
 
 
 def _window_of(result: Result) -> str | None:
@@ -236,6 +227,15 @@ def _runtime_of(model: ModelPart) -> Conditions:
         "attention": AS_IT_IS["attention"] if model.has_own_attention else (model.attention,),
         "compile": ("compiled",) if model.compiled else AS_IT_IS["compile"],
     }
+
+
+def _load_of(result: Result) -> Condition:
+    """How a server was asked; a model of a process of its own does one batch after the other."""
+    load = result.load
+    if load is None:
+        return AS_IT_IS["load"]
+    asked = f"{load.endpoint}, {load.lengths} lengths, prompts {load.prompts}"
+    return f"a server, {load.words}", asked
 
 
 def _hardware_of(result: Result) -> Conditions:
@@ -289,23 +289,6 @@ def _method_of(result: Result) -> str | None:
     if metered is None:
         return None
     return metered.method if metered.basis == "gpu" else f"system {metered.method}"
-
-
-def _context_of(result: Result) -> dict[str, str]:
-    machine = result.environment
-    found = {
-        "model revision": result.model.revision,
-        "energyscore": machine.energyscore,
-        "driver": machine.driver,
-        "CUDA": machine.cuda,
-        "Python": machine.python,
-        "OS": machine.os,
-        "processor": machine.cpu,
-        "threads on the processor": threads_of(result),
-        "protocol": "screened" if result.screen else "all queries",
-        **machine.packages,
-    }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _of_both(before: Conditions, after: Conditions) -> list[tuple[str, Condition, Condition]]:

@@ -129,11 +129,12 @@ def _shown(result: Result) -> dict[str, str]:
     limits_w = sorted({gpu.power_limit_w for gpu in result.environment.gpus if gpu.power_limit_w})
     limit = f" limited to {' and '.join(f'{w:g} W' for w in limits_w)}" if limits_w else ""
     return {
-        "precision": result.model.dtype,
+        "precision": result.model.precision,
         "batch size": str(work.batch_size),
         "set of queries": f"{work.dataset} ({work.queries:,}, {work.fingerprint[:8]})",
         "device": result.protocol.device,
         "hardware": result.hardware + limit,
         "threads": str((result.protocol.threads or {}).get("intra_op", "not recorded")),
+        "load": result.load.words if result.load else "no server",
         "meter": "GPU" if on_gpu or headline is None else f"system, {headline.method}",
     }

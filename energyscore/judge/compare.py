@@ -12,7 +12,8 @@ from pydantic import Field
 from energyscore.base.errors import UsageError
 from energyscore.base.form import Part, schema_of
 from energyscore.judge.cautions import cautions_on
-from energyscore.judge.comparability import Changes, Difference, check_allowed
+from energyscore.judge.changes import Changes
+from energyscore.judge.comparability import Difference, check_allowed
 from energyscore.judge.counterparts import Counterparts, by_key, is_same, key_of
 from energyscore.judge.effect import compare_samples
 from energyscore.judge.figures import GPU, PHASES, SYSTEM, EnergyFigure

@@ -13,7 +13,7 @@ from energyscore.base.errors import did_you_mean
 from energyscore.base.form import Part, schema_of
 from energyscore.base.units import counted
 from energyscore.base.version import __version__
-from energyscore.judge.comparability import say_changes
+from energyscore.judge.changes import say_changes
 from energyscore.judge.counterparts import by_key, key_of
 from energyscore.judge.figures import QUALITY
 from energyscore.judge.gate_checks import (

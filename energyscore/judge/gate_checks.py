@@ -14,7 +14,8 @@ from energyscore.base.stats import MIN_REPEATS_TO_JUDGE, Summary
 from energyscore.base.units import format_number, with_ends
 from energyscore.judge import effect
 from energyscore.judge.cautions import cautions_on, is_block
-from energyscore.judge.comparability import NEEDED, Changes
+from energyscore.judge.changes import Changes
+from energyscore.judge.comparability import NEEDED
 from energyscore.judge.compare import FigureChange, figure_change
 from energyscore.judge.counterparts import Counterparts, is_same
 from energyscore.judge.figures import TIMES, UNIT, format_figure, unit_of

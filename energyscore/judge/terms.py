@@ -3,10 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from energyscore.judge.changes import Changes, changes
 from energyscore.judge.comparability import (
-    Changes,
     Difference,
-    changes,
     differences,
     meter_uncertainty,
     not_known,

@@ -69,7 +69,9 @@ class Tried:
     @property
     def dtype(self) -> str:
         """The precision that it worked in, or that was asked for."""
-        return self.result.model.dtype if self.result is not None else str(self.settings["dtype"])
+        return (
+            self.result.model.precision if self.result is not None else str(self.settings["dtype"])
+        )
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from energyscore.base.errors import EnergyScoreError, MeterError, UnsupportedErr
 from energyscore.base.interrupts import Interrupted
 from energyscore.base.units import counted
 from energyscore.measurement.backend import Device
-from energyscore.measurement.forecast import Forecast, forecast_of
+from energyscore.measurement.benchmark import Pace
+from energyscore.measurement.forecast import LONG_S, Forecast, forecast_of, question_of
 from energyscore.measurement.metering import describe_machine
 from energyscore.measurement.meters.load import BUSY, LoadMeter, Mark
-from energyscore.measurement.observer import LineObserver
+from energyscore.measurement.observer import LineObserver, describe_estimate
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.suite.estimate import estimate_of
+from energyscore.measurement.work import Plan
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.quick import QUICK
 from energyscore.protocol.task import Generation, TaskFile
@@ -192,3 +194,16 @@ def _intent(
         compiled=model.compile,
         generation=generation.recorded() if generation and generation.reasoning else None,
     )
+
+
+def say_pace(pace: Pace, plan: Plan, forecast: Forecast | None, observer: LineObserver) -> None:
+    """Say again how long it takes, now that the warm-up has shown it; ask if nobody was asked."""
+    quick_s = None if plan.quick else pace.pass_s
+    at_most = plan.target_half_width is not None
+    observer.tell(
+        describe_estimate(pace.runs, pace.run_s, pace.longest_s, at_most=at_most, pass_s=quick_s)
+    )
+    whole_s = pace.runs * max(pace.run_s, pace.longest_s or 0.0)
+    question = question_of(forecast, whole_s, at_most=at_most or pace.longest_s is not None)
+    if whole_s > LONG_S and not observer.agree(question):
+        raise Interrupted(NOT_STARTED, "--quick takes less.")

@@ -10,6 +10,8 @@ from energyscore.measurement.backend import CutInputs, Device
 from energyscore.measurement.benchmark import Repeats
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.options import BY_TASKS
+from energyscore.measurement.server.runs import load_cautions
+from energyscore.measurement.server.served import ServedModel
 from energyscore.measurement.threads import threads_in_use
 from energyscore.measurement.warmup import Warmup
 from energyscore.measurement.work import Plan
@@ -57,6 +59,7 @@ class Setup:
     environment: EnvironmentPart
     country: str | None = None  # whose CO2 was asked for
     request: str | None = None  # the key of what was asked for
+    served: ServedModel | None = None  # None: a model of this process does the work
 
 
 def identity(setup: Setup) -> str:
@@ -81,6 +84,7 @@ def identity(setup: Setup) -> str:
         "machine": setup.environment.model_dump(mode="json", exclude={"selftest"}),
         "version": __version__,
         **({"screen": True} if plan.screen else {}),
+        **({"server": setup.served.told_apart_by} if setup.served else {}),
     }
     return digest_of(content)
 
@@ -135,6 +139,8 @@ def assemble(
     workload = _workload_part(setup, runs, repeats.warmup.inputs_cut, screen)
     plan = replace(setup.plan, repeats=len(runs)) if screen else setup.plan
     protocol = protocol_of(plan, setup.metering, repeats.warmup, setup.device)
+    if setup.served:  # its threads are not this process's
+        protocol = protocol.model_copy(update={"threads": None})
     found = checks.find_cautions(
         runs, protocol, workload, setup.plan.workload.wanted, facts, max_gpus_of(task, size)
     )
@@ -155,10 +161,11 @@ def assemble(
         screen=screen,
         score=score_runs(runs, uuids, idle, [one.name for one in setup.environment.gpus], screen),
         performance=summarize_performance(run.performance for run in runs),
+        load=setup.served.load_part(runs) if setup.served else None,
         emissions=emissions_for(setup.country),
         conformance=[],
         official=False,
-        cautions=[*screen_cautions(screen), *found, *cautions],
+        cautions=[*screen_cautions(screen), *load_cautions(runs), *found, *cautions],
         valid=not invalid_reasons,
         invalid_reasons=invalid_reasons,
     )
@@ -170,7 +177,8 @@ def _workload_part(
 ) -> WorkloadPart:
     workload, phases = setup.plan.workload, setup.plan.phases
     generation = setup.plan.generation or setup.task.generation
-    settings = generation.recorded() if generation and "decode" in phases else None
+    writes = "decode" in phases or setup.served is not None
+    settings = generation.recorded() if generation and writes else None
     if setup.task.diffusion is not None and "call" in phases:
         settings = dict(setup.task.diffusion.model_dump())
     read, written = _tokens_of_a_pass(runs, len(workload.queries), cut, screen)
@@ -199,6 +207,11 @@ def _tokens_of_a_pass(
 ) -> tuple[int, int]:
     """What is read and written in one pass; of a screen as it follows from its blocks."""
     run = runs[0]
+    if run.load is not None:  # a window is no pass
+        return (
+            round(run.input_tokens / run.queries * queries),
+            round(run.output_tokens / run.queries * queries),
+        )
     if screen is None:
         return run.input_tokens // run.passes, run.output_tokens // run.passes
     read, written = (

@@ -8,6 +8,7 @@ from energyscore.measurement.options import MOST_REPEATS, UNTIL, Job, RunOptions
 from energyscore.measurement.prepare import SessionEntry
 from energyscore.measurement.screen.run import BLOCK_S, Asked, quick_block_s
 from energyscore.measurement.screen.stopping import Until
+from energyscore.measurement.server.served import QUICK_WINDOW_S, ServedModel
 from energyscore.measurement.warmup import LONE_PHASE_S
 from energyscore.measurement.work import SEED, Plan
 from energyscore.protocol.model import ModelFacts
@@ -20,7 +21,7 @@ from energyscore.results.parts import Caution
 
 def plan_runs(
     entry: SessionEntry,
-    backend: Backend,
+    backend: Backend | ServedModel,
     facts: ModelFacts,
     metering: Metering,
     options: RunOptions,
@@ -31,6 +32,8 @@ def plan_runs(
         window_s = quick_block_s(metering.least_window_s) if quick else BLOCK_S
     else:
         window_s = metering.least_window_s if quick else MIN_WINDOW_S
+    if quick and isinstance(backend, ServedModel):
+        window_s = max(window_s, QUICK_WINDOW_S)
     return Plan(
         workload=entry.workload,
         phases=backend.phases,

@@ -1,7 +1,7 @@
 """Which meters a measurement gets, and what to say where one is missing."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +34,8 @@ class Metering:
     driver: str | None = None
     cuda: str | None = None
     nvml: "NvmlMeter | None" = None
+    # Seconds of the processor that a server has used, which does the work beside this process.
+    server_s: Callable[[], float] = lambda: 0.0
 
     def gpu_parts(self) -> list[GpuPart]:
         """The metered GPUs, as results describe them."""
@@ -135,6 +137,16 @@ def count_gpu_processes() -> Mapping[str, int]:
         return {uuid: _processes(nvml, uuid) for uuid in nvml.uuids()} if nvml else {}
 
 
+def gpus_of(pids: Collection[int]) -> tuple[str, ...] | None:
+    """UUIDs of the GPUs that one of these processes computes on; None where there is no GPU."""
+    with _driver() as nvml:
+        if nvml is None or not (uuids := nvml.uuids()):
+            return None
+        from energyscore.measurement.meters.nvml_device import compute_pids
+
+        return tuple(uuid for uuid in uuids if compute_pids(nvml.handle(uuid)) & set(pids))
+
+
 def free_gpu_memory() -> Mapping[str, int]:
     """Free bytes of every GPU for which NVML tells them, by UUID."""
     with _driver() as nvml:
@@ -191,8 +203,9 @@ def open_metering(
     indices = tuple(facts.index for facts in metering.nvml.facts) if metering.nvml else ()
     _try_open(metering, resolve(catalog.METERS, "codecarbon")(indices), absent=["cpu", "ram"])
     # RAPL is missing on many machines; CodeCarbon's estimate stands in, and says so.
-    for name in ("rapl", "load", "continuity"):
-        _try_open(metering, resolve(catalog.METERS, name)())
+    _try_open(metering, resolve(catalog.METERS, "rapl")())
+    _try_open(metering, resolve(catalog.METERS, "load")(metering.server_s))
+    _try_open(metering, resolve(catalog.METERS, "continuity")())
     if compiled() is not None:
         _try_open(metering, resolve(catalog.METERS, "recompiling")(compiled))
     if metering.nvml is not None:

@@ -12,6 +12,7 @@ from energyscore.base.errors import UsageError, explain_form
 from energyscore.base.form import Strict, Text
 from energyscore.base.quantities import SECONDS, WATTS, read_quantity
 from energyscore.measurement.screen.stopping import Until
+from energyscore.measurement.server_asked import ServerAsked
 from energyscore.measurement.warmup import IDLE_S
 from energyscore.protocol import bundled
 from energyscore.protocol.model import (
@@ -315,6 +316,7 @@ class Job(Strict):
     task_path: Path | None = None
     fresh: bool = False  # measure what is finished anew, and forget the runs of what is not
     request: str | None = None  # the key of the suite's entry that asks for it
+    server: ServerAsked | None = None  # that has the model; None: it is loaded here
     tuning: bool = False  # it is one of several settings that are tried
     # Wh per 1,000 queries of something better: a screen that surely needs more ends
     beaten_by: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

@@ -12,6 +12,7 @@ from energyscore.base.errors import (
     UsageError,
 )
 from energyscore.base.files import local_path
+from energyscore.base.stamps import digest_of
 from energyscore.base.text import first_of
 from energyscore.base.units import counted
 from energyscore.base.writing import check_folder
@@ -40,6 +41,8 @@ from energyscore.measurement.options import UNTIL, Job, RunOptions
 from energyscore.measurement.placement import check_spread
 from energyscore.measurement.quality.evaluate import Examination, examine
 from energyscore.measurement.screen.stopping import Until
+from energyscore.measurement.server.find import check_asked, find_server, on_server
+from energyscore.measurement.server.served import Server
 from energyscore.measurement.suite.finished import by_key, find_finished
 from energyscore.measurement.suite.key import key_here
 from energyscore.measurement.threads import set_threads
@@ -65,6 +68,7 @@ class SessionEntry:
     cautions: Sequence[Caution]
     generation: Generation | None
     examination: Examination | None = None  # what its quality is judged by, where that is asked
+    concurrency: int | None = None  # of the load on a server; None: a model of this process
     key: str = ""  # of what is asked for (`suite.key`)
     finished: tuple[Path, Result] | None = None  # its result, where it was measured before
 
@@ -79,8 +83,9 @@ class SessionEntry:
 
     @property
     def label(self) -> str:
-        """The model for people, with its mode of reasoning."""
-        return with_details(self.model.label, mode_of(self.mode))
+        """The model for people, with its mode of reasoning and the load on it."""
+        load = f"{self.concurrency:,} at once" if self.concurrency else ""
+        return with_details(self.model.label, mode_of(self.mode), load)
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class Prepared:
     cost: CostMeter  # it began before the GPU was metered idle
     loadings: Mapping[str, Loading]  # by the keys of entries, where it was asked for
     forecast: Forecast | None = None  # of what is to be measured; None: nothing, or a suite's
+    server: Server | None = None  # that has the model; None: it is loaded here
 
 
 def prepare(job: Job, observer: LineObserver) -> Prepared:
@@ -111,24 +117,11 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     tasks = [find_task(name, known) for name in dict.fromkeys(job.tasks)]
     for task in tasks:
         check_spread(task.spec, options.spread)
-    pairs = [
-        (task, options.model_spec(name, task.spec))
-        for task in tasks
-        for name in dict.fromkeys(job.models or task.spec.default_models)
-    ]
+    pairs = _models_at_tasks(job, tasks)
     generations = {task.spec.id: options.generations(task.spec) for task in tasks}
     country = find_grid(options.country).country if options.country else None
     check_folder(job.out, observer.warn)
-    online = _needs_hub(options, [model for _, model in pairs])
-    if online:
-        observer.say(f"Asking {hub.endpoint()} ...")
-        if not (online := hub.is_reachable()):
-            observer.warn(
-                "the hub cannot be reached (or HF_HUB_OFFLINE is set); only what is in the local "
-                "cache can be used."
-            )
-    if not online:
-        hub.stay_offline()
+    online = _ask_hub(options, [model for _, model in pairs], observer)
     workloads: dict[tuple[str, str], Workload] = {}
     examinations: dict[tuple[str, str], Examination] = {}
     entries = []
@@ -144,26 +137,59 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
                 examinations[place] = _examine(task, source, options, observer)
         entries += [
             SessionEntry(
-                task, model, workloads[place], cautions, generation, examinations.get(place)
+                task, model, workloads[place], cautions, generation, examinations.get(place), load
             )
             for generation in generations[task.spec.id]
+            for load in (job.server.concurrency if job.server else (None,))
         ]
     entries, failures = _refuse_modes(entries, observer)
-    entries = _with_finished(entries, job, online=online)
-    device = choose_device(options)
-    before = count_gpu_processes() if device == "cuda" else None
+    server = find_server(job.server, job.models[0], options) if job.server else None
+    entries = _with_finished(entries, job, server, online=online)
+    device = server.device if server else choose_device(options)
+    # Who is on the GPUs of a server is not foreign to it.
+    before = count_gpu_processes() if device == "cuda" and not server else None
     # What cannot be metered is found out before the first model is loaded.
     named = (metering := plan_metering(device, options.gpu or ())).uuids
     idle_w: dict[Domain, float] = {}
     pending = [entry for entry in entries if entry.finished is None]
     _check_metered(options if pending else options.without(["screen"]), device, metering)
-    forecast = _look_ahead(pending, len(entries), job, device, look, observer) if pending else None
+    forecast = None
+    if pending and server is None:
+        forecast = _look_ahead(pending, len(entries), job, device, look, observer)
     cost = CostMeter(gpus=bool(named) or device == "cuda")
-    if pending and options.idle_s > 0 and (named or device == "cuda"):
+    if pending and server is None and options.idle_s > 0 and (named or device == "cuda"):
         observer.say(f"Metering the idle GPU for {options.idle_s:.0f} s ...")
         idle_w = measure_idle_gpus(named, options.idle_s)
     loadings = _loadings(pending, job, device, observer) if options.loading else {}
-    return Prepared(entries, failures, device, before, idle_w, country, cost, loadings, forecast)
+    return Prepared(
+        entries, failures, device, before, idle_w, country, cost, loadings, forecast, server
+    )
+
+
+def _models_at_tasks(job: Job, tasks: Sequence[TaskFile]) -> list[tuple[TaskFile, ModelSpec]]:
+    """Every model at every task, as it was asked for."""
+    if job.server is not None:
+        check_asked(job.options, [task.spec for task in tasks], job.models)
+    return [
+        (task, on_server(name) if job.server else job.options.model_spec(name, task.spec))
+        for task in tasks
+        for name in dict.fromkeys(job.models or task.spec.default_models)
+    ]
+
+
+def _ask_hub(options: RunOptions, models: Sequence[ModelSpec], observer: LineObserver) -> bool:
+    """Whether something of the hub is needed and it can be reached; else nobody asks it again."""
+    online = _needs_hub(options, models)
+    if online:
+        observer.say(f"Asking {hub.endpoint()} ...")
+        if not (online := hub.is_reachable()):
+            observer.warn(
+                "the hub cannot be reached (or HF_HUB_OFFLINE is set); only what is in the local "
+                "cache can be used."
+            )
+    if not online:
+        hub.stay_offline()
+    return online
 
 
 def _check_metered(options: RunOptions, device: Device, metering: Metering) -> None:
@@ -210,7 +236,7 @@ def _look_ahead(
 
 
 def _with_finished(
-    entries: Iterable[SessionEntry], job: Job, *, online: bool
+    entries: Iterable[SessionEntry], job: Job, server: Server | None, *, online: bool
 ) -> list[SessionEntry]:
     """The entries with their keys, and the results of those that are finished.
 
@@ -221,7 +247,10 @@ def _with_finished(
     key_of = key_here(online=online)
     found = []
     for entry in entries:
-        keyed = replace(entry, key=key_of(entry.task, entry.model, entry.asked(job.options)))
+        key = key_of(entry.task, entry.model, entry.asked(job.options))
+        if server is not None:
+            key = digest_of([key, *server.told_apart_by(entry.concurrency)])
+        keyed = replace(entry, key=key)
         found.append(replace(keyed, finished=finished_by_now(keyed, job)))
     return found
 

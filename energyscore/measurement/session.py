@@ -8,32 +8,34 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from energyscore.base.errors import EnergyScoreError
 from energyscore.base.interrupts import Interrupted
 from energyscore.base.lookup import resolve
 from energyscore.base.units import counted, format_duration, format_wh
 from energyscore.measurement import catalog, environment
-from energyscore.measurement.ahead import NOT_STARTED
+from energyscore.measurement.ahead import say_pace
 from energyscore.measurement.answers import take_answers
 from energyscore.measurement.assemble import Setup, assemble, identity
 from energyscore.measurement.backend import Backend
-from energyscore.measurement.benchmark import Pace, Repeats, run_benchmark
+from energyscore.measurement.benchmark import Repeats, run_benchmark
 from energyscore.measurement.compiling import compile_ahead
 from energyscore.measurement.cost import CostMeter
-from energyscore.measurement.forecast import LONG_S, Forecast, question_of
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.loaded import asked_of, plan_runs, say_budget
 from energyscore.measurement.loading import load_model
 from energyscore.measurement.metering import open_metering, plan_metering, power_limited
-from energyscore.measurement.observer import LineObserver, describe_estimate
+from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job
 from energyscore.measurement.prepare import Prepared, SessionEntry, finished_by_now, prepare
 from energyscore.measurement.quality.evaluate import evaluate
 from energyscore.measurement.screen.full import with_full_protocol
 from energyscore.measurement.screen.run import Asked, run_screen
 from energyscore.measurement.selftest.report import with_selftest
-from energyscore.measurement.work import Plan
+from energyscore.measurement.server.runs import run_load
+from energyscore.measurement.server.served import ServedModel
+from energyscore.protocol.model import ModelFacts
 from energyscore.results import store
 from energyscore.results.cost import Cost, added, spent_s
 from energyscore.results.parts import Caution, Run
@@ -128,12 +130,11 @@ def measure(
         device, options.gpu or (), prepared.before, shared=options.allow_shared
     )
     with contextlib.ExitStack() as stack:
-        with uncollected():
-            backend: Backend = resolve(catalog.BACKENDS, entry.task.spec.modality)()
-        stack.callback(backend.close)
         stack.callback(metering.close)
-        observer.stage("loading the model", None)
-        facts = load_model(backend, entry.task.spec, entry.model, entry.generation, device, options)
+        backend, facts = _begin(entry, prepared, job, observer, stack)
+        served = backend if isinstance(backend, ServedModel) else None
+        if served:
+            metering.server_s = served.processor_s
         occupied = backend.gpu_uuids()
         if len(occupied) > 1:
             gpus = f"{len(occupied)} GPUs: {', '.join(occupied)}"
@@ -158,14 +159,33 @@ def measure(
             environment=with_selftest(job.out, machine, observer.warn),
             country=prepared.country,
             request=entry.key,
+            served=served,
         )
         return _run_and_save(entry, setup, backend, prepared, job, observer)
+
+
+def _begin(
+    entry: SessionEntry,
+    prepared: Prepared,
+    job: Job,
+    observer: LineObserver,
+    stack: contextlib.ExitStack,
+) -> tuple[Backend | ServedModel, ModelFacts]:
+    """What does the work, and its facts: a model that is loaded here, or a server that has it."""
+    if prepared.server is not None:
+        return ServedModel(prepared.server, entry.concurrency or 1), prepared.server.facts()
+    with uncollected():
+        backend: Backend = resolve(catalog.BACKENDS, entry.task.spec.modality)()
+    stack.callback(backend.close)
+    observer.stage("loading the model", None)
+    asked = entry.task.spec, entry.model, entry.generation, prepared.device, job.options
+    return backend, load_model(backend, *asked)
 
 
 def _run_and_save(
     entry: SessionEntry,
     setup: Setup,
-    backend: Backend,
+    backend: Backend | ServedModel,
     prepared: Prepared,
     job: Job,
     observer: LineObserver,
@@ -213,18 +233,13 @@ def _run_and_save(
         prepared.cost.keep(cost)
         cautions += metering.idle_cautions(plan.idle_s, repeats.idle_w)
         result = assemble(setup, repeats, prepared.idle_w, cautions, screen)
-        memory, compilation = backend.memory(), backend.compiled()
-        answers = take_answers(backend, plan) if job.tuning else None
-        quality = _judge(entry, setup, backend, observer)
-        loading = prepared.loadings.get(entry.key)
-        beside = {
-            "memory": memory,
-            "compilation": compilation,
-            "quality": quality,
-            "cost": cost,
-            "loading": loading,
-        }
-        result = result.model_copy(update={**beside, "answers": answers})
+        beside: dict[str, Any] = {"cost": cost, "loading": prepared.loadings.get(entry.key)}
+        if not isinstance(backend, ServedModel):
+            beside["memory"] = backend.memory()
+            beside["compilation"] = backend.compiled()
+            beside["answers"] = take_answers(backend, plan) if job.tuning else None
+            beside["quality"] = _judge(entry, setup, backend, observer)
+        result = result.model_copy(update=beside)
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()
     return path, result
@@ -232,15 +247,32 @@ def _run_and_save(
 
 def _do_runs(
     setup: Setup,
-    backend: Backend,
+    backend: Backend | ServedModel,
     prepared: Prepared,
     asked: Asked | None,
     observer: LineObserver,
     finished: Sequence[Run],
     on_run: Callable[[Run, RawRun], None],
 ) -> tuple[Repeats, ScreenPart | None]:
-    """The runs over all queries; or the blocks of a screen that is asked for, and how it ended."""
+    """The runs, of a server under its load; or the blocks of a screen, and how it ended."""
     plan, metering, target = setup.plan, setup.metering, setup.plan.target_half_width
+
+    def enough(runs: Sequence[Run]) -> bool:
+        return target is not None and is_precise(runs, metering.uuids, target)
+
+    if isinstance(backend, ServedModel):
+        repeats = run_load(
+            plan,
+            backend,
+            metering.meters,
+            finished=finished,
+            on_run=on_run,
+            observer=observer,
+            on_idle=metering.set_idle,
+            enough=enough,
+            thermometer=metering.temperature_c,
+        )
+        return repeats, None
     compile_ahead(plan, backend, observer)
     if asked is not None:
         return run_screen(
@@ -262,9 +294,9 @@ def _do_runs(
         finished=finished,
         on_run=on_run,
         observer=observer,
-        on_warm=lambda pace: _say_pace(pace, plan, prepared.forecast, observer),
+        on_warm=lambda pace: say_pace(pace, plan, prepared.forecast, observer),
         on_idle=metering.set_idle,
-        enough=lambda runs: target is not None and is_precise(runs, metering.uuids, target),
+        enough=enough,
         thermometer=metering.temperature_c,
     )
     return repeats, None
@@ -307,16 +339,3 @@ def _keep(
     )
     lasted = f"{format_duration(run.duration_s)}, {run.passes} x the workload"
     observer.detail(f"run {run.index + 1}: {lasted}, {energy}")
-
-
-def _say_pace(pace: Pace, plan: Plan, forecast: Forecast | None, observer: LineObserver) -> None:
-    """Say again how long it takes, now that the warm-up has shown it; ask if nobody was asked."""
-    quick_s = None if plan.quick else pace.pass_s
-    at_most = plan.target_half_width is not None
-    observer.tell(
-        describe_estimate(pace.runs, pace.run_s, pace.longest_s, at_most=at_most, pass_s=quick_s)
-    )
-    whole_s = pace.runs * max(pace.run_s, pace.longest_s or 0.0)
-    question = question_of(forecast, whole_s, at_most=at_most or pace.longest_s is not None)
-    if whole_s > LONG_S and not observer.agree(question):
-        raise Interrupted(NOT_STARTED, "--quick takes less.")

@@ -94,7 +94,7 @@ def warm_up(
         if now_c is not None:
             seen_c.append(now_c)
 
-    while not _steady(rates, temperatures) and time.monotonic() - start < WARMUP_LIMIT_S:
+    while not is_settled(rates, temperatures) and time.monotonic() - start < WARMUP_LIMIT_S:
         begin = time.monotonic()
         seen_c.clear()
         look()
@@ -104,7 +104,7 @@ def warm_up(
         rates.append(len(block) / (time.monotonic() - begin))
         temperatures.append(statistics.fmean(seen_c) if seen_c else None)
         done += len(block)
-    steady = _steady(rates, temperatures)
+    steady = is_settled(rates, temperatures)
     return Warmup(time.monotonic() - start, done, steady, tokens)
 
 
@@ -180,6 +180,9 @@ def _block_of(
     return block, time.monotonic() - start, tokens
 
 
-def _steady(rates: Sequence[float], temperatures_c: Sequence[float | None]) -> bool:
+def is_settled(
+    rates: Sequence[float], temperatures_c: Sequence[float | None], tolerance: float = 0.01
+) -> bool:
+    """Whether the pace of the last blocks agrees within `tolerance`, and their temperature."""
     last = [value for value in temperatures_c[-3:] if value is not None]
-    return is_steady(rates) and (not last or max(last) - min(last) < STEADY_C)
+    return is_steady(rates, tolerance) and (not last or max(last) - min(last) < STEADY_C)

@@ -14,7 +14,7 @@ from energyscore.protocol.model_folder import (
 from energyscore.protocol.model_folder import check_model, holds_adapter, is_weights_file
 from energyscore.protocol.parentage import HUB_ID, Parent, Relation
 
-Source = Literal["hub", "local", "builtin"]
+Source = Literal["hub", "local", "builtin", "server"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 By = Literal["head", "generate"]
 """The two ways to classify and to answer: a head in one pass, or writing."""
@@ -91,7 +91,7 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What is known of a model once it is loaded.
+    """What is known of a model once it is loaded; of a server's, hardly anything.
 
     Attributes:
         revision: commit on the hub, digest of a local folder, or None (bundled).
@@ -112,11 +112,11 @@ class ModelFacts:
 
     revision: str | None
     architecture: str
-    parameters: int
-    dtype: str
+    parameters: int | None
+    dtype: str | None
     quantization: str | None
     quantization_bits: int | None
-    weights: Literal["pretrained", "random"]
+    weights: Literal["pretrained", "random"] | None
     context_length: int | None
     experts: int | None = None
     base_model: str | None = None

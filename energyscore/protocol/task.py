@@ -197,13 +197,15 @@ class TaskSpec(Strict):
         """Whether models are asked to reason in a mode."""
         return self.generation is not None and self.generation.reasoning is not None
 
-    def class_of(self, parameters: int, bits: int | None) -> str | None:
-        """The size class of a model; None where the task has no classes.
+    def class_of(self, parameters: int | None, bits: int | None) -> str | None:
+        """The size class of a model; None where the task has no classes, or its size is unknown.
 
         The official bounds (20 B and 66 B parameters, source: the AI Energy Score's
         documentation) are those that 24 GB and 80 GB cards hold at 8 bits a parameter. A model
         quantized below 8 bits needs less memory, so it counts with its parameters x bits / 8.
         """
+        if parameters is None:
+            return None
         billions = parameters / 1e9 * (min(bits, 8) / 8 if bits else 1.0)
         for model_class in self.classes:
             if model_class.max_parameters_b is None or billions <= model_class.max_parameters_b:

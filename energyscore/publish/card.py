@@ -125,7 +125,7 @@ def facts_of(entry: RatedResult) -> dict[str, Any]:
         "measured_at": result.created_at,
         "revision": result.model.revision,
         "base_model": result.model.base_model,
-        "precision": result.model.dtype,
+        "precision": result.model.precision,
         "quantization": result.model.quantization,
         "attention": None if result.model.has_own_attention else result.model.attention,
         "compiled": result.model.compiled or None,
@@ -179,7 +179,7 @@ def _cells(entry: RatedResult) -> dict[str, str]:
         "stars": wording.stars(rating.stars, estimated=rating.estimated),
         "relative to": rating.scale or rating.reason,
         "hardware": entry.result.hardware,
-        "precision": model.dtype,
+        "precision": model.precision,
         "measured": wording.month(entry.result),
     }
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from energyscore.base.errors import sentence
 from energyscore.base.text import markdown_table, markdown_text
 from energyscore.base.units import counted, format_number, with_ends
-from energyscore.judge.comparability import say_changes
+from energyscore.judge.changes import say_changes
 from energyscore.judge.compare import Comparison, FigureChange, Pair
 from energyscore.judge.effect import Effect
 from energyscore.publish.answers import less_than

@@ -157,7 +157,9 @@ def _description(entry: RatedResult, link: str) -> str:
     """All that the label says, whole, and what it has no room for."""
     result, rating = entry.result, entry.rating
     model = result.model
-    precision = model.dtype + (f", quantized: {model.quantization}" if model.quantization else "")
+    precision = model.precision + (
+        f", quantized: {model.quantization}" if model.quantization else ""
+    )
     parts = [
         f"Model: {model.id}",
         f"revision: {model.revision}" if model.revision else "",

@@ -14,7 +14,7 @@ from energyscore.results.per_token import TOKEN_METRICS
 from energyscore.results.performance import Performance
 from energyscore.results.result import Result
 
-CSV_VERSION = 4
+CSV_VERSION = 5
 """Raised when a column is added, moved or changes its meaning."""
 
 PHASES = get_args(Phase)
@@ -60,6 +60,10 @@ def _quality_ends(one: RatedResult) -> tuple[float | None, float | None]:
 def _caution_codes(result: Result) -> list[str]:
     """Each once: those of the result, and those that follow from how it was measured."""
     return list(dict.fromkeys(one.code for one in (*result.cautions, *cautions_on(result))))
+
+
+def _load(name: str) -> _Value:
+    return lambda one: getattr(one.result.load, name, None)
 
 
 def _chance(stars: int) -> _Value:
@@ -144,6 +148,11 @@ COLUMNS: dict[str, _Value] = {
     "quantized_on_load": lambda one: one.result.model.quantized_on_load,
     "attention": lambda one: one.result.model.attention,
     "compiled": lambda one: one.result.model.compiled,
+    **{
+        f"load_{name}": _load(name)
+        for name in ("kind", "concurrency", "request_rate", "completed", "failed")
+    },
+    "joules_per_output_token": lambda one: one.result.score.joules_per_output_token,
 }
 
 

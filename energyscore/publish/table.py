@@ -18,7 +18,7 @@ from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult
 from energyscore.publish import margins, wording
 from energyscore.publish.layout import fold
-from energyscore.results.names import mode_of
+from energyscore.results.names import under
 
 _ENDLESS = 10_000
 _LEAST = 8  # columns that a model's name gets however narrow it is
@@ -185,7 +185,7 @@ def _stars(entry: RatedResult) -> str:
 
 
 def _model(entry: RatedResult) -> str:
-    details = ", ".join(filter(None, (mode_of(entry.result.mode), entry.setting)))
+    details = ", ".join(filter(None, (under(entry.result), entry.setting)))
     return "\n".join(filter(None, (one_line(entry.name) or " ", one_line(details))))
 
 

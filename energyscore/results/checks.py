@@ -98,7 +98,11 @@ def why_output_length(runs: Sequence[Run], workload: WorkloadPart) -> str:
     if not isinstance(length, int) or generation.get("min_new_tokens") != length:
         return ""
     for run in runs:
-        if run.output_tokens != run.queries * length:
+        if run.load is not None:
+            # Of what straddles a window a part is counted: whole answers tell their length.
+            if other := run.load.other_lengths:
+                return f"{other} of {run.load.completed} answers have not the {length} tokens"
+        elif run.output_tokens != run.queries * length:
             made = run.output_tokens / run.queries
             return f"{made:.2f} tokens a query were generated instead of {length}"
     return ""

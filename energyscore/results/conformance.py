@@ -86,6 +86,9 @@ def _points(task: TaskSpec, result: Result) -> Iterator[_Point]:
     yield from _work(task, result)
     yield from _measuring(result.protocol, result.runs)
     yield from _coverage(result.screen)
+    if result.load is not None:
+        asked = f"a server, {result.load.words}"
+        yield "load", "none, batch after batch", asked, False
     yield from _generation(task, result.workload, result.runs)
 
 
@@ -177,7 +180,7 @@ def _work(task: TaskSpec, result: Result) -> Iterator[_Point]:
     yield _number_point("batch size", task.batch_size, workload.batch_size)
     yield _repeats_point(task, len(runs))
     own = None if model.quantized_on_load else model.quantization
-    yield _precision_point(task, model.dtype, own)
+    yield _precision_point(task, model.precision, own)
     attention = None if model.has_own_attention else model.attention
     yield from _added(model.quantized_on_load, attention, compiled=bool(model.compiled))
     yield _weights_point(model.weights)

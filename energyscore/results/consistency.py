@@ -22,7 +22,7 @@ from energyscore.results.cost import cost_contradictions
 from energyscore.results.gpu_sensors import sensor_error
 from energyscore.results.loading import loading_contradictions
 from energyscore.results.parts import Run
-from energyscore.results.per_token import energy_per_token
+from energyscore.results.per_token import energy_per_token, joules_per_output_token
 from energyscore.results.quality import quality_contradictions
 from energyscore.results.result import RULES_VERSION, Result
 from energyscore.results.score import least_steps_se_j, score_runs
@@ -32,7 +32,10 @@ _ROUNDING = 1e-6  # as a share of the mean: whoever passed figures on may have r
 _STEPS_SLACK = 0.05  # the counter's period is rounded in the facts
 _LEAST_OWN_ERROR = 0.25  # of what the table says today: other versions may know it better
 _CLOCKS_APART = timedelta(days=1)  # of the machine that measured and the one that reads
-_NOT_COMPARED = {"systematic", "systematic_range", "reason", "net_reason", "system_reason"}
+_NOT_COMPARED = {
+    *("systematic", "systematic_range", "reason", "net_reason", "system_reason"),
+    "joules_per_output_token",
+}
 """What a score says beside its figures; a later version may say it otherwise."""
 
 
@@ -191,7 +194,11 @@ def _phases(result: Result) -> Iterator[str]:
 
 def _tokens(result: Result) -> Iterator[str]:
     """Energy by tokens follows from the runs; older files have none."""
-    said = result.score.per_token
+    said, headline = result.score.per_token, result.score.joules_per_output_token
+    if headline is not None:  # older files have none
+        made = joules_per_output_token(result, energy_per_token(result))
+        slack = _ROUNDING * headline
+        yield from _differences("score.joules_per_output_token", headline, made, slack)
     for name, made in energy_per_token(result).items() if said else ():
         slack = _ROUNDING * (made or 0.0)
         yield from _differences(f"score.per_token.{name}", said.get(name, "missing"), made, slack)

@@ -23,7 +23,7 @@ def _head(result: Result) -> Iterator[str]:
     base = f"an adapter on {model.base_model}, " if model.base_model else ""
     yield (
         f"model {model.id} ({model.source}, {_revision(model.revision)}), "
-        f"{base}{model.architecture}, {_known(model.parameters)} parameters, {model.dtype}, "
+        f"{base}{model.architecture}, {_known(model.parameters)} parameters, {model.precision}, "
         f"{model.quantization or 'not quantized'}, {_known(model.weights)} weights, {_way(model)}"
         + (f"class {model.model_class}" if model.model_class else "no size class")
     )

@@ -49,16 +49,21 @@ class ModelPart(Part):
     """Which model, as it was loaded."""
 
     id: str
-    source: Literal["hub", "local", "builtin", "function"] = Field(
-        description="function: no model, but a function or a block of code, measured from Python"
+    source: Literal["hub", "local", "builtin", "server", "function"] = Field(
+        description="server: what a server has by that name; function: no model, but a function "
+        "or a block of code, measured from Python"
     )
     revision: str | None = Field(description="commit, or digest of a local folder")
     architecture: str
-    parameters: Annotated[int, Field(gt=0)] | None = Field(description="null: of a function")
-    dtype: str
+    parameters: Annotated[int, Field(gt=0)] | None = Field(
+        description="null: of a function, or a server's"
+    )
+    dtype: str | None = Field(description="null: a server's, which does not tell it")
     quantization: str | None
     quantization_bits: int | None
-    weights: Literal["pretrained", "random"] | None = Field(description="null: of a function")
+    weights: Literal["pretrained", "random"] | None = Field(
+        description="null: of a function, or a server's"
+    )
     model_class: str | None = Field(description="size class (A, B, C) where the task has them")
     base_model: str | None = Field(default=None, description="of an adapter: name@revision")
     parent: ParentPart | None = Field(
@@ -80,6 +85,11 @@ class ModelPart(Part):
     compiled: bool | None = Field(
         default=None, description="whether torch.compile made what ran; null: an older file"
     )
+
+    @property
+    def precision(self) -> str:
+        """The dtype for people."""
+        return self.dtype or "not known"
 
     @property
     def has_own_attention(self) -> bool:

@@ -49,15 +49,21 @@ def mode_of(mode: str | None) -> str:
     return "" if mode is None else f"reasoning {mode}"
 
 
+def under(result: Result) -> str:
+    """The mode and the load of a result, for people; empty for neither."""
+    load = result.load.words if result.load else None
+    return ", ".join(filter(None, (mode_of(result.mode), load)))
+
+
 def label_of(result: Result, name: str = "", setting: str = "") -> str:
-    """The model of a result for people, with its mode; `name`: what it is called there."""
-    return with_details(name or result.model.id, mode_of(result.mode), setting)
+    """The model of a result for people, with its mode and load; `name`: what it is called there."""
+    return with_details(name or result.model.id, under(result), setting)
 
 
 def names_in_view(results: Sequence[Result]) -> list[ShownName]:
     """What each result is called among the others: as short as tells them apart."""
     models = tell_apart([(one.model.id, one.model.revision) for one in results])
-    tasks = [(one.task.id, one.model.id, one.mode) for one in results]
+    tasks = [(one.task.id, one.model.id, under(one)) for one in results]
     settings = tell_settings_apart(tasks, list(map(settings_of, results)))
     rest = tell_settings_apart(
         [*zip(tasks, models, settings, strict=True)], list(map(_rest_of, results)), fewest=True

@@ -16,6 +16,7 @@ from energyscore.results.kinds import Positive as Positive
 from energyscore.results.kinds import PositiveCount as PositiveCount
 from energyscore.results.kinds import SystemMethod as SystemMethod
 from energyscore.results.kinds import Time as Time
+from energyscore.results.load import RunLoad
 from energyscore.results.model_part import ModelPart as ModelPart
 from energyscore.results.performance import Performance
 from energyscore.results.workload import EmptyRows as EmptyRows
@@ -162,6 +163,9 @@ class Run(Part):
     block: BlockPart | None = Field(
         default=None, description="of a screen: which queries it did; null: all of them"
     )
+    load: RunLoad | None = Field(
+        default=None, description="the requests to a server; null: work of this process"
+    )
 
     def total_j(self, domains: Iterable[Domain]) -> float | None:
         """Energy of these domains together; None where that of one is not known."""
@@ -228,6 +232,10 @@ class Score(Part):
         default={}, description="energy by tokens, by the names of limits; {}: older file"
     )
     per_token_reasons: dict[str, str] = Field(default={}, description="why one of them is null")
+    joules_per_output_token: Energy | None = Field(
+        default=None,
+        description="of the GPUs, else of the system; null: no text was generated, or older file",
+    )
     estimator: Literal["mean", "regression"] = Field(
         default="mean",
         description="of the runs; of a screen's blocks the whole workload is predicted, and std is "

@@ -5,6 +5,7 @@ those that were generated, or, where no text is generated, those that were read.
 """
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -105,6 +106,12 @@ def energy_per_token(result: Result) -> dict[str, float | None]:
     }
 
 
+def joules_per_output_token(result: Result, figures: Mapping[str, float | None]) -> float | None:
+    """Of these figures the one that is shown first: of the GPUs, else of the system."""
+    basis = "gpu" if result.protocol.metered_gpus else "system"
+    return figures.get(f"{basis}_joules_per_output_token")
+
+
 def with_per_token(result: Result) -> Result:
     """A result with its energy by tokens: older files have none, but what it follows from."""
     if result.score.per_token:
@@ -115,7 +122,11 @@ def with_per_token(result: Result) -> Result:
         for name, figure in figures.items()
         if figure is None
     }
-    change = {"per_token": figures, "per_token_reasons": reasons}
+    change = {
+        "per_token": figures,
+        "per_token_reasons": reasons,
+        "joules_per_output_token": joules_per_output_token(result, figures),
+    }
     return result.model_copy(update={"score": result.score.model_copy(update=change)})
 
 

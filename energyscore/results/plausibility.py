@@ -51,5 +51,5 @@ def weights_bytes(facts: ModelFacts) -> float | None:
     if facts.experts is not None:
         return None
     quantized = facts.quantization is not None
-    bits = facts.quantization_bits if quantized else _BITS.get(facts.dtype)
-    return None if bits is None else facts.parameters * bits / 8
+    bits = facts.quantization_bits if quantized else _BITS.get(facts.dtype or "")
+    return None if bits is None or facts.parameters is None else facts.parameters * bits / 8

@@ -16,6 +16,7 @@ from energyscore.results import parts
 from energyscore.results.answers import Answers
 from energyscore.results.compilation import Compilation
 from energyscore.results.cost import Cost
+from energyscore.results.load import LoadPart
 from energyscore.results.loading import Loading
 from energyscore.results.memory import Memory
 from energyscore.results.performance import Performance
@@ -77,6 +78,9 @@ class Result(parts.Part):
     loading: Loading | None = Field(
         default=None, description="of the model in a new process; null: it was not asked for"
     )
+    load: LoadPart | None = Field(
+        default=None, description="on a server; null: a model or function of this process"
+    )
     emissions: parts.Emissions
     conformance: list[parts.Check]
     official: bool = Field(description="whether every point of `conformance` holds")
@@ -101,11 +105,23 @@ class Result(parts.Part):
 
     @model_validator(mode="after")
     def _a_function_is_no_model(self) -> "Result":
-        known = [self.model.parameters is None, self.model.weights is None, self.task.id == CUSTOM]
-        if not (all(known) if self.of_function else not any(known[:2])):
+        unknown = [self.model.parameters is None, self.model.weights is None]
+        of_none = self.of_function or self.of_server
+        if (self.task.id == CUSTOM) != self.of_function or unknown != [of_none, of_none]:
             raise ValueError(
                 f"model.source is {self.model.source!r}: only functions have the task {CUSTOM!r}, "
-                "and neither parameters nor weights"
+                "and only they and servers neither parameters nor weights"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_servers_have_a_load(self) -> "Result":
+        loads = [self.load is not None, *(run.load is not None for run in self.runs)]
+        dtype_known = self.model.dtype is not None
+        if any(one != self.of_server for one in loads) or dtype_known == self.of_server:
+            raise ValueError(
+                f"model.source is {self.model.source!r}: results and runs of servers have a load, "
+                "and no dtype; no others have or lack it"
             )
         return self
 
@@ -113,6 +129,11 @@ class Result(parts.Part):
     def of_function(self) -> bool:
         """Whether it is of a function or a block of code, not of a model at a task."""
         return self.model.source == "function"
+
+    @property
+    def of_server(self) -> bool:
+        """Whether it is of a server under a load, not of a model in a process of ours."""
+        return self.model.source == "server"
 
     @property
     def mode(self) -> str | None:

@@ -153,6 +153,9 @@ def check_per_token(it: ExaminedResult) -> Finds:
         yield Derived(f"{name}", score.per_token.get(name), figure)
         if figure is None and not score.per_token_reasons.get(name):
             yield f"there is no {name} and no reason for it"
+    if (stated := score.joules_per_output_token) is not None:  # older versions had none
+        basis = "gpu" if it.gpu_domains else "system"
+        yield Derived("joules_per_output_token", stated, found[f"{basis}_joules_per_output_token"])
 
 
 def _joules_per_token(it: ExaminedResult, domains: Sequence[str], tokens: str) -> float | None:

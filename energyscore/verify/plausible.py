@@ -103,7 +103,7 @@ def check_weights(it: ExaminedResult) -> Finds:
     if not it.gpu_domains or it.result.protocol.device != "cuda":
         yield NOT_APPLICABLE
         return
-    size = _BYTES.get(model.dtype)
+    size = _BYTES.get(model.dtype or "")
     if model.quantization is not None:
         size = model.quantization_bits / 8 if model.quantization_bits else None
     weights = (model.parameters or 0) * (size or 0)

@@ -136,6 +136,8 @@ def _points(it: ExaminedResult, task: TaskRules) -> Iterator[tuple[str, bool]]:
     yield "GPU energy", it.gpu_methods == {"counter"}
     if result.screen is not None:
         yield "protocol", False
+    if result.load is not None:
+        yield "load", False
     made = dict(workload.generation or {})
     decoded = any("decode" in run.phases for run in runs)
     in_one_pass = "forward" in task.phases and workload.generation is None and not decoded
@@ -143,7 +145,12 @@ def _points(it: ExaminedResult, task: TaskRules) -> Iterator[tuple[str, bool]]:
         made.pop("reasoning", None)
         wanted = {k: v for k, v in task.generation.items() if k != "reasoning"}
         length = it.forced_tokens
-        whole = not length or all(run.output_tokens == run.queries * length for run in runs)
+        whole = not length or all(
+            run.output_tokens == run.queries * length
+            if run.load is None
+            else not run.load.other_lengths
+            for run in runs
+        )
         yield "generation", made == wanted and whole
     if task.diffusion is not None:
         yield "generation", made == task.diffusion

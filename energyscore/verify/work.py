@@ -51,7 +51,7 @@ def parameters_of(model: ModelPart) -> int:
 
 def weights_bytes(model: ModelPart) -> float:
     """What the weights take at least: quantized ones of unknown bits one bit each."""
-    bits = _BITS.get(model.dtype, LEAST_BITS)
+    bits = _BITS.get(model.dtype or "", LEAST_BITS)
     if model.quantization is not None:
         bits = model.quantization_bits or LEAST_BITS
     return parameters_of(model) * bits / 8

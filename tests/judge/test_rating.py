@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import NormalDist, stdev
 
 import pytest
-from support.results import make_cpu_run, make_result, make_run
+from support.results import make_cpu_run, make_result, make_run, make_server_result
 
 from energyscore.base.errors import InvalidResult, UsageError
 from energyscore.cli import card, label
@@ -437,3 +437,15 @@ def test_a_head_and_writing_stand_in_one_cohort():
         for by in ("head", "generate")
     )
     assert head == writing
+
+
+def test_servers_are_rated_with_servers_under_the_same_load():
+    at_8 = [make_server_result(name, identity=name * 64) for name in "ab"]
+    at_1 = make_server_result("c", concurrency=1, identity="c" * 64)
+    loaded_here = [make_result(name, identity=name * 64) for name in "de"]
+    keys = [cohort_key(one) for one in (*at_8, at_1, *loaded_here)]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+    first, *_ = rate([*at_8, at_1, *loaded_here])
+    assert first.stars is None  # alike in energy: no reference rates them
+    assert "load" in [point.name for point in first.departures]

@@ -10,7 +10,8 @@ from support.results import make_result, make_run
 
 from energyscore.base.errors import UnsupportedError
 from energyscore.cli.run_options import as_option
-from energyscore.judge.comparability import changes, conditions_of, differences
+from energyscore.judge.changes import changes
+from energyscore.judge.comparability import conditions_of, differences
 from energyscore.judge.compare import pair_of
 from energyscore.judge.departures import departures_from
 from energyscore.judge.figures import headline_of

@@ -11,6 +11,7 @@ from support.results import (
     make_quality,
     make_result,
     make_run,
+    make_server_result,
 )
 
 from energyscore.judge.rating import RatedResult, rate
@@ -37,7 +38,8 @@ HEADER = (
     "system_wh_per_1m_output_tokens,system_joules_per_output_token,"
     "system_wh_per_1m_input_tokens,system_joules_per_input_token,"
     "queries_per_s,output_tokens_per_s,latency_p50_s,latency_p90_s,latency_p99_s,ttft_p50_s,"
-    "quality_metric,quality,quality_ci95_low,quality_ci95_high,quantized_on_load,attention,compiled"
+    "quality_metric,quality,quality_ci95_low,quality_ci95_high,quantized_on_load,attention,compiled,"
+    "load_kind,load_concurrency,load_request_rate,load_completed,load_failed,joules_per_output_token"
 )
 
 
@@ -53,18 +55,18 @@ def rows_of(*results):
 def test_the_columns_are_fixed():
     """Whoever changes this line raises CSV_VERSION."""
     assert to_csv([]) == f"{HEADER}\n".encode()
-    assert rows_of(make_result())[0]["csv_version"] == "4"
+    assert rows_of(make_result())[0]["csv_version"] == "5"
 
 
 def test_one_row_says_all():
     text = to_csv(report(make_result(), file="a/b.json")).decode()
     assert text.splitlines()[1] == (
-        "4,text_generation,1,org/model,r,A,1000000000,float16,,"
+        "5,text_generation,1,org/model,r,A,1000000000,float16,,"
         "pretrained,,10,EnergyStarAI/text_generation,1000,1,10,1.0,1.0,1.0,"
         "counter,,,,,1.0,,,,,,5,aienergyscore-2025-02,gpu,"
         "false,0.0,0.0,0.0,0.0,1.0,369.0,10.0,,,,0.1,,"
         ",,,,,,,,,,NVIDIA H100 80GB HBM3,cuda,false,true,true,,,2026-01-01T00:00:00Z,0,a/b.json,"
-        ",,,,100.0,0.36" + "," * 19
+        ",,,,100.0,0.36" + "," * 25 + "0.36"
     )
 
 
@@ -91,7 +93,7 @@ def test_speed_and_quality_stand_at_the_end():
     speed, quality = make_performance(0.1), make_quality([1, 1, 0, 1])
     result = make_result().model_copy(update={"performance": speed, "quality": quality})
     (row,) = rows_of(result)
-    names = HEADER.split(",")[-13:-3]
+    names = HEADER.split(",")[-19:-9]
     assert [row[name] for name in names] == [
         *("10.0", "100.0", "0.05", "0.1", "0.2", "0.01"),
         *("accuracy", "0.75", "0.71", "0.79"),
@@ -103,7 +105,20 @@ def test_how_a_model_ran_stands_behind_it():
         update={"quantized_on_load": "nf4", "attention": "eager", "compiled": True}
     )
     (row,) = rows_of(make_result().model_copy(update={"model": model}))
-    assert [row[name] for name in HEADER.split(",")[-3:]] == ["nf4", "eager", "true"]
+    assert [row[name] for name in HEADER.split(",")[-9:-6]] == ["nf4", "eager", "true"]
+
+
+def test_the_load_on_a_server_stands_at_the_end():
+    (row,) = rows_of(make_server_result(concurrency=8))
+    assert [row[name] for name in HEADER.split(",")[-6:]] == [
+        "closed",
+        "8",
+        "",
+        "1000",
+        "0",
+        "0.36",
+    ]
+    assert [row[name] for name in ("parameters", "dtype", "weights")] == ["", "", ""]
 
 
 def test_estimates_are_labelled():

@@ -3,7 +3,7 @@ from importlib import resources
 
 import jsonschema
 import pytest
-from support.results import make_cpu_run, make_result, make_run
+from support.results import make_cpu_run, make_result, make_run, make_server_result
 
 from energyscore.base.errors import ResultError
 from energyscore.results.parts import Notice, PhasePart, SecondSource
@@ -197,3 +197,23 @@ def test_a_file_of_an_older_version_is_known_as_written_by_it():
             parse_result(twice, "it")
     with pytest.raises(ResultError, match="it has no schema_version"):
         parse_result(text.replace('  "schema_version": 2,\n', ""), "it")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"load": None},
+        {"model": {"source": "local"}},
+        {"model": {"parameters": 7}},
+        {"model": {"dtype": "float16"}},
+        {"task": {"id": "custom"}},
+    ],
+    ids=str,
+)
+def test_only_a_server_has_a_load_and_a_model_that_is_not_known(change):
+    content = make_server_result().model_dump(mode="json")
+    assert parse_result(json.dumps(content), "file").of_server
+    for name, changed in change.items():
+        content[name] = changed and content[name] | changed
+    with pytest.raises(ResultError, match=r"model\.source is"):
+        parse_result(json.dumps(content), "file")

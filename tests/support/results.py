@@ -2,6 +2,7 @@
 
 from energyscore.protocol.task import load_tasks
 from energyscore.results.conformance import with_conformance
+from energyscore.results.load import LoadPart, RunLoad
 from energyscore.results.parts import (
     Emissions,
     EnvironmentPart,
@@ -96,6 +97,37 @@ def make_cpu_run(index=0, *, joules=7200.0, queries=100):
             "phase_methods": {},
         }
     )
+
+
+def make_server_result(model="org/model", concurrency=8, **more):
+    """The same of a server under a load."""
+    made = make_result(model, **more)
+    part = RunLoad(
+        completed=100,
+        failed=0,
+        requests=100.0,
+        straddling=16,
+        bound=0.16,
+        other_lengths=0,
+        cached_tokens=0,
+        time_per_output_token_s=0.01,
+        client_processor=0.1,
+    )
+    load = LoadPart(
+        kind="closed",
+        concurrency=concurrency,
+        completed=100 * len(made.runs),
+        failed=0,
+        endpoint="completions",
+        lengths="forced",
+        prompts="as they are",
+        version=None,
+    )
+    unknown = dict.fromkeys(("parameters", "dtype", "weights", "model_class", "revision"))
+    served = made.model.model_copy(update={"source": "server", **unknown})
+    runs = [run.model_copy(update={"load": part}) for run in made.runs]
+    made = made.model_copy(update={"model": served, "runs": runs, "load": load})
+    return with_conformance(load_tasks()[made.task.id].spec, made)
 
 
 def make_result(

@@ -3,6 +3,7 @@
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TypeAlias
 
 import psutil
@@ -18,7 +19,7 @@ _LEAST_S = 0.5
 """The clocks count in ticks of 10 ms, too coarse for less."""
 
 Mark: TypeAlias = tuple[float, float, float]
-"""A moment: time, busy seconds of the machine and of this process until then."""
+"""A moment: time, busy seconds of the machine and of what does the work until then."""
 
 
 class LoadMeter:
@@ -26,8 +27,9 @@ class LoadMeter:
 
     name = "load"
 
-    def __init__(self) -> None:
-        """Nothing was looked at yet."""
+    def __init__(self, server_s: Callable[[], float] = lambda: 0.0) -> None:
+        """Nothing was looked at yet; `server_s`: what a server that does the work has used."""
+        self._server_s = server_s
         self._marks: deque[Mark] = deque()
 
     def open(self) -> None:
@@ -49,6 +51,7 @@ class LoadMeter:
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise MeterError("This system does not say how busy its processor is.") from error
         own_s = sum(os.times()[:4])  # with the child processes that have ended
+        own_s += self._server_s()
         return time.monotonic(), busy_s, own_s
 
     def stop(self, token: object) -> Metered:

@@ -319,3 +319,12 @@ def count_processes(device: Any) -> int | None:
     """
     processes = optional(pynvml.nvmlDeviceGetComputeRunningProcesses, device)
     return None if processes is None else len(processes)
+
+
+def compute_pids(device: Any) -> set[int]:
+    """The processes that compute on a GPU, by the numbers that the host gives them.
+
+    None of them may be known: that is no sign that there are none.
+    """
+    processes = optional(pynvml.nvmlDeviceGetComputeRunningProcesses, device)
+    return {process.pid for process in processes or ()}

@@ -3,6 +3,8 @@
 The boundaries are those that energy is split at: nothing is timed in addition. Pure.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,22 @@ def performance_of(
         output_tokens_per_s=output_tokens / lasted_s if output_tokens else None,
         latency_s=None if latencies is None else _latency(latencies),
         time_to_first_token_s=None if firsts is None else _first_token(firsts),
+    )
+
+
+def performance_of_requests(
+    latencies_s: Sequence[float],
+    firsts_s: Sequence[float],
+    queries: int,
+    output_tokens: int,
+    lasted_s: float,
+) -> Performance:
+    """The performance of a load: throughput of a window, times of the requests that ended in it."""
+    return Performance(
+        queries_per_s=queries / lasted_s,
+        output_tokens_per_s=output_tokens / lasted_s if output_tokens else None,
+        latency_s=_latency(np.asarray(latencies_s)) if latencies_s else None,
+        time_to_first_token_s=_first_token(np.asarray(firsts_s)) if firsts_s else None,
     )
 
 

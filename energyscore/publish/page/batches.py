@@ -81,7 +81,8 @@ def batch_curves_of(rows: Sequence[Listed]) -> list[BatchCurves]:
     """The curves of all models of which two batch sizes at least are known in one precision."""
     groups: dict[object, dict[tuple[Condition, ...], list[Listed]]] = {}
     for row in rows:
-        if why_no_candidate(row.entry) or row.entry.result.of_function:
+        result = row.entry.result
+        if why_no_candidate(row.entry) or result.of_function or result.of_server:
             continue
         known = row.entry.conditions
         settings = tuple(known.get(name, ()) for name in _SETTINGS)
