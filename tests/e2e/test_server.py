@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.api_server import KEY, api_server
 from support.commands import energyscore, environment, gpu, start
+from support.nvml_sim import Process
 
 from energyscore.results.store import load_result
 
@@ -114,6 +115,22 @@ def test_the_load_is_as_it_was_asked_for(tmp_path):
     assert run["load"]["cached_tokens"] == 0
     assert run["load"]["other_lengths"] == 0
     assert not {"prefix_cached", "prefix_cache_unknown"} & {c["code"] for c in result["cautions"]}
+
+
+def test_its_gpus_are_those_that_its_processes_compute_on(simulate, tmp_path):
+    with api_server(token_s=0.01) as (address, process):
+        other = gpu("GPU-99999999-0000-0000-0000-000000000000", process=(Process(pid=1),))
+        sim = simulate(other, gpu(update_period_ms=10, process=(Process(pid=process.pid),)))
+        done = energyscore(*command(address, tmp_path), env=sim.env())
+        sim.update(1, process=())
+        unknown = energyscore(*command(address, tmp_path), env=sim.env())
+    assert done.status == 0, done.stderr
+    (result,) = results_in(tmp_path)
+    assert result["protocol"]["metered_gpus"] == result["protocol"]["occupied_gpus"] == [UUID]
+    assert result["protocol"]["gpus_chosen_by"] == "model"
+    assert result["valid"]
+    assert unknown.status == 3  # no process is told: that is no sign that there is none
+    assert "which GPUs it computes on cannot be told" in unknown.error
 
 
 def test_requests_that_fail_spoil_their_run(tmp_path):
