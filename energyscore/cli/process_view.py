@@ -8,7 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from energyscore.base.text import terminal_text
 from energyscore.cli.console import Bar, Talk
 
-_OWN_PLACE = "[1/1] "
+OWN_PLACE = "[1/1] "
+"""Before what the process of one measurement says of its stages."""
 
 
 class ProcessProgress(Bar):
@@ -45,9 +46,9 @@ class ProcessProgress(Bar):
 
     def line(self, text: str) -> None:
         """A line of its process; on a terminal its stages only move the bar's text."""
-        if text.startswith(_OWN_PLACE):
+        if text.startswith(OWN_PLACE):
             left = self._left if self._progress else ""
-            self._event(text.removeprefix(_OWN_PLACE) + left)
+            self._event(text.removeprefix(OWN_PLACE) + left)
         elif self._progress is None or text.startswith(("error:", "caution:")):
             self._print(text)
 

@@ -221,12 +221,13 @@ def tune(
     if done.tuning is not None and done.report is not None:
         command = done.report.command
         if form == "table":
-            show_tuning(done.tuning, command)
+            show_tuning(done.tuning, command, done.other_command)
         elif form == "markdown":
-            write_data(to_markdown(done.tuning, command))
+            write_data(to_markdown(done.tuning, command, done.other_command))
         else:
             write_data({"json": to_json, "csv": to_csv}[form](done.report))
     if not talk.quiet:
         go_on = "Interrupted; the same command goes on from there. " if done.interrupted else ""
-        say(f"{go_on}Report: {done.file}." if done.file else f"{go_on}Nothing was measured.")
+        why = f": {done.ended}" if done.ended else ""
+        say(f"{go_on}Report: {done.file}." if done.file else f"{go_on}Nothing was measured{why}.")
     raise typer.Exit(done.exit_status)

@@ -88,12 +88,16 @@ class Finished:
     Attributes:
         file: where it is kept.
         interrupted: before the default was measured even, where there is nothing else.
+        other_command: what measures with the default, where that is needed to decide.
+        ended: why the search ended early; empty where it did not.
     """
 
     tuning: Tuning | None
     report: TuneReport | None
     file: Path | None
     interrupted: bool
+    other_command: str | None = None
+    ended: str = ""
 
     @property
     def exit_status(self) -> int:
@@ -145,7 +149,7 @@ def run_tune(
 
 def _finished(tuned: Tuned, request: TuneRequest, label: str) -> Finished:
     if tuned.default is None:
-        return Finished(None, None, None, tuned.interrupted)
+        return Finished(None, None, None, tuned.interrupted, ended=tuned.ended)
     trials = [_tried(one, request.out) for one in (*tuned.trials, *tuned.confirmed)]
     tuning = judge_tuning(
         label,
@@ -162,7 +166,9 @@ def _finished(tuned: Tuned, request: TuneRequest, label: str) -> Finished:
     file = request.out / FILE_NAME
     report = report_of(tuning, command)
     write_atomically(file, to_json(report).decode())
-    return Finished(tuning, report, file, tuned.interrupted)
+    undecided = tuning.saving is not None and tuning.saving.significant is False
+    other = _command(tuning.default, request) if undecided else None
+    return Finished(tuning, report, file, tuned.interrupted, other)
 
 
 def _tried(trial: Trial, out: Path) -> Tried:

@@ -5,14 +5,20 @@ import re
 from energyscore.base.interrupts import Interrupted
 from energyscore.base.units import format_duration, format_seconds, format_wh
 from energyscore.cli.console import Talk, show_copyable, show_line, show_notes, show_table
-from energyscore.cli.process_view import ProcessProgress
+from energyscore.cli.process_view import OWN_PLACE, ProcessProgress
 from energyscore.judge.tuning import Tuning
 from energyscore.measurement.forecast import LONG_S
 from energyscore.measurement.tune.request import Purpose, asked_of, options_of
 from energyscore.measurement.tune.runner import Trial
 from energyscore.measurement.tune.space import Settings, TrialOutcome
 from energyscore.publish.tuning import columns_of, rows_of, title_of
-from energyscore.publish.tuning_words import STATUS, answer, notes_of, settings_in_words
+from energyscore.publish.tuning_words import (
+    MEASURE_BOTH,
+    STATUS,
+    answer,
+    notes_of,
+    settings_in_words,
+)
 
 _PURPOSES: dict[Purpose, str] = {
     "trial": "",
@@ -22,6 +28,7 @@ _PURPOSES: dict[Purpose, str] = {
 
 
 _NUMBER = re.compile(r"[\d.]+")
+_LATER_BLOCK = re.compile(re.escape(OWN_PLACE) + r"block (?!1\b)")
 
 
 class TuneProgress(ProcessProgress):
@@ -33,7 +40,12 @@ class TuneProgress(ProcessProgress):
         self._said: set[str] = set()
 
     def line(self, text: str) -> None:
-        """A line of the trial's process."""
+        """A line of the trial's process; without a bar no later block has one, but for `-v`."""
+        if text.startswith(OWN_PLACE):  # the model and the task are the same in all
+            _, label_ends, stage = text.partition(": ")
+            text = OWN_PLACE + stage if label_ends else text
+            if self._progress is None and not self._talk.verbose and _LATER_BLOCK.match(text):
+                return
         if text.startswith("caution:"):
             known = _NUMBER.sub("", text)
             if known in self._said:
@@ -79,12 +91,16 @@ def _named(settings: Settings) -> str:
     return settings_in_words({"dtype": settings.dtype, **asked_of(options_of(settings))})
 
 
-def show_tuning(tuning: Tuning, command: str | None) -> None:
-    """The trials as a table, the answer and the command that measures with it."""
+def show_tuning(tuning: Tuning, command: str | None, other: str | None = None) -> None:
+    """The trials as a table, the answer and the command that measures with it.
+
+    Where the best is undecided, `other` is the command that measures with the default.
+    """
     show_table(title_of(tuning), columns_of(tuning), rows_of(tuning))
     for line in answer(tuning):
         show_line(line)
     if command:
-        show_line("Measure with it:")
-        show_copyable(command)
+        show_line(f"{MEASURE_BOTH if other else 'Measure with it'}:")
+        for one in filter(None, (command, other)):
+            show_copyable(one)
     show_notes(notes_of(tuning))

@@ -67,6 +67,11 @@ class Tried:
         return quality.value if quality else None
 
     @property
+    def may_be_chosen(self) -> bool:
+        """Whether it keeps to the limits; one that was ended early does, too."""
+        return self.status in ("measured", "beaten")
+
+    @property
     def dtype(self) -> str:
         """The precision that it worked in, or that was asked for."""
         return (
@@ -84,7 +89,7 @@ class Tuning:
         saving: `ratio` is the energy of the best over that of the default; None where there is
             none to tell, and `why_none` says why.
         trials: with a figure from the least energy to the most, then the others.
-        front: those of them that no other beats in both energy and latency.
+        front: those of them within the limits that no other such beats in both energy and latency.
         undecided: settings that the trials cannot tell from the best, drift included.
         ended: why the search ended early; empty where it did not.
     """
@@ -103,7 +108,7 @@ class Tuning:
     interrupted: bool = False
 
     def is_on_front(self, one: Tried) -> bool:
-        """Whether no other trial has both less energy and less latency."""
+        """Whether it is within the limits, and no other such has less energy and less latency."""
         return any(one is other for other in self.front)
 
     @property
@@ -168,7 +173,7 @@ def _verdict(default: Tried, best: Tried | None) -> tuple[Tried | None, Effect |
         return None, None, "no setting could be measured that keeps to the limits"
     if best.settings == default.settings:
         return default, None, "no setting that was tried needs less than the default"
-    if best.headline is None or best.status not in ("measured", "beaten"):
+    if best.headline is None or not best.may_be_chosen:
         why = f"measured once more, the best of the trials does not do: {best.reason}"
         return (default if keeps else None), None, why
     if default.headline is None or default.status == "invalid":
@@ -183,12 +188,12 @@ def _verdict(default: Tried, best: Tried | None) -> tuple[Tried | None, Effect |
 
 
 def front_of(trials: Iterable[Tried]) -> list[Tried]:
-    """Those that no other beats in energy and latency, from the least energy to the most."""
+    """Those within the limits that no other such beats in energy and latency, by energy."""
     figures = [
         (one.energy_wh, one.latency_s, place, one)
         for place, one in enumerate(trials)
         if one.energy_wh is not None and one.latency_s is not None and one.purpose == "trial"
-        and one.status != "invalid"
+        and one.may_be_chosen
     ]  # fmt: skip
     found: list[Tried] = []
     fastest: float | None = None

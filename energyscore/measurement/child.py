@@ -150,6 +150,7 @@ def run_child(
     try:
         if not _follow(process, lines, timeout_s):
             timed_out = True
+            lines.on_line = lambda text: None  # what it says of being interrupted is ours
             _ask_to_end(process, lines)
     except KeyboardInterrupt:
         interrupted = True

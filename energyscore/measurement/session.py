@@ -205,7 +205,8 @@ def _run_and_save(
         cautions = [*entry.cautions, *metering.cautions(), *say_budget(entry, plan, observer)]
         cautions += [TUNING] if job.tuning else []
         if finished:
-            message = f"{counted(len(finished), 'run')} measured before an interruption"
+            done = counted(len(finished), "block" if plan.screen else "run")
+            message = f"{done} measured before an interruption"
             observer.tell(f"{message}; going on from there.")
             cautions.append(Caution(code="resumed", message=message))
         began_s = prepared.cost.began_s - spent_s(earlier, finished)
@@ -224,7 +225,7 @@ def _run_and_save(
             kept = len(journal.load())
             done = counted(kept, "block") if plan.screen else f"{kept} of {plan.repeats} runs"
             raise Interrupted(
-                f"interrupted; {done} of {entry.model.label} are kept.",
+                f"interrupted; kept of {entry.model.label}: {done}.",
                 "The same command goes on from there (--fresh starts anew).",
             ) from None
         before_now = [run.index for run in finished]

@@ -14,7 +14,7 @@ from energyscore.judge.figures import Headline
 from energyscore.judge.tuning import Tried, Tuning
 from energyscore.publish.choice_cells import quality_value
 from energyscore.publish.flat import cells_of, column_names
-from energyscore.publish.tuning_words import STATUS, answer, name_of, notes_of
+from energyscore.publish.tuning_words import MEASURE_BOTH, STATUS, answer, name_of, notes_of
 
 FILE_NAME = "tune.json"
 
@@ -49,7 +49,10 @@ class TuneTrial(Part):
         description="the share of its answers that are the default's; null: not known"
     )
     equal_answers_reason: str = Field(description="why that is not known; empty where it is")
-    pareto: bool = Field(description="whether no other trial has both less energy and less latency")
+    pareto: bool = Field(
+        description="whether it keeps to the limits, and no other that does has both less energy "
+        "and less latency"
+    )
     status: str
     reason: str = Field(description="why it may not be chosen; empty where it may")
 
@@ -173,10 +176,12 @@ def to_csv(report: TuneReport) -> bytes:
     return csv_table([*settings, *column_names(own), "best", "default"], rows)
 
 
-def to_markdown(tuning: Tuning, command: str | None) -> bytes:
-    """As Markdown."""
+def to_markdown(tuning: Tuning, command: str | None, other: str | None = None) -> bytes:
+    """As Markdown; `other` measures with the default, where the best is undecided."""
     rows = ([markdown_text(cell) for cell in cells] for cells in rows_of(tuning))
-    said = [*answer(tuning), *([f"Run it: {command}"] if command else []), *notes_of(tuning)]
+    what = MEASURE_BOTH if other else "Measure with it"
+    commands = [f"{what}: {'; '.join(filter(None, (command, other)))}"] if command else []
+    said = [*answer(tuning), *commands, *notes_of(tuning)]
     lines = [
         *(f"## {title_of(tuning)}", ""),
         *markdown_table(columns_of(tuning), rows),

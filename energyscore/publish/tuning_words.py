@@ -14,6 +14,8 @@ from energyscore.publish.notes import ESTIMATED
 _MOST_LEFT_OUT = 3
 _LITTLE = 0.05
 
+MEASURE_BOTH = "To decide it, measure with each of both by the whole protocol"
+
 STATUS = {
     "out_of_memory": "out of memory",
     "over_latency": "over the latency limit",
@@ -67,7 +69,7 @@ def answer(tuning: Tuning) -> list[str]:
     if saving.significant is False:
         return [
             f"It is undecided whether {names[0]} needs less energy than {names[1]}: "
-            f"{percent_less(saving)}{how}, and the interval contains 0{beside}."
+            f"{percent_less(saving)} less{how}, and the interval contains 0{beside}."
         ]
     if saving.ratio > 1:
         default = f"{names[1]}, which is {STATUS.get(tuning.default.status, 'not fit')}"

@@ -72,7 +72,10 @@ def test_progress_says_once_what_every_process_says(capsys):
         for number, batch in enumerate((1, 8), start=1):
             progress.begin(number, Settings(batch), "trial", 60.0 if number > 1 else None)
             progress.line(f"caution: other processes use {50 + number}% of the processor now")
-            progress.line("[1/1] m, t: block 1")
+            progress.line("[1/1] builtin:m, t: loading the model")
+            progress.line("[1/1] builtin:m, t: block 1")
+            progress.line("[1/1] builtin:m, t: block 2")
+            progress.line("[1/1] builtin:m, t: block 12 (1.2 Wh +/- 3.0% per 1,000 queries so far)")
             outcome = TrialOutcome(Settings(batch), "measured", 1.0 / batch, None, 0.1)
             best = None if number == 1 else TrialOutcome(Settings(1), "measured", 1.0)
             progress.end(number, Trial("trial", outcome, seconds=9.0), best)
@@ -81,10 +84,12 @@ def test_progress_says_once_what_every_process_says(capsys):
     assert capsys.readouterr().err.splitlines() == [
         "[1] batch 1: starting",
         "[1] caution: other processes use 51% of the processor now",
-        "[1] m, t: block 1",
+        "[1] loading the model",
+        "[1] block 1",
         "[1] batch 1: 1.00 Wh per 1,000 queries, 100 ms a query (p90)",
         "[2] batch 8: starting, at most about 1 min 00 s left",
-        "[2] m, t: block 1",
+        "[2] loading the model",
+        "[2] block 1",
         "[2] batch 8: 125 mWh per 1,000 queries, 100 ms a query (p90); best before: batch 1, 1.00 "
         "Wh",
         "[3] batch 16 once more, against drift: failed, measured before, it broke",

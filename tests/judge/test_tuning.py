@@ -84,6 +84,13 @@ def test_the_front_has_what_nothing_beats_in_both():
     slow = tried(3, 1.2, 0.16)
     found = judged(trials=(DEFAULT, EIGHT, FULL, FOUR, slow, repeat, spoilt))
     assert [one.settings["batch_size"] for one in found.front] == [8, 4, 1]
+    past = [
+        tried(64, 0.1, 0.01, status=status)
+        for status in ("over_latency", "over_memory", "quality_lost")
+    ]
+    early = tried(128, 2.0, 0.05, status="beaten")
+    within = judged(trials=(DEFAULT, EIGHT, early, *past))
+    assert [one.settings["batch_size"] for one in within.front] == [8, 128]
 
 
 def test_what_is_not_borne_out_leaves_the_default():
@@ -135,7 +142,8 @@ def test_what_is_not_borne_out_leaves_the_default():
         (
             {"best": tried(8, 5.99, spread=0.05, purpose="confirm")},
             "It is undecided whether batch 8 in float16 needs less energy than batch 1 in float16: "
-            "0% (-11 to 10), and the interval contains 0, at 1.0 times the latency of a query.",
+            "0% (-11 to 10) less, and the interval contains 0, at 1.0 times the latency of a "
+            "query.",
         ),
     ],
 )  # fmt: skip
@@ -272,4 +280,9 @@ def test_csv_and_markdown_have_a_row_a_trial():
     lines = publish.to_markdown(found, "energyscore run x").decode().splitlines()
     assert lines[0] == "## org/m, text_generation: trials by energy"
     assert sum(line.startswith("| batch") for line in lines) == 4
-    assert any("energyscore run x" in line for line in lines)
+    assert "- Measure with it: energyscore run x" in lines
+    both = publish.to_markdown(found, "energyscore run x", "energyscore run y").decode()
+    assert (
+        "measure with each of both by the whole protocol: energyscore run x; energyscore run y"
+        in both
+    )

@@ -95,6 +95,7 @@ each = [(uuid, 90 if uuid == uuids[0] else 200) for uuid in uuids]
 ahead = [failure(check_limit, [uuid], limit_w) for uuid, limit_w in each]
 then = [failure(limit, limit_w, now, [uuid]) for uuid, limit_w in each]
 any_ = [failure(check_limit, [], 200), failure(check_limit, [], 9000)]
+any_ += [failure(check_limit, ["4"], 9000), failure(check_limit, ["9"], 200)]
 granted = limit(700, lambda: now(4), [uuids[4]])
 [ahead, then, any_, granted, said, [now(index) for index in range(6)]]
 """
@@ -110,7 +111,9 @@ granted = limit(700, lambda: now(4), [uuids[4]])
     assert [(status, message) for message, status in then[:5]] == expected
     assert ahead == [*then[:5], None], "what a driver does with a limit is known once it is set"
     assert "GPU 5 was told so, and its driver keeps to 700 W." in then[5][0]
-    assert any_ == [None, ["--power-limit 9000: GPU 0 takes 100 to 700 W.", 2]]
+    assert any_[:2] == [None, ["--power-limit 9000: GPU 0 takes 100 to 700 W.", 2]]
+    assert any_[2] == ["--power-limit 9000: GPU 4 takes 100 to 700 W.", 2], "by its index"
+    assert any_[3][0].startswith("--gpu 9: there are only 6 GPUs here")
     assert granted == 700.0, "what is set already takes no permission"
     assert (said, now) == ([], [700.0] * 6)
 

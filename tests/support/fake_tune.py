@@ -33,6 +33,11 @@ elif how == "error":
     say("error: it broke."); os._exit(70)
 elif how == "kill":
     os.kill(os.getpid(), 9)
+elif how == "late":
+    try:
+        time.sleep(100)
+    except KeyboardInterrupt:
+        say("error: interrupted; 0 of 1 results are written."); os._exit(130)
 elif how == "wait":
     open(folder + "/waiting", "w").close()
     time.sleep(100)

@@ -53,14 +53,15 @@ def limited(uuids: Sequence[str], limit_w: float, warn: Callable[[str], None]) -
         yield
 
 
-def check_limit(uuids: Sequence[str], limit_w: float) -> None:
+def check_limit(named: Sequence[str], limit_w: float) -> None:
     """An error unless one of the GPUs at least takes the limit from this process.
 
-    Nothing changes: the limit that a GPU has is set once more, to see whether that is permitted.
+    They are named by index or UUID; none: any that is here. Nothing changes: the limit that a GPU
+    has is set once more, to see whether that is permitted.
     """
     errors: list[EnergyScoreError] = []
     with contextlib.closing(NvmlSession()) as session:
-        for uuid in uuids or session.uuids():
+        for uuid in [session.resolve(name) for name in named] or session.uuids():
             try:
                 _try_to_set(session, uuid, limit_w)
             except EnergyScoreError as error:

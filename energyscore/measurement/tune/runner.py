@@ -176,14 +176,25 @@ class Tuner:
         """Whether the budget has no room for a trial, and for measuring the best once more."""
         if self._budget_s is None:
             return False
-        left_s = self._budget_s - (time.monotonic() - self._began_s)
-        if left_s >= 2 * (self._typical_s() or 0.0) and left_s > 0:
+        left_s, typical_s = self._budget_left_s, self._typical_s() or 0.0
+        if left_s >= 2 * typical_s and left_s > 0:
             return False
-        self._end()
+        self._end(left_s, typical_s)
         return True
 
-    def _end(self) -> None:
-        self.tuned.ended = f"the budget of {format_duration(self._budget_s or 0.0)} is spent"
+    @property
+    def _budget_left_s(self) -> float:
+        return (self._budget_s or 0.0) - (time.monotonic() - self._began_s)
+
+    def _end(self, left_s: float = 0.0, typical_s: float = 0.0) -> None:
+        """Say how the budget ended the search: with time left, it was too little for a trial."""
+        budget = f"the budget of {format_duration(self._budget_s or 0.0)}"
+        self.tuned.ended = f"{budget} is spent"
+        if left_s > 0:
+            self.tuned.ended = (
+                f"{format_duration(left_s)} of {budget} were left, and a trial takes "
+                f"{format_duration(typical_s)} here, as does measuring the best once more"
+            )
 
     def _left_s(self, trials: int | None) -> float | None:
         """How long so many trials may take, and the best once more; None where it is not known."""
@@ -193,7 +204,7 @@ class Tuner:
         most_s = typical_s * (trials + 1)
         if self._budget_s is None:
             return most_s
-        return min(most_s, max(typical_s, self._budget_s - (time.monotonic() - self._began_s)))
+        return min(most_s, max(typical_s, self._budget_left_s))
 
     def _typical_s(self) -> float | None:
         """What a trial takes; None before one was measured."""
@@ -253,7 +264,7 @@ class Tuner:
         job = self._request.job_for(proposal, purpose, key, fresh=self._fresh)
         timeout_s, kills = None, kernel_kills()
         if self._budget_s is not None and purpose != "confirm":
-            timeout_s = max(1.0, self._budget_s - (time.monotonic() - self._began_s))
+            timeout_s = max(1.0, self._budget_left_s)
         apart = measure_apart(
             key, self._request.folder, self._known, self._command(job), self._observer.line,
             timeout_s=timeout_s, lock=self._lock,

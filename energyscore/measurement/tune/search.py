@@ -118,8 +118,17 @@ class Search:
         if self._is_fruitless:
             return f"the first {FRUITLESS} trials failed"
         if tried:
-            return "it is not beside the best batch size of these settings"
+            return self._why_not_beside(settings)
         return "settings are changed one after another from the best so far"
+
+    def _why_not_beside(self, settings: Settings) -> str:
+        """Why a batch size has no trial although others with these settings had one."""
+        least, best = self._known.best_alike(settings), self.best
+        if least is None:
+            return "no batch size that was tried does with these settings"
+        if best is not None and self._known.gain(least, best) > math.log(REACH):
+            return f"what was tried with these settings needs over {REACH:g} times the best"
+        return "it is not beside the best batch size of these settings"
 
     def _combinations(self) -> list[Settings]:
         """All settings but for the batch size."""

@@ -136,6 +136,18 @@ def test_a_value_with_which_nothing_works_is_tried_once():
     search = Search(Space(DEFAULT, (1, 2, 4), quantizations=("none", "int8")), seed=1)
     tried = [one for one in tune(search, law) if one.settings.quantization == "int8"]
     assert len(tried) == 1
+    reasons = {one.reason for one in search.left_out if one.settings.quantization == "int8"}
+    assert reasons == {"no batch size that was tried does with these settings"}
+
+
+def test_a_value_far_above_the_best_says_so_of_the_batch_sizes_beside():
+    def law(settings):
+        return smooth(fixed=0.0, each=1.0 if settings.quantization == "none" else 1.6)(settings)
+
+    search = Search(Space(DEFAULT, (1, 4), quantizations=("none", "int8")), seed=1)
+    tune(search, law)
+    reasons = {one.reason for one in search.left_out if one.settings.quantization == "int8"}
+    assert reasons == {"what was tried with these settings needs over 1.5 times the best"}
 
 
 def test_what_fits_with_no_batch_size_may_fit_in_another_precision():

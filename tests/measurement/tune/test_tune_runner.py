@@ -164,6 +164,25 @@ def test_a_budget_ends_the_search_and_the_best_so_far_is_measured_once_more(fake
     assert {one.settings.batch_size for one in tuned.left_out} == {2, 4, 8}
 
 
+def test_a_budget_with_too_little_left_for_a_trial_is_not_called_spent(fake, monkeypatch):
+    monkeypatch.setattr(runner.Tuner, "_typical_s", lambda tuner: 40.0)
+    tuned = fake.run(SPACE, budget_s=75.0)
+    assert fake.names == ["1-auto"]
+    assert tuned.ended.endswith(
+        "of the budget of 1 min 15 s were left, and a trial takes 40.0 s here, as does measuring "
+        "the best once more"
+    )
+
+
+def test_a_budget_that_ends_within_the_first_trial_is_told_and_not_as_an_interrupt(fake):
+    fake.ends({"1-auto": "late"})
+    observer = Quiet()
+    tuned = fake.run(SPACE, observer, budget_s=0.5)
+    assert (tuned.default, tuned.interrupted) == (None, False)
+    assert tuned.ended == "the budget of 0.5 s is spent"
+    assert observer.lines == []
+
+
 @pytest.mark.parametrize("name", ["1-auto", "8-auto", "4-auto"])
 def test_a_tune_that_was_killed_goes_on_and_measures_nothing_twice(fake, name):
     """Killed with its parent, by Ctrl-C, and the child alone: each in its own tune."""
