@@ -135,9 +135,10 @@ def notes_of(tuning: Tuning) -> list[str]:
             "counted in: tune again on an idle machine."
         )
     if (drift := _drift(tuning)) is not None:
+        apart = ", and the interval of the saving does not hold that" if tuning.saving else ""
         found.append(
             f"caution: the energy of {drift[0]} changed by {drift[1]:.0%} between its trials: the "
-            "machine was not steady meanwhile."
+            f"machine was not steady meanwhile{apart}."
         )
     if tuning.undecided:
         names = "; ".join(settings_in_words(one) for one in tuning.undecided)
