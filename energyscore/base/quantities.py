@@ -13,6 +13,9 @@ BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "MiB": 2.0**20, "GiB": 2.0
 SHARE = {"%": 1e-2}
 PER_HOUR = {"/s": 3600.0, "/min": 60.0, "/h": 1.0, "/day": 1 / 24}
 
+_MOST = 1e15
+"""In the unit whose factor is 1. No sum of such numbers overflows a clock of the system."""
+
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(/?[A-Za-z%µ]*)\s*", re.ASCII)
 
 
@@ -29,4 +32,7 @@ def read_quantity(option: str, text: str, units: Mapping[str, float], example: s
             f"{option} {text[:40]!r} is no number with its unit.",
             f"Units are {listed}, as in {example}.",
         )
-    return float(found[1]) * units[found[2]]
+    value = float(found[1]) * units[found[2]]
+    if value > _MOST:
+        raise UsageError(f"{option} {text[:40]!r} is too much.", f"Write such as {example}.")
+    return value

@@ -6,7 +6,12 @@ Its progress and its errors are lines on stderr, its results files, and its exit
 
 import json
 import os
+import signal
 import sys
+
+if __name__ == "__main__":
+    # While the libraries are imported there is nothing to keep: it ends, and shows no traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from energyscore.base.errors import UNEXPECTED, EnergyScoreError, OutOfMemory, describe_crash
 from energyscore.base.interrupts import heed_signals, interrupted_status
@@ -32,6 +37,7 @@ def main(text: str) -> int:
     # CUDA orders GPUs by speed unless told otherwise; NVML orders them by PCI bus.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     observer = _ChildObserver()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     heed_signals()
     try:
         # Not strict: JSON has neither paths nor tuples.

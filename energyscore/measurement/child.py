@@ -25,6 +25,9 @@ GRACE_S = 30.0
 ERROR_CODE = "energyscore-error: "
 """What a line begins with that tells the next error's code, for the parent only."""
 
+_LONGEST_S = 1e8
+"""Three years: the system's calls take no time limit of centuries."""
+
 _PR_SET_PDEATHSIG = 1
 _LONGEST_LINE = 10_000
 _MOST_LEFTOVERS = 100
@@ -174,7 +177,7 @@ def _follow(process: "subprocess.Popen[bytes]", lines: _Lines, timeout_s: float 
     """Wait for its end, passing on its lines; False when it has not ended in time."""
     assert process.stderr is not None
     stderr = process.stderr.fileno()
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    deadline = None if timeout_s is None else time.monotonic() + min(timeout_s, _LONGEST_S)
     waiting, leftovers = [stderr], 0
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # an old kernel: then the end of stderr is its end

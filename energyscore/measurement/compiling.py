@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from energyscore.base.errors import UnsupportedError
 from energyscore.base.units import counted, format_duration
 from energyscore.measurement.backend import Backend
 from energyscore.measurement.observer import LineObserver
@@ -13,7 +14,11 @@ _MOST_ROUNDS = 4
 
 
 def compile_ahead(plan: Plan, backend: Backend, observer: LineObserver) -> None:
-    """Do batches of each kind of shape, until one round of them compiles nothing more."""
+    """Do batches of each kind of shape, until one round of them compiles nothing more.
+
+    Raises:
+        UnsupportedError: where nothing was compiled: it would be called compiled, and is not.
+    """
     if (before := backend.compiled()) is None:
         return
     queries = kinds_of_batches(plan, backend)
@@ -25,6 +30,11 @@ def compile_ahead(plan: Plan, backend: Backend, observer: LineObserver) -> None:
             break
         done = now.graphs
     if now is not None:
+        if not now.graphs:
+            raise UnsupportedError(
+                "--compile: torch.compile compiled nothing of this model.",
+                "Leave it out; if TORCHDYNAMO_DISABLE or TORCH_COMPILE_DISABLE is set, unset it.",
+            )
         took = format_duration(now.seconds)
         observer.tell(f"compiled: {counted(now.graphs, 'graph')} in {took}")
 

@@ -10,6 +10,8 @@ _SECOND_SLACK = 0.002
 _SHORT_SHARE = 0.008  # the runner tells of a window at a period of 1% of it
 _CUT_SLACK = 8  # tokens a query that are cut beyond the limit
 _LEAST_SAVED = 0.9  # of the bytes before
+_CENSUS_SLACK = 0.01  # adapters, and weights that are shared, may be counted otherwise
+_BYTES = {"float64": 8.0, "float32": 4.0, "float16": 2.0, "bfloat16": 2.0}
 _WARMUP_S = 9.9  # the first of its blocks fills 10 s
 _DISTRUSTED = {
     *("counter_unsupported", "counter_reset", "counter_jumped", "counter_frozen", "module_scope"),
@@ -41,18 +43,34 @@ def check_model(it: ExaminedResult) -> Finds:
 
 def _how_it_runs(it: ExaminedResult) -> Finds:
     """What was quantized on loading saved bytes, and what was compiled says what that took."""
-    model, census = it.result.model, it.result.model.census
-    if (model.quantized_on_load is None) != (census is None):
-        yield "a model is quantized on loading without a census of its layers, or the reverse"
-    if model.quantized_on_load is not None and model.quantization is None:
-        yield f"it is quantized on loading ({model.quantized_on_load}), and has no quantization"
-    if census is not None:
-        total = sum(layer.weights_bytes for layer in census.layers)
-        yield Derived("the bytes of the census", census.bytes_after, total)
-        if census.bytes_after > _LEAST_SAVED * census.bytes_before:
-            yield "the quantization on loading saved next to nothing"
-    if bool(model.compiled) != (it.result.compilation is not None):
+    model, compilation = it.result.model, it.result.compilation
+    yield from _quantized_on_load(it)
+    if bool(model.compiled) != (compilation is not None):
         yield "it is not said what compiling took, or of a model that was not compiled"
+    if compilation is not None and not compilation.graphs:
+        yield "it is called compiled, and nothing was compiled"
+
+
+def _quantized_on_load(it: ExaminedResult) -> Finds:
+    """It has the name of what was asked for, and a census that fits the model."""
+    model, census = it.result.model, it.result.model.census
+    asked, name = model.quantized_on_load, model.quantization or ""
+    if (asked is None) != (census is None):
+        yield "a model is quantized on loading without a census of its layers, or the reverse"
+    if asked is not None and not re.search(f"-{asked}-[0-9]+bit$", name):
+        yield f"it is quantized on loading ({asked}), and called {name[:40]!r}"
+    if census is None:
+        return
+    total = sum(layer.weights_bytes for layer in census.layers)
+    yield Derived("the bytes of the census", census.bytes_after, total)
+    if census.bytes_after > _LEAST_SAVED * census.bytes_before:
+        yield "the quantization on loading saved next to nothing"
+    if not any(layer.state == "quantized" for layer in census.layers):
+        yield "it has a census in which no layer is quantized"
+    if model.parameters and model.dtype in _BYTES:
+        plain = model.parameters * _BYTES[model.dtype]
+        within = _CENSUS_SLACK * plain
+        yield Derived("the bytes before quantizing", census.bytes_before, plain, within)
 
 
 def check_gpus(it: ExaminedResult) -> Finds:

@@ -31,3 +31,10 @@ def test_what_is_none_names_the_option_and_the_units(text):
     with pytest.raises(UsageError, match=r"--option .* is no number with its unit") as error:
         read_quantity("--option", text, SECONDS, "5s")
     assert "ms or s or m or min or h, as in 5s" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["1000000000000000000h", "9" * 400 + "s"])
+def test_what_no_clock_can_count_is_too_much(text):
+    """Nor what a number cannot hold."""
+    with pytest.raises(UsageError, match=r"--option .* is too much. Write such as 5s"):
+        read_quantity("--option", text, SECONDS, "5s")

@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 from support.results import make_run
 
-from energyscore.base.errors import MeterError, ModelError
+from energyscore.base.errors import MeterError, ModelError, UnsupportedError
 from energyscore.measurement import benchmark, warmup, work
 from energyscore.measurement.backend import Batch, BatchOutput, CutInputs
 from energyscore.measurement.benchmark import measure_run, run_benchmark
+from energyscore.measurement.compiling import compile_ahead
 from energyscore.measurement.meter import Metered, Reading, Ticks, notice
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.meters.nvml import NvmlMeter
@@ -16,6 +17,7 @@ from energyscore.measurement.warmup import warm_up
 from energyscore.measurement.work import Plan
 from energyscore.protocol.task import Generation
 from energyscore.protocol.workload import Workload
+from energyscore.results.compilation import Compilation
 from energyscore.results.score import score_runs
 from energyscore.results.store import Journal
 
@@ -652,3 +654,13 @@ def test_idle_power_that_was_asked_for_and_not_measured_is_told(asked_s, idle_w,
     cautions = Metering(uuids, nvml=NvmlMeter(uuids)).idle_cautions(asked_s, idle_w)
     assert [caution.code for caution in cautions] == (["no_idle_power"] if said else [])
     assert said is None or said in cautions[0].message
+
+
+def test_what_compiles_nothing_is_not_called_compiled(clock):
+    """PyTorch may be told to leave it, and then says nothing of it."""
+    backend = FakeBackend([], clock)
+    backend.input_sizes = lambda queries: None
+    backend.compiled = lambda: Compilation(seconds=0.0, graphs=0, breaks=0)
+    watcher = SimpleNamespace(stage=lambda *_: None, advance=lambda *_: None)
+    with pytest.raises(UnsupportedError, match="compiled nothing of this model"):
+        compile_ahead(make_plan(), backend, watcher)

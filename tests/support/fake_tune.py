@@ -24,7 +24,8 @@ job = json.loads(text)
 options = job["options"]
 name = f"{options['batch_size']}-{options.get('dtype', 'auto')}"
 open(folder + "/asked.jsonl", "a").write(json.dumps({"name": name, "job": job}) + "\\n")
-how = json.load(open(folder + "/how.json")).get(name, "measure")
+told = json.load(open(folder + "/how.json"))
+how = told.get(name, "measure")
 if how == "oom":
     say("energyscore-error: out_of_memory"); say("error: m does not fit into memory."); os._exit(3)
 elif how == "usage":
@@ -42,6 +43,7 @@ elif how == "wait":
     open(folder + "/waiting", "w").close()
     time.sleep(100)
 text = open(f"{folder}/{name}.json").read().replace("REQUEST", job["request"])
+text = text.replace("2026-01-01T00:00:00Z", told.get("now", "2026-01-01T00:00:00Z"))
 if how == "invalid":
     text = text.replace('"valid": true', '"valid": false')
     text = text.replace('"invalid_reasons": []', '"invalid_reasons": ["the GPU was shared"]')
@@ -67,7 +69,7 @@ class FakeTune:
         self.ends({})
 
     def ends(self, how):
-        """How trials end that do not measure, by `batch-dtype`."""
+        """How trials end that do not measure, by `batch-dtype`; `now`: the time of results."""
         (self.folder / "how.json").write_text(json.dumps(how))
 
     @property

@@ -581,6 +581,43 @@ def test_a_tampered_submission_is_rejected_by_the_check_that_it_offends(official
     assert not any("\n" in one.message for one in verdict.findings)
 
 
+LAYERS = [
+    {"module": "Linear4bit", "weight": "Params4bit", "state": "quantized", "count": 9,
+     "weights_bytes": 4 * 10**9},
+    {"module": "Embedding", "weight": "float16", "state": "kept", "count": 1,
+     "weights_bytes": 10**9},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"graphs": 3}, None),
+        ({"name": "bitsandbytes-fp4-4bit"}, "loading (nf4), and called 'bitsandbytes-fp4-4bit'"),
+        ({"before": 64 * 10**9}, "the bytes before quantizing is 64000000000"),
+        ({"layers": [LAYERS[1] | {"weights_bytes": 5 * 10**9}]}, "no layer is quantized"),
+        ({"graphs": 0}, "it is called compiled, and nothing was compiled"),
+    ],
+)
+def test_what_is_said_of_quantizing_and_compiling_fits_the_model(official, change, message):
+    opened = Opened(official)
+    census = {"bytes_after": 5 * 10**9, "layers": change.get("layers", LAYERS)}
+    opened.result["model"] |= {
+        "parameters": 8 * 10**9,
+        "quantized_on_load": "nf4",
+        "quantization": change.get("name", "bitsandbytes-nf4-4bit"),
+        "quantization_bits": 4,
+        "census": census | {"bytes_before": change.get("before", 16 * 10**9)},
+    }
+    if "graphs" in change:
+        opened.result["model"]["compiled"] = True
+        opened.result["compilation"] = {"seconds": 9.0, "graphs": change["graphs"], "breaks": 0}
+    findings = verify(opened.closed(), now=NOW).findings
+    wrong = [one for one in findings if one.level == "failed"]
+    said = [one.message for one in wrong if one.check == "contradictions"]
+    assert any(message in one for one in said) if message else not said, said
+
+
 def test_updates_that_nobody_looked_for_are_no_sign_that_it_stood_still(official):
     """So are all gaps of older records, which do not tell when the recorder looked."""
     opened = Opened(official)

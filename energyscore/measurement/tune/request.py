@@ -64,10 +64,16 @@ class TuneRequest:
         spec = self.options.model_spec(self.model, self.task.spec)
         return result_folder(self.out, spec.folder, self.task.spec.id)
 
-    def key_for(self, settings: Settings, purpose: Purpose, key_of: KeyOf) -> str:
-        """SHA-256 of what is asked for, and what for: a trial is never taken for another one."""
+    def key_for(
+        self, settings: Settings, purpose: Purpose, key_of: KeyOf, against: str | None = None
+    ) -> str:
+        """SHA-256 of what is asked for, and what for: a trial is never taken for another one.
+
+        `against`: the time of the figure that it is to be compared with, where it is for that one.
+        """
         asked = key_of(self.task, self.spec_for(settings), self.options_for(settings))
-        return digest_of({"tune": purpose, "asked": asked})
+        of_one = {"against": against} if against else {}
+        return digest_of({"tune": purpose, "asked": asked, **of_one})
 
     def job_for(self, proposal: Proposal, purpose: Purpose, key: str, *, fresh: bool) -> Job:
         """What the process of a trial does."""

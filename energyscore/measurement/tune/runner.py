@@ -212,41 +212,68 @@ class Tuner:
         return sum(took) / len(took) if took else None
 
     def _confirm(self, best: TrialOutcome | None) -> None:
-        """Measure the best once more, and the default too where that was long ago."""
+        """Measure the best once more, and the default too where that was long before or after."""
         tuned = self.tuned
         if best is None or tuned.default is None:
             return
-        if best.settings == tuned.default.outcome.settings:
+        default = tuned.default.outcome.settings
+        if best.settings == default:
             tuned.best = tuned.default
             return
-        tuned.best = self._confirmed(best.settings, best)
-        if tuned.default.result is None or tuned.best.result is None:
-            return
-        settings, at = tuned.default.outcome.settings, _time_of(tuned.best)
-        measured = [
-            one for one in tuned.trials
-            if one.outcome.settings == settings and one.result is not None
-        ]  # fmt: skip
-        tuned.default = min(measured, key=lambda one: abs(_time_of(one) - at))
-        if abs(_time_of(tuned.default) - at) > NEAR_S:
-            tuned.default = self._confirmed(settings, best)
+        found = self._measure(Proposal(best.settings), "confirm", best, None)
+        if tuned.default.result is not None and found.result is not None:
+            if self._is_left_alone(found, default):
+                found = self._measure(Proposal(best.settings), "confirm", best, None, fresh=True)
+            tuned.confirmed.append(found)
+            tuned.default = self._default_near(found, default) or self._beside(found, best, default)
+        else:
+            tuned.confirmed.append(found)
+        tuned.best = found
 
-    def _confirmed(self, settings: Settings, best: TrialOutcome) -> Trial:
-        trial = self._measure(Proposal(settings), "confirm", best, None)
+    def _is_left_alone(self, found: Trial, default: Settings) -> bool:
+        """Whether it was measured long ago, and the default not beside it: a tune was killed."""
+        if found.seconds is not None or time.time() - _time_of(found) <= NEAR_S:
+            return False
+        key = self._request.key_for(default, "confirm", self._key_of, _stamp_of(found))
+        beside = self._default_near(found, default) or self._measured_before(
+            key, default, "confirm"
+        )
+        return beside is None
+
+    def _default_near(self, found: Trial, default: Settings) -> Trial | None:
+        """The valid trial of the default that was measured nearest to it; None: none was near."""
+        known = [
+            one for one in self.tuned.trials
+            if one.outcome.settings == default and one.result is not None and one.result.valid
+        ]  # fmt: skip
+        far_s = {id(one): abs(_time_of(one) - _time_of(found)) for one in known}
+        nearest = min(known, key=lambda one: far_s[id(one)], default=None)
+        return nearest if nearest is not None and far_s[id(nearest)] <= NEAR_S else None
+
+    def _beside(self, found: Trial, best: TrialOutcome, default: Settings) -> Trial:
+        """The default measured for this one figure: one of an earlier tune is another's."""
+        trial = self._measure(Proposal(default), "confirm", best, None, against=_stamp_of(found))
         self.tuned.confirmed.append(trial)
         return trial
 
     def _measure(
-        self, proposal: Proposal, purpose: Purpose, best: TrialOutcome | None, left: int | None
+        self,
+        proposal: Proposal,
+        purpose: Purpose,
+        best: TrialOutcome | None,
+        left: int | None,
+        *,
+        against: str | None = None,
+        fresh: bool = False,
     ) -> Trial:
         """A trial that is finished, or measured now; the first `UsageError` ends the tune."""
-        settings = proposal.settings
+        settings, fresh = proposal.settings, fresh or self._fresh
         number = len(self.tuned.trials) + len(self.tuned.confirmed) + 1
-        key = self._request.key_for(settings, purpose, self._key_of)
-        trial = None if self._fresh else self._measured_before(key, settings, purpose)
+        key = self._request.key_for(settings, purpose, self._key_of, against)
+        trial = None if fresh else self._measured_before(key, settings, purpose)
         if trial is None:
             self._observer.begin(number, settings, purpose, self._left_s(left))
-            trial = self._measure_now(proposal, purpose, key)
+            trial = self._measure_now(proposal, purpose, key, fresh=fresh)
         self._observer.end(number, trial, best)
         return trial
 
@@ -259,9 +286,9 @@ class Tuner:
             return Trial(purpose, TrialOutcome(settings, "out_of_memory", reason=reason))
         return None
 
-    def _measure_now(self, proposal: Proposal, purpose: Purpose, key: str) -> Trial:
+    def _measure_now(self, proposal: Proposal, purpose: Purpose, key: str, *, fresh: bool) -> Trial:
         settings = proposal.settings
-        job = self._request.job_for(proposal, purpose, key, fresh=self._fresh)
+        job = self._request.job_for(proposal, purpose, key, fresh=fresh)
         timeout_s, kills = None, kernel_kills()
         if self._budget_s is not None and purpose != "confirm":
             timeout_s = max(1.0, self._budget_left_s)
@@ -311,5 +338,9 @@ class Tuner:
 
 
 def _time_of(trial: Trial) -> float:
+    return datetime.fromisoformat(_stamp_of(trial)).timestamp()
+
+
+def _stamp_of(trial: Trial) -> str:
     assert trial.result is not None
-    return datetime.fromisoformat(trial.result.created_at).timestamp()
+    return trial.result.created_at

@@ -208,6 +208,29 @@ def test_a_tune_that_was_killed_goes_on_and_measures_nothing_twice(fake, name):
     assert {one: fake.names.count(one) for one in others} == {one: measured[one] for one in others}
 
 
+def test_a_saving_is_of_two_figures_of_one_state_of_the_machine(fake):
+    """Another tune's figure of the default, or of the best, is of another day."""
+    days = [f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3, 4)]
+
+    def tuned_on(day, *sizes):
+        fake.ends({"now": days[day]})
+        found = fake.run(Space(DEFAULT, batch_sizes=(1, *sizes)))
+        return [one.result.created_at for one in (found.best, found.default)]
+
+    assert tuned_on(0, 2) == [days[0], days[0]]
+    assert tuned_on(1, 2, 8) == [days[1], days[1]]
+    assert tuned_on(2, 2, 8, 4) == [days[2], days[2]]
+    assert fake.names[-2:] == ["4-auto", "1-auto"]
+    before = len(fake.names)
+    assert tuned_on(3, 2, 8, 4) == [days[2], days[2]]
+    assert len(fake.names) == before, "nothing is measured twice"
+    for file in fake.out.rglob("*.json"):  # killed before the default was measured beside the best
+        if days[2] in (text := file.read_text()) and '"batch_size": 1' in text:
+            file.unlink()
+    assert tuned_on(3, 2, 8, 4) == [days[3], days[3]]
+    assert fake.names[before:] == ["4-auto", "1-auto"]
+
+
 def test_what_did_not_fit_survives_a_torn_line(tmp_path):
     shortages = Shortages(tmp_path / "new")
     assert shortages.find("a") is None
