@@ -8,8 +8,8 @@ so of the whole workload. The energies of the blocks are regressed on the sums o
     E_b = a units_b + b size_b + c square_b + noise_b
 
 Certain blocks hold the largest units. They are always measured, so their energy is added as it is,
-and only the rest of the workload is predicted. Where that takes the square of sizes, they are
-regressed with the others: the largest units tell most of a square.
+and only the rest of the workload is predicted. Where the others are too few for the square of
+sizes, the certain ones are regressed with them: the largest units tell most of a square.
 
 Which features are needed is decided by the features alone, never by the energies: blocks that are
 as large as the workload, unit by unit, need no regression. Weights are 1 / v, where v is what a
@@ -109,8 +109,10 @@ def estimate(blocks: Sequence[ScreenBlock], population: Features) -> Prediction 
     drawn = [block for block in blocks if not block.certain]
     rest = _rest(certain, population)
     chosen = regressors_of([block.features for block in drawn], rest)
-    # The largest units tell more of a square than all others do.
-    told, apart = ([*drawn, *certain], []) if _SQUARE in chosen else (drawn, certain)
+    # The largest units tell more of a square than all others do. But where a law is none of these
+    # features they mislead: they stand in only for blocks that are not there yet.
+    few = len(drawn) - len(chosen) < LEAST_DEGREES
+    told, apart = ([*drawn, *certain], []) if few and _SQUARE in chosen else (drawn, certain)
     energies = np.array([block.energy_j for block in told])
     if len(told) - len(chosen) < LEAST_DEGREES or energies.sum() <= 0:
         return None

@@ -3,7 +3,7 @@
 A block's energy is a sum over its units (queries, or batches): so much for each, so much for its
 size, and where that is needed for its size squared. Features are needed where the blocks are, unit
 by unit, unlike the workload. Blocks of the largest units are certain: they count as they are, and
-tell of squares where these are needed.
+tell of squares where the others are too few for it.
 """
 
 import math
@@ -46,7 +46,8 @@ def predict(
     rest = np.maximum(0.0, whole - sum((x for x, _ in sure), np.zeros(3)))
     used = _needed(rows, rest)
     own = np.zeros(len(y))  # 1 for a block whose energy counts as it is, too
-    if 2 in used and sure:  # squares: the largest units tell most of them
+    if 2 in used and sure and len(y) - len(used) < _LEAST_FREE:
+        # Of squares the largest units tell most; they stand in for blocks that are not there.
         rows, y = np.vstack([rows, [x for x, _ in sure]]), np.append(y, [j for _, j in sure])
         own, sure = np.append(own, np.ones(len(sure))), []
     free = len(y) - len(used)

@@ -110,7 +110,7 @@ def test_a_prediction_in_another_unit_has_the_same_relative_interval():
     assert found.chance_below(5e-324) == pytest.approx(0, abs=1e-15)
 
 
-def test_the_largest_tell_of_the_square_where_it_is_needed():
+def test_the_largest_tell_of_the_square_while_others_are_too_few():
     """Three drawn blocks alone would leave no degree of freedom for three features."""
 
     def energy(units, size, square):
@@ -127,3 +127,8 @@ def test_the_largest_tell_of_the_square_where_it_is_needed():
     more = [ScreenBlock(known[0].features, known[0].energy_j + 10, True), known[1]]
     moved = estimate([*more, *blocks_of([(x, energy(*x)) for x in drawn])], population)
     assert moved.mean - found.mean != pytest.approx(10, abs=1)
+    # Five others need no help, and the largest may follow another law.
+    others = [*drawn, (4.0, 12.0, 70.0), (4.0, 9.0, 22.0)]
+    enough = blocks_of([(x, energy(*x)) for x in others])
+    found, moved = (estimate([*sure, *enough], population) for sure in (known, more))
+    assert moved.mean - found.mean == pytest.approx(10)
