@@ -7,7 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.fork_server import LATE, SEARCHED, ForkServer, Running, adds_a_driver
+from support.fork_server import SEARCHED
+from support.forks import HUB, ForkServer, Libraries, Running, is_forkable, unlike
 from support.nvml_sim import Gpu
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,27 +85,23 @@ def start(*arguments: object, env: dict[str, str] | None = None) -> Running:
     return server.start(list(map(str, arguments)), env, os.getcwd())
 
 
+_LIBRARIES: list[Libraries] = []
 _SERVERS: list[ForkServer] = []
-_MOST_SERVERS = 3  # each holds the heavy libraries
-
-_SHARED = {
-    *("LD_LIBRARY_PATH", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "NO_PROXY"),
-    *("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET"),
-}
-"""Variables that the commands of several tests have in common: a server of their own pays off."""
+_MOST_SERVERS = 4  # each holds what it imported itself
 
 
 def _server(env: dict[str, str]) -> ForkServer | None:
     """One that was started in an environment like this one; None for an environment of its own."""
-    free = [server for server in _SERVERS if not server.busy and server.fits(env)]
-    if free:
-        server = free[0]
-    elif _differs_in(env) <= _SHARED and ("HF_HOME" in env or "HF_ENDPOINT" not in env):
+    others = unlike(environment(), env)
+    fitting = [server for server in _SERVERS if server.fits(env)]
+    if fitting:
+        server = fitting[0]
+    elif others <= HUB | {SEARCHED} and ("HF_HOME" in env or "HF_ENDPOINT" not in env):
         usual = environment()
-        if adds_a_driver(env, usual):  # a fork adds it: one server is enough for all drivers
+        if is_forkable(env, usual):  # a fork adds it: one server is enough for all drivers
             env = {n: v for n, v in env.items() if n != SEARCHED}
             env |= {n: usual[n] for n in {SEARCHED} & usual.keys()}
-        server = ForkServer(env)
+        server = _libraries(env).serve(env)
     else:
         return None
     _SERVERS[:] = [server, *(other for other in _SERVERS if other is not server)]
@@ -114,10 +111,12 @@ def _server(env: dict[str, str]) -> ForkServer | None:
     return server
 
 
-def _differs_in(env: dict[str, str]) -> set[str]:
-    """The variables that the tests' own environment has not, or not so, and that are read early."""
-    usual = environment()
-    return {n for n in usual.keys() | env.keys() if n not in LATE and usual.get(n) != env.get(n)}
+def _libraries(env: dict[str, str]) -> Libraries:
+    fitting = [libraries for libraries in _LIBRARIES if libraries.fits(env)]
+    if not fitting:
+        fitting = [Libraries(env)]
+        _LIBRARIES.extend(fitting)
+    return fitting[0]
 
 
 def environment(more: dict[str, str] | None = None) -> dict[str, str]:

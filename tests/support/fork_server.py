@@ -3,10 +3,11 @@
 One process imports them once, and our own modules; each command is a fork of it, with its own
 arguments, environment, folder and streams, and runs `python -m energyscore` as a fresh process
 would. That saves seven seconds of processor time a command. For other variables that libraries read
-when they are imported, another such process is started: see `fits`. That our modules import each
-other in any order, and only what they need, other tests show (`test_imports`, `test_light`).
+when they are imported, there is another such process. Each is a fork, too: of one that has imported
+only what reads none of these variables. That our modules import each other in any order, and only
+what they need, other tests show (`test_imports`, `test_light`).
 
-    python -m support.fork_server      (spoken to by `ForkServer` alone)
+    python -m support.fork_server      (`forks` speaks to it)
 """
 
 import atexit
@@ -18,27 +19,20 @@ import json
 import os
 import runpy
 import select
-import signal
-import subprocess
 import sys
-import tempfile
 import threading
-import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-LATE = {
-    *("NVML_SIM_CONFIG", "PATH", "COLUMNS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"),
-    *("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR", "XDG_STATE_HOME"),
-}
-"""Variables that nothing reads while it is imported, so a fork can have others.
-
-That of inductor is set by torchao itself when it is imported, in the midst of the tests.
-"""
-
 SEARCHED, DRIVER = "LD_LIBRARY_PATH", "libnvidia-ml.so.1"
+
+LIBRARIES = (
+    "energyscore.measurement.backends",  # it keeps torchao silent
+    *("torch", "torch._dynamo", "torchao", "scipy.stats", "pandas"),
+)
+"""What takes most of the time, and asks neither for the hub nor for a driver."""
 
 HEAVY = (
     *("torch", "datasets", "scipy.stats", "codecarbon.core.emissions", "requests", "PIL.Image"),
@@ -54,142 +48,76 @@ HEAVY = (
 """What most commands import, by which they begin."""
 
 
-class ForkServer:
-    """The process that waits to be forked, started in this environment."""
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = dict(env)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "support.fork_server"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,  # an answer must not wait in a buffer, where nobody sees that it came
-            env=self._env | {"PYTHONPATH": os.pathsep.join(_paths(self._env))},
-            start_new_session=True,
-        )
-        atexit.register(self._process.kill)
-        self._running: Running | None = None
-
-    def fits(self, env: Mapping[str, str]) -> bool:
-        """Whether a fresh process in that environment would do the same as a fork of this one."""
-        names = self._env.keys() | env.keys()
-        unlike = {name for name in names if self._env.get(name) != env.get(name)} - LATE
-        return not unlike or (unlike == {SEARCHED} and adds_a_driver(env, self._env))
-
-    @property
-    def busy(self) -> bool:
-        """Whether a command of it has not ended yet."""
-        return self._running is not None and not self._running.ended
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.wait()
-
-    def start(
-        self, arguments: Sequence[str], env: Mapping[str, str], cwd: str, first: str = ""
-    ) -> "Running":
-        """Start a command, after the code `first` in its process; one at a time."""
-        assert not self.busy
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._running = running = Running(self._process.stdout)
-        streams = [str(running.out), str(running.err)]
-        request = {"arguments": arguments, "env": dict(env), "cwd": cwd, "to": streams}
-        request["first"] = first
-        self._process.stdin.write(json.dumps(request).encode() + b"\n")
-        self._process.stdin.flush()
-        running.pid = int(self._process.stdout.readline())
-        return running
+def reading(pipe: str) -> IO[bytes]:
+    """A pipe with a name, without a buffer, once somebody writes to it."""
+    return os.fdopen(os.open(pipe, os.O_RDONLY), "rb", 0)
 
 
-class Running:
-    """A command that was started."""
-
-    def __init__(self, answers: IO[bytes]) -> None:
-        self.pid, self.ended, self._answers = 0, False, answers
-        self._folder = tempfile.TemporaryDirectory()
-        self.out, self.err = (Path(self._folder.name, name) for name in ("out", "err"))
-        for file in (self.out, self.err):
-            file.touch()
-
-    def send_signal(self, number: int) -> None:
-        """As `Popen` does."""
-        os.kill(self.pid, number)
-
-    def wait(
-        self, timeout_s: float = 500, on_line: Callable[[str], None] | None = None
-    ) -> tuple[int, str, str]:
-        """The status, output and errors; TimeoutExpired as subprocess has it.
-
-        `on_line` is called with each line of its errors as soon as it is written.
-        """
-        with self._folder:
-            with self.err.open(errors="replace") as lines:
-                seen = False
-                deadline = time.monotonic() + timeout_s
-                while not seen and time.monotonic() < deadline:
-                    wait_s = 0.01 if on_line else timeout_s
-                    seen = bool(select.select([self._answers], [], [], wait_s)[0])
-                    for line in lines if on_line else ():
-                        on_line(line)
-            if not seen:
-                os.killpg(self.pid, signal.SIGKILL)
-            status = int(self._answers.readline())
-            self.ended = True
-            if not seen:
-                raise subprocess.TimeoutExpired("energyscore", timeout_s)
-            return status, *(file.read_text(errors="replace") for file in (self.out, self.err))
-
-
-def adds_a_driver(env: Mapping[str, str], usual: Mapping[str, str]) -> bool:
-    """Whether its libraries are those of the other environment, after a folder with a driver.
-
-    Where to look for libraries is read when a process begins. One that is loaded already is found
-    by its name, wherever it lies: so a fork can load it. One that cannot be loaded takes a process.
-    """
-    folder, _, rest = env.get(SEARCHED, "").partition(os.pathsep)
-    driver = Path(folder, DRIVER)
-    return rest == usual.get(SEARCHED, "") and driver.is_file() and driver.stat().st_size > 0
+def writing(pipe: str) -> IO[bytes]:
+    """The same, once somebody reads."""
+    return os.fdopen(os.open(pipe, os.O_WRONLY), "wb", 0)
 
 
 def _load_driver(env: Mapping[str, str]) -> None:
     if env.get(SEARCHED, "") != os.environ.get(SEARCHED, ""):
         driver = Path(env[SEARCHED].partition(os.pathsep)[0], DRIVER)
+        if driver.stat().st_size == 0:  # there is none without it either
+            return
         assert ctypes.CDLL(str(driver))._handle == ctypes.CDLL(DRIVER)._handle, "another is loaded"
         # CodeCarbon looks for a driver when it is imported, and there was none then.
         for name in [name for name in sys.modules if name.partition(".")[0] == "codecarbon"]:
             del sys.modules[name]
 
 
-def _paths(env: Mapping[str, str]) -> list[str]:
-    tests = str(Path(__file__).resolve().parents[1])
-    return [tests, *filter(None, [env.get("PYTHONPATH")])]
+def serve(requests: IO[bytes], answers: IO[bytes]) -> dict:
+    """Answer requests with the pid of a fork, and tell its end; a fork returns its request."""
+    running: dict[int, tuple[int, str]] = {}
+    while True:
+        for ready in select.select([requests, *running], [], [])[0]:
+            if ready is not requests:
+                pid, told = running.pop(ready)
+                os.close(ready)
+                _tell(told, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            elif not (line := requests.readline()):
+                os._exit(0)
+            else:
+                request = json.loads(line)
+                if (pid := os.fork()) == 0:
+                    return request
+                running[os.pidfd_open(pid)] = pid, request["ended"]
+                answers.write(b"%d\n" % pid)
 
 
-def serve() -> dict:
-    """Answer requests with the pid and then the status of a fork; a fork returns its request."""
-    while line := sys.stdin.buffer.readline():
-        request = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            return request
-        _answer(pid)
-        _answer(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    sys.exit()
+def _tell(file: str, status: int) -> None:
+    with contextlib.suppress(OSError):  # nobody waits for it any more
+        descriptor = os.open(file, os.O_WRONLY | os.O_NONBLOCK)
+        os.write(descriptor, b"%d" % status)
+        os.close(descriptor)
 
 
-def _answer(number: int) -> None:
-    sys.stdout.buffer.write(b"%d\n" % number)
-    sys.stdout.buffer.flush()
+def become_server(request: dict) -> tuple[IO[bytes], IO[bytes]]:
+    """Make this fork a server: whence its requests come, and where its answers go."""
+    os.setsid()
+    _take(request["env"])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    requests, answers = request["pipes"]
+    pipes = reading(requests), writing(answers)
+    prepare()
+    stand_alone()
+    return pipes
+
+
+def _take(env: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(env)
 
 
 def become(request: dict) -> None:
     """Make this fork what a fresh process would be."""
     os.setsid()
     _load_driver(request["env"])
-    os.environ.clear()
-    os.environ.update(request["env"])
+    _take(request["env"])
     os.chdir(request["cwd"])
     sources = [os.open(os.devnull, os.O_RDONLY)]
     sources += [os.open(name, os.O_WRONLY | os.O_CREAT) for name in request["to"]]
@@ -259,12 +187,21 @@ def prepare() -> None:
     load_tasks()
 
 
-if __name__ == "__main__":
-    prepare()
-    stand_alone()
+def set_aside() -> None:
+    """What all share, a fork need not look through."""
     gc.collect()
-    gc.freeze()  # a fork need not look through what all share
-    request = serve()
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    assert not {"huggingface_hub", "codecarbon"} & sys.modules.keys()
+    set_aside()
+    request = serve(os.fdopen(0, "rb", 0), os.fdopen(os.dup(1), "wb", 0))
+    pipes = become_server(request)
+    set_aside()
+    request = serve(*pipes)
     become(request)
     exec(request["first"], {})
     end(run())
