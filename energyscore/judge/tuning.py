@@ -5,11 +5,14 @@ the default was not chosen by its figure. Where the best is not borne out by tha
 what is left.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 from energyscore.base.errors import NotMeasuredError
+from energyscore.base.stats import Summary
 from energyscore.judge.comparability import meter_uncertainty
 from energyscore.judge.effect import Effect, compare_samples
 from energyscore.judge.equal_answers import EqualAnswers, equal_answers
@@ -139,7 +142,7 @@ def judge_tuning(
     """Judge what a tune came to; `best` is the best setting as it was measured once more."""
     compared = _with_equal_answers(trials, default)
     ranked = sorted(compared, key=lambda one: (one.energy_wh is None, one.energy_wh or 0.0))
-    verdict = _verdict(default, best)
+    verdict = _verdict(default, best, drift_of(compared))
     if best is None and interrupted:
         verdict = None, None, "it was interrupted before the best was measured once more"
     elif best is not None and all(one.settings == default.settings for one in trials):
@@ -166,7 +169,32 @@ def _with_equal_answers(trials: Sequence[Tried], default: Tried) -> list[Tried]:
 NOT_BORNE_OUT = "measured once more, the best of the trials needed no less"
 
 
-def _verdict(default: Tried, best: Tried | None) -> tuple[Tried | None, Effect | None, str]:
+def drift_of(trials: Sequence[Tried]) -> float:
+    """How far two figures of one setting lie apart beyond what each is known to.
+
+    As a standard deviation on the log scale, from all that was measured twice, in the order in
+    which it was; 0 where nothing was.
+    """
+    told: dict[str, list[Summary]] = {}
+    for one in trials:
+        if one.headline is not None and one.may_be_chosen and one.status != "beaten":
+            told.setdefault(repr(sorted(one.settings.items())), []).append(one.headline.summary)
+    beyond = [
+        math.log(later.mean / first.mean) ** 2 - _variance(first) - _variance(later)
+        for summaries in told.values()
+        for first, later in pairwise(summaries)
+    ]
+    return math.sqrt(max(0.0, math.fsum(beyond) / len(beyond))) if beyond else 0.0
+
+
+def _variance(summary: Summary) -> float:
+    """Of the mean on the log scale; 0 where one run does not tell it."""
+    return 0.0 if summary.std is None else (summary.std / summary.mean) ** 2 / summary.count
+
+
+def _verdict(
+    default: Tried, best: Tried | None, drift: float
+) -> tuple[Tried | None, Effect | None, str]:
     """The setting to choose, what it saves, and why that is not known."""
     keeps = default.status == "measured"  # the default to the limits
     if best is None:
@@ -180,7 +208,8 @@ def _verdict(default: Tried, best: Tried | None) -> tuple[Tried | None, Effect |
         return best, None, f"the default could not be measured: {default.reason}"
     assert best.result is not None
     assert default.result is not None
-    common = meter_uncertainty(default.result, best.result)
+    # The machine may have changed between the two as it did between others.
+    common = math.hypot(meter_uncertainty(default.result, best.result), drift)
     saving = compare_samples(default.headline.summary, best.headline.summary, common)
     if saving.ratio >= 1 and keeps:
         return default, None, NOT_BORNE_OUT

@@ -135,10 +135,10 @@ def notes_of(tuning: Tuning) -> list[str]:
             "counted in: tune again on an idle machine."
         )
     if (drift := _drift(tuning)) is not None:
-        apart = ", and the interval of the saving does not hold that" if tuning.saving else ""
+        held = ", which the interval of the saving holds" if tuning.saving else ""
         found.append(
             f"caution: the energy of {drift[0]} changed by {drift[1]:.0%} between its trials: the "
-            f"machine was not steady meanwhile{apart}."
+            f"machine was not steady meanwhile{held}."
         )
     if tuning.undecided:
         names = "; ".join(settings_in_words(one) for one in tuning.undecided)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from dataclasses import replace
 from importlib import resources
 
@@ -198,11 +199,25 @@ def test_equal_answers_are_those_of_the_default_and_a_drift_is_told():
     assert shares[16, "trial"].reason == "it left no result"
     assert notes_of(found) == [
         "caution: the energy of batch 1 in float16 changed by 10% between its trials: the machine "
-        "was not steady meanwhile, and the interval of the saving does not hold that."
+        "was not steady meanwhile, which the interval of the saving holds."
     ]
     (kept,) = notes_of(judged(best=DEFAULT, trials=trials))
     assert kept.endswith("the machine was not steady meanwhile.")
     assert "equal answers" in publish.columns_of(found)
+
+
+def test_what_a_machine_changes_by_is_in_the_interval_of_the_saving():
+    later = tried(1, 6.6, purpose="repeat")
+    low, high = judged(trials=[DEFAULT, EIGHT, later]).saving.ci95
+    # 10% between two that spread by far less: 1.96 times as much to either side.
+    assert math.log(high / low) / 2 == pytest.approx(1.96 * math.log(1.1), rel=0.01)
+    # A difference that their own intervals explain widens nothing.
+    alike = [tried(1, 6.0, spread=0.02), EIGHT, tried(1, 6.02, spread=0.02, purpose="repeat")]
+    assert judged(trials=alike).saving.ci95 == judged(trials=alike[:2]).saving.ci95
+    # A machine that changes by half of its energy leaves a saving of a tenth undecided.
+    unsteady = [DEFAULT, tried(1, 9.0, purpose="repeat"), tried(8, 5.4)]
+    found = judged(best=tried(8, 5.4, purpose="confirm"), trials=unsteady)
+    assert found.saving.significant is False
 
 
 def test_the_quality_of_the_best_stands_beside_its_saving():
