@@ -15,6 +15,35 @@ Prompts: TypeAlias = Literal["as they are", "cache_salt", "numbered"]
 it has none; by a field of the request; or by the number of the pass before each text."""
 
 
+class ServerCounts(Part):
+    """What the server itself counted in one run, summed over its engines; null: it does not tell.
+
+    It was read shortly before the window and shortly after it, so it is of slightly more.
+    """
+
+    requests_finished: Count | None = Field(description="requests that it ended, of all clients")
+    output_tokens: Count | None = Field(description="tokens that it wrote, for all clients")
+    other_requests: Count | None = Field(
+        description="of the requests, those that were not ours, at least"
+    )
+    other_output_tokens: Count | None = Field(
+        description="of the tokens, those that were not written for us, at least"
+    )
+    prefix_cache_queries: Count | None = Field(
+        description="tokens of prompts that it looked for in its cache"
+    )
+    prefix_cache_hits: Count | None = Field(description="those that it found there")
+    preemptions: Count | None = Field(
+        description="requests that it stopped for want of memory, to do them again later"
+    )
+    running: Count | None = Field(
+        description="requests that it worked at, at both ends of the run: the smaller number"
+    )
+    waiting: Count | None = Field(
+        description="requests that waited in its queue, at both ends: the smaller number"
+    )
+
+
 class RunLoad(Part):
     """The requests of one run."""
 
@@ -37,6 +66,9 @@ class RunLoad(Part):
     )
     client_processor: NonNegative = Field(
         description="of one processor core, the share that asking took"
+    )
+    server: ServerCounts | None = Field(
+        default=None, description="what the server itself counted; null: it has no metrics"
     )
 
 

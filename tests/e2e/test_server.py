@@ -3,13 +3,16 @@
 Energy is that of a simulated driver, whose truth is known.
 """
 
+import contextlib
 import json
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -100,7 +103,7 @@ def test_a_real_server_is_measured_at_each_load(simulate, tmp_path, real_server)
 
 def test_the_load_is_as_it_was_asked_for(tmp_path):
     """Ten steps of 20 ms and the way: what a place does in a second is known."""
-    with api_server(token_s=0.02, caches=True, salts=True) as (address, _):
+    with api_server(token_s=0.02, caches=True, salts=True, metrics=True) as (address, _):
         done = energyscore(*command(address, tmp_path, "--concurrency", 8))
     assert done.status == 0, done.stderr
     (result,) = results_in(tmp_path)
@@ -114,7 +117,15 @@ def test_the_load_is_as_it_was_asked_for(tmp_path):
     assert result["load"]["lengths"] == "forced"
     assert run["load"]["cached_tokens"] == 0
     assert run["load"]["other_lengths"] == 0
-    assert not {"prefix_cached", "prefix_cache_unknown"} & {c["code"] for c in result["cautions"]}
+    found = {c["code"] for c in result["cautions"]}
+    assert not {"prefix_cached", "prefix_cache_unknown", "preempted", "queued"} & found
+    # The server itself counts the same, over a little more than the window.
+    told = run["load"]["server"]
+    assert told["requests_finished"] == pytest.approx(run["load"]["completed"], abs=16)
+    assert told["output_tokens"] == pytest.approx(run["output_tokens"], abs=160)
+    assert (told["other_requests"], told["other_output_tokens"]) == (0, 0)
+    assert 4 <= told["running"] <= 8
+    assert (told["prefix_cache_hits"], told["preemptions"], told["waiting"]) == (0, None, None)
 
 
 def test_its_gpus_are_those_that_its_processes_compute_on(simulate, tmp_path):
@@ -142,6 +153,48 @@ def test_requests_that_fail_spoil_their_run(tmp_path):
     assert result["load"]["failed"] > 0
     assert "an error came in mid-stream: out of memory" in result["invalid_reasons"][0]
     load_result(next(tmp_path.rglob("*_*.json")))  # it agrees with itself
+
+
+def test_what_others_ask_and_what_the_server_does_is_seen_in_its_metrics(tmp_path):
+    lies = {
+        "vllm:num_requests_waiting": 3,
+        "vllm:num_preemptions_total": 2,
+        "vllm:prefix_cache_hits_total": 50,
+    }
+    with api_server(token_s=0.02, lies=lies) as (address, _), asked_by_another(address):
+        done = energyscore(*command(address, tmp_path, "--concurrency", 2))
+    assert done.status == 3
+    (result,) = results_in(tmp_path)
+    assert not result["valid"]
+    assert "others asked the server in the window" in result["invalid_reasons"][0]
+    (run,) = result["runs"]
+    told = run["load"]["server"]
+    # Three of the five that are in flight are another's.
+    assert told["other_requests"] == pytest.approx(1.5 * run["load"]["completed"], rel=0.5)
+    assert told["other_output_tokens"] == pytest.approx(1.5 * run["output_tokens"], rel=0.5)
+    assert {"prefix_cached", "preempted", "queued"} <= {c["code"] for c in result["cautions"]}
+    assert (told["preemptions"], told["prefix_cache_hits"], told["waiting"]) == (2, 50, 3)
+    load_result(next(tmp_path.rglob("*_*.json")))
+
+
+@contextlib.contextmanager
+def asked_by_another(address):
+    """Another client, with three requests in flight all the time."""
+    body = json.dumps({"model": "org/model", "prompt": "b", "max_tokens": 10}).encode()
+    over = threading.Event()
+
+    def ask():
+        while not over.is_set():
+            urllib.request.urlopen(f"{address}/completions", body, timeout=5).read()
+
+    with ThreadPoolExecutor(3) as clients:
+        asked = [clients.submit(ask) for _ in range(3)]
+        try:
+            yield
+        finally:
+            over.set()
+            for one in asked:
+                one.result()
 
 
 def test_a_key_is_in_no_file_and_no_line(tmp_path):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +22,8 @@ def api_server(**ways) -> Iterator[tuple[str, subprocess.Popen]]:
     """Serve while this lasts; gives the address and the process.
 
     Ways: `token_s`, `fails_after` (requests, then errors come in mid-stream), `key`, `usage`,
-    `caches`, `salts`, `forces`, `chat_only`, `others` (fields that it refuses), `path`.
+    `caches`, `salts`, `forces`, `chat_only`, `others` (fields that it refuses), `metrics` (it has
+    them, of two engines), `lies` (what is added to a metric each time that it is read).
     """
     process = subprocess.Popen(
         [sys.executable, __file__, json.dumps(ways)], stdout=subprocess.PIPE, text=True
@@ -41,6 +43,8 @@ class Handler(BaseHTTPRequestHandler):
     asked = 0
     read: ClassVar[set] = set()
     lock = threading.Lock()
+    looks = 0
+    told: ClassVar[Counter] = Counter()
 
     def log_message(self, *_):
         pass
@@ -55,10 +59,30 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/v1/models" and self.let_in():
             self.answer(200, {"data": [{"id": "org/model"}]})
+        elif self.path == "/metrics" and ("metrics" in self.ways or "lies" in self.ways):
+            self.tell_metrics()
         elif self.path == "/version":
             self.answer(200, {"version": "1.2"})
         elif self.path != "/v1/models":
             self.answer(404, {"detail": "Not Found"})
+
+    def tell_metrics(self):
+        lines = ["# TYPE vllm:request_success_total counter", "other_total 7"]
+        with self.lock:
+            Handler.looks += 1
+            more = Counter({k: v * self.looks for k, v in self.ways.get("lies", {}).items()})
+            for name in sorted({*self.told, *more}):
+                for engine, value in enumerate((self.told[name], more[name])):
+                    lines.append(f'{name}{{engine="{engine}",why="a }} b"}} {float(value)}')
+        body = "\n".join(lines).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def note(self, name, more=1):
+        with self.lock:
+            self.told[f"vllm:{name}"] += more
 
     def let_in(self):
         wanted = self.ways.get("key")
@@ -80,7 +104,11 @@ class Handler(BaseHTTPRequestHandler):
         if refused:
             self.answer(422, {"detail": f"Unexpected fields: {refused}"})
             return
-        self.stream(body, chat)
+        self.note("num_requests_running")
+        try:
+            self.stream(body, chat)
+        finally:
+            self.note("num_requests_running", -1)
 
     def stream(self, body, chat):
         prompt = body["messages"][0]["content"] if chat else body["prompt"]
@@ -89,6 +117,8 @@ class Handler(BaseHTTPRequestHandler):
             Handler.asked += 1
             number, found = Handler.asked, (prompt, salt) in Handler.read
             Handler.read.add((prompt, salt))
+        self.note("prefix_cache_queries_total", len(prompt.split()))
+        self.note("prefix_cache_hits_total", 0)
         tokens = body["max_tokens"]
         if not self.ways.get("forces", True) and number % 2:
             tokens -= 1
@@ -102,7 +132,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.piece({"error": {"message": "out of memory"}})
                 break
             text = {"delta": {"content": "a"}} if chat else {"text": "a"}
+            self.note("generation_tokens_total")
             self.piece({"choices": [{"index": 0, **text}]})
+        self.note("request_success_total")
         if not broken:
             finish = "length" if tokens == body["max_tokens"] else "stop"
             self.piece({"choices": [{"index": 0, "finish_reason": finish, "text": ""}]})

@@ -6,7 +6,7 @@ as in its middle. What lies in it is counted when all that straddles its end has
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from energyscore.base.errors import ServerError
 from energyscore.base.units import counted
@@ -16,11 +16,17 @@ from energyscore.measurement.observer import Observer
 from energyscore.measurement.phases.speed import performance_of_requests
 from energyscore.measurement.server.client import Answer
 from energyscore.measurement.server.load import ClosedLoop
+from energyscore.measurement.server.metrics import (
+    LATE_NS,
+    counts_between,
+    others_notices,
+    read_metrics,
+)
 from energyscore.measurement.server.served import ServedModel
 from energyscore.measurement.server.window import Counted, count
 from energyscore.measurement.warmup import Thermometer, Warmup, is_settled, measure_idle
 from energyscore.measurement.work import Plan, Work
-from energyscore.results.load import RunLoad
+from energyscore.results.load import RunLoad, ServerCounts
 from energyscore.results.parts import Caution, Domain, Notice, Run
 from energyscore.results.performance import Performance
 from energyscore.results.raw import RawRun
@@ -84,21 +90,47 @@ def load_cautions(runs: Sequence[Run]) -> list[Caution]:
     parts = [run.load for run in runs if run.load is not None]
     if not parts:
         return []
-    found = []
-    cached = [one.cached_tokens for one in parts]
-    read = sum(run.input_tokens for run in runs)
-    if None in cached:
-        message = "the server does not tell whether it took prompts from a cache"
-        found.append(("prefix_cache_unknown", message))
-    elif total := sum(one for one in cached if one is not None):
-        message = f"{total:,} of {read:,} tokens of the prompts were taken from a cache"
-        found.append(("prefix_cached", message))
+    found = [*_of_caches(runs, parts), *_of_queues(parts)]
     if (busiest := max(one.client_processor for one in parts)) > BUSY_CLIENT:
         message = (
             f"asking took {busiest:.0%} of a processor core: the client may have limited the load"
         )
         found.append(("busy_client", message))
     return [Caution(code=code, message=message) for code, message in found]
+
+
+def _of_caches(runs: Sequence[Run], parts: Sequence[RunLoad]) -> Iterator[tuple[str, str]]:
+    """Tokens of prompts that were in a cache, by what each answer says, or by the counters."""
+    cached = [one.cached_tokens for one in parts]
+    hits = [one.server.prefix_cache_hits if one.server else None for one in parts]
+    read = sum(run.input_tokens for run in runs)
+    if total := sum(one or 0 for one in cached):
+        message = f"{total:,} of {read:,} tokens of the prompts were taken from a cache"
+        yield "prefix_cached", message
+    elif total := sum(one or 0 for one in hits):
+        yield "prefix_cached", f"the server counts {total:,} tokens that were taken from its cache"
+    elif None in cached and None in hits:
+        yield (
+            "prefix_cache_unknown",
+            "the server does not tell whether it took prompts from a cache",
+        )
+
+
+def _of_queues(parts: Sequence[RunLoad]) -> Iterator[tuple[str, str]]:
+    """What kept the server from working at all requests at once."""
+    told = [one.server for one in parts if one.server]
+    if stopped := sum(one.preemptions or 0 for one in told):
+        yield (
+            "preempted",
+            f"the server stopped {counted(stopped, 'request')} for want of memory, to do them "
+            "again later",
+        )
+    if waiting := max((one.waiting or 0 for one in told), default=0):
+        yield (
+            "queued",
+            f"{counted(waiting, 'request')} waited in the server's queue: it did not work at all "
+            "at once",
+        )
 
 
 def _warm_up(plan: Plan, load: ClosedLoop, observer: Observer, thermometer: Thermometer) -> Warmup:
@@ -136,6 +168,8 @@ def _measure(
 ) -> tuple[Run, RawRun]:
     """One run: a window of the load."""
     work = Work(plan, served, plan.workload.queries, observer)
+    server = served.server
+    before = read_metrics(server.address, server.key)
     asked_s = load.processor_s()
     with metered_run(plan, served, meters, work, index) as measured:
         work.begin()
@@ -149,17 +183,23 @@ def _measure(
     asked_s = load.processor_s() - asked_s
     ((run, raw),) = measured
     window = Window(work.times.starts_ns[0], work.times.end_ns)
-    found = count(load.answers_before(window.end_ns), window)
+    after = read_metrics(server.address, server.key)
+    if after is not None:
+        load.go_on(LATE_NS / 1e9)
+    answers = load.answers_before(time.monotonic_ns())
+    found, counts = count(answers, window), counts_between(before, after, answers)
     served.check()
     if not found.queries:
         raise ServerError(
-            f"{served.server.address}: no request ended well in {window.duration_s:.0f} s."
+            f"{server.address}: no request ended well in {window.duration_s:.0f} s."
             + (f" {found.why_failed}." if found.why_failed else "")
         )
-    return _with_counts(run, plan, found, asked_s / window.duration_s), raw
+    return _with_counts(run, plan, found, asked_s / window.duration_s, counts), raw
 
 
-def _with_counts(run: Run, plan: Plan, found: Counted, client: float) -> Run:
+def _with_counts(
+    run: Run, plan: Plan, found: Counted, client: float, counts: ServerCounts | None
+) -> Run:
     """A run with what was counted in it."""
     answers, generation = found.answers, plan.generation
     assert generation is not None
@@ -175,8 +215,9 @@ def _with_counts(run: Run, plan: Plan, found: Counted, client: float) -> Run:
         cached_tokens=None if None in cached else sum(one for one in cached if one is not None),
         time_per_output_token_s=statistics.fmean(waits_s) or None if waits_s else None,
         client_processor=client,
+        server=counts,
     )
-    counts = {
+    update = {
         "queries": found.queries,
         "input_tokens": round(found.input_tokens),
         "output_tokens": round(found.output_tokens),
@@ -184,9 +225,9 @@ def _with_counts(run: Run, plan: Plan, found: Counted, client: float) -> Run:
         "answers_cut": None,
         "performance": _performance(found, run.duration_s),
         "load": part,
-        "notices": [*run.notices, *_failures(found)],
+        "notices": [*run.notices, *_failures(found), *others_notices(counts)],
     }
-    return run.model_copy(update=counts)
+    return run.model_copy(update=update)
 
 
 def _failures(found: Counted) -> list[Notice]:
