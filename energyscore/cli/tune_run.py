@@ -5,7 +5,7 @@ from pathlib import Path
 
 from energyscore.base.errors import UsageError
 from energyscore.base.interrupts import interrupted_status
-from energyscore.base.writing import check_folder, write_atomically
+from energyscore.base.writing import check_folder, check_outputs, write_atomically
 from energyscore.cli.console import Talk, say, say_note, say_skipped
 from energyscore.cli.tune_view import TuneProgress
 from energyscore.judge.tuning import Tried, Tuning, judge_tuning, quality_lost
@@ -121,6 +121,7 @@ def run_tune(
     spec = request.spec_for(default)  # what is wrong with it is said before anything is measured
     dimensions.check(spec, request)
     check_folder(request.out, say_note)
+    check_outputs({"--out": request.out / FILE_NAME}, [])
     if not talk.quiet:
         say(
             f"Tuning {spec.label} at {request.task.spec.id}: the default first, then one trial "

@@ -145,12 +145,22 @@ def judge_tuning(
     verdict = _verdict(default, best, drift_of(compared))
     if best is None and interrupted:
         verdict = None, None, "it was interrupted before the best was measured once more"
-    elif best is not None and all(one.settings == default.settings for one in trials):
-        verdict = verdict[0], None, "nothing else was tried"
+    elif best is not None and (why := _why_none_other(default, trials)):
+        verdict = verdict[0], None, why
     return Tuning(
         model, task, default, *verdict, ranked, front_of(ranked), left_out,
         undecided, ended, interrupted,
     )  # fmt: skip
+
+
+def _why_none_other(default: Tried, trials: Sequence[Tried]) -> str:
+    """Why no other settings can be held against the default; empty where some can."""
+    others = [one for one in trials if one.settings != default.settings]
+    if not others:
+        return "nothing else was tried"
+    if not any(one.may_be_chosen and one.headline for one in others):
+        return "nothing else that was tried could be measured within the limits"
+    return ""
 
 
 def _with_equal_answers(trials: Sequence[Tried], default: Tried) -> list[Tried]:

@@ -67,6 +67,13 @@ def test_a_task_or_model_that_is_not_there_is_one_line(command, tmp_path, words,
     assert said in done.error
 
 
+def test_a_report_that_cannot_be_written_is_found_before_anything_is_measured(command, tmp_path):
+    (tmp_path / "out/tune.json").mkdir(parents=True)
+    done = command("tune", *MODEL, "--out", tmp_path / "out")
+    assert done.status == 2
+    assert "tune.json is a folder" in done.error
+
+
 def test_progress_says_once_what_every_process_says(capsys):
     with TuneProgress(Talk()) as progress:
         for number, batch in enumerate((1, 8), start=1):

@@ -114,6 +114,10 @@ def test_what_is_not_borne_out_leaves_the_default():
         ),
         ({"best": DEFAULT, "trials": (DEFAULT,)}, "batch 1 in float16: nothing else was tried."),
         (
+            {"best": DEFAULT, "trials": (DEFAULT, FULL)},
+            "nothing else that was tried could be measured within the limits.",
+        ),
+        (
             {"best": Tried(settings(8), "failed", "it broke")},
             "Keep the default, batch 1 in float16: measured once more, the best of the trials does "
             "not do: it broke.",
