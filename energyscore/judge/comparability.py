@@ -234,7 +234,10 @@ def _load_of(result: Result) -> Condition:
     load = result.load
     if load is None:
         return AS_IT_IS["load"]
-    asked = f"{load.endpoint}, {load.lengths} lengths, prompts {load.prompts}"
+    # What was read from a cache is work that was not done.
+    cached = any(one.code == "prefix_cached" for one in result.cautions)
+    found = ", some from its cache" if cached else ""
+    asked = f"{load.endpoint}, {load.lengths} lengths, prompts {load.prompts}{found}"
     return f"a server, {load.words}", asked
 
 

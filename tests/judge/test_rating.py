@@ -446,6 +446,8 @@ def test_servers_are_rated_with_servers_under_the_same_load():
     keys = [cohort_key(one) for one in (*at_8, at_1, *loaded_here)]
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
+    found = [Caution(code="prefix_cached", message="the server counts 50 tokens")]
+    assert cohort_key(at_8[0].model_copy(update={"cautions": found})) not in keys
     first, *_ = rate([*at_8, at_1, *loaded_here])
     assert first.stars is None  # alike in energy: no reference rates them
     assert "load" in [point.name for point in first.departures]
