@@ -65,6 +65,7 @@ def _contradictions(result: Result) -> Iterator[str]:
     yield from screen_contradictions(result.screen, result.runs, result.workload.queries)
     yield from cost_contradictions(result.cost, result.runs)
     yield from loading_contradictions(result.loading)
+    yield from _load(result)
     work = result.workload
     yield from answers_contradictions(result.answers, work.queries, work.batch_size)
     cut = result.workload.inputs_cut
@@ -80,6 +81,22 @@ def _contradictions(result: Result) -> Iterator[str]:
         yield f"valid: it is true, but {reasons[0]}"
     if not result.conformance:
         yield "conformance: no point of the protocol is in it"
+
+
+def _load(result: Result) -> Iterator[str]:
+    """The load is that of its runs, and what spoils one of them is told as such."""
+    for name in ("completed", "failed"):
+        of_runs = sum(getattr(run.load, name) for run in result.runs if run.load)
+        if result.load and (stated := getattr(result.load, name)) != of_runs:
+            yield f"load.{name}: it is {stated}, but the runs have {of_runs}"
+    for run in result.runs:
+        spoiling = {one.code for one in run.notices if one.invalidates}
+        told = run.load.server if run.load else None
+        others = told and (told.other_requests or told.other_output_tokens)
+        if run.load and run.load.failed and "request_failed" not in spoiling:
+            yield f"runs[{run.index}].load.failed: it is {run.load.failed}, and its run not invalid"
+        if others and "other_requests" not in spoiling:
+            yield f"runs[{run.index}].load.server: others asked it, and its run is not invalid"
 
 
 def _date(result: Result) -> Iterator[str]:

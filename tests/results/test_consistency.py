@@ -1,13 +1,15 @@
 """Results that contradict themselves are not read: rated is only what follows from the runs."""
 
 import json
+import re
 
 import pytest
-from support.results import make_cpu_run, make_result, make_run
+from support.results import make_cpu_run, make_result, make_run, make_server_result
 
 from energyscore.base.errors import ResultError
 from energyscore.judge.baseline import load_baseline, save_baselines
 from energyscore.results.consistency import contradiction
+from energyscore.results.load import ServerCounts
 from energyscore.results.result import parse_result, result_to_json
 from energyscore.results.score import gpu_summary, least_steps_se_j
 from energyscore.results.store import load_result, load_results
@@ -375,3 +377,25 @@ def test_a_sound_quality_agrees_with_itself():
     assert contradiction(parse_result(json.dumps(sound), "a.json")) == ""
     sound["model"]["weights"] = "random"
     assert "weights are random" in contradiction(parse_result(json.dumps(sound), "a.json"))
+
+
+def test_a_load_is_that_of_its_runs_and_what_spoils_one_is_told():
+    sound = make_server_result()
+    assert contradiction(sound) == ""
+    counts = dict.fromkeys(ServerCounts.model_fields) | {"other_requests": 0}
+    first = sound.runs[0]
+    for changed, named in (
+        ({"completed": 99}, r"load\.completed: it is \d+, but the runs have \d+"),
+        ({"failed": 1}, r"load\.failed: it is 0, but the runs have 1"),
+        ({"server": ServerCounts(**counts | {"other_requests": 3})}, "others asked it"),
+        ({"server": ServerCounts(**counts | {"other_output_tokens": 3})}, "others asked it"),
+        ({"server": ServerCounts(**counts)}, "^$"),
+    ):
+        run = first.model_copy(update={"load": first.load.model_copy(update=changed)})
+        found = contradiction(sound.model_copy(update={"runs": [run, *sound.runs[1:]]}))
+        assert re.search(named, found)
+    failed = first.model_copy(update={"load": first.load.model_copy(update={"failed": 1})})
+    load = sound.load.model_copy(update={"failed": 1})
+    runs = [failed, *sound.runs[1:]]
+    found = contradiction(sound.model_copy(update={"runs": runs, "load": load}))
+    assert "its run not invalid" in found
