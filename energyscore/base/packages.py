@@ -11,7 +11,10 @@ from energyscore.base.errors import UnsupportedError
 
 PACKAGES = {
     **{module: module for module in ("accelerate", "codecarbon", "datasets", "pandas", "psutil")},
-    **{module: module for module in ("huggingface_hub", "soundfile", "torch", "transformers")},
+    **{
+        module: module
+        for module in ("httpx2", "huggingface_hub", "soundfile", "torch", "transformers")
+    },
     **{module: module for module in ("pyarrow", "sentencepiece")},
     "PIL": "pillow",
     "google": "protobuf",

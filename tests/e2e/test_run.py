@@ -98,6 +98,7 @@ def test_a_second_model_makes_a_cohort_and_the_stars_say_so(measured, tmp_path):
     score["system_ci95"] = [2 * bound for bound in score["system_ci95"]]
     per_token = score["per_token"]
     score["per_token"] = {name: wh and 2 * wh for name, wh in per_token.items()}
+    score["joules_per_output_token"] *= 2
     for run in second["runs"]:  # a score that does not follow from the runs would not be read
         for part in (run, *run["phases"].values()):
             part["energy_j"] = {

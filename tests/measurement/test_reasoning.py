@@ -8,7 +8,7 @@ import pytest
 
 from energyscore.base.errors import DatasetError, ModelError, UsageError
 from energyscore.base.lookup import resolve
-from energyscore.cli.run import ReasoningMode
+from energyscore.cli.run_options import ReasoningMode
 from energyscore.measurement.backends.chat import Chat, ThinkingCounter, is_opened
 from energyscore.measurement.backends.processors import bundled_tokenizer
 from energyscore.measurement.catalog import BACKENDS

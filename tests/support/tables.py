@@ -5,7 +5,7 @@ import io
 import itertools
 
 from energyscore.cli.console import show_report
-from energyscore.judge.rating import RatedResult, rate
+from energyscore.judge.rating import RatedResult, in_one_view, rate
 
 
 def table_of(*results, encoding="utf-8"):
@@ -13,7 +13,8 @@ def table_of(*results, encoding="utf-8"):
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     ratings = rate(results)
     with contextlib.redirect_stdout(stream):
-        show_report([RatedResult(r, stars) for r, stars in zip(results, ratings, strict=True)])
+        rated = [RatedResult(r, stars) for r, stars in zip(results, ratings, strict=True)]
+        show_report(in_one_view(rated))
     stream.flush()
     return stream.buffer.getvalue().decode(encoding).splitlines()
 
