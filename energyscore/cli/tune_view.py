@@ -8,7 +8,7 @@ from energyscore.cli.console import Talk, show_copyable, show_line, show_notes, 
 from energyscore.cli.process_view import OWN_PLACE, ProcessProgress
 from energyscore.judge.tuning import Tuning
 from energyscore.measurement.forecast import LONG_S
-from energyscore.measurement.tune.request import Purpose, asked_of, options_of
+from energyscore.measurement.tune.request import asked_of, options_of
 from energyscore.measurement.tune.runner import Trial
 from energyscore.measurement.tune.space import Settings, TrialOutcome
 from energyscore.publish.tuning import columns_of, rows_of, title_of
@@ -19,6 +19,7 @@ from energyscore.publish.tuning_words import (
     notes_of,
     settings_in_words,
 )
+from energyscore.results.kinds import Purpose
 
 _PURPOSES: dict[Purpose, str] = {
     "trial": "",

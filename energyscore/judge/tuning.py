@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 from energyscore.base.errors import NotMeasuredError
 from energyscore.base.stats import Summary
@@ -18,10 +18,10 @@ from energyscore.judge.effect import Effect, compare_samples
 from energyscore.judge.equal_answers import EqualAnswers, equal_answers
 from energyscore.judge.figures import LEAST_WH, Headline, headline_of
 from energyscore.judge.qualities import contrast
+from energyscore.results.kinds import Purpose
 from energyscore.results.result import Result
 
 NOT_COMPARED = EqualAnswers(None, reason="it left no result")
-Purpose = Literal["trial", "repeat", "confirm"]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from energyscore.judge.tuning import Tried, Tuning
 from energyscore.publish.choice_cells import quality_value
 from energyscore.publish.flat import cells_of, column_names
 from energyscore.publish.tuning_words import MEASURE_BOTH, STATUS, answer, name_of, notes_of
+from energyscore.results.kinds import Purpose
 
 FILE_NAME = "tune.json"
 
@@ -34,7 +35,7 @@ class TuneTrial(Part):
     """One trial; a figure that was not measured is null."""
 
     settings: TuneSettings
-    purpose: Literal["trial", "repeat", "confirm"] = Field(
+    purpose: Purpose = Field(
         description="repeat: once more, against drift; confirm: once more, for the saving"
     )
     file: str | None = Field(description="its result, relative to this file; null: it left none")

@@ -21,3 +21,6 @@ Time = Annotated[str, AfterValidator(utc_time)]
 Count = Annotated[int, Field(ge=0)]
 PositiveCount = Annotated[int, Field(gt=0)]
 SystemMethod = Literal["measured", "estimated"]
+
+Purpose = Literal["trial", "repeat", "confirm"]
+"""Of a trial of tune: the first; `repeat`: once more, against drift; `confirm`: for the saving."""

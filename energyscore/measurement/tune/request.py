@@ -3,17 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from energyscore.base.stamps import digest_of
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.tune.space import Proposal, Settings
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile
+from energyscore.results.kinds import Purpose
 from energyscore.results.store import result_folder
-
-Purpose = Literal["trial", "repeat", "confirm"]
-"""`trial`: the first time; `repeat`: once more, against drift; `confirm`: for the saving, fresh."""
 
 KeyOf = Callable[[TaskFile, ModelSpec, RunOptions], str]
 

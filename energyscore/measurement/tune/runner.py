@@ -23,7 +23,7 @@ from energyscore.measurement.options import Job
 from energyscore.measurement.suite.apart import LOCK_NAME, LOCK_WAIT_S, Apart, measure_apart
 from energyscore.measurement.suite.finished import by_key, find_finished
 from energyscore.measurement.tune.outcome import outcome_of
-from energyscore.measurement.tune.request import KeyOf, Purpose, TuneRequest
+from energyscore.measurement.tune.request import KeyOf, TuneRequest
 from energyscore.measurement.tune.search import Search
 from energyscore.measurement.tune.shortages import Shortages, kernel_kills
 from energyscore.measurement.tune.space import (
@@ -33,6 +33,7 @@ from energyscore.measurement.tune.space import (
     TrialOutcome,
     Untried,
 )
+from energyscore.results.kinds import Purpose
 from energyscore.results.result import Result
 from energyscore.results.store import KnownResults
 
