@@ -11,6 +11,9 @@ from energyscore.base.errors import ResultError, UsageError
 Skip: TypeAlias = Callable[[ResultError], None]
 """Is told why something is left out."""
 
+MOST_TEXT = 16 * 2**20
+"""Bytes of a text that is read whole; what is larger is another file than was meant."""
+
 _NO_PART_NAMES = ("readme", "license", "licence", "notice", "changelog")
 _NO_PART_SUFFIXES = frozenset(
     (*(".md", ".rst", ".pdf", ".log", ".pyc"), *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp"))
@@ -68,10 +71,18 @@ def read_file(path: Path, most_bytes: int = -1) -> bytes:
         raise ResultError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def read_text(path: Path, what: str, error: type[UsageError] = UsageError) -> str:
+def read_text(
+    path: Path, what: str, error: type[UsageError] = UsageError, most_bytes: int = MOST_TEXT
+) -> str:
     """The UTF-8 text of a file, without a byte order mark; an error calls the file `what`."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+        if len(data) > most_bytes:
+            raise error(
+                f"{what} is larger than {most_bytes // 2**20} MiB.", "Is it the right file?"
+            )
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         raise error(f"{what} is no text in UTF-8.", "Save it as UTF-8.") from bad
     except (OSError, ValueError) as bad:

@@ -3,12 +3,17 @@
 Schedulers and containers send SIGTERM, a terminal that is closed sends SIGHUP.
 """
 
+import contextlib
+import ctypes
+import os
 import signal
 import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from energyscore.base.errors import EnergyScoreError
 
+_PR_SET_PDEATHSIG = 1
 _status = 128 + signal.SIGINT
 
 
@@ -33,9 +38,49 @@ def heed_signals() -> None:
             signal.signal(number, _terminate)
 
 
+def heed_ctrl_c() -> None:
+    """From here on Ctrl-C ends this process, also one that was started to ignore it.
+
+    Workers of Ray block it, and so would all that they start.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def end_on(number: signal.Signals) -> None:
+    """From here on this signal, too, ends this process as Ctrl-C does."""
+    signal.signal(number, _terminate)
+
+
+@contextlib.contextmanager
+def unchanged(number: signal.Signals) -> Iterator[None]:
+    """What a signal does stays as it was, whatever a library sets within."""
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, before)
+
+
 def interrupted_status() -> int:
     """The exit status of a process that was asked to end, as shells have it: 128 + the signal."""
     return _status
+
+
+def die_with_parent() -> Callable[[], None]:
+    """What a child does before it begins, so that it ends with this process."""
+    parent, libc = os.getpid(), ctypes.CDLL(None)
+
+    def prepare() -> None:
+        # A suite that was started in the background ignores Ctrl-C, and so would its children.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

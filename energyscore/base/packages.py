@@ -24,8 +24,10 @@ PACKAGES = {
     **{module: "energyscore[quantize]" for module in ("bitsandbytes", "torchao")},
     **{module: "energyscore[quality]" for module in ("jiwer", "pycocotools", "rouge_score")},
     "sacrebleu": "energyscore[quality]",
+    "ray": "energyscore[ray]",
     "reportlab": "energyscore[label]",
     "resvg_py": "energyscore[label]",
+    "submitit": "energyscore[slurm]",
 }
 """What may be missing, by the module that is imported, and what pip installs it by."""
 

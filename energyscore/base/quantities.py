@@ -11,12 +11,13 @@ WATT_HOURS = {"mWh": 1e-3, "Wh": 1.0, "kWh": 1e3, "J": 1 / JOULES_PER_WH}
 WATTS = {"W": 1.0, "kW": 1e3}
 BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "MiB": 2.0**20, "GiB": 2.0**30}
 SHARE = {"%": 1e-2}
+THROUGHPUT = {"tokens/s": 1.0, "queries/s": 1.0}
 PER_HOUR = {"/s": 3600.0, "/min": 60.0, "/h": 1.0, "/day": 1 / 24}
 
 _MOST = 1e15
 """In the unit whose factor is 1. No sum of such numbers overflows a clock of the system."""
 
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(/?[A-Za-z%µ]*)\s*", re.ASCII)
+_QUANTITY = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(/?[A-Za-z%µ]*(?:/[A-Za-z]+)?)\s*", re.ASCII)
 
 
 def read_quantity(option: str, text: str, units: Mapping[str, float], example: str) -> float:

@@ -117,6 +117,11 @@ def about(figure: float, half_width: float) -> tuple[float, float]:
     return figure * math.exp(-half_width), figure * math.exp(half_width)
 
 
+def inverted(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    """The interval of a ratio turned around: of 1 / ratio."""
+    return None if interval is None else (1 / interval[1], 1 / interval[0])
+
+
 def half_width_of(interval: tuple[float, float]) -> float | None:
     """Half the width of an interval on the log scale; None for one that reaches to 0."""
     low, high = interval

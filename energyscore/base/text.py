@@ -14,6 +14,13 @@ _USER = re.compile(r"(?<=://)(?:[^\s/@:]+:[^\s]+?@(?=[^\s@]*(?:\s|$))|[^\s/@]+@)
 _QUERY = re.compile(
     r"(?i)([?&][\w.-]*(?:token|key|secret|password|credential|signature|sig)[\w.-]*=)[^\s&#'\"<>]+"
 )
+SECRET_NAME = r"[\w.-]*(?:(?:api|access|secret)[-_]?keys?|token|secrets?|passwords?|credentials?)"
+"""What an option, a setting or a variable that holds a secret is called, whatever its case."""
+_OPTION = re.compile(
+    rf"(--(?i:{SECRET_NAME})(?:=|\s+)|\b(?:[A-Z0-9]+_)*(?:API_?KEY|TOKEN|SECRET|PASSWORD)=)"
+    r"(?!-)[^\s'\"]+"
+)
+_BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}")
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}]+")
 _BEYOND_ASCII = re.compile(rf"[\x7f-\x9f\u2028\u2029{_TURNING}]")
 _COMMAND = re.compile(r":(?=:)|#(?=#\\?\[)")
@@ -26,9 +33,11 @@ _LINK = re.compile(r"(?i)(?<=http|\Wftp|ttps):(?=//)|(?<=\bwww)\.")
 def without_passwords(text: str) -> str:
     """Addresses without who asks and by which password or token, as proxies and links have them.
 
-    All that is said or kept of an error, and every line that is printed, comes through here.
+    And options and variables without their keys. All that is said or kept of an error, and every
+    line that is printed, comes through here.
     """
-    return _QUERY.sub(r"\1***", _USER.sub("***@", text))
+    text = _QUERY.sub(r"\1***", _USER.sub("***@", text))
+    return _BEARER.sub(r"\1***", _OPTION.sub(r"\1***", text))
 
 
 def one_line(text: str) -> str:

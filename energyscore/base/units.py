@@ -7,16 +7,32 @@ WH_PER_KWH = 1000.0
 JOULES_PER_KWH = JOULES_PER_WH * WH_PER_KWH
 
 
-def wh_per_1k_queries(energy_j: float, queries: int) -> float:
+def wh_per_1k_queries(energy_j: float, queries: float) -> float:
     """Energy in Wh for 1,000 queries, from the joules that `queries` queries took."""
     if queries <= 0:
         raise ValueError(f"queries must be positive, not {queries}")
     return energy_j / JOULES_PER_WH * 1000.0 / queries
 
 
+_WH = ((1e-3, "kWh"), (1.0, "Wh"), (1e3, "mWh"))
+_LEAST = 1e-3
+
+
 def format_wh(energy_wh: float) -> str:
     """Show watt-hours with three significant digits in the unit that fits (never 0.000)."""
-    return _in_unit(energy_wh, (1e-3, "kWh"), (1.0, "Wh"), (1e3, "mWh"))
+    return _in_unit(energy_wh, *_WH)
+
+
+def format_wh_alike(energies_wh: Sequence[float]) -> list[str]:
+    """Show watt-hours that stand below each other in one unit, that of the largest.
+
+    Each in its own where the least is less than a thousandth of that unit.
+    """
+    sizes = [abs(wh) for wh in energies_wh if wh]
+    factor, name = _unit(max(sizes, default=0.0), _WH)
+    if any(size * factor < _LEAST for size in sizes):
+        return [format_wh(wh) for wh in energies_wh]
+    return [f"{format_number(wh * factor)} {name}" for wh in energies_wh]
 
 
 def format_joules(energy_j: float) -> str:
@@ -41,9 +57,13 @@ def format_bytes(size: float) -> str:
 
 def _in_unit(value: float, *units: tuple[float, str]) -> str:
     """The value in the first unit that gives at least 1, else in the last."""
-    fits = (unit for unit in units if abs(value) * unit[0] >= 1)
-    factor, name = next(fits, units[-1])
+    factor, name = _unit(value, units)
     return f"{format_number(value * factor)} {name}"
+
+
+def _unit(value: float, units: Sequence[tuple[float, str]]) -> tuple[float, str]:
+    fits = (unit for unit in units if abs(value) * unit[0] >= 1)
+    return next(fits, units[-1])
 
 
 def format_number(value: float) -> str:
@@ -54,7 +74,7 @@ def format_number(value: float) -> str:
         return f"{value:.3g}"
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    text = f"{value:#.3g}"
+    text = f"{value:#.3g}".rstrip(".")  # 99.99 is rounded to `100.`
     return text if "e" not in text else f"{value:.7f}".rstrip("0")
 
 

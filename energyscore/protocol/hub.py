@@ -11,6 +11,7 @@ import urllib.request
 from energyscore.base.errors import UsageError
 
 _TRUE = {"1", "ON", "YES", "TRUE"}
+_offline_by_us = False  # and not by whoever started this process
 
 
 def endpoint() -> str:
@@ -89,4 +90,14 @@ def _request(address: str, method: str = "GET") -> urllib.request.Request:
 
 def stay_offline() -> None:
     """Keep the libraries from asking the hub; call it before they are imported."""
+    global _offline_by_us
+    _offline_by_us = _offline_by_us or "HF_HUB_OFFLINE" not in os.environ
     os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def given_environment() -> dict[str, str]:
+    """The environment as this process was given it, for programs that may ask the hub."""
+    kept = dict(os.environ)
+    if _offline_by_us:
+        del kept["HF_HUB_OFFLINE"]
+    return kept

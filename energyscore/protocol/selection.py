@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from energyscore.base.errors import DatasetError, did_you_mean
 from energyscore.protocol.task import TaskSpec
 
+BUNDLED, OFFICIAL = "bundled", "official"
+"""Datasets by what they are to a task: its own sample, and the one of its protocol."""
+
 
 @dataclass(frozen=True)
 class Selection:

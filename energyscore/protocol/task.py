@@ -1,7 +1,7 @@
 """A task: a standardized definition of work, read strictly from one YAML file and versioned."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +12,7 @@ from energyscore.base.files import is_dir, is_file, read_text
 from energyscore.base.form import Strict
 from energyscore.base.stamps import digest_of
 from energyscore.base.yaml_text import read_form
+from energyscore.protocol.official_method import METHODS, Protocol
 
 Phase = Literal["preprocess", "prefill", "decode", "forward", "call"]
 Kind = Literal["text", "image", "audio", "reference"]
@@ -26,6 +27,8 @@ Count = Annotated[int, Field(gt=0)]
 
 QUICK_TOKENS = 64
 """The most of an answer in a quick look at reasoning: a processor takes minutes for 1,000."""
+
+SAMPLING_SEED = 42
 
 PROMPT_ROOM = 512
 """Tokens of a context that are kept for the prompt, whatever an answer may have."""
@@ -100,9 +103,32 @@ class Generation(Strict):
         most = context_length - min(PROMPT_ROOM, context_length // 2)
         return self.model_copy(update={"max_new_tokens": min(self.max_new_tokens, most)})
 
-    def recorded(self) -> dict[str, int | str]:
+    def by(self, protocol: Protocol) -> "Generation":
+        """The same by an official method: greedy as tasks have it, or sampled and not forced."""
+        method = METHODS[protocol]
+        if method.sampling is None:
+            return self
+        least = self.min_new_tokens if method.forced else 0
+        known = self.model_dump() | asdict(method.sampling)
+        return Sampled(**known | {"strategy": "sample", "min_new_tokens": least})
+
+    def recorded(self) -> dict[str, int | float | str]:
         """What results say of it."""
         return self.model_dump(exclude_none=True, exclude={"usual_max_new_tokens"})
+
+
+class Sampled(Generation):
+    """Answers that are drawn, as `Sampling` says; no task file says so.
+
+    `seed`: each answer is drawn with one of its own, which follows from this one and the prompt:
+    a model writes the same in every run.
+    """
+
+    strategy: Literal["sample"] = "sample"  # type: ignore[assignment]  # of tasks: greedy
+    temperature: Annotated[float, Field(gt=0)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    top_k: Count
+    seed: Annotated[int, Field(ge=0)] = SAMPLING_SEED
 
 
 class Diffusion(Strict):
@@ -282,7 +308,7 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, TaskFile]:
 
     A TaskError where the folder holds no task, two tasks share an id, or a file is wrong.
     """
-    tasks = _load_dir(bundled_tasks_dir())
+    tasks = dict(_bundled_tasks())
     if extra_dir is not None:
         if not is_dir(extra_dir):
             raise TaskError(f"--task-path {extra_dir} is not a folder.")
@@ -294,6 +320,12 @@ def load_tasks(extra_dir: Path | None = None) -> dict[str, TaskFile]:
             )
         tasks.update(own)
     return tasks
+
+
+@functools.cache
+def _bundled_tasks() -> dict[str, TaskFile]:
+    """Read once: they do not change while a process runs."""
+    return _load_dir(bundled_tasks_dir())
 
 
 def find_task(name: str, tasks: dict[str, TaskFile]) -> TaskFile:

@@ -13,10 +13,8 @@ from energyscore.base.files import is_dir, is_file, local_path, real_path
 from energyscore.base.stamps import digest_of
 from energyscore.protocol.library_rows import read_folder, read_hub
 from energyscore.protocol.rows import FILE_KINDS, Rows, read_file
-from energyscore.protocol.selection import Selection, match_columns
+from energyscore.protocol.selection import BUNDLED, OFFICIAL, Selection, match_columns
 from energyscore.protocol.task import TaskFile, TaskSpec
-
-BUNDLED, OFFICIAL = "bundled", "official"
 
 Query: TypeAlias = Mapping[str, Any]
 """One item of the workload: the task's fields and their values."""
