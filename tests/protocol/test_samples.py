@@ -9,8 +9,9 @@ import pytest
 from tokenizers import Tokenizer
 
 from energyscore.protocol.bundled import tokenizer_path
+from energyscore.protocol.selection import BUNDLED
 from energyscore.protocol.task import bundled_tasks_dir, load_tasks
-from energyscore.protocol.workload import BUNDLED, load_workload
+from energyscore.protocol.workload import load_workload
 
 # Input tokens per query of the official datasets (AI Energy Score, 1,000 queries each).
 OFFICIAL_TOKENS = {

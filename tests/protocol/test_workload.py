@@ -10,9 +10,9 @@ import soundfile
 from pyarrow import parquet
 
 from energyscore.base.errors import DatasetError
-from energyscore.protocol.selection import Selection
+from energyscore.protocol.selection import BUNDLED, Selection
 from energyscore.protocol.task import Dataset, TaskFile, load_tasks
-from energyscore.protocol.workload import BUNDLED, load_workload
+from energyscore.protocol.workload import load_workload
 
 TASK = load_tasks()["text_generation"]
 PAIRS = load_tasks()["sentence_similarity"]
