@@ -4,13 +4,15 @@
 
 Makes a folder of so many results on one GPU, ten runs each: a thousand models under a few
 conditions each, one result in five a repeat of an older one. Then each command reads it in a
-process of its own. Exit status 1 where one takes longer, more memory, or more room on the disk than
-it may; the bounds are for 10,000 results and shrink with fewer. Other work on the machine makes a
-command wait: the seconds of a processor that it took stand beside the time.
+process of its own, twice: the first time nothing was checked before, the second time all was. Exit
+status 1 where one takes longer, more memory, or more room on the disk than it may; the bounds are
+for 10,000 results and shrink with fewer; the first time may take three times as long. Other work on
+the machine makes a command wait: the seconds of a processor that it took stand beside the time.
 """
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,7 @@ from energyscore.results.store import load_result  # noqa: E402
 
 FIXTURE = ROOT / "tests/data/schema-1/results/org/model/text_generation"
 RUNS, LEVELS, MODELS = 10, 40, 1000
+FIRST = 3  # times the bound, where nothing was checked before
 STARTUP_S = 1.0  # whatever the number of results
 AGAIN = """
 import sys, time
@@ -172,7 +175,10 @@ def main() -> int:
             write_results(folder / "before", options.results, models=options.models, day=1)
         print(f"{options.results:,} results, {mib_in(folder / 'results'):,.0f} MiB")
         share = options.results / 10_000
-        for name in (name for name in names if name in BOUNDS):
+        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+        for name, times in [(name, n) for name in names if name in BOUNDS for n in (FIRST, 1)]:
+            if times == FIRST:
+                shutil.rmtree(folder / "cache", ignore_errors=True)
             out = folder / "stdout"
             command = [sys.executable, "-m", "energyscore", *arguments_of(name, folder)]
             seconds, busy_s, mib, status = timed(command, out)
@@ -180,15 +186,16 @@ def main() -> int:
             bound = BOUNDS[name]
             ok = (
                 status in (0, 2, 3)
-                and seconds <= STARTUP_S + share * bound.seconds
+                and seconds <= STARTUP_S + share * times * bound.seconds
                 and mib <= 100 + share * bound.mib
                 and written <= bound.written_mib
             )
             failed |= not ok
             said = "ok" if ok else f"TOO MUCH (exit status {status})"
+            turn = "first" if times == FIRST else "again"
             print(
-                f"{name:20}  {seconds:5.1f} s ({busy_s:.1f} s of a processor)  {mib:6,.0f} MiB at "
-                f"the peak  {written:4.0f} MiB written  {said}",
+                f"{name:20}  {turn}  {seconds:5.1f} s ({busy_s:.1f} s of a processor)  {mib:6,.0f} "
+                f"MiB at the peak  {written:4.0f} MiB written  {said}",
                 flush=True,
             )
             out.unlink()

@@ -102,8 +102,8 @@ def why_output_length(runs: Sequence[Run], workload: WorkloadPart) -> str:
             # Of what straddles a window a part is counted: whole answers tell their length.
             if other := run.load.other_lengths:
                 return f"{other} of {run.load.completed} answers have not the {length} tokens"
-        elif run.output_tokens != run.queries * length:
-            made = run.output_tokens / run.queries
+        elif (written := run.output_tokens or 0) != run.queries * length:
+            made = written / run.queries
             return f"{made:.2f} tokens a query were generated instead of {length}"
     return ""
 
@@ -255,7 +255,7 @@ def _of_idle_gpus(runs: Sequence[Run], protocol: ProtocolPart) -> _Found:
     known = [(ours, whole) for ours, whole in zip(shares_j, whole_j, strict=True) if ours and whole]
     adds = "an energy that is not known"
     if len(known) == len(runs):
-        energy_j, queries = sum(ours for ours, _ in known), sum(run.queries for run in runs)
+        energy_j, queries = sum(ours for ours, _ in known), sum(run.queries_done for run in runs)
         share = energy_j / sum(whole for _, whole in known)
         adds = f"{wh_per_1k_queries(energy_j, queries):.3g} Wh per 1,000 queries, {share:.0%} of it"
     message = (

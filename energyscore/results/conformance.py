@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from energyscore.base.units import counted, format_number
-from energyscore.protocol.task import TaskSpec
+from energyscore.protocol.official_method import method_for, method_of
+from energyscore.protocol.task import Generation, TaskSpec
 from energyscore.results.checks import why_output_length
 from energyscore.results.parts import Check, InputsCut, ProtocolPart, Run, WorkloadPart
 from energyscore.results.result import Result
@@ -16,6 +17,11 @@ MIN_WINDOW_S = 60.0
 MOST_LOST = 0.5
 """A model that reads less than half of the workload does another one. Models of 512 tokens read
 over half of every official dataset."""
+
+Made: TypeAlias = int | float | str
+"""What a setting of generation is."""
+
+_DRAWN = ("temperature", "top_p", "top_k")
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Intent:
     quick: bool
     quantization: str | None = None
     compiled: bool = False
-    generation: dict[str, int | str] | None = None
+    generation: dict[str, Made] | None = None
 
 
 _Point: TypeAlias = tuple[str, str, str, bool]
@@ -107,9 +113,16 @@ def departures_ahead(task: TaskSpec, intent: Intent) -> list[Departure]:
         _warmup_point("quick" if intent.quick else "until steady", quick=intent.quick),
     ]
     if task.generation is not None and (asked := intent.generation) is not None:
-        wanted, most = task.generation.recorded(), f"at most {asked.get('max_new_tokens')} tokens"
-        same = asked == wanted | _mode(asked)
-        points.append(("generation", f"at most {wanted['max_new_tokens']} tokens", most, same))
+        wanted = _wanted(task, task.generation, asked)
+        most = wanted.get("max_new_tokens")
+        points.append(
+            (
+                "generation",
+                f"{_at_most(most)}{_decoding(wanted)}",
+                f"{_at_most(asked.get('max_new_tokens'))}{_decoding(asked)}",
+                asked == wanted,
+            )
+        )
     return [Departure(name, actual, required) for name, required, actual, ok in points if not ok]
 
 
@@ -225,25 +238,41 @@ def _generation(task: TaskSpec, workload: WorkloadPart, runs: Sequence[Run]) -> 
     # Of a task that some models do in one forward pass, only the others generate.
     in_one_pass = "forward" in task.phases and workload.generation is None
     if task.generation is not None and not in_one_pass:
-        wanted = task.generation.recorded()
-        same = generation == wanted | _mode(generation) and not why_output_length(runs, workload)
-        made = sum(run.output_tokens for run in runs) / sum(run.queries for run in runs)
-        actual = f"{made:.1f} tokens on average"
+        wanted = _wanted(task, task.generation, generation)
+        same = generation == wanted and not why_output_length(runs, workload)
+        written = [run.output_tokens for run in runs if run.output_tokens is not None]
+        actual = "not known"
+        if len(written) == len(runs):
+            made = sum(written) / sum(run.queries_done for run in runs)
+            actual = f"{made:.1f} tokens on average"
         if generation.get("max_new_tokens") != wanted["max_new_tokens"]:
             actual = f"{_at_most(generation.get('max_new_tokens'))}, {actual}"
-        lengths = f"{wanted['min_new_tokens']} to {wanted['max_new_tokens']} tokens, greedy"
+        how = _decoding(wanted) or ", greedy"
+        lengths = f"{wanted['min_new_tokens']} to {wanted['max_new_tokens']} tokens{how}"
         yield "generation", lengths, actual, same
     if task.diffusion is not None:
         steps = task.diffusion.model_dump()
         yield "generation", _steps(steps), _steps(generation), generation == steps
 
 
-def _mode(generation: Mapping[str, int | str]) -> dict[str, int | str]:
-    """Models are compared in each of their modes: none is more official than another."""
-    return {name: one for name, one in generation.items() if name == "reasoning"}
+def _wanted(task: TaskSpec, generation: Generation, made: Mapping[str, Made]) -> dict[str, Made]:
+    """How the official method by which text was made has it made.
+
+    Models are compared in each of their modes, and drawn by any seed: none is more official than
+    another. Of a method that changed nothing at a task nothing is taken.
+    """
+    method = method_for(method_of(made) or "v1", task.scale_task)
+    own = {name: one for name, one in made.items() if name in ("reasoning", "seed")}
+    return generation.by(method).recorded() | own
 
 
-def _at_most(tokens: int | str | None) -> str:
+def _decoding(generation: Mapping[str, Made]) -> str:
+    """How tokens are drawn, behind their number; empty where they are not."""
+    drawn = [f"{name} {generation[name]}" for name in _DRAWN if name in generation]
+    return f", sampled at {', '.join(drawn)}" if drawn else ""
+
+
+def _at_most(tokens: Made | None) -> str:
     return "no limit" if tokens is None else f"at most {tokens} tokens"
 
 
@@ -262,7 +291,7 @@ def _warmup(protocol: ProtocolPart) -> str:
     return f"{steady} ({protocol.warmup_s:.0f} s)"
 
 
-def _steps(diffusion: dict[str, int | str]) -> str:
+def _steps(diffusion: Mapping[str, Made]) -> str:
     steps, images = (diffusion.get(name, "unknown") for name in ("steps", "images"))
     return f"{steps} steps, {images} a query"
 

@@ -85,6 +85,8 @@ def _contradictions(result: Result) -> Iterator[str]:
 
 def _load(result: Result) -> Iterator[str]:
     """The load is that of its runs, and what spoils one of them is told as such."""
+    if result.load and (problem := result.load.problem):
+        yield f"load: {problem}"
     for name in ("completed", "failed"):
         of_runs = sum(getattr(run.load, name) for run in result.runs if run.load)
         if result.load and (stated := getattr(result.load, name)) != of_runs:
@@ -93,10 +95,34 @@ def _load(result: Result) -> Iterator[str]:
         spoiling = {one.code for one in run.notices if one.invalidates}
         told = run.load.server if run.load else None
         others = told and (told.other_requests or told.other_output_tokens)
+        if run.load and abs(run.load.requests - run.queries) > 0.5:
+            yield f"runs[{run.index}].queries: {run.queries}, of {run.load.requests:g} requests"
         if run.load and run.load.failed and "request_failed" not in spoiling:
             yield f"runs[{run.index}].load.failed: it is {run.load.failed}, and its run not invalid"
         if others and "other_requests" not in spoiling:
             yield f"runs[{run.index}].load.server: others asked it, and its run is not invalid"
+        outstanding = run.load and run.load.outstanding
+        if outstanding and outstanding.grows and "rate_not_sustained" not in spoiling:
+            yield f"runs[{run.index}].load.outstanding: it grows, and its run is not invalid"
+        if result.load and (outstanding is None) == (result.load.kind == "open"):
+            yield f"runs[{run.index}].load.outstanding: only an open loop has it"
+        yield from _requests(run)
+
+
+def _requests(run: Run) -> Iterator[str]:
+    """The requests of a run are those that ended in it, and known as well as it says."""
+    load = run.load
+    if load is None:
+        return
+    straddling, ended = load.straddling, load.completed
+    if load.other_lengths > ended:
+        yield f"runs[{run.index}].load.other_lengths: it is {load.other_lengths} of {ended}"
+    # Those that ended, but for the parts of straddling ones.
+    if abs(load.requests - ended) > straddling + _ROUNDING:
+        yield f"runs[{run.index}].load.requests: {load.requests:.7g} are not the {ended} that ended"
+    bound = straddling / load.requests
+    if not math.isclose(load.bound, bound, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+        yield f"runs[{run.index}].load.bound: it is {load.bound:.7g}, and not {bound:.7g}"
 
 
 def _date(result: Result) -> Iterator[str]:

@@ -16,7 +16,8 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from energyscore.base.errors import ResultError
 from energyscore.base.files import RealPaths, Skip, is_dir, is_file, visible_files
-from energyscore.base.processes import MANY, worked_on
+from energyscore.base.processes import MANY
+from energyscore.results.kept import Found, Outcome, read_many
 
 Kind: TypeAlias = Literal["result", "baseline", "broken", "other"]
 T = TypeVar("T")
@@ -62,7 +63,7 @@ def load_files(
     *,
     in_folders: Collection[Kind] = ("result", "baseline"),
     may_be_empty: bool = False,
-    in_processes: bool = False,
+    by_content: bool = False,
 ) -> list[tuple[Path, T]]:
     """Read files, and folders all the way down, sorted: each file once, with its path as given.
 
@@ -74,8 +75,8 @@ def load_files(
             it is an error, as a file that is named always is: no check may pass by overlooking.
         in_folders: the kinds that count in folders; others are read when they are named.
         may_be_empty: a folder need not hold anything, or exist.
-        in_processes: many files may be read by several processes: readers change nothing, and
-            little of a file is kept, as all of that goes from one process to another.
+        by_content: what readers give follows from the content of a file alone, and they change
+            nothing: many files are read by `read_many`.
 
     Raises:
         ResultError: when a path does not exist, a folder holds nothing of a wanted kind, or a file
@@ -95,8 +96,11 @@ def load_files(
                 found = True
             else:
                 new.setdefault(place, file)
+        wanted = {kind: readers[kind] for kind in (kinds if in_folder else readers)}
         read = functools.partial(_read, readers, kinds if in_folder else None)
-        outcomes = worked_on(read, list(new.values()), alone=not in_processes)
+        several = list(new.values())
+        one_by_one = (read(file) for file in several)
+        outcomes = read_many(read, several, wanted) if by_content else one_by_one
         with _uncollected(many=len(new) >= MANY), contextlib.closing(outcomes):
             for (place, file), outcome in zip(new.items(), outcomes, strict=True):
                 found |= outcome is not None
@@ -106,7 +110,7 @@ def load_files(
                     loaded[place] = None
                     skip(outcome)
                 elif outcome is not None:
-                    loaded[place] = file, outcome[0]
+                    loaded[place] = file, outcome.value
         if not found and not may_be_empty:
             raise _nothing_in(path, kinds, skip)
     return [entry for entry in loaded.values() if entry]
@@ -114,13 +118,13 @@ def load_files(
 
 def _read(
     readers: Mapping[Kind, Callable[[Path], T]], kinds: Collection[Kind] | None, path: Path
-) -> tuple[T] | ResultError | None:
+) -> Outcome[T]:
     """What is in a file, or what is wrong with it; None where it is of none of these kinds."""
     kind = kind_of(path)
     if kinds is not None and kind != "broken" and kind not in kinds:
         return None
     try:
-        return (readers.get(kind, next(iter(readers.values())))(path),)
+        return Found(kind, readers.get(kind, next(iter(readers.values())))(path))
     except ResultError as error:
         return error
 

@@ -72,8 +72,8 @@ def _runs(result: Result) -> Iterator[str]:
     for run in result.runs:
         yield (
             f"run {run.index + 1} {run.started_at}: {run.queries} queries in {run.duration_s:.3f} "
-            f"s, {run.passes} pass{'es' * (run.passes != 1)}, {run.input_tokens} tokens in, "
-            f"{run.output_tokens} out"
+            f"s, {run.passes} pass{'es' * (run.passes != 1)}, {_told(run.input_tokens)} tokens in, "
+            f"{_told(run.output_tokens)} out"
         )
         for domain in sorted(run.energy_j):
             yield f"  {domain}: {_energy(run, domain)}"
@@ -82,6 +82,10 @@ def _runs(result: Result) -> Iterator[str]:
             yield f"  phase {name}: {part.duration_s:.3f} s; {', '.join(shares)}"
         for notice in run.notices:
             yield f"  notice {notice.code}: {notice.message}"
+
+
+def _told(number: int | None) -> str:
+    return "unknown" if number is None else str(number)
 
 
 def _energy(run: Run, domain: str) -> str:

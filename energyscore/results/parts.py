@@ -134,8 +134,8 @@ class Run(Part):
     queries: PositiveCount
     passes: PositiveCount = Field(description="times the workload was done to fill the window")
     duration_s: Positive = Field(description="the measured window of the metered work")
-    input_tokens: Count
-    output_tokens: Count
+    input_tokens: Count | None = Field(description="null: a server that does not tell")
+    output_tokens: Count | None = Field(description="null: a server that does not tell")
     thinking_tokens: Count | None = Field(
         description="generated tokens that are thinking; null where it is not known"
     )
@@ -166,6 +166,11 @@ class Run(Part):
     load: RunLoad | None = Field(
         default=None, description="the requests to a server; null: work of this process"
     )
+
+    @property
+    def queries_done(self) -> float:
+        """Queries as figures count them: of a server those at the window's ends in part."""
+        return self.queries if self.load is None else self.load.requests
 
     def total_j(self, domains: Iterable[Domain]) -> float | None:
         """Energy of these domains together; None where that of one is not known."""

@@ -21,6 +21,7 @@ Tokens: TypeAlias = Literal["output", "input"]
 """Which tokens are counted."""
 
 NO_TOKENS = "no tokens were counted in this work"
+NO_COUNT = "the server does not tell how many tokens it read and wrote"
 NO_TEXT = {
     "output": "no text was generated: the tokens of the input are counted",
     "input": "text was generated: the tokens of the output are counted",
@@ -58,6 +59,8 @@ TOKEN_METRICS = {
 def tokens_counted(result: Result) -> Tokens | None:
     """Which tokens its energy is divided by; None where there are none of text."""
     runs = result.runs
+    if _are_unknown(result):
+        return None
     if any(run.output_tokens for run in runs):
         return "output" if all(run.output_tokens for run in runs) else None
     # Images take their energy by steps and size, whatever was asked for.
@@ -89,7 +92,7 @@ def why_not_per_token(result: Result, metric: TokenMetric) -> str:
     if _whole_wh(result, metric.basis) is None:
         return score.reason if metric.basis == "gpu" else score.system_reason
     if counted is None:
-        return NO_TOKENS
+        return NO_COUNT if _are_unknown(result) else NO_TOKENS
     return "" if counted == metric.tokens else NO_TEXT[metric.tokens]
 
 
@@ -130,6 +133,13 @@ def with_per_token(result: Result) -> Result:
     return result.model_copy(update={"score": result.score.model_copy(update=change)})
 
 
+def _are_unknown(result: Result) -> bool:
+    """Whether a server does not tell what it wrote, or what it read where nothing is written."""
+    written = [run.output_tokens for run in result.runs]
+    read = [run.input_tokens for run in result.runs]
+    return None in written or (None in read and not any(written))
+
+
 def _whole_wh(result: Result, basis: Basis) -> float | None:
     score = result.score
     return score.gpu_wh_per_1k_queries if basis == "gpu" else score.system_wh_per_1k_queries
@@ -152,5 +162,7 @@ def _joules_per_token(result: Result, basis: Basis) -> list[float]:
     for run in result.runs:
         if (energy_j := run.total_j(domains)) is None:
             return []
-        values.append(energy_j / (run.output_tokens if counted == "output" else run.input_tokens))
+        tokens = run.output_tokens if counted == "output" else run.input_tokens
+        assert tokens  # else they would not be counted
+        values.append(energy_j / tokens)
     return values

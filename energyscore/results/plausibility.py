@@ -35,7 +35,7 @@ def why_implausibly_low(
     least_share, why = 1.0, ""
     for run in runs:
         energy_j = run.total_j(protocol.gpu_domains)
-        steps = run.output_tokens / batch_size
+        steps = (run.output_tokens or 0) / batch_size
         floor_j = steps * size * LEAST_J_PER_BYTE
         if energy_j and energy_j < floor_j * least_share:
             least_share = energy_j / floor_j

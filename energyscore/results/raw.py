@@ -8,6 +8,14 @@ are microseconds; `begin_us` is on the machine's monotonic clock, all others cou
 `starts_us`, `t_us`, `mj` and `mw` are delta-coded: the first number as it is, then each one's
 difference from the one before. `still_us` holds from when to when looks saw the counter at one
 value: where nobody looked, updates are missing and nothing stood still. Older files have none.
+
+A run of a server has `requests` too: all that were under way while it lasted, in the order in which
+they were sent. `sent_us` is delta-coded; `first_us`, `last_us` and `done_us` count from there, to
+the first piece of the answer, its last, and its end; in an open loop it was due `waited_us`
+before that. `failed` are the places of those that failed, `cut` of those whose answers the limit of
+tokens ended. Tokens are null where an answer does not tell them.
+`edges` are the two ends of the run: which requests were under way there, of how many pieces their
+answers are, how many of these had come, and when the one before and the one after came.
 """
 
 import gzip

@@ -46,6 +46,11 @@ class Result(parts.Part):
     request: str | None = Field(
         default=None, description="key of what was asked for: equal keys ask for the same"
     )
+    machine: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None,
+        description="SHA-256 of the machine that measured it, as it was then: its parts with all "
+        "GPUs, its software, and what of it could be used; null: not recorded",
+    )
     task: parts.TaskPart
     model: parts.ModelPart
     workload: parts.WorkloadPart
@@ -123,6 +128,16 @@ class Result(parts.Part):
                 f"model.source is {self.model.source!r}: results and runs of servers have a load, "
                 "and no dtype; no others have or lack it"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _only_servers_have_unknown_tokens(self) -> "Result":
+        work = self.workload
+        counts = [work.input_tokens, work.output_tokens]
+        for run in self.runs:
+            counts += [run.input_tokens, run.output_tokens]
+        if None in counts and not self.of_server:
+            raise ValueError("a number of tokens is null, and the result is of no server")
         return self
 
     @property

@@ -94,7 +94,7 @@ def run_se_wh(runs: Sequence[Run], domains: Sequence[str]) -> float:
     squares = []
     for run in runs:
         errors_j = [_steps_se_j(run, domain) for domain in domains]
-        squares.append(wh_per_1k_queries(math.hypot(*errors_j), run.queries) ** 2)
+        squares.append(wh_per_1k_queries(math.hypot(*errors_j), run.queries_done) ** 2)
     return math.sqrt(std.fmean(squares))
 
 
@@ -226,7 +226,7 @@ def _figures(runs: Sequence[Run], domains: Sequence[str]) -> tuple[list[float] |
             domain = next(domain for domain in domains if run.energy_j.get(domain) is None)
             why = run.reasons.get(domain, "no meter covers it")
             return None, f"run {run.index + 1}: {domain}: {why}"
-        values.append(wh_per_1k_queries(total_j, run.queries))
+        values.append(wh_per_1k_queries(total_j, run.queries_done))
     return values, ""
 
 
@@ -253,7 +253,9 @@ def _phase(
             return PhaseScore(gpu_wh_per_1k_queries=None, se=None, reason=TOO_FEW)
         return PhaseScore(gpu_wh_per_1k_queries=found.mean, se=found.se, reason="")
     se: float | None
-    figures = [wh_per_1k_queries(j, run.queries) for j, run in zip(totals_j, runs, strict=True)]
+    figures = [
+        wh_per_1k_queries(j, run.queries_done) for j, run in zip(totals_j, runs, strict=True)
+    ]
     if len(figures) > 1:
         se = sample_std(figures) / math.sqrt(len(figures))
     else:
@@ -267,7 +269,7 @@ def _split_se(run: Run, domains: Sequence[str], name: str) -> float | None:
     known_j = [error_j for error_j in errors_j if error_j is not None]
     if len(known_j) < len(errors_j):
         return None
-    return wh_per_1k_queries(math.sqrt(sum(error_j**2 for error_j in known_j)), run.queries)
+    return wh_per_1k_queries(math.sqrt(sum(error_j**2 for error_j in known_j)), run.queries_done)
 
 
 def _net(
@@ -287,7 +289,9 @@ def _net(
     known = (name for name, idle_w in baselines.items() if idle_w.keys() >= set(domains))
     if gross is not None and idle is not None and (name := next(known, None)):
         idle_w = sum(baselines[name][domain] for domain in domains)
-        took = [wh_per_1k_queries(run.duration_s, run.queries) for run in runs]  # for each watt
+        took = [
+            wh_per_1k_queries(run.duration_s, run.queries_done) for run in runs
+        ]  # for each watt
         figures = _figures(runs, domains)[0] or []
         net = summarize([f - idle_w * wh for f, wh in zip(figures, took, strict=True)])
         if net.mean < -NEGLIGIBLE * gross.mean:

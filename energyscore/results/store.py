@@ -61,12 +61,29 @@ def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None 
     """
     if wrong := contradiction(result):
         raise ResultError(f"The result contradicts itself and is not written: {wrong}.", _REPORT)
-    stamp, mode = re.sub(r"[-:]", "", result.created_at), result.mode
-    name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
     data = None
     if raws and all(run.index in raws for run in result.runs):
         runs = [raws[run.index] for run in result.runs]
         data = raw_to_bytes(result.identity, subject_of(result), runs)
+    return _save_new(folder, result, data)
+
+
+def save_delivered(folder: Path, result: Result, raw: bytes | None) -> Path:
+    """Write a result that was measured elsewhere, with its raw record as it came.
+
+    A ResultError where they are not whole.
+    """
+    refuse_unsound(result, "")
+    named = None if result.raw is None else result.raw.sha256
+    if (None if raw is None else hashlib.sha256(raw).hexdigest()) != named:
+        raise ResultError("The raw record of the result is not the one that it names.")
+    return _save_new(folder, result, raw)
+
+
+def _save_new(folder: Path, result: Result, data: bytes | None) -> Path:
+    """Write a result, with its raw record, by a name that is free."""
+    stamp, mode = re.sub(r"[-:]", "", result.created_at), result.mode
+    name = "_".join([stamp, *([f"reasoning-{mode}"] if mode else []), result.identity[:10]])
     names = (name if number == 1 else f"{name}_{number:03}" for number in itertools.count(1))
     return next(path for one in names if (path := _save_as(folder, one, result, data)))
 
@@ -94,7 +111,7 @@ def load_results(
     """Read results from files and folders; see `load_files`. Without `details` see `lean`."""
     read = load_result if details else load_lean
     return load_files(
-        paths, {"result": read}, skip, may_be_empty=may_be_empty, in_processes=not details
+        paths, {"result": read}, skip, may_be_empty=may_be_empty, by_content=not details
     )
 
 

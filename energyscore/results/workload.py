@@ -58,10 +58,13 @@ class WorkloadPart(Part):
     queries: PositiveCount = Field(description="queries of one pass")
     batch_size: PositiveCount
     seed: int = Field(description="seed of the order of the queries; each run adds its index")
-    input_tokens: Count = Field(description="tokens of one pass, without padding")
-    output_tokens: Count = Field(description="generated tokens of one pass")
-    generation: dict[str, int | str] | None = Field(
-        description="how text or images were made: new tokens, or diffusion steps; null: neither"
+    input_tokens: Count | None = Field(
+        description="tokens of one pass, without padding; null: a server that does not tell"
+    )
+    output_tokens: Count | None = Field(description="generated tokens of one pass; null: likewise")
+    generation: dict[str, int | float | str] | None = Field(
+        description="how text or images were made: new tokens and how they were chosen, or "
+        "diffusion steps; null: neither"
     )
     by: Literal["head", "generate"] | None = Field(
         default=None, description="how a task of two ways was done; null: it has one, or older"

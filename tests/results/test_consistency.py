@@ -379,6 +379,23 @@ def test_a_sound_quality_agrees_with_itself():
     assert "weights are random" in contradiction(parse_result(json.dumps(sound), "a.json"))
 
 
+def test_an_open_loop_has_a_rate_and_one_that_grows_spoils_its_run():
+    sound = make_server_result(request_rate=2.5)
+    assert sound.load.words == "2.5 a second"
+    assert contradiction(sound) == ""
+    for changed in ({"kind": "closed"}, {"concurrency": 3}, {"request_rate": None}):
+        load = sound.load.model_copy(update=changed)
+        assert "load: it is" in contradiction(sound.model_copy(update={"load": load}))
+    first = sound.runs[0]
+    for outstanding, named in (
+        (first.load.outstanding.model_copy(update={"last": 80.0}), "it grows"),
+        (None, "only an open loop has it"),
+    ):
+        part = first.load.model_copy(update={"outstanding": outstanding})
+        runs = [first.model_copy(update={"load": part}), *sound.runs[1:]]
+        assert named in contradiction(sound.model_copy(update={"runs": runs}))
+
+
 def test_a_load_is_that_of_its_runs_and_what_spoils_one_is_told():
     sound = make_server_result()
     assert contradiction(sound) == ""
@@ -387,6 +404,7 @@ def test_a_load_is_that_of_its_runs_and_what_spoils_one_is_told():
     for changed, named in (
         ({"completed": 99}, r"load\.completed: it is \d+, but the runs have \d+"),
         ({"failed": 1}, r"load\.failed: it is 0, but the runs have 1"),
+        ({"requests": first.queries + 0.6}, r"runs\[0\]\.queries: \d+, of [\d.]+ requests"),
         ({"server": ServerCounts(**counts | {"other_requests": 3})}, "others asked it"),
         ({"server": ServerCounts(**counts | {"other_output_tokens": 3})}, "others asked it"),
         ({"server": ServerCounts(**counts)}, "^$"),
@@ -399,3 +417,20 @@ def test_a_load_is_that_of_its_runs_and_what_spoils_one_is_told():
     runs = [failed, *sound.runs[1:]]
     found = contradiction(sound.model_copy(update={"runs": runs, "load": load}))
     assert "its run not invalid" in found
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"bound": 0.001}, r"runs\[0\]\.load\.bound: it is 0\.001, and not 0\.016"),
+        ({"straddling": 8, "completed": 1009, "bound": 0.008}, "1000 are not the 1009 that ended"),
+        ({"other_lengths": 1001}, "it is 1001 of 1000"),
+    ],
+)
+def test_the_requests_of_a_run_are_those_that_ended_and_known_as_it_says(changed, named):
+    sound = make_server_result()
+    first, *others = sound.runs
+    runs = [first.model_copy(update={"load": first.load.model_copy(update=changed)}), *others]
+    completed = sum(run.load.completed for run in runs)
+    load = sound.load.model_copy(update={"completed": completed})
+    assert re.search(named, contradiction(sound.model_copy(update={"runs": runs, "load": load})))

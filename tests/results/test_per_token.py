@@ -4,14 +4,21 @@ import json
 import shutil
 
 import pytest
+from pydantic import ValidationError
 from support.commands import ROOT
-from support.results import UUID, make_cpu_run, make_result, make_run
+from support.results import UUID, make_cpu_run, make_result, make_run, make_server_result
 
 from energyscore.base.errors import ResultError
 from energyscore.judge.figures import figure_of
 from energyscore.results.consistency import contradiction
 from energyscore.results.lean import read_again, without_details
-from energyscore.results.per_token import NO_TEXT, NO_TOKENS, TOKEN_METRICS, with_per_token
+from energyscore.results.per_token import (
+    NO_COUNT,
+    NO_TEXT,
+    NO_TOKENS,
+    TOKEN_METRICS,
+    with_per_token,
+)
 from energyscore.results.result import result_to_json
 from energyscore.results.score import NO_GPU
 from energyscore.results.store import load_lean, load_result, save_result
@@ -47,6 +54,26 @@ def test_work_without_tokens_has_none_and_says_so(tokens):
     assert known(result) == {}
     assert result.score.per_token_reasons[WH] == NO_TOKENS
     assert figure_of(result, WH).reason == NO_TOKENS
+
+
+def test_tokens_that_a_server_does_not_tell_are_unknown_and_not_none():
+    """Its energy still stands; what it read is no token figure where it may have written."""
+    made = make_server_result(runs=[make_run()])
+    unknown = {"input_tokens": None, "output_tokens": None}
+    runs = [made.runs[0].model_copy(update=unknown)]
+    score = made.score.model_copy(update={"per_token": {}})
+    result = with_per_token(made.model_copy(update={"runs": runs, "score": score}))
+    assert result.score.gpu_wh_per_1k_queries == pytest.approx(1.0)
+    assert known(result) == {}
+    assert result.score.joules_per_output_token is None
+    assert result.score.per_token_reasons[WH] == NO_COUNT
+    read_only = make_run(output_tokens=0, input_tokens=50_000)
+    assert known(make_server_result(runs=[read_only])) == {
+        READ_WH: pytest.approx(20.0),
+        READ_J: pytest.approx(0.072),
+    }
+    with pytest.raises(ValidationError, match="tokens is null, and the result is of no server"):
+        make_result(runs=[make_run(**unknown)])
 
 
 def test_the_prompt_of_an_image_is_not_what_takes_its_energy():

@@ -73,7 +73,7 @@ def test_rating_old_results_gives_the_same_stars_and_chances(old, command):
     now, then = ([entry["rating"] for entry in one["results"]] for one in (again, shown))
     for rating, old_one in zip(now, then, strict=True):
         chances, old_chances = rating.pop("probabilities"), old_one.pop("probabilities")
-        assert rating == old_one
+        assert {name: rating[name] for name in old_one} == old_one  # later versions say more
         assert chances == (old_chances and pytest.approx(old_chances, abs=1e-14))
 
 

@@ -1,7 +1,8 @@
 import math
+import statistics
 
 import pytest
-from support.results import UUID, make_cpu_run, make_run
+from support.results import UUID, make_cpu_run, make_run, make_server_result
 
 from energyscore.results.parts import Idle, PhasePart
 from energyscore.results.score import NO_GPU, emissions_for, is_precise, run_se_wh, score_runs
@@ -277,3 +278,16 @@ def test_net_has_an_interval_that_is_cut_at_0_and_holds_the_error_of_idling():
 def test_runs_are_precise_from_five_on_when_the_interval_is_narrow(spread, runs, target, precise):
     made = [make_run(n, joules=3600.0 * (1 + spread * (-1) ** n)) for n in range(runs)]
     assert is_precise(made, [UUID], target) is precise
+
+
+def test_of_a_server_requests_count_in_part():
+    """9.4 requests are written down as 9 queries: that must not make each dearer by 4%."""
+    made = make_server_result()
+    runs = [
+        run.model_copy(update={"queries": 9, "load": run.load.model_copy(update={"requests": 9.4})})
+        for run in made.runs
+    ]
+    uuids = made.protocol.metered_gpus
+    score = score_runs(runs, uuids, made.idle, [gpu.name for gpu in made.environment.gpus])
+    energy_j = statistics.fmean(run.total_j([f"gpu:{uuids[0]}"]) for run in runs)
+    assert score.gpu_wh_per_1k_queries == pytest.approx(energy_j / 3600 * 1000 / 9.4)
