@@ -34,7 +34,7 @@ def check_raw_record(it: ExaminedResult) -> Finds:
     seen: dict[tuple[int, ...], int] = {}
     for one in raw.runs:
         first = seen.setdefault(first_lengths_us(one), one.index)
-        if first != one.index and len(one.phases.edges_s) > FEW:
+        if first != one.index and first_lengths_us(one):
             yield f"run {first + 1} and run {one.index + 1} are one recording"
 
 
@@ -225,5 +225,12 @@ def check_still(gpu: RecordedGpu) -> Finds:
 
 
 def first_lengths_us(raw: RawRun) -> tuple[int, ...]:
-    """The first intervals of a run: no two runs have them alike to the microsecond."""
+    """The first intervals or requests of a run: no two runs have them alike to the microsecond.
+
+    Empty where there are too few.
+    """
+    if raw.requests is not None and len(raw.requests.done_s) > FEW:
+        return tuple(round(1e6 * done_s) for done_s in raw.requests.done_s[:FEW])
+    if len(raw.phases.edges_s) <= FEW:
+        return ()
     return tuple(round(1e6 * (b - a)) for a, b in pairwise(raw.phases.edges_s[: FEW + 1]))

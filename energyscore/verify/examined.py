@@ -73,6 +73,11 @@ class ExaminedResult:
         return most if isinstance(most, int) and most == least else None
 
     @property
+    def is_sampled(self) -> bool:
+        """Whether its answers were drawn, as the newer official method has it."""
+        return bool((self.result.workload.generation or {}).get("temperature"))
+
+    @property
     def strictly(self) -> Level:
         """The level of what no official result may have, and others may."""
         return "failed" if self.listed.official else "warning"

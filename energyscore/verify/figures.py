@@ -107,13 +107,13 @@ def check_net_score(it: ExaminedResult) -> Finds:
         yield "there is a net score, but no idle power or no energy"
         return
     net = [
-        figure - sum(known_w) * run.duration_s / _J_PER_WH * 1000 / run.queries
+        figure - sum(known_w) * run.duration_s / _J_PER_WH * 1000 / run.queries_done
         for figure, run in zip(figures, result.runs, strict=True)
     ]
     within, spread = spread_of(figures).slack, spread_of(net, steps_of(it, it.gpu_domains))
     yield Derived("the net score (Wh)", score.net_gpu_wh_per_1k_queries, spread.mean, within)
     if score.net_ci95 is not None:  # older versions had none
-        took = [run.duration_s / _J_PER_WH * 1000 / run.queries for run in result.runs]
+        took = [run.duration_s / _J_PER_WH * 1000 / run.queries_done for run in result.runs]
         idle_wh = _idle_error_w(it, idle_w) * math.fsum(took) / len(took)
         half = math.hypot(spread.half or 0.0, NORMAL * idle_wh)
         ends = tuple(max(0.0, (spread.mean or 0.0) + side * half) for side in (-1, 1))
@@ -163,13 +163,16 @@ def _joules_per_token(it: ExaminedResult, domains: Sequence[str], tokens: str) -
     runs, figures = it.result.runs, _figures(it, domains)
     if it.result.screen is not None:
         return _of_a_screen(it, domains, tokens)
-    written = [run.output_tokens for run in runs]
-    read = [0 if any(written) or "call" in run.phases else run.input_tokens for run in runs]
+    if any(run.output_tokens is None for run in runs):
+        return None
+    written = [run.output_tokens or 0 for run in runs]
+    none = any(written) or "call" in runs[0].phases
+    read = [0 if none else run.input_tokens or 0 for run in runs]
     counted = written if tokens == "output" else read
     if figures is None or not all(counted):
         return None
     joules = [
-        figure * _J_PER_WH / 1000 * run.queries / count
+        figure * _J_PER_WH / 1000 * run.queries_done / count
         for figure, run, count in zip(figures, runs, counted, strict=True)
     ]
     return math.fsum(joules) / len(joules)
@@ -326,7 +329,7 @@ def _spread(it: ExaminedResult, domains: Sequence[str], phase: str = "") -> RunS
     figures = _figures(it, domains, phase)
     if it.result.screen is not None:
         pairs = zip(figures or (), it.result.runs, strict=figures is not None)
-        energies_j = [figure * _J_PER_WH / 1000 * run.queries for figure, run in pairs]
+        energies_j = [figure * _J_PER_WH / 1000 * run.queries_done for figure, run in pairs]
         return spread_of_blocks(it, energies_j if figures is not None else None)
     return spread_of(figures, 0.0 if phase else steps_of(it, domains))
 
@@ -341,5 +344,5 @@ def _figures(it: ExaminedResult, domains: Sequence[str], phase: str = "") -> lis
         known = [value for domain in domains if (value := energies.get(domain)) is not None]
         if len(known) < len(domains):
             return None
-        figures.append(math.fsum(known) / _J_PER_WH * 1000 / run.queries)
+        figures.append(math.fsum(known) / _J_PER_WH * 1000 / run.queries_done)
     return figures

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from energyscore.verify.counters import FEW, first_lengths_us
+from energyscore.verify.counters import first_lengths_us
 from energyscore.verify.examined import ExaminedResult, ExaminedRun, Marks, RecordedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds, Problem
 from energyscore.verify.raw_record import RawRun
+from energyscore.verify.served import SERVE
 
 _PLAIN = re.compile(r"[A-Za-z0-9.]")
 _MOST = 80
@@ -29,14 +30,17 @@ def check_task(it: ExaminedResult) -> Finds:
         return
     yield Derived("the task's version", result.task.version, task.version)
     yield Derived("the task's scale", result.task.scale_task, task.scale_task)
-    if result.model.parameters is None:
+    parameters, size = result.model.parameters, None
+    if parameters is not None:
+        size = task.class_of(parameters, result.model.quantization_bits)
+    elif result.load is None:  # of a server's model nothing is known
         yield "the size of its model is not known"
         return
-    size = task.class_of(result.model.parameters, result.model.quantization_bits)
     yield Derived("the size class", result.model.model_class, size)
     if result.workload.official:
         yield Derived("the official dataset", result.workload.dataset, task.dataset)
-    unknown = set(result.runs[0].phases) - set(task.phases)
+    known = {*task.phases, *([SERVE] if result.load else [])}
+    unknown = set(result.runs[0].phases) - known
     if unknown:
         yield f"the task has no phase {', '.join(sorted(unknown))}"
 
@@ -91,8 +95,8 @@ def check_recordings(it: ExaminedResult) -> Finds:
 
 def _marks(raw: RawRun) -> Iterator[Marks]:
     """What no two runs have alike: their first intervals, and where a GPU's counter stood."""
-    if len(raw.phases.edges_s) > FEW:
-        yield first_lengths_us(raw)
+    if lengths_us := first_lengths_us(raw):
+        yield lengths_us
     for domain, found in raw.domains.items():
         start_j, end_j = found.counter_j
         if found.method == "counter" and start_j and end_j:

@@ -20,6 +20,8 @@ _PREPARED = "preprocess"
 def check_batches(place: RecordedRun) -> Finds:
     """Each run went through as many phases as its queries take, and through no more."""
     run, workload = place.run, place.it.result.workload
+    if run.load is not None:  # a server has no batches that anybody sees
+        return
     size = workload.batch_size
     # On a processor the last batch of a pass takes as much less as it is smaller.
     smallest = place.queries % size or size
@@ -51,7 +53,7 @@ def check_batches(place: RecordedRun) -> Finds:
 def check_order(place: RecordedRun) -> Finds:
     """Each pass prepares all its queries anew, and takes each batch through the same phases."""
     entered, passes = list(place.raw.phases.entered), place.run.passes
-    if place.it.task is None:  # nobody knows how it goes
+    if place.it.task is None or place.run.load is not None:  # nobody knows how it goes
         yield NOT_APPLICABLE
         return
     one = entered[: len(entered) // passes]
@@ -76,6 +78,9 @@ def check_order(place: RecordedRun) -> Finds:
 def check_pace(place: RecordedRun) -> Finds:
     """Passes through the model take plausible times beside each other, and beside its steps."""
     lengths_s = place.raw.phases.lengths_s
+    if place.run.load is not None:
+        yield NOT_APPLICABLE
+        return
     least = {"prefill": least_prefills_s(place)}
     if place.it.result.protocol.device == "cuda" and place.it.result.workload.official:
         # A GPU starts and reads as much for a short text, and the official ones are alike enough.

@@ -20,6 +20,9 @@ def check_runs(it: ExaminedResult) -> Finds:
     target = it.result.protocol.target_half_width
     numbers = [run.index + 1 for run in runs]
     yield Derived("the list of runs", numbers, [*range(1, len(runs) + 1)])
+    # What a server does not keep up with only grows in the next run.
+    if any(one.code == "rate_not_sustained" for one in runs[-1].notices):
+        planned = min(planned, len(runs))
     if len(runs) > planned or (len(runs) < planned and target is None):
         yield f"{planned} runs were planned, {len(runs)} are there"
     elif len(runs) < planned:
@@ -50,17 +53,20 @@ def check_domains(place: ExaminedRun) -> Finds:
 def check_queries(place: ExaminedRun) -> Finds:
     """Each run did whole passes over the workload."""
     run, workload = place.run, place.it.result.workload
-    yield Derived("the number of queries", run.queries, run.passes * place.queries)
-    if (run.thinking_tokens or 0) > run.output_tokens:
+    if run.load is None:  # those in a server's window are counted otherwise
+        yield Derived("the number of queries", run.queries, run.passes * place.queries)
+    if (run.thinking_tokens or 0) > (run.output_tokens or 0):
         yield f"{run.thinking_tokens} of {run.output_tokens} tokens cannot be thinking"
     if (run.answers_cut or 0) > run.queries:
         yield f"{run.answers_cut} of {run.queries} answers cannot be cut"
-    if run.block is not None:
+    if run.block is not None or run.load is not None:
+        return
+    if run.input_tokens is None or workload.input_tokens is None:
         return
     yield Derived(
         "the number of input tokens", run.input_tokens, run.passes * workload.input_tokens
     )
-    if run.index == 0:
+    if run.index == 0 and run.output_tokens is not None:
         one_pass = run.output_tokens // run.passes
         yield Derived("the output tokens of one pass", workload.output_tokens, one_pass)
 
@@ -112,7 +118,7 @@ def check_weights(it: ExaminedResult) -> Finds:
     step_j = weights * it.rules.least_j_per_byte
     for place in ExaminedRun.each(it):
         energy_j = sum(it.gpu_energy_j(place.run))
-        floor_j = place.run.output_tokens / it.result.workload.batch_size * step_j
+        floor_j = (place.run.output_tokens or 0) / it.result.workload.batch_size * step_j
         if 0 < energy_j < floor_j:
             yield Problem(
                 f"{place.where}: {energy_j:.1f} J are less than reading the weights takes "

@@ -91,7 +91,7 @@ def spread_of_blocks(it: ExaminedResult, energies_j: Sequence[float] | None) -> 
 
 def written_of(runs: Sequence[Run], whole: "np.ndarray", queries: int) -> float:
     """Output tokens of a pass: those of a query in all blocks, or predicted as the energy is."""
-    tokens, done = [run.output_tokens for run in runs], [run.queries for run in runs]
+    tokens, done = [run.output_tokens or 0 for run in runs], [run.queries for run in runs]
     alike = len({one / number for one, number in zip(tokens, done, strict=True)}) == 1
     found = None if alike else predict(runs, [float(one) for one in tokens], whole)
     return sum(tokens) / sum(done) * queries if found is None else found.mean

@@ -57,7 +57,8 @@ def check_stars(it: ExaminedResult) -> Finds:
         return
     band = band_of(scale, result.task.scale_task, result.model.model_class)
     stars = None
-    if listed.official and band is not None and energy_wh is not None:
+    comparable = listed.official and not it.is_sampled  # the rules' references are greedy
+    if comparable and band is not None and energy_wh is not None:
         low_wh, high_wh = band
         # Five bands of one width, each closed above.
         stars = 5 - sum(energy_wh > low_wh + k * (high_wh - low_wh) / 5 for k in (1, 2, 3, 4))
@@ -75,9 +76,27 @@ def check_official_files(it: ExaminedResult) -> Finds:
             yield f"there is a {name}, but no valid GPU score"
         return
     yield Derived(WH, _json(files.get(WH, b"")), total_wh)
-    phases = {f"{name}_wh": phase.gpu_wh_per_1k_queries for name, phase in score.phases.items()}
-    summary = {"units": "Wh", "total": total_wh, **phases}
+    parts = {f"{name}_wh": phase.gpu_wh_per_1k_queries for name, phase in score.phases.items()}
+    if it.is_sampled:
+        parts = {"preprocess_wh": 0.0, "prefill_wh": 0.0, "decode_wh": total_wh}
+    summary = {"units": "Wh", "total": total_wh, **parts, **_newer_form(it)}
     yield Derived(SUMMARY, _json(files.get(SUMMARY, b"")), summary)
+
+
+def _newer_form(it: ExaminedResult) -> dict[str, object]:
+    """What summaries of the newer official method say beside the energy."""
+    if not it.is_sampled:
+        return {}
+    result = it.result
+    said = {
+        "format": "ai_energy_benchmarks",
+        "model": result.model.id,
+        "task": result.task.scale_task,
+        "class": result.model.model_class,
+        "reasoning": (result.workload.generation or {}).get("reasoning"),
+        "queries": 1000,
+    }
+    return {name: one for name, one in said.items() if one is not None}
 
 
 def check_other_files(it: ExaminedResult) -> Finds:
@@ -138,12 +157,14 @@ def _points(it: ExaminedResult, task: TaskRules) -> Iterator[tuple[str, bool]]:
         yield "protocol", False
     if result.load is not None:
         yield "load", False
-    made = dict(workload.generation or {})
+    made: dict[str, object] = dict(workload.generation or {})
     decoded = any("decode" in run.phases for run in runs)
     in_one_pass = "forward" in task.phases and workload.generation is None and not decoded
     if task.generation is not None and not in_one_pass:
         made.pop("reasoning", None)
-        wanted = {k: v for k, v in task.generation.items() if k != "reasoning"}
+        wanted: dict[str, object] = {k: v for k, v in task.generation.items() if k != "reasoning"}
+        if it.is_sampled and task.scale_task in rules.sampled.tasks:
+            wanted |= rules.sampled.generation | {"seed": made.get("seed")}
         length = it.forced_tokens
         whole = not length or all(
             run.output_tokens == run.queries * length

@@ -2,20 +2,34 @@
 
 Written from the description of the format alone. What is whole microseconds, millijoules and
 milliwatts in the file is seconds, joules and watts here; times count from the beginning of the
-run's metering.
+run's metering. Of a server it has the requests too.
 """
 
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from statistics import median
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from energyscore.base.errors import first_problem
+from energyscore.verify.raw_numbers import (
+    NOT_STRICT,
+    Begin,
+    Indexes,
+    Joules,
+    Length,
+    NoneIsEmpty,
+    Seconds,
+    Span,
+    Thousandths,
+    Time,
+    Whole,
+)
+from energyscore.verify.raw_requests import RawRequests
 from energyscore.verify.strict_json import BadJson, StrictModel, parse_strict, unzip_strict
 
 MOST_READINGS = 8_000_000  # Numbers of a run: eleven hours of a counter updated every 20 ms
@@ -31,47 +45,6 @@ MOST_TEXTS = 10_000
 domain, and they take far more memory than numbers do."""
 
 _MOST_LINE = 16 * MOST_READINGS
-_MOST = 2**60
-
-
-def _whole_numbers(value: Any) -> list[int]:
-    """As pydantic would check a list, but at once, and with one problem at most, not millions."""
-    if type(value) is not list or not set(map(type, value)) <= {int}:
-        raise ValueError("it must be a list of whole numbers")
-    if value and (min(value) < -_MOST or max(value) > _MOST):
-        raise ValueError("a number in it is out of range")
-    return value
-
-
-def _series(unit: float) -> PlainValidator:
-    """A series of which the file has the first value and each change, in such parts of a unit."""
-    return PlainValidator(
-        lambda value: array("d", (n / unit for n in accumulate(_whole_numbers(value))))
-    )
-
-
-def _number(unit: float, least: int = -_MOST) -> PlainValidator:
-    """A whole number in the file, in such parts of a unit."""
-
-    def scaled(value: Any) -> float:
-        if type(value) is not int or not least <= value <= _MOST:
-            raise ValueError("it must be a whole number in range")
-        return value / unit
-
-    return PlainValidator(scaled)
-
-
-_Seconds = Annotated[Sequence[float], _series(1e6)]
-_Thousandths = Annotated[Sequence[float], _series(1e3)]
-_Indexes = Annotated[Sequence[int], PlainValidator(lambda value: array("q", _whole_numbers(value)))]
-_Whole = Annotated[int, Field(ge=0, le=_MOST)]
-_Time = Annotated[float, _number(1e6)]
-_Begin = Annotated[float, _number(1e6, least=0)]
-_Length = Annotated[float, _number(1e6, least=1)]
-_Joules = Annotated[float, _number(1e3)]
-_NotStrict = Field(strict=False)  # JSON has lists only
-_Span = Annotated[tuple[_Time, _Time], _NotStrict]
-_NoneIsEmpty = BeforeValidator(lambda value: {} if value is None else value)
 
 
 class _Header(StrictModel):
@@ -79,16 +52,16 @@ class _Header(StrictModel):
     raw_version: Literal[1]
     identity: str
     subject: str
-    runs: _Whole
+    runs: Whole
 
 
 class RawPhases(StrictModel):
     """The phases of a run: for each interval the index of its phase, and when it began."""
 
     names: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=MOST_PHASES)]
-    entered: _Indexes
-    starts_s: _Seconds = Field(alias="starts_us")
-    end_s: _Time = Field(alias="end_us")
+    entered: Indexes
+    starts_s: Seconds = Field(alias="starts_us")
+    end_s: Time = Field(alias="end_us")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -125,8 +98,8 @@ class RawPhases(StrictModel):
 class Series(StrictModel):
     """Updates of the counter, in joules by the time; the first is the state before the window."""
 
-    t_s: _Seconds = Field((), alias="t_us")
-    values: _Thousandths = Field((), alias="mj")
+    t_s: Seconds = Field((), alias="t_us")
+    values: Thousandths = Field((), alias="mj")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -139,15 +112,15 @@ class RawPower(Series):
     """Samples of power in watts, of the one kind or the other."""
 
     source: Literal["instant", "average"] | None = None
-    values: _Thousandths = Field((), alias="mw")
+    values: Thousandths = Field((), alias="mw")
 
 
 class Lone(StrictModel):
     """One phase by itself: how long, and where the counter was before and after."""
 
     phase: str
-    duration_s: _Length = Field(alias="duration_us")
-    counter_j: Annotated[tuple[_Joules, _Joules], _NotStrict] = Field(alias="counter_mj")
+    duration_s: Length = Field(alias="duration_us")
+    counter_j: Annotated[tuple[Joules, Joules], NOT_STRICT] = Field(alias="counter_mj")
     se_w: float
 
     @property
@@ -165,16 +138,16 @@ class RawDomain(StrictModel):
     method: str | None
     energy_j: float | None
     reason: str
-    ticks: Annotated[Series, _NoneIsEmpty]
+    ticks: Annotated[Series, NoneIsEmpty]
     ticks_reason: str = ""
-    window_s: Annotated[tuple[_Time, _Time] | None, _NotStrict] = Field(None, alias="window_us")
-    counter_j: Annotated[tuple[_Joules | None, _Joules | None], _NotStrict] = Field(
+    window_s: Annotated[tuple[Time, Time] | None, NOT_STRICT] = Field(None, alias="window_us")
+    counter_j: Annotated[tuple[Joules | None, Joules | None], NOT_STRICT] = Field(
         (None, None), alias="counter_mj"
     )
-    power: Annotated[RawPower, _NoneIsEmpty] = RawPower()
+    power: Annotated[RawPower, NoneIsEmpty] = RawPower()
     lone: Lone | None = None
     still_s: Annotated[
-        list[_Span], Field(alias="still_us", max_length=MOST_SPANS, default_factory=list)
+        list[Span], Field(alias="still_us", max_length=MOST_SPANS, default_factory=list)
     ]
 
     @cached_property
@@ -200,11 +173,12 @@ class RawDomain(StrictModel):
 class RawRun(StrictModel):
     """What was recorded of one run; it begins on the machine's monotonic clock."""
 
-    index: _Whole
-    begin_s: _Begin = Field(alias="begin_us")
-    end_s: _Length = Field(alias="end_us")  # after its beginning
+    index: Whole
+    begin_s: Begin = Field(alias="begin_us")
+    end_s: Length = Field(alias="end_us")  # after its beginning
     phases: RawPhases
     domains: dict[str, RawDomain]
+    requests: RawRequests | None = None  # of a server
 
 
 @dataclass(frozen=True)

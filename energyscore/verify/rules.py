@@ -32,7 +32,7 @@ class TaskRules(StrictModel):
     batch_size: int
     precision: list[str]
     phases: list[str]
-    generation: dict[str, int | str] | None
+    generation: dict[str, int | float | str] | None
     diffusion: dict[str, int | str] | None
     classes: list[SizeClass]
 
@@ -47,6 +47,13 @@ class TaskRules(StrictModel):
     def most_gpus(self, size: str | None) -> int | None:
         """How many GPUs a class may use; None: any number."""
         return next((one.max_gpus for one in self.classes if one.name == size), 1)
+
+
+class SampledRules(StrictModel):
+    """How the newer official method has models write, at the tasks that it changed."""
+
+    tasks: list[str]
+    generation: dict[str, int | float | str]
 
 
 class GpuRules(StrictModel):
@@ -98,6 +105,7 @@ class Rules(StrictModel):
     dense_decoders: list[str]
     least_active_of_dense: float
     least_active: float
+    sampled: SampledRules
     tasks: dict[str, TaskRules]
 
     def gpu_of(self, name: str) -> GpuRules:

@@ -8,6 +8,7 @@ import numpy as np
 
 from energyscore.verify.examined import ExaminedResult, RecordedRun
 from energyscore.verify.findings import NOT_APPLICABLE, Derived, Finds
+from energyscore.verify.served import of_requests
 
 _TRUNCATED_S = 2e-6  # recorded times are whole microseconds
 _FIGURES = (
@@ -23,7 +24,7 @@ def check_run_performance(place: RecordedRun) -> Finds:
         yield NOT_APPLICABLE
         return
     tokens_per_s = run.output_tokens / run.duration_s if run.output_tokens else None
-    yield Derived("queries_per_s", performance.queries_per_s, run.queries / run.duration_s)
+    yield Derived("queries_per_s", performance.queries_per_s, run.queries_done / run.duration_s)
     yield Derived("output_tokens_per_s", performance.output_tokens_per_s, tokens_per_s)
     latencies, firsts = _seconds(place)
     found: list[float | None] = [None] * len(_FIGURES)
@@ -61,6 +62,8 @@ def _stated(performance: object, name: str) -> float | None:
 
 def _seconds(place: RecordedRun) -> tuple[list[float], list[float]]:
     """Of each query its latency and its time to the first token; none where there is none."""
+    if place.raw.requests is not None:
+        return of_requests(place.raw)
     workload, phases = place.it.result.workload, place.raw.phases
     full, rest = divmod(place.queries, workload.batch_size)
     sizes = ([workload.batch_size] * full + [rest] * (rest > 0)) * place.run.passes

@@ -133,7 +133,7 @@ def steps_of(it: ExaminedResult, domains: Sequence[str]) -> float:
     """The standard error of a run for the steps of its meters, Wh per 1,000 queries."""
     squares = [
         math.fsum(run.quantization_se_j.get(domain, 0.0) ** 2 for domain in domains)
-        * (1000 / _J_PER_WH / run.queries) ** 2
+        * (1000 / _J_PER_WH / run.queries_done) ** 2
         for run in it.result.runs
     ]
     return math.sqrt(math.fsum(squares) / len(squares))

@@ -147,9 +147,10 @@ def check_time(place: ExaminedRun) -> Finds:
         if name in ("prefill", "decode", "forward")
     }
     active = active_share(model, place.it.rules)
+    read, written = run.input_tokens or 0, run.output_tokens or 0
     for names, tokens in (
-        (("prefill", "forward"), run.input_tokens),
-        (("prefill", "decode", "forward"), run.input_tokens + run.output_tokens),
+        (("prefill", "forward"), read),
+        (("prefill", "decode", "forward"), read + written),
     ):
         lasted = [done[name] for name in names if name in done]  # none: another phase has them
         lasted_s, least_s = sum(lasted), least_tokens_s(tokens, parameters, active, speed)
@@ -188,8 +189,9 @@ def least_prefills_s(place: RecordedRun) -> float:
 def usual_s(lengths_s: Sequence[float]) -> float:
     """The usual length of stretches: half of all time was spent in such or longer ones."""
     falling = sorted(lengths_s, reverse=True)
+    half_s = sum(falling) / 2
     spent = zip(falling, accumulate(falling), strict=True)
-    return next((one for one, spent_s in spent if spent_s >= sum(falling) / 2), 0.0)
+    return next((one for one, spent_s in spent if spent_s >= half_s), 0.0)
 
 
 def _least_prefill_s(place: RecordedRun, share: float, long_share: float) -> float:
@@ -198,7 +200,7 @@ def _least_prefill_s(place: RecordedRun, share: float, long_share: float) -> flo
     if forced is not None and 1 < forced <= FEW_TOKENS:
         return share * _undisturbed_s(decoded_s) / (forced - 1)
     # So long is a step at least: every one made a token.
-    return long_share * sum(decoded_s) / max(1, place.run.output_tokens)
+    return long_share * sum(decoded_s) / max(1, place.run.output_tokens or 0)
 
 
 def _undisturbed_s(lengths_s: Sequence[float]) -> float:

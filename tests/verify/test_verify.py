@@ -13,6 +13,7 @@ from support.submissions import DOMAIN, Opened, bundle, measure
 from energyscore.base.stats import summarize
 from energyscore.measurement.meter import Window
 from energyscore.measurement.meters.steps import power_steps
+from energyscore.measurement.options import RunOptions
 from energyscore.measurement.warmup import WARMUP_LIMIT_S
 from energyscore.protocol.bundled import architectures
 from energyscore.protocol.grid import find_grid
@@ -44,6 +45,29 @@ def test_an_official_result_passes_every_check_without_a_warning(official):
     assert against == []
     assert (verdict.status, verdict.exit_code) == ("valid", 0)
     assert {one.check for one in verdict.findings} >= set(CHECKS)
+
+
+def test_what_v2_measured_passes_and_has_no_stars_of_a_greedy_reference(tmp_path):
+    path = measure(tmp_path, protocol="v2", repeats=3)
+    opened = Opened(bundle(path))
+    assert failed(opened.closed()) == []
+    listed = opened.manifest["results"][0]
+    assert (listed["stars"], "generation" in listed["not_official"]) == (None, False)
+    folder = opened.folder
+    summary = json.loads(opened.files[f"{folder}/GPU_ENERGY_SUMMARY.json"])
+    total_wh = opened.result["score"]["gpu_wh_per_1k_queries"]
+    assert summary == {
+        **{"units": "Wh", "total": total_wh, "format": "ai_energy_benchmarks"},
+        **{"preprocess_wh": 0.0, "prefill_wh": 0.0, "decode_wh": total_wh},
+        **{"model": "org/model", "task": "text_generation", "class": "A", "queries": 1000},
+    }
+    assert float(opened.files[f"{folder}/GPU_ENERGY_WH.txt"]) == total_wh
+    changed = json.dumps(summary | {"class": "C"}).encode()
+    kept, opened.files[f"{folder}/GPU_ENERGY_SUMMARY.json"] = json.dumps(summary).encode(), changed
+    assert failed(opened.closed()) == ["official files"]
+    opened.files[f"{folder}/GPU_ENERGY_SUMMARY.json"] = kept
+    opened.result["workload"]["generation"]["temperature"] = 0.9
+    assert failed(opened.closed())
 
 
 def test_taken_apart_and_put_together_again_it_still_passes(official):
@@ -704,6 +728,7 @@ def test_checks_that_have_nothing_to_check_say_so(tmp_path):
         "counter rises", "counter updates", "counter energy", "counter steps",
         "counter from run to run", "power samples", "power", "weights", "phase energy", "emissions",
         "time of the work", "quality", "cost of measuring", "loading", "screen", "answers",
+        "load", "requests", "places", "server's counts", "joules by requests",
     }  # fmt: skip
     assert {levels[name] for name in ("durations", "clock", "time shares", "log", "model")} == {
         "ok"
@@ -863,6 +888,14 @@ def test_the_rules_are_those_that_the_runner_measures_by():
         for parameters in (10**9, 20 * 10**9, 20 * 10**9 + 1, 66 * 10**9, 10**12):
             for bits in (None, 3, 4, 8, 16):
                 assert ours.class_of(parameters, bits) == spec.class_of(parameters, bits)
+        drawn = RunOptions(protocol="v2").generation(spec)
+        assert (spec.scale_task in rules.sampled.tasks) == bool(
+            drawn and "seed" in drawn.recorded()
+        )
+    by_v2 = tasks["text_generation"].generation.by("v2").recorded()
+    assert rules.sampled.generation == {
+        name: one for name, one in by_v2.items() if name not in ("max_new_tokens", "seed")
+    }
     assert rules.attestations == ATTESTATIONS
     assert rules.most_warmup_s == WARMUP_LIMIT_S
     bundled = {f"builtin:{name}": one.parameters for name, one in architectures().items()}

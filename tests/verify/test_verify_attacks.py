@@ -789,7 +789,7 @@ def test_the_rules_list_every_code_that_the_runner_knows():
     files = [path for room in rooms for path in room.rglob("*.py")]
     sources = [path.read_text() for path in files]
     codes = {code for text in sources for code in CODES.findall(text)}
-    for place in ("results/checks.py", "measurement/server/runs.py"):
+    for place in ("results/checks.py", "measurement/server/cautions.py"):
         codes |= set(FOUND.findall((ROOT / "energyscore" / place).read_text()))
     assert {"contention", "counter_frozen", "short_window", "resumed", "drift"} <= codes
     assert {"other_requests", "busy_client", "preempted", "queued"} <= codes

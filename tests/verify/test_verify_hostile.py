@@ -1,5 +1,6 @@
 """Files that are made to do harm: each is refused in one line, and nothing is unpacked."""
 
+import functools
 import gzip
 import json
 import struct
@@ -28,10 +29,15 @@ def sound(tmp_path_factory):
     return bundle(save_result(tmp_path_factory.mktemp("sound"), make_result()))
 
 
+@functools.cache
+def deflated(data):
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
+
+
 def entry(name, data=b"{}", *, method=0, flags=0, mode=FILE, crc=None, size=None, extra=b""):
     """An entry's header with its data, and its line of the directory without its place."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = packer.compress(data) + packer.flush() if method == 8 else data
+    packed = deflated(data) if method == 8 else data
     raw = name.encode() if isinstance(name, str) else name
     crc = zlib.crc32(data) if crc is None else crc
     size = len(data) if size is None else size
@@ -45,14 +51,14 @@ def entry(name, data=b"{}", *, method=0, flags=0, mode=FILE, crc=None, size=None
 
 def archive(*entries, before=b"", comment=b"", places=None, between=b"", count=None):
     """A zip of such entries."""
-    data, lines = before, b""
+    data, lines = bytearray(before), bytearray()
     for number, (local, line, name) in enumerate(entries):
         place = len(data) if places is None else places[number]
         lines += line + struct.pack("<I", place) + name
         data += local + between
     count = len(entries) if count is None else count
     end = struct.pack("<HHHHIIH", 0, 0, count, count, len(lines), len(data), len(comment))
-    return data + lines + b"PK\5\6" + end + comment
+    return bytes(data + lines) + b"PK\5\6" + end + comment
 
 
 MANIFEST = entry("manifest.json")

@@ -137,6 +137,7 @@ def test_weights_take_their_bits():
 def test_half_of_all_time_is_spent_in_usual_stretches_or_longer():
     assert usual_s([1.0] * 3 + [0.001] * 1000) == 1.0
     assert usual_s([]) == 0.0
+    assert usual_s([1.0] * 10**6) == 1.0, "at once, and not in hours"
 
 
 def test_32_bits_are_computed_half_as_fast_at_most():

@@ -1,4 +1,4 @@
-"""Where a server runs: its process by the port that it listens at, and the GPUs that it is on."""
+"""Where a server runs: on this machine, and as which processes, by the port that it listens at."""
 
 import contextlib
 import ipaddress
@@ -10,34 +10,7 @@ import httpx2
 import psutil
 
 from energyscore.base.errors import UnsupportedError
-
-
-@dataclass(frozen=True)
-class ServerProcess:
-    """The process that listens at a server's port, and those that it started."""
-
-    pid: int
-    started_s: float  # since 1970
-
-    def family(self) -> list[psutil.Process]:
-        """It and all below it, as far as they are there."""
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.pid)
-            if process.create_time() == self.started_s:
-                return [process, *process.children(recursive=True)]
-        return []
-
-    def is_there(self) -> bool:
-        """Whether it still runs: a number is given again, a time is not."""
-        return bool(self.family())
-
-    def processor_s(self) -> float:
-        """Seconds of the processor that it and its children have used."""
-        total = 0.0
-        for process in self.family():
-            with contextlib.suppress(psutil.Error):
-                total += sum(process.cpu_times()[:2])
-        return total
+from energyscore.measurement.family import ServerFamily, eldest_of
 
 
 def check_here(url: httpx2.URL) -> None:
@@ -58,19 +31,60 @@ def check_here(url: httpx2.URL) -> None:
         )
 
 
-def find_process(port: int) -> ServerProcess | None:
-    """Who listens at a port, the eldest of several; None where that cannot be told.
+_ELSEWHERE = {
+    *("ssh", "sshd", "sshd-session", "autossh", "socat", "kubectl", "telepresence", "cloudflared"),
+    *("ngrok", "chisel", "frpc", "tailscaled"),
+}
+_BETWEEN = {
+    *("docker-proxy", "rootlessport", "slirp4netns", "pasta", "pasta.avx2", "gvproxy", "nginx"),
+    *("haproxy", "envoy", "traefik", "caddy", "httpd", "apache2"),
+}
 
-    It cannot of other users' processes, nor of those in a container of its own.
+
+@dataclass(frozen=True)
+class Listener:
+    """Who listens at a port.
+
+    Attributes:
+        family: the processes of the server; None where they cannot be told. They cannot where it
+            is another user's, in a container of its own, or behind a program in between.
+        between: the name of that program.
     """
-    found = []
+
+    family: ServerFamily | None
+    between: str = ""
+
+
+def find_listener(address: str, port: int) -> Listener:
+    """Who listens at a port: several may, such as the ranks of a server.
+
+    Raises:
+        UnsupportedError: when it is known to lead elsewhere, such as a tunnel of ssh.
+    """
+    pids = _listening_at(port)
+    names = set()
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            names.add(psutil.Process(pid).name())
+    if elsewhere := sorted(names & _ELSEWHERE):
+        raise UnsupportedError(
+            f"--server {address}: {elsewhere[0]} listens there, and leads elsewhere.",
+            "Run energyscore where the server runs, and give the address that it has there.",
+        )
+    if between := sorted(names & _BETWEEN):
+        return Listener(None, between[0])
+    eldest = set(filter(None, map(eldest_of, pids)))
+    below = {one for each in eldest for one in ServerFamily((each,)).members() - {each}}
+    return Listener(ServerFamily(tuple(sorted(eldest - below))) if eldest else None)
+
+
+def _listening_at(port: int) -> set[int]:
+    pids = set()
     with contextlib.suppress(psutil.Error, OSError):
         for one in psutil.net_connections("tcp"):
             if one.status == psutil.CONN_LISTEN and one.laddr.port == port and one.pid:
-                with contextlib.suppress(psutil.Error):
-                    started_s = psutil.Process(one.pid).create_time()
-                    found.append(ServerProcess(one.pid, started_s))
-    return min(found, key=lambda one: one.started_s, default=None)
+                pids.add(one.pid)
+    return pids
 
 
 def _is_own(address: str, own: Collection[str]) -> bool:

@@ -1,14 +1,16 @@
 """What a server's metrics tell: by the names that are there, and what of it is not ours."""
 
 import pytest
+from support.commands import ROOT
 
 from energyscore.measurement.meter import Window
-from energyscore.measurement.server.client import Answer
+from energyscore.measurement.server.answer import Answer
 from energyscore.measurement.server.metrics import (
     MetricsReading,
-    counts_between,
+    counts_of,
     figures_in,
     others_notices,
+    reset_notices,
 )
 
 S = 1_000_000_000
@@ -65,6 +67,23 @@ def test_figures_are_found_by_their_names_and_summed(text, figures):
     assert figures_in(text) == figures
 
 
+def test_a_real_exposition_of_two_engines_is_read():
+    """Recorded: figures are what its lines say, added up by hand."""
+    text = (ROOT / "tests/data/servers/vllm-0.32.0-two-engines.txt").read_text()
+    assert figures_in(text) == {
+        "requests_finished": 68 + 67,
+        "output_tokens": 663 + 670,
+        "input_tokens": 30560 + 32566,
+        "prefix_cache_queries": 30560 + 32566,
+        "prefix_cache_hits": 18304 + 20352,
+        "preemptions": 0,
+        "drafted_tokens": 321 + 324,
+        "accepted_tokens": 321 + 324,
+        "running": 0,
+        "waiting": 0,
+    }
+
+
 def reading(at_s, **figures):
     return MetricsReading(figures, Window(round(at_s * S), round(at_s * S) + 1))
 
@@ -84,11 +103,12 @@ def answers(count, tokens=10, error=""):
 
 
 def others(finished, tokens, asked=None):
-    before = reading(2, requests_finished=100, output_tokens=1000, waiting=2)
+    before = reading(2, requests_finished=100, output_tokens=1000, waiting=3)
     after = reading(
         12, requests_finished=100 + finished, output_tokens=1000 + tokens, waiting=5, running=1
     )
-    return counts_between(before, after, answers(20) if asked is None else asked)
+    within = reading(7, waiting=4, running=2)
+    return counts_of([before, within, after], answers(20) if asked is None else asked)
 
 
 def test_what_edges_explain_is_ours():
@@ -97,7 +117,9 @@ def test_what_edges_explain_is_ours():
         counts = others(finished, tokens)
         assert (counts.other_requests, counts.other_output_tokens) == (0, 0)
         assert others_notices(counts) == []
-    assert (counts.waiting, counts.running, counts.preemptions) == (2, None, None)
+    assert (counts.waiting, counts.waiting_mean, counts.waiting_most) == (3, 4, 5)
+    assert (counts.running, counts.running_mean, counts.looks) == (1, 1.5, 3)
+    assert (counts.preemptions, counts.input_tokens) == (None, None)
 
 
 def test_what_they_do_not_explain_is_of_others():
@@ -111,10 +133,22 @@ def test_what_they_do_not_explain_is_of_others():
     assert "output tokens" in others_notices(others(10, 150))[0].message
 
 
+def test_a_server_that_counts_anew_within_a_run_is_caught_though_it_ends_higher():
+    readings = [reading(2 + 5 * n, output_tokens=told) for n, told in enumerate((100, 20, 150))]
+    assert counts_of(readings, answers(20)).output_tokens is None
+    assert "output tokens from 100 to 20" in reset_notices(readings)[0].message
+    assert reset_notices([readings[0], readings[2]]) == []
+    assert reset_notices([]) == []
+
+
 def test_what_cannot_be_told_is_null():
     failed = others(14, 150, answers(20, error="out of memory"))
     assert (failed.other_requests, failed.other_output_tokens) == (3, None)
     anew = others(-50, -900)
-    assert (anew.requests_finished, anew.other_requests, anew.waiting) == (None, None, 2)
-    assert counts_between(None, reading(12), answers(20)) is None
+    assert (anew.requests_finished, anew.other_requests, anew.waiting) == (None, None, 3)
+    fallen = [reading(2, requests_finished=100), reading(12, requests_finished=50)]
+    (told,) = reset_notices(fallen)
+    assert (told.code, told.invalidates) == ("counters_reset", False)
+    assert "went down in the window (requests finished from 100 to 50)" in told.message
+    assert counts_of([], answers(20)) is None
     assert others_notices(None) == []

@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from energyscore.measurement.meter import Window
-from energyscore.measurement.server.client import Answer
+from energyscore.measurement.server.answer import Answer
 from energyscore.measurement.server.window import count
 
 STEP_NS = 10_000_000  # from one token to the next
@@ -45,6 +45,33 @@ def test_a_failed_request_counts_as_nothing_else():
     window = Window(0, 100 * STEP_NS)
     found = count([answer(0, 9), answer(10, 9, error="it broke off")], window)
     assert (found.requests, found.failed, found.why_failed) == (1, 1, "it broke off")
+
+
+def test_an_open_loop_is_counted_right_on_average():
+    """The truth: as many as arrive in the window; what is in flight goes up and down by chance."""
+    rng = random.Random(5)
+    requests, tokens = [], []
+    for _ in range(100):
+        at_ns, sent = 0.0, []
+        while at_ns < 1500 * STEP_NS:
+            at_ns += rng.expovariate(0.2 / STEP_NS)
+            sent.append(answer(round(at_ns), rng.choice([4, 4, 4, 148])))
+        found = count(sent, Window(600 * STEP_NS, 1000 * STEP_NS))
+        requests.append(found.requests)
+        tokens.append(found.output_tokens)
+    for values, truth in ((requests, 0.2 * 400), (tokens, 0.2 * 400 * 40)):
+        error = statistics.stdev(values) / len(values) ** 0.5
+        assert abs(statistics.fmean(values) - truth) < 3.5 * error
+
+
+def test_tokens_that_one_answer_does_not_tell_are_not_known():
+    window = Window(0, 100 * STEP_NS)
+    whole, untold = answer(0, 9, thinking_tokens=3), Answer(0, 50 * STEP_NS)
+    found = count([whole], window)
+    assert (found.input_tokens, found.output_tokens, found.thinking_tokens) == (20, 9, 3)
+    found = count([whole, untold], window)
+    assert (found.input_tokens, found.output_tokens, found.thinking_tokens) == (None, None, None)
+    assert (found.requests, found.work) == (2, 2)
 
 
 @pytest.mark.parametrize(
