@@ -21,9 +21,10 @@ from energyscore.cli.options import (
 )
 from energyscore.cli.run_options import Screen, read_settings
 
-CHOOSING = "Which entries"
+CHOOSING, CLUSTERS = "Which entries", "On a cluster"
 
 _choosing = functools.partial(typer.Option, rich_help_panel=CHOOSING, show_default=False)
+cluster = functools.partial(typer.Option, rich_help_panel=CLUSTERS, show_default=False)
 
 
 def suite(
@@ -70,6 +71,58 @@ def suite(
         bool, measuring("--fresh", help="Measure finished entries once more.")
     ] = False,
     screen: Screen = False,
+    on: Annotated[
+        str,
+        cluster(
+            metavar="local|slurm|ray[://HOST:PORT]",
+            help="Where entries are measured: on this machine, as jobs of Slurm (its folder must "
+            "be seen by all nodes), or on the nodes of the Ray cluster that this one belongs to.",
+        ),
+    ] = "local",
+    retries: Annotated[
+        int | None,
+        cluster(min=0, help="Try an entry so many times more, elsewhere if possible. Default: 2."),
+    ] = None,
+    cpus: Annotated[
+        int | None, cluster(min=1, help="Processors that Ray keeps for an entry. Default: 1.")
+    ] = None,
+    pip: Annotated[
+        list[str] | None,
+        cluster(
+            metavar="SPEC",
+            help="What Ray installs on each node first, such as 'energyscore[ray]==0.1.0'. "
+            "Repeatable. Default: nothing; it is installed there.",
+        ),
+    ] = None,
+    write_sbatch: Annotated[
+        Path | None,
+        cluster(
+            metavar="DIR",
+            help="Measure nothing now: write array jobs of Slurm into this folder, which all nodes "
+            "see. What it holds already is gathered, and left out.",
+        ),
+    ] = None,
+    gather: Annotated[
+        Path | None,
+        cluster(metavar="DIR", help="Measure nothing: gather what such array jobs measured."),
+    ] = None,
+    slurm: Annotated[
+        list[str] | None,
+        cluster(
+            metavar="NAME=VALUE",
+            help="An option of sbatch, such as partition=gpu or time=2:00:00. Repeatable.",
+        ),
+    ] = None,
+    gpu_type: Annotated[
+        str | None, cluster(metavar="TYPE", help="Only on GPUs of this type.")
+    ] = None,
+    share_nodes: Annotated[
+        bool,
+        cluster(
+            "--share-nodes",
+            help="Let entries work on different GPUs of one node at once; results have a caution.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         showing(
@@ -102,22 +155,41 @@ def suite(
       energyscore suite models.yaml --task text_generation --class A
 
       energyscore suite oct_2025_models.csv --only 'Qwen/*' --set device=cuda --timeout 120
+
+      energyscore suite models.yaml --on ray --gpu-type 'H100 80GB'
+
+      energyscore suite models.yaml --write-sbatch /shared/job --slurm partition=gpu
     """
     from energyscore.base.errors import UsageError
     from energyscore.cli.console import say_note
+    from energyscore.cli.suite_cluster import ClusterAsked, check_place, gather_from, measure_on
+    from energyscore.cli.suite_cluster import write_sbatch as write
     from energyscore.cli.suite_run import measure, plan_of, preview
+    from energyscore.measurement.cluster.sbatch import read_slurm
     from energyscore.measurement.options import RunOptions
     from energyscore.measurement.suite.listing import read_listing
     from energyscore.measurement.suite.plan import select
+    from energyscore.measurement.suite.where import on_nodes
     from energyscore.protocol.task import find_task, load_tasks
 
     talk = talk_of(quiet=quiet, verbose=verbose, yes=yes)
+    given = {
+        "--retries": retries, "--cpus": cpus, "--pip": pip or None, "--slurm": slurm or None,
+        "--gpu-type": gpu_type,
+        "--share-nodes": share_nodes, "--stop-on-failure": not keep_going,
+    }  # fmt: skip
+    check_place(on, write_sbatch, gather, given)
+    sbatch_options = read_slurm(slurm or ())
     whole = read_listing(listing)
     known = load_tasks(task_path)
     wanted = {find_task(name, known).spec.id for name in task or ()}
     chosen = replace(whole, entries=tuple(select(whole.entries, only or (), size or ())))
     settings = read_settings(setting).over(RunOptions(screen=True) if screen else RunOptions())
-    plan = plan_of(chosen, settings, task_path)
+    by_sbatch = write_sbatch or gather
+    if by_sbatch or on == "slurm":  # its types are names of the cluster's own
+        plan = plan_of(chosen, settings, task_path, on_nodes(None), gpu_type)
+    else:
+        plan = plan_of(chosen, settings, task_path, None if on == "local" else on_nodes(gpu_type))
     plan = [planned for planned in plan if not wanted or planned.task_name in wanted]
     for planned in plan:
         for place in planned.repeated:
@@ -129,6 +201,17 @@ def suite(
         preview(plan, out, form, fresh=fresh)
         return
     limit_s = None if timeout is None else timeout * 60
+    tries = 2 if retries is None else retries
+    asked = ClusterAsked(
+        plan, whole.source, out, form, talk, on, sbatch_options, cpus or 1, tries,
+        not keep_going, gpu_type, share_nodes, task_path, limit_s, fresh, pip or (),
+    )  # fmt: skip
+    if gather:
+        raise typer.Exit(gather_from(asked, gather))
+    if write_sbatch:
+        raise typer.Exit(write(asked, write_sbatch))
+    if on != "local":
+        raise typer.Exit(measure_on(asked))
     status = measure(
         plan, whole.source, out, form, task_path, talk, limit_s, fresh=fresh, stop=not keep_going
     )

@@ -31,6 +31,7 @@ from energyscore.measurement.suite.report import (
     report_to_json,
 )
 from energyscore.measurement.suite.runner import record_before, run_suite
+from energyscore.measurement.suite.where import WhereOf, here
 from energyscore.protocol import hub
 from energyscore.protocol.task import load_tasks
 from energyscore.publish.against_screen import screens_came_to
@@ -63,11 +64,17 @@ def run_all(
     return measure(plan, listing.source, out, form, task_path, talk, fresh=fresh)
 
 
-def plan_of(listing: Listing, override: RunOptions, task_path: Path | None) -> list[Planned]:
-    """What the list comes to on this machine, now."""
+def plan_of(
+    listing: Listing,
+    override: RunOptions,
+    task_path: Path | None,
+    where_of: WhereOf | None = None,
+    gpu_type: str | None = None,
+) -> list[Planned]:
+    """What the list comes to now: on this machine, unless `where_of` says otherwise."""
     online = hub.is_reachable()
-    keys, work = key_here(online=online), work_here(online=online)
-    return make_plan(listing, load_tasks(task_path), override, keys, work)
+    keys, work = key_here(online=online, gpu_type=gpu_type), work_here(online=online)
+    return make_plan(listing, load_tasks(task_path), override, keys, work, where_of or here())
 
 
 def measure(
@@ -83,21 +90,58 @@ def measure(
     stop: bool = False,
 ) -> int:
     """Measure a plan, show what became of it, and give the exit status."""
+    known, plan = begin(plan, out, fresh=fresh)
+    report = run_plan(plan, source, known, task_path, talk, timeout_s, fresh=fresh, stop=stop)
+    return conclude(report, plan, known, form, talk, fresh=fresh)
+
+
+def run_plan(
+    plan: Sequence[Planned],
+    source: str,
+    known: KnownResults,
+    task_path: Path | None,
+    talk: Talk,
+    timeout_s: float | None = None,
+    *,
+    fresh: bool = False,
+    stop: bool = False,
+    foretell: bool = True,
+) -> SuiteReport:
+    """Measure a plan that has begun, after it was said what it takes unless that was done."""
+    command = functools.partial(
+        _command, out=known.folder, task_path=task_path, fresh=fresh, verbose=talk.verbose
+    )
+    with SuiteProgress(len(plan), talk) as progress:
+        if foretell:
+            _say_ahead(_outlooks(plan, known, fresh=fresh), progress)
+        return run_suite(
+            plan, source, known, command, progress, ResultsFolder(known).write_csv,
+            fresh=fresh, stop_on_failure=stop, timeout_s=timeout_s,
+        )  # fmt: skip
+
+
+def begin(plan: Sequence[Planned], out: Path, *, fresh: bool) -> tuple[KnownResults, list[Planned]]:
+    """What is in the folder, and the plan with what cannot be measured named."""
     check_folder(out, say_note)
     known = KnownResults(out, say_skipped)
     plan = _with_modes_checked(plan, by_key(known), fresh=fresh, online=hub.is_reachable)
     for one in plan:
         if one.problem:
             say_note(f"{one.entry.place}: {one.label}, {one.task_name}: {one.problem}")
-    command = functools.partial(
-        _command, out=out, task_path=task_path, fresh=fresh, verbose=talk.verbose
-    )
-    with SuiteProgress(len(plan), talk) as progress:
-        _say_ahead(_outlooks(plan, known, fresh=fresh), progress)
-        report = run_suite(
-            plan, source, known, command, progress, ResultsFolder(known).write_csv,
-            fresh=fresh, stop_on_failure=stop, timeout_s=timeout_s,
-        )  # fmt: skip
+    return known, plan
+
+
+def conclude(
+    report: SuiteReport,
+    plan: Sequence[Planned],
+    known: KnownResults,
+    form: TableOrJson,
+    talk: Talk,
+    *,
+    fresh: bool = False,
+) -> int:
+    """Show what became of a suite, and give the exit status."""
+    out = known.folder
     if form == "json":
         sys.stdout.write(report_to_json(report))
     else:

@@ -1,10 +1,12 @@
 """What people see of a suite: its progress on stderr, its plan and its end as tables."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from energyscore.base.units import format_duration
-from energyscore.cli.console import show_notes, show_table
+from energyscore.cli.console import message_console, say_note, show_notes, show_table
 from energyscore.cli.process_view import ProcessProgress
+from energyscore.measurement.cluster.ray_engine import RayNode
 from energyscore.measurement.forecast import Forecast, forecast_of
 from energyscore.measurement.suite.estimate import Estimate
 from energyscore.measurement.suite.plan import Planned
@@ -26,6 +28,62 @@ class SuiteProgress(ProcessProgress):
         """What became of an entry."""
         reason = f": {record.reason}" if record.reason else ""
         self.ended(number, f"{record.label}, {record.task}: {record.status}{reason}")
+
+
+class ClusterProgress(SuiteProgress):
+    """Shows entries of which several are measured at once."""
+
+    _ended_now = 0
+
+    def begin_on(self, node: str, number: int, planned: Planned, left_s: float | None) -> None:
+        """An entry is measured now, on this node where its name is known."""
+        left = "" if left_s is None else f", about {format_duration(left_s)} left"
+        on = f" on {node}" if node else ""
+        self.starting(number, f"{planned.label}, {planned.task_name}", f"{on}{left}")
+
+    def line(self, text: str) -> None:
+        """What is to be known beside them: it names its entry itself."""
+        self._place = ""
+        super().line(text)
+
+    def end(self, number: int, record: Record) -> None:
+        """What became of an entry; the bar shows how many have ended."""
+        self._ended_now += 1
+        super().end(number, record)
+
+    def _completed(self, number: int) -> int:
+        return self._ended_now
+
+
+def show_nodes(nodes: Sequence[RayNode]) -> None:
+    """What the nodes of a cluster said of themselves, before anything runs there: on stderr.
+
+    Those that get no entry come first, and are named with the reason and what to do.
+    """
+    nodes = sorted(nodes, key=lambda one: (not one.problem, one.name))
+    columns = ("", "node", "GPUs", "driver", "Python", "torch", "free", "hub")
+    show_table("", columns, map(_node, nodes), message_console())
+    for node in nodes:
+        if node.problem:
+            say_note(f"node {node.name} gets no entry: {node.problem}. {node.remedy}")
+
+
+def _node(node: RayNode) -> tuple[str, ...]:
+    verdict, facts = "no entry" if node.problem else "ok", node.facts
+    if facts is None:
+        return verdict, node.name, *["unknown"] * 6
+    counts = Counter(name for _, name in facts.gpus)
+    gpus = ", ".join(name if one == 1 else f"{one} x {name}" for name, one in counts.items())
+    return (
+        verdict,
+        node.name,
+        gpus or "none",
+        facts.driver or "none",
+        facts.python,
+        facts.torch or "none",
+        f"{facts.free_gb:.0f} GB",
+        "reached" if facts.hub else "not reached",
+    )
 
 
 def show_summary(report: SuiteReport, answers: Sequence[str] = ()) -> None:

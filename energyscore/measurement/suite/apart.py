@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from energyscore.measurement.child import Ended, run_child
+from energyscore.measurement.child import Ended, FreshProcess, run_child
+from energyscore.measurement.launcher import Launcher
 from energyscore.results.result import Result
 from energyscore.results.store import KnownResults
 
@@ -40,15 +41,18 @@ def measure_apart(
     on_line: Callable[[str], None],
     *,
     timeout_s: float | None,
-    lock: int,
+    lock: int | None = None,
+    launcher: Launcher | None = None,
 ) -> Apart:
     """Run the command that measures what the key asks for into a folder.
 
     However its process ended, a result that it wrote stands. `lock` is passed on: it ends when
-    both processes have ended.
+    both processes have ended. Without a launcher the process is a fresh one.
     """
     before = dict(known.load(folder))
-    ended = run_child(command, on_line, timeout_s=timeout_s, keep_open=[lock])
+    start = launcher.start if launcher else FreshProcess
+    keep_open = [] if lock is None else [lock]
+    ended = run_child(command, on_line, timeout_s=timeout_s, keep_open=keep_open, start=start)
     written = [
         (path, result)
         for path, result in known.load(folder)

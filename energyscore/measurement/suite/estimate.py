@@ -57,7 +57,8 @@ def estimate_of(
     """The same of one model at one task with these options; of several modes the first counts."""
     here = [result for result in earlier if (result.protocol.device == "cuda") == on_gpu]
     found = replace(_duration(spec, options, here, on_gpu=on_gpu), power_w=_power_w(here))
-    if spec.generation is None or (generation := options.generation(spec)) is None:
+    generation = options.generation(spec)
+    if spec.generation is None or generation is None or generation.reasoning is None:
         return found
     most, queries = generation.max_new_tokens, options.queries or spec.queries
     return replace(
@@ -74,7 +75,7 @@ def _power_w(results: Sequence[Result]) -> float | None:
         score = result.score
         wh = score.gpu_wh_per_1k_queries or score.system_wh_per_1k_queries
         if wh:
-            queries = sum(run.queries for run in result.runs)
+            queries = sum(run.queries_done for run in result.runs)
             joules = wh * JOULES_PER_WH * queries / 1000
             return joules / sum(run.duration_s for run in result.runs)
     return None

@@ -1,4 +1,4 @@
-"""What is finished: results that carry the key of what was asked for, so that none is made twice.
+"""What is finished: results of what was asked for, where it was, so that none is made twice.
 
 The results are the truth: each carries the key of the entry that asked for it, in the same atomic
 write. `run` and suites both look here before they measure.
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from energyscore.measurement.options import RunOptions
+from energyscore.measurement.suite.where import Where
 from energyscore.protocol.task import TaskSpec
 from energyscore.results.result import Result
 from energyscore.results.store import KnownResults
@@ -28,9 +29,9 @@ def by_key(known: KnownResults, below: Path | None = None) -> ByKey:
 
 
 def find_finished(
-    key: str, finished: ByKey, options: RunOptions, task: TaskSpec | None
+    key: str, finished: ByKey, options: RunOptions, task: TaskSpec | None, where: Where
 ) -> tuple[str, Result] | None:
-    """The newest valid result of what is asked for, and its file in the folder.
+    """The newest valid result of what is asked for, measured there, and its file in the folder.
 
     With --strict one of fewer queries than asked for does not count: measuring it will say so,
     before anything is measured. With --quality or --loading one without it does not.
@@ -42,6 +43,7 @@ def find_finished(
         (file, result)
         for file, result in finished.get(key, ())
         if result.valid
+        and where.has(result)
         and result.workload.queries >= least
         and (result.quality is not None or not options.quality)
         and (result.loading is not None or not options.loading)

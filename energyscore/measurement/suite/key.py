@@ -1,13 +1,12 @@
 """The key of an entry: what was asked for, in a form that can be compared without a model.
 
 A result's identity needs the loaded model. The key stands for all that can be known before:
-equal keys ask for the same measurement on the same machine, of the same files.
+equal keys ask for the same measurement of the same files, wherever (`suite.where`).
 """
 
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,13 +15,10 @@ from typing import Any, TypeAlias
 from energyscore.base.errors import DatasetError
 from energyscore.base.files import is_file, model_files
 from energyscore.base.stamps import digest_of
-from energyscore.measurement.metering import describe_machine
 from energyscore.measurement.options import RunOptions
-from energyscore.measurement.threads import threads_to_come
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import TaskFile
 from energyscore.protocol.workload import load_workload, locate, named_files
-from energyscore.results.parts import EnvironmentPart
 
 OfDataset: TypeAlias = Callable[[str, TaskFile, RunOptions], str | None]
 """What is told of a dataset: by its source, the task that reads it, and how much of it."""
@@ -36,15 +32,12 @@ _HOW = ("by", "quantization", "attention", "compile")
 LARGE_BYTES = 64 * 2**20
 
 
-def key_here(*, online: bool) -> Callable[[TaskFile, ModelSpec, RunOptions], str]:
-    """`key_of` on this machine, as it is now."""
+def key_here(
+    *, online: bool, gpu_type: str | None = None
+) -> Callable[[TaskFile, ModelSpec, RunOptions], str]:
+    """`key_of` with what is in the datasets now."""
     return functools.partial(
-        key_of,
-        machine=describe_machine(),
-        online=online,
-        visible_gpus=os.environ.get("CUDA_VISIBLE_DEVICES"),
-        threads=threads_to_come(),
-        digest_of_data=_once_each(_dataset_digest),
+        key_of, online=online, gpu_type=gpu_type, digest_of_data=_once_each(_dataset_digest)
     )
 
 
@@ -58,17 +51,14 @@ def key_of(
     model: ModelSpec,
     options: RunOptions,
     *,
-    machine: EnvironmentPart,
     online: bool,
-    visible_gpus: str | None,
-    threads: str = "",
+    gpu_type: str | None = None,
     digest_of_data: OfDataset | None = None,
 ) -> str:
     """SHA-256 of all that an entry asks for and that decides what is measured.
 
-    The machine counts with all of its GPUs, `visible_gpus` (CUDA_VISIBLE_DEVICES) apart, and with
-    what decides of `threads` where the options do not. Where the hub is not `online` the bundled
-    sample may be used.
+    Where the hub is not `online` the bundled sample may be used. `gpu_type` is a name that only a
+    scheduler understands: no result can tell whether it was measured on one.
 
     Raises:
         DatasetError: when a local dataset is not there, or its rows do not fit the task.
@@ -81,19 +71,9 @@ def key_of(
         **({"base_model": _asked_model(model.base)} if model.base else {}),
         "dataset": [source, digest_of_data(source, task, options), *_selected(options)],
         "options": options.decisive(task.spec),
-        "machine": _machine(machine, options),
-        "visible_gpus": visible_gpus,
-        "threads": None if options.threads else threads,
+        **({"gpu_type": gpu_type} if gpu_type else {}),
     }
     return digest_of(content)
-
-
-def _machine(machine: EnvironmentPart, options: RunOptions) -> dict[str, Any]:
-    """The machine as it is when it measures: with the limit that is asked for, whatever is set."""
-    content = machine.model_dump(mode="json", exclude={"selftest"})
-    for gpu in content["gpus"] if options.power_limit else ():
-        gpu["power_limit_w"] = options.power_limit
-    return content
 
 
 def _asked_model(model: ModelSpec) -> dict[str, Any]:

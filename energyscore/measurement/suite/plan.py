@@ -11,6 +11,7 @@ from energyscore.base.errors import EnergyScoreError, UsageError
 from energyscore.measurement.options import RunOptions
 from energyscore.measurement.suite.entry import Entry
 from energyscore.measurement.suite.listing import Listing
+from energyscore.measurement.suite.where import ANYWHERE, Where, WhereOf
 from energyscore.protocol.grid import find_grid
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.reasoning import DEFAULT
@@ -36,6 +37,7 @@ class Planned:
     blocked: Literal["failed", "unsupported"] = "failed"  # the status that a problem leads to
     repeated: tuple[str, ...] = ()  # where else the list asks for the same
     setting: str = ""  # what tells it from other entries of the model at the task
+    where: Where = ANYWHERE  # it must be measured
 
     @property
     def mode(self) -> Mode | None:
@@ -87,12 +89,14 @@ def make_plan(
     override: RunOptions,
     key_of: KeyOf,
     work_of: KeyOf,
+    where_of: WhereOf = lambda options: ANYWHERE,
 ) -> list[Planned]:
     """What each entry comes to; of entries that ask for the same, the first stays.
 
     An entry that names what is not there is kept with the reason: the others are measured. Options
     about reasoning that an entry does not say itself are for tasks with modes only. `override`
-    wins over the options of entries. `key_of` and `work_of` are those of `suite.key`.
+    wins over the options of entries. `key_of` and `work_of` are those of `suite.key`,
+    `where_of` says where each must have been measured.
 
     Raises:
         UsageError: when a list of our form asks for the same twice, or for two measurements of one
@@ -104,7 +108,11 @@ def make_plan(
         if problem := options.problem():
             raise UsageError(f"{listing.source}: {entry.place}: {problem}.")
         for found in _plan_entry(replace(entry, options=options), tasks, key_of):
-            planned = replace(found, blocked="failed" if listing.ours else "unsupported")
+            planned = replace(
+                found,
+                blocked="failed" if listing.ours else "unsupported",
+                where=where_of(found.entry.options),
+            )
             asked = planned.entry.options.model_dump_json(exclude_unset=True)
             same = planned.key or (planned.task_name, planned.problem, planned.label, asked)
             if same not in plan:

@@ -8,6 +8,7 @@ from pydantic import Field
 from energyscore.base.interrupts import interrupted_status
 from energyscore.base.version import __version__
 from energyscore.measurement.child import Ended
+from energyscore.measurement.suite.attempt import Attempt
 from energyscore.measurement.suite.plan import Planned
 from energyscore.results.names import mode_of, with_details
 from energyscore.results.parts import NonNegative, Part, Positive
@@ -40,6 +41,7 @@ class Record(Part):
     wh_per_1k_queries: Positive | None
     basis: Literal["gpu", "system"] | None = Field(description="what the figure is the energy of")
     estimated: bool = Field(description="whether it is an estimate and no meter's figure")
+    attempts: list[Attempt] = Field([], description="of a cluster: where it was measured, and how")
 
     @property
     def label(self) -> str:
@@ -89,6 +91,7 @@ def make_record(
     ended: Ended | None = None,
     file: str | None = None,
     result: Result | None = None,
+    attempts: Sequence[Attempt] = (),
 ) -> Record:
     """The record of an entry; with a result, its figure is that of the GPU where it has one."""
     gpu_wh = result.score.gpu_wh_per_1k_queries if result else None
@@ -110,4 +113,5 @@ def make_record(
         wh_per_1k_queries=system_wh if by_system else gpu_wh,
         basis="system" if by_system else "gpu" if gpu_wh is not None else None,
         estimated=by_system and result is not None and result.score.system_method == "estimated",
+        attempts=list(attempts),
     )

@@ -1,7 +1,7 @@
 """The suite: entry by entry, each in a process of its own; what is finished stays finished.
 
-An entry is finished when there is a valid result with its key (`suite.finished`), whatever was
-killed when; `suite.json` only reports.
+An entry is finished when there is a valid result with its key, measured where it is to be
+(`suite.finished`), whatever was killed when; `suite.json` only reports.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from energyscore.base.locks import locked
 from energyscore.base.stamps import utc_stamp
 from energyscore.base.writing import write_atomically
 from energyscore.measurement.child import Ended
+from energyscore.measurement.launcher import Launcher, modules_of
 from energyscore.measurement.suite.apart import LOCK_NAME, LOCK_WAIT_S, measure_apart
 from energyscore.measurement.suite.finished import ByKey, by_key, find_finished
 from energyscore.measurement.suite.plan import Planned
@@ -65,12 +66,16 @@ def run_suite(
     """
     out = known.folder
     busy = f"Another suite or tune is measuring into {out}."
-    with locked(out / LOCK_NAME, wait_s=LOCK_WAIT_S, busy=busy) as lock:
+    modalities = {planned.task.spec.modality for planned in plan if planned.task}
+    with (
+        locked(out / LOCK_NAME, wait_s=LOCK_WAIT_S, busy=busy) as lock,
+        Launcher(modules_of(modalities)) as launcher,
+    ):
         finished = by_key(known)
         records = [record_before(planned, finished, fresh=fresh) for planned in plan]
         interrupted = False
         try:
-            _write(out, source, records)
+            write_report(out, source, records)
             on_result()
             for place, planned in enumerate(plan):
                 if records[place].status == "pending":
@@ -80,17 +85,17 @@ def run_suite(
                 if records[place].status == "pending":
                     observer.begin(place + 1, planned, _left_s(records))
                     ended, records[place] = _measure(
-                        planned, known, command, observer, timeout_s, lock
+                        planned, known, command, observer, timeout_s, lock, launcher
                     )
                     interrupted = ended.interrupted
-                    _write(out, source, records, interrupted=interrupted)
+                    write_report(out, source, records, interrupted=interrupted)
                     on_result()
                 observer.end(place + 1, records[place])
                 if interrupted or (stop_on_failure and records[place].status in BAD):
                     break
         except KeyboardInterrupt:
             interrupted = True
-        return _write(out, source, records, interrupted=interrupted)
+        return write_report(out, source, records, interrupted=interrupted)
 
 
 def record_before(planned: Planned, finished: ByKey, *, fresh: bool) -> Record:
@@ -98,7 +103,7 @@ def record_before(planned: Planned, finished: ByKey, *, fresh: bool) -> Record:
     if planned.problem:
         return make_record(planned, planned.blocked, planned.problem)
     spec = planned.task.spec if planned.task else None
-    found = find_finished(planned.key, finished, planned.entry.options, spec)
+    found = find_finished(planned.key, finished, planned.entry.options, spec, planned.where)
     if found is None:
         return make_record(planned, "pending", "not measured yet")
     if fresh:
@@ -114,11 +119,12 @@ def _measure(
     observer: SuiteObserver,
     timeout_s: float | None,
     lock: int,
+    launcher: Launcher,
 ) -> tuple[Ended, Record]:
     """Measure an entry; however its process ended, a result that it wrote stands."""
     apart = measure_apart(
         planned.key, planned.folder(known.folder), known, command(planned), observer.line,
-        timeout_s=timeout_s, lock=lock,
+        timeout_s=timeout_s, lock=lock, launcher=launcher,
     )  # fmt: skip
     ended = apart.ended
     if apart.interrupted:
@@ -139,7 +145,7 @@ def _left_s(records: Sequence[Record]) -> float | None:
     return sum(took) / len(took) * sum(record.status == "pending" for record in records)
 
 
-def _write(
+def write_report(
     out: Path, source: str, records: Sequence[Record], *, interrupted: bool = False
 ) -> SuiteReport:
     """Write the report as of now."""
