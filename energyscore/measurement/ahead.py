@@ -192,7 +192,7 @@ def _intent(
         quick=options.quick,
         quantization=model.quantization,
         compiled=model.compile,
-        generation=generation.recorded() if generation and generation.reasoning else None,
+        generation=generation.recorded() if generation and task.spec.generation else None,
     )
 
 

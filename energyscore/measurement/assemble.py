@@ -10,7 +10,7 @@ from energyscore.measurement.backend import CutInputs, Device
 from energyscore.measurement.benchmark import Repeats
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.options import BY_TASKS
-from energyscore.measurement.server.runs import load_cautions
+from energyscore.measurement.server.cautions import load_cautions
 from energyscore.measurement.server.served import ServedModel
 from energyscore.measurement.threads import threads_in_use
 from energyscore.measurement.warmup import Warmup
@@ -59,6 +59,7 @@ class Setup:
     environment: EnvironmentPart
     country: str | None = None  # whose CO2 was asked for
     request: str | None = None  # the key of what was asked for
+    machine: str | None = None  # that measures (`suite.where`)
     served: ServedModel | None = None  # None: a model of this process does the work
 
 
@@ -145,10 +146,15 @@ def assemble(
         runs, protocol, workload, setup.plan.workload.wanted, facts, max_gpus_of(task, size)
     )
     invalid_reasons = checks.find_invalid_reasons(runs, protocol)
+    load, of_load = None, []
+    if served := setup.served:
+        load = served.load_part(runs, setup.plan.generation)
+        of_load = [*load_cautions(runs, served.can, served.whole), *served.server.cautions]
     result = Result(
         created_at=utc_stamp(),
         identity=identity(setup),
         request=setup.request,
+        machine=setup.machine,
         task=TaskPart(
             id=task.id, version=task.version, digest=task.digest, scale_task=task.scale_task
         ),
@@ -161,11 +167,11 @@ def assemble(
         screen=screen,
         score=score_runs(runs, uuids, idle, [one.name for one in setup.environment.gpus], screen),
         performance=summarize_performance(run.performance for run in runs),
-        load=setup.served.load_part(runs) if setup.served else None,
+        load=load,
         emissions=emissions_for(setup.country),
         conformance=[],
         official=False,
-        cautions=[*screen_cautions(screen), *load_cautions(runs), *found, *cautions],
+        cautions=[*screen_cautions(screen), *of_load, *found, *cautions],
         valid=not invalid_reasons,
         invalid_reasons=invalid_reasons,
     )
@@ -177,7 +183,7 @@ def _workload_part(
 ) -> WorkloadPart:
     workload, phases = setup.plan.workload, setup.plan.phases
     generation = setup.plan.generation or setup.task.generation
-    writes = "decode" in phases or setup.served is not None
+    writes = "decode" in phases or (setup.served is not None and setup.served.can.limits)
     settings = generation.recorded() if generation and writes else None
     if setup.task.diffusion is not None and "call" in phases:
         settings = dict(setup.task.diffusion.model_dump())
@@ -194,9 +200,7 @@ def _workload_part(
         output_tokens=written,
         generation=settings,
         inputs_cut=InputsCut(**asdict(cut)) if cut else None,
-        by=("generate" if "decode" in phases else "head")
-        if setup.task.modality in BY_TASKS
-        else None,
+        by=("generate" if writes else "head") if setup.task.modality in BY_TASKS else None,
         selection=_selection_part(workload.selection),
         empty_rows=_empty_rows(workload.empty_rows),
     )
@@ -204,16 +208,18 @@ def _workload_part(
 
 def _tokens_of_a_pass(
     runs: Sequence[Run], queries: int, cut: CutInputs | None, screen: ScreenPart | None
-) -> tuple[int, int]:
+) -> tuple[int | None, int | None]:
     """What is read and written in one pass; of a screen as it follows from its blocks."""
     run = runs[0]
+    tokens = run.input_tokens, run.output_tokens
     if run.load is not None:  # a window is no pass
-        return (
-            round(run.input_tokens / run.queries * queries),
-            round(run.output_tokens / run.queries * queries),
+        read, written = (
+            None if one is None else round(one / run.load.requests * queries) for one in tokens
         )
+        return read, written
     if screen is None:
-        return run.input_tokens // run.passes, run.output_tokens // run.passes
+        read, written = (None if one is None else one // run.passes for one in tokens)
+        return read, written
     read, written = (
         round(of_a_pass(screen, runs, [getattr(one, name) for one in runs]))
         for name in ("input_tokens", "output_tokens")

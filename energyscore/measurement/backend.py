@@ -66,6 +66,7 @@ class Batch:
     inputs: Any  # only the backend looks inside
     queries: int
     input_tokens: int
+    seed: int | None = None  # that answers are drawn with; None: nothing is drawn
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ by the child's end, or by the time limit, and by nothing else.
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import select
@@ -15,9 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
+from energyscore.base.interrupts import die_with_parent
 from energyscore.base.text import without_passwords
-from energyscore.measurement.options import Job
+
+if TYPE_CHECKING:
+    from energyscore.measurement.options import Job
 
 GRACE_S = 30.0
 """How long a process that was asked to end may take to write down what it has."""
@@ -28,7 +31,6 @@ ERROR_CODE = "energyscore-error: "
 _LONGEST_S = 1e8
 """Three years: the system's calls take no time limit of centuries."""
 
-_PR_SET_PDEATHSIG = 1
 _LONGEST_LINE = 10_000
 _MOST_LEFTOVERS = 100
 _HINTS = {
@@ -36,7 +38,6 @@ _HINTS = {
     "SIGSEGV": "; native code crashed",
     "SIGABRT": "; native code gave up",
 }
-_LIBC = ctypes.CDLL(None)
 
 
 @dataclass
@@ -102,24 +103,75 @@ def python() -> list[str]:
     return [sys.executable, *([] if {"", os.getcwd()} & set(sys.path) else ["-P"])]
 
 
-def job_command(job: Job, module: str = "energyscore.measurement") -> list[str]:
+def job_command(job: "Job", module: str = "energyscore.measurement") -> list[str]:
     """The command that does a job in a process of its own, by default all of it (`__main__`)."""
     text = json.dumps(job.model_dump(exclude_unset=True), default=str)
     return [*python(), "-m", module, text]
 
 
-def die_with_parent() -> Callable[[], None]:
-    """What a child does before it begins, so that it ends with this process."""
-    parent = os.getpid()
+class Process(Protocol):
+    """A process of its own group that was started; `ended` is readable once it has ended."""
 
-    def prepare() -> None:
-        # A suite that was started in the background ignores Ctrl-C, and so would its children.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
+    @property
+    def stderr(self) -> int:
+        """Where its errors can be read."""
 
-    return prepare
+    @property
+    def ended(self) -> int | None:
+        """None on an old kernel: then the end of stderr is its end."""
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+
+    def wait(self) -> None:
+        """Wait for its end, where nothing else tells of it."""
+
+    def end(self) -> int:
+        """Whatever is left of its group ends now; gives its exit code."""
+
+
+class FreshProcess:
+    """A command as a process that begins with nothing."""
+
+    def __init__(self, command: Sequence[str], keep_open: Sequence[int] = ()) -> None:
+        """Start it; it ends with this process."""
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            process_group=0,
+            pass_fds=keep_open,
+            preexec_fn=die_with_parent(),
+        )
+        assert self._process.stderr is not None
+        self.stderr = self._process.stderr.fileno()
+        self.ended: int | None = None
+        with contextlib.suppress(OSError):
+            self.ended = os.pidfd_open(self._process.pid)
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+
+    def wait(self) -> None:
+        """Wait for its end."""
+        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+
+    def end(self) -> int:
+        """Kill its group, whose number is its own until the process is reaped."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        status = self._process.wait()
+        if self.ended is not None:
+            os.close(self.ended)
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        return status
+
+
+Start = Callable[[Sequence[str], Sequence[int]], Process]
+"""Starts a command that inherits these file descriptors."""
 
 
 def run_child(
@@ -128,6 +180,7 @@ def run_child(
     *,
     timeout_s: float | None = None,
     keep_open: Sequence[int] = (),
+    start: Start = FreshProcess,
 ) -> Ended:
     """Run a command to its end, in a process group of its own that ends with this process.
 
@@ -138,16 +191,8 @@ def run_child(
     `on_line` is told every line that it writes to stderr; it inherits the file descriptors
     `keep_open`.
     """
-    start = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        process_group=0,
-        pass_fds=keep_open,
-        preexec_fn=die_with_parent(),
-    )
+    began_s = time.monotonic()
+    process = start(command, keep_open)
     lines = _Lines(on_line)
     timed_out = interrupted = False
     try:
@@ -160,52 +205,36 @@ def run_child(
         with contextlib.suppress(KeyboardInterrupt):
             _ask_to_end(process, lines)
     finally:
-        _end(process)
+        exit_code = process.end()
     lines.feed(b"\n")  # what it wrote without an end of line is a line, too
-    seconds = time.monotonic() - start
-    return Ended(
-        process.returncode, seconds, lines.error, lines.last, timed_out, interrupted, lines.code
-    )
+    seconds = time.monotonic() - began_s
+    return Ended(exit_code, seconds, lines.error, lines.last, timed_out, interrupted, lines.code)
 
 
-def _ask_to_end(process: "subprocess.Popen[bytes]", lines: _Lines) -> None:
-    process.send_signal(signal.SIGINT)
+def _ask_to_end(process: Process, lines: _Lines) -> None:
+    process.interrupt()
     _follow(process, lines, GRACE_S)
 
 
-def _follow(process: "subprocess.Popen[bytes]", lines: _Lines, timeout_s: float | None) -> bool:
+def _follow(process: Process, lines: _Lines, timeout_s: float | None) -> bool:
     """Wait for its end, passing on its lines; False when it has not ended in time."""
-    assert process.stderr is not None
-    stderr = process.stderr.fileno()
     deadline = None if timeout_s is None else time.monotonic() + min(timeout_s, _LONGEST_S)
-    waiting, leftovers = [stderr], 0
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # an old kernel: then the end of stderr is its end
-            # A process of its own may hold stderr open after the child has ended.
-            waiting.append(os.pidfd_open(process.pid))
-            stack.callback(os.close, waiting[-1])
-        while waiting:
-            left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ready, _, _ = select.select(waiting, [], [], left_s)
-            if not ready:
-                return False
-            if stderr not in ready or leftovers > _MOST_LEFTOVERS:
-                return True
-            # What it wrote before its end may still lie in the pipe; another process that has the
-            # pipe could fill it for ever.
-            leftovers += len(ready) > 1
-            if data := os.read(stderr, 65536):
-                lines.feed(data)
-            else:
-                waiting.remove(stderr)
+    # A process of its own may hold stderr open after the child has ended.
+    waiting, leftovers = [process.stderr], 0
+    waiting += [] if process.ended is None else [process.ended]
+    while waiting:
+        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        ready, _, _ = select.select(waiting, [], [], left_s)
+        if not ready:
+            return False
+        if process.stderr not in ready or leftovers > _MOST_LEFTOVERS:
+            return True
+        # What it wrote before its end may still lie in the pipe; another process that has the
+        # pipe could fill it for ever.
+        leftovers += len(ready) > 1
+        if data := os.read(process.stderr, 65536):
+            lines.feed(data)
+        else:
+            waiting.remove(process.stderr)
     process.wait()
     return True
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Whatever is left of its group ends now; the group's number is its own until it is reaped."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    if process.stderr is not None:
-        process.stderr.close()

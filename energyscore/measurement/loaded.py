@@ -2,10 +2,10 @@
 
 from energyscore.base.errors import UnsupportedError
 from energyscore.measurement.backend import Backend
+from energyscore.measurement.entries import SessionEntry
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import MOST_REPEATS, UNTIL, Job, RunOptions
-from energyscore.measurement.prepare import SessionEntry
 from energyscore.measurement.screen.run import BLOCK_S, Asked, quick_block_s
 from energyscore.measurement.screen.stopping import Until
 from energyscore.measurement.server.served import QUICK_WINDOW_S, ServedModel
@@ -32,8 +32,10 @@ def plan_runs(
         window_s = quick_block_s(metering.least_window_s) if quick else BLOCK_S
     else:
         window_s = metering.least_window_s if quick else MIN_WINDOW_S
-    if quick and isinstance(backend, ServedModel):
-        window_s = max(window_s, QUICK_WINDOW_S)
+    limits = True  # whether it is said how long answers are
+    if isinstance(backend, ServedModel):
+        limits = backend.can.limits
+        window_s = max(window_s, QUICK_WINDOW_S) if quick else window_s
     return Plan(
         workload=entry.workload,
         phases=backend.phases,
@@ -47,7 +49,9 @@ def plan_runs(
         target_half_width=options.target_half_width,
         lone_s=0.0 if quick or options.screen or metering.nvml is None else LONE_PHASE_S,
         idle_s=options.idle_s if metering.measures else 0.0,
-        generation=entry.generation and entry.generation.within(facts.context_length),
+        generation=entry.generation and entry.generation.within(facts.context_length)
+        if limits
+        else None,
     )
 
 

@@ -15,7 +15,7 @@ from energyscore.measurement.backend import Backend
 from energyscore.measurement.imports import uncollected
 from energyscore.measurement.loading import READY, load_model
 from energyscore.measurement.options import Job
-from energyscore.measurement.prepare import choose_device
+from energyscore.measurement.placement import choose_device
 from energyscore.protocol.task import find_task, load_tasks
 
 

@@ -14,16 +14,19 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeAlias
 
 from energyscore.base.errors import MeterError, TaskError
+from energyscore.base.interrupts import die_with_parent
 from energyscore.base.text import without_passwords
 from energyscore.measurement.backend import Backend, Device, Gpus
 from energyscore.measurement.benchmark import merged
-from energyscore.measurement.child import die_with_parent, job_command
+from energyscore.measurement.child import job_command
 from energyscore.measurement.meter import Meter, Metered, Reading, metered
 from energyscore.measurement.metering import (
+    Metering,
     free_gpu_memory,
     open_metering,
     plan_metering,
@@ -97,28 +100,44 @@ def _metered(
         stack.enter_context(power_limited(metering.uuids or occupied, limit_w, observer.warn))
         stack.enter_context(contextlib.closing(metering))
         open_metering(metering, occupied)
-        meters = [meter for meter in metering.meters if meter.name not in _NO_ENERGY]
-        seconds = job.options.idle or max(_LEAST_IDLE_S, job.options.idle_s)
-        observer.stage(f"idle without the model, {seconds:g} s", None)
-        measurements, elapsed_s = watch_idle(meters, seconds)
-        floor = _powers(measurements, elapsed_s)
-        observer.stage("loading, metered", None)
-        idle: dict[Domain, float] = {}
-        loaded = _load_metered(
-            command, meters, lambda: idle.update(_idle_with_model(meters, seconds, observer))
-        )
-        from_disk = None
+        load = partial(_load_timed, command)
+        loading = meter_loading(metering, job.options, load, observer)
         if _put_out_of_memory(_files(model)):
             observer.stage("loading from the disk, metered", None)
-            from_disk = _load_metered(command, meters, lambda: None)
-    return _loading_of(floor, loaded, idle, from_disk)
+            readings, seconds = _load_metered(load, energy_meters(metering), lambda: None)
+            above = _above(loading.floor_w, (readings, seconds))
+            cold = {"cold_duration_s": seconds, "cold_energy_j": above}
+            loading = loading.model_copy(update=cold)
+    return loading
 
 
-def _idle_with_model(
-    meters: Sequence[Meter], seconds: float, observer: LineObserver
-) -> dict[Domain, float]:
-    observer.stage(f"idle with the model, {seconds:g} s", None)
-    return _powers(*watch_idle(meters, seconds))
+LoadTimed: TypeAlias = Callable[[Callable[[], None]], float]
+"""Starts a process that loads a model, calls what it is given when that is ready, and gives the
+seconds from the start until then."""
+
+
+def meter_loading(
+    metering: Metering, options: RunOptions, load: LoadTimed, observer: LineObserver
+) -> Loading:
+    """What loading takes, by open meters: above the floor before it; and idling with the model."""
+    meters = energy_meters(metering)
+    seconds = options.idle or max(_LEAST_IDLE_S, options.idle_s)
+    observer.stage(f"idle without the model, {seconds:g} s", None)
+    floor_w = _powers(*watch_idle(meters, seconds))
+    observer.stage("loading, metered", None)
+    idle_w: dict[Domain, float] = {}
+
+    def idle() -> None:
+        observer.stage(f"idle with the model, {seconds:g} s", None)
+        idle_w.update(_powers(*watch_idle(meters, seconds)))
+
+    loaded = _load_metered(load, meters, idle)
+    return _loading_of(floor_w, loaded, idle_w)
+
+
+def energy_meters(metering: Metering) -> list[Meter]:
+    """Those that meter energy, and not only a window's circumstances."""
+    return [meter for meter in metering.meters if meter.name not in _NO_ENERGY]
 
 
 _Load: TypeAlias = tuple[Mapping[Domain, Reading], float]
@@ -126,10 +145,7 @@ _Load: TypeAlias = tuple[Mapping[Domain, Reading], float]
 
 
 def _loading_of(
-    floor_w: Mapping[Domain, float],
-    loaded: _Load,
-    idle_w: Mapping[Domain, float],
-    from_disk: _Load | None,
+    floor_w: Mapping[Domain, float], loaded: _Load, idle_w: Mapping[Domain, float]
 ) -> Loading:
     readings, seconds = loaded
     lacking = {domain: one.reason for domain, one in readings.items() if one.energy_j is None}
@@ -141,8 +157,6 @@ def _loading_of(
         methods={domain: one.method for domain, one in readings.items() if one.method},
         floor_w=dict(floor_w),
         idle_w=dict(idle_w),
-        cold_duration_s=from_disk[1] if from_disk else None,
-        cold_energy_j=_above(floor_w, from_disk) if from_disk else {},
     )
 
 
@@ -162,9 +176,7 @@ def _powers(measurements: Mapping[str, Metered], seconds: float) -> dict[Domain,
     return {d: one.energy_j / seconds for d, one in readings.items() if one.energy_j is not None}
 
 
-def _load_metered(
-    command: Sequence[str], meters: Sequence[Meter], meanwhile: Callable[[], None]
-) -> _Load:
+def _load_metered(load: LoadTimed, meters: Sequence[Meter], meanwhile: Callable[[], None]) -> _Load:
     """Meter a load, and do something while the model is loaded."""
     with contextlib.ExitStack() as window:
         measurements = window.enter_context(metered(meters))
@@ -173,8 +185,12 @@ def _load_metered(
             window.close()
             meanwhile()
 
-        _, seconds = _load(command, end_window)
+        seconds = load(end_window)
     return merged(measurements)[0], seconds
+
+
+def _load_timed(command: Sequence[str], when_loaded: Callable[[], None]) -> float:
+    return _load(command, when_loaded)[1]
 
 
 def _load(command: Sequence[str], when_loaded: Callable[[], None]) -> tuple[tuple[str, ...], float]:

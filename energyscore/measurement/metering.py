@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from energyscore.base.errors import EnergyScoreError, MeterError, UsageError
 from energyscore.base.lookup import resolve
+from energyscore.base.units import counted
 from energyscore.measurement import catalog, environment
+from energyscore.measurement.family import ServerFamily
 from energyscore.measurement.meter import Meter
 from energyscore.measurement.warmup import measure_idle
 from energyscore.results.compilation import Compilation
@@ -34,8 +36,7 @@ class Metering:
     driver: str | None = None
     cuda: str | None = None
     nvml: "NvmlMeter | None" = None
-    # Seconds of the processor that a server has used, which does the work beside this process.
-    server_s: Callable[[], float] = lambda: 0.0
+    family: ServerFamily | None = None  # of a server, which does the work beside this process
 
     def gpu_parts(self) -> list[GpuPart]:
         """The metered GPUs, as results describe them."""
@@ -131,6 +132,12 @@ def _driver() -> "Iterator[NvmlSession | None]":
         yield session
 
 
+def list_gpus() -> list[str]:
+    """UUIDs of the GPUs that the driver lists, in its order; none where it does not answer."""
+    with _driver() as nvml:
+        return nvml.uuids() if nvml else []
+
+
 def count_gpu_processes() -> Mapping[str, int]:
     """Compute processes on every GPU now; call it before this process uses one."""
     with _driver() as nvml:
@@ -145,6 +152,29 @@ def gpus_of(pids: Collection[int]) -> tuple[str, ...] | None:
         from energyscore.measurement.meters.nvml_device import compute_pids
 
         return tuple(uuid for uuid in uuids if compute_pids(nvml.handle(uuid)) & set(pids))
+
+
+def strangers_now(metering: Metering) -> list[str]:
+    """What is to be said of others that compute on a server's GPUs, before it is measured.
+
+    Where none of the server's own is listed, who is a stranger cannot be told.
+    """
+    if metering.nvml is None or metering.family is None:
+        return []
+    means = "each run beside them will be invalid; end them, or measure with --allow-shared"
+    if metering.shared:
+        means = "what they take is measured, too"
+    found = []
+    with _driver() as nvml:
+        from energyscore.measurement.meters.nvml_device import compute_pids
+
+        for facts in metering.nvml.facts if nvml else ():
+            pids = compute_pids(nvml.handle(facts.uuid)) if nvml else set()
+            others = metering.family.strangers(pids)
+            if 0 < len(others) < len(pids):
+                count = counted(len(others), "other process", "other processes")
+                found.append(f"{count} on GPU {facts.index} ({facts.name}): {means}")
+    return found
 
 
 def free_gpu_memory() -> Mapping[str, int]:
@@ -168,6 +198,24 @@ def read_gpu_counters() -> Mapping[str, int]:
             counted = read_counter(nvml.handle(uuid)).mj if nvml else None
             if counted is not None:
                 found[uuid] = counted
+    return found
+
+
+def gpus_with_energy() -> list[str]:
+    """UUIDs of the GPUs whose energy can be told: by a counter, or by power over time."""
+    found: list[str] = []
+    with _driver() as nvml, contextlib.suppress(MeterError):
+        for uuid in nvml.uuids() if nvml else []:
+            from energyscore.measurement.meters.nvml_device import (
+                read_average_power_w,
+                read_counter,
+                read_instant_power_w,
+            )
+
+            device = nvml.handle(uuid) if nvml else None
+            powers = (read(device) for read in (read_instant_power_w, read_average_power_w))
+            if read_counter(device).mj is not None or any(one is not None for one in powers):
+                found.append(uuid)
     return found
 
 
@@ -196,7 +244,7 @@ def open_metering(
         metering.uuids, metering.chosen_by = tuple(occupied), "model"
     if metering.uuids:
         nvml: NvmlMeter = resolve(catalog.METERS, "nvml")(
-            metering.uuids, metering.before, shared=metering.shared
+            metering.uuids, metering.before, shared=metering.shared, family=metering.family
         )
         if _try_open(metering, nvml, absent=[f"gpu:{uuid}" for uuid in metering.uuids]):
             metering.nvml = nvml
@@ -204,7 +252,7 @@ def open_metering(
     _try_open(metering, resolve(catalog.METERS, "codecarbon")(indices), absent=["cpu", "ram"])
     # RAPL is missing on many machines; CodeCarbon's estimate stands in, and says so.
     _try_open(metering, resolve(catalog.METERS, "rapl")())
-    _try_open(metering, resolve(catalog.METERS, "load")(metering.server_s))
+    _try_open(metering, resolve(catalog.METERS, "load")(metering.family))
     _try_open(metering, resolve(catalog.METERS, "continuity")())
     if compiled() is not None:
         _try_open(metering, resolve(catalog.METERS, "recompiling")(compiled))

@@ -23,11 +23,11 @@ from energyscore.protocol.model import (
     Quantization,
     parse_model,
 )
+from energyscore.protocol.official_method import Protocol, method_for
 from energyscore.protocol.parentage import Relation
 from energyscore.protocol.reasoning import DEFAULT
-from energyscore.protocol.selection import Selection
+from energyscore.protocol.selection import BUNDLED, OFFICIAL, Selection
 from energyscore.protocol.task import Generation, Mode, TaskSpec
-from energyscore.protocol.workload import BUNDLED, OFFICIAL
 
 MOST_REPEATS = 30
 AUTO_HALF_WIDTH_PERCENT = 1.0
@@ -122,6 +122,7 @@ class RunOptions(Strict):
     quick: bool = False
     queries: Count | None = None
     batch_size: Count | None = None
+    protocol: Protocol = "v1"
     reasoning: Annotated[list[_Mode] | None, Field(min_length=1), BeforeValidator(_several)] = None
     max_new_tokens: Count | None = None
     repeats: Annotated[int | Literal["auto"] | None, BeforeValidator(_repeats)] = None
@@ -188,6 +189,9 @@ class RunOptions(Strict):
         if lone and not self.screen:
             goes = "goes" if len(lone) == 1 else "go"
             return f"{' and '.join(lone)} {goes} with {spelled('screen')}, which is not given"
+        if self.protocol != "v1" and self.until and Until.parse(self.until).kind == "star":
+            what, how = spelled("until"), spelled("protocol")
+            return f"{what} star: the stars of a screen are those of {how} v1, not {self.protocol}"
         against = ("quick", "repeats", "official") if self.screen else ()
         if other := [spelled(name) for name in against if getattr(self, name)]:
             return f"{spelled('screen')} goes without {' and '.join(other)}: leave out one of them"
@@ -232,10 +236,11 @@ class RunOptions(Strict):
 
     def generations(self, task: TaskSpec) -> tuple[Generation | None, ...]:
         """How text is generated in each mode; a UsageError for a mode or limit the task lacks."""
-        if task.generation is not None and task.has_modes:
+        made = task.generation and task.generation.by(method_for(self.protocol, task.scale_task))
+        if made is not None and task.has_modes:
             most, quick = self.max_new_tokens, self.quick
             modes = dict.fromkeys(self.reasoning or [DEFAULT])
-            return tuple(task.generation.chosen(mode, most, quick=quick) for mode in modes)
+            return tuple(made.chosen(mode, most, quick=quick) for mode in modes)
         options = {"--reasoning": self.reasoning, "--max-new-tokens": self.max_new_tokens}
         if asked := [name for name, value in options.items() if value]:
             raise UsageError(
@@ -243,11 +248,12 @@ class RunOptions(Strict):
                 "of a fixed length if any.",
                 "Leave it out, or name the task reasoning.",
             )
-        return (task.generation,)
+        return (made,)
 
     def generation(self, task: TaskSpec) -> Generation | None:
-        """How text is generated in the first mode, at a task with modes; else None."""
-        return self.generations(task)[0] if task.has_modes else None
+        """How text is generated, in the first of several modes; None where it is as tasks say."""
+        first = self.generations(task)[0]
+        return first if task.has_modes or first != task.generation else None
 
     def runs(self, task: TaskSpec) -> int | None:
         """The number of runs; None with `auto`."""
@@ -318,6 +324,7 @@ class Job(Strict):
     request: str | None = None  # the key of the suite's entry that asks for it
     server: ServerAsked | None = None  # that has the model; None: it is loaded here
     tuning: bool = False  # it is one of several settings that are tried
+    shared_node: bool = False  # others may be measured on this machine's other GPUs meanwhile
     # Wh per 1,000 queries of something better: a screen that surely needs more ends
     beaten_by: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     verbose: bool = False  # say more of what is done

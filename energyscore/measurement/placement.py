@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from energyscore.base.errors import UnsupportedError, UsageError
+from energyscore.measurement.backend import Device
+from energyscore.measurement.imports import uncollected
+from energyscore.measurement.options import RunOptions
 from energyscore.protocol.task import TaskSpec
 
 RESERVE_BYTES = 3 * 2**29
@@ -53,6 +56,32 @@ def check_spread(task: TaskSpec, spread: int | None) -> None:
             f"--spread {spread}: the task {task.id} measures every model on one GPU.",
             "Leave it out.",
         )
+
+
+def choose_device(options: RunOptions) -> Device:
+    """The device that was asked for; by default a GPU where torch sees one.
+
+    Raises:
+        UnsupportedError: when torch sees no GPU although one was asked for.
+        UsageError: when a model is to be spread over GPUs, and works on the processor.
+    """
+    if options.device != "cpu":
+        with uncollected():
+            import torch
+
+        if torch.cuda.is_available():
+            return "cuda"
+        if options.device == "cuda":
+            raise UnsupportedError(
+                "--device cuda: torch sees no NVIDIA GPU here.",
+                "`energyscore doctor` says why; --device cpu works everywhere.",
+            )
+    if options.spread:
+        raise UsageError(
+            f"--spread {options.spread} is for GPUs, and models work on the processor here.",
+            "Leave it out; `energyscore doctor` says why there is no GPU.",
+        )
+    return "cpu"
 
 
 def place(model: Candidate, gpus: Sequence[GpuRoom], spread: int | None = None) -> dict[int, int]:

@@ -1,18 +1,15 @@
 """What is found out before the first model is loaded: everything that can be wrong by then."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from energyscore.base.errors import (
     DatasetError,
     EnergyScoreError,
     ModelError,
-    UnsupportedError,
-    UsageError,
 )
 from energyscore.base.files import local_path
-from energyscore.base.stamps import digest_of
 from energyscore.base.text import first_of
 from energyscore.base.units import counted
 from energyscore.base.writing import check_folder
@@ -25,8 +22,12 @@ from energyscore.measurement.ahead import (
 )
 from energyscore.measurement.backend import Device
 from energyscore.measurement.cost import CostMeter
+from energyscore.measurement.entries import (
+    SessionEntry,
+    finished_by_same_command,
+    with_finished,
+)
 from energyscore.measurement.forecast import Forecast
-from energyscore.measurement.imports import uncollected
 from energyscore.measurement.loading import measure_loading
 from energyscore.measurement.metering import (
     Metering,
@@ -38,54 +39,21 @@ from energyscore.measurement.metering import (
 from energyscore.measurement.modes import Question, why_not
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import UNTIL, Job, RunOptions
-from energyscore.measurement.placement import check_spread
+from energyscore.measurement.placement import check_spread, choose_device
 from energyscore.measurement.quality.evaluate import Examination, examine
 from energyscore.measurement.screen.stopping import Until
-from energyscore.measurement.server.find import check_asked, find_server, on_server
+from energyscore.measurement.server.find import check_asked, on_server, serving
 from energyscore.measurement.server.served import Server
-from energyscore.measurement.suite.finished import by_key, find_finished
-from energyscore.measurement.suite.key import key_here
+from energyscore.measurement.server.tokens import named_spec
 from energyscore.measurement.threads import set_threads
 from energyscore.protocol import hub
 from energyscore.protocol.grid import find_grid
 from energyscore.protocol.model import ModelSpec
-from energyscore.protocol.task import Generation, Mode, TaskFile, find_task, load_tasks
-from energyscore.protocol.workload import BUNDLED, Workload, load_workload
-from energyscore.results import store
+from energyscore.protocol.selection import BUNDLED
+from energyscore.protocol.task import TaskFile, find_task, load_tasks
+from energyscore.protocol.workload import Workload, load_workload
 from energyscore.results.loading import Loading
-from energyscore.results.names import mode_of, with_details
 from energyscore.results.parts import Caution, Domain
-from energyscore.results.result import Result
-
-
-@dataclass(frozen=True)
-class SessionEntry:
-    """One model at one task, its queries, and how it generates text."""
-
-    task: TaskFile
-    model: ModelSpec
-    workload: Workload
-    cautions: Sequence[Caution]
-    generation: Generation | None
-    examination: Examination | None = None  # what its quality is judged by, where that is asked
-    concurrency: int | None = None  # of the load on a server; None: a model of this process
-    key: str = ""  # of what is asked for (`suite.key`)
-    finished: tuple[Path, Result] | None = None  # its result, where it was measured before
-
-    @property
-    def mode(self) -> Mode | None:
-        """The mode to reason in; None where the task has none."""
-        return self.generation.reasoning if self.generation else None
-
-    def asked(self, options: RunOptions) -> RunOptions:
-        """Of the options of several entries those of this one."""
-        return RunOptions(reasoning=[self.mode]).over(options) if self.mode else options
-
-    @property
-    def label(self) -> str:
-        """The model for people, with its mode of reasoning and the load on it."""
-        load = f"{self.concurrency:,} at once" if self.concurrency else ""
-        return with_details(self.model.label, mode_of(self.mode), load)
 
 
 @dataclass(frozen=True)
@@ -104,8 +72,10 @@ class Prepared:
     server: Server | None = None  # that has the model; None: it is loaded here
 
 
-def prepare(job: Job, observer: LineObserver) -> Prepared:
+def prepare(job: Job, observer: LineObserver, stack: contextlib.ExitStack) -> Prepared:
     """Check the options, load the queries and choose the device, before any model is loaded.
+
+    A server that is to be started runs from here on, until `stack` ends.
 
     Raises:
         EnergyScoreError: when something named does not exist or does not fit.
@@ -121,7 +91,8 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
     generations = {task.spec.id: options.generations(task.spec) for task in tasks}
     country = find_grid(options.country).country if options.country else None
     check_folder(job.out, observer.warn)
-    online = _ask_hub(options, [model for _, model in pairs], observer)
+    counting = [named_spec(job.server.tokenizer)] if job.server and job.server.tokenizer else []
+    online = _ask_hub(options, [*(model for _, model in pairs), *counting], observer)
     workloads: dict[tuple[str, str], Workload] = {}
     examinations: dict[tuple[str, str], Examination] = {}
     entries = []
@@ -140,17 +111,16 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
                 task, model, workloads[place], cautions, generation, examinations.get(place), load
             )
             for generation in generations[task.spec.id]
-            for load in (job.server.concurrency if job.server else (None,))
+            for load in (job.server.loads if job.server else (None,))
         ]
     entries, failures = _refuse_modes(entries, observer)
-    server = find_server(job.server, job.models[0], options) if job.server else None
-    entries = _with_finished(entries, job, server, online=online)
-    device = server.device if server else choose_device(options)
+    entries, server = _look_up(entries, job, observer, stack, online=online)
+    device = _device_of(server, job)
     # Who is on the GPUs of a server is not foreign to it.
     before = count_gpu_processes() if device == "cuda" and not server else None
     # What cannot be metered is found out before the first model is loaded.
     named = (metering := plan_metering(device, options.gpu or ())).uuids
-    idle_w: dict[Domain, float] = {}
+    idle_w: Mapping[Domain, float] = {}
     pending = [entry for entry in entries if entry.finished is None]
     _check_metered(options if pending else options.without(["screen"]), device, metering)
     forecast = None
@@ -161,6 +131,9 @@ def prepare(job: Job, observer: LineObserver) -> Prepared:
         observer.say(f"Metering the idle GPU for {options.idle_s:.0f} s ...")
         idle_w = measure_idle_gpus(named, options.idle_s)
     loadings = _loadings(pending, job, device, observer) if options.loading else {}
+    if server and server.loading:
+        loadings = {entry.key: server.loading for entry in pending}
+        idle_w = server.loading.floor_w if options.idle_s > 0 else {}
     return Prepared(
         entries, failures, device, before, idle_w, country, cost, loadings, forecast, server
     )
@@ -175,6 +148,42 @@ def _models_at_tasks(job: Job, tasks: Sequence[TaskFile]) -> list[tuple[TaskFile
         for task in tasks
         for name in dict.fromkeys(job.models or task.spec.default_models)
     ]
+
+
+def _look_up(
+    entries: Sequence[SessionEntry],
+    job: Job,
+    observer: LineObserver,
+    stack: contextlib.ExitStack,
+    *,
+    online: bool,
+) -> tuple[list[SessionEntry], Server | None]:
+    """The entries with what is finished of them, and the server; None where none is needed.
+
+    One that would be started is not, where results say what it was found to do and have all.
+    """
+    if job.server is None:
+        return with_finished(entries, job, online=online), None
+    if found := finished_by_same_command(entries, job, online=online):
+        observer.say(
+            "The server is not started: its command, the files in it and the environment are as "
+            "they were when all of this was measured. --fresh starts it."
+        )
+        return found, None
+    work = [(one.task.spec, one.workload, one.generation) for one in entries]
+    server = stack.enter_context(serving(job, work, observer))
+
+    def told(entry: SessionEntry) -> list[list[object]]:
+        return [server.told_apart_by(entry.task.spec, entry.load)]
+
+    return with_finished(entries, job, told, online=online), server
+
+
+def _device_of(server: Server | None, job: Job) -> Device:
+    """Where the work is done; a server that is not needed works nowhere."""
+    if server is None:
+        return "cpu" if job.server else choose_device(job.options)
+    return server.device
 
 
 def _ask_hub(options: RunOptions, models: Sequence[ModelSpec], observer: LineObserver) -> bool:
@@ -233,63 +242,6 @@ def _look_ahead(
     forecast = forecast_job(asked, listed, job, device)
     say_ahead(forecast, options, observer)
     return forecast
-
-
-def _with_finished(
-    entries: Iterable[SessionEntry], job: Job, server: Server | None, *, online: bool
-) -> list[SessionEntry]:
-    """The entries with their keys, and the results of those that are finished.
-
-    A suite has looked itself, and asks for what it wants to be measured.
-    """
-    if job.request is not None:
-        return [replace(entry, key=job.request) for entry in entries]
-    key_of = key_here(online=online)
-    found = []
-    for entry in entries:
-        key = key_of(entry.task, entry.model, entry.asked(job.options))
-        if server is not None:
-            key = digest_of([key, *server.told_apart_by(entry.concurrency)])
-        keyed = replace(entry, key=key)
-        found.append(replace(keyed, finished=finished_by_now(keyed, job)))
-    return found
-
-
-def finished_by_now(entry: SessionEntry, job: Job) -> tuple[Path, Result] | None:
-    """The result of an entry, if it is finished: another process may have been at it meanwhile."""
-    if job.fresh:
-        return None
-    task = entry.task.spec
-    folder = store.result_folder(job.out, entry.model.folder, task.id)
-    kept = by_key(store.KnownResults(job.out, lambda error: None), folder)
-    found = find_finished(entry.key, kept, job.options, task)
-    return (job.out / found[0], found[1]) if found else None
-
-
-def choose_device(options: RunOptions) -> Device:
-    """The device that was asked for; by default a GPU where torch sees one.
-
-    Raises:
-        UnsupportedError: when torch sees no GPU although one was asked for.
-        UsageError: when a model is to be spread over GPUs, and works on the processor.
-    """
-    if options.device != "cpu":
-        with uncollected():
-            import torch
-
-        if torch.cuda.is_available():
-            return "cuda"
-        if options.device == "cuda":
-            raise UnsupportedError(
-                "--device cuda: torch sees no NVIDIA GPU here.",
-                "`energyscore doctor` says why; --device cpu works everywhere.",
-            )
-    if options.spread:
-        raise UsageError(
-            f"--spread {options.spread} is for GPUs, and models work on the processor here.",
-            "Leave it out; `energyscore doctor` says why there is no GPU.",
-        )
-    return "cpu"
 
 
 def _needs_hub(options: RunOptions, models: Iterable[ModelSpec]) -> bool:

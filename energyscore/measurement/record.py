@@ -32,7 +32,7 @@ def record_run(
         "phases": {
             "names": list(times.names),
             "entered": list(times.entered),
-            "starts_us": _deltas([_us(t_ns, begin_ns) for t_ns in times.starts_ns]),
+            "starts_us": deltas([_us(t_ns, begin_ns) for t_ns in times.starts_ns]),
             "end_us": _us(times.end_ns, begin_ns),
         },
         "domains": {
@@ -60,8 +60,8 @@ def _recorded(record: MeterRecord, begin_ns: int) -> dict[str, Any]:
         "window_us": [_us(start_ns, begin_ns), _us(end_ns, begin_ns)],
         "counter_mj": [record.start_mj, record.end_mj],
         "ticks": {
-            "t_us": _deltas(_us(t_ns, begin_ns) for t_ns, _ in ticks),
-            "mj": _deltas(round(mj) for _, mj in ticks),
+            "t_us": deltas(_us(t_ns, begin_ns) for t_ns, _ in ticks),
+            "mj": deltas(round(mj) for _, mj in ticks),
         },
         "still_us": [
             [_us(max(a, start_ns), begin_ns), _us(min(b, end_ns), begin_ns)]
@@ -70,8 +70,8 @@ def _recorded(record: MeterRecord, begin_ns: int) -> dict[str, Any]:
         ],
         "power": {
             "source": record.power_source,
-            "t_us": _deltas(_us(t_ns, begin_ns) for t_ns, _ in power),
-            "mw": _deltas(round(power_w * 1000) for _, power_w in power),
+            "t_us": deltas(_us(t_ns, begin_ns) for t_ns, _ in power),
+            "mw": deltas(round(power_w * 1000) for _, power_w in power),
         },
     }
 
@@ -98,6 +98,7 @@ def _us(t_ns: int, begin_ns: int) -> int:
     return (t_ns - begin_ns + 500) // 1000
 
 
-def _deltas(values: Iterable[int]) -> list[int]:
+def deltas(values: Iterable[int]) -> list[int]:
+    """The first number, and each one's difference from the one before."""
     numbers = list(values)
     return numbers[:1] + [now - before for before, now in itertools.pairwise(numbers)]

@@ -20,16 +20,23 @@ from energyscore.measurement.answers import take_answers
 from energyscore.measurement.assemble import Setup, assemble, identity
 from energyscore.measurement.backend import Backend
 from energyscore.measurement.benchmark import Repeats, run_benchmark
+from energyscore.measurement.circumstances import cautions_of
 from energyscore.measurement.compiling import compile_ahead
 from energyscore.measurement.cost import CostMeter
+from energyscore.measurement.entries import SessionEntry, finished_by_now
 from energyscore.measurement.imports import uncollected
+from energyscore.measurement.judging import judge_answers
 from energyscore.measurement.loaded import asked_of, plan_runs, say_budget
 from energyscore.measurement.loading import load_model
-from energyscore.measurement.metering import open_metering, plan_metering, power_limited
+from energyscore.measurement.metering import (
+    open_metering,
+    plan_metering,
+    power_limited,
+    strangers_now,
+)
 from energyscore.measurement.observer import LineObserver
 from energyscore.measurement.options import Job
-from energyscore.measurement.prepare import Prepared, SessionEntry, finished_by_now, prepare
-from energyscore.measurement.quality.evaluate import evaluate
+from energyscore.measurement.prepare import Prepared, prepare
 from energyscore.measurement.screen.full import with_full_protocol
 from energyscore.measurement.screen.run import Asked, run_screen
 from energyscore.measurement.selftest.report import with_selftest
@@ -39,17 +46,11 @@ from energyscore.protocol.model import ModelFacts
 from energyscore.results import store
 from energyscore.results.cost import Cost, added, spent_s
 from energyscore.results.parts import Caution, Run
-from energyscore.results.quality import Quality, in_words
+from energyscore.results.quality import in_words
 from energyscore.results.raw import RawRun
 from energyscore.results.result import Result
 from energyscore.results.score import figures_of, is_precise
 from energyscore.results.screen_part import ScreenPart
-
-TUNING = Caution(
-    code="tuning",
-    message="a trial of `energyscore tune`: the best of many looks better than it is; the setting "
-    "that was chosen is measured once more",
-)
 
 
 @dataclass
@@ -76,7 +77,13 @@ def run_session(
     Raises:
         EnergyScoreError: when something named does not exist or does not fit.
     """
-    prepared = prepare(job, observer)
+    with contextlib.ExitStack() as stack:
+        return _measure_all(prepare(job, observer, stack), job, observer, on_result)
+
+
+def _measure_all(
+    prepared: Prepared, job: Job, observer: LineObserver, on_result: Callable[[], None]
+) -> SessionOutcome:
     outcome = SessionOutcome(failures=list(prepared.failures))
     count = len(prepared.entries)
     for number, entry in enumerate(prepared.entries, start=1):
@@ -134,7 +141,7 @@ def measure(
         backend, facts = _begin(entry, prepared, job, observer, stack)
         served = backend if isinstance(backend, ServedModel) else None
         if served:
-            metering.server_s = served.processor_s
+            metering.family = served.server.family
         occupied = backend.gpu_uuids()
         if len(occupied) > 1:
             gpus = f"{len(occupied)} GPUs: {', '.join(occupied)}"
@@ -146,8 +153,8 @@ def measure(
         queries = counted(len(entry.workload.queries), "query", "queries")
         observer.detail(f"{queries} of {entry.workload.dataset}")
         observer.detail(f"on {device}, metered by {names or 'nothing'}")
-        for notice in metering.failures:
-            observer.warn(notice)
+        for line in (*metering.failures, *strangers_now(metering)):
+            observer.warn(line)
         machine = environment.describe(metering.gpu_parts(), metering.driver, metering.cuda)
         setup = Setup(
             task=entry.task.spec,
@@ -159,6 +166,7 @@ def measure(
             environment=with_selftest(job.out, machine, observer.warn),
             country=prepared.country,
             request=entry.key,
+            machine=entry.where.machine,
             served=served,
         )
         return _run_and_save(entry, setup, backend, prepared, job, observer)
@@ -173,7 +181,9 @@ def _begin(
 ) -> tuple[Backend | ServedModel, ModelFacts]:
     """What does the work, and its facts: a model that is loaded here, or a server that has it."""
     if prepared.server is not None:
-        return ServedModel(prepared.server, entry.concurrency or 1), prepared.server.facts()
+        assert entry.load is not None
+        served = ServedModel(prepared.server, entry.task.spec, entry.load)
+        return served, served.facts()
     with uncollected():
         backend: Backend = resolve(catalog.BACKENDS, entry.task.spec.modality)()
     stack.callback(backend.close)
@@ -203,7 +213,7 @@ def _run_and_save(
             journal.discard()
         finished, earlier = journal.load(), journal.costs()
         cautions = [*entry.cautions, *metering.cautions(), *say_budget(entry, plan, observer)]
-        cautions += [TUNING] if job.tuning else []
+        cautions += cautions_of(job)
         if finished:
             done = counted(len(finished), "block" if plan.screen else "run")
             message = f"{done} measured before an interruption"
@@ -239,7 +249,7 @@ def _run_and_save(
             beside["memory"] = backend.memory()
             beside["compilation"] = backend.compiled()
             beside["answers"] = take_answers(backend, plan) if job.tuning else None
-            beside["quality"] = _judge(entry, setup, backend, observer)
+        beside["quality"] = judge_answers(entry, setup, backend, observer)
         result = result.model_copy(update=beside)
         path = store.save_result(folder, result, journal.load_raws())
         journal.discard()
@@ -301,28 +311,6 @@ def _do_runs(
         thermometer=metering.temperature_c,
     )
     return repeats, None
-
-
-def _judge(
-    entry: SessionEntry, setup: Setup, backend: Backend, observer: LineObserver
-) -> Quality | None:
-    """The quality of the model's answers, where it is asked for; all runs are done by now."""
-    examination = entry.examination
-    if examination is None:
-        return None
-    random_weights = setup.facts.weights == "random"
-    if examination.rows and not random_weights:
-        observer.stage("judging answers, unmetered", len(examination.rows.queries))
-    quality = evaluate(
-        backend,
-        examination,
-        setup.plan.batch_size,
-        setup.plan.generation,
-        random_weights=random_weights,
-        advance=observer.advance,
-    )
-    observer.tell(f"quality: {in_words(quality)}")
-    return quality
 
 
 def _keep(

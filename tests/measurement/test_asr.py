@@ -10,8 +10,9 @@ from transformers import WhisperConfig
 
 from energyscore.base.errors import DatasetError
 from energyscore.measurement.backends.asr import collapse, complete_whisper, read_audio
+from energyscore.protocol.selection import BUNDLED
 from energyscore.protocol.task import bundled_tasks_dir, load_tasks
-from energyscore.protocol.workload import BUNDLED, load_workload
+from energyscore.protocol.workload import load_workload
 
 
 def tone(*hertz, rate_hz=16_000, seconds=0.5):

@@ -18,8 +18,9 @@ from energyscore.measurement.catalog import BACKENDS
 from energyscore.measurement.work import Plan
 from energyscore.protocol.bundled import architectures, find_architecture
 from energyscore.protocol.model import parse_model
+from energyscore.protocol.selection import BUNDLED
 from energyscore.protocol.task import Diffusion, load_tasks
-from energyscore.protocol.workload import BUNDLED, load_workload
+from energyscore.protocol.workload import load_workload
 from energyscore.results.plausibility import weights_bytes
 
 TASKS = load_tasks()
@@ -102,6 +103,29 @@ def test_generation_batches_give_what_single_prompts_give(tiny_model):
     alone = [backend.run(backend.prepare([p]), lambda phase: None).values[0] for p in prompts]
     assert together == alone
     assert all(len(tokens) == 10 for tokens in together)
+
+
+def test_drawn_answers_are_the_same_in_every_run_and_not_the_likeliest(tiny_model):
+    import torch
+
+    task = TASKS["text_generation"].spec
+    drawn = task.model_copy(update={"generation": task.generation.by("v2")})
+    greedy, sampling = (resolve(BACKENDS, "text_generation")() for _ in range(2))
+    for backend, spec in ((greedy, task), (sampling, drawn)):
+        backend.load(parse_model(str(tiny_model)), spec, "cpu")
+    queries = [{"text": text} for text in ("A short one.", "A prompt of more words.", "Third")]
+
+    def answers(backend, asked):
+        batches = map(backend.prepare, [[query] for query in asked])
+        return [backend.run(one, lambda phase: None).values[0] for one in batches]
+
+    first = answers(sampling, queries)
+    torch.rand(7)
+    again = answers(sampling, queries[::-1])[::-1]
+    assert first == again
+    assert first != answers(greedy, queries)
+    assert all(len(answer) <= 10 for answer in first)
+    assert greedy.prepare(queries[:1]).seed is None
 
 
 def test_prompts_are_cut_to_the_context_less_the_new_tokens(tiny_model):

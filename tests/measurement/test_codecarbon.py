@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import pynvml
 import pytest
+from codecarbon.core import util
+from codecarbon.external import ram
 
 from energyscore.base.errors import MeterError, UsageError
 from energyscore.measurement.environment import processor_name
@@ -55,6 +57,15 @@ def test_processor_and_memory_are_estimated_and_no_file_is_written(folder):
     assert (check.energy_j, check.reason) == (None, "no GPU was metered")
     assert measurement.notices == ()
     assert list(folder.iterdir()) == []
+
+
+def test_in_a_job_of_slurm_the_machine_is_estimated_too_without_scontrol(folder, monkeypatch):
+    monkeypatch.setenv("PATH", str(folder))
+    for module in (util, ram):
+        monkeypatch.setattr(module, "SLURM_JOB_ID", "77")
+    measurement, _, _ = measure()
+    assert all(measurement.readings[domain].energy_j > 0 for domain in ("cpu", "ram"))
+    assert (util.SLURM_JOB_ID, ram.SLURM_JOB_ID) == ("77", "77"), "it is put back"
 
 
 HOSTILE = {

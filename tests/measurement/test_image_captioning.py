@@ -10,8 +10,9 @@ from PIL import Image
 
 from energyscore.base.errors import DatasetError
 from energyscore.measurement.backends.vision import decode_image
+from energyscore.protocol.selection import BUNDLED
 from energyscore.protocol.task import bundled_tasks_dir, load_tasks
-from energyscore.protocol.workload import BUNDLED, load_workload
+from energyscore.protocol.workload import load_workload
 
 
 def encode(image, kind="PNG", **options):

@@ -15,7 +15,7 @@ DOMAIN = f"gpu:{gpu().uuid}"
 
 def test_loading_is_metered_above_the_floor(simulate, tiny_model, prompts_csv, tmp_path):
     """100 W without the model, 500 W while it loads, 120 W with it: from a named GPU."""
-    sim = simulate(gpu(update_period_ms=10, power_schedule=((0.0, 100.0),)))
+    sim = simulate(gpu(update_period_ms=3, power_schedule=((0.0, 100.0),)))
     powers = {"loading, metered": 500.0, "idle with the model": 120.0, ": warm-up": 300.0}
     drawn = [(0.0, 100.0)]
 

@@ -4,15 +4,19 @@ How late it notes updates is tested in virtual time (`test_nvml_watcher`): here 
 delay everything. `bench/lateness.py` shows it on a quiet one.
 """
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 
+import psutil
 import pytest
 from support.commands import environment, gpu
+from support.nvml_sim import Process
 
 from energyscore.measurement.meters.nvml_recorder import readable_within
 
@@ -169,3 +173,62 @@ def test_whether_a_gpu_is_on_a_module(simulate, settings, module):
     sim = simulate(gpu(power_latency_ms=1.4, latency="spin", **settings))
     times = 1 if module else 12
     assert set(printed(sim, SCOPES, *[sim.gpus[0].uuid] * times)) == {module}
+
+
+OF_A_SERVER = """
+import sys
+from energyscore.measurement.family import ServerFamily, Member
+from energyscore.measurement.meters.nvml import NvmlMeter
+
+for line in sys.stdin:
+    pid = int(line)
+    meter = NvmlMeter([sys.argv[1]], family=ServerFamily((Member.of(pid),)))
+    meter.open()
+    token = meter.start()
+    print("started", flush=True)
+    sys.stdin.readline()
+    notices = meter.stop(token).notices
+    meter.close()
+    print([one.message for one in notices if one.code == "contention"], flush=True)
+"""
+
+
+def test_on_the_gpu_of_a_server_all_are_strangers_but_its_own(simulate):
+    """Those that were there before, too; but not a process of its own that begins later."""
+    with contextlib.ExitStack() as stack:
+        shell = ["sh", "-c", "sleep 60 & sleep 60 & wait"]
+        server = stack.enter_context(subprocess.Popen(shell, process_group=0))
+        stack.callback(os.killpg, server.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 120
+        while len(workers := psutil.Process(server.pid).children()) < 2:
+            assert time.monotonic() < deadline
+        first, second = (Process(worker.pid) for worker in workers)
+        sim = simulate(gpu())
+        meter = subprocess.Popen(
+            [sys.executable, "-c", OF_A_SERVER, sim.gpus[0].uuid],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(sim.env()),
+        )
+        stack.enter_context(meter)
+
+        def seen(before, meanwhile):
+            sim.update(0, process=before)
+            meter.stdin.write(f"{server.pid}\n")
+            meter.stdin.flush()
+            assert meter.stdout.readline() == "started\n"
+            sim.update(0, process=meanwhile)
+            time.sleep(0.3)
+            meter.stdin.write("stop\n")
+            meter.stdin.flush()
+            return meter.stdout.readline()
+
+        one = "['1 other process(es) computed on GPU 0 (NVIDIA H100 80GB HBM3) meanwhile']\n"
+        assert seen((first,), (first, second)) == "[]\n"
+        assert seen((first,), (first, Process(1))) == one
+        assert seen((first, Process(1)), (first, Process(1))) == one
+        # None of its own is told: newcomers are strangers, and no others.
+        assert seen((Process(1),), (Process(1),)) == "[]\n"
+        assert seen((Process(1),), (Process(1), Process(4242))) == one
+        meter.stdin.close()

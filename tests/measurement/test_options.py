@@ -13,6 +13,7 @@ from energyscore.cli.app import app
 from energyscore.cli.run import options_of
 from energyscore.measurement.child import job_command
 from energyscore.measurement.options import Job, RunOptions, read_options
+from energyscore.measurement.suite.estimate import estimate_of
 from energyscore.protocol.task import load_tasks
 
 WORDS = {
@@ -85,6 +86,41 @@ def test_a_quantity_that_is_none_is_told_of_once(name, value, said):
         read_options({name: value}, "it")
     assert str(caught.value).startswith(f"it: {name}: it must be a ")
     assert said in str(caught.value)
+
+
+DRAWN = {"min_new_tokens": 0, "strategy": "sample", "temperature": 0.7, "top_p": 0.9, "top_k": 50}
+
+
+def test_by_v2_answers_are_drawn_and_not_forced_in_the_tasks_that_it_changed():
+    tasks = {name: file.spec for name, file in load_tasks().items()}
+    greedy, drawn = RunOptions(), RunOptions(protocol="v2")
+    for name, task in tasks.items():
+        one, other = greedy.generations(task), drawn.generations(task)
+        assert (one != other) == (name in ("text_generation", "reasoning")), name
+        assert (greedy.decisive(task) != drawn.decisive(task)) == (one != other), name
+    made = drawn.generation(tasks["text_generation"]).recorded()
+    assert made == {"max_new_tokens": 10, "seed": 42, **DRAWN}
+    asked = drawn.over(RunOptions(reasoning=["off", "high"], max_new_tokens=8192))
+    assert [one.recorded() for one in asked.generations(tasks["reasoning"])] == [
+        {"max_new_tokens": 8192, "reasoning": mode, "seed": 42, **DRAWN} for mode in ("off", "high")
+    ]
+    # What v1 measured is asked for as before: results are found again.
+    assert "generation" not in greedy.decisive(tasks["text_generation"])
+
+
+def test_what_is_said_ahead_of_long_answers_is_of_modes_only():
+    tasks, drawn = load_tasks(), RunOptions(protocol="v2")
+    of_tokens = {
+        name: estimate_of(tasks[name].spec, drawn, [], on_gpu=False).most_tokens_a_query
+        for name in ("text_generation", "reasoning")
+    }
+    assert of_tokens == {"text_generation": None, "reasoning": 1024}
+
+
+def test_a_star_is_no_end_of_a_screen_by_v2():
+    asked = RunOptions(protocol="v2", screen=True, until="star=99%")
+    assert "stars of a screen are those of protocol v1" in asked.problem()
+    assert RunOptions(protocol="v2", screen=True, until="half-width=2%").problem() == ""
 
 
 def test_options_win_over_defaults_by_being_given():

@@ -33,6 +33,7 @@ from energyscore.measurement.quality.similarity import Spearman
 from energyscore.measurement.quality.squad import SquadF1
 from energyscore.measurement.quality.words import WordErrors
 from energyscore.measurement.suite.finished import find_finished
+from energyscore.measurement.suite.where import ANYWHERE
 from energyscore.protocol.model import parse_model
 from energyscore.protocol.selection import Selection
 from energyscore.protocol.task import load_tasks
@@ -502,7 +503,9 @@ def test_a_result_without_quality_is_not_what_quality_asks_for():
     )
 
     def finished(result, **options):
-        return find_finished("key", {"key": [("file", result)]}, RunOptions(**options), task)
+        return find_finished(
+            "key", {"key": [("file", result)]}, RunOptions(**options), task, ANYWHERE
+        )
 
     assert finished(plain) and finished(judged_one) and finished(judged_one, quality=True)
     assert finished(plain, quality=True) is None

@@ -4,6 +4,7 @@ The recordings and their sources are in `tests/data/real-gpu`.
 """
 
 import csv
+import functools
 import gzip
 import json
 import statistics
@@ -26,6 +27,7 @@ BEGIN = 1000 * S
 ABOUT = Circumstances("GPU 0 (real)", own_processes=1)
 
 
+@functools.cache
 def table(name):
     with (gzip.open if name.endswith(".gz") else open)(DATA / name, "rt") as file:
         return list(csv.DictReader(file))

@@ -9,7 +9,7 @@ import pytest
 from support.results import make_result, make_run
 
 from energyscore.base.errors import UnsupportedError
-from energyscore.cli.run_options import as_option
+from energyscore.cli.options import as_option
 from energyscore.judge.changes import changes
 from energyscore.judge.comparability import conditions_of, differences
 from energyscore.judge.compare import pair_of
@@ -21,7 +21,6 @@ from energyscore.judge.rating import rate_files
 from energyscore.measurement import benchmark, warmup, work
 from energyscore.measurement.assemble import protocol_of
 from energyscore.measurement.backend import Batch, BatchOutput, InputSizes
-from energyscore.measurement.environment import describe
 from energyscore.measurement.meter import Metered, Reading
 from energyscore.measurement.metering import Metering
 from energyscore.measurement.observer import LineObserver
@@ -608,8 +607,7 @@ def test_screens_until_this_and_that_are_one_measurement_and_a_full_one_another(
     def of(find, **given):
         options = RunOptions(**given)
         model = options.model_spec("builtin:gpt2", task.spec)
-        machine = {"machine": describe(), "visible_gpus": None} if find is key_of else {}
-        return find(task, model, options, online=False, **machine)
+        return find(task, model, options, online=False)
 
     screens = [{"screen": True, "until": f"half-width={n}%"} for n in (2, 5)]
     assert of(work_of, **screens[0]) == of(work_of, **screens[1]) != of(work_of)

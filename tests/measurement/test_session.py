@@ -1,5 +1,6 @@
 """A session beside others in one folder: each measurement is made once."""
 
+import contextlib
 import gzip
 import json
 import shutil
@@ -94,7 +95,7 @@ def test_a_screen_by_gpu_energy_is_refused_before_a_model_is_loaded(tmp_path, pr
         out=tmp_path,
     )
     with pytest.raises(UnsupportedError, match=f"--until {until}: no GPU is metered here"):
-        prepare(job, LineObserver(lambda line: None))
+        prepare(job, LineObserver(lambda line: None), contextlib.ExitStack())
 
 
 class Recorded:

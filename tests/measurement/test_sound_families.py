@@ -20,8 +20,9 @@ from energyscore.base.lookup import resolve
 from energyscore.measurement.backends.asr import read_audio
 from energyscore.measurement.catalog import BACKENDS
 from energyscore.protocol.model import parse_model
+from energyscore.protocol.selection import BUNDLED
 from energyscore.protocol.task import load_tasks
-from energyscore.protocol.workload import BUNDLED, load_workload
+from energyscore.protocol.workload import load_workload
 
 TASKS = load_tasks()
 # Two kinds of CTC models answer a little differently where a shorter recording is padded: those

@@ -398,7 +398,9 @@ def test_two_entries_with_a_real_model_are_measured_once(tmp_path, tiny_model, p
     )
     out = tmp_path / "out"
     arguments = ("suite", tmp_path / "list.yaml", "--out", out, "--format", "json")
-    done = energyscore(*arguments)
+    # By a launcher that is a fresh process: other tests have forks of theirs.
+    fresh = "import subprocess; subprocess.Popen = subprocess.Popen.__base__"
+    done = energyscore(*arguments, first=fresh)
     assert done.status == 0, done.stderr
     report = SuiteReport.model_validate_json(done.stdout)
     assert [record.status for record in report.entries] == ["done", "done"]
@@ -411,3 +413,15 @@ def test_two_entries_with_a_real_model_are_measured_once(tmp_path, tiny_model, p
     assert [record.status for record in skipped] == ["skipped", "skipped"]
     assert [r.identity for r in skipped] == [r.identity for r in report.entries]
     assert len(results_in(out)) == 2
+
+
+def test_a_process_is_asked_to_end_where_its_parent_blocks_ctrl_c():
+    """As workers of Ray do."""
+    code = "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: raise SystemExit(7)"
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        ended = run_child([sys.executable, "-I", "-S", "-c", code], print, timeout_s=0.5)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert (ended.timed_out, ended.exit_code) == (True, 7)
+    assert ended.seconds < 20

@@ -5,6 +5,7 @@ import dataclasses
 import inspect
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from unittest.mock import Mock
 
 import pandas
 import pytest
-from support.commands import ROOT, energyscore, gpu, python
+from support.commands import ROOT, energyscore, environment, gpu, python
 from support.fake_hub import FakeHub
 from support.fake_suite import fake_plan, known
 from support.results import make_cpu_run, make_result, make_run
@@ -34,6 +35,7 @@ from energyscore.measurement.suite.plan import make_plan, select
 from energyscore.measurement.suite.report import hidden_by, make_record
 from energyscore.measurement.suite.runner import record_before, run_suite
 from energyscore.measurement.suite.states import mode_of_row
+from energyscore.measurement.suite.where import Where, here, machine_of, on_nodes
 from energyscore.protocol import hub
 from energyscore.protocol.model import parse_model
 from energyscore.protocol.task import load_task, load_tasks
@@ -515,14 +517,13 @@ def test_an_entry_that_says_a_mode_itself_needs_a_task_that_has_it():
     assert record_before(row, {}, fresh=False).status == "unsupported"
 
 
-def test_modes_that_models_lack_are_said_before_any_is_measured(command, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def test_modes_that_models_lack_are_said_before_any_is_measured(tmp_path):
     (tmp_path / "list.yaml").write_text(
         "entries:\n"
         "  - {task: reasoning, model: builtin:qwen3-0.6b, reasoning: [high, low]}\n"
         "  - {task: reasoning, model: builtin:qwen3-0.6b, reasoning: medium, quick: true}\n"
     )
-    done = command("suite", "list.yaml", "--format", "json")
+    done = energyscore("suite", "list.yaml", "--format", "json", cwd=tmp_path)
     assert done.status == 3
     rows = json.loads(done.stdout)["entries"]
     assert [(row["reasoning"], row["status"]) for row in rows] == [
@@ -532,6 +533,13 @@ def test_modes_that_models_lack_are_said_before_any_is_measured(command, tmp_pat
     for row, caution in zip(rows, cautions, strict=True):
         assert f"has no reasoning mode '{row['reasoning']}'. It has: default, off, on." in caution
         assert row["reason"] in caution
+
+
+def test_the_process_that_is_asked_for_modes_begins_by_itself():
+    asked = [sys.executable, "-m", "energyscore.measurement.modes"]
+    env = environment()
+    done = subprocess.run(asked, input="[]", capture_output=True, text=True, env=env, check=True)
+    assert json.loads(done.stdout) == []
 
 
 def pictures(folder):
@@ -545,28 +553,14 @@ def pictures(folder):
 
 
 class TestKeys:
-    machine = describe()
-
     def key(self, options=None, model="org/a", task="text_generation", **change):
-        content = {"machine": self.machine, "online": True, "visible_gpus": None} | change
+        content = {"online": True} | change
         tasks = load_tasks()
         options = options or RunOptions()
         spec = options.model_spec(model, tasks[task].spec)
         return key_of(tasks[task], spec, options, **content)
 
-    def test_a_limit_that_is_asked_for_counts_and_not_the_one_that_is_set_now(self):
-        gpu = GpuPart.model_construct(uuid="GPU-1", name="H100", power_limit_w=700.0)
-        machines = [
-            self.machine.model_copy(update={"gpus": [gpu.model_copy(update={"power_limit_w": w})]})
-            for w in (700.0, 150.0)
-        ]
-        limited = read_options({"power_limit": "150W"}, "it")
-        assert len({self.key(machine=one) for one in machines}) == 2
-        assert len({self.key(limited, machine=one) for one in machines}) == 1
-
     def test_what_decides_what_is_measured_changes_the_key(self):
-        other = self.machine.model_copy(update={"driver": "999"})
-        newer = self.machine.model_copy(update={"energyscore": "9"})
         options = [
             {"quick": True}, {"queries": 5}, {"batch_size": 2}, {"repeats": 3}, {"repeats": "auto"},
             {"idle": 1.0}, {"device": "cpu"}, {"gpu": "0"}, {"allow_shared": True},
@@ -579,11 +573,9 @@ class TestKeys:
             self.key(model="org/b"),
             self.key(model="builtin:gpt2"),
             self.key(task="text_classification"),
-            self.key(machine=other),
-            self.key(machine=newer),
             self.key(online=False, model="org/c"),
             self.key(online=True, model="org/c"),
-            self.key(visible_gpus="1"),
+            self.key(gpu_type="h100"),
             *(self.key(read_options(one, "it")) for one in options),
         ]
         assert len(set(keys)) == len(keys)
@@ -602,8 +594,21 @@ class TestKeys:
     )
     def test_what_changes_nothing_leaves_it(self, options):
         assert self.key(read_options(options, "it")) == self.key()
-        cited = self.machine.model_copy(update={"selftest": "abc"})
-        assert self.key(machine=cited) == self.key()
+
+    def test_where_it_is_asked_changes_nothing(self, monkeypatch):
+        task, model = load_tasks()["text_generation"], parse_model("a/b")
+
+        def both():
+            options = RunOptions()
+            return key_here(online=True)(task, model, options), here()(options).machine
+
+        before = both()
+        for name, value in (("CUDA_VISIBLE_DEVICES", "1"), ("OMP_NUM_THREADS", "3")):
+            monkeypatch.setenv(name, value)
+            key, machine = both()
+            assert key == before[0], name
+            assert machine != before[1], name
+            before = key, machine
 
     def test_modes_and_limits_of_answers_change_the_key_of_a_task_that_has_them(self):
         said = [{}, {"reasoning": "on"}, {"reasoning": "high"}, {"max_new_tokens": 8192}]
@@ -661,8 +666,7 @@ class TestKeys:
         def both(queries):
             """The key, and what the workload says of the same files."""
             options = read_options({"dataset": str(data), "queries": queries}, "it")
-            where = {"online": True, "visible_gpus": None}
-            key = key_of(task, parse_model("a/b"), options, machine=self.machine, **where)
+            key = key_of(task, parse_model("a/b"), options, online=True)
             return key, load_workload(task, str(data), queries).fingerprint
 
         for one in ("a.png", "b.png"):
@@ -686,8 +690,7 @@ class TestKeys:
             *(parse_model("org/lora", base_model=base) for base in (None, "org/a", "org/b")),
             *(parse_model(lora, base_model=base) for base in ("org/a", str(tmp_path / "base"))),
         ]
-        where = {"online": False, "visible_gpus": None}
-        keys = {key_of(task, model, options, machine=self.machine, **where) for model in models}
+        keys = {key_of(task, model, options, online=False) for model in models}
         assert len(keys) == len(models)
         assert len({work_of(task, model, options, online=False) for model in models}) == len(models)
 
@@ -699,16 +702,16 @@ class TestKeys:
             data.write_text("".join(f'{{"text": "{text} {n}"}}\n' for n in range(3)))
 
         options = RunOptions(dataset=str(data), queries=3)
-        for here in (key_here, work_here):
+        for now in (key_here, work_here):
             rows("first")
-            of = here(online=False)
+            of = now(online=False)
             before = [of(task, model, options) for model in models]
             rows("other")
             assert [of(task, model, options) for model in models] == before
-            assert here(online=False)(task, models[0], options) != before[0]
+            assert now(online=False)(task, models[0], options) != before[0]
             data.unlink()
             with pytest.raises(EnergyScoreError):
-                here(online=False)(task, models[0], options)
+                now(online=False)(task, models[0], options)
 
     def test_a_file_is_the_same_to_the_key_and_to_the_workload(self, tmp_path, monkeypatch):
         """`official` is the hub's, whatever lies in the working directory."""
@@ -733,6 +736,56 @@ class TestKeys:
         assert len(set(keys)) == 3
 
 
+class TestWhere:
+    machine = describe()
+
+    def of(self, options=None, threads="2 processors", visible=None, **change):
+        machine = self.machine.model_copy(update=change)
+        options = read_options(options or {}, "it")
+        return machine_of(machine, options, visible_gpus=visible, threads=threads)
+
+    def test_a_machine_is_told_by_all_that_decides_what_it_measures(self):
+        gpu = GpuPart.model_construct(uuid="GPU-1", name="H100", power_limit_w=700.0)
+        other = gpu.model_copy(update={"uuid": "GPU-2"})
+        machines = [
+            self.of(), self.of(driver="999"), self.of(energyscore="9"), self.of(gpus=[gpu]),
+            self.of(gpus=[other]), self.of(gpus=[gpu, other]), self.of(visible="1"),
+            self.of(threads="OMP_NUM_THREADS=1 2 processors"),
+        ]  # fmt: skip
+        assert len(set(machines)) == len(machines)
+        assert self.of(selftest="abc") == self.of()
+        assert self.of({"threads": 1}, "1") == self.of({"threads": 1}, "2")
+
+    def test_a_limit_that_is_asked_for_counts_and_not_the_one_that_is_set_now(self):
+        gpu = GpuPart.model_construct(uuid="GPU-1", name="H100", power_limit_w=700.0)
+        both = [[gpu.model_copy(update={"power_limit_w": watts})] for watts in (700.0, 150.0)]
+        assert len({self.of(gpus=gpus) for gpus in both}) == 2
+        assert len({self.of({"power_limit": "150W"}, gpus=gpus) for gpus in both}) == 1
+
+    def test_on_one_machine_its_own_results_count_and_on_a_cluster_those_of_any_node(self):
+        on_gpu = make_result().model_copy(update={"machine": "mine"})
+        (name,) = [gpu.name for gpu in on_gpu.environment.gpus]
+        on_cpu = make_result(runs=[make_cpu_run()], gpu=None)
+        usual, on_processor = RunOptions(), RunOptions(device="cpu")
+        assert Where(machine="mine").has(on_gpu)
+        assert not Where(machine="other").has(on_gpu)
+        assert not here()(usual).has(on_cpu), "it does not say where it was measured"
+        assert on_nodes(None)(usual).has(on_gpu)
+        assert not on_nodes(None)(usual).has(on_cpu), "a node gives it a GPU"
+        assert on_nodes("H100 80GB")(on_processor).has(on_cpu)
+        assert on_nodes(name)(usual).has(on_gpu)
+        assert not on_nodes("P40")(usual).has(on_gpu)
+
+
+def test_what_another_machine_measured_does_not_finish_an_entry_here(tmp_path):
+    (planned,) = fake_plan("org/m")
+    saved(planned, tmp_path)
+    mine = dataclasses.replace(planned, where=here()(planned.entry.options))
+    finished = by_key(known(tmp_path))
+    assert record_before(planned, finished, fresh=False).status == "skipped"
+    assert record_before(mine, finished, fresh=False).status == "pending"
+
+
 def test_only_a_valid_result_of_the_same_request_finishes_an_entry(tmp_path):
     (planned,) = fake_plan("org/m")
     folder = planned.folder(tmp_path)
@@ -744,7 +797,9 @@ def test_only_a_valid_result_of_the_same_request_finishes_an_entry(tmp_path):
 
     def found():
         finished = by_key(known(tmp_path))
-        return find_finished(planned.key, finished, planned.entry.options, planned.task.spec)
+        return find_finished(
+            planned.key, finished, planned.entry.options, planned.task.spec, planned.where
+        )
 
     assert found() is None
     save(1, None)

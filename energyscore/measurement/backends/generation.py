@@ -13,7 +13,7 @@ from energyscore.measurement.backends.failures import translated_errors
 from energyscore.measurement.backends.loading import Blueprint
 from energyscore.measurement.backends.processors import check_room
 from energyscore.protocol.model import ModelFacts
-from energyscore.protocol.task import TaskSpec
+from energyscore.protocol.task import Generation, Sampled, TaskSpec
 
 
 class _EnterDecode(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped here
@@ -36,7 +36,7 @@ class _EnterDecode(LogitsProcessor):  # type: ignore[misc]  # transformers is un
 
 
 class GeneratingBackend(TransformersBackend):
-    """Greedy generation of as many tokens as the task says.
+    """Generation of as many tokens as the task says, greedily unless answers are to be drawn.
 
     `prefill` makes the first token, `decode` the others. Decoder-only models read the prompt in
     `prefill`; encoder-decoder models encode it there, and make the first step of the decoder.
@@ -65,6 +65,7 @@ class GeneratingBackend(TransformersBackend):
                 part.generation_config = GenerationConfig(**_needed(part.generation_config))
         tokens = {"pad_token_id": pad, "eos_token_id": end}
         settings = _needed(self.model.generation_config) | _PLAIN | tokens
+        settings |= _drawn(task.generation)
         most, least = task.generation.max_new_tokens, task.generation.min_new_tokens
         self._config = GenerationConfig(**settings, max_new_tokens=most, min_new_tokens=least)
         # One token is made of the prompt's own logits: prefill, and no step of decode.
@@ -91,6 +92,8 @@ class GeneratingBackend(TransformersBackend):
     def _work(self, batch: Batch, enter: EnterPhase) -> BatchOutput:
         enter("prefill")
         self._enter_decode.enter = enter
+        if batch.seed is not None:
+            torch.manual_seed(batch.seed)
         output = self.model.generate(
             **batch.inputs,
             generation_config=self._config,
@@ -119,6 +122,14 @@ _PLAIN = {
     "return_dict_in_generate": False,
 }
 """Greedy generation."""
+
+
+def _drawn(generation: Generation) -> dict[str, Any]:
+    """The settings by which answers are drawn, where they are."""
+    if not isinstance(generation, Sampled):
+        return {}
+    names = {"temperature", "top_p", "top_k"}
+    return {"do_sample": True} | generation.model_dump(include=names)
 
 
 def first_of(*values: Any) -> Any:

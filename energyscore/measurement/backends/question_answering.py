@@ -13,6 +13,7 @@ from energyscore.measurement.backends.text import TextBackend
 from energyscore.measurement.backends.text_generation import PromptedContinuation
 from energyscore.measurement.backends.text_to_text import TextToText
 from energyscore.measurement.backends.ways import way_of
+from energyscore.measurement.prompts import PROMPTS
 from energyscore.protocol.model import By
 from energyscore.protocol.workload import Query
 
@@ -83,7 +84,7 @@ class GeneratedAnswer(TextToText):
 class ContinuedAnswer(PromptedContinuation):
     """A decoder writes the answer."""
 
-    prompt = "Context: {context}\nQuestion: {question}\nAnswer:"
+    prompt = PROMPTS["question_answering"]
     cut = "context"
 
 

@@ -10,6 +10,7 @@ from energyscore.measurement.backends.text import TextBackend
 from energyscore.measurement.backends.text_generation import PromptedContinuation
 from energyscore.measurement.backends.text_to_text import TextToText
 from energyscore.measurement.backends.ways import way_of
+from energyscore.measurement.prompts import PROMPTS
 from energyscore.protocol.model import By
 
 
@@ -37,7 +38,7 @@ class GeneratedLabel(TextToText):
 class ContinuedLabel(PromptedContinuation):
     """A decoder writes the label."""
 
-    prompt = "Text: {text}\nIs the sentiment of the text positive or negative?\nAnswer:"
+    prompt = PROMPTS["text_classification"]
 
 
 class TextClassification(ByModel):

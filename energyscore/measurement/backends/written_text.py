@@ -1,19 +1,25 @@
 """What all text backends share whose models write: their inputs, and room for the answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from energyscore.base.errors import DatasetError
-from energyscore.measurement.backend import BatchOutput
+from energyscore.base.stamps import digest_of
+from energyscore.measurement.backend import Batch, BatchOutput
 from energyscore.measurement.backends.generation import GeneratingBackend
 from energyscore.measurement.backends.processors import refuse_context
 from energyscore.measurement.backends.text import TextBackend
-from energyscore.protocol.task import TaskSpec
+from energyscore.protocol.task import Sampled, TaskSpec
+from energyscore.protocol.workload import Query
+
+_SEED_DIGITS = 15  # of a digest: as much as a generator of numbers takes
 
 
 class WrittenText(GeneratingBackend, TextBackend):
     """Texts in, tokens out; a kind of models adds its Auto class."""
 
+    _seed: int | None = None  # None: nothing is drawn
     leaves_room: ClassVar[bool] = True  # a prompt is cut to the context less the new tokens
 
     def _set_up(self, task: TaskSpec) -> None:
@@ -26,7 +32,17 @@ class WrittenText(GeneratingBackend, TextBackend):
                 if self._max_tokens <= new_tokens:
                     refuse_context(self._label, self._max_tokens, new_tokens)
                 self._max_tokens -= new_tokens
+        made = task.generation
+        self._seed = made.seed if isinstance(made, Sampled) else None
         super()._set_up(task)
+
+    def _prepare(self, queries: Sequence[Query]) -> Batch:
+        """Answers that are drawn are drawn by what is asked: every run writes the same."""
+        batch = super()._prepare(queries)
+        if self._seed is None:
+            return batch
+        asked = digest_of([self._seed, *self._texts(queries)])
+        return replace(batch, seed=int(asked[:_SEED_DIGITS], 16))
 
     def answer_as(self, task: TaskSpec) -> None:
         """From now on, write as many tokens as that task says; prompts leave room for these."""

@@ -9,7 +9,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class CodeCarbonMeter:
         self._gpu_indices = gpu_indices
         self._tracker: Any = None
         self._log_level: int | None = None  # of its logger, which others may use as well
+        self._blind = ExitStack()  # until it is closed
         self._windows = 0
         self._start_error = ""
         self._gpu_reason = "" if gpu_indices else "no GPU was metered"
@@ -95,6 +96,7 @@ class CodeCarbonMeter:
         with _unwarned(), nullcontext() if gpu_indices else _blind_to_gpus():
             from codecarbon import OfflineEmissionsTracker, emissions_tracker
 
+            self._be_blind_to_slurm()
             # Two of its log lines escape its own `log_level`, and importing it sets the level.
             logger = logging.getLogger("codecarbon")
             if self._log_level is None:
@@ -109,6 +111,18 @@ class CodeCarbonMeter:
                 probe = self.stop(self.start()).readings
         if probe["ram"].energy_j is None:
             raise ValueError(probe["ram"].reason)
+
+    def _be_blind_to_slurm(self) -> None:
+        """Have it estimate the machine: in a job of Slurm it would take the job's memory instead.
+
+        It asks scontrol for that, and fails where there is none, such as in a container.
+        """
+        from codecarbon.core import util
+        from codecarbon.external import ram
+
+        self._blind.close()
+        for module in (util, ram):
+            self._blind.enter_context(_replaced(module, SLURM_JOB_ID=None))
 
     def start(self) -> str:
         """Begin a window; a failure is reported at its end."""
@@ -146,6 +160,7 @@ class CodeCarbonMeter:
         """Release the tracker; its windows are ended already."""
         _end_timers(self._tracker)
         self._tracker = None
+        self._blind.close()
         if self._log_level is not None:
             logging.getLogger("codecarbon").setLevel(self._log_level)
             self._log_level = None
@@ -175,16 +190,16 @@ def _unwarned() -> "warnings.catch_warnings[None]":
 
 
 @contextmanager
-def _replaced(owner: Any, **functions: Any) -> Iterator[None]:
-    """Put functions in place of a module's own, those that it has."""
-    own = {name: getattr(owner, name) for name in functions if hasattr(owner, name)}
+def _replaced(owner: Any, **others: Any) -> Iterator[None]:
+    """Put others in place of a module's own functions and values, those that it has."""
+    own = {name: getattr(owner, name) for name in others if hasattr(owner, name)}
     for name in own:
-        setattr(owner, name, functions[name])
+        setattr(owner, name, others[name])
     try:
         yield
     finally:
-        for name, function in own.items():
-            setattr(owner, name, function)
+        for name, one in own.items():
+            setattr(owner, name, one)
 
 
 def _remedy() -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from energyscore.base.errors import ResultError
 from energyscore.base.files import read_file
 from energyscore.base.locks import locked
+from energyscore.base.places import state_folder
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _WAIT_S = 1.0
@@ -84,6 +85,5 @@ def left_by_others(uuid: str) -> LimitNote | None:
 
 def _path(uuid: str) -> Path:
     """Where a GPU's note lies, by the start of the machine: a home may be that of many machines."""
-    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     boot = _BOOT.read_text().strip() if _BOOT.exists() else "boot"
-    return Path(state) / "energyscore" / f"power-limit-{boot}-{uuid}.json"
+    return state_folder() / f"power-limit-{boot}-{uuid}.json"

@@ -3,12 +3,12 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import TypeAlias
 
 import psutil
 
 from energyscore.base.errors import MeterError
+from energyscore.measurement.family import ServerFamily
 from energyscore.measurement.meter import Metered, notice
 from energyscore.results.checks import TOO_BUSY, TOO_BUSY_CODE
 
@@ -27,9 +27,9 @@ class LoadMeter:
 
     name = "load"
 
-    def __init__(self, server_s: Callable[[], float] = lambda: 0.0) -> None:
-        """Nothing was looked at yet; `server_s`: what a server that does the work has used."""
-        self._server_s = server_s
+    def __init__(self, family: ServerFamily | None = None) -> None:
+        """Nothing was looked at yet; `family`: of a server that does the work."""
+        self._family = family
         self._marks: deque[Mark] = deque()
 
     def open(self) -> None:
@@ -51,7 +51,7 @@ class LoadMeter:
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise MeterError("This system does not say how busy its processor is.") from error
         own_s = sum(os.times()[:4])  # with the child processes that have ended
-        own_s += self._server_s()
+        own_s += self._family.processor_s() if self._family else 0.0
         return time.monotonic(), busy_s, own_s
 
     def stop(self, token: object) -> Metered:

@@ -5,7 +5,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from energyscore.base.errors import MeterError
+from energyscore.measurement.family import ServerFamily
 from energyscore.measurement.meter import (
     Metered,
     MeterRecord,
@@ -28,6 +29,7 @@ from energyscore.measurement.meters.nvml_device import (
     CounterState,
     GpuFacts,
     NvmlSession,
+    compute_pids,
     count_processes,
     read_counter,
     read_temperature_c,
@@ -66,17 +68,25 @@ class NvmlMeter:
     name = "nvml"
 
     def __init__(
-        self, uuids: Sequence[str], before: Mapping[str, int] | None = None, *, shared: bool = False
+        self,
+        uuids: Sequence[str],
+        before: Mapping[str, int] | None = None,
+        *,
+        shared: bool = False,
+        family: ServerFamily | None = None,
     ) -> None:
         """Meter the GPUs of these UUIDs; foreign processes on them are allowed if `shared`.
 
         `before` are the compute processes on each before this process used it: one more since is
         this process itself, all others are foreign. Without it, those that are there when the meter
-        is opened do the work (a server), and only newcomers are foreign.
+        is opened do the work, and only newcomers are foreign. With the `family` of a server all
+        others are foreign, if NVML lists one of the family on these GPUs: it may list none, or by
+        the numbers of another namespace.
         """
         self._uuids = tuple(uuids)
         self._before = before
         self._shared = shared
+        self._family = family
         self._session: NvmlSession | None = None
         self._devices: list[Any] = []
         self._threads: ThreadPoolExecutor | None = None
@@ -93,6 +103,8 @@ class NvmlMeter:
         self._session = NvmlSession()
         self._devices = [self._session.handle(uuid) for uuid in self._uuids]
         self.facts = tuple(self._session.facts(uuid) for uuid in self._uuids)
+        if self._family and not family_on(self._devices, self._family):
+            self._family = None
         self._about = [
             Circumstances(
                 label=f"GPU {facts.index} ({facts.name})",
@@ -188,7 +200,7 @@ class NvmlMeter:
         module = "energyscore.measurement.meters.nvml_recorder"
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *self._uuids],
+                [sys.executable, "-m", module, str(self._family or ""), *self._uuids],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -243,6 +255,12 @@ class NvmlMeter:
         return True
 
 
+def family_on(devices: Iterable[Any], family: ServerFamily) -> bool:
+    """Whether one of a server's processes computes on one of these GPUs, as far as NVML tells."""
+    pids = {one.pid for one in family.members()}
+    return any(pids & compute_pids(device) for device in devices)
+
+
 def _read_edge(device: Any) -> _Edge:
     begin_ns = time.monotonic_ns()
     counter = read_counter(device)
@@ -287,6 +305,8 @@ def sort_records(records: Iterator[tuple[Any, ...]], traces: list[Trace]) -> Non
             trace.power_limits_w.add(value)
         elif kind == watcher.PROCESSES:
             trace.max_processes = max(trace.max_processes or 0, int(value))
+        elif kind == watcher.STRANGERS:
+            trace.max_strangers = max(trace.max_strangers or 0, int(value))
         elif kind == watcher.NVML_ERROR:
             trace.lost = trace.lost or int(value) == GPU_IS_LOST
 

@@ -45,7 +45,9 @@ def circumstances(trace: Trace, about: Circumstances) -> Iterator[Notice]:
     if about.module and not trace.power:
         message = "only the energy of its whole module can be read, processor included"
         yield notice("module_energy", f"{label}: {message}", invalidates=True)
-    others = (trace.max_processes or 0) - about.own_processes
+    others = trace.max_strangers
+    if others is None:
+        others = (trace.max_processes or 0) - about.own_processes
     if others > 0:
         message = f"{others} other process(es) computed on {label} meanwhile"
         yield notice("contention", message, invalidates=not about.shared)

@@ -10,19 +10,22 @@ interpreter's lock is free while the driver works.
 Spoken to over its pipes: the line `stop` is answered by an 8-byte count and that many records;
 the end of its input ends it, so it never outlives a killed benchmark.
 
-    python -m energyscore.measurement.meters.nvml_recorder UUID...
+    python -m energyscore.measurement.meters.nvml_recorder FAMILY UUID...
+
+FAMILY: of the server that computes on them; empty if none does.
 """
 
 import os
 import select
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from io import FileIO
 from typing import BinaryIO
 
+from energyscore.measurement.family import ServerFamily
 from energyscore.measurement.meters import nvml_device as nvml
 from energyscore.measurement.meters import nvml_watcher as watcher
 from energyscore.measurement.meters.nvml_watcher import RECORD, Reads, Watcher
@@ -45,21 +48,30 @@ def _read_power(device: object) -> tuple[int, float | None]:
     return watcher.AVERAGE_POWER_W, nvml.read_average_power_w(device)
 
 
-def reads_of(device: object) -> Reads:
-    """The calls by which a GPU is watched."""
+def _count_strangers(device: object, family: ServerFamily) -> int:
+    return len(family.strangers(nvml.compute_pids(device)))
+
+
+def reads_of(device: object, family: ServerFamily | None = None) -> Reads:
+    """The calls by which a GPU is watched, on which the processes of this server compute."""
+    status: list[tuple[int, Callable[[], float | None]]]
+    status = [(kind, partial(read, device)) for kind, read in _STATUS]
+    if family is not None:
+        status.append((watcher.STRANGERS, partial(_count_strangers, device, family)))
     return Reads(
         counter=partial(nvml.read_counter_mj, device),
         power=partial(_read_power, device),
-        status=tuple((kind, partial(read, device)) for kind, read in _STATUS),
+        status=tuple(status),
     )
 
 
 class Recorder:
     """Watches GPUs, each in its thread, from `start` to `stop`."""
 
-    def __init__(self, devices: Sequence[object]) -> None:
+    def __init__(self, devices: Sequence[object], family: ServerFamily | None = None) -> None:
         """Nothing is read before `start`."""
-        self._watchers = [Watcher(place, reads_of(one)) for place, one in enumerate(devices)]
+        reads = [reads_of(device, family) for device in devices]
+        self._watchers = [Watcher(place, one) for place, one in enumerate(reads)]
         self._threads = ThreadPoolExecutor(max(1, len(devices)))
         self._running: list[Future[None]] = []
         self._ends: tuple[int, int] | None = None
@@ -89,11 +101,13 @@ def readable_within(pipe: int, seconds: float) -> bool:
     return bool(select.select([pipe], [], [], seconds)[0])
 
 
-def serve(devices: Sequence[object], commands: FileIO, answers: BinaryIO) -> None:
+def serve(
+    devices: Sequence[object], family: ServerFamily | None, commands: FileIO, answers: BinaryIO
+) -> None:
     """Record between each `start` and `stop` line until the input ends."""
     answers.write(b"ready\n")
     answers.flush()
-    recorder = Recorder(devices)
+    recorder = Recorder(devices, family)
     while command := commands.readline():
         if command == b"start\n":
             recorder.start()
@@ -109,8 +123,10 @@ def serve(devices: Sequence[object], commands: FileIO, answers: BinaryIO) -> Non
 def main() -> None:
     """Open NVML and the devices, and serve."""
     session = nvml.NvmlSession()
-    devices = [session.handle(uuid) for uuid in sys.argv[1:]]
-    serve(devices, FileIO(sys.stdin.fileno()), sys.stdout.buffer)
+    of, *uuids = sys.argv[1:]
+    devices = [session.handle(uuid) for uuid in uuids]
+    family = ServerFamily.read(of) if of else None
+    serve(devices, family, FileIO(sys.stdin.fileno()), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class Trace:
     sm_clocks_mhz: list[tuple[int, float]] = field(default_factory=list)
     power_limits_w: set[float] = field(default_factory=set)
     max_processes: int | None = None
+    max_strangers: int | None = None  # of them, those that are not of a server's family
     learned_ms: float | None = None  # the counter's update period, as the recorder learned it
     read_ns: int | None = None  # what reading the counter took at the edges, at most
 

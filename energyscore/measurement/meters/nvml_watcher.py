@@ -22,7 +22,7 @@ RECORD = struct.Struct("<qHHd")  # monotonic ns, device's place, kind, value
 # Kinds of records.
 COUNTER_MJ, POWER_W, EVENT_REASONS, TEMPERATURE_C, SM_CLOCK_MHZ = range(5)
 POWER_LIMIT_W, PROCESSES, NVML_ERROR, AVERAGE_POWER_W, COUNTER_STILL_S = range(5, 10)
-COUNTER_PERIOD_MS = 10
+COUNTER_PERIOD_MS, STRANGERS = 10, 11
 
 STILL_NS = 500_000_000
 """A counter that looks see at one value for longer has that in the records."""

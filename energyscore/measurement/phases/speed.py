@@ -40,7 +40,7 @@ def performance_of(
 def performance_of_requests(
     latencies_s: Sequence[float],
     firsts_s: Sequence[float],
-    queries: int,
+    queries: float,
     output_tokens: int,
     lasted_s: float,
 ) -> Performance:

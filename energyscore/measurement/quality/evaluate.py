@@ -26,9 +26,9 @@ from energyscore.measurement.quality.metric import (
     value_of,
 )
 from energyscore.measurement.work import SEED
-from energyscore.protocol.selection import Selection
+from energyscore.protocol.selection import BUNDLED, Selection
 from energyscore.protocol.task import Generation, TaskFile, TaskSpec
-from energyscore.protocol.workload import BUNDLED, Query, Workload, load_graded, locate
+from energyscore.protocol.workload import Query, Workload, load_graded, locate
 from energyscore.results.quality import Quality
 
 

@@ -10,8 +10,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,9 +18,11 @@ from energyscore.base.errors import OutOfMemory, UsageError
 from energyscore.base.locks import locked
 from energyscore.base.units import format_duration
 from energyscore.measurement.child import job_command
+from energyscore.measurement.launcher import Launcher, modules_of
 from energyscore.measurement.options import Job
 from energyscore.measurement.suite.apart import LOCK_NAME, LOCK_WAIT_S, Apart, measure_apart
 from energyscore.measurement.suite.finished import by_key, find_finished
+from energyscore.measurement.suite.where import Where, WhereOf
 from energyscore.measurement.tune.outcome import outcome_of
 from energyscore.measurement.tune.request import KeyOf, TuneRequest
 from energyscore.measurement.tune.search import Search
@@ -31,8 +32,8 @@ from energyscore.measurement.tune.space import (
     Settings,
     Space,
     TrialOutcome,
-    Untried,
 )
+from energyscore.measurement.tune.trial import Trial, Tuned, stamp_of, time_of
 from energyscore.results.kinds import Purpose
 from energyscore.results.result import Result
 from energyscore.results.store import KnownResults
@@ -42,40 +43,6 @@ NEAR_S = 600.0
 
 QualityLost = Callable[[Result, Result], str]
 """Why the quality of a result, the second, does not do against the default's; empty: it does."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A trial and what it came to; without a file where it left no result."""
-
-    purpose: Purpose
-    outcome: TrialOutcome
-    file: Path | None = None
-    result: Result | None = None
-    seconds: float | None = None  # that its process took; None: it was measured before
-
-
-@dataclass
-class Tuned:
-    """What a tune has come to so far.
-
-    Attributes:
-        trials: in the order in which they were measured.
-        confirmed: what was measured once more, for the saving.
-        default: what the saving is against: the last of the default that was measured near `best`.
-        best: the best setting as it was measured once more, or the default where that is the best.
-        undecided: what the trials cannot tell from the best.
-        ended: why the search ended early, for people; empty where it did not.
-    """
-
-    trials: list[Trial] = field(default_factory=list)
-    default: Trial | None = None
-    best: Trial | None = None
-    confirmed: list[Trial] = field(default_factory=list)
-    left_out: Sequence[Untried] = ()
-    undecided: Sequence[Settings] = ()
-    ended: str = ""
-    interrupted: bool = False
 
 
 class TuneObserver(Protocol):
@@ -109,6 +76,7 @@ class Tuner:
         request: TuneRequest,
         known: KnownResults,
         key_of: KeyOf,
+        where_of: WhereOf,
         observer: TuneObserver,
         quality_lost: QualityLost,
         *,
@@ -117,12 +85,14 @@ class Tuner:
         fresh: bool = False,
     ) -> None:
         """Nothing is measured yet."""
-        self._request, self._known, self._key_of = request, known, key_of
+        self._request, self._known = request, known
+        self._key_of, self._where_of = key_of, where_of
         self._observer, self._quality_lost = observer, quality_lost
         self._command, self._budget_s, self._fresh = command, budget_s, fresh
         self._began_s = time.monotonic()
         self._shortages = Shortages(request.folder)
         self._lock = -1
+        self._launcher = Launcher(modules_of([request.task.spec.modality]))
         self.tuned = Tuned()
 
     def run(
@@ -136,7 +106,7 @@ class Tuner:
         """
         busy = f"Another suite or tune is measuring into {self._known.folder}."
         where = self._known.folder / LOCK_NAME
-        with locked(where, wait_s=LOCK_WAIT_S, busy=busy) as self._lock:
+        with locked(where, wait_s=LOCK_WAIT_S, busy=busy) as self._lock, self._launcher:
             if self._fresh:
                 self._shortages.forget()
             try:
@@ -233,9 +203,9 @@ class Tuner:
 
     def _is_left_alone(self, found: Trial, default: Settings) -> bool:
         """Whether it was measured long ago, and the default not beside it: a tune was killed."""
-        if found.seconds is not None or time.time() - _time_of(found) <= NEAR_S:
+        if found.seconds is not None or time.time() - time_of(found) <= NEAR_S:
             return False
-        key = self._request.key_for(default, "confirm", self._key_of, _stamp_of(found))
+        key = self._request.key_for(default, "confirm", self._key_of, stamp_of(found))
         beside = self._default_near(found, default) or self._measured_before(
             key, default, "confirm"
         )
@@ -247,13 +217,13 @@ class Tuner:
             one for one in self.tuned.trials
             if one.outcome.settings == default and one.result is not None and one.result.valid
         ]  # fmt: skip
-        far_s = {id(one): abs(_time_of(one) - _time_of(found)) for one in known}
+        far_s = {id(one): abs(time_of(one) - time_of(found)) for one in known}
         nearest = min(known, key=lambda one: far_s[id(one)], default=None)
         return nearest if nearest is not None and far_s[id(nearest)] <= NEAR_S else None
 
     def _beside(self, found: Trial, best: TrialOutcome, default: Settings) -> Trial:
         """The default measured for this one figure: one of an earlier tune is another's."""
-        trial = self._measure(Proposal(default), "confirm", best, None, against=_stamp_of(found))
+        trial = self._measure(Proposal(default), "confirm", best, None, against=stamp_of(found))
         self.tuned.confirmed.append(trial)
         return trial
 
@@ -281,11 +251,14 @@ class Tuner:
     def _measured_before(self, key: str, settings: Settings, purpose: Purpose) -> Trial | None:
         options, spec = self._request.options, self._request.task.spec
         finished = by_key(self._known, self._request.folder)
-        if found := find_finished(key, finished, options, spec):
+        if found := find_finished(key, finished, options, spec, self._where(settings)):
             return self._trial_of(self._known.folder / found[0], found[1], settings, purpose)
-        if reason := self._shortages.find(key):
+        if reason := self._shortages.find(key, self._where(settings).machine):
             return Trial(purpose, TrialOutcome(settings, "out_of_memory", reason=reason))
         return None
+
+    def _where(self, settings: Settings) -> Where:
+        return self._where_of(self._request.options_for(settings))
 
     def _measure_now(self, proposal: Proposal, purpose: Purpose, key: str, *, fresh: bool) -> Trial:
         settings = proposal.settings
@@ -295,7 +268,7 @@ class Tuner:
             timeout_s = max(1.0, self._budget_left_s)
         apart = measure_apart(
             key, self._request.folder, self._known, self._command(job), self._observer.line,
-            timeout_s=timeout_s, lock=self._lock,
+            timeout_s=timeout_s, lock=self._lock, launcher=self._launcher,
         )  # fmt: skip
         if apart.written is not None:
             trial = self._trial_of(*apart.written, settings, purpose)
@@ -323,7 +296,7 @@ class Tuner:
             raise UsageError(ended.error)
         by_kernel = ended.exit_code == -signal.SIGKILL and kills != kernel_kills()
         if ended.code == OutOfMemory.code or by_kernel:
-            self._shortages.keep(key, ended.reason)
+            self._shortages.keep(key, self._where(settings).machine, ended.reason)
             outcome = TrialOutcome(settings, "out_of_memory", reason=ended.reason)
         else:
             outcome = TrialOutcome(settings, "failed", reason=ended.reason)
@@ -336,12 +309,3 @@ class Tuner:
             no_reference = "the quality of the default is not known"
             lost = self._quality_lost(reference, result) if reference else no_reference
         return Trial(purpose, outcome_of(settings, result, limits, lost), file, result)
-
-
-def _time_of(trial: Trial) -> float:
-    return datetime.fromisoformat(_stamp_of(trial)).timestamp()
-
-
-def _stamp_of(trial: Trial) -> str:
-    assert trial.result is not None
-    return trial.result.created_at

@@ -15,28 +15,30 @@ _OOM_KILLS = Path("/proc/vmstat")
 
 
 class Shortages:
-    """Reasons by the key of what was asked for; a torn line is none."""
+    """Reasons by the key of what was asked for, and the machine; a torn line is none."""
 
     def __init__(self, folder: Path) -> None:
         """Name the folder of the results."""
         self._path = folder / _NAME
 
-    def find(self, key: str) -> str | None:
-        """Why this did not fit; None where it is not known not to."""
+    def find(self, key: str, machine: str | None) -> str | None:
+        """Why this did not fit there; None where it is not known not to."""
         found = None
         with contextlib.suppress(OSError, UnicodeDecodeError):
             for line in self._path.read_text(encoding="utf-8").splitlines():
                 with contextlib.suppress(ValueError, KeyError, TypeError):
                     entry = json.loads(line)
-                    found = str(entry["reason"]) if entry["key"] == key else found
+                    same = (entry["key"], entry["machine"]) == (key, machine)
+                    found = str(entry["reason"]) if same else found
         return found
 
-    def keep(self, key: str, reason: str) -> None:
-        """Keep that this did not fit."""
+    def keep(self, key: str, machine: str | None, reason: str) -> None:
+        """Keep that this did not fit there."""
+        entry = {"key": key, "machine": machine, "reason": reason}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"key": key, "reason": reason}) + "\n")
+                file.write(json.dumps(entry) + "\n")
         except OSError as error:
             raise ResultError(f"{self._path} cannot be written: {error.strerror}.") from error
 

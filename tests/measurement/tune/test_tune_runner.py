@@ -10,6 +10,7 @@ from support.fake_suite import forked
 from support.fake_tune import FakeTune, Quiet
 
 from energyscore.base.errors import UsageError
+from energyscore.measurement.suite.where import Where
 from energyscore.measurement.tune import runner
 from energyscore.measurement.tune.request import Limits
 from energyscore.measurement.tune.shortages import Shortages
@@ -78,6 +79,16 @@ def test_what_ends_badly_is_an_outcome_and_no_end(fake):
     assert "4-auto" not in fake.names[before:]
     fake.run(SPACE, fresh=True)
     assert fake.names.count("4-auto") == 3  # once out of memory, once measured, once confirmed
+
+
+def test_what_another_machine_measured_or_had_no_memory_for_is_tried_here(fake):
+    fake.ends({"4-auto": "oom"})
+    fake.run(SPACE)
+    before = len(fake.names)
+    fake.where = Where(machine="another")
+    fake.ends({})
+    fake.run(SPACE)
+    assert set(fake.names[before:]) == {"1-auto", "2-auto", "4-auto", "8-auto"}
 
 
 def test_what_the_kernel_ended_for_lack_of_memory_did_not_fit(fake, monkeypatch):
@@ -233,10 +244,11 @@ def test_a_saving_is_of_two_figures_of_one_state_of_the_machine(fake):
 
 def test_what_did_not_fit_survives_a_torn_line(tmp_path):
     shortages = Shortages(tmp_path / "new")
-    assert shortages.find("a") is None
-    shortages.keep("a", "too large")
+    assert shortages.find("a", "m") is None
+    shortages.keep("a", "m", "too large")
     with next((tmp_path / "new").iterdir()).open("a") as file:
         file.write('{"key": "b", "rea')
-    assert (shortages.find("a"), shortages.find("b")) == ("too large", None)
+    assert (shortages.find("a", "m"), shortages.find("b", "m")) == ("too large", None)
+    assert shortages.find("a", "other") is None
     shortages.forget()
-    assert shortages.find("a") is None
+    assert shortages.find("a", "m") is None
