@@ -27,14 +27,17 @@ from energyscore.judge.footprint import describe_sites
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Report
 from energyscore.publish import margins, wording
+from energyscore.publish.advice.form import AdviceReport
 from energyscore.publish.beside import facts_beside
 from energyscore.publish.choice_cells import REPORTED, latency_cell, quality_cell, quality_value
 from energyscore.publish.family import COLUMNS
 from energyscore.publish.label import label_svg, label_title
+from energyscore.publish.page.advice import files_of_advice, pages_of
 from energyscore.publish.page.batches import batch_curves_of, batch_size
 from energyscore.publish.page.cohorts import Listed
 from energyscore.publish.page.detail import hub_address, phases_of, run_figures, warnings_of
 from energyscore.publish.page.index import sections_of
+from energyscore.publish.page.loads import first_token_of, load_curves_of, load_of, median_of
 from energyscore.publish.page.names import page_names
 from energyscore.publish.page.plots import plots_of, strips_of
 from energyscore.publish.page.quality import quality_plots_of, shown_families
@@ -70,6 +73,7 @@ _TEXTS = (
     *(wording.per_token, threads_of, is_block, facts_beside),
     *(tokens_of, label_title, hub_address, warnings_of, phases_of, run_figures, plots_of),
     *(quality_plots_of, quality_value, quality_cell, latency_cell, batch_size),
+    *(load_of, first_token_of, median_of),
 )
 """What templates may ask for, as filters."""
 
@@ -82,6 +86,7 @@ def to_page(
     most_pages: int = MOST_PAGES,
     whole: Callable[[RatedResult], Result] = lambda entry: entry.result,
     reported: Callable[[list[Contender]], list[Contender]] = lambda known: known,
+    advice: Sequence[AdviceReport] = (),
 ) -> dict[str, bytes]:
     """The files of the site: path in it, with `/`, and content. `index.html` is the last.
 
@@ -95,6 +100,7 @@ def to_page(
         most_pages: how many results have a page.
         whole: gives a result with all its details.
         reported: puts qualities that were reported elsewhere in place of the measured ones.
+        advice: what has a page of its own too, and stands first in the index.
     """
     entries = _in_order(report)
     names = page_names([entry.result for entry in entries])
@@ -138,10 +144,16 @@ def to_page(
         Listed(entry, f"{FOLDER}/{name}.html" if place in shown else "", one)
         for place, (entry, name, one) in enumerate(all_three)
     ]
+    advised = pages_of(advice)
+    files |= files_of_advice(
+        advised, pages, {row.entry.file: row.href for row in listed if row.href}
+    )
     index = pages.get_template("index.html").render(
+        advice=advised,
         sections=sections_of(listed),
         families=shown_families(listed),
         batches=batch_curves_of(listed),
+        loads=load_curves_of(listed),
         family_columns=COLUMNS,
         entries=entries,
         paged=len(shown),

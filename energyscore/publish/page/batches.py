@@ -1,7 +1,6 @@
 """Energy against batch size, a curve for each precision of a model on one hardware. Pure.
 
-The curves are made of the results as they are listed, whoever measured them and why: no result is
-needed but those of the sizes that are shown.
+No result is needed but those of the sizes that are shown.
 """
 
 from collections.abc import Sequence
@@ -10,56 +9,21 @@ from typing import NamedTuple
 
 from energyscore.judge.comparability import AS_IT_IS, Condition, Conditions
 from energyscore.judge.contenders import why_no_candidate
+from energyscore.judge.figures import UNIT
 from energyscore.publish import wording
-from energyscore.publish.page.axis import log_axis
 from energyscore.publish.page.cohorts import Listed
-from energyscore.publish.page.plots import (
-    FRAMES,
-    Frame,
-    Name,
-    Point,
-    Tick,
-    energy_reach,
-    energy_ticks,
-    names_with_room,
-    ticks_with_room,
+from energyscore.publish.page.curves import (
+    CurvePlot,
+    Drawing,
+    MeasuredCurve,
+    Upward,
+    at_the_end,
+    drawn,
+    newest_of,
 )
 
 _SETTINGS = ("precision", "quantization", "attention", "compile", "power_limit")
 """Conditions in which the curves of a plot may differ."""
-
-_DASHES = ("", "7 4", "2 3", "10 3 2 3", "14 4", "4 6")
-
-
-class BatchCurve(NamedTuple):
-    """Results that differ in their batch size alone, ascending."""
-
-    name: str
-    rows: list[Listed]
-
-    @property
-    def best(self) -> Listed:
-        """The batch size with the least energy, as measured."""
-        return min(self.rows, key=lambda row: row.entry.rating.energy_wh or 0.0)
-
-
-class DrawnCurve(NamedTuple):
-    """A curve's line and its points."""
-
-    curve: BatchCurve
-    path: str
-    dashes: str
-    points: list[Point]
-
-
-class CurvePlot(NamedTuple):
-    """All curves in one frame."""
-
-    frame: Frame
-    curves: list[DrawnCurve]
-    names: list[Name]
-    across: list[Tick]
-    up: list[Tick]
 
 
 class BatchCurves(NamedTuple):
@@ -67,14 +31,14 @@ class BatchCurves(NamedTuple):
 
     id: str
     title: str
-    curves: list[BatchCurve]
+    curves: list[MeasuredCurve]
     plots: list[CurvePlot]
 
     @property
-    def least(self) -> tuple[BatchCurve, Listed]:
+    def least(self) -> tuple[MeasuredCurve, Listed]:
         """The curve and the batch size with the least energy of all, as measured."""
-        found = [(curve, curve.best) for curve in self.curves]
-        return min(found, key=lambda one: one[1].entry.rating.energy_wh or 0.0)
+        found = [(curve, row) for curve in self.curves for row in curve.rows]
+        return min(found, key=lambda one: energy_of(one[1]).value)
 
 
 def batch_curves_of(rows: Sequence[Listed]) -> list[BatchCurves]:
@@ -99,7 +63,7 @@ def batch_curves_of(rows: Sequence[Listed]) -> list[BatchCurves]:
                     f"batches_{len(found) + 1}",
                     f"{title}, {result.hardware}",
                     curves,
-                    [_plot(curves, frame) for frame in FRAMES],
+                    _drawn(curves),
                 )
             )
     return found
@@ -118,17 +82,13 @@ def _group(row: Listed, known: Conditions) -> tuple[object, ...]:
     return row.entry.name, *sorted(shared.items())
 
 
-def _curves(members: dict[tuple[Condition, ...], list[Listed]]) -> list[BatchCurve]:
+def _curves(members: dict[tuple[Condition, ...], list[Listed]]) -> list[MeasuredCurve]:
     """A curve for each of the settings; of several results of one size the newest counts."""
     varied = [len({settings[place] for settings in members}) > 1 for place in range(len(_SETTINGS))]
     curves = []
     for settings, rows in members.items():
-        newest: dict[int, Listed] = {}
-        for row in sorted(rows, key=lambda one: one.entry.result.created_at):
-            newest[batch_size(row)] = row
-        curves.append(
-            BatchCurve(_named(settings, varied), [newest[size] for size in sorted(newest)])
-        )
+        known = sorted(newest_of(rows, batch_size), key=batch_size)
+        curves.append(MeasuredCurve(_named(settings, varied), known))
     return sorted(curves, key=lambda curve: (curve.name, -len(curve.rows)))
 
 
@@ -146,34 +106,21 @@ def _named(settings: tuple[Condition, ...], varied: Sequence[bool]) -> str:
     return ", ".join([name, *more])
 
 
-def _plot(curves: Sequence[BatchCurve], frame: Frame) -> CurvePlot:
-    rows = [row for curve in curves for row in curve.rows]
-    sizes = log_axis(map(batch_size, rows), frame.left, frame.right)
-    energies = log_axis(energy_reach(rows), frame.bottom, frame.top)
-    drawn = []
-    for place, curve in enumerate(curves):
-        points = []
-        for row in curve.rows:
-            interval = wording.interval(row.entry)
-            low, high = (
-                (round(energies.at(end), 1) for end in interval) if interval else (None,) * 2
-            )
-            x, y = sizes.at(batch_size(row)), energies.at(row.entry.rating.energy_wh or 0.0)
-            points.append(Point(row, round(x, 1), round(y, 1), low, high))
-        path = "M" + "L".join(f"{point.x} {point.y}" for point in points)
-        drawn.append(DrawnCurve(curve, path, _DASHES[place % len(_DASHES)], points))
-    last = {id(curve.rows[-1]): curve.name for curve in curves}
-    return CurvePlot(
-        frame,
-        drawn,
-        names_with_room(
-            [point for one in drawn for point in one.points],
-            frame,
-            text_of=lambda row: last.get(id(row), ""),
-        ),
-        ticks_with_room(
-            Tick(round(sizes.at(size), 1), f"{size:,}")
-            for size in sorted(set(map(batch_size, rows)))
-        ),
-        energy_ticks(energies),
+def _drawn(curves: Sequence[MeasuredCurve]) -> list[CurvePlot]:
+    names = at_the_end(curves)
+    drawing = Drawing(
+        across="batch size",
+        across_of=batch_size,
+        up=UNIT,
+        up_of=energy_of,
+        at=lambda row: f"batch size {batch_size(row)}",
+        told=lambda row: f"{wording.figure(row.entry)} {UNIT} ({wording.margin(row.entry)})",
+        beside=lambda row: names.get(id(row), ""),
+        each=True,
     )
+    return drawn(curves, drawing)
+
+
+def energy_of(row: Listed) -> Upward:
+    """Its energy, with its interval."""
+    return Upward(row.entry.rating.energy_wh or 0.0, wording.interval(row.entry))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from energyscore.base.units import format_number
 from energyscore.judge.contenders import Contender
 from energyscore.judge.rating import RatedResult
-from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.protocol.stars import BANDS
 from energyscore.publish import wording
 from energyscore.publish.answers import answers
@@ -116,11 +115,13 @@ def _parts(entry: RatedResult) -> dict[str, str]:
     result = entry.result
     work, mode = result.workload, result.mode
     limits_w = sorted({gpu.power_limit_w for gpu in result.environment.gpus if gpu.power_limit_w})
-    budget = (work.generation or {}).get("max_new_tokens")
+    made = work.generation or {}
+    budget, drawn = made.get("max_new_tokens"), made.get("temperature")
     return {
         "hardware": result.hardware,
         "metered": wording.KINDS[wording.kind(entry)],
         "mode": f"reasoning {mode}" if mode else "",
+        "decoding": f"drawn at temperature {drawn}" if drawn else "",
         "budget": f"up to {budget:,} new tokens" if mode and isinstance(budget, int) else "",
         "queries": f"{work.queries:,} queries of {work.dataset}",
         "precision": result.model.precision,
@@ -147,13 +148,12 @@ def _about(entries: Sequence[RatedResult]) -> str:
 
 
 def _about_reference(entry: RatedResult) -> str:
-    """The bands of the reference that rates it; of one that is not bundled only its name."""
-    name, result = entry.rating.scale, entry.result
-    if name != DEFAULT_SCALE:
-        return f"Stars by the bands of {name}."
-    band = load_scale(DEFAULT_SCALE).band(result.task.scale_task, result.model.model_class)
+    """The bands of the reference that rates it."""
+    reference, result = entry.rating.reference, entry.result
+    assert reference is not None
+    band = reference.band(result.task.scale_task, result.model.model_class, result.mode)
     assert band is not None  # it rates the result
-    return f"Stars by {name}: {_bands(*band.range_wh)}"
+    return f"Stars by {reference.name}: {_bands(*band.range_wh)}"
 
 
 def _bands(low: float, high: float) -> str:

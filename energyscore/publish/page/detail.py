@@ -109,7 +109,7 @@ def phases_of(result: Result) -> PhaseTable:
 def _seconds(result: Result, name: str) -> float | None:
     """Mean time of the phase for 1,000 queries, in seconds; None where a run has none."""
     times = [
-        run.phases[name].duration_s / run.queries * 1000
+        run.phases[name].duration_s / run.queries_done * 1000
         for run in result.runs
         if name in run.phases
     ]
@@ -133,7 +133,7 @@ def _system(result: Result, name: str) -> tuple[float | None, float | None]:
         known = [energy_j for energy_j in energies if energy_j is not None]
         if not known or len(known) < len(energies):
             return None, None
-        figures.append(wh_per_1k_queries(sum(known), run.queries))
+        figures.append(wh_per_1k_queries(sum(known), run.queries_done))
     return statistics.fmean(figures), None
 
 

@@ -167,7 +167,7 @@ def names_with_room(
     lines: Sequence[tuple[float, float, float, float]] = (),
     text_of: Callable[[Listed], str] = _label,
 ) -> list[Name]:
-    """Names where there is room: right of the point, left, above or below it; none of very many.
+    """Names where there is room: beside the point, above or below it; none of very many.
 
     They keep off `lines`, which are told by their left, top, right and bottom.
     """
@@ -196,6 +196,10 @@ def names_with_room(
             (-9, 4, "end", width),
             (0, -10, "middle", width / 2),
             (0, 18, "middle", width / 2),
+            (7, -7, "start", 0.0),
+            (7, 16, "start", 0.0),
+            (-7, -7, "end", width),
+            (-7, 16, "end", width),
         ):
             name = Name(row, text, x + dx, y + dy, anchor)
             left = name.x - shift

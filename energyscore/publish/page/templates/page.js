@@ -98,7 +98,8 @@ function makeFilter(form) {
     for (const { element, whole, plot, rows: own, fronts } of summaries) {
       const left = own.filter(({ row }) => !row.hidden).length;
       element.textContent = left === own.length ? whole : `${left} of ${own.length} results are shown.`;
-      plot.hidden = left === 0;
+      // Curves are of results that no table's filter hides.
+      plot.hidden = own.length > 0 && left === 0;
       // The front is that of all results.
       for (const front of fronts) front.style.display = left === own.length ? "" : "none";
     }

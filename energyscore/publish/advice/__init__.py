@@ -1,0 +1,1 @@
+"""Advice in every form: the report (JSON), the terminal, Markdown, and a page."""
