@@ -27,6 +27,7 @@ from energyscore.base.writing import write_atomically
 from energyscore.judge.comparability import AS_IT_IS, Condition, conditions_of, hardware_of
 from energyscore.judge.unratable import why_no_figure
 from energyscore.results.folder import load_files
+from energyscore.results.names import label_of
 from energyscore.results.parts import Part
 from energyscore.results.result import AnyResult, Result
 from energyscore.results.store import refuse_unsound
@@ -161,9 +162,9 @@ def find_baseline(name: str, folder: Path) -> tuple[Path, Baseline]:
 def unlike_conditions(results: Sequence[Result]) -> list[str]:
     """Of each result the conditions by which it differs from others that would look the same.
 
-    Those look the same that share task, model, mode and the hardware's name.
+    Those look the same that share task, model, mode, load and the hardware's name.
     """
-    looks = [(one.hardware, one.task.id, one.model.id, one.mode) for one in results]
+    looks = [(one.hardware, one.task.id, label_of(one)) for one in results]
     known = [{**conditions_of(one), "revision": (one.model.revision,)} for one in results]
     values: dict[object, set[Condition]] = {}
     for look, conditions in zip(looks, known, strict=True):

@@ -5,6 +5,7 @@ machine is not shown, or decided on, without saying so.
 """
 
 from energyscore.judge.figures import metered_of
+from energyscore.protocol.official_method import method_of
 from energyscore.protocol.quick import SHORT
 from energyscore.results.parts import Caution
 from energyscore.results.result import Result
@@ -36,4 +37,21 @@ def cautions_on(result: Result) -> list[Caution]:
     # What is measured from Python says so itself.
     if metered_of(result) is not None and shortest_s < _BRIEF_S and not result.of_function:
         found.append(Caution(code="brief", message=BRIEF))
+    if drawn := _drawn(result):
+        found.append(Caution(code="sampled", message=drawn))
     return list({one.message: one for one in found}.values())
+
+
+def _drawn(result: Result) -> str:
+    """What the energy of answers that were drawn depends on; empty where none were."""
+    made, runs = result.workload.generation or {}, result.runs
+    if method_of(made) != "v2":
+        return ""
+    written = [run.output_tokens for run in runs if run.output_tokens is not None]
+    mean = ""
+    if len(written) == len(runs):
+        mean = f", {sum(written) / sum(run.queries for run in runs):.1f} tokens each on average"
+    return (
+        f"answers were drawn at temperature {made['temperature']}{mean}: the energy of a query "
+        "goes by their length, and other draws have others"
+    )

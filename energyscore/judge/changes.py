@@ -12,8 +12,8 @@ Changes: TypeAlias = dict[str, tuple[str | None, str | None]]
 def changes(before: Result, after: Result) -> Changes:
     """What is not a condition, but may explain a difference: versions and revision."""
     one, other = _context_of(before), _context_of(after)
-    pairs = {name: (one.get(name), other.get(name)) for name in sorted({*one, *other})}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    changed = {name for name, _ in one.items() ^ other.items()}
+    return {name: (one.get(name), other.get(name)) for name in sorted(changed)}
 
 
 def say_changes(found: Changes) -> str:

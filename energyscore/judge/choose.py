@@ -29,8 +29,8 @@ from energyscore.judge.qualities import DRAWS, QualityContrast, why_unlike
 from energyscore.judge.rating import RatedResult
 from energyscore.results.quality import Quality
 
-Front = Literal["dominated", "not dominated", "undecided", "quality not measured"]
-Required = Literal["quality", "quality loss", "latency", "energy"]
+Front = Literal["dominated", "not dominated", "undecided", "quality not measured", "not asked"]
+Required = Literal["quality", "quality loss", "latency", "ttft", "energy", "tokens", "queries"]
 
 ALPHA = 0.025
 """Of one bound: two of them make a 95% interval."""
@@ -45,6 +45,14 @@ class Requirements:
     quality_loss: float | None = None
     latency_s: float | None = None
     energy_wh: float | None = None
+    tokens_per_s: float | None = None
+    queries_per_s: float | None = None
+    ttft_s: float | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is asked."""
+        return self != Requirements()
 
     @property
     def need_quality(self) -> bool:
@@ -115,8 +123,12 @@ class Choice:
         return 3 if any(one.meets is None for one in self.judged) else 1
 
 
-def choose(candidates: Sequence[Contender], requirements: Requirements) -> Choice:
+def choose(
+    candidates: Sequence[Contender], requirements: Requirements, *, fronts: bool = True
+) -> Choice:
     """Judge comparable candidates, and choose that which meets the requirements by least energy.
+
+    Without `fronts` nobody asks who dominates whom, which takes long among hundreds.
 
     Raises:
         UsageError: where they are not comparable, with what differs.
@@ -131,9 +143,10 @@ def choose(candidates: Sequence[Contender], requirements: Requirements) -> Choic
     _check_alike(known)
     known.sort(key=lambda one: one.energy_wh)
     limits = _limits(known, requirements)
-    fronts = _fronts(known, _loss(known, requirements))
+    nobody: list[tuple[Front, Contender | None]] = [("not asked", None)] * len(known)
+    places = _fronts(known, _loss(known, requirements)) if fronts else nobody
     judged = [
-        Placed(one, *front, _lacks(one, limits)) for one, front in zip(known, fronts, strict=True)
+        Placed(one, *place, _lacks(one, limits)) for one, place in zip(known, places, strict=True)
     ]
     recommended = next((one for one in judged if one.meets), None)
     others = [
@@ -189,7 +202,10 @@ def _limits(known: Sequence[Contender], asked: Requirements) -> dict[Required, f
     limits: dict[Required, float | None] = {
         "quality": asked.quality,
         "latency": asked.latency_s,
+        "ttft": asked.ttft_s,
         "energy": asked.energy_wh,
+        "tokens": asked.tokens_per_s,
+        "queries": asked.queries_per_s,
     }
     if asked.quality_loss is not None:
         best, loss = _best_quality(known), _loss(known, asked)
@@ -206,9 +222,14 @@ def _lacks(one: Contender, limits: dict[Required, float]) -> tuple[Shortfall, ..
         "quality": quality.value if quality else None,
         "quality loss": quality.value if quality else None,
         "latency": one.latency_s,
+        "ttft": one.ttft_s,
         "energy": one.energy_wh,
+        "tokens": one.tokens_per_s,
+        "queries": one.queries_per_s,
     }
-    least = {"quality", "quality loss"} if quality and quality.higher_is_better else set()
+    least = {"tokens", "queries"}
+    if quality and quality.higher_is_better:
+        least |= {"quality", "quality loss"}
     return tuple(
         Shortfall(name, value, limit)
         for name, limit in limits.items()

@@ -13,7 +13,7 @@ u^2 = sum of (systematic / sqrt 3)^2 + device_spread^2. Where both have GPUs of 
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from typing import TypeAlias
 
@@ -35,7 +35,7 @@ CONDITIONS = (
     *("task", "task_version", "model", "reasoning", "by", "precision", "quantization", "weights"),
     *("attention", "compile"),
     *("dataset", "queries", "batch_size", "seed", "generation", "device", "gpu", "power_limit"),
-    *("ecc", "cpu", "threads", "method", "quick", "shared", "load"),
+    *("ecc", "cpu", "threads", "method", "quick", "shared", "load", "launch"),
 )
 """What two results must share to be compared; each can be allowed to differ by its name."""
 
@@ -105,6 +105,8 @@ def conditions_of(result: Result) -> Conditions:
         "quick": ("quick" if protocol.quick else "full", _window_of(result)),
         "shared": ("shared GPU" if protocol.shared else "GPU of its own",),
         "load": _load_of(result),
+        # Of a server that ran already it is not known how it was started.
+        **({"launch": (result.load.launched,)} if result.load and result.load.launched else {}),
     }
 
 
@@ -121,13 +123,15 @@ def cohort_of(
     and models that write stand in one cohort: what is asked of them is the same. A server under
     a load is rated with servers under the same load. Results of
     different reasoning modes are not comparable unless `any_mode`, those of different budgets
-    never.
+    or ways to choose tokens never.
     """
     metered = metered_of(result)
     if metered is None or result.of_function:
         return None
     known = known or conditions_of(result)
-    budget = known["generation"][:1] if result.mode else ()
+    made = result.workload.generation or {}
+    # Where lengths are forced the task says how many tokens; answers that are drawn may be shorter.
+    budget = known["generation"][:1] if result.mode or made.get("temperature") else ()
     half = result.model.dtype in ("float16", "bfloat16")
     return {
         "task definition": known["task_version"][1:],
@@ -138,12 +142,19 @@ def cohort_of(
         "compiling": known.get("compile", ()),
         "set of queries": known["dataset"][2:],
         "reasoning mode or budget": (() if any_mode else known["reasoning"]) + budget,
+        "decoding": (_decoding_of(made),),
         "device": known["device"],
         "hardware": tuple(part for one in hardware_of(known)[1:] for part in one),
         "threads": known.get("threads", ()),
         "meter": (metered.basis, "estimated" if metered.estimated else "measured"),
         "load": known["load"],
     }
+
+
+def _decoding_of(generation: Mapping[str, object]) -> str:
+    """How the next token is chosen, where any is."""
+    temperature = generation.get("temperature")
+    return f"sampled at temperature {temperature}" if temperature else "greedy"
 
 
 def cohort_key(
@@ -157,11 +168,14 @@ def cohort_key(
 def candidate_conditions(result: Result, known: Conditions | None = None) -> Conditions | None:
     """What results must share for one of them to be chosen; None for no headline.
 
-    It is what a cohort shares but for what may be chosen: model, size, precision, batch, mode, and
-    how the model runs.
+    It is what a cohort shares but for what may be chosen: model, size, precision, batch, mode, how
+    the model runs, and the load of a server.
     """
     found = cohort_of(result, any_mode=True, known=known)
-    return found and {name: value for name, value in found.items() if name not in _CHOSEN}
+    if found is None:
+        return None
+    kept = {name: value for name, value in found.items() if name not in _CHOSEN}
+    return kept if result.load is None else kept | {"load": ("a server", *found["load"][1:])}
 
 
 def hardware_of(known: Conditions) -> tuple[Condition, ...]:
@@ -234,9 +248,11 @@ def _load_of(result: Result) -> Condition:
     load = result.load
     if load is None:
         return AS_IT_IS["load"]
+    codes = {one.code for one in result.cautions}
     # What was read from a cache is work that was not done.
-    cached = any(one.code == "prefix_cached" for one in result.cautions)
-    found = ", some from its cache" if cached else ""
+    found = ", some from its cache" if "prefix_cached" in codes else ""
+    if "arrivals_held" in codes:  # then the load is not the rate alone
+        found += f", held back at {load.max_outstanding}"
     asked = f"{load.endpoint}, {load.lengths} lengths, prompts {load.prompts}{found}"
     return f"a server, {load.words}", asked
 

@@ -9,6 +9,7 @@ from energyscore.judge.departures import departures_from, without_band
 from energyscore.judge.figures import headline_of
 from energyscore.judge.rating import NO_TASK
 from energyscore.judge.unratable import why_no_figure, why_no_place
+from energyscore.protocol.official_method import METHODS, method_for
 from energyscore.protocol.scales import Scale
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.result import Result
@@ -69,13 +70,17 @@ def official_departures(result: Result, reference: Scale) -> tuple[Departure, ..
 
 
 def why_official_left_out(
-    reference: Scale, scale: Scale, task: str, model_class: str | None
+    reference: Scale, scale: Scale, task: str, model_class: str | None, mode: str | None
 ) -> LeftOut | None:
     """Why official rows may not be rated by a scale; None when they may."""
     if not is_gpu(reference.gpu, scale.gpu):
         point: Departure | None = Departure("hardware", reference.gpu, scale.gpu)
+    elif (own := method_for(reference.protocol, task)) != (
+        theirs := method_for(scale.protocol, task)
+    ):
+        point = Departure("decoding", METHODS[own].decoding, METHODS[theirs].decoding)
     else:
-        point = without_band(scale, task, model_class)
+        point = without_band(scale, task, model_class, mode)
     return LeftOut(f"not comparable to {scale.name}", (point,)) if point else None
 
 

@@ -12,6 +12,8 @@ from energyscore.judge.rating import NO_TASK, RatedResult
 from energyscore.judge.unratable import why_no_figure
 from energyscore.results.quality import Quality
 
+NO_QUALITY = "its quality was not measured"
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -35,6 +37,25 @@ class Contender:
         """The 90th percentile; None where it was not recorded."""
         speed = self.entry.result.performance
         return speed.latency_s.p90 if speed and speed.latency_s else None
+
+    @property
+    def ttft_s(self) -> float | None:
+        """The 90th percentile of the time to the first token; None where there is none."""
+        speed = self.entry.result.performance
+        first = speed.time_to_first_token_s if speed else None
+        return first.p90 if first else None
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Output tokens a second; None where it writes none, or it was not recorded."""
+        speed = self.entry.result.performance
+        return speed.output_tokens_per_s if speed else None
+
+    @property
+    def queries_per_s(self) -> float | None:
+        """Queries a second; None where it was not recorded."""
+        speed = self.entry.result.performance
+        return speed.queries_per_s if speed else None
 
 
 def candidates_of(
@@ -62,7 +83,7 @@ def contender_of(entry: RatedResult, metric: str | None = None) -> Contender:
     """A result with the quality that was measured with it, in its own metric or in this one."""
     quality = entry.result.quality
     if quality is None:
-        return Contender(entry, None, "its quality was not measured")
+        return Contender(entry, None, NO_QUALITY)
     if metric not in (None, quality.metric):
         if metric not in quality.beside:
             return Contender(entry, None, f"it has no {metric}, but {quality.metric}")

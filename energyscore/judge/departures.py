@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from energyscore.protocol.official_method import METHODS, method_for, method_of
 from energyscore.protocol.scales import Scale
 from energyscore.results.conformance import Departure, is_gpu
 from energyscore.results.consistency import is_bundled_task
@@ -22,7 +23,12 @@ def departures_from(result: Result, reference: Scale) -> tuple[Departure, ...]:
     names = [gpu.name for gpu in result.environment.gpus]
     if not names or not all(is_gpu(name, reference.gpu) for name in names):
         points.insert(0, Departure("hardware", result.hardware, reference.gpu))
-    if point := without_band(reference, result.task.scale_task, result.model.model_class):
+    own = method_of(result.workload.generation)
+    theirs = method_for(reference.protocol, result.task.scale_task)
+    if own is not None and own != theirs:
+        points.append(Departure("decoding", METHODS[own].decoding, METHODS[theirs].decoding))
+    size, mode = result.model.model_class, result.mode
+    if point := without_band(reference, result.task.scale_task, size, mode):
         points.append(point)
     return tuple(points)
 
@@ -35,9 +41,13 @@ def _told_otherwise(result: Result) -> Collection[str]:
     return {"hardware", "protocol", "window", "repeats"} if result.screen else {"hardware"}
 
 
-def without_band(scale: Scale, task: str, model_class: str | None) -> Departure | None:
-    """The departure of a task and class that a scale has no band for; None where it has one."""
-    if scale.band(task, model_class) is not None:
+def without_band(
+    scale: Scale, task: str, model_class: str | None, mode: str | None
+) -> Departure | None:
+    """The departure of what a scale has no band for; None where it has one."""
+    if scale.band(task, model_class, mode) is not None:
         return None
     size = f" class {model_class}" if model_class else ""
-    return Departure("task", f"{task}{size}", scale.name)
+    has_task = any(band.task == task for band in scale.bands)
+    reasoning = f", reasoning {mode}" if mode and has_task else ""
+    return Departure("task", f"{task}{size}{reasoning}", scale.name)

@@ -183,8 +183,8 @@ def _told_apart(checks: Sequence[GateCheck]) -> list[GateCheck]:
     found = []
     for check in checks:
         apart = check.created_at if by_time[look(check)] else check.source
-        update = {"apart": apart or ""} if len(times[look(check)]) > 1 else {}
-        found.append(check.model_copy(update=update))
+        alone = len(times[look(check)]) == 1
+        found.append(check if alone else check.model_copy(update={"apart": apart or ""}))
     return found
 
 

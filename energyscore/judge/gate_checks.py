@@ -79,8 +79,8 @@ class GateCheck(Part):
     )
     apart: str = Field(
         "",
-        description="what tells it from a check that looks the same: its result's setting, time or "
-        "file",
+        description="what tells it from a check that looks the same: its result's load, setting, "
+        "time or file",
     )
     cautions: list[str] = Field([], description="what whoever reads its figures must know")
     outcome: Outcome
@@ -200,7 +200,7 @@ def blank_check(place: str, one: RatedResult, **fields: Any) -> GateCheck:
         hardware=result.hardware,
         source=one.file,
         created_at=result.created_at,
-        apart=one.setting,
+        apart=", ".join(filter(None, (result.load.words if result.load else "", one.setting))),
         cautions=[caution.message for caution in cautions_on(result)],
         outcome="unsupported",
         reason="",

@@ -8,9 +8,9 @@ them alone. A model's rows in one official file stay together: the published sta
 them, so an official file alone keeps every one of its published stars.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from energyscore.base.text import one_line
 from energyscore.base.units import WH_PER_KWH, format_wh
@@ -25,15 +25,23 @@ from energyscore.judge.figures import Basis, headline_of
 from energyscore.judge.footprint import Site
 from energyscore.judge.official import Published, PublishedRow
 from energyscore.judge.rating import Kind
+from energyscore.judge.references import of_unknown_method
 from energyscore.protocol.scales import Scale
 from energyscore.protocol.stars import stars_for
 from energyscore.results.names import settings_of, tell_apart, tell_settings_apart, with_details
 from energyscore.results.result import Result
 
-_Key: TypeAlias = tuple[str, str, str]
-"""Task, size class and mode of reasoning; empty where there is none."""
-
 Status: TypeAlias = Literal["ranked", "unrated", "duplicate", "left_out"]
+
+
+class _Key(NamedTuple):
+    """What a table is of; empty where there is none. Loads of servers come by how much they are."""
+
+    task: str
+    size: str
+    mode: str = ""
+    amount: float = 0.0
+    load: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +92,9 @@ class BoardRow:
 
 @dataclass(frozen=True)
 class BoardTable:
-    """One task, size class and mode of reasoning; None where the task, or a file, has none.
+    """One task, size class, mode of reasoning and load; None where the task, or a file, has none.
+
+    Servers are comparable under the same load only, and so each load has a table.
 
     Stars are `relative_to` a scale by its name, or a `cohort of N`, from `low_wh` to `high_wh`.
     `rows` come in the order of the sources, with those that were set aside.
@@ -99,6 +109,7 @@ class BoardTable:
     high_wh: float | None
     rows: Sequence[BoardRow]
     reference: str
+    load: str | None = None
 
     def ranking(self) -> list[BoardRow]:
         """The rows that stand in the table, from least energy to most."""
@@ -128,6 +139,8 @@ class BoardRules:
         every: keep all rows of a model, also those that a newer or later one replaces.
         official_only: leave out what was not measured as official rows are.
         site: where the energy would be drawn.
+        without_method: the official files that are taken to be by the reference's official method,
+            as nothing tells theirs.
     """
 
     reference: Scale
@@ -135,6 +148,7 @@ class BoardRules:
     every: bool = False
     official_only: bool = False
     site: Site | None = None
+    without_method: Collection[str] = ()
 
 
 def build(
@@ -144,12 +158,12 @@ def build(
     official: dict[_Key, list[BoardRow]] = {}
     for file in published:
         for row in file.rows:
-            key = (file.task, row.model_class, "")
+            key = _Key(file.task, row.model_class, row.reasoning or "")
             official.setdefault(key, []).append(_official_row(file, row, how))
     ours: dict[_Key, list[tuple[str, Result]]] = {}
     # In this order a later row of a model replaces an earlier one: results replace official rows.
     for path, result in sorted(results, key=lambda entry: entry[1].created_at):
-        key = (result.task.id, result.model.model_class or "", result.mode or "")
+        key = _key_of(result)
         ours.setdefault(key, []).append((path, result))
     tables = []
     for key in sorted({*official, *ours}):
@@ -160,11 +174,18 @@ def build(
     return Leaderboard(tables, how.site)
 
 
+def _key_of(result: Result) -> _Key:
+    key, load = _Key(result.task.id, result.model.model_class or "", result.mode or ""), result.load
+    if load is None:
+        return key
+    return key._replace(amount=load.request_rate or load.concurrency or 0, load=load.words)
+
+
 def _official_row(file: Published, row: PublishedRow, how: BoardRules) -> BoardRow:
     left_out, site = None, how.site or Site()
     if how.scale is not None:
-        size = row.model_class or None
-        left_out = why_official_left_out(how.reference, how.scale, file.task, size)
+        size, mode = row.model_class or None, row.reasoning
+        left_out = why_official_left_out(how.reference, how.scale, file.task, size, mode)
     return BoardRow(
         model=row.model,
         status="left_out" if left_out else "ranked",
@@ -172,10 +193,11 @@ def _official_row(file: Published, row: PublishedRow, how: BoardRules) -> BoardR
         wh_per_1k_queries=row.energy_wh,
         basis="gpu",
         estimated=False,
-        hardware=how.reference.gpu,
+        hardware=how.reference.gpu if file.protocol is None else "not stated",
         official=True,
         co2_g_per_1k_queries=site.co2_g(row.energy_wh),
         cost_per_1k_queries=site.cost(row.energy_wh),
+        cautions=(of_unknown_method(how.reference),) if file.file in how.without_method else (),
         source="official",
         file=file.file,
         line=row.line,
@@ -225,27 +247,28 @@ def _result_rows(
 
 
 def _table(key: _Key, rows: Sequence[BoardRow], how: BoardRules) -> BoardTable:
-    task, size, mode = key[0], key[1] or None, key[2] or None
+    task, size = key.task, key.size or None
     if not how.every:
         rows = _without_duplicates(rows)
     rows = _told_apart(rows)
     ranked = [row for row in rows if row.status == "ranked"]
     figures = [row.wh_per_1k_queries for row in ranked if row.wh_per_1k_queries is not None]
     low, high = (min(figures), max(figures)) if figures else (None, None)
-    band = how.scale.band(task, size) if how.scale else None
+    band = how.scale.band(task, size, key.mode or None) if how.scale else None
     if band is not None:
         low, high = band.range_wh
     why = _why_no_stars(ranked, same=low == high) if band is None else ""
     return BoardTable(
         task,
         size,
-        mode,
+        key.mode or None,
         relative_to=how.scale.name if how.scale else f"cohort of {len(ranked)}",
         kind="reference" if how.scale else "cohort",
         low_wh=low,
         high_wh=high,
         rows=[_rated(row, low, high, why) for row in rows],
         reference=how.reference.name,
+        load=key.load or None,
     )
 
 
@@ -269,7 +292,7 @@ def _rated(row: BoardRow, low: float | None, high: float | None, why: str) -> Bo
 
 def _stars_alone(result: Result, energy_wh: float | None, reference: Scale) -> int | None:
     """The stars of an official result by the bands of the reference."""
-    band = reference.band(result.task.scale_task, result.model.model_class)
+    band = reference.band(result.task.scale_task, result.model.model_class, result.mode)
     if band is None or energy_wh is None:
         return None
     return stars_for(energy_wh, *band.range_wh)

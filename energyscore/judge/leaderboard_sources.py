@@ -9,11 +9,15 @@ from pathlib import Path
 
 from energyscore.base.errors import ResultError, did_you_mean
 from energyscore.base.files import Skip, is_dir, is_file, once, real_path, shown_path, visible_files
-from energyscore.base.units import format_wh
+from energyscore.base.text import first_of
+from energyscore.base.units import counted, format_wh
 from energyscore.base.writing import is_as_written
 from energyscore.judge.official import Published, kind_of_csv, read_published
+from energyscore.judge.official_summary import SUMMARY, IncompleteError, read_summary
+from energyscore.protocol.official_method import METHODS
 from energyscore.protocol.scales import Scale
 from energyscore.protocol.task import load_tasks
+from energyscore.results.conformance import OFFICIAL_GPU
 from energyscore.results.folder import UNREADABLE, result_files
 from energyscore.results.result import Result
 from energyscore.results.store import load_results
@@ -60,22 +64,52 @@ def find_sources(
     Raises:
         ResultError: when a path does not exist, holds neither, or is wrong, or nothing is left.
     """
-    known = _known_classes(reference)
+    known = known_classes(reference)
     wanted = None if task is None else task_name(task)
     aside: dict[str, dict[Path, str]] = {}  # what is not read, by the reason
     skip = skip and once(skip)
+    results, tables, summaries = _what_lies_there(paths, known, wanted, leave_out, aside, skip)
+    loaded = load_results(results, skip, may_be_empty=True, details=False)
+    if task is not None and wanted not in {*known, *(result.task.id for _, result in loaded)}:
+        raise ResultError(f"--task: unknown task {task!r}.", did_you_mean(str(wanted), known))
+    if not loaded and not tables and not summaries:
+        raise ResultError("None of the results can be read.", UNREADABLE)
+    of_task = {file: task_of(file, known, wanted) for file in tables.values()}
+    read = [file for file, name in of_task.items() if wanted in (None, name)]
+    published = [read_published(file, of_task[file], known.get(of_task[file], ())) for file in read]
+    published += {one.file: one for one in summaries if wanted in (None, one.task)}.values()
+    loaded = [(file, result) for file, result in loaded if wanted in (None, result.task.id)]
+    if not loaded and not published:
+        raise ResultError(f"Nothing here is of the task {wanted}.", "Leave --task out.")
+    doubts = (note for table in published for note in _doubts(table, reference))
+    notes = [*_not_read(aside, tables), *_totals(published), *doubts]
+    return Sources(loaded, published, list(tables), notes)
+
+
+def _what_lies_there(
+    paths: Iterable[Path],
+    known: Mapping[str, Sequence[str]],
+    wanted: str | None,
+    leave_out: Path | None,
+    aside: dict[str, dict[Path, str]],
+    skip: Skip | None,
+) -> tuple[list[Path], dict[Path, Path], list[Published]]:
+    """Where results may be, the official CSVs, and the summaries of runs."""
     results: list[Path] = []
     tables: dict[Path, Path] = {}
+    summaries: list[Published] = []
     for path in paths:
         if is_dir(path):
             inside = _tables_in(path, known, wanted, leave_out, aside, skip)
-            if not inside and not result_files(path, skip):
+            runs = _summaries_in(path, known, wanted, aside, skip)
+            if not inside and not runs and not result_files(path, skip):
                 notes = " ".join(_not_read(aside))
                 raise ResultError(
                     f"The folder {path} holds neither results nor official leaderboards. {notes}",
                     "`energyscore run` writes results; an official leaderboard is one CSV a task.",
                 )
             tables |= inside
+            summaries += runs
             results.append(path)
         elif not is_file(path):
             raise ResultError(
@@ -83,21 +117,11 @@ def find_sources(
             )
         elif path.suffix.lower() == ".csv":
             tables[real_path(path)] = path
+        elif path.name == SUMMARY:
+            summaries.append(read_summary(path, known, wanted))
         else:
             results.append(path)
-    loaded = load_results(results, skip, may_be_empty=True, details=False)
-    if task is not None and wanted not in {*known, *(result.task.id for _, result in loaded)}:
-        raise ResultError(f"--task: unknown task {task!r}.", did_you_mean(str(wanted), known))
-    if not loaded and not tables:
-        raise ResultError("None of the results can be read.", UNREADABLE)
-    of_task = {file: task_of(file, known, wanted) for file in tables.values()}
-    read = [file for file, name in of_task.items() if wanted in (None, name)]
-    published = [read_published(file, of_task[file], known.get(of_task[file], ())) for file in read]
-    loaded = [(file, result) for file, result in loaded if wanted in (None, result.task.id)]
-    if not loaded and not published:
-        raise ResultError(f"Nothing here is of the task {wanted}.", "Leave --task out.")
-    doubts = (note for table in published for note in _doubts(table, reference))
-    return Sources(loaded, published, list(tables), [*_not_read(aside, tables), *doubts])
+    return results, tables, summaries
 
 
 def task_of(path: Path, known: Collection[str], given: str | None = None) -> str:
@@ -145,6 +169,42 @@ def _tables_in(
     return tables
 
 
+def _summaries_in(
+    folder: Path,
+    known: Mapping[str, Sequence[str]],
+    task: str | None,
+    aside: dict[str, dict[Path, str]],
+    skip: Skip | None,
+) -> list[Published]:
+    """The summaries of runs in a folder; those that do not say what they are of go `aside`."""
+    found = []
+    for file in visible_files(folder, SUMMARY.lower(), skip):
+        try:
+            found.append(read_summary(file, known, task))
+        except IncompleteError as error:
+            remedy = error.remedy[:1].lower() + error.remedy[1:]
+            why = f"{error.message.removeprefix(f'{file}: ').removesuffix('.')}; {remedy}"
+            aside.setdefault(why.removesuffix("."), {})[real_path(file)] = shown_path(file)
+    return found
+
+
+def _totals(tables: Iterable[Published]) -> Iterator[str]:
+    """What summaries do not tell."""
+    totals = [table for table in tables if table.protocol is not None]
+    if by_v2 := sum(not METHODS[table.protocol].phases for table in totals if table.protocol):
+        files = counted(by_v2, "summary", "summaries")
+        yield f"{files} of runs by {METHODS['v2'].harness}: totals, without phases."
+    if totals:
+        files = counted(len(totals), "summary", "summaries")
+        yield f"caution: {files} without hardware: ranked as if measured on {OFFICIAL_GPU}."
+    with_modes = {one.spec.scale_task for one in load_tasks().values() if one.spec.has_modes}
+    unclear = [
+        table.file for table in totals if table.task in with_modes and not table.rows[0].reasoning
+    ]
+    if unclear:
+        yield f"caution: {first_of(unclear)}: in which mode a model reasoned is not told."
+
+
 def _not_read(aside: Mapping[str, Mapping[Path, str]], read: Collection[Path] = ()) -> list[str]:
     """A line a reason; without what was read after all, as it was named too."""
     lines = []
@@ -157,7 +217,7 @@ def _not_read(aside: Mapping[str, Mapping[Path, str]], read: Collection[Path] = 
     return lines
 
 
-def _known_classes(reference: Scale) -> dict[str, list[str]]:
+def known_classes(reference: Scale) -> dict[str, list[str]]:
     """The tasks that there are, with their size classes."""
     classes = {
         name: [size.name for size in entry.spec.classes]

@@ -21,20 +21,23 @@ class Multiple:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Generated tokens of a query, on average over all runs; `thinking` None where not known."""
+    """Generated tokens of a query, on average over all runs; None where they are not known."""
 
-    output: float
+    output: float | None
     thinking: float | None
 
 
 def tokens_of(result: Result) -> Tokens:
     """How long the answers were, and how much of them was thinking."""
-    queries = sum(run.queries for run in result.runs)
-    thinking = [run.thinking_tokens for run in result.runs]
-    known = [tokens for tokens in thinking if tokens is not None]
+    queries = sum(run.queries_done for run in result.runs)
     return Tokens(
-        sum(run.output_tokens for run in result.runs) / queries,
-        sum(known) / queries if len(known) == len(thinking) else None,
+        *(
+            None if None in found else sum(one or 0 for one in found) / queries
+            for found in (
+                [run.output_tokens for run in result.runs],
+                [run.thinking_tokens for run in result.runs],
+            )
+        )
     )
 
 

@@ -1,13 +1,14 @@
 """Official leaderboard files: one CSV a task, `model,total_gpu_energy,energy_score[,class]`.
 
 The energy is in kWh per 1,000 queries, the score is the published stars. Files in circulation
-also have an unnamed index column, `a` for `A`, and models that occur twice. Whatever else is
-wrong in one is refused with the file and the line: a row that is left out or guessed would move
-the stars of all others.
+also have an unnamed index column, `a` for `A`, and models that occur twice. A mode of reasoning
+stands in a column of its own, or behind the model's name. Whatever else is wrong in one is refused
+with the file and the line: a row that is left out or guessed would move the stars of all others.
 """
 
 import codecs
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +18,12 @@ from typing import Literal, NoReturn
 
 from energyscore.base.errors import ResultError, did_you_mean
 from energyscore.base.files import read_file, shown_path
+from energyscore.protocol.official_method import Protocol
+from energyscore.protocol.task import Mode
 
 COLUMNS = ("model", "total_gpu_energy", "energy_score")
 CLASS = "class"
+REASONING = "reasoning"
 _HEADER = f"{','.join(COLUMNS)}[,{CLASS}]"
 MAX_BYTES = 128 * 2**20
 _LONGEST = 1000  # characters of a model's name
@@ -28,6 +32,19 @@ _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:e([+-]?\d{1,9}))?", re.ASCII
 _STARS = re.compile(r"([1-5])(\.0+)?", re.ASCII)
 _INDEX = re.compile(r"|unnamed: \d+")
 _CLASSES = ("A", "B", "C")
+_REASONING_NAMES = ("reasoning state", "reasoning mode", "reasoning_state", "reasoning_mode")
+_MODES: Mapping[str, Mode] = {
+    **dict.fromkeys(("on", "true", "yes", "1", "enabled", "reasoning", "thinking"), "on"),
+    **dict.fromkeys(("off", "false", "no", "0", "disabled", "none"), "off"),
+    **dict.fromkeys(("no reasoning", "no thinking", "non-reasoning", "non-thinking"), "off"),
+    **{"low": "low", "medium": "medium", "high": "high", "default": "default"},
+}
+_ANSWERS = ("true", "yes", "1", "false", "no", "0", "none")
+"""To whether a model reasons, in a column; behind a name they say nothing of it."""
+
+_WITH_MODE = re.compile(r"(.*\S)\s*[(\[]\s*([^()\[\]]+?)\s*[)\]]")
+_OF_REASONING = re.compile(r"(?:reasoning|thinking)\s*[:=_-]?\s*(?=\w)|\s+(?:reasoning|thinking)$")
+_STATE = re.compile(r"(on|off)\s*\(\s*(low|medium|high|n/a)\s*\)")
 _OURS = {
     "csv_version": "Name the JSON files of the results, or their folder, instead.",
     "leaderboard_version": "`--format official` writes files that can be read again.",
@@ -38,7 +55,8 @@ _OURS = {
 class PublishedRow:
     """One line of an official file: energy of 1,000 queries, the same decimal figure in both units.
 
-    `stars` are as published; None for a newcomer, whose stars are to be computed.
+    `stars` are as published; None for a newcomer, whose stars are to be computed. `reasoning` is
+    the mode that the model was asked to reason in; None where the file does not say.
     """
 
     model: str
@@ -47,16 +65,22 @@ class PublishedRow:
     stars: int | None
     model_class: str
     line: int
+    reasoning: Mode | None = None
 
 
 @dataclass(frozen=True)
 class Published:
-    """One official file: its path as it was given, its rows, and the columns that were not read."""
+    """One official file: its path as it was given, its rows, and the columns that were not read.
+
+    `sha256` is that of the file, and `protocol` the official method, where the file tells it.
+    """
 
     file: str
     task: str
     rows: Sequence[PublishedRow]
     unused: tuple[str, ...]
+    sha256: str = ""
+    protocol: Protocol | None = None
 
 
 def kind_of_csv(path: Path) -> Literal["official", "ours", "other"]:
@@ -75,7 +99,8 @@ def kind_of_csv(path: Path) -> Literal["official", "ours", "other"]:
 
 def read_published(path: Path, task: str, classes: Sequence[str] = ()) -> Published:
     """Read one official file of a task with these size classes, if any; errors name the line."""
-    lines = _lines(path, _text(path))
+    data = _data(path)
+    lines = _lines(path, _text(path, data))
     line, header = next(lines, (1, []))
     if not header:
         _refuse(path, 1, "there is no header.", f"A file begins with {_HEADER}.")
@@ -89,18 +114,22 @@ def read_published(path: Path, task: str, classes: Sequence[str] = ()) -> Publis
         _row(path, line, {name: row[place].strip() for name, place in places.items()}, classes)
         for line, row in table
     ]
-    return Published(shown_path(path), task, rows, unused)
+    return Published(shown_path(path), task, rows, unused, hashlib.sha256(data).hexdigest())
 
 
 def _refuse(path: Path, line: int, what: str, remedy: str = "") -> NoReturn:
     raise ResultError(f"{path}, line {line}: {what}", remedy)
 
 
-def _text(path: Path) -> str:
+def _data(path: Path) -> bytes:
     data = read_file(path, MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         what = f"the file is larger than {MAX_BYTES // 2**20} MiB."
         _refuse(path, 1, what, "Is it the right file?")
+    return data
+
+
+def _text(path: Path, data: bytes) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data[:4096]:
         _refuse(path, 1, "it is UTF-16 or binary, not UTF-8 text.", "Save it as CSV in UTF-8.")
     try:
@@ -138,8 +167,9 @@ def _columns(
     path: Path, line: int, header: list[str], *, needs_class: bool
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Where each column is, and the names of those that are not used."""
-    known = (*COLUMNS, CLASS)
+    known = (*COLUMNS, CLASS, REASONING)
     names = [name.strip().lower() for name in header]
+    names = [REASONING if name in _REASONING_NAMES else name for name in names]
     for name in names:
         if name in _OURS:
             _refuse(path, line, "these are results in a CSV of energyscore's own.", _OURS[name])
@@ -187,9 +217,34 @@ def _row(path: Path, line: int, cells: Mapping[str, str], classes: Sequence[str]
     if classes and not size:
         what = f"class is {_shown(written)}." if written else "class is empty."
         _refuse(path, line, what, f"Give {' or '.join(classes)}.")
+    model, reasoning = _mode_of(path, line, model, cells.get(REASONING, ""))
     # The decimal figure a thousandfold, without a rounding in between.
     energy_wh = float(f"{number[1]}e{int(number[2] or 0) + 3}")
-    return PublishedRow(model, energy_kwh, energy_wh, stars and int(stars[1]), size, line)
+    given = stars and int(stars[1])
+    return PublishedRow(model, energy_kwh, energy_wh, given, size, line, reasoning)
+
+
+def _mode_of(path: Path, line: int, model: str, said: str) -> tuple[str, Mode | None]:
+    """The model's name and its mode of reasoning, from a column or from behind the name."""
+    behind = _WITH_MODE.fullmatch(model)
+    in_name = mode_in(behind[2]) if behind and behind[2].lower() not in _ANSWERS else None
+    if behind and in_name:
+        model = behind[1]
+    if not said:
+        return model, in_name
+    mode = mode_in(said)
+    if mode is None or in_name not in (None, mode):
+        what = f"reasoning is {_shown(said)}{f', and {in_name} in the name' if in_name else ''}."
+        _refuse(path, line, what, f"Give {', '.join(dict.fromkeys(_MODES.values()))}.")
+    return model, mode
+
+
+def mode_in(text: str) -> Mode | None:
+    """A mode as people write it: `Reasoning: High` is `high`."""
+    text = text.strip().lower()
+    if state := _STATE.fullmatch(text):  # as lists of the newer harness write it
+        text = state[1] if state[2] == "n/a" else state[2]
+    return _MODES.get(text) or _MODES.get(_OF_REASONING.sub("", text))
 
 
 def _shown(text: str) -> str:

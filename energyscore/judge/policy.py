@@ -222,6 +222,11 @@ class Policy:
         """Whether a rule is relative."""
         return any(limit.allowed is not None for _, rule in self.rules for limit in rule.limits)
 
+    @property
+    def needs_stars(self) -> bool:
+        """Whether a rule asks for stars."""
+        return any(rule.min_stars for _, rule in self.rules)
+
 
 class _PolicyForm(Strict):
     on_inconclusive: OnInconclusive | None = None

@@ -30,8 +30,9 @@ from energyscore.judge.departures import departures_from
 from energyscore.judge.figures import Basis, EnergyFigure, Headline, figure_of, headline_of
 from energyscore.judge.footprint import Footprint, Site, footprint_of
 from energyscore.judge.modes import Multiple, multiples_of
+from energyscore.judge.references import reference_for
 from energyscore.judge.unratable import NoStars, unratable, why_no_place, why_unratable
-from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, Scale, Uncertainty, load_scale
+from energyscore.protocol.scales import COHORT, Scale, Uncertainty, all_scales, load_scale
 from energyscore.protocol.stars import Probabilities, StarRange, star_chances, stars_for
 from energyscore.results.conformance import Departure
 from energyscore.results.gpu_sensors import between_devices
@@ -55,6 +56,7 @@ class _Range:
     error: Uncertainty | None
     size: int | None = None
     models: int | None = None
+    reference: Scale | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Rating:
         cohort_size: that N; None for a reference, and without stars.
         probabilities: the chance of 1, 2, 3, 4 and 5 stars, which sum to 1; else there is a reason.
         uncertainty_wh: their standard uncertainty, in Wh per 1,000 queries.
+        reference: the reference that gives them; None in a cohort, and without stars.
     """
 
     headline: Headline | None
@@ -81,6 +84,7 @@ class Rating:
     probabilities: Probabilities | None = None
     uncertainty_wh: float | None = None
     probability_reason: str = ""
+    reference: Scale | None = None
 
     @property
     def basis(self) -> Basis | None:
@@ -179,16 +183,17 @@ Report: TypeAlias = Sequence[RatedResult]
 def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
     """Rate results, in their order; together they are each other's cohort.
 
-    Without a `scale` each is rated against the default reference where it is comparable to it, and
-    against its cohort otherwise; `cohort`, or the name or file of a reference, rates against that
-    only.
+    Without a `scale` each is rated against the newest reference at hand that was measured as it was
+    (`reference_for`) where it is comparable to that, and against its cohort otherwise; `cohort`, or
+    the name or file of a reference, rates against that only.
     """
-    reference = load_scale(DEFAULT_SCALE if scale in (None, COHORT) else scale)
+    scales = all_scales() if scale in (None, COHORT) else [load_scale(scale)]
     keys = [cohort_key(result) for result in results]
     headlines = [headline_of(result) for result in results]
     cohorts = _cohorts(results, keys, headlines)
     ratings = []
     for result, key, headline in zip(results, keys, headlines, strict=True):
+        reference = reference_for(result, scales)
         departures = () if scale == COHORT else departures_from(result, reference)
         found: _Range | tuple[NoStars, str]
         if result.of_function and not why_unratable(result):
@@ -202,15 +207,32 @@ def rate(results: Sequence[Result], scale: str | None = None) -> list[Rating]:
 
 
 def rate_files(
-    loaded: Iterable[tuple[Path | str, Result]], scale: str | None = None, site: Site | None = None
+    loaded: Iterable[tuple[Path | str, Result]],
+    scale: str | None = None,
+    site: Site | None = None,
+    *,
+    stars: bool = True,
 ) -> list[RatedResult]:
-    """Rate the results of one view, with their CO2 and cost at `site`, else where each was made."""
+    """Rate the results of one view, with their CO2 and cost at `site`, else where each was made.
+
+    Without `stars` the `scale` is checked only.
+    """
     loaded = list(loaded)
     results = [result for _, result in loaded]
+    if stars:
+        ratings = rate(results, scale)
+    else:
+        rate([], scale)  # what is wrong with it is an error all the same
+        ratings = [unrated(result) for result in results]
     return in_one_view(
         RatedResult(result, rating, str(file), footprint_of(result, site))
-        for (file, result), rating in zip(loaded, rate(results, scale), strict=True)
+        for (file, result), rating in zip(loaded, ratings, strict=True)
     )
+
+
+def unrated(result: Result) -> Rating:
+    """A result's headline, where no stars are asked for."""
+    return Rating(headline_of(result), ())
 
 
 def in_one_view(report: Iterable[RatedResult]) -> list[RatedResult]:
@@ -236,9 +258,11 @@ def _by_reference(
         return code, reason
     if result.score.gpu_wh_per_1k_queries is None:
         return "no_energy", result.score.reason
-    band = reference.band(result.task.scale_task, result.model.model_class)
+    band = reference.band(result.task.scale_task, result.model.model_class, result.mode)
     assert band is not None  # `departures_from` would have named its absence
-    return _Range("reference", reference.name, band.range_wh, reference.uncertainty)
+    return _Range(
+        "reference", reference.name, band.range_wh, reference.uncertainty, reference=reference
+    )
 
 
 def _in_cohort(result: Result, cohort: _Range | None) -> _Range | tuple[NoStars, str]:
@@ -316,4 +340,5 @@ def _rating(
         probabilities=probabilities,
         uncertainty_wh=uncertainty_wh,
         probability_reason=reason,
+        reference=scale.reference,
     )

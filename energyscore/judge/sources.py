@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from energyscore.judge.baseline import load_baseline
-from energyscore.judge.figures import headline_of
-from energyscore.judge.rating import RatedResult, Rating, rate_files
+from energyscore.judge.rating import RatedResult, rate_files, unrated
 from energyscore.results.folder import load_files
 from energyscore.results.latest import latest_only, set_aside
 from energyscore.results.lean import without_details
@@ -20,6 +19,7 @@ def load_rated(
     *,
     every: bool = False,
     baselines: bool = True,
+    stars: bool = True,
     note: Callable[[str], None] = lambda text: None,
 ) -> list[RatedResult]:
     """Read what is to be compared: the latest of each measurement, one another's cohort.
@@ -33,6 +33,7 @@ def load_rated(
         scale: what stars are relative to, as for `rate`.
         every: older results of the same measurement too, not only the latest.
         baselines: whether baselines in folders count: what was kept was not measured now.
+        stars: whether anybody asks for them.
         note: is told of a named file that a later one replaces, and of a newer invalid result.
     """
     paths = list(paths)
@@ -45,14 +46,14 @@ def load_rated(
             note(aside.caution)
         elif aside.key in paths:
             note(f"{aside.key} is set aside: {aside.used} is the same measurement, made later")
-    rated = rate_files(kept, scale)
+    rated = rate_files(kept, scale, stars=stars)
     return [replace(entry, commit=commits.get(entry.file)) for entry in rated]
 
 
 def load_baselines(paths: Iterable[Path]) -> list[RatedResult]:
     """Read what others are to be held against: all results and baselines, without stars."""
     return [
-        RatedResult(result, Rating(headline_of(result), ()), str(path), commit=commit)
+        RatedResult(result, unrated(result), str(path), commit=commit)
         for path, (result, commit) in _read_all(paths, baselines=True)
     ]
 
@@ -60,16 +61,13 @@ def load_baselines(paths: Iterable[Path]) -> list[RatedResult]:
 def _read_all(
     paths: Iterable[Path], *, baselines: bool
 ) -> list[tuple[Path, tuple[Result, str | None]]]:
-    return load_files(
+    read: list[tuple[Path, Result | tuple[Result, str | None]]] = load_files(
         paths,
-        {"result": _read_result, "baseline": _read_baseline},
+        {"result": load_lean, "baseline": _read_baseline},
         in_folders=["result", "baseline"] if baselines else ["result"],
-        in_processes=True,
+        by_content=True,
     )
-
-
-def _read_result(path: Path) -> tuple[Result, str | None]:
-    return load_lean(path), None
+    return [(path, it if isinstance(it, tuple) else (it, None)) for path, it in read]
 
 
 def _read_baseline(path: Path) -> tuple[Result, str | None]:

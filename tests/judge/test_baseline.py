@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from support.commands import energyscore
-from support.results import make_result, make_run
+from support.results import make_result, make_run, make_server_result
 
 from energyscore.base.errors import ResultError
 from energyscore.judge.baseline import (
@@ -148,6 +148,8 @@ def test_folders_of_one_name_are_baselines_of_their_own(tmp_path):
 
 
 def test_what_is_unlike_is_shown_of_those_that_look_the_same():
+    loads = [make_server_result(concurrency=at_once) for at_once in (1, 8)]
+    assert unlike_conditions(loads) == ["", ""], "their names say it"
     found = unlike_conditions([RESULT, make_result(power_limit_w=300.0), make_result("org/other")])
     assert (found[1], found[2]) == ("power_limit 300 W", "")
     assert found[0].startswith("power_limit ")

@@ -11,7 +11,14 @@ import jsonschema
 import numpy
 import pytest
 import scipy.stats
-from support.results import make_cpu_run, make_performance, make_quality, make_result, make_run
+from support.results import (
+    make_cpu_run,
+    make_performance,
+    make_quality,
+    make_result,
+    make_run,
+    make_server_result,
+)
 from typer.testing import CliRunner
 
 from energyscore.base.errors import EnergyScoreError
@@ -295,6 +302,10 @@ def test_a_quality_that_is_missing_says_how_to_measure_it():
     )
     assert found.exit_status == 3
     assert "energyscore run text_generation --model MODEL --quality" in answer(found)[0]
+    told = end_of(choose(candidate("org/a", 1.0), candidate("org/b", 2.0)))
+    assert "quality not measured: by energy and speed alone." in told.lines(explain=True)
+    told = end_of(choose(candidate("org/a", 1.0), SMALL))
+    assert "quality not measured: org/a." in told.lines(explain=True)
     random = make_quality()
     found = choose(candidate("org/a", 1.0, random), SMALL, asked=Requirements(quality=0.5))
     assert found.recommended.candidate.entry.name == "org/small"
@@ -307,6 +318,8 @@ def test_an_unknown_latency_is_never_met():
     old = candidate("org/old", 1.0, p90_s=None)
     assert choose(old, asked=Requirements(latency_s=9.0)).exit_status == 3
     assert choose(old).exit_status == 0
+    (said,) = answer(choose(old, asked=Requirements(ttft_s=9.0)))
+    assert said.startswith("No model to choose: time to the first token (p90) of org/old is not")
 
 
 def test_an_interval_that_contains_the_limit_is_told():
@@ -383,10 +396,85 @@ def test_requirements_have_units(options, said):
         requirements_of(*options)
 
 
+@pytest.mark.parametrize(
+    ("throughput", "field", "value"),
+    [("500tokens/s", "tokens_per_s", 500.0), ("2.5 queries/s", "queries_per_s", 2.5)],
+)
+def test_throughput_is_of_tokens_or_of_queries(throughput, field, value):
+    asked = requirements_of(None, None, None, None, throughput)
+    assert asked == Requirements(**{field: value})
+    with pytest.raises(EnergyScoreError, match="Units are tokens/s or queries/s, as in 500tokens"):
+        requirements_of(None, None, None, None, "500")
+
+
+def test_the_option_of_the_first_token_is_read():
+    done = CliRunner().invoke(app, ["choose", "nowhere", "--max-ttft", "200"])
+    assert "--max-ttft '200' is no number with its unit" in str(done.exception)
+    assert requirements_of(None, None, None, None, ttft="34ms") == Requirements(ttft_s=0.034)
+
+
+def under_load(model, concurrency, joules, tokens_per_s):
+    """A server's result: joules of a token, tokens a second."""
+    runs = [make_run(n, joules=10_000 * joules * share) for n, share in enumerate((0.99, 1.01, 1))]
+    identity = f"{len(model)}{concurrency:063}"
+    return make_server_result(
+        model, concurrency, runs=runs, tokens_per_s=tokens_per_s, identity=identity
+    )
+
+
+SERVED = [
+    under_load(model, at_once, factor * joules, tokens_per_s / factor)
+    for model, factor in (("org/small", 1), ("org/large", 3))
+    for at_once, joules, tokens_per_s in ((1, 2.0, 100.0), (8, 0.5, 600.0), (32, 0.2, 2000.0))
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        (Requirements(), "org/small (32 at once)"),
+        (Requirements(latency_s=0.17), "org/small (8 at once)"),  # 10 * 8 / 600 * 1.2
+        (Requirements(latency_s=0.13), "org/small (1 at once)"),
+        (Requirements(ttft_s=0.041), "org/small (32 at once)"),  # 10 * 32 / 2000 / 4
+        (Requirements(ttft_s=0.034), "org/small (8 at once)"),
+        (Requirements(tokens_per_s=2000.0), "org/small (32 at once)"),
+        (Requirements(tokens_per_s=2001.0), None),
+        (Requirements(queries_per_s=60.0, latency_s=0.17), "org/small (8 at once)"),
+        (Requirements(queries_per_s=61.0, latency_s=0.17), None),
+    ],
+)
+def test_loads_of_servers_are_alternatives(asked, chosen):
+    choice = choose(*SERVED, asked=asked)
+    assert len(choice.judged) == 6
+    best = choice.recommended
+    assert (best and best.candidate.entry.label) == chosen
+    assert chosen is None or answer(choice)[0].startswith(f"Choose {chosen}: the least energy")
+    (row,) = [row for row in publish.rows_of(choice) if row[0] == "org/large (8 at once)"]
+    assert row[-3] == "200 tokens/s"
+    assert publish.columns_of(choice)[2] == "energy / output token"
+    assert row[2] == "1.50 J"
+    report = publish.report_of(choice)
+    assert report.candidates[0].joules_per_output_token == pytest.approx(0.2)
+    assert ("100 ms" in row) is (asked.ttft_s is not None)  # 10 * 8 / 200 / 4
+    if asked.tokens_per_s == 2001.0:
+        assert (
+            "fails throughput by 1.00 tokens/s (2,000 tokens/s, at least 2,001"
+            in (answer(choice)[0])
+        )
+
+
+def test_a_server_is_no_alternative_to_a_model_that_is_run_here():
+    with pytest.raises(EnergyScoreError, match="load: no server instead of 1 at once"):
+        choose(*SERVED, candidate("org/local", 7.0))
+
+
 @pytest.mark.parametrize("energy", ["2Wh", "2.0 Wh", "2000mWh", "0.002kWh", "7200 J"])
 def test_requirements_are_read(energy):
-    read = requirements_of(0.9, "2 %", "500ms", energy)
-    assert read == Requirements(0.9, 0.02, 0.5, pytest.approx(2.0))
+    read = requirements_of(None, "2 %", "500ms", energy)
+    assert read == Requirements(None, 0.02, 0.5, pytest.approx(2.0))
+    assert requirements_of(0.9, None, None, None) == Requirements(0.9)
+    with pytest.raises(EnergyScoreError, match="are given"):
+        requirements_of(0.9, "2 %", None, None)
 
 
 def test_the_json_is_the_contract_and_fits_its_published_schema():
@@ -402,6 +490,8 @@ def test_the_json_is_the_contract_and_fits_its_published_schema():
         assert [*content["candidates"][0]] == [
             *("model", "file", "energy_wh_per_1k_queries", "energy_ci95", "quality"),
             *("quality_ci95", "latency_p90_s", "pareto", "meets", "why"),
+            *("load", "output_tokens_per_s", "queries_per_s", "ttft_p90_s"),
+            "joules_per_output_token",
         ]
     by_name = {one["model"]: one for one in content["candidates"]}
     assert [by_name[f"org/{name}"]["pareto"] for name in ("small", "worse", "q")] == [

@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from support.commands import energyscore, environment
-from support.results import make_cpu_run, make_result, make_run
+from support.results import make_cpu_run, make_result, make_run, make_server_result
 
 from energyscore.judge import gate as gate_module
 from energyscore.judge.gate import GateVerdict, run_gate
@@ -547,3 +547,17 @@ def test_a_limit_is_said_as_it_was_written_and_a_reason_is_no_estimate():
     assert "less than 5.00 Wh allowed" in below.reason
     (lost,) = verdict_of([NULL], limit(f"{SYSTEM}<=5")).checks
     assert not lost.said.endswith("(estimated)")
+
+
+def test_the_baseline_of_a_server_is_that_of_its_load():
+    before = [make_server_result(concurrency=n, identity=f"{n:064}") for n in (1, 8)]
+    now = [
+        make_server_result(concurrency=n, identity=f"{n + 50:064}", created_at=LATER)
+        for n in (8, 32)
+    ]
+    verdict = verdict_of(now, REGRESSION, baselines=before)
+    at_8, at_32 = verdict.checks
+    assert (at_8.subject, at_8.outcome) == ("org/model (8 at once)", "pass")
+    assert (at_32.subject, at_32.outcome) == ("org/model (32 at once)", "unsupported")
+    assert "load: a server, 32 at once instead of a server, " in at_32.reason
+    assert "(--allow load)" in at_32.reason

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from support.commands import energyscore
-from support.results import make_result
+from support.results import make_result, make_run
 
 from energyscore.base.errors import ResultError, UsageError
+from energyscore.judge.gate import run_gate
+from energyscore.judge.policy import Policy, rule_of_options
 from energyscore.judge.sources import load_rated
 from energyscore.publish.gate_files import check_reports, remove_reports
 from energyscore.results.result import result_to_json
@@ -113,6 +115,28 @@ def test_a_json_file_that_is_cut_off_stops_what_decides(folder, content):
     told = []
     assert len(load_results([folder / "results"], told.append)) == 1
     assert len(told) == 1
+
+
+def test_stars_are_given_only_where_a_rule_asks_for_them(folder):
+    runs = [make_run(n, joules=3 * 3600.0) for n in range(10)]
+    other = make_result("org/other", runs, identity="b" * 64)
+    (folder / "results/s.json").write_text(result_to_json(other))
+    places = [folder / "results"]
+    rated, bare = (load_rated(places, "cohort", stars=stars) for stars in (True, False))
+    assert [one.rating.stars for one in rated] == [5, 1]
+    assert [one.rating.stars for one in bare] == [None, None]
+    assert [one.headline for one in bare] == [one.headline for one in rated]
+    told = []
+    for stars, least in ((False, None), (True, 2)):
+        rule = rule_of_options([f"{GPU}<=2"], least, None)
+        policy = Policy(rules=(("options", rule),))
+        assert policy.needs_stars is stars
+        told.append(run_gate(load_rated(places, stars=stars), [], policy, "2026-01-01T00:00:00Z"))
+    limits = [[one for one in verdict.checks if one.kind == "limit"] for verdict in told]
+    assert limits[0] == limits[1] == told[0].checks
+    assert len(told[1].checks) == 4
+    with pytest.raises(UsageError, match="nowhere"):
+        load_rated(places, "nowhere", stars=False)
 
 
 @pytest.mark.parametrize("content", ["{}", "[1]", "NaN"])

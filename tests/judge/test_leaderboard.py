@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 from support.commands import energyscore
-from support.results import make_cpu_run, make_result, make_run
+from support.results import make_cpu_run, make_result, make_run, make_server_result, sampled
 
-from energyscore.base.errors import ResultError
 from energyscore.cli.leaderboard_view import show_leaderboard
 from energyscore.judge.cautions import QUICK
 from energyscore.judge.footprint import make_site
@@ -19,7 +18,7 @@ from energyscore.protocol.grid import Grid
 from energyscore.protocol.scales import DEFAULT_SCALE, load_scale
 from energyscore.protocol.stars import stars_for
 from energyscore.publish.leaderboard_export import COLUMNS, FIELDS, to_csv, to_json
-from energyscore.publish.leaderboard_notes import notes_of, notes_on_written
+from energyscore.publish.leaderboard_notes import end_of, notes_of, notes_on_written, title_of
 from energyscore.publish.official_csv import to_official
 from energyscore.results.parts import Caution
 from energyscore.results.store import save_result
@@ -167,9 +166,13 @@ def test_classes_and_tasks_and_modes_of_reasoning_have_tables_of_their_own(tmp_p
         ("text_generation", "A", None),
         ("text_generation", "B", None),
     ]
-    with pytest.raises(ResultError, match="do not tell modes of reasoning apart"):
-        reasoning = [measured("o/s", 3.0)[1].model_copy(update=vars_of(m)) for m in modes]
-        to_official(made([("x", r) for r in [*modes, *reasoning]]))
+    reasoning = [measured("o/s", 3.0)[1].model_copy(update=vars_of(m)) for m in modes]
+    written = to_official(made([("x", r) for r in [*modes, *reasoning]]))["reasoning"]
+    assert written.decode().splitlines() == [
+        "model,total_gpu_energy,energy_score,class,reasoning",
+        *("o/r,0.002,5,A,high", "o/s,0.003,1,A,high"),
+        *("o/r,0.002,5,A,off", "o/s,0.003,1,A,off"),
+    ]
 
 
 def vars_of(result):
@@ -454,9 +457,29 @@ def test_the_columns_are_fixed():
         "high_wh_per_1k_queries,model,revision,status,stars,published_stars,wh_per_1k_queries,ci95_low,"
         "ci95_high,basis,estimated,method,runs,hardware,date,official,co2_g_per_1k_queries,"
         "cost_per_1k_queries,cautions,source,file,line,reason,country,grid_g_per_kwh,grid_source,pue,"
-        "price_per_kwh,currency"
+        "price_per_kwh,currency,load"
     )
-    assert csv_rows(made([on_l4("o/a", 1.0)]))[0]["leaderboard_version"] == "1"
+    assert csv_rows(made([on_l4("o/a", 1.0)]))[0]["leaderboard_version"] == "2"
+
+
+def test_each_load_of_servers_has_a_table_of_its_own():
+    served = [
+        ("x.json", make_server_result(name, at_once, identity=f"{n}{at_once:063}"))
+        for n, name in enumerate(("o/a", "o/b"))
+        for at_once in (8, 32, 1)
+    ]
+    board = made([on_l4("o/c", 1.0), *served])
+    assert [(title_of(one), len(one.ranking())) for one in board.tables] == [
+        ("text_generation, 1 at once", 2),
+        ("text_generation, 8 at once", 2),
+        ("text_generation, 32 at once", 2),
+        ("text_generation, class A", 1),
+    ]
+    assert not any(one.of_status("left_out") for one in board.tables)
+    assert [row["load"] for row in csv_rows(board)[::2]] == [
+        *("1 at once", "8 at once", "32 at once", "")
+    ]
+    assert to_official(made([*served], official_only=True)) == {}
 
 
 def test_official_files_hold_only_what_official_rows_are(tmp_path):
@@ -500,6 +523,16 @@ def test_people_see_the_table_and_what_it_stands_on(tmp_path, capsys):
     assert "left out: o/l4: not comparable to official rows in 1 point (--explain)" in shown
     assert "100 mg" in shown  # 1 Wh x 2 x 50 g/kWh
     assert "Operational only" in shown
+
+
+def test_what_only_the_method_leaves_out_is_told_with_the_option_that_names_it(tmp_path):
+    tables = [official(tmp_path, [("o/a", 0.001, 5, "A"), ("o/b", 0.02, 2, "A")])]
+    file, result = measured("o/v2", 11.0)
+    end = end_of(only(made([(file, sampled(result))], tables)))
+    (line,) = [line for line in end.short if "left out" in line]
+    assert "o/v2: not comparable to official rows: decoding: sampled at temperature 0.7" in line
+    assert line.endswith("; --harness says by which method official rows were measured.")
+    assert line in end.more
 
 
 FINE = ("text_generation.csv",)

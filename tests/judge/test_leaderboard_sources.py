@@ -69,6 +69,25 @@ def test_a_folder_of_foreign_files_says_what_was_passed_over(tmp_path, command):
     assert "holds neither results nor official leaderboards. not read: mine.csv" in done.error
 
 
+def test_a_summary_that_does_not_say_what_it_is_of_is_passed_over_or_refused(folder, command):
+    (folder / "run").mkdir()
+    said = {"units": "Wh", "total": 3.0, "format": "ai_energy_benchmarks", "model": "o/s"}
+    summary = folder / "run/GPU_ENERGY_SUMMARY.json"
+    summary.write_text(json.dumps(said | {"queries": 1000, "class": "A"}))
+    done = command("leaderboard", ".", "--format", "json")
+    assert models(done) == ["o/a", "o/b", "o/c", "o/d"]
+    (note,) = done.stderr.splitlines()
+    assert note.startswith("not read: run/GPU_ENERGY_SUMMARY.json: it does not say its task; add")
+    done = command("leaderboard", summary, "text_generation.csv")
+    assert (done.status, "does not say its task" in done.stderr) == (2, True)
+    asked = ("leaderboard", ".", "--task", "text_generation", "--format", "json")
+    done = command(*asked)
+    assert (done.status, done.error.count("--harness")) == (2, 1)
+    done = command(*asked, "--harness", "v2")
+    # Results of ours that took the likeliest tokens are left out.
+    assert models(done) == ["o/b", "o/c", "o/s"]
+
+
 def test_a_wrong_line_of_an_official_file_is_no_foreign_file(folder, command):
     (folder / "asr.csv").write_text(f"{HEAD}\no/x,-1,5\n")
     assert "asr.csv, line 2" in command("leaderboard", ".").error

@@ -1,11 +1,14 @@
 """Reading official leaderboard files: what is read, and what is refused in one line."""
 
+import json
+
 import pytest
 
 from energyscore.base.errors import ResultError
 from energyscore.judge import official
 from energyscore.judge.leaderboard_sources import task_name, task_of
 from energyscore.judge.official import kind_of_csv, read_published
+from energyscore.judge.official_summary import IncompleteError, read_summary
 
 HEADER = "model,total_gpu_energy,energy_score"
 SIZES = ("A", "B", "C")
@@ -195,3 +198,105 @@ def test_stars_may_have_any_number_of_zeros(tmp_path, text):
 def test_other_numbers_are_no_stars(tmp_path, text):
     with pytest.raises(ResultError, match="line 2: energy_score is"):
         read(tmp_path, f"{HEADER}\no/a,1,{text}\n")
+
+
+KNOWN = {"text_generation": ["A", "B", "C"], "reasoning": ["A", "B", "C"], "asr": []}
+TOTAL = {"units": "Wh", "total": 24.5, "format": "ai_energy_benchmarks"}
+BOOKED = {"preprocess_wh": 0.0, "prefill_wh": 0.0, "decode_wh": 24.5}
+OF = {"model": "org/a", "task": "reasoning", "class": "a", "reasoning": "On (High)", "queries": 500}
+REPORT = {
+    "config": {"name": "x", "backend": "pytorch", "model": "org/r", "num_samples": 250},
+    "summary": {"total_prompts": 250, "successful_prompts": 250, "failed_prompts": 0},
+    "energy": {"gpu_energy_wh": 24.5},
+}
+
+
+def summary(tmp_path, said=None, *, report=None, total=None):
+    path = tmp_path / "GPU_ENERGY_SUMMARY.json"
+    path.write_text(said if isinstance(said, str) else json.dumps(said or TOTAL | BOOKED | OF))
+    if report is not None:
+        (tmp_path / "benchmark_report.json").write_text(json.dumps(report))
+    if total is not None:
+        (tmp_path / "GPU_ENERGY_WH.txt").write_text(total)
+    return path
+
+
+def test_a_summary_of_the_newer_harness_is_one_row(tmp_path):
+    table = read_summary(summary(tmp_path, total="24.50\n"), KNOWN)
+    (row,) = table.rows
+    assert (table.task, table.protocol) == ("reasoning", "v2")
+    assert (row.model, row.model_class, row.reasoning) == ("org/a", "A", "high")
+    assert (row.energy_wh, row.energy_kwh, row.stars) == (49.0, 0.049, None)
+
+
+def test_what_a_summary_does_not_say_stands_in_the_report_beside_it(tmp_path):
+    said = summary(tmp_path, TOTAL | BOOKED | {"class": "C"}, report=REPORT)
+    (row,) = read_summary(said, KNOWN, "text_generation").rows
+    assert (row.model, row.energy_wh, row.model_class) == ("org/r", 98.0, "C")
+    # Of the older harness the report has none of it, and the summary has phases.
+    older = {"units": "Wh", "total": 3.0, "preprocess_wh": 0.5, "prefill_wh": 1.5, "decode_wh": 1.0}
+    named = {"model": "org/o", "task": "asr", "queries": 1000}
+    table = read_summary(summary(tmp_path, older | named, report={"prefill": {}}), KNOWN)
+    assert (table.protocol, table.rows[0].energy_wh) == ("v1", 3.0)
+
+
+@pytest.mark.parametrize(
+    ("without", "said"),
+    [
+        ("model", 'does not say its model. Add "model" to it, or put the harness\'s'),
+        ("queries", "does not say its queries"),
+        ("task", "name the task with --task"),
+        ("class", 'does not say the class of the model. Add "class" to it: A or B or C'),
+    ],
+)
+def test_a_summary_that_does_not_say_what_it_is_of_is_incomplete(tmp_path, without, said):
+    known = {name: one for name, one in (TOTAL | BOOKED | OF).items() if name != without}
+    with pytest.raises(IncompleteError) as error:
+        read_summary(summary(tmp_path, known), KNOWN)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "beside", "said"),
+    [
+        ({"total": 0.0, "decode_wh": 0.0}, {}, "total is 0 Wh: no model takes that"),
+        ({"total": -1.0}, {}, "total"),
+        ({"total": "24.5"}, {}, "total"),
+        ({"total": float("nan")}, {}, "total"),
+        ({"units": "kWh"}, {}, "units"),
+        ({"format": "mine"}, {}, "format"),
+        ({"queries": 0}, {}, "queries"),
+        ({"task": "asrr"}, {}, "task is 'asrr', and that is none. Did you mean 'asr'"),
+        ({"class": "D"}, {}, "class is 'D'. Give A or B or C"),
+        ({"reasoning": "maybe"}, {}, "reasoning is 'maybe'"),
+        ({"decode_wh": 20.0}, {}, "its phases have 20.00 Wh together, its total 24.5 Wh"),
+        ({}, {"total": "2.45"}, "GPU_ENERGY_WH.txt says '2.45'"),
+        ({}, {"report": REPORT | {"energy": {"gpu_energy_wh": 20.0}}}, "says 20.0 Wh"),
+        (
+            {},
+            {"report": REPORT | {"energy": {"gpu_energy_wh": 24.5, "error": "no tracker"}}},
+            "nothing was measured: 'no tracker'",
+        ),
+        (
+            {},
+            {"report": REPORT | {"summary": {"successful_prompts": 9, "failed_prompts": 1}}},
+            "1 of its prompts failed",
+        ),
+        ({"queries": 10**400}, {}, "queries"),
+        ({"total": 5e-324, "decode_wh": 0.0}, {}, "no model takes that"),
+        ({"model": "org/r"}, {"report": REPORT}, "it is of 500 queries, and benchmark_report.json"),
+        ({"queries": 250}, {"report": REPORT}, "its model is 'org/a', and in benchmark_report"),
+    ],
+)
+def test_a_wrong_figure_of_a_summary_is_refused(tmp_path, change, beside, said):
+    path = summary(tmp_path, TOTAL | BOOKED | OF | change, **beside)
+    with pytest.raises(ResultError) as error:
+        read_summary(path, KNOWN)
+    assert not isinstance(error.value, IncompleteError)
+    assert said in str(error.value)
+
+
+def test_a_summary_that_is_no_json_is_refused(tmp_path):
+    for text in ("{", "[]", '{"total": 1, "total": 2}'):
+        with pytest.raises(ResultError):
+            read_summary(summary(tmp_path, text), KNOWN)

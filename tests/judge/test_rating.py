@@ -225,7 +225,7 @@ def test_a_scale_of_ones_own(tmp_path):
         ('{"schema_version": 1}', "name"),
         ('{"schema_version": 2}', "schema_version"),
         (
-            '{"schema_version":1,"name":"x","date":"d","source":"s","gpu":"g","rule":"equal-width",'
+            '{"schema_version":1,"name":"x","date":"2025-02","source":"s","gpu":"g","rule":"equal-width",'
             '"bands":[{"task":"t","model_class":null,"models":2,"min_wh_per_1k_queries":2,'
             '"max_wh_per_1k_queries":1}]}',
             "bands.0",
@@ -446,8 +446,16 @@ def test_servers_are_rated_with_servers_under_the_same_load():
     keys = [cohort_key(one) for one in (*at_8, at_1, *loaded_here)]
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
-    found = [Caution(code="prefix_cached", message="the server counts 50 tokens")]
-    assert cohort_key(at_8[0].model_copy(update={"cautions": found})) not in keys
+    at_rates = [make_server_result("c", request_rate=rate) for rate in (8.0, 8.0, 2.5)]
+    open_keys = [cohort_key(one) for one in at_rates]
+    assert open_keys[0] == open_keys[1]
+    assert len({*keys, *open_keys}) == 5
+    for code, result, others in (
+        ("prefix_cached", at_8[0], keys),
+        ("arrivals_held", at_rates[0], open_keys),
+    ):
+        found = [Caution(code=code, message="some of it")]
+        assert cohort_key(result.model_copy(update={"cautions": found})) not in others
     first, *_ = rate([*at_8, at_1, *loaded_here])
     assert first.stars is None  # alike in energy: no reference rates them
     assert "load" in [point.name for point in first.departures]

@@ -11,10 +11,10 @@ from importlib import resources
 
 import jsonschema
 import pytest
-from support.results import UUID, make_result, make_run
+from support.results import UUID, make_result, make_run, make_server_result
 from typer.testing import CliRunner
 
-from energyscore.base.errors import UsageError
+from energyscore.base.errors import UnsupportedError, UsageError
 from energyscore.cli.app import app
 from energyscore.judge.rating import rate_files
 from energyscore.judge.schedule.arrivals import DAY_S, Arrivals, Demand, by_chance, recorded
@@ -527,3 +527,8 @@ def test_a_load_that_seemed_to_give_energy_counts_as_none_and_says_so():
     assert measured.service.load_j == 0
     decision = decide(measured.service, Demand((20.0,)), Wishes())
     assert any("less than the floor" in note for note in publish.notes_of(decision, measured))
+
+
+def test_a_server_under_load_is_refused():
+    with pytest.raises(UnsupportedError, match="is of a server, which works at several requests"):
+        service_of(rated(make_server_result()))

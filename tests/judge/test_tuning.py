@@ -20,7 +20,8 @@ from support.results import (
 from energyscore.base.errors import NotMeasuredError
 from energyscore.judge.tuning import Tried, judge_tuning, quality_lost
 from energyscore.publish import tuning as publish
-from energyscore.publish.tuning_words import answer, command_line, notes_of, settings_in_words
+from energyscore.publish.command_line import command_line
+from energyscore.publish.tuning_words import answer, notes_of, settings_in_words
 from energyscore.results.answers import Answers
 from energyscore.results.parts import Caution
 

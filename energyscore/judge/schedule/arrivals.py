@@ -10,6 +10,7 @@ from energyscore.base.errors import UsageError
 from energyscore.base.units import format_number
 
 DAY_S = 86_400.0
+DAYS_A_YEAR = 365
 HOUR_S = 3600.0
 
 

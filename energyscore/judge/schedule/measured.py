@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from energyscore.base.errors import NotMeasuredError, UsageError
+from energyscore.base.errors import NotMeasuredError, UnsupportedError, UsageError
 from energyscore.base.units import JOULES_PER_WH
 from energyscore.judge.comparability import differences
 from energyscore.judge.figures import Headline
@@ -50,10 +50,17 @@ def service_of(entries: Sequence[RatedResult]) -> MeasuredService:
     Idle power and loading are those of the latest result that has them.
 
     Raises:
+        UnsupportedError: where one is of a server.
         UsageError: where results are not of one model, task, machine and precision.
         NotMeasuredError: where no result has what is needed; the remedy says how to measure it.
     """
     for entry in entries:
+        if entry.result.of_server:
+            raise UnsupportedError(
+                f"{entry.file} is of a server, which works at several requests at once: a schedule "
+                "is of a model that does one batch after the other.",
+                "`energyscore choose` holds its loads against requirements.",
+            )
         if reason := why_no_figure(entry.result):
             raise NotMeasuredError(f"{entry.file}: {reason}.")
     _check_alike(entries)
@@ -95,7 +102,7 @@ def _cost(entry: RatedResult, headline: Headline) -> BatchCost:
     """
     runs, workload = entry.result.runs, entry.result.workload
     size = min(workload.batch_size, workload.queries)
-    per_query_s = math.fsum(run.duration_s for run in runs) / sum(run.queries for run in runs)
+    per_query_s = math.fsum(run.duration_s for run in runs) / sum(run.queries_done for run in runs)
     per_query_j = headline.energy_wh * JOULES_PER_WH / 1000
     return BatchCost(size, per_query_s * size, per_query_j * size)
 
