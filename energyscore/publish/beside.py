@@ -1,6 +1,6 @@
 """What stands beside the energy, as text: how fast it was, and how good the answers were. Pure."""
 
-from energyscore.base.units import format_bytes, format_number, format_seconds
+from energyscore.base.units import format_bytes, format_joules, format_number, format_seconds
 from energyscore.judge.rating import RatedResult
 from energyscore.results.memory import Memory
 from energyscore.results.model_part import ParentPart
@@ -52,6 +52,30 @@ def facts_beside(entry: RatedResult) -> dict[str, str]:
     if entry.result.model.parent is not None:
         found["Made from"] = origin(entry.result.model.parent)
     return found
+
+
+def served(entry: RatedResult) -> str:
+    """What a server does under its load: `516 mJ an output token, 610 output tokens a second`.
+
+    Empty for other results.
+    """
+    result, speed = entry.result, entry.result.performance
+    if result.load is None or not result.valid:
+        return ""
+    joules, found = result.score.joules_per_output_token, []
+    if joules is not None:
+        how = " (estimated)" if entry.rating.estimated else ""
+        found.append(f"{format_joules(joules)} an output token{how}")
+    if speed is not None and speed.output_tokens_per_s is not None:
+        found.append(f"{format_number(speed.output_tokens_per_s)} output tokens a second")
+    elif speed is not None:
+        found.append(f"{format_number(speed.queries_per_s)} queries a second")
+    if speed is not None and speed.time_to_first_token_s is not None:
+        found.append(f"first token {format_seconds(speed.time_to_first_token_s.p50)} (p50)")
+    if speed is not None and speed.latency_s is not None:
+        of = speed.latency_s
+        found.append(f"latency {format_seconds(of.p50)} (p50), {format_seconds(of.p90)} (p90)")
+    return ", ".join(found)
 
 
 def memory(taken: Memory) -> str:

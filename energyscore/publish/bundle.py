@@ -7,7 +7,9 @@ manifest.json               what is in it, with the SHA-256 of every file, and t
     environment.json        the machine and the software
     log.txt                 how it went, as text
     GPU_ENERGY_WH.txt       the AI Energy Score's files; only where GPU energy was measured
-    GPU_ENERGY_SUMMARY.json
+    GPU_ENERGY_SUMMARY.json the same with its phases; of what the newer official method measured in
+                            the form of its harness, which books all energy as decoding, and with
+                            what it is of: model, task, class, mode of reasoning, queries
 
 The same results give the same bytes: times, order and modes are fixed, and nothing is compressed
 (raw records are already), as compressors differ from release to release.
@@ -23,6 +25,7 @@ from dataclasses import dataclass
 from energyscore.base.text import json_bytes
 from energyscore.base.version import __version__
 from energyscore.judge.rating import Rating
+from energyscore.protocol.official_method import METHODS, method_of
 from energyscore.protocol.task import TaskFile
 from energyscore.results.log import to_log
 from energyscore.results.result import RULES_VERSION, Result
@@ -120,9 +123,27 @@ def _files(entry: Submitted) -> dict[str, bytes]:
     if total_wh is not None and result.valid:
         # The official tool rounds to 0.01 Wh; small models would come out as 0.
         files["GPU_ENERGY_WH.txt"] = f"{total_wh!r}\n".encode()
-        phases = {f"{n}_wh": p.gpu_wh_per_1k_queries for n, p in result.score.phases.items()}
-        files["GPU_ENERGY_SUMMARY.json"] = json_bytes({"units": "Wh", "total": total_wh} | phases)
+        files["GPU_ENERGY_SUMMARY.json"] = json_bytes(_summary(result, total_wh))
     return files
+
+
+def _summary(result: Result, total_wh: float) -> dict[str, object]:
+    """The official summary, in the form of the method that the result was measured by."""
+    head: dict[str, object] = {"units": "Wh", "total": total_wh}
+    method = method_of(result.workload.generation)
+    if method is None or METHODS[method].phases:
+        phases = result.score.phases.items()
+        return head | {f"{name}_wh": phase.gpu_wh_per_1k_queries for name, phase in phases}
+    booked = {"preprocess_wh": 0.0, "prefill_wh": 0.0, "decode_wh": total_wh}
+    of = {
+        "model": result.model.id,
+        "task": result.task.scale_task,
+        "class": result.model.model_class,
+        "reasoning": result.mode,
+        "queries": 1000,
+    }
+    known = {name: one for name, one in of.items() if one is not None}
+    return head | {"format": METHODS[method].harness} | booked | known
 
 
 def _folder(number: int, result: Result) -> str:

@@ -132,6 +132,8 @@ def facts_of(entry: RatedResult) -> dict[str, Any]:
         "batch_size": result.workload.batch_size,
         "queries": result.workload.queries,
         "reasoning": result.mode,
+        "load": result.load.words if result.load else None,
+        "joules_per_output_token": _per_token(result),
         "model_class": result.model.model_class,
         "random_weights": True if result.model.weights == "random" else None,
         "quick": True if result.protocol.quick else None,
@@ -193,6 +195,12 @@ def _origin(report: Report) -> str:
         f"Measured with energyscore {', '.join(versions)}{of}. ± is the 95% interval over the "
         "runs. Stars are relative to what is named beside them: five for the least energy."
     )
+
+
+def _per_token(result: Result) -> float | None:
+    """Of a server, whose energy of a query is that of answers of one length."""
+    joules = result.score.joules_per_output_token
+    return None if result.load is None or joules is None else _rounded(joules)
 
 
 def _rounded(value: float) -> float:

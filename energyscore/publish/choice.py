@@ -13,8 +13,12 @@ from energyscore.publish.choice_cells import (
     REPORTED,
     energy_cell,
     energy_name,
+    joules_per_token,
     latency_cell,
     quality_cell,
+    throughput_cell,
+    token_cell,
+    ttft_cell,
 )
 from energyscore.publish.choice_words import answer, end_of, front, lacking
 from energyscore.publish.flat import cells_of, column_names
@@ -38,6 +42,13 @@ class ChoiceCandidate(Part):
         description="whether it meets the requirements; null: a figure that decides is missing"
     )
     why: str
+    load: str | None = Field(default=None, description="of a server; null: of none")
+    output_tokens_per_s: float | None = None
+    queries_per_s: float | None = None
+    ttft_p90_s: float | None = Field(default=None, description="time to the first token")
+    joules_per_output_token: float | None = Field(
+        default=None, description="of the same energy; null: it writes none, or does not tell"
+    )
 
 
 class ChoiceReport(Part):
@@ -98,6 +109,11 @@ def _candidate(one: Placed) -> ChoiceCandidate:
         pareto={"dominated": False, "not dominated": True}.get(one.front),
         meets=one.meets,
         why="; ".join((front(one), *lacking(one), *_source(one))),
+        load=entry.result.load.words if entry.result.load else None,
+        output_tokens_per_s=one.candidate.tokens_per_s,
+        queries_per_s=one.candidate.queries_per_s,
+        ttft_p90_s=one.candidate.ttft_s,
+        joules_per_output_token=joules_per_token(one.candidate),
     )
 
 
@@ -149,13 +165,33 @@ def _family_lines(one: ModelFamily) -> list[str]:
 
 def columns_of(choice: Choice) -> tuple[str, ...]:
     """The columns of its table."""
+    known = [one.candidate for one in choice.judged]
     return (
         "model",
-        f"{energy_name([one.candidate for one in choice.judged])} / 1,000 queries",
+        f"{energy_name(known)} / 1,000 queries",
+        *([f"{energy_name(known)} / output token"] if tells_tokens(choice) else []),
         quality_name(choice),
         "latency p90",
+        *(["first token p90"] if choice.requirements.ttft_s is not None else []),
+        *(["throughput"] if tells_throughput(choice) else []),
         "front",
         "meets",
+    )
+
+
+def tells_throughput(choice: Choice) -> bool:
+    """Whether it is asked for, or depends on the loads of servers."""
+    asked = choice.requirements
+    return any(one.candidate.entry.result.load for one in choice.judged) or (
+        asked.tokens_per_s is not None or asked.queries_per_s is not None
+    )
+
+
+def tells_tokens(choice: Choice) -> bool:
+    """Whether energy by tokens stands beside that of queries: loads of servers differ in both."""
+    return any(
+        one.candidate.entry.result.load and joules_per_token(one.candidate) is not None
+        for one in choice.judged
     )
 
 
@@ -167,12 +203,16 @@ def quality_name(choice: Choice) -> str:
 
 def rows_of(choice: Choice) -> list[tuple[str, ...]]:
     """A row a candidate, from the least energy to the most."""
+    throughput, tokens = tells_throughput(choice), tells_tokens(choice)
     return [
         (
             one.candidate.entry.label,
             energy_cell(one.candidate),
+            *([token_cell(one.candidate)] if tokens else []),
             quality_cell(one.candidate),
             latency_cell(one.candidate),
+            *([ttft_cell(one.candidate)] if choice.requirements.ttft_s is not None else []),
+            *([throughput_cell(one.candidate)] if throughput else []),
             one.front,
             {True: "yes", False: "no", None: "not known"}[one.meets],
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from energyscore.base.units import format_number, format_seconds, with_ends
+from energyscore.base.units import format_joules, format_number, format_seconds, with_ends
 from energyscore.judge.contenders import Contender
 from energyscore.judge.qualities import QualityContrast
 from energyscore.publish import margins
@@ -26,6 +26,18 @@ def energy_name(known: Sequence[Contender]) -> str:
     return f"{'estimated ' * any(one.entry.rating.estimated for one in known)}energy"
 
 
+def joules_per_token(one: Contender) -> float | None:
+    """Of the energy that is compared, that of an output token; None where none is known."""
+    summary = one.entry.figure(f"{one.entry.rating.basis}_joules_per_output_token").summary
+    return summary.mean if summary else None
+
+
+def token_cell(one: Contender) -> str:
+    """`0.512 J`."""
+    joules = joules_per_token(one)
+    return "not known" if joules is None else format_joules(joules)
+
+
 def quality_cell(one: Contender) -> str:
     """`0.912 (0.880 to 0.935)`."""
     if one.quality is None or one.quality.value is None:
@@ -36,6 +48,20 @@ def quality_cell(one: Contender) -> str:
 def latency_cell(one: Contender) -> str:
     """The 90th percentile."""
     return "not recorded" if one.latency_s is None else format_seconds(one.latency_s)
+
+
+def ttft_cell(one: Contender) -> str:
+    """The 90th percentile of the time to the first token."""
+    return "not recorded" if one.ttft_s is None else format_seconds(one.ttft_s)
+
+
+def throughput_cell(one: Contender) -> str:
+    """Output tokens a second; of work that writes none, queries."""
+    if one.tokens_per_s is not None:
+        return f"{format_number(one.tokens_per_s)} tokens/s"
+    if one.queries_per_s is not None:
+        return f"{format_number(one.queries_per_s)} queries/s"
+    return "not recorded"
 
 
 def quality_value(value: float) -> str:

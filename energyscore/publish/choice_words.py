@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from energyscore.base.errors import sentence
-from energyscore.base.units import counted, format_seconds, format_wh
+from energyscore.base.stats import inverted
+from energyscore.base.units import counted, format_number, format_seconds, format_wh
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.choose import Choice, Placed, Required, Rival, Shortfall
-from energyscore.judge.contenders import Contender
+from energyscore.judge.contenders import NO_QUALITY, Contender
 from energyscore.publish import margins
 from energyscore.publish.answers import less_than
 from energyscore.publish.choice_cells import REPORTED, difference, quality_value
@@ -18,7 +19,19 @@ _WORDS: dict[Required, str] = {
     "quality": "quality",
     "quality loss": "quality",
     "latency": "latency (p90)",
+    "ttft": "time to the first token (p90)",
     "energy": "energy",
+    "tokens": "throughput",
+    "queries": "throughput",
+}
+
+
+_SHOWN: dict[Required, Callable[[float], str]] = {
+    "latency": format_seconds,
+    "ttft": format_seconds,
+    "energy": format_wh,
+    "tokens": lambda value: f"{format_number(value)} tokens/s",
+    "queries": lambda value: f"{format_number(value)} queries/s",
 }
 
 
@@ -91,9 +104,14 @@ def _missing(choice: Choice) -> list[str]:
     for one in choice.judged:
         if one.candidate.quality is None:
             whose.setdefault(one.candidate.no_quality, []).append(one.candidate.entry.label)
-    return [
-        f"quality not measured: {', '.join(names)}: {sentence(why)}" for why, names in whose.items()
-    ]
+    if [*whose] == [NO_QUALITY] and len(whose[NO_QUALITY]) == len(choice.judged):
+        return ["quality not measured: by energy and speed alone."]
+    return [f"quality not measured: {', '.join(who)}{_because(why)}" for why, who in whose.items()]
+
+
+def _because(why: str) -> str:
+    """Why a quality was not measured; nothing where all that is known is that it was not."""
+    return "." if why == NO_QUALITY else f": {sentence(why)}"
 
 
 def _how_to_measure(choice: Choice) -> str:
@@ -104,9 +122,7 @@ def _how_to_measure(choice: Choice) -> str:
 
 
 def _that_meets(choice: Choice) -> str:
-    asked = choice.requirements
-    known = (asked.quality, asked.quality_loss, asked.latency_s, asked.energy_wh)
-    return " that meets the requirements" if any(one is not None for one in known) else ""
+    return " that meets the requirements" if choice.requirements.any else ""
 
 
 def _why_none(choice: Choice) -> str:
@@ -118,6 +134,8 @@ def _why_none(choice: Choice) -> str:
         how = "Measure again: older results have none"
         if "quality" in names:
             how = _how_to_measure(choice)
+        elif _WORDS["ttft"] in names:
+            how += ", nor has what writes no text"
         return f"No model to choose: {' and '.join(names)} of {who}{more} is not known. {how}."
     nearest = sorted(choice.judged, key=lambda one: (len(one.lacks), _worst(one.lacks)))
     said = [
@@ -136,7 +154,8 @@ def _worst(lacks: Sequence[Shortfall]) -> float:
 def front(one: Placed) -> str:
     """Its place, and by whom it is dominated, or why it has none."""
     if one.front == "quality not measured":
-        return f"{one.front}: {one.candidate.no_quality}"
+        why = one.candidate.no_quality
+        return one.front if why == NO_QUALITY else f"{one.front}: {why}"
     return f"{one.front} by {one.by.entry.label}" if one.by else one.front
 
 
@@ -153,8 +172,10 @@ def _shortfall(one: Placed) -> Callable[[Shortfall], str]:
 
     def worded(lack: Shortfall) -> str:
         value = lack.value or 0.0
-        show = {"latency": format_seconds, "energy": format_wh}.get(lack.name, quality_value)
-        least = lack.name in ("quality", "quality loss") and quality and quality.higher_is_better
+        show = _SHOWN.get(lack.name, quality_value)
+        least = lack.name in ("tokens", "queries") or (
+            lack.name in ("quality", "quality loss") and quality and quality.higher_is_better
+        )
         bound = "at least" if least else "at most"
         by = show(abs(value - lack.limit))
         return f"{_WORDS[lack.name]} by {by} ({show(value)}, {bound} {show(lack.limit)})"
@@ -190,7 +211,7 @@ def _against(best: Placed, one: Rival) -> str:
     effect = one.effect
     times, ends, word, but = effect.ratio, effect.ci95, "less", ""
     if times < 1:
-        times, ends = 1 / times, (1 / ends[1], 1 / ends[0]) if ends else None
+        times, ends = 1 / times, inverted(ends)
         word, but = "more", _but(one.other)
     if effect.significant is False and times != 1:
         said = f"It is undecided whether {names[0]} needs {word} energy than {names[1]}{but}: "

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from energyscore.base.errors import sentence
+from energyscore.base.stats import inverted
 from energyscore.base.text import markdown_table, markdown_text
 from energyscore.base.units import counted, format_number, with_ends
 from energyscore.judge.changes import say_changes
@@ -97,7 +98,7 @@ def _answer(pair: Pair) -> str:
     ratio, ends = row.ratio, row.ratio_ci95
     if ratio < 1:
         names = names[::-1]
-        ratio, ends = 1 / ratio, (1 / ends[1], 1 / ends[0]) if ends else None
+        ratio, ends = 1 / ratio, inverted(ends)
     effect = Effect(ratio, ends, row.p_value, 0.0, None)
     return f"{less_than(names[0], [(names[1], effect)])}{' (estimated)' * row.estimated}."
 

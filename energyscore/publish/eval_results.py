@@ -20,6 +20,8 @@ def why_not(entry: RatedResult) -> str:
         return "its weights are random"
     if entry.result.protocol.quick:
         return "it is of a quick run"
+    if entry.result.load is not None:
+        return f"it is of a server under a load ({entry.result.load.words})"
     if dataset_of(entry.result) is None:
         return "its dataset is not on the hub"
     return ""

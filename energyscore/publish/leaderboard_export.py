@@ -9,7 +9,7 @@ from energyscore.base.text import csv_table, json_text
 from energyscore.judge.footprint import Site
 from energyscore.judge.leaderboard import BoardRow, BoardTable, Leaderboard
 
-LEADERBOARD_VERSION = 1
+LEADERBOARD_VERSION = 2
 """Raised when a field is added, moved or changes its meaning."""
 
 _INTERNAL = {
@@ -27,6 +27,7 @@ COLUMNS = (
     *("low_wh_per_1k_queries", "high_wh_per_1k_queries"),
     *FIELDS,
     *(field.name for field in fields(Site)),
+    "load",
 )
 
 
@@ -79,6 +80,7 @@ def _facts_of(table: BoardTable) -> dict[str, Any]:
         "task": table.task,
         "model_class": table.model_class,
         "reasoning": table.reasoning,
+        "load": table.load,
         "stars_relative_to": table.relative_to,
         "low_wh_per_1k_queries": table.low_wh,
         "high_wh_per_1k_queries": table.high_wh,

@@ -20,13 +20,15 @@ from energyscore.publish.notes import (
 from energyscore.publish.table_end import TableEnd, caution_lines, listed
 
 _MOST_NOTES = 10
+_HARNESS = "; --harness says by which method official rows were measured"
 
 
 def title_of(table: BoardTable) -> str:
-    """The task, with class and mode of reasoning where it has them."""
+    """The task, with class, mode of reasoning and a server's load where it has them."""
     size = f", class {table.model_class}" if table.model_class else ""
     mode = f", reasoning {table.reasoning}" if table.reasoning else ""
-    return one_line(f"{table.task}{size}{mode}")
+    load = f", {table.load}" if table.load else ""
+    return one_line(f"{table.task}{size}{mode}{load}")
 
 
 def notes_of(table: BoardTable) -> list[str]:
@@ -79,6 +81,8 @@ def notes_on_written(board: Leaderboard) -> list[str]:
     for table in board.tables:
         rows = table.of_status("ranked")
         notes = [*_against_published(table, rows, same=False), *_against_reference(table, rows)]
+        official = [(row.label, row.cautions) for row in rows if row.source == "official"]
+        notes += caution_lines(official)
         if rows and not any(row.source == "official" for row in rows):
             ours = counted(len(rows), "result of yours", "results of yours")
             by = table.relative_to if table.kind == "reference" else ours
@@ -213,7 +217,15 @@ def _left_out_shortly(table: BoardTable) -> Iterator[str]:
         counts = sorted({len(row.left_out.departures) for row in rows if row.left_out})
         least = f"{counts[0]} to " if len(counts) > 1 else ""
         points = f" in {least}{counted(counts[-1], 'point')} (--explain)" if counts[-1] else ""
+        if all(_by_method_alone(row) for row in rows):
+            departures = [row.left_out.departures for row in rows if row.left_out]
+            points = f": {departures_in_words(departures)}{_HARNESS}"
         yield sentence(f"left out: {_models(rows)}: {reason}{points}")
+
+
+def _by_method_alone(row: BoardRow) -> bool:
+    """Whether a row is left out for the official method that it was measured by, and no more."""
+    return row.left_out is not None and [d.name for d in row.left_out.departures] == ["decoding"]
 
 
 def _left_out(table: BoardTable) -> Iterator[str]:
@@ -227,4 +239,5 @@ def _left_out(table: BoardTable) -> Iterator[str]:
         if points:
             departures = [row.left_out.departures for row in rows if row.left_out]
             reason += f": {departures_in_words(departures)}"
+            reason += _HARNESS * all(_by_method_alone(row) for row in rows)
         yield sentence(f"left out: {_models(rows)}: {reason}")

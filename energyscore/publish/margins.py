@@ -41,6 +41,17 @@ def plus_minus(figure: float, margin: float | None, sign: str = "±") -> str:
     return f" {sign} ".join(shown)
 
 
+def margin_of(figure: float, half_width: float, unit: str) -> str:
+    """What a figure is known to, from the half-width as a share: `± 0.20 Wh (9.1 %)`.
+
+    Of a wide interval its ends.
+    """
+    half = half_width * figure
+    if half > WIDE * figure:
+        return f"{from_to(figure, half_width)} {unit} ({sides(half_width)})"
+    return f"± {with_decimals(half, decimals_for(half, figure))} {unit} ({sides(half_width)})"
+
+
 def from_to(figure: float, half_width: float) -> str:
     """The ends of an interval: `1.3 to 3.7`."""
     ends = figure * math.exp(-half_width), figure * math.exp(half_width)

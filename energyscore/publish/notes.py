@@ -5,12 +5,15 @@ from dataclasses import replace
 
 from energyscore.base.errors import sentence
 from energyscore.base.units import format_number
+from energyscore.judge import references
 from energyscore.judge.cautions import cautions_on
 from energyscore.judge.footprint import describe_sites
 from energyscore.judge.rating import RatedResult
 from energyscore.judge.unratable import NoStars
+from energyscore.protocol.scales import Scale, readable_scales
 from energyscore.publish import margins, wording
 from energyscore.publish.answers import answers
+from energyscore.publish.beside import served
 from energyscore.publish.table_end import TableEnd, caution_lines, listed
 from energyscore.results.conformance import Departure
 
@@ -53,15 +56,18 @@ def end_of(entries: Sequence[RatedResult], shared: Sequence[str] = ()) -> TableE
     topics = {"phases": phases, "what the meters themselves err by": spread}
     return TableEnd(
         answer=answers(entries),
-        shared=[*shared, *describe_sites(entry.footprint for entry in entries)],
+        shared=[*shared, *_served(entries), *describe_sites(entry.footprint for entry in entries)],
         cautions=[
             *_invalid(entries),
             *_without_stars(entries, _BY_WHAT_WENT_ON),
             *of_estimates(entries),
             *_cautions(entries),
+            *_of_references(entries),
+            *_of_other_methods(entries),
             *_without_stars(entries, _BY_WHAT_IS_AT_HAND),
         ],
         more=[
+            *(sentence(f"stars by {references.about(one)}") for one in _references(entries)),
             *_departures(entries),
             *phases,
             *([error] if spread else []),
@@ -72,6 +78,43 @@ def end_of(entries: Sequence[RatedResult], shared: Sequence[str] = ()) -> TableE
     )
 
 
+def _references(entries: Sequence[RatedResult]) -> list[Scale]:
+    """The references that give stars to some of these."""
+    found = (entry.rating.reference for entry in entries)
+    return list({one.name: one for one in found if one is not None}.values())
+
+
+def _of_references(entries: Sequence[RatedResult]) -> list[str]:
+    """What is out of date about the references that give stars."""
+    rated = [
+        references.Rated(
+            one,
+            entry.result.task.scale_task,
+            entry.result.model.model_class,
+            entry.result.mode,
+        )
+        for entry in entries
+        if (one := entry.rating.reference) is not None
+    ]
+    return [sentence(f"caution: {line}") for line in references.cautions_on(rated)]
+
+
+def _of_other_methods(entries: Sequence[RatedResult]) -> list[str]:
+    """Which are kept from the reference by its method alone, and what to do."""
+    alike: dict[str, list[RatedResult]] = {}
+    by_method = [
+        one for one in entries if [it.name for it in one.rating.departures] == ["decoding"]
+    ]
+    known = readable_scales() if by_method else []
+    for entry in by_method:
+        what_to_do = references.by_another_method(entry.result, known)
+        alike.setdefault(f"{entry.rating.departures[0]}; {what_to_do}", []).append(entry)
+    return [
+        sentence(f"not rated by the reference ({listed([one.label for one in those])}): {why}")
+        for why, those in alike.items()
+    ]
+
+
 def of_estimates(entries: Sequence[RatedResult]) -> list[str]:
     """What an energy that no meter has measured is worth, where one is among them."""
     return [ESTIMATED] if any(entry.rating.estimated for entry in entries) else []
@@ -80,6 +123,11 @@ def of_estimates(entries: Sequence[RatedResult]) -> list[str]:
 def disturbed(entries: Sequence[RatedResult]) -> list[str]:
     """Which estimates count others' work in, so that they get no stars."""
     return _without_stars(entries, ("too_busy",))
+
+
+def _served(entries: Sequence[RatedResult]) -> list[str]:
+    """What servers do under their loads."""
+    return [sentence(f"{one.label}: {said}") for one in entries if (said := served(one))]
 
 
 def _invalid(entries: Sequence[RatedResult]) -> list[str]:

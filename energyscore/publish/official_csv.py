@@ -1,11 +1,10 @@
-"""Official leaderboard files: `model,total_gpu_energy,energy_score[,class]`, one CSV a task."""
+"""Official leaderboard files, one CSV a task: `judge.official` reads what this writes."""
 
 import csv
 import io
 
-from energyscore.base.errors import ResultError
 from energyscore.judge.leaderboard import BoardTable, Leaderboard
-from energyscore.judge.official import CLASS, COLUMNS
+from energyscore.judge.official import CLASS, COLUMNS, REASONING
 
 
 def to_official(board: Leaderboard) -> dict[str, bytes]:
@@ -13,33 +12,24 @@ def to_official(board: Leaderboard) -> dict[str, bytes]:
 
     Rows come class by class in the order of the sources, so that an official file comes out as
     it went in. The format has no room for hardware, protocol or estimates: `board` must be built
-    with `official_only`. Without stars a row has no place in it either.
-
-    Raises:
-        ResultError: when a task has several modes of reasoning, which the format cannot tell
-            apart.
+    with `official_only`. Without stars a row has no place in it either. A model in two modes of
+    reasoning is two rows.
     """
     tables: dict[str, list[BoardTable]] = {}
     for table in board.tables:
         if table.of_status("ranked"):
             tables.setdefault(table.task, []).append(table)
-    return {task: _file(task, of_task) for task, of_task in tables.items()}
+    return {task: _file(of_task) for task, of_task in tables.items()}
 
 
-def _file(task: str, tables: list[BoardTable]) -> bytes:
-    modes = sorted({table.reasoning or "not stated" for table in tables})
-    if len(modes) > 1:
-        raise ResultError(
-            f"{task}: official files do not tell modes of reasoning apart, and there are "
-            f"{', '.join(modes)}.",
-            "Name the sources of one mode.",
-        )
+def _file(tables: list[BoardTable]) -> bytes:
     classes = any(table.model_class for table in tables)
+    modes = any(table.reasoning for table in tables)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*COLUMNS, CLASS) if classes else COLUMNS)
+    writer.writerow([*COLUMNS, *([CLASS] * classes), *([REASONING] * modes)])
     for table in tables:
-        size = [table.model_class or ""] if classes else []
+        end = [*([table.model_class or ""] * classes), *([table.reasoning or ""] * modes)]
         for row in table.of_status("ranked"):
-            writer.writerow([row.model, row.kwh_per_1k_queries, row.stars, *size])
+            writer.writerow([row.model, row.kwh_per_1k_queries, row.stars, *end])
     return text.getvalue().encode()

@@ -26,12 +26,13 @@ _NO_ENDS = (None, None)  # of an interval that is not known
 _Value: TypeAlias = Callable[[RatedResult], Any]
 
 
-def _mean(result: Result, name: str) -> float:
-    """Of a query, over all runs; a screen's blocks have more of the longest ones."""
+def _mean(result: Result, name: str) -> float | None:
+    """Of a query, over all runs; a screen's blocks have more of the longest ones. None: unknown."""
     if result.screen is not None and hasattr(result.workload, name):
         return float(getattr(result.workload, name) / result.workload.queries)
-    total = sum(getattr(run, name) for run in result.runs)
-    return float(total / sum(run.queries for run in result.runs))
+    values = [getattr(run, name) for run in result.runs]
+    queries = sum(run.queries_done for run in result.runs)
+    return None if None in values else float(sum(values) / queries)
 
 
 def _phase(name: str) -> _Value:

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from energyscore.judge.rating import RatedResult, Rating, Report
+from energyscore.protocol.official_method import METHODS
+from energyscore.protocol.scales import Scale
 from energyscore.results.result import Result
 
 REPORT_VERSION = 1
@@ -44,6 +46,7 @@ def _rating(rating: Rating) -> dict[str, Any]:
         "stars": rating.stars,
         "kind": rating.kind,
         "scale": rating.scale,
+        "reference": _reference(rating.reference) if rating.reference else None,
         "basis": rating.basis,
         "estimated": rating.estimated,
         "energy_wh": rating.energy_wh,
@@ -52,4 +55,19 @@ def _rating(rating: Rating) -> dict[str, Any]:
         "probabilities": rating.probabilities,
         "uncertainty_wh": rating.uncertainty_wh,
         "probability_reason": rating.probability_reason,
+    }
+
+
+def _reference(scale: Scale) -> dict[str, Any]:
+    """What stars are relative to: which release, by which method, and what is out of date of it."""
+    method = METHODS[scale.protocol]
+    return {
+        "date": scale.date,
+        "source": scale.source,
+        "commit": scale.commit,
+        "protocol": scale.protocol,
+        "harness": method.harness,
+        "decoding": method.decoding,
+        "hardware": scale.gpu,
+        "superseded": [one.model_dump() for one in scale.superseded],
     }

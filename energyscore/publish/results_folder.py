@@ -11,6 +11,7 @@ from energyscore.base.lookup import resolve
 from energyscore.base.writing import write_atomically
 from energyscore.judge.footprint import Site
 from energyscore.judge.rating import RatedResult, in_one_view, rate_files
+from energyscore.protocol.scales import all_scales
 from energyscore.publish.formats import EXPORTERS
 from energyscore.results.latest import latest_only
 from energyscore.results.lean import read_again
@@ -21,7 +22,8 @@ class ResultsFolder:
     """The results in a folder, rated among each other."""
 
     def __init__(self, known: KnownResults) -> None:
-        """Rate what is known of the folder."""
+        """Rate what is known of the folder. A scale that is broken shows before a measurement."""
+        all_scales()
         self._known, self._out = known, known.folder
 
     def rated_own(self, own: Iterable[Path], site: Site | None = None) -> list[RatedResult]:

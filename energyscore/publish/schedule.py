@@ -11,19 +11,18 @@ from energyscore.base.text import csv_table, json_text, markdown_table, markdown
 from energyscore.base.units import (
     JOULES_PER_WH,
     format_duration,
-    format_grams,
     format_number,
     format_wh,
     with_ends,
 )
 from energyscore.judge.footprint import Site
-from energyscore.judge.schedule.arrivals import HOUR_S
+from energyscore.judge.schedule.arrivals import DAYS_A_YEAR, HOUR_S
 from energyscore.judge.schedule.closed_forms import utilization
 from energyscore.judge.schedule.decision import ALWAYS, AT_ONCE, Decision, PolicyFigures
 from energyscore.judge.schedule.measured import MeasuredService
+from energyscore.publish.derived import derived_from
 from energyscore.publish.flat import cells_of, column_names
 
-_YEAR_DAYS = 365
 _ESTIMATED = (
     "caution: estimated by time and load, not by a meter: it does not tell what idling draws."
 )
@@ -96,7 +95,7 @@ def report_of(
 
 
 def _policy(one: PolicyFigures, site: Site | None) -> SchedulePolicy:
-    year_wh = one.wh_per_day * _YEAR_DAYS
+    year_wh = one.wh_per_day * DAYS_A_YEAR
     return SchedulePolicy(
         name=one.policy.name,
         wh_per_day=one.wh_per_day,
@@ -126,16 +125,18 @@ def answer(decision: Decision, measured: MeasuredService, site: Site | None = No
         ]
     said = [
         f"Choose {best.policy.name}: {_energy(best)} a day{estimated}, "
-        f"{format_wh(best.wh_per_day * _YEAR_DAYS)} a year{_beside(best, site)}; 95 of 100 "
+        f"{format_wh(best.wh_per_day * DAYS_A_YEAR)} a year{_beside(best, site)}; 95 of 100 "
         f"requests wait at most {_seconds(best.wait_p95_s)}."
     ]
     for other in (decision.of(ALWAYS), decision.of(AT_ONCE)):
         if other is not None and other is not best:
-            said.append(f"{other.policy.name.capitalize()} {_against(best, other)}.")
+            said.append(f"{other.policy.name.capitalize()} {_against(best, other)}{estimated}.")
     cheapest = decision.figures[0]
     if cheapest is not best and cheapest.policy not in (ALWAYS, AT_ONCE):
-        said.append(f"The least energy is that of {cheapest.policy.name}: it {_price(cheapest)}.")
-    return [*said, _break_even(decision)]
+        said.append(
+            f"The least energy is that of {cheapest.policy.name}: it {_price(cheapest)}{estimated}."
+        )
+    return [*said, f"{_break_even(decision)}{estimated}."]
 
 
 def _against(best: PolicyFigures, other: PolicyFigures) -> str:
@@ -154,20 +155,20 @@ def _price(cheapest: PolicyFigures) -> str:
 def _break_even(decision: Decision) -> str:
     rate = decision.break_even_per_h
     if rate is None:
-        return "At any rate of requests an always loaded model needs more than one on demand."
+        return "At any rate of requests an always loaded model needs more than one on demand"
     if rate == 0:
         return (
             "The loaded model draws no more than the machine without it: keeping it loaded costs "
-            "nothing that was measured."
+            "nothing that was measured"
         )
     if utilization(decision.service, rate / HOUR_S) >= 1:
         return (
             "At any rate that one server can answer, an always loaded model needs more than one on "
-            "demand."
+            "demand"
         )
     return (
         f"The break-even lies at {format_number(rate)} requests an hour that come by chance: above "
-        "it, keep the model loaded."
+        "it, keep the model loaded"
     )
 
 
@@ -184,24 +185,24 @@ def notes_of(decision: Decision, measured: MeasuredService) -> list[str]:
         for name in decision.left_out
     ]
     off = ["--gpu-off: the GPU counts as powered down while the model is not loaded."]
-    free = ["caution: loading seemed to take less than the floor, and counts as nothing."]
     return [
         sentence(loads),
         *(off if measured.gpu_off else []),
-        *(free if measured.free_load else []),
         *left_out,
-        *_singly(service.batches[0].size),
+        *(f"caution: {text}" for text in cautions_of(measured)),
         *([_ESTIMATED] if measured.estimated else []),
     ]
 
 
-def _singly(least: int) -> list[str]:
-    if least == 1:
-        return []
-    return [
-        f"caution: a request alone counts as a batch of {least}, the least that was measured: name "
+def cautions_of(measured: MeasuredService) -> list[str]:
+    """What makes the figures doubtful, a sentence each."""
+    free = ["loading seemed to take less than the floor, and counts as nothing."]
+    least = measured.service.batches[0].size
+    singly = [
+        f"a request alone counts as a batch of {least}, the least that was measured: name "
         "a result of --batch-size 1 too."
     ]
+    return [*(free if measured.free_load else []), *(singly if least > 1 else [])]
 
 
 def columns_of(site: Site | None) -> tuple[str, ...]:
@@ -229,8 +230,8 @@ def rows_of(decision: Decision, site: Site | None) -> list[tuple[str, ...]]:
         (
             one.policy.name,
             _energy(one),
-            format_wh(one.wh_per_day * _YEAR_DAYS),
-            *_derived(one.wh_per_day, site),
+            format_wh(one.wh_per_day * DAYS_A_YEAR),
+            *derived_from(one.wh_per_day, site),
             f"{one.idle_share:.0%}",
             format_number(one.loads_per_day),
             _seconds(one.wait_p50_s),
@@ -241,21 +242,9 @@ def rows_of(decision: Decision, site: Site | None) -> list[tuple[str, ...]]:
     ]
 
 
-def _derived(energy_wh: float, site: Site | None, of_co2: str = "") -> list[str]:
-    """CO2 and cost of an energy, where they were asked for."""
-    if site is None:
-        return []
-    co2_g, cost = site.co2_g(energy_wh), site.cost(energy_wh)
-    unit = f" {site.currency}" if site.currency else ""
-    return [
-        *([f"{format_grams(co2_g)}{of_co2}"] if co2_g is not None else []),
-        *([f"{format_number(cost)}{unit}"] if cost is not None else []),
-    ]
-
-
 def _beside(one: PolicyFigures, site: Site | None) -> str:
     """CO2 and cost of a year, in words."""
-    parts = _derived(one.wh_per_day * _YEAR_DAYS, site, " of CO2")
+    parts = derived_from(one.wh_per_day * DAYS_A_YEAR, site, " of CO2")
     return f", {' and '.join(parts)}" if parts else ""
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from energyscore.base.text import one_line
-from energyscore.base.units import format_grams, format_number, format_wh
+from energyscore.base.units import format_grams, format_number, format_wh_alike
 from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult
@@ -120,7 +120,7 @@ def _columns(entries: Sequence[RatedResult]) -> list[Column]:
     columns = [
         Column("model", [_model(entry) for entry in entries]),
         Column("class", [one_line(entry.result.model.model_class or "") for entry in entries]),
-        Column(ENERGY, [_energy(entry) for entry in entries]),
+        Column(ENERGY, _energies(entries)),
         Column(margin_heading(), [wording.share(entry) for entry in entries]),
         Column(_MODES, _modes(entries)),
         Column(METERED, [wording.metered(entry) for entry in entries]),
@@ -189,9 +189,10 @@ def _model(entry: RatedResult) -> str:
     return "\n".join(filter(None, (one_line(entry.name) or " ", one_line(details))))
 
 
-def _energy(entry: RatedResult) -> str:
-    wh = entry.rating.energy_wh
-    return "not measured" if wh is None else format_wh(wh)
+def _energies(entries: Sequence[RatedResult]) -> list[str]:
+    known = [entry.rating.energy_wh for entry in entries]
+    shown = iter(format_wh_alike([wh for wh in known if wh is not None]))
+    return ["not measured" if wh is None else next(shown) for wh in known]
 
 
 def _modes(entries: Sequence[RatedResult]) -> list[str]:
@@ -205,7 +206,8 @@ def _mode(entry: RatedResult) -> str:
     """What a mode takes: so many times another's energy, so many tokens, of them thinking."""
     tokens, multiple = tokens_of(entry.result), entry.multiple
     lines = [f"{format_number(multiple.times)} x {multiple.of}"] if multiple else []
-    lines.append(f"{format_number(tokens.output)} tokens")
+    if tokens.output is not None:
+        lines.append(f"{format_number(tokens.output)} tokens")
     if tokens.thinking is not None:
         lines.append(f"{format_number(tokens.thinking)} thinking")
     return "\n".join(lines)

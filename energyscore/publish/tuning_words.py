@@ -1,6 +1,5 @@
 """What is said of a tune: settings in words, the saving, and what it rests on. Pure."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -99,22 +98,6 @@ def percent(effect: Effect, sign: int) -> str:
     low, high = sorted((end - 1) * 100 * sign for end in effect.ci95)
     digits = 1 if high - low < 1 else 0
     return f"{value:.{digits}f}% ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def command_line(task: str, model: str, options: Mapping[str, Any]) -> str:
-    """The command that measures with these options of `run`, by their names."""
-    words = ["energyscore", "run", task, "--model", model]
-    for name, value in options.items():
-        flag = f"--{name.replace('_', '-')}"
-        if value is True:
-            words.append(flag)
-        elif isinstance(value, Mapping):
-            words += [part for key, one in value.items() for part in (flag, f"{key}={one}")]
-        elif isinstance(value, list | tuple):
-            words += [part for one in value for part in (flag, str(one))]
-        elif value is not None and value is not False:
-            words += [flag, f"{value:g}" if isinstance(value, float) else str(value)]
-    return shlex.join(words)
 
 
 def notes_of(tuning: Tuning) -> list[str]:

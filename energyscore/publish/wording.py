@@ -22,7 +22,7 @@ from energyscore.judge.figures import headline_of
 from energyscore.judge.footprint import format_cost
 from energyscore.judge.modes import tokens_of
 from energyscore.judge.rating import RatedResult, Rating
-from energyscore.publish.margins import WIDE, decimals_for, from_to, sides, with_decimals
+from energyscore.publish.margins import decimals_for, margin_of, sides, with_decimals
 from energyscore.publish.typesetting import plain
 from energyscore.results.names import label_of
 from energyscore.results.per_token import tokens_counted
@@ -53,13 +53,15 @@ def task_title(task: str) -> str:
     return _TITLES.get(task, plain(task.replace("_", " ").capitalize()))
 
 
-def task_name(result: Result) -> str:
-    """The task, with the mode of reasoning and the size class."""
+def task_name(result: Result, *, under_load: bool = True) -> str:
+    """The task, with the mode of reasoning, the size class and the load of a server."""
     mode, size = result.mode, result.model.model_class
+    load = result.load.words if result.load and under_load else ""
     parts = [
         task_title(result.task.id),
         f"mode {mode}" if mode else "",
         f"class {size}" if size else "",
+        load,
     ]
     return ", ".join(plain(part) for part in parts if part)
 
@@ -199,16 +201,11 @@ def share(entry: RatedResult) -> str:
 
 
 def margin(entry: RatedResult) -> str:
-    """Half the interval, in Wh and as a share of the figure, or why there is none.
-
-    Of a wide interval its ends.
-    """
-    half, wh = _half_width_wh(entry), entry.rating.energy_wh
-    if half is None:
+    """Half the interval, in Wh and as a share of the figure, or why there is none."""
+    half = None if entry.headline is None else entry.headline.half_width
+    if half is None or not entry.rating.energy_wh:
         return "one run, no interval" if entry.result.score.runs == 1 else "no interval"
-    if wh and half > WIDE * wh:
-        return f"{from_to(wh, half / wh)} Wh ({share(entry)})"
-    return f"± {with_decimals(half, decimals(entry))} Wh ({share(entry)})"
+    return margin_of(entry.rating.energy_wh, half, "Wh")
 
 
 def energy_of(energy_wh: float, basis: str | None, *, estimated: bool) -> str:
@@ -236,7 +233,10 @@ def why_no_energy(entry: RatedResult) -> str:
 def tokens(result: Result) -> list[str]:
     """The tokens of a query, on average over the runs: `10.0 out`, `369 in`."""
     mean = tokens_of(result)
-    read = sum(run.input_tokens for run in result.runs) / sum(run.queries for run in result.runs)
+    if mean.output is None:
+        return ["not known"]
+    queries = sum(run.queries_done for run in result.runs)
+    read = sum(run.input_tokens or 0 for run in result.runs) / queries
     thinking = "" if mean.thinking is None else f" ({format_number(mean.thinking)} thinking)"
     written = [f"{format_number(mean.output)} out{thinking}"] if mean.output else []
     return written + ([f"{format_number(read)} in"] if read else []) or ["none"]

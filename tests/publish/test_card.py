@@ -8,7 +8,7 @@ import yaml
 from huggingface_hub import ModelCard, parse_eval_result_entries
 from spdx_python_model import v3_0_1 as spdx
 from support.commands import energyscore
-from support.results import make_cpu_run, make_result, make_run
+from support.results import make_cpu_run, make_result, make_run, make_server_result
 
 from energyscore.judge.rating import RatedResult, rate
 from energyscore.publish.card import card_figures, card_section, model_index, to_card_json
@@ -119,6 +119,19 @@ def test_two_machines_are_two_entries():
     ]
 
 
+def test_each_load_of_a_server_is_an_entry_and_a_block_that_say_it():
+    loads = [make_server_result(concurrency=n, tokens_per_s=50.0 * n) for n in (1, 8)]
+    figures = card_figures(report(*loads))
+    named = ["Text generation, 1 at once", "Text generation, 8 at once"]
+    assert [one["task"]["name"] for one in figures.results] == named == list(figures.blocks)
+    facts = figures.results[1]["metrics"][0]["args"]
+    assert (facts["load"], facts["joules_per_output_token"]) == ("8 at once", 0.36)
+    assert (
+        "- org/model (8 at once): 360 mJ an output token, 400 output tokens a second, first token "
+        "40.0 ms (p50), latency 200 ms (p50), 240 ms (p90)."
+    ) in figures.blocks[named[1]]
+
+
 def test_inference_is_no_training_emission():
     content = to_card_json(report(measured())).decode()
     assert "co2" not in content.lower()
@@ -170,6 +183,7 @@ def test_eval_results_are_as_the_hub_reads_them():
         (measured(weights="random"), "random"),
         (measured(quick=True), "quick"),
         (measured(official=False), "not on the hub"),
+        (make_server_result(), "a server under a load (8 at once)"),
     ],
 )
 def test_what_would_be_ranked_wrongly_stays_out_of_eval_results(result, words):

@@ -114,7 +114,7 @@ def test_the_load_on_a_server_stands_at_the_end():
         "closed",
         "8",
         "",
-        "1000",
+        "10000",
         "0",
         "0.36",
     ]

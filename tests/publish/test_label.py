@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from PIL import Image, ImageFont
 from support.commands import energyscore
-from support.results import make_cpu_run, make_result, make_run
+from support.results import make_cpu_run, make_result, make_run, make_server_result
 
 from energyscore.base.errors import UsageError
 from energyscore.base.packages import MissingPackage
@@ -217,6 +217,12 @@ def test_official_figures_carry_no_caution():
 def test_random_weights_and_quick_runs_are_marked():
     shown = texts(label.label_svg(entry_of(measured(weights="random", quick=True))))
     assert {"random weights", "quick run"} <= set(shown)
+
+
+def test_a_label_of_a_server_says_its_load():
+    entry = entry_of(make_server_result(concurrency=32))
+    assert "org/model, Text generation, 32 at once: " in label.label_title(entry)
+    assert "32 at once" in " ".join(texts(label.label_svg(entry)))
 
 
 def test_no_stars_are_not_five_empty_ones():

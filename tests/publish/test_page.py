@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from support.commands import ROOT, energyscore, python
-from support.results import make_cpu_run, make_performance, make_quality, make_run
+from support.results import make_cpu_run, make_performance, make_quality, make_run, sampled
 from support.sites import HOSTILE, Page, many, phased_run, report_of, result_of
 
 from energyscore.judge.footprint import footprint_of, make_site
@@ -181,6 +181,17 @@ def test_no_table_mixes_measured_and_estimated_figures_nor_two_cohorts():
         "Stars in a cohort of 2: 0.375 to 30.0 Wh in 5 bands of 5.92 Wh; the lowest has 5 stars. "
         "Of two, they say only which takes less."
     )
+
+
+def test_cohorts_of_drawn_and_of_greedy_answers_are_told_apart():
+    greedy = [result_of(n, f"org/{n}", n + 1.0, gpu="NVIDIA A100") for n in range(2)]
+    drawn = [sampled(result_of(n, f"org/{n}", n + 1.0, gpu="NVIDIA A100")) for n in range(2, 4)]
+    page = Page(to_page(report_of(greedy + drawn))["index.html"])
+    titles = [text for _, text in page.all("h3") if text.startswith("NVIDIA A100")]
+    assert titles == [
+        "NVIDIA A100, GPU, measured",
+        "NVIDIA A100, GPU, measured, drawn at temperature 0.7",
+    ]
 
 
 def test_the_rail_reaches_as_far_as_it_is_said_to():

@@ -34,7 +34,7 @@ def drawn(page, kind="wide"):
     figure, frame, found = False, "", []
     for tag, attrs, text in page.elements:
         if tag == "figure":
-            figure = attrs.get("class") == "plot batches"
+            figure = attrs.get("class") == "plot curves"
         if tag in ("svg", "figcaption"):
             frame = attrs.get("class") if figure else ""
         elif frame == kind:

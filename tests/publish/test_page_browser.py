@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from support.results import make_server_result
 from support.sites import many, report_of
 
 from energyscore.base.writing import write_files
@@ -58,6 +59,8 @@ CONTRASTS = """() => {
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     write_files(folder, to_page(report_of(many())), kind="page", remedy="")
+    loads = [make_server_result(concurrency=n, tokens_per_s=40.0 * n) for n in (1, 8)]
+    write_files(folder / "loads", to_page(report_of(loads)), kind="page", remedy="")
     return folder
 
 
@@ -291,3 +294,13 @@ def test_motion_is_only_for_those_who_want_it(visit):
         page = visit(reduced_motion=motion)
         root = "getComputedStyle(document.documentElement).scrollBehavior"
         assert page.evaluate(root) == behaviour
+
+
+@pytest.mark.parametrize(("width", "kind"), [(1280, "wide"), (390, "narrow")])
+def test_curves_are_seen_whatever_the_script_filters(visit, width, kind):
+    page = visit("loads/index.html", width=width)
+    page.locator("#filter-count").wait_for()  # the script has run
+    figures = page.locator("figure.curves")
+    assert [one.is_visible() for one in figures.all()] == [True, True]
+    assert [one.is_visible() for one in figures.locator(f"svg.{kind}").all()] == [True, True]
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
