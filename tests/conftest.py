@@ -1,17 +1,22 @@
 """What tests share: the command line as a process, a tiny model, results made by hand."""
 
+import functools
 import gc
 import os
+import re
 import shutil
 import signal
 import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 from support.commands import Done, gpu
 from support.nvml_sim import Gpu, Simulation, env_without_library
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may ask the hub
+os.environ["ENERGYSCORE_NO_CACHE"] = "1"  # what a test checks is checked
+os.environ["XDG_DATA_HOME"] = "/nonexistent"  # no scale of whoever runs the tests
 # The models of tests are too small for two threads, and two workers leave none a second core.
 os.environ["OMP_NUM_THREADS"] = "1"
 # Memory that is given back at once is fetched anew, page by page: a sixth of the time of large
@@ -20,9 +25,13 @@ os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**25))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**28))
 # A hundred processes that tests start would each compile our modules anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False  # pytest would work on each file of tests anew
 os.environ.pop("COLUMNS", None)  # tables are as wide as without a terminal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The commands take 30 ms to build, and twice that where one ends in an error: once is enough.
+typer.main.get_command = functools.cache(typer.main.get_command)
 
 
 gc.disable()  # until all that the tests import is imported, and can be set aside
@@ -42,26 +51,36 @@ def pytest_runtest_setup():
 
 
 SLOW = (
-    *("test_docs", "test_whole_way", "test_suite", "test_simulated_gpu"),
-    *("test_action", "test_worked_example", "test_robustness", "test_regression", "test_run"),
-    *("test_verify_attacks", "test_hub", "test_verify", "test_selftest_run"),
-    *("test_bad_input", "test_suite_list", "test_api", "test_page_browser", "test_bundle"),
-    "test_backends",
-    *("test_real_model", "test_several_gpus", "test_light", "test_families"),
-    *("test_verify_fuzz", "test_diffusion", "test_streams", "test_nvml_recorder"),
-    *("test_phases_by_the_meter", "test_sound_families", "test_reasoning", "test_spreading"),
-    *("test_asr", "test_vision_families", "test_model_loading", "test_text_tasks"),
-    *("test_server", "test_image_captioning", "test_vision", "test_inputs_cut", "test_tune"),
+    *("test_server", "test_docs", "test_simulated_gpu", "test_ray", "test_action", "test_suite"),
+    *("test_whole_way", "test_regression", "test_verify_attacks", "test_launched", "test_verify"),
+    *("test_robustness", "test_run", "test_selftest_run", "test_backends", "test_api"),
+    *("test_worked_example", "test_launcher", "test_hub", "test_client", "test_page_browser"),
+    *("test_saving", "test_nvml_recorder", "test_bad_input", "test_scale_command", "test_tune"),
+    *("test_tune_runner", "test_diffusion", "test_real_model", "test_sbatch"),
+    *("test_phases_by_the_meter", "test_model_loading", "test_bundle", "test_nvml_sim"),
+    *("test_families", "test_launch", "test_slurm", "test_session", "test_sound_families"),
+    *("test_vision_families", "test_streams", "test_verify_fuzz", "test_light", "test_loading"),
+    *("test_text_tasks", "test_load", "test_reasoning", "test_vision", "test_power_limit"),
+    *("test_several_gpus", "test_whole", "test_quality", "test_suite_list", "test_spreading"),
+    *("test_continuity", "test_model", "test_wire", "test_silence", "test_open_loop"),
+    *("test_asr", "test_image_captioning", "test_inputs_cut", "test_quantizing"),
+    *("test_quality_clip", "test_claims", "test_unfinished", "test_tokens"),
 )
-"""Files whose tests load models or start processes, the longest first: marked `slow`."""
+"""Files whose tests import torch, start processes or wait, the longest first: marked `slow`."""
+
+
+def pytest_ignore_collect(collection_path, config):
+    """What is left out whole is not imported: torch and transformers take ten seconds a worker."""
+    left_out = config.getoption("markexpr") == "not slow" and collection_path.stem in SLOW
+    return True if left_out else None
 
 
 def pytest_collection_modifyitems(config, items):
-    """Files that take long go first, so that the workers end together; none runs a GPU unasked."""
-    if "gpu" not in config.getoption("markexpr"):
-        on_gpu = [item for item in items if item.get_closest_marker("gpu")]
-        config.hook.pytest_deselected(items=on_gpu)
-        items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+    """Files that take long go first, so that the workers end together; none opt-in runs unasked."""
+    for opt_in in {"gpu", "vllm"} - set(re.findall(r"\w+", config.getoption("markexpr"))):
+        needing = [item for item in items if item.get_closest_marker(opt_in)]
+        config.hook.pytest_deselected(items=needing)
+        items[:] = [item for item in items if not item.get_closest_marker(opt_in)]
     place = {name: number for number, name in enumerate(SLOW)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
     for item in items:

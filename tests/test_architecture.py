@@ -1,12 +1,14 @@
 """Who may not import what: the structure is kept by this test."""
 
 import ast
+import json
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
-import pytest
+from conftest import SLOW
 from support.commands import ROOT, environment, python
 
 PACKAGE = ROOT / "energyscore"
@@ -26,6 +28,19 @@ def test_the_import_contracts_hold():
     assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
+TAKES_SECONDS = r"^(?:import|from) (?:torch|transformers|energyscore\.measurement\.backends)\b.*"
+
+
+def test_what_is_not_slow_imports_no_torch():
+    """Each worker would, for ten seconds, also where only what is not slow is tested."""
+    found = {
+        str(file.relative_to(ROOT)): re.findall(TAKES_SECONDS, file.read_text(), flags=re.M)
+        for file in (ROOT / "tests").rglob("test_*.py")
+        if file.stem not in SLOW and file.parent.name != "gpu"
+    }
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
 def test_the_top_of_the_package_is_the_architecture():
     entries = {path.name for path in PACKAGE.iterdir()} - {"__pycache__", "py.typed"}
     assert len(entries) <= 12
@@ -36,28 +51,44 @@ def test_the_top_of_the_package_is_the_architecture():
     assert len(layers) <= 9
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["--help"],
-        ["run", "--help"],
-        ["tasks"],
-        ["rate", "--help"],
-        ["leaderboard", "--help"],
-        ["label", "--help"],
-        ["card", "--help"],
-        ["page", "--help"],
-        ["selftest", "--help"],
-        ["suite", "--help"],
-        ["tune", "--help"],
-        ["gate", "--help"],
-        ["choose", "--help"],
-        ["verify", "none.zip"],
-        ["bundle", "none.json"],
-    ],
-)
-def test_light_commands_load_no_heavy_library(command):
-    assert loaded_by(command, HEAVY) == "[]"
+LIGHT = [
+    ["--help"],
+    ["run", "--help"],
+    ["tasks"],
+    ["rate", "--help"],
+    ["leaderboard", "--help"],
+    ["label", "--help"],
+    ["card", "--help"],
+    ["page", "--help"],
+    ["selftest", "--help"],
+    ["suite", "--help"],
+    ["tune", "--help"],
+    ["gate", "--help"],
+    ["choose", "--help"],
+    ["verify", "none.zip"],
+    ["bundle", "none.json"],
+]
+EACH_A_FORK = """
+import json, os, sys
+import energyscore.cli.app
+for place, words in enumerate({commands!r}):
+    if os.fork() == 0:
+        sys.argv = ["energyscore", *words]
+        try:
+            energyscore.cli.main()
+        except SystemExit:
+            pass
+        found = sorted({heavy!r} & set(sys.modules))
+        print("loaded", json.dumps([words, found]), file=sys.stderr, flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_light_commands_load_no_heavy_library():
+    lines = python(EACH_A_FORK.format(commands=LIGHT, heavy=HEAVY)).stderr.splitlines()
+    told = [line.removeprefix("loaded ") for line in lines if line.startswith("loaded ")]
+    assert [json.loads(one) for one in told] == [[words, []] for words in LIGHT]
 
 
 def test_the_help_reads_neither_results_nor_tasks():

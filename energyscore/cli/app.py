@@ -6,6 +6,7 @@ import typer
 
 from energyscore.base.version import __version__
 from energyscore.cli import (
+    advise,
     baseline,
     bundle,
     card,
@@ -18,6 +19,7 @@ from energyscore.cli import (
     page,
     rate,
     run,
+    scale,
     schedule,
     selftest,
     show,
@@ -39,9 +41,11 @@ COMMANDS = (
     (JUDGE, compare.compare),
     (JUDGE, choose.choose),
     (JUDGE, schedule.schedule),
+    (JUDGE, advise.advise),
     (JUDGE, gate.gate),
     (JUDGE, baseline.baseline_app),
     (JUDGE, leaderboard.leaderboard),
+    (JUDGE, scale.scale_app),
     (PUBLISH, label.label),
     (PUBLISH, card.card),
     (PUBLISH, page.page),

@@ -120,9 +120,6 @@ def _entries(loaded: "list[tuple[Path, Result]]", *, allow_unofficial: bool) -> 
         points = why_not_official(result, tasks)
         if result.of_function:
             raise UsageError(f"{path} is of a function, and no task's.", "Leave it out.")
-        if result.of_server:
-            what = "is of a server: what its requests were cannot be checked by others yet"
-            raise UsageError(f"{path} {what}.", "Leave it out.")
         if points and not allow_unofficial:
             raise UsageError(
                 f"{path} is not official: {', '.join(points)}.",

@@ -4,53 +4,48 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from energyscore.cli.options import FORMAT, Explain, Paths, QualityFrom, QualityMetric
+from energyscore.cli.options import (
+    FORMAT,
+    Explain,
+    MaxLatency,
+    MaxQualityLoss,
+    MinQuality,
+    Paths,
+    QualityFrom,
+    QualityMetric,
+    TaskOf,
+    required,
+)
 
 if TYPE_CHECKING:
     from energyscore.judge.choose import Choice
 
-_REQUIRED = "Requirements"
-
 
 def choose(
     paths: Paths,
-    task: Annotated[
+    task: TaskOf = None,
+    min_quality: MinQuality = None,
+    max_quality_loss: MaxQualityLoss = None,
+    max_latency: MaxLatency = None,
+    max_ttft: Annotated[
         str | None,
-        typer.Option(help="The task, where PATHS hold several.", show_default=False),
-    ] = None,
-    min_quality: Annotated[
-        float | None,
-        typer.Option(
-            help="The least quality, in the unit of its metric; the most where less is better.",
-            show_default=False,
-            rich_help_panel=_REQUIRED,
-        ),
-    ] = None,
-    max_quality_loss: Annotated[
-        str | None,
-        typer.Option(
-            metavar="2%",
-            help="How much worse than the best quality it may be.",
-            show_default=False,
-            rich_help_panel=_REQUIRED,
-        ),
-    ] = None,
-    max_latency: Annotated[
-        str | None,
-        typer.Option(
-            metavar="500ms",
-            help="The most time that 90 of 100 queries take, with its unit.",
-            show_default=False,
-            rich_help_panel=_REQUIRED,
+        required(
+            metavar="200ms",
+            help="The most time to the first token that 90 of 100 queries take, with its unit.",
         ),
     ] = None,
     max_energy: Annotated[
         str | None,
-        typer.Option(
+        required(
             metavar="2Wh",
             help="The most energy of 1,000 queries, with its unit.",
-            show_default=False,
-            rich_help_panel=_REQUIRED,
+        ),
+    ] = None,
+    min_throughput: Annotated[
+        str | None,
+        required(
+            metavar="500tokens/s",
+            help="The least output tokens/s, or queries/s, that it does.",
         ),
     ] = None,
     quality_metric: QualityMetric = None,
@@ -61,7 +56,8 @@ def choose(
     """Choose a model: which meets your requirements with the least energy, and what it saves.
 
     The candidates are results of one task, of one machine and one set of queries. The table tells
-    which of them lie on the front of energy and quality: dominated, not dominated, undecided.
+    which of them lie on the front of energy and quality: dominated, not dominated, undecided. Each
+    load of a server is a candidate.
 
     Exit status: 0 one is recommended, 1 none meets the requirements, 2 they are not comparable,
     3 a figure that decides is missing.
@@ -71,9 +67,10 @@ def choose(
 
       energyscore choose results --min-quality 0.9 --max-latency 500ms
 
+      energyscore choose results --max-latency 500ms --max-ttft 200ms
+
       energyscore choose results --max-quality-loss 2% --quality-from results_2026.json
     """
-    from energyscore.base.errors import UsageError
     from energyscore.cli.console import say_note, write_data
     from energyscore.judge import choose as judge
     from energyscore.judge.contenders import candidates_of
@@ -82,9 +79,9 @@ def choose(
     from energyscore.judge.sources import load_rated
     from energyscore.publish.choice import to_csv, to_json, to_markdown
 
-    if min_quality is not None and max_quality_loss is not None:
-        raise UsageError("--min-quality and --max-quality-loss are given.", "Give one of both.")
-    asked = requirements_of(min_quality, max_quality_loss, max_latency, max_energy)
+    asked = requirements_of(
+        min_quality, max_quality_loss, max_latency, max_energy, min_throughput, max_ttft
+    )
     entries = load_rated(paths, baselines=False, note=say_note)
     candidates = candidates_of(entries, task, None if quality_from else quality_metric)
     if quality_from:

@@ -91,9 +91,14 @@ def show_json(content: object) -> None:
     print(json.dumps(content, indent=2))
 
 
-def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def show_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    console: Console | None = None,
+) -> None:
     """Print a plain table to stdout, its columns fitted to the width there is."""
-    console, rows = data_console(), list(rows)
+    console, rows = console or data_console(), list(rows)
     shown = [[one_line(cell) for cell in row] for row in rows[:MOST_ROWS]]
     texts = [[name, *cells] for name, *cells in zip(columns, *shown, strict=True)]
     table = Table(
@@ -105,12 +110,12 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
     for row in zip(*(column[1:] for column in cells), strict=True):
         table.add_row(*map(escape, row))
     console.print(table)
-    show_notes(_first_of(len(rows), "row"))
+    show_notes(_first_of(len(rows), "row"), console)
 
 
-def show_notes(notes: Iterable[str]) -> None:
+def show_notes(notes: Iterable[str], console: Console | None = None) -> None:
     """Print the lines that stand under a table on stdout, wrapped by words where it has a width."""
-    notes, console = list(notes), data_console()
+    notes, console = list(notes), console or data_console()
     for note in [*notes[:MOST_ROWS], *_first_of(len(notes), "note")]:
         for line in _wrapped(one_line(note), console.width):
             console.print(line, style="dim", soft_wrap=True, markup=False)

@@ -27,8 +27,8 @@ def leaderboard(
     scale: Annotated[
         str | None,
         typer.Option(
-            help="What stars are relative to: 'cohort' (the rows of each table), "
-            "'aienergyscore-2025-02', or the JSON file of a scale of your own. Default: cohort.",
+            help="What stars are relative to: 'cohort' (the rows of each table), a scale by its "
+            "name (`energyscore scale list`), 'latest', or the JSON file of one. Default: cohort.",
             show_default=False,
         ),
     ] = None,
@@ -38,6 +38,14 @@ def leaderboard(
             "--all", help="Keep older results, and rows that others of the model replace."
         ),
     ] = False,
+    harness: Annotated[
+        Literal["v1", "v2"] | None,
+        typer.Option(
+            help="The official method that official rows were measured by. Default: that of the "
+            "scale that was made from these files, else v1.",
+            show_default=False,
+        ),
+    ] = None,
     country: Country = None,
     pue: Pue = None,
     price: PricePerKwh = None,
@@ -81,6 +89,7 @@ def leaderboard(
     )
     from energyscore.judge.leaderboard import BoardRules, build
     from energyscore.judge.leaderboard_sources import find_sources
+    from energyscore.judge.references import as_if_by, protocol_of, without_method
     from energyscore.protocol.scales import COHORT, DEFAULT_SCALE, load_scale
     from energyscore.publish.formats import LEADERBOARD_EXPORTERS
     from energyscore.results.latest import without_copies
@@ -98,10 +107,14 @@ def leaderboard(
         paths, task, reference, real_path(folder) if official else None, skip=say_skipped
     )
     say_all(sources.notes)
+    protocol = protocol_of(sources.published, harness)
+    reference = as_if_by(reference, protocol)
     board = build(
         [(shown_path(path), result) for path, result in without_copies(sources.results)],
         sources.published,
-        BoardRules(reference, bands, every, official, site),
+        BoardRules(
+            reference, bands, every, official, site, without_method(sources.published, harness)
+        ),
     )
     if official:
         write_official(board, folder, sources)

@@ -8,7 +8,7 @@ from rich.markup import escape, render
 from energyscore.base.errors import InvalidResult, ResultError
 from energyscore.base.stats import half_width_of
 from energyscore.base.text import one_line
-from energyscore.base.units import counted, format_grams, format_wh
+from energyscore.base.units import counted, format_grams, format_wh_alike
 from energyscore.base.writing import check_outputs, write_files
 from energyscore.cli.console import data_console, say, show_notes
 from energyscore.judge.footprint import Site, describe_sites, format_cost
@@ -93,7 +93,7 @@ def _columns(table: BoardTable, site: Site) -> list[Column]:
     columns = [
         Column("#", [str(place) for place in range(1, len(rows) + 1)]),
         Column("model", [one_line(row.label) for row in rows], folds=True),
-        Column(ENERGY, [format_wh(row.wh_per_1k_queries or 0) for row in rows]),
+        Column(ENERGY, format_wh_alike([row.wh_per_1k_queries or 0 for row in rows])),
         Column(margin_heading(), [_half_width(row) for row in rows]),
         Column("stars", [stars_text(row.stars, estimated=bool(row.estimated)) for row in rows]),
     ]

@@ -41,9 +41,9 @@ Explain = Annotated[
 Scale = Annotated[
     str | None,
     typer.Option(
-        help="What stars are relative to: 'aienergyscore-2025-02', 'cohort' (the comparable "
-        "results at hand), or the JSON file of a scale of your own. Default: the reference where "
-        "a result is comparable to it, else the cohort.",
+        help="What stars are relative to: a scale by its name (`energyscore scale list`), "
+        "'latest', 'cohort' (the comparable results at hand), or the JSON file of a scale of your "
+        "own. Default: the newest reference where a result is comparable to it, else the cohort.",
         show_default=False,
     ),
 ]
@@ -172,3 +172,28 @@ def site_of(country: str | None, pue: float | None, price: str | None) -> "Site 
     from energyscore.protocol.grid import find_grid
 
     return make_site(None if country is None else find_grid(country), pue, price)
+
+
+def as_option(name: str) -> str:
+    """An option as the command line has it."""
+    return f"--{name.replace('_', '-')}"
+
+
+_REQUIRED = "Requirements"
+required = partial(typer.Option, rich_help_panel=_REQUIRED, show_default=False)
+
+TaskOf = Annotated[
+    str | None,
+    typer.Option("--task", help="The task, where PATHS hold several.", show_default=False),
+]
+MinQuality = Annotated[
+    float | None,
+    required(help="The least quality, in the unit of its metric; the most where less is better."),
+]
+MaxQualityLoss = Annotated[
+    str | None, required(metavar="2%", help="How much worse than the best quality it may be.")
+]
+MaxLatency = Annotated[
+    str | None,
+    required(metavar="500ms", help="The most time that 90 of 100 queries take, with its unit."),
+]

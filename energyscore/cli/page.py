@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from energyscore.judge.contenders import Contender
+    from energyscore.judge.footprint import Site
     from energyscore.judge.rating import RatedResult
+    from energyscore.publish.advice.form import AdviceReport
 
 
 def page(
@@ -41,6 +43,17 @@ def page(
     price: PricePerKwh = None,
     quality_from: QualityFrom = None,
     quality_metric: QualityMetric = None,
+    advise: Annotated[
+        bool, typer.Option("--advise", help="Add a page of advice for each task, as advise gives.")
+    ] = False,
+    advice: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Add a page of advice that advise --format json wrote. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     pages: Annotated[
         int,
         typer.Option(
@@ -64,6 +77,8 @@ def page(
       energyscore page results -o site
 
       energyscore page results more-results -o site --country FRA
+
+      energyscore page results -o site --advise --advice service.json
     """
     from energyscore.base.writing import write_files
     from energyscore.cli.loading import latest, load_shown
@@ -86,13 +101,16 @@ def page(
     if not every:
         loaded = latest(loaded)
     report = rate_files(loaded, scale, site)
+    reported = _reported_in(quality_from, quality_metric)
+    told = [_read_advice(file) for file in advice or ()]
     files_of_site = to_page(
         report,
         title,
         _raw_of,
         most_pages=pages,
         whole=lambda entry: read_again(Path(entry.file), entry.result),
-        reported=_reported_in(quality_from, quality_metric),
+        reported=reported,
+        advice=[*(_advice_on(report, reported, site, paths) if advise else ()), *told],
     )
     remedy = "Name another folder, or add --force to replace files of the same names."
     write_files(out, files_of_site, kind="page", remedy=remedy, force=force)
@@ -111,6 +129,40 @@ def _reported_in(
     if not files:
         return lambda known: known
     return lambda known: with_reported(known, files, metric, say_note, only=False)
+
+
+def _advice_on(
+    report: "list[RatedResult]",
+    reported: "Callable[[list[Contender]], list[Contender]]",
+    site: "Site | None",
+    paths: list[Path],
+) -> "list[AdviceReport]":
+    """Advice on each task of the results; a task without an energy is named on stderr."""
+    from energyscore.base.errors import UnsupportedError
+    from energyscore.base.files import shown_path
+    from energyscore.cli.console import say_note
+    from energyscore.judge.advice.advise import ServiceQuestion
+    from energyscore.judge.advice.advise import advise as put_together
+    from energyscore.judge.contenders import candidates_of
+    from energyscore.publish.advice.report import report_of
+
+    found = []
+    for task in sorted({entry.result.task.id for entry in report}):
+        try:
+            candidates = reported(candidates_of(report, task, None))
+            advice = put_together(candidates, ServiceQuestion(site=site))
+        except UnsupportedError as error:
+            say_note(f"{task}: {error.message}")
+            continue
+        found.append(report_of(advice, [shown_path(path) for path in paths]))
+    return found
+
+
+def _read_advice(file: Path) -> "AdviceReport":
+    from energyscore.base.files import read_text
+    from energyscore.publish.advice.form import parse_report
+
+    return parse_report(read_text(file, f"--advice {file}", ResultError), f"--advice {file}")
 
 
 def _raw_of(entry: "RatedResult") -> bytes | None:

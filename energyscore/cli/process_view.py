@@ -57,7 +57,11 @@ class ProcessProgress(Bar):
         self._place = self._place_of(number)
         self._print(text)
         if self._progress is not None:
-            self._progress.update(self._task, completed=number, refresh=True)
+            self._progress.update(self._task, completed=self._completed(number), refresh=True)
+
+    def _completed(self, number: int) -> int:
+        """How many have ended once this one has."""
+        return number
 
     def _place_of(self, number: int) -> str:
         return f"[{number}]" if self._total is None else f"[{number}/{self._total}]"
@@ -66,10 +70,13 @@ class ProcessProgress(Bar):
         if self._progress is None:
             self._print(text)
         else:
-            description = escape(terminal_text(f"{self._place} {text}"))
+            description = escape(terminal_text(self._placed(text)))
             self._progress.update(self._task, description=description, refresh=True)
 
     def _print(self, text: str) -> None:
         if self._talk.quiet and text.startswith(("error:", "caution:")):
-            self._console.print(escape(f"{self._place} {text}"), soft_wrap=True)
-        self.say(f"{self._place} {text}")
+            self._console.print(escape(self._placed(text)), soft_wrap=True)
+        self.say(self._placed(text))
+
+    def _placed(self, text: str) -> str:
+        return f"{self._place} {text}" if self._place else text

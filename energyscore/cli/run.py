@@ -22,7 +22,6 @@ from energyscore.cli.options import (
     talk_of,
 )
 from energyscore.cli.run_options import (
-    ApiKeyEnv,
     AskLoading,
     AskQuality,
     Attention,
@@ -32,21 +31,30 @@ from energyscore.cli.run_options import (
     By,
     ClipModel,
     Compile,
-    Concurrency,
     Dtype,
+    IdleTime,
     LabelsFile,
     MaxNewTokens,
+    OfficialProtocol,
     PowerLimit,
     Quantization,
     Reasoning,
     Screen,
-    ServerUrl,
     Spread,
     Until,
     options_of,
     parse_repeats,
-    server_of,
     when_loading,
+)
+from energyscore.cli.server_options import (
+    ApiKeyEnv,
+    Concurrency,
+    Launch,
+    MaxOutstanding,
+    RequestRate,
+    ServerUrl,
+    Tokenizer,
+    server_of,
 )
 from energyscore.protocol.quick import QUICK
 
@@ -120,6 +128,7 @@ def run(
     queries: Annotated[
         int | None, measuring(min=1, help="Queries of one pass. Default: the task's.")
     ] = None,
+    protocol: OfficialProtocol = "v1",
     reasoning: Reasoning = None,
     max_new_tokens: MaxNewTokens = None,
     repeats: Annotated[
@@ -141,16 +150,7 @@ def run(
             "the score. Default: 1.",
         ),
     ] = None,
-    idle: Annotated[
-        float | None,
-        measuring(
-            metavar="SECONDS",
-            min=0,
-            max=3600,
-            help="How long to meter the idle GPU, without and with the model. Default: 30, 0 with "
-            "--quick.",
-        ),
-    ] = None,
+    idle: IdleTime = None,
     dataset: Annotated[
         str | None,
         measuring(
@@ -179,8 +179,12 @@ def run(
     pue: Pue = None,
     price: PricePerKwh = None,
     server: ServerUrl = None,
+    launch: Launch = None,
     concurrency: Concurrency = None,
+    request_rate: RequestRate = None,
+    max_outstanding: MaxOutstanding = None,
     api_key_env: ApiKeyEnv = None,
+    tokenizer: Tokenizer = None,
     screen: Screen = False,
     until: Until = None,
     budget: Budget = None,
@@ -274,7 +278,9 @@ def run(
 
       energyscore run sentence_similarity --model ./my-model --dataset pairs.csv --repeats 5
 
-      energyscore run text_generation --server http://127.0.0.1:8000/v1 --model NAME
+      energyscore run text_generation --server http://127.0.0.1:8000/v1 --model M --concurrency 1,8
+
+      energyscore run text_generation --launch 'vllm serve DIR --port 8000' --model DIR
 
       energyscore run --all --quick
     """
@@ -287,7 +293,7 @@ def run(
     if everything:
         from energyscore.cli.suite_run import run_all
 
-        if tasks or model or server:
+        if tasks or model or server or launch:
             raise UsageError("--all takes every task and its own models; name none beside it.")
         if pue or price:
             raise UsageError(
@@ -306,7 +312,7 @@ def run(
     from energyscore.publish.took import measuring_took
     from energyscore.results.store import CSV_NAME, KnownResults
 
-    demo = not tasks and not model and dataset is None and server is None
+    demo = not tasks and not model and dataset is None and not (server or launch)
     if demo:
         options = options.over(RunOptions(quick=True, queries=DEMO_QUERIES, repeats=DEMO_REPEATS))
     job = Job(
@@ -316,7 +322,7 @@ def run(
         out=out,
         task_path=task_path,
         fresh=fresh,
-        server=server_of(server, concurrency, api_key_env),
+        server=server_of(context.params),
     )
     with ProgressObserver(talk) as observer:
         if demo:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from energyscore.cli.options import measuring
+from energyscore.cli.options import as_option, measuring
 
 if TYPE_CHECKING:
     from energyscore.measurement.options import RunOptions
-    from energyscore.measurement.server_asked import ServerAsked
 
 
 when_loading = partial(typer.Option, rich_help_panel="Loading models", show_default=False)
@@ -141,44 +140,6 @@ PowerLimit = Annotated[
 ]
 
 
-serving = partial(typer.Option, rich_help_panel="Servers", show_default=False)
-
-
-def _several_loads(text: str) -> tuple[int, ...]:
-    """Requests in flight: `8`, or several values, each a result of its own: `1,8,32`."""
-    words = [word.strip() for word in text.split(",")]
-    if not all(re.fullmatch("[0-9]{1,6}", word) and 1 <= int(word) <= 100_000 for word in words):
-        raise typer.BadParameter(f"{text!r} is no number of requests, nor several such as 1,8,32.")
-    return tuple(dict.fromkeys(map(int, words)))
-
-
-ServerUrl = Annotated[
-    str | None,
-    serving(
-        "--server",
-        metavar="URL",
-        help="Measure a server that runs on this machine and speaks the API of OpenAI, such as "
-        "http://127.0.0.1:8000/v1. --model is the name that it has for the model.",
-    ),
-]
-Concurrency = Annotated[
-    Any,
-    serving(
-        parser=_several_loads,
-        metavar="N,...",
-        help="With --server: so many requests in flight all the time; each value is a result of "
-        "its own. Default: 1.",
-    ),
-]
-ApiKeyEnv = Annotated[
-    str | None,
-    serving(
-        metavar="NAME",
-        help="With --server: the environment variable that holds its key. It is kept nowhere.",
-    ),
-]
-
-
 class ReasoningMode(StrEnum):
     """How models are asked to reason. An enumeration: Typer takes no lists of literals."""
 
@@ -195,6 +156,24 @@ Reasoning = Annotated[
     measuring(
         help="A mode to reason in, for the task reasoning: each is a result of its own. "
         "Repeatable. Default: default, what the model does unasked."
+    ),
+]
+IdleTime = Annotated[
+    float | None,
+    measuring(
+        metavar="SECONDS",
+        min=0,
+        max=3600,
+        help="How long to meter the idle GPU, without and with the model. Default: 30, 0 with "
+        "--quick.",
+    ),
+]
+OfficialProtocol = Annotated[
+    Literal["v1", "v2"],
+    measuring(
+        help="The official method: v1 takes the likeliest token and forces lengths; v2 samples at "
+        "temperature 0.7 and forces none, in text generation and reasoning.",
+        show_default=True,
     ),
 ]
 MaxNewTokens = Annotated[
@@ -232,26 +211,6 @@ def options_of(given: Mapping[str, Any]) -> "RunOptions":
     if problem := options.problem(as_option):
         raise UsageError(f"energyscore run: {problem}.", "See `energyscore run --help`.")
     return options
-
-
-def as_option(name: str) -> str:
-    """An option as the command line has it."""
-    return f"--{name.replace('_', '-')}"
-
-
-def server_of(
-    address: str | None, concurrency: tuple[int, ...] | None, api_key_env: str | None
-) -> "ServerAsked | None":
-    """The server that is to be measured; None: a model is loaded here."""
-    from energyscore.measurement.server_asked import ServerAsked
-
-    if address is None:
-        for name, value in (("--concurrency", concurrency), ("--api-key-env", api_key_env)):
-            if value is not None:
-                raise typer.BadParameter("it goes with --server.", param_hint=name)
-        return None
-    loads = concurrency or (1,)
-    return ServerAsked(address=address, concurrency=loads, api_key_env=api_key_env)
 
 
 def read_settings(texts: Sequence[str] | None) -> "RunOptions":

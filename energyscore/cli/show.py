@@ -97,7 +97,7 @@ def schema(
         str,
         typer.Argument(
             metavar="NAME",
-            help="Of what: result, choice, comparison, gate, schedule or tune.",
+            help="Of what: result, advice, choice, comparison, gate, schedule or tune.",
             show_default=False,
         ),
     ] = "result",

@@ -11,14 +11,16 @@ from energyscore.cli.tune_view import TuneProgress
 from energyscore.judge.tuning import Tried, Tuning, judge_tuning, quality_lost
 from energyscore.measurement.metering import check_power_limit, describe_machine
 from energyscore.measurement.suite.key import key_here
+from energyscore.measurement.suite.where import here
 from energyscore.measurement.tune.request import TuneRequest, asked_of, options_of
-from energyscore.measurement.tune.runner import Trial, Tuned, Tuner
+from energyscore.measurement.tune.runner import Tuner
 from energyscore.measurement.tune.space import MOST_BATCH, Settings, Space
+from energyscore.measurement.tune.trial import Trial, Tuned
 from energyscore.protocol import hub
 from energyscore.protocol.model import Dtype, ModelSpec
+from energyscore.publish.command_line import command_line
 from energyscore.publish.results_folder import ResultsFolder
 from energyscore.publish.tuning import FILE_NAME, TuneReport, report_of, to_json
-from energyscore.publish.tuning_words import command_line
 from energyscore.results.store import KnownResults
 
 SEED = 0
@@ -133,6 +135,7 @@ def run_tune(
             request,
             known,
             key_here(online=hub.is_reachable()),
+            here(),
             progress,
             lambda first, other: quality_lost(first, other, request.limits.quality_loss or 0.0),
             budget_s=budget_s,

@@ -9,8 +9,8 @@ from energyscore.cli.process_view import OWN_PLACE, ProcessProgress
 from energyscore.judge.tuning import Tuning
 from energyscore.measurement.forecast import LONG_S
 from energyscore.measurement.tune.request import asked_of, options_of
-from energyscore.measurement.tune.runner import Trial
 from energyscore.measurement.tune.space import Settings, TrialOutcome
+from energyscore.measurement.tune.trial import Trial
 from energyscore.publish.tuning import columns_of, rows_of, title_of
 from energyscore.publish.tuning_words import (
     MEASURE_BOTH,

@@ -7,6 +7,7 @@ import io
 import itertools
 import logging
 import multiprocessing.pool
+import re
 import subprocess
 import sys
 import threading
@@ -241,14 +242,24 @@ def test_threads_that_go_on_are_told_and_a_pool_that_waits_is_not():
     assert threads_at_work(before) == ""
     with ThreadPoolExecutor(2, thread_name_prefix="pool") as pool:
         assert pool.submit(str, 1).result() == "1"
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while threads_at_work(before) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert threads_at_work(before) == ""
         assert len(threading.enumerate()) > len(before)
-        working = pool.submit(time.sleep, 0.5)
-        time.sleep(0.05)
-        assert threads_at_work(before) == "1 thread (pool_0)"
+        begun, over = threading.Event(), threading.Event()
+
+        def work():
+            begun.set()
+            while not over.is_set():
+                time.sleep(0.01)
+
+        working = pool.submit(work)
+        try:
+            assert begun.wait(60)
+            assert re.fullmatch(r"1 thread \(pool_[01]\)", threads_at_work(before))
+        finally:
+            over.set()
         working.result()
 
 

@@ -225,4 +225,5 @@ def test_tokens_in_links_are_not_shown():
     link = "403 for url: https://cdn.example/w?X-Amz-Signature=ab12&part=3&token=hf_x'"
     hidden = "403 for url: https://cdn.example/w?X-Amz-Signature=***&part=3&token=***'"
     assert without_passwords(link) == hidden
+    assert without_passwords("Authorization: Bearer sk-12345678 a") == "Authorization: Bearer *** a"
     assert without_passwords("?keys=1 monkey=2 a&tokens=3") == "?keys=*** monkey=2 a&tokens=***"

@@ -12,8 +12,8 @@ from energyscore.cli.tune_run import Dimensions
 from energyscore.cli.tune_view import TuneProgress
 from energyscore.measurement.options import RunOptions
 from energyscore.measurement.tune.request import Limits
-from energyscore.measurement.tune.runner import Trial
 from energyscore.measurement.tune.space import Settings, Space, TrialOutcome
+from energyscore.measurement.tune.trial import Trial
 
 MODEL = ("text_classification", "--model", "builtin:distilbert-sst2")
 

@@ -1,12 +1,15 @@
 """What measures nothing runs with the packages of gate-requirements.txt alone."""
 
+import json
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import packages_distributions
 
 import pytest
-from support.commands import ROOT, energyscore
+from support.commands import ROOT, Done, environment
 
 from energyscore.base.packages import PACKAGES
 
@@ -33,9 +36,58 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+NEED_NO_MORE = [
+    (("rate", "old/results"), 0),
+    (("rate", "old/results", "--price", "0.25 EUR", "--format", "csv"), 0),
+    (("compare", "old/results", "old/results"), 2),  # the same measurements
+    (("choose", "old/results/org/model"), 0),
+    (("gate", "old/results", "--max", "gpu_wh_per_1k_queries<=100", "--format", "json"), 3),
+    (("leaderboard", "old/results"), 0),
+    (("page", "old/results", "-o", "site"), 0),
+    (("label", "old/results/org/model", "-o", "label.svg"), 0),
+    (("card", "old/results/org/model"), 0),
+    (("verify", "old/submission.zip"), 0),
+]
+NEED_MORE = [
+    (
+        ("label", "old/results/org/model", "-o", "label.png"),
+        r"needs (reportlab|resvg_py|PIL), which is not installed. Install it: pip install ",
+    ),
+    (
+        ("run", "--quick"),
+        r"This command needs \w+, which is not installed. Install it: pip install",
+    ),
+    (("doctor",), r"This command needs \w+, which is not installed. Install it: pip install"),
+    (
+        ("rate", "old/results", "--country", "FRA"),
+        "not installed. Install it: pip install codecarbon",
+    ),
+]
+EACH_A_FORK = """\
+import json, os, runpy, sys
+import scipy.stats, energyscore.cli.app, energyscore.cli.console
+import energyscore.publish.results_folder
+import energyscore.judge.rating, energyscore.judge.choose, energyscore.judge.gate
+from energyscore.protocol.task import load_tasks
+load_tasks()
+for place, words in enumerate(json.loads(sys.argv[1])):
+    if os.fork() == 0:
+        os.chdir(str(place))
+        for stream in (1, 2):
+            os.dup2(os.open(str(stream), os.O_WRONLY | os.O_CREAT), stream)
+        sys.argv = ["energyscore", *words]
+        runpy.run_module("energyscore", run_name="__main__", alter_sys=True)
+        raise AssertionError("it ends by itself")
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+
+
 @pytest.fixture(scope="module")
 def light(tmp_path_factory):
-    """The environment of a process in which only those packages are installed."""
+    """What became of commands where only those packages are installed, by their words.
+
+    Each is a fork of one process that has imported what all commands do.
+    """
     lines = (ROOT / "gate-requirements.txt").read_text().splitlines()
     pinned = {normal(line.partition("==")[0]) for line in lines if not line.startswith("#")}
     hidden = {
@@ -46,54 +98,34 @@ def light(tmp_path_factory):
     assert {"torch", "transformers", "pandas", "codecarbon"} <= hidden
     folder = tmp_path_factory.mktemp("light")
     (folder / "sitecustomize.py").write_text(HIDING.replace("{hidden!r}", repr(hidden)))
-    return {"PYTHONPATH": f"{folder}:{ROOT}"}
+    commands = [words for words, _ in [*NEED_NO_MORE, *NEED_MORE]]
+    for place in range(len(commands)):
+        shutil.copytree(OLD, folder / str(place) / "old")
+    ran = subprocess.run(
+        [sys.executable, "-c", EACH_A_FORK, json.dumps(commands)],
+        env=environment({"PYTHONPATH": f"{folder}:{ROOT}"}),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    statuses = map(int, ran.stdout.split())
+    done = {}
+    for place, (words, status) in enumerate(zip(commands, statuses, strict=True)):
+        said = [(folder / str(place) / stream).read_text() for stream in "12"]
+        assert "Traceback" not in said[1], said[1]
+        done[words] = Done(status, *said)
+    return done
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status"),
-    [
-        (("rate", "old/results"), 0),
-        (("rate", "old/results", "--price", "0.25 EUR", "--format", "csv"), 0),
-        (("compare", "old/results", "old/results"), 2),  # the same measurements
-        (("choose", "old/results/org/model"), 0),
-        (("gate", "old/results", "--max", "gpu_wh_per_1k_queries<=100", "--format", "json"), 3),
-        (("leaderboard", "old/results"), 0),
-        (("page", "old/results", "-o", "site"), 0),
-        (("label", "old/results/org/model", "-o", "label.svg"), 0),
-        (("card", "old/results/org/model"), 0),
-        (("verify", "old/submission.zip"), 0),
-    ],
-)
-def test_commands_that_measure_nothing_need_no_more(tmp_path, light, arguments, status):
-    shutil.copytree(OLD, tmp_path / "old")
-    done = energyscore(*arguments, env=light, cwd=tmp_path)
-    assert done.status == status, done.stderr
+@pytest.mark.parametrize(("arguments", "status"), NEED_NO_MORE)
+def test_commands_that_measure_nothing_need_no_more(light, arguments, status):
+    assert light[arguments].status == status, light[arguments].stderr
 
 
-def test_a_country_says_what_to_install(tmp_path, light):
-    shutil.copytree(OLD / "results", tmp_path / "results")
-    done = energyscore("rate", "results", "--country", "FRA", env=light, cwd=tmp_path)
-    assert done.status == 3
-    assert "not installed. Install it: pip install codecarbon" in done.error
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (
-            ("label", "old/results/org/model", "-o", "label.png"),
-            r"needs (reportlab|resvg_py|PIL), which is not installed. Install it: pip install ",
-        ),
-        (
-            ("run", "--quick"),
-            r"This command needs \w+, which is not installed. Install it: pip install",
-        ),
-        (("doctor",), r"This command needs \w+, which is not installed. Install it: pip install"),
-    ],
-)
-def test_what_needs_more_says_what_to_install(tmp_path, light, arguments, said):
-    shutil.copytree(OLD, tmp_path / "old")
-    done = energyscore(*arguments, env=light, cwd=tmp_path)
+@pytest.mark.parametrize(("arguments", "said"), NEED_MORE)
+def test_what_needs_more_says_what_to_install(light, arguments, said):
+    done = light[arguments]
     assert done.status == 3, done.stderr
     assert re.search(said, done.error)
 

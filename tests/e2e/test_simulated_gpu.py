@@ -124,12 +124,9 @@ def test_energy_by_the_counter(simulate, measure):
 
 
 SHORT_BLOCKS = """
-import sys
 from energyscore.measurement import loaded, warmup
 loaded.BLOCK_S = 0.5
 warmup.WARMUP_BLOCK_S, warmup.WARMUP_LIMIT_S = 0.4, 2.0
-from energyscore.cli import main
-main()
 """
 
 
@@ -140,11 +137,8 @@ def test_a_screen_tells_the_energy_of_all_queries(tmp_path, simulate, tiny_model
         "run", "text_generation", "--screen", "--until", "half-width=40%", "--model", tiny_model,
         "--dataset", prompts_csv, "--device", "cpu", "--gpu", "0", "--out", tmp_path,
     ]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", SHORT_BLOCKS, *map(str, arguments)],
-        env=environment(sim.env()), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = energyscore(*arguments, env=sim.env(), first=SHORT_BLOCKS)
+    assert done.status == 0, done.stderr
     assert "The full protocol would have taken about" in done.stderr
     assert "counter, screened" in done.stdout
     result = only_result(tmp_path)

@@ -12,25 +12,38 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+DATE = "2026-06-15"
 
 
 class FakeHub:
     """Serves `models` and `datasets`, by id, from folders."""
 
-    def __init__(self, models: dict[str, Path], datasets: dict[str, Path]) -> None:
-        """Listen on a free port of the loopback interface."""
+    def __init__(
+        self,
+        models: dict[str, Path],
+        datasets: dict[str, Path],
+        spaces: dict[str, Path] | None = None,
+        renamed: dict[str, str] | None = None,
+    ) -> None:
+        """Listen on a free port of the loopback interface; `renamed` gives the new names of old."""
         repositories = {("models", name): folder for name, folder in models.items()}
         repositories |= {("datasets", name): folder for name, folder in datasets.items()}
+        repositories |= {("spaces", name): folder for name, folder in (spaces or {}).items()}
         requests: list[str] = []
 
         class Handler(_Handler):
             pass
 
         Handler.repositories, Handler.requests = repositories, requests
-        self.requests = requests
+        Handler.renamed, Handler.withheld = renamed or {}, set()
+        self.requests, self.withheld = requests, Handler.withheld
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def withhold(self, name: str, file: str) -> None:
+        """List a file, and do not give it."""
+        self.withheld.add(f"{name}/{file}")
 
     def close(self) -> None:
         """Stop listening."""
@@ -41,6 +54,8 @@ class FakeHub:
 class _Handler(BaseHTTPRequestHandler):
     repositories: dict[tuple[str, str], Path]
     requests: list[str]
+    renamed: dict[str, str]
+    withheld: set[str]
 
     def do_HEAD(self) -> None:
         self._answer()
@@ -59,13 +74,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.requests.append(f"{self.command} {path}")
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = path.strip("/").split("/")
+        old = next((name for name in self.renamed if f"/{name}/" in f"{path}/"), "")
         if path == "/":
             self._send(200, b"")
+        elif old:
+            self._send(307, b"", {"Location": path.replace(old, self.renamed[old])})
         elif parts[0] == "api" and len(parts) >= 4:
             self._api(parts[1], "/".join(parts[2:4]), parts[4:], body)
         else:
-            kind = "datasets" if parts[0] == "datasets" else "models"
-            parts = parts[1:] if kind == "datasets" else parts
+            kind = parts[0] if parts[0] in ("datasets", "spaces") else "models"
+            parts = parts if kind == "models" else parts[1:]
             if len(parts) < 5 or parts[2] != "resolve":
                 self._missing("EntryNotFound")
                 return
@@ -77,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing("RepoNotFound", 401)
         elif revision not in ("main", COMMIT):
             self._missing("RevisionNotFound")
-        elif not (folder / file).is_file():
+        elif f"{name}/{file}" in self.withheld or not (folder / file).is_file():
             self._missing("EntryNotFound")
         else:
             data = (folder / file).read_bytes()
@@ -104,7 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing("RevisionNotFound")
         elif not rest or rest[0] == "revision":
             siblings = [{"rfilename": entry["path"]} for entry in entries]
-            self._json({"id": name, "sha": COMMIT, "siblings": siblings, "private": False})
+            about = {"id": name, "sha": COMMIT, "siblings": siblings, "private": False}
+            self._json(about | {"lastModified": f"{DATE}T10:00:00.000Z"})
         elif rest[0] == "tree":
             inside = "/".join(rest[2:])
             wanted = [e for e in entries if not inside or e["path"].startswith(f"{inside}/")]

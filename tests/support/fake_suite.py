@@ -40,6 +40,17 @@ elif how == "polite":
     except KeyboardInterrupt:
         open(template + ".kept", "w").write("journal")
         say("error: interrupted; 1 of 2 runs are kept."); os._exit(130)
+elif how == "journal":
+    journal = f"{folder}/.{key[:16]}.journal"
+    try:
+        if not os.path.exists(journal):
+            os.makedirs(folder, exist_ok=True); open(journal, "w").write("a run")
+            open(template + ".waiting", "w").close(); time.sleep(100)
+    except KeyboardInterrupt:
+        say("error: interrupted; kept of it: 1 of 2 runs."); os._exit(130)
+    say("caution: going on from a run"); os.remove(journal)
+elif how.startswith("sleep "):
+    time.sleep(float(how.split()[1]))
 text = open(template).read().replace("REQUEST", key)
 if how == "invalid":
     text = text.replace('"valid": true', '"valid": false')

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from energyscore.base.stamps import digest_of
 from energyscore.measurement.options import RunOptions
+from energyscore.measurement.suite.where import ANYWHERE
 from energyscore.measurement.tune.request import Limits, TuneRequest
 from energyscore.measurement.tune.runner import Tuner
 from energyscore.measurement.tune.space import Settings
@@ -65,6 +66,7 @@ class FakeTune:
         """`joules(settings)`: of 1,000 queries."""
         self.folder, self.out = folder, folder / "out"
         self._joules, self._latency_s = joules, latency_s
+        self.where = ANYWHERE  # its results must have been measured
         (folder / "child.py").write_text(CHILD)
         self.ends({})
 
@@ -105,7 +107,10 @@ class FakeTune:
         def key_of(task, model, asked):
             return digest_of([task.spec.id, model.id, model.dtype, asked.decisive(task.spec)])
 
-        tuner = Tuner(request, known, key_of, observer or Quiet(), lost, command=command, **options)
+        tuner = Tuner(
+            request, known, key_of, lambda asked: self.where, observer or Quiet(), lost,
+            command=command, **options,
+        )  # fmt: skip
         return tuner.run(space.default, lambda first: space, seed=0, exhaustive=False)
 
     def _write_templates(self, space):

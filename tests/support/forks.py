@@ -22,7 +22,8 @@ from support.fork_server import DRIVER, SEARCHED, reading, writing
 
 LATE = {
     *("NVML_SIM_CONFIG", "PATH", "COLUMNS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"),
-    *("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR", "XDG_STATE_HOME", "HF_TOKEN"),
+    *("PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR", "HF_TOKEN"),
+    *("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "ENERGYSCORE_NO_CACHE"),
 }
 """Variables that nothing reads while it is imported, so a fork can have others.
 

@@ -19,7 +19,7 @@ CLAIMS = re.compile(
     r"|result\.workload\.(revision|fingerprint|seed)"
     r"|result\.workload\.inputs_cut\.(limit|official_limit|unit)"  # nothing is cut
     r"|result\.protocol\.(min_window_s|warmup_s|warmup_queries|target_half_width|shared)"
-    r"|result\.environment\.selftest"
+    r"|result\.environment\.selftest|result\.machine"
     r"|result\.idle\.(seconds|with_model_w\..*)|result\.emissions\.(country|source|reason)"
     r"|result\.(cautions|runs\.\d+\.notices)\.\d+\.message|result\.cautions"
     r"|result\.conformance\.\d+\.(required|actual)"

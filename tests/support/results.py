@@ -2,7 +2,7 @@
 
 from energyscore.protocol.task import load_tasks
 from energyscore.results.conformance import with_conformance
-from energyscore.results.load import LoadPart, RunLoad
+from energyscore.results.load import LoadPart, Outstanding, RunLoad
 from energyscore.results.parts import (
     Emissions,
     EnvironmentPart,
@@ -85,6 +85,17 @@ def make_performance(p90_s=0.1, tokens=True):
     )
 
 
+def make_load_performance(concurrency, tokens_per_s):
+    """Of requests of ten tokens, so many of them in flight."""
+    mean_s = 10 * concurrency / tokens_per_s
+    return Performance(
+        queries_per_s=tokens_per_s / 10,
+        output_tokens_per_s=tokens_per_s,
+        latency_s=Latency(mean=mean_s, p50=mean_s, p90=mean_s * 1.2, p99=mean_s * 1.5),
+        time_to_first_token_s=FirstToken(p50=mean_s / 5, p90=mean_s / 4),
+    )
+
+
 def make_cpu_run(index=0, *, joules=7200.0, queries=100):
     """One run whose energy is an estimate of processor and memory."""
     return make_run(index).model_copy(
@@ -99,24 +110,32 @@ def make_cpu_run(index=0, *, joules=7200.0, queries=100):
     )
 
 
-def make_server_result(model="org/model", concurrency=8, **more):
-    """The same of a server under a load."""
+def make_server_result(
+    model="org/model", concurrency=8, *, request_rate=None, tokens_per_s=None, **more
+):
+    """The same of a server: so many at once, or so many a second, at a throughput if known."""
     made = make_result(model, **more)
+    done = made.runs[0].queries
+    speed = tokens_per_s and make_load_performance(concurrency, tokens_per_s)
     part = RunLoad(
-        completed=100,
+        completed=done,
         failed=0,
-        requests=100.0,
+        requests=done,
         straddling=16,
-        bound=0.16,
+        bound=16 / done,
         other_lengths=0,
         cached_tokens=0,
         time_per_output_token_s=0.01,
         client_processor=0.1,
+        client_late_s=0.001,
+        outstanding=request_rate and Outstanding(arrived=1000, held=0, first=8.0, last=9.0),
     )
     load = LoadPart(
-        kind="closed",
-        concurrency=concurrency,
-        completed=100 * len(made.runs),
+        kind="open" if request_rate else "closed",
+        concurrency=None if request_rate else concurrency,
+        request_rate=request_rate,
+        max_outstanding=request_rate and 1000,
+        completed=done * len(made.runs),
         failed=0,
         endpoint="completions",
         lengths="forced",
@@ -125,8 +144,9 @@ def make_server_result(model="org/model", concurrency=8, **more):
     )
     unknown = dict.fromkeys(("parameters", "dtype", "weights", "model_class", "revision"))
     served = made.model.model_copy(update={"source": "server", **unknown})
-    runs = [run.model_copy(update={"load": part}) for run in made.runs]
-    made = made.model_copy(update={"model": served, "runs": runs, "load": load})
+    runs = [run.model_copy(update={"load": part, "performance": speed}) for run in made.runs]
+    change = {"model": served, "runs": runs, "load": load, "performance": speed}
+    made = made.model_copy(update=change)
     return with_conformance(load_tasks()[made.task.id].spec, made)
 
 
@@ -246,3 +266,17 @@ def make_result(
         invalid_reasons=list(invalid),
     )
     return with_conformance(task, with_per_token(result))
+
+
+def sampled(result, *, tokens=7, **settings):
+    """The same measured by v2: answers of so many tokens on average, drawn at temperature 0.7."""
+    task = load_tasks()[result.task.id].spec
+    made = task.generation.by("v2").recorded() | settings
+    runs = [run.model_copy(update={"output_tokens": tokens * run.queries}) for run in result.runs]
+    workload = result.workload.model_copy(
+        update={"generation": made, "output_tokens": tokens * result.workload.queries}
+    )
+    names = [gpu.name for gpu in result.environment.gpus]
+    score = score_runs(runs, result.protocol.metered_gpus, result.idle, names)
+    change = {"workload": workload, "runs": runs, "score": score}
+    return with_conformance(task, with_per_token(result.model_copy(update=change)))

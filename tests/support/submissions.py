@@ -184,7 +184,7 @@ def simulated_time(machine):
 
 def measure(
     out, *, model="org/model", decode_s=0.06, queries=1000, repeats=10, stop_after=None,
-    lone_w=PREFILL_W, device="cuda",
+    lone_w=PREFILL_W, device="cuda", protocol="v1",
 ):  # fmt: skip
     """Measure as `energyscore run` does, on an H100, and give the result's path.
 
@@ -198,7 +198,7 @@ def measure(
     workload = Workload(texts, task.dataset.id, "c" * 40, True, queries)
     plan = Plan(
         workload, tuple(task.phases), 1, repeats, 42, False, 60.0,
-        lone_s=20.0, idle_s=30.0, generation=task.generation,
+        lone_s=20.0, idle_s=30.0, generation=task.generation.by(protocol),
     )  # fmt: skip
     gpu = GpuPart(
         uuid=UUID, name="NVIDIA H100 80GB HBM3", pci_bus_id="00000000:01:00.0",
