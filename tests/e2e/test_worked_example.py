@@ -23,6 +23,7 @@ from support.commands import ROOT, energyscore
 from typer.testing import CliRunner
 
 from energyscore.cli.app import app
+from energyscore.measurement.backends.quantization import do_without_unfit_kernels
 
 PAGE = (ROOT / "docs/replacing.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", PAGE, flags=re.S)
@@ -144,6 +145,7 @@ def answers_of(path: Path, texts, batch):
         else transformers.AutoModelForSequenceClassification
     )
     model = kind.from_pretrained(path).eval()
+    do_without_unfit_kernels(model)
     for start in range(0, len(texts), batch):
         inputs = tokenizer(texts[start : start + batch], padding=True, return_tensors="pt")
         with torch.inference_mode():

@@ -11,10 +11,19 @@ from energyscore.base.errors import MeterError
 from energyscore.measurement.loading import READY, _load, _put_out_of_memory, _share_in_memory
 
 DOMAIN = f"gpu:{gpu().uuid}"
+SLOW_DISK = """
+import time
+from energyscore.measurement.backends import loading
+load = loading._pretrained
+loading._pretrained = lambda *told: (time.sleep(0.6), load(*told))[1]
+"""
 
 
 def test_loading_is_metered_above_the_floor(simulate, tiny_model, prompts_csv, tmp_path):
-    """100 W without the model, 500 W while it loads, 120 W with it: from a named GPU."""
+    """100 W without the model, 500 W while it loads, 120 W with it: from a named GPU.
+
+    The tiny model alone may be loaded in less than 20 updates of the counter.
+    """
     sim = simulate(gpu(update_period_ms=3, power_schedule=((0.0, 100.0),)))
     powers = {"loading, metered": 500.0, "idle with the model": 120.0, ": warm-up": 300.0}
     drawn = [(0.0, 100.0)]
@@ -31,6 +40,7 @@ def test_loading_is_metered_above_the_floor(simulate, tiny_model, prompts_csv, t
         *("--out", tmp_path),
         env=sim.env(),
         on_line=follow,
+        first=SLOW_DISK,
     )
     assert done.status == 0, done.stderr
     loading = only_result(tmp_path)["loading"]
@@ -39,6 +49,7 @@ def test_loading_is_metered_above_the_floor(simulate, tiny_model, prompts_csv, t
     assert loading["floor_w"][DOMAIN] == pytest.approx(100, rel=0.03)
     # The driver is told a moment after a stage begins, and on a busy machine a long one.
     seconds = loading["duration_s"]
+    assert seconds > 0.6
     assert loading["energy_j"][DOMAIN] == pytest.approx(400 * seconds, rel=0.1)
     assert 115 < loading["idle_w"][DOMAIN] < 200
 

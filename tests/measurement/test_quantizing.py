@@ -18,6 +18,7 @@ from energyscore.measurement.backends.compiling import (
 from energyscore.measurement.backends.facts import facts_of_loaded
 from energyscore.measurement.backends.loading import Blueprint, load_weights
 from energyscore.measurement.backends.memory import memory_of
+from energyscore.measurement.backends.quantization import do_without_unfit_kernels
 from energyscore.measurement.backends.quantizing import METHODS, take_census
 from energyscore.measurement.meters.recompiling import RecompilingMeter
 from energyscore.protocol.model import ModelSpec, Quantization
@@ -97,6 +98,26 @@ def test_weights_are_quantized_as_the_census_says(name, recorded, kind, weight, 
     with torch.inference_mode():
         wanted, got = plain[0](ids).logits, model(ids).logits
     assert 0 < (got - wanted).norm() / wanted.norm() < 0.3
+
+
+@pytest.mark.parametrize("sizes", [(64, 2), (64, 48), (96, 64), (64, 64)])
+def test_layers_that_a_kernel_of_some_processors_cannot_do_work_there(sizes):
+    """The kernel for AVX-512 BF16 takes 32 outputs and whole blocks of 64 inputs at a time."""
+    import bitsandbytes
+
+    torch.manual_seed(0)
+    plain = torch.nn.Linear(*sizes)
+    layer = bitsandbytes.nn.LinearNF4(*sizes, compute_dtype=torch.float32)
+    layer.load_state_dict(plain.state_dict())
+    layer = layer.to("cpu").eval()
+    own, layer.support_avx512bf16_for_cpu = layer.support_avx512bf16_for_cpu, True
+    do_without_unfit_kernels(layer)
+    assert layer.support_avx512bf16_for_cpu is (sizes == (64, 64))
+    layer.support_avx512bf16_for_cpu &= own  # elsewhere there is no such kernel
+    given = torch.randn(3, sizes[0])
+    with torch.inference_mode():
+        wanted, got = plain(given), layer(given)
+    assert (got - wanted).norm() / wanted.norm() < 0.3
 
 
 def test_random_weights_are_quantized_too(plain):

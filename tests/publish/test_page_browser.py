@@ -1,8 +1,10 @@
 """The page in a real browser: what it does, and how it looks."""
 
+import re
 import shutil
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 from support.results import make_server_result
 from support.sites import many, report_of
 
@@ -66,8 +68,6 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as driver:
         running = driver.chromium.launch(executable_path=BROWSER, args=ALONE)
         yield running
@@ -179,8 +179,8 @@ def test_filters_choose_rows_points_and_sections(visit):
     assert summary == "8 of 21 results are shown."
     assert page.locator(".chips a:visible").all_inner_texts() == ["Text generation, class A 8"]
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function("document.querySelector('#filter-text').value === ''")
-    page.wait_for_function("document.querySelectorAll('section.task:not([hidden])').length === 2")
+    expect(page.locator("#filter-text")).to_have_value("")
+    expect(page.locator("section.task:not([hidden])")).to_have_count(2)
     page.get_by_label("Energy of", exact=True).select_option("estimated")
     assert shown(page, table=1) == ["org/on-cpu-0", "org/on-cpu-1", "org/on-cpu-2"]
     assert page.locator("section.cohort:visible").count() == 1
@@ -206,12 +206,12 @@ def test_a_filter_stands_in_the_address_and_is_found_again(visit):
     assert page.url.endswith("index.html?text=on-cpu&basis=estimated")
     page.get_by_role("link", name="org/on-cpu-1", exact=True).first.click()
     page.go_back()
-    page.wait_for_function("document.querySelector('#filter-count').textContent[0] === '3'")
+    expect(page.locator("#filter-count")).to_have_text(re.compile("^3 "))
     assert page.get_by_label("Model or hardware").input_value() == "on-cpu"
     again = visit("index.html?text=on-cpu-1&basis=nothing-here")
     assert again.locator("#filter-count").inner_text() == "1 of 28 results"
     again.get_by_role("button", name="Show all").click()
-    again.wait_for_function("location.search === ''")
+    expect(again).to_have_url(re.compile("index.html$"))
 
 
 @pytest.mark.parametrize("model", [None, "org-spread"])

@@ -29,6 +29,7 @@ from energyscore.measurement.backends.published import (
 from energyscore.measurement.backends.quantization import (
     check_loaded,
     check_quantization,
+    do_without_unfit_kernels,
     settings_of,
 )
 from energyscore.measurement.backends.quantizing import (
@@ -174,6 +175,7 @@ def load_weights(
             model = model.to(dtype)  # the library undid the quantization, in a dtype of its own
         if blueprint.adapter is not None:
             apply_adapter(model, blueprint.adapter)
+    do_without_unfit_kernels(model)
     model = model.eval()
     if isinstance(place, dict):
         tensors = (*model.parameters(), *model.buffers())

@@ -12,6 +12,7 @@ from energyscore.base.errors import ModelError
 from energyscore.protocol.model import ModelSpec
 
 _SETTINGS = "quantization_config"
+_PROCESSOR_KERNEL = "support_avx512bf16_for_cpu"  # a flag of bitsandbytes' layers of 4 bits
 _PLAIN_DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -96,6 +97,18 @@ def is_quantized(model: Any) -> bool:
         if found is None or is_packed(found) or found.shape != plain.shape:
             return True
     return False
+
+
+def do_without_unfit_kernels(model: torch.nn.Module) -> None:
+    """Have layers of 4 bits that a kernel cannot do take the library's general way.
+
+    On processors with AVX-512 BF16 bitsandbytes packs the weights of 32 outputs together, in whole
+    blocks. A layer of another shape, such as the head of a classifier, fails on its first batch.
+    """
+    for layer in model.modules():
+        if getattr(layer, _PROCESSOR_KERNEL, False):
+            fits = layer.out_features % 32 == 0 and layer.in_features % layer.weight.blocksize == 0
+            setattr(layer, _PROCESSOR_KERNEL, fits)
 
 
 def is_packed(weight: torch.Tensor) -> bool:
