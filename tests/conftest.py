@@ -86,6 +86,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.path.stem in place:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.flaky(reruns=2))  # they measure in real time
 
 
 def pytest_configure(config):

@@ -55,7 +55,7 @@ def keep(folder: Path, delivery: Delivery) -> Path:
 def kept(folder: Path, key: str, skip: Skip) -> list[Delivery]:
     """The deliveries of one key in such a folder, the oldest first."""
     found = []
-    for path in sorted(folder.glob(f"*_{key[:_KEY_DIGITS]}_*.zip")):
+    for path in sorted(folder.glob(f"*_{key[:_KEY_DIGITS]}_*.zip"), key=_age):
         try:
             delivery = from_bytes(read_file(path), str(path))
         except ResultError as error:
@@ -63,6 +63,11 @@ def kept(folder: Path, key: str, skip: Skip) -> list[Delivery]:
             continue
         found += [delivery] if delivery.attempt.key == key else []
     return found
+
+
+def _age(path: Path) -> tuple[str, int]:
+    """When an attempt began, and of two in one second when it was kept."""
+    return path.name.partition("_")[0], path.stat().st_mtime_ns
 
 
 def open_journals(deliveries: Sequence[Delivery]) -> Mapping[str, bytes]:
