@@ -105,6 +105,7 @@ def do_without_unfit_kernels(model: torch.nn.Module) -> None:
     On processors with AVX-512 BF16 bitsandbytes packs the weights of 32 outputs together, in whole
     blocks. A layer of another shape, such as the head of a classifier, fails on its first batch.
     """
+    layer: Any
     for layer in model.modules():
         if getattr(layer, _PROCESSOR_KERNEL, False):
             fits = layer.out_features % 32 == 0 and layer.in_features % layer.weight.blocksize == 0
