@@ -19,6 +19,7 @@ from energyscore.cli.options import (
     TaskOf,
     Verbose,
     Yes,
+    longest_wait,
     measuring,
 )
 
@@ -55,12 +56,7 @@ def advise(
     ] = None,
     max_wait: Annotated[
         str | None,
-        typer.Option(
-            metavar="5s",
-            help="The longest wait of 95 of 100 requests before their work begins.",
-            show_default=False,
-            rich_help_panel=_SERVICE,
-        ),
+        longest_wait(rich_help_panel=_SERVICE),
     ] = None,
     min_quality: MinQuality = None,
     max_quality_loss: MaxQualityLoss = None,

@@ -98,6 +98,12 @@ Task = Annotated[
     typer.Option("--task", help="The task, where the model has several.", show_default=False),
 ]
 
+longest_wait = partial(
+    typer.Option,
+    metavar="5s",
+    help="The longest wait of 95 of 100 requests before their work begins.",
+    show_default=False,
+)
 
 # Quality that was measured elsewhere.
 QualityMetric = Annotated[

@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from energyscore.cli.options import FORMAT, Country, Model, Paths, PricePerKwh, Pue, Task
+from energyscore.cli.options import (
+    FORMAT,
+    Country,
+    Model,
+    Paths,
+    PricePerKwh,
+    Pue,
+    Task,
+    longest_wait,
+)
 
 _REQUESTS, _POLICIES = "Requests", "Policies"
 
@@ -50,12 +59,7 @@ def schedule(
     ] = None,
     max_wait: Annotated[
         str | None,
-        typer.Option(
-            metavar="5s",
-            help="The longest wait of 95 of 100 requests before their work begins.",
-            show_default=False,
-            rich_help_panel=_POLICIES,
-        ),
+        longest_wait(rich_help_panel=_POLICIES),
     ] = None,
     timeout: Annotated[
         list[str] | None,

@@ -177,6 +177,7 @@ def suite(
         "--retries": retries, "--cpus": cpus, "--pip": pip or None, "--slurm": slurm or None,
         "--gpu-type": gpu_type,
         "--share-nodes": share_nodes, "--stop-on-failure": not keep_going,
+        "--fresh": fresh,
     }  # fmt: skip
     check_place(on, write_sbatch, gather, given)
     sbatch_options = read_slurm(slurm or ())

@@ -113,6 +113,7 @@ _BELONGS = {
     "--gpu-type": ("--on ray", *_WAYS),
     "--share-nodes": ("--on ray", *_WAYS),
     "--stop-on-failure": ("--on ray", "--on slurm", "this machine"),
+    "--fresh": ("--on ray", "--on slurm", "--write-sbatch", "this machine"),
 }
 
 

@@ -88,12 +88,14 @@ def _node(node: RayNode) -> tuple[str, ...]:
 
 def show_summary(report: SuiteReport, answers: Sequence[str] = ()) -> None:
     """What became of every entry, as a table, and which of them need least energy."""
+    on_nodes = any(_node_of(record) for record in report.entries)
     show_table(
         "",
-        (*_ENTRY, "energy / 1,000 queries", "took", "reason"),
+        (*_ENTRY, *["node"] * on_nodes, "energy / 1,000 queries", "took", "reason"),
         [
             (
                 *_entry(record),
+                *[_node_of(record)] * on_nodes,
                 _energy(record),
                 "" if record.seconds is None else format_duration(record.seconds),
                 record.reason,
@@ -133,6 +135,11 @@ def forecast_of_plan(
 
 def _entry(record: Record) -> tuple[str, ...]:
     return record.label, record.task, record.model_class or "", record.status
+
+
+def _node_of(record: Record) -> str:
+    """Where its last attempt was; empty where it was measured here."""
+    return record.attempts[-1].node if record.attempts else ""
 
 
 def _energy(record: Record) -> str:

@@ -9,8 +9,13 @@ def derived_from(energy_wh: float | None, site: Site | None, of_co2: str = "") -
     if site is None:
         return []
     co2_g, cost = site.co2_g(energy_wh), site.cost(energy_wh)
-    unit = f" {site.currency}" if site.currency else ""
     return [
         *([f"{format_grams(co2_g)}{of_co2}"] if co2_g is not None else []),
-        *([f"{format_number(cost)}{unit}"] if cost is not None else []),
+        *([money(cost, site.currency)] if cost is not None else []),
     ]
+
+
+def money(amount: float, currency: str | None) -> str:
+    """An amount in a sentence, also where no currency was given."""
+    number = format_number(amount)
+    return f"{number} {currency}" if currency else f"a cost of {number}"

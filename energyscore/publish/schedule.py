@@ -167,8 +167,8 @@ def _break_even(decision: Decision) -> str:
             "demand"
         )
     return (
-        f"The break-even lies at {format_number(rate)} requests an hour that come by chance: above "
-        "it, keep the model loaded"
+        f"The break-even lies at {rate_of(rate)} that come by chance: above it, keep the model "
+        "loaded"
     )
 
 
@@ -283,6 +283,11 @@ def to_markdown(decision: Decision, measured: MeasuredService, site: Site | None
     return ("\n".join(lines).rstrip("\n") + "\n").encode()
 
 
+def rate_of(per_hour: float) -> str:
+    """`40 requests an hour`."""
+    return f"{format_number(per_hour)} requests an hour"
+
+
 def title_of(decision: Decision, measured: MeasuredService) -> str:
     """Of its table."""
-    return f"{measured.name}: {format_number(decision.requests_per_hour)} requests an hour"
+    return f"{measured.name}: {rate_of(decision.requests_per_hour)}"

@@ -226,8 +226,7 @@ def energy(entry: RatedResult) -> str:
 
 def why_no_energy(entry: RatedResult) -> str:
     """The reason that stands in a result without energy."""
-    score = entry.result.score
-    return score.reason or score.system_reason or "no energy was measured"
+    return entry.result.score.why_no_energy
 
 
 def tokens(result: Result) -> list[str]:

@@ -247,6 +247,11 @@ class Score(Part):
         "the one that repeats with its interval would have",
     )
 
+    @property
+    def why_no_energy(self) -> str:
+        """Where there is no energy, of GPUs and system: why."""
+        return self.reason or self.system_reason or "no energy was measured"
+
 
 class Emissions(Part):
     """The country that CO2 is shown for. Results of older versions hold the grams too."""

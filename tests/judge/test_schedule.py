@@ -435,6 +435,8 @@ def test_the_command_line(tmp_path):
     assert "break-even lies at 180 requests an hour" in " ".join(told.stdout.split())
     assert "<svg" in (tmp_path / "s.svg").read_text()
     found = CliRunner().invoke(app, [*asked, "--format", "json"])
+    bare = CliRunner().invoke(app, [*asked[:-1], "0.25"])
+    assert re.search(r"a year, a cost of \d", " ".join(bare.stdout.split()))
     report = json.loads(found.stdout)
     jsonschema.validate(report, publish.json_schema())
     assert report["break_even_requests_per_hour"] == pytest.approx(180)

@@ -17,12 +17,12 @@ def made(planned, minute=0, **changes):
     return Attempt.model_validate(content | changes)
 
 
-def delivered(planned, minute=0, *, valid=True, **changes):
-    """Its delivery, with a result where it has one."""
+def delivered(planned, minute=0, *, valid=True, run=None, **changes):
+    """Its delivery, with a result where it has one; of this run, or of one that has energy."""
     attempt = made(planned, minute, **changes)
     if attempt.status not in ("done", "invalid"):
         return Delivery(attempt, log=b"error: no such thing.\n")
     stamp = {"created_at": f"2026-01-01T10:{minute:02}:30Z", "request": planned.key}
     invalid = {} if valid else {"valid": False, "invalid_reasons": ["the GPU was shared"]}
-    result = make_result(runs=[make_cpu_run()], gpu=None).model_copy(update=stamp | invalid)
+    result = make_result(runs=[run or make_cpu_run()], gpu=None).model_copy(update=stamp | invalid)
     return Delivery(attempt, result_to_json(result).encode(), log=b"measured\n")

@@ -182,7 +182,7 @@ def record_gathered(
     planned: Planned, finished: ByKey, attempts: Sequence[Attempt], *, fresh: bool, now: bool
 ) -> Record:
     """The record of an entry, given its attempts; `now`: the last was taken just now."""
-    before = record_before(planned, finished, fresh=fresh and not now)
+    before = record_before(planned, finished, fresh=fresh and not now, now=now)
     last = attempts[-1] if attempts else None
     if last is None or before.key is None:
         return before
@@ -191,9 +191,10 @@ def record_gathered(
         "seconds": last.seconds,
         "exit_code": last.exit_code,
     }
-    if before.status == "skipped":
-        told |= {"status": "done", "reason": ""} if now else {"seconds": None, "exit_code": None}
+    if before.status == "done":
         return before.model_copy(update=told)
+    if before.status == "skipped":
+        return before.model_copy(update={"attempts": list(attempts)})
     if before.status != "pending" or (fresh and not now):
         return before.model_copy(update={"attempts": list(attempts)})
     if last.status == "interrupted":

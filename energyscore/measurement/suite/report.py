@@ -32,7 +32,7 @@ class Record(Part):
         description="done: measured just now; skipped: measured before; failed: it has no result; "
         "unsupported: this version cannot measure it; pending: not measured yet"
     )
-    reason: str = Field(description="why it is not done; empty where it is")
+    reason: str = Field(description="why it is not done, or has no energy; else empty")
     exit_code: int | None = Field(description="of its process; negative: ended by that signal")
     seconds: NonNegative | None = Field(description="its process took, loading included")
     key: str | None = Field(description="SHA-256 of what was asked for")
@@ -97,6 +97,8 @@ def make_record(
     gpu_wh = result.score.gpu_wh_per_1k_queries if result else None
     system_wh = result.score.system_wh_per_1k_queries if result else None
     by_system = gpu_wh is None and system_wh is not None
+    if result is not None and gpu_wh is system_wh is None:
+        reason = "; ".join(filter(None, (reason, result.score.why_no_energy)))
     return Record(
         task=planned.task_name,
         model=planned.model_name,

@@ -98,8 +98,8 @@ def run_suite(
         return write_report(out, source, records, interrupted=interrupted)
 
 
-def record_before(planned: Planned, finished: ByKey, *, fresh: bool) -> Record:
-    """The record of an entry before anything is done."""
+def record_before(planned: Planned, finished: ByKey, *, fresh: bool, now: bool = False) -> Record:
+    """The record of an entry before anything is done; `now`: what is found is of just now."""
     if planned.problem:
         return make_record(planned, planned.blocked, planned.problem)
     spec = planned.task.spec if planned.task else None
@@ -109,6 +109,8 @@ def record_before(planned: Planned, finished: ByKey, *, fresh: bool) -> Record:
     if fresh:
         return make_record(planned, "pending", "not measured anew yet (--fresh)")
     file, result = found
+    if now:
+        return make_record(planned, "done", file=file, result=result)
     return make_record(planned, "skipped", "measured before", file=file, result=result)
 
 

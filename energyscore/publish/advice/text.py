@@ -15,6 +15,8 @@ from energyscore.base.units import (
 )
 from energyscore.publish import margins
 from energyscore.publish.advice.form import AdviceReport, AdviceYear, Change
+from energyscore.publish.derived import money
+from energyscore.publish.schedule import rate_of
 
 CHANGES: dict[Change, str] = {
     "model": "another model",
@@ -31,9 +33,14 @@ COLUMNS = ("step", "to", "energy", "saves")
 
 def title_of(report: AdviceReport) -> str:
     """What it is about, and in what unit."""
+    about = at_its_rate(report.task, report)
+    return f"{about}: from today's choice to the recommended, {shown_unit(report)}"
+
+
+def at_its_rate(task: str, report: AdviceReport) -> str:
+    """A task, as it is called there, with the rate of its requests where that is known."""
     rate = report.requests_per_hour
-    at = "" if rate is None else f", {format_number(rate)} requests an hour"
-    return f"{report.task}{at}: from today's choice to the recommended, {shown_unit(report)}"
+    return task if rate is None else f"{task}, {rate_of(rate)}"
 
 
 def shown_unit(report: AdviceReport) -> str:
@@ -128,9 +135,9 @@ def _year(year: AdviceYear, best: str, how: str) -> list[str]:
 
 def _beside(year: AdviceYear) -> str:
     """CO2 and cost of what is saved."""
-    unit = f" {year.currency}" if year.currency else ""
     co2 = [] if year.saved_co2_g is None else [f"{format_grams(abs(year.saved_co2_g))} of CO2"]
-    cost = [] if year.saved_cost is None else [f"{format_number(abs(year.saved_cost))}{unit}"]
+    saved_cost = year.saved_cost
+    cost = [] if saved_cost is None else [money(abs(saved_cost), year.currency)]
     return f", {' and '.join([*co2, *cost])}" if co2 or cost else ""
 
 

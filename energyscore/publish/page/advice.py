@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from jinja2 import Environment
 
-from energyscore.base.units import format_number
 from energyscore.publish import wording
 from energyscore.publish.advice import text
 from energyscore.publish.advice.form import AdviceReport, to_json
@@ -31,9 +30,7 @@ class AdvicePage:
     @property
     def title(self) -> str:
         """What it is about."""
-        rate = self.report.requests_per_hour
-        at = "" if rate is None else f", {format_number(rate)} requests an hour"
-        return f"{wording.task_title(self.report.task)}{at}"
+        return text.at_its_rate(wording.task_title(self.report.task), self.report)
 
     @property
     def answer(self) -> list[str]:

@@ -1,16 +1,20 @@
 """What nodes deliver, whatever they deliver twice, late or broken, is in the folder once."""
 
 import hashlib
+import os
 
 import pytest
 from support.deliveries import delivered, made
 from support.fake_suite import fake_plan, known
+from support.results import make_cpu_run
 
 from energyscore.base.errors import ResultError
 from energyscore.measurement.cluster import gather
 from energyscore.measurement.cluster.delivery import Delivery, from_bytes, to_bytes
 from energyscore.measurement.cluster.order import make_order
 from energyscore.results.store import load_results
+
+NO_GPU = "no GPU was metered: the work ran on the processor"
 
 
 def gathered(tmp_path, plan, *deliveries):
@@ -72,6 +76,33 @@ def test_each_entry_is_told_by_its_last_attempt_and_keeps_all(tmp_path):
         "skipped", "failed", "invalid", "skipped", "pending", "pending",
     ]  # fmt: skip
     assert len(results(tmp_path)) == 3
+
+
+def test_where_no_energy_was_measured_its_row_has_the_reason(tmp_path):
+    (planned,) = plan = fake_plan("a/b")
+    why = {"cpu": "no RAPL here", "ram": "no RAPL here"}
+    run = make_cpu_run().model_copy(
+        update={"energy_j": dict.fromkeys(why), "reasons": why, "methods": dict.fromkeys(why)}
+    )
+    records, _ = gathered(tmp_path, plan, delivered(planned, run=run))
+    assert [one.status for one in records] == ["done"]
+    assert records[0].wh_per_1k_queries is None
+    assert records[0].reason == NO_GPU
+    again, _ = gathered(tmp_path, plan)
+    assert [(one.status, one.reason) for one in again] == [
+        ("skipped", f"measured before; {NO_GPU}")
+    ]
+
+
+def test_of_attempts_in_one_second_the_one_that_was_kept_last_is_the_last(tmp_path):
+    (planned,) = fake_plan("a/b")
+    for status in ("interrupted", "failed", "interrupted", "done", "lost", "done"):
+        path = gather.keep(tmp_path, delivered(planned, status=status))
+        os.utime(path, ns=(0, len(list(tmp_path.iterdir()))))
+    kept = gather.kept(tmp_path, planned.key, pytest.fail)
+    assert [one.attempt.status for one in kept] == [
+        *("interrupted", "failed", "interrupted", "done", "lost", "done")
+    ]
 
 
 def test_what_was_measured_twice_is_kept_once_unless_it_was_asked_for_anew(tmp_path):

@@ -97,25 +97,26 @@ def test_a_node_has_room_for_as_many_gpus_as_are_free():
     assert RayNode("1", "n", 0, 1).has_room(0, 1)
 
 
+FLAGS = ("--share-nodes", "--stop-on-failure", "--fresh")
 OPTIONS = (
     *("--retries", "--cpus", "--pip", "--slurm"),
-    *("--gpu-type", "--share-nodes", "--stop-on-failure"),
+    *("--gpu-type", *FLAGS),
 )
 
 
 @pytest.mark.parametrize(
     ("on", "sbatch", "gather", "heeded"),
     [
-        ("local", None, None, {"--stop-on-failure"}),
+        ("local", None, None, {"--stop-on-failure", "--fresh"}),
         ("ray://head:6379", None, None, {*OPTIONS} - {"--slurm"}),
         ("slurm", None, None, {*OPTIONS} - {"--cpus", "--pip"}),
-        ("local", Path("job"), None, {"--slurm", "--gpu-type", "--share-nodes"}),
+        ("local", Path("job"), None, {"--slurm", "--gpu-type", "--share-nodes", "--fresh"}),
         ("local", None, Path("job"), {"--slurm", "--gpu-type", "--share-nodes"}),
     ],
 )
 def test_an_option_that_a_place_would_not_heed_is_refused(on, sbatch, gather, heeded):
     none = dict.fromkeys(OPTIONS)
-    check_place(on, sbatch, gather, none | {"--share-nodes": False, "--stop-on-failure": False})
+    check_place(on, sbatch, gather, none | dict.fromkeys(FLAGS, False))
     for name in OPTIONS:
         given = none | {name: 0 if name == "--retries" else True}
         if name in heeded:
