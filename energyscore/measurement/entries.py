@@ -1,17 +1,19 @@
 """What is to be measured, one entry a model, task and load, and which of it is finished."""
 
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from energyscore.base.errors import UnsupportedError
 from energyscore.base.stamps import digest_of
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.quality.evaluate import Examination
 from energyscore.measurement.server.command import command_of, recorded
 from energyscore.measurement.server_asked import LoadAsked
 from energyscore.measurement.suite.finished import by_key, find_finished
-from energyscore.measurement.suite.key import key_here
+from energyscore.measurement.suite.key import key_here, parts_of
 from energyscore.measurement.suite.where import ANYWHERE, Where, here
 from energyscore.protocol.model import ModelSpec
 from energyscore.protocol.task import Generation, Mode, TaskFile
@@ -66,7 +68,10 @@ def with_finished(
     """
     where = here()(job.options)
     if job.request is not None:
-        return [replace(entry, key=job.request, where=where) for entry in entries]
+        entries = [replace(entry, key=job.request, where=where) for entry in entries]
+        for entry in entries:
+            _refuse_others(entry, job, online=online)
+        return entries
     key_of = key_here(online=online)
     found = []
     for entry in entries:
@@ -76,6 +81,23 @@ def with_finished(
         done = [replace(one, finished=finished_by_now(one, job)) for one in keyed]
         found.append(next((one for one in done if one.finished), keyed[0] if keyed else entry))
     return found
+
+
+def _refuse_others(entry: SessionEntry, job: Job, *, online: bool) -> None:
+    """An error where this machine has other files than those that were asked for elsewhere.
+
+    Raises:
+        UnsupportedError: another machine may have them.
+    """
+    if job.made_of is None:
+        return
+    here = parts_of(entry.task, entry.model, entry.asked(job.options), online=online)
+    if others := [name for name, asked in job.made_of.items() if here.get(name) != asked]:
+        raise UnsupportedError(
+            f"{entry.label}: on {socket.gethostname()} there are others than where the command was "
+            f"given: {' and '.join(others)}.",
+            "Have the same files at the same paths on all nodes.",
+        )
 
 
 def finished_by_same_command(

@@ -322,6 +322,7 @@ class Job(Strict):
     task_path: Path | None = None
     fresh: bool = False  # measure what is finished anew, and forget the runs of what is not
     request: str | None = None  # the key of the suite's entry that asks for it
+    made_of: Mapping[str, str] | None = None  # what that entry must be (`suite.key.parts_of`)
     server: ServerAsked | None = None  # that has the model; None: it is loaded here
     tuning: bool = False  # it is one of several settings that are tried
     shared_node: bool = False  # others may be measured on this machine's other GPUs meanwhile

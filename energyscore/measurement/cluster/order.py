@@ -12,6 +12,7 @@ from energyscore.base.form import Strict
 from energyscore.base.stamps import utc_stamp
 from energyscore.measurement.options import Job, RunOptions
 from energyscore.measurement.suite.attempt import Attempt
+from energyscore.measurement.suite.key import parts_of
 from energyscore.measurement.suite.plan import Planned
 from energyscore.measurement.suite.where import gpus_for
 from energyscore.protocol.selection import OFFICIAL
@@ -56,6 +57,7 @@ def make_order(
 ) -> Order:
     """The order for an entry. Its dataset is named, so that no node takes another one."""
     assert planned.model is not None
+    assert planned.task is not None
     options = planned.entry.options
     if options.source_of(planned.model, online=online) == OFFICIAL:
         options = RunOptions(dataset=OFFICIAL).over(options)
@@ -67,6 +69,7 @@ def make_order(
         task_path=task_path.absolute() if task_path else None,
         fresh=fresh,
         request=planned.key,
+        made_of=parts_of(planned.task, planned.model, options, online=online),
         shared_node=shared_node,
         verbose=verbose,
     )

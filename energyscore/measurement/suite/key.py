@@ -7,6 +7,7 @@ equal keys ask for the same measurement of the same files, wherever (`suite.wher
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +31,23 @@ _HOW = ("by", "quantization", "attention", "compile")
 """How a model works, as far as it was asked for: keys of before these were there stay."""
 
 LARGE_BYTES = 64 * 2**20
+_END_BYTES = 2**20
+
+OfLarge: TypeAlias = Callable[[Path], bytes]
+"""What stands for the content of a large file, beside its size."""
+
+
+def _change(file: Path) -> bytes:
+    """When it was changed: a copy has another time, and is measured anew, which is safe."""
+    return str(file.stat().st_mtime_ns).encode()
+
+
+def _ends(file: Path) -> bytes:
+    """Its beginning and its end, which a copy has, too."""
+    with file.open("rb") as opened:
+        first = opened.read(_END_BYTES)
+        opened.seek(-_END_BYTES, os.SEEK_END)
+        return first + opened.read()
 
 
 def key_here(
@@ -76,6 +94,23 @@ def key_of(
     return digest_of(content)
 
 
+def parts_of(
+    task: TaskFile, model: ModelSpec, options: RunOptions, *, online: bool
+) -> dict[str, str]:
+    """What an entry is made of here, by name: equal on machines that have equal copies of it.
+
+    Raises:
+        DatasetError: as `key_of`.
+    """
+    source = options.source_of(model, online=online)
+    dataset = _dataset_digest(source, task, options, _ends)
+    found = {"task": task.spec.digest, "dataset": f"{source} {dataset}"}
+    for name, one in (("model", model), ("base model", model.base)):
+        if one is not None:
+            found[name] = f"{one.source} {_model_digest(one, _ends)}"
+    return found
+
+
 def _asked_model(model: ModelSpec) -> dict[str, Any]:
     spec = asdict(model) | {"path": str(model.path)}
     del spec["base"]
@@ -84,10 +119,7 @@ def _asked_model(model: ModelSpec) -> dict[str, Any]:
     for name in _HOW:
         if not spec[name]:
             del spec[name]
-    files = None
-    if model.path is not None:
-        files = _digest(model_files(model.path, weights=not model.random_weights))
-    return {"model": spec, "model_files": files}
+    return {"model": spec, "model_files": _model_digest(model)}
 
 
 def work_of(
@@ -153,7 +185,9 @@ def _fingerprint(source: str, task: TaskFile, options: RunOptions) -> str | None
     return load_workload(task, source, queries, options.selection).fingerprint
 
 
-def _dataset_digest(source: str, task: TaskFile, options: RunOptions) -> str | None:
+def _dataset_digest(
+    source: str, task: TaskFile, options: RunOptions, of_large: OfLarge = _change
+) -> str | None:
     """Digest of the files that the first queries are made of; None for what lies on the hub."""
     path = locate(task, source)
     if path is None:
@@ -161,17 +195,23 @@ def _dataset_digest(source: str, task: TaskFile, options: RunOptions) -> str | N
     if not path.is_dir():
         queries = options.queries or task.spec.queries
         named = named_files(task, source, queries, options.selection)
-        return _digest(dict.fromkeys([path, *named]))
+        return _digest(dict.fromkeys([path, *named]), of_large)
     parts = {file: file.relative_to(path).parts for file in sorted(path.rglob("*"))}
     hidden = {file for file in parts if any(part.startswith(".") for part in parts[file])}
-    return _digest(file for file in parts if file.is_file() and file not in hidden)
+    return _digest((file for file in parts if file.is_file() and file not in hidden), of_large)
 
 
-def _digest(files: Iterable[Path]) -> str:
-    """SHA-256 of names and contents; of a large file its size and time of change stand for it.
+def _model_digest(model: ModelSpec, of_large: OfLarge = _change) -> str | None:
+    """Digest of a model's files; None where it has none here."""
+    if model.path is None:
+        return None
+    return _digest(model_files(model.path, weights=not model.random_weights), of_large)
 
-    Reading hundreds of gigabytes only to see that nothing is to be done would take the night. A
-    copy of a large file has another time, and is measured once more: wrong on the safe side.
+
+def _digest(files: Iterable[Path], of_large: OfLarge) -> str:
+    """SHA-256 of names and contents; of a large file its size and what `of_large` gives.
+
+    Reading hundreds of gigabytes only to see that nothing is to be done would take the night.
     """
     digest = hashlib.sha256()
     for file in files:
@@ -179,7 +219,7 @@ def _digest(files: Iterable[Path]) -> str:
             status = file.stat()
             digest.update(f"{file.name}\0{status.st_size}\0".encode("utf-8", "surrogateescape"))
             if status.st_size > LARGE_BYTES:
-                digest.update(str(status.st_mtime_ns).encode())
+                digest.update(of_large(file))
             else:
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
         except (OSError, ValueError) as error:

@@ -1,19 +1,29 @@
 """The array job that needs no submitit: what the scripts say, and what their elements do."""
 
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.commands import energyscore, environment, gpu
 from support.fake_nodes import await_file, pretend_nodes, processes_of
 from support.fake_suite import fake_plan
 
-from energyscore.base.errors import UsageError
+from energyscore.base.errors import UnsupportedError, UsageError
 from energyscore.measurement.cluster import gather, sbatch
-from energyscore.measurement.cluster.order import make_order, read_order, to_lines
+from energyscore.measurement.cluster.order import Order, make_order, read_order, to_lines
+from energyscore.measurement.entries import SessionEntry, with_finished
+from energyscore.measurement.options import RunOptions
+from energyscore.measurement.suite import key
+from energyscore.measurement.suite.entry import Entry
+from energyscore.measurement.suite.listing import Listing
+from energyscore.measurement.suite.plan import make_plan
+from energyscore.protocol.task import bundled_tasks_dir, load_tasks
 
 NODE = ("GPU-aaaaaaaa-0000-4000-8000-000000000000", "GPU-bbbbbbbb-0000-4000-8000-000000000000")
 
@@ -62,6 +72,47 @@ def test_an_order_is_read_as_it_was_written(tmp_path):
     file.write_text("{}\n")
     with pytest.raises(UsageError, match="line 1: it is no order"):
         read_order(file, 0)
+
+
+def test_a_node_with_other_files_at_the_same_paths_measures_nothing(
+    tmp_path, tiny_model, prompts_csv, monkeypatch
+):
+    """A copy with another time is the same, also of a file that is too large to be read."""
+    monkeypatch.setattr(key, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(key, "_END_BYTES", 100)
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    data, tasks = Path(shutil.copy(prompts_csv, tmp_path)), tmp_path / "tasks"
+    shutil.copytree(bundled_tasks_dir(), tasks)
+    asked = RunOptions(dataset=str(data), queries=3)
+    entry = Entry("here", "text_generation", str(model), options=asked)
+    listing = Listing("it", (entry,), ours=True)
+    plan = make_plan(listing, load_tasks(tasks), RunOptions(), key.key_here(online=False), str)
+    order = make_order(plan[0], online=False, task_path=tasks)
+    assert Order.model_validate_json(order.to_line(), strict=False) == order
+
+    def session(folder=tasks):
+        task = load_tasks(folder)["text_generation"]
+        return SessionEntry(task, asked.model_spec(str(model), task.spec), None, (), None)
+
+    weights = model / "model.safetensors"
+    assert weights.stat().st_size > 1000
+    for changed in (data, weights):
+        os.utime(changed, (1, 1))
+    (one,) = with_finished([session()], order.job, online=True)
+    assert one.key == order.key
+    whole = weights.read_bytes()
+    for file, text, name in (
+        (weights, whole[:-1] + b"!", "model"),
+        (data, data.read_bytes().replace(b"1", b"2"), "dataset"),
+        (tasks / "text_generation.yaml", None, "task"),
+    ):
+        before = file.read_bytes()
+        text = before.replace(b"queries: 1000", b"queries: 999") if text is None else text
+        assert text != before
+        file.write_bytes(text)
+        with pytest.raises(UnsupportedError, match=rf"than where the .* was given: {name}\. "):
+            with_finished([session()], order.job, online=False)
+        file.write_bytes(before)
 
 
 @pytest.mark.slow
