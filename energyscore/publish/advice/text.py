@@ -110,7 +110,7 @@ def _year(year: AdviceYear, best: str, how: str) -> list[str]:
     """What a year comes to."""
     word = "saves" if year.saved_wh >= 0 else "costs"
     alone = f" Idling and loading are not in it: they are {year.reason}." * bool(year.reason)
-    under = f", {year.policy}" if year.policy else ""
+    under = f", {year.policy}," if year.policy else ""
     said = (
         f"A year of {format_number(year.requests)} requests takes {format_wh(year.recommended_wh)}"
         f"{under} instead of {format_wh(year.today_wh)}{how}: that {word} "
