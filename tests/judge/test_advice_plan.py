@@ -4,6 +4,9 @@ import pytest
 from support.results import make_quality
 from test_advice import LARGE, SMALL, advice, at, measured
 
+from energyscore.base.interrupts import Interrupted
+from energyscore.cli import advise_measure
+from energyscore.cli.console import Bar, Talk
 from energyscore.judge.advice.commands import run_command, seconds_for
 from energyscore.judge.advice.plan import NO_BUDGET, plan_missing
 from energyscore.results.cost import Cost
@@ -39,6 +42,19 @@ def test_what_one_run_can_tell_is_one_run():
     assert run.command.options["quality"] is True
     assert run.command.options["loading"] is True
     assert plan.left == []
+
+
+def test_whoever_says_no_has_nothing_measured(tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(advise_measure, "_why_not", lambda one, machine: "")
+    monkeypatch.setattr(Bar, "agree", lambda self, question: asked.append(question))
+    missing = missing_of(LARGE, KNOWN, demand=at(40))
+    with pytest.raises(Interrupted, match="not started, as you chose") as caught:
+        advise_measure.measure_missing(missing, tmp_path / "out", None, None, Talk())
+    assert caught.value.remedy == "--budget 10m takes less."
+    assert asked == ["That is what would be measured."]
+    assert "to measure: energyscore run text_generation" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_known_is_measured_again_as_the_newest_result_counts():
