@@ -372,7 +372,11 @@ def test_of_servers_one_load_is_compared_and_the_others_are_named():
     assert entry.result.load.concurrency == 32
     assert "load: 32 at once instead of 8 at once" in why
     assert {one.piece for one in found.missing} >= {"no_days", "undecided"}
-    assert report_of(found).year.reason.startswith("not known (0.json is of a server")
+    report = report_of(found)
+    assert report.year.reason.startswith("not known (0.json is of a server")
+    (hardware,) = [one for one in report.strategies if one.strategy == "hardware"]
+    assert hardware.check == "energyscore choose results --task text_generation"
+    assert "Each load on a server is a choice of its own" in hardware.text[-1]
 
 
 def test_where_no_policy_keeps_to_the_wait_a_year_is_of_requests_alone():

@@ -4,7 +4,7 @@ Every sentence with a figure of an estimate says so; what is not known is told a
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,7 +60,7 @@ def paragraphs_of(advice: Advice, paths: Sequence[str] = ("results",)) -> list[P
     return [
         _right_size(advice, best, choosing),
         _conservative(advice, best),
-        _hardware(advice, best),
+        _hardware(advice, best, paths),
         _transparency(best),
         _less_compute(advice, best, choosing),
     ]
@@ -126,7 +126,7 @@ def _conservative(advice: Advice, best: Contender) -> Paragraph:
     check = ""
     said = [_step(step) for step in steps]
     if steps:
-        check = line_of(run_command(steps[-1].after))
+        check = _measuring(run_command, steps[-1].after)
     elif best.entry.result.mode is None:
         said = ["The task asks for no reasoning: there is no mode to choose."]
     else:
@@ -139,11 +139,17 @@ def _conservative(advice: Advice, best: Contender) -> Paragraph:
         ]
         said = [sentence(_told(other, best)) for other in others]
         said = said or [f"No other mode of {best.entry.name} was measured with these settings."]
-        check = line_of(run_command(best)) if others else ""
+        check = _measuring(run_command, best) if others else ""
     return _paragraph("conservative_default", said, steps, check)
 
 
-def _hardware(advice: Advice, best: Contender) -> Paragraph:
+def _measuring(command: Callable[[Contender], MeasureCommand], one: Contender) -> str:
+    """The command that measures it anew; empty where no command loads what was measured."""
+    result = one.entry.result
+    return "" if result.of_server or result.of_function else line_of(command(one))
+
+
+def _hardware(advice: Advice, best: Contender, paths: Sequence[str]) -> Paragraph:
     """Settings, and when the model is loaded."""
     steps = [step for step in advice.steps if step.changes == ("settings",)]
     said = [_step(step) for step in steps]
@@ -151,7 +157,10 @@ def _hardware(advice: Advice, best: Contender) -> Paragraph:
         said.append(
             f"The settings of {best.entry.label} stay as they are{_settings_known(advice)}."
         )
-    check = line_of(tune_command(best))
+    check = _measuring(tune_command, best)
+    if best.entry.result.of_server:
+        said.append("Each load on a server is a choice of its own: `choose` compares them.")
+        check = shlex.join(["energyscore", "choose", *paths, "--task", advice.task])
     if not said:
         said.append(
             "What the settings save by themselves was not measured: they are in a step above."
