@@ -284,8 +284,9 @@ def to_markdown(decision: Decision, measured: MeasuredService, site: Site | None
 
 
 def rate_of(per_hour: float) -> str:
-    """`40 requests an hour`."""
-    return f"{format_number(per_hour)} requests an hour"
+    """`40 requests an hour`: a rate that was asked for is shown as it was asked."""
+    whole = f"{per_hour:,.0f}" if per_hour == round(per_hour) else format_number(per_hour)
+    return f"{whole} requests an hour"
 
 
 def title_of(decision: Decision, measured: MeasuredService) -> str:

@@ -453,7 +453,7 @@ def test_the_command_line(tmp_path):
     assert [row["recommended"] for row in rows].count("true") == 1
     assert float(rows[0]["wh_per_day"]) == pytest.approx(on_demand["wh_per_day"])
     text = CliRunner().invoke(app, [*asked, "--format", "markdown"]).stdout
-    assert text.startswith("## org/model at text_generation: 20.0 requests an hour")
+    assert text.startswith("## org/model at text_generation: 20 requests an hour")
     busy = [*asked[:3], "900/h", "--max-wait", "0ms", "--window", "1m"]
     hasty = CliRunner().invoke(app, busy)
     assert hasty.exit_code == 1
