@@ -116,7 +116,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._over: asyncio.Future[None] | None = None  # done when the answer has ended
         self._take: Callable[[str], None] = _ignore
-        self._line: list[bytes] = []  # the beginning of a line whose end has not come
+        self._line = b""  # the beginning of a line whose end has not come
         self._read_bytes = 0  # of the body
         self._heard_s: float | None = None  # when something of the answer came last
         self._watch: asyncio.TimerHandle | None = None
@@ -129,7 +129,7 @@ class _Connection(asyncio.Protocol):
         if used := self.since_s > 0:
             self._http.start_next_cycle()
         self.status, self.body, self.can_rest = 0, b"", False
-        self._take, self._line, self._read_bytes, self._heard_s = take, [], 0, None
+        self._take, self._line, self._read_bytes, self._heard_s = take, b"", 0, None
         self._over, begin_s = loop.create_future(), loop.time()
         assert self._transport is not None
         parts = request, h11.Data(data=content), h11.EndOfMessage()
@@ -211,19 +211,15 @@ class _Connection(asyncio.Protocol):
         if self.status != 200:
             self.body += piece
             return
-        self._line.append(piece)
-        if b"\n" in piece:
-            *lines, rest = b"".join(self._line).split(b"\n")
-            self._line = [rest]
-            for line in lines:
-                self._tell(line)
-
-    def _tell(self, line: bytes) -> None:
-        if line:
-            self._take(line.decode("utf-8", "replace"))
+        *lines, self._line = (self._line + piece).split(b"\n")
+        for line in lines:
+            if line:
+                self._take(line.decode("utf-8", "replace"))
 
     def _end(self) -> None:
-        self._tell(b"".join(self._line))
+        if self._line:
+            self._take(self._line.decode("utf-8", "replace"))
+            self._line = b""
         # What is more than the answer is not of the next one.
         more, _ = self._http.trailing_data
         self.can_rest = not more and self._http.their_state is h11.DONE
