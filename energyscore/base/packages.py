@@ -13,7 +13,7 @@ PACKAGES = {
     **{module: module for module in ("accelerate", "codecarbon", "datasets", "pandas", "psutil")},
     **{
         module: module
-        for module in ("h11", "httpx2", "huggingface_hub", "soundfile", "torch", "transformers")
+        for module in ("httpx2", "huggingface_hub", "soundfile", "torch", "transformers")
     },
     **{module: module for module in ("pyarrow", "sentencepiece")},
     "PIL": "pillow",

@@ -1,17 +1,15 @@
-"""How requests reach a server: HTTP/1.1, which h11 reads, over connections that are kept.
+"""How requests reach a server: HTTP/1.1 over connections that are kept, and nothing more.
 
 Each line of an answer is taken where its bytes arrive, and whoever asked is woken once, at its end.
-A whole client of a library wakes all its layers for each of them, and takes several ms of a
-processor for each request: at a hundred requests a second the client would be what is measured.
+A general library wakes all its layers for each of them, and takes several ms of a processor for
+each request: at a hundred requests a second the client would be what is measured.
 """
 
 import asyncio
-import contextlib
 import ssl
 import time
 from collections.abc import Callable
 
-import h11
 import httpx2
 
 _RESTS_S = 2.0
@@ -24,6 +22,7 @@ _MOST_HEAD = 1 << 20
 _MOST_BODY = 1 << 28
 """Bytes of one answer: the longest texts and embeddings are far below, and some have no end."""
 
+_NO_BODY = (204, 304)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -34,8 +33,9 @@ class Wire:
         """Wait so long for a connection at most, and for something of an answer to come."""
         self._url = httpx2.URL(address.rstrip("/") + "/")
         self._connect_s, self._silent_s = connect_s, silent_s
-        self._head = [(b"Host", self._url.netloc), (b"Accept-Encoding", b"identity")]
-        self._head += [(b"Authorization", f"Bearer {key}".encode())] if key else []
+        lines = [b"Host: " + self._url.netloc, b"Accept-Encoding: identity"]
+        lines += [f"Authorization: Bearer {key}".encode()] if key else []
+        self._head = b"\r\n".join(lines)
         self._secured = ssl.create_default_context() if self._url.scheme == "https" else None
         self._resting: list[_Connection] = []
         self.heard_ns = 0  # when something of an answer came last
@@ -51,13 +51,13 @@ class Wire:
             httpx2.ConnectError: when no connection could be made.
             httpx2.HTTPError: when the answer breaks off, or nothing comes.
         """
-        form = (b"Content-Type", kind.encode()), (b"Content-Length", b"%d" % len(content))
         target = self._url.join(path).raw_path
-        request = h11.Request(method=b"POST", target=target, headers=[*self._head, *form])
+        length = f"Content-Type: {kind}\r\nContent-Length: {len(content)}".encode()
+        head = b"POST " + target + b" HTTP/1.1\r\n" + self._head + b"\r\n" + length + b"\r\n\r\n"
         while True:
             connection = self._rested() or await self._connect()
             try:
-                await connection.ask(request, content, take, self._silent_s)
+                await connection.ask(head + content, take, self._silent_s)
             except BaseException:
                 connection.close()
                 raise
@@ -111,35 +111,34 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD)
         self.status, self.body, self.since_s, self.can_rest = 0, b"", 0.0, False
         self._transport: asyncio.Transport | None = None
         self._over: asyncio.Future[None] | None = None  # done when the answer has ended
         self._take: Callable[[str], None] = _ignore
+        self._buffer = b""  # what has come and is not read: of the head, or of a chunk's length
         self._line = b""  # the beginning of a line whose end has not come
+        self._left: int | None = 0  # bytes of the body to come; None: until it is closed
         self._read_bytes = 0  # of the body
-        self._heard_s: float | None = None  # when something of the answer came last
+        self._in_chunks, self._kept = False, True
+        self._heard_s = 0.0
         self._watch: asyncio.TimerHandle | None = None
 
-    async def ask(
-        self, request: h11.Request, content: bytes, take: Callable[[str], None], silent_s: float
-    ) -> None:
+    async def ask(self, data: bytes, take: Callable[[str], None], silent_s: float) -> None:
         """Send a request, and take the answer to it."""
         loop = asyncio.get_running_loop()
-        if used := self.since_s > 0:
-            self._http.start_next_cycle()
+        used = self.since_s > 0
         self.status, self.body, self.can_rest = 0, b"", False
-        self._take, self._line, self._read_bytes, self._heard_s = take, b"", 0, None
+        self._take, self._buffer, self._line, self._read_bytes = take, b"", b"", 0
         self._over, begin_s = loop.create_future(), loop.time()
+        self._heard_s = begin_s
         assert self._transport is not None
-        parts = request, h11.Data(data=content), h11.EndOfMessage()
-        self._transport.write(b"".join(self._http.send(part) or b"" for part in parts))
-        self._watch = loop.call_later(silent_s, self._look, begin_s, silent_s)
+        self._transport.write(data)
+        self._watch = loop.call_later(silent_s, self._look, silent_s)
         try:
             await self._over
         except _ClosedError:
             late = loop.time() - begin_s > _CLOSED_S
-            if not used or late or self._heard_s is not None:
+            if not used or late or self.status or self._buffer:
                 raise
         finally:
             self._watch.cancel()
@@ -157,12 +156,12 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The server has closed it, which may be the end of an answer, or it broke."""
-        if exc is None:
-            with contextlib.suppress(h11.RemoteProtocolError, ValueError):
-                self._http.receive_data(b"")
-                self._read_on()
-        self._fail(_ClosedError("the connection was closed before its end"))
+        """The server has closed it, or it broke."""
+        self.can_rest = False
+        if self.status and self._left is None and exc is None:
+            self._end()
+        else:
+            self._fail(_ClosedError("the connection was closed before its end"))
 
     def data_received(self, data: bytes) -> None:
         """Something has come."""
@@ -171,38 +170,91 @@ class _Connection(asyncio.Protocol):
             return
         self._heard_s = self._over.get_loop().time()
         self._wire.heard_ns = time.monotonic_ns()
+        self._buffer += data
         try:
-            self._http.receive_data(data)
-            self._read_on()
-        except (h11.RemoteProtocolError, ValueError) as error:
+            if self.status or self._read_head():
+                self._read_body()
+            if self._buffer and self._over.done():  # more than the answer: not of the next one
+                self.close()
+        except (ValueError, IndexError) as error:
             self._fail(httpx2.RemoteProtocolError(f"it is no HTTP: {error}"))
 
-    def _look(self, begin_s: float, silent_s: float) -> None:
+    def _look(self, silent_s: float) -> None:
         """Whether something came in that time; if so, look again."""
         if self._over is None or self._over.done():
             return
         loop = self._over.get_loop()
-        left_s = silent_s - (loop.time() - (self._heard_s or begin_s))
-        if left_s <= 0:
+        if loop.time() - self._heard_s >= silent_s:
             self._fail(httpx2.ReadTimeout(f"nothing came for {silent_s:.0f} s"))
         else:
-            self._watch = loop.call_later(left_s, self._look, begin_s, silent_s)
+            left_s = silent_s - (loop.time() - self._heard_s)
+            self._watch = loop.call_later(left_s, self._look, silent_s)
 
-    def _read_on(self) -> None:
-        """Read what has come, up to the end of the answer."""
-        while self._over is not None and not self._over.done():
-            event = self._http.next_event()
-            if isinstance(event, h11.Data):
-                self._read(event.data)
-            elif isinstance(event, h11.Response):
-                self.status = event.status_code
-                packed = dict(event.headers).get(b"content-encoding", b"identity")
-                if packed.lower() != b"identity":
-                    raise ValueError("it is packed, although it was asked for as it is")
-            elif isinstance(event, h11.EndOfMessage):
-                self._end()
-            elif not isinstance(event, h11.InformationalResponse):  # such as 100 Continue
-                return  # more is to come
+    def _read_head(self) -> bool:
+        code, head = 100, b""
+        while code < 200:  # a step on the way, such as 100 Continue
+            head, end, rest = self._buffer.partition(b"\r\n\r\n")
+            if len(head) > _MOST_HEAD:
+                raise ValueError("its head has no end")
+            if not end:
+                return False
+            self._buffer = rest
+            version, status = head.split(b"\r\n")[0].split(b" ", 2)[:2]
+            if not version.startswith(b"HTTP/1."):
+                raise ValueError(repr(head[:40]))
+            code = _number(status)
+        known = _fields(head)
+        alone = known.get(b"connection", b"").replace(b" ", b"").split(b",")
+        self._kept = version == b"HTTP/1.1" and b"close" not in alone
+        coding, form = known.get(b"transfer-encoding"), known.get(b"content-encoding", b"identity")
+        if coding not in (None, b"chunked") or form != b"identity":
+            raise ValueError("it is packed, although it was asked for as it is")
+        self._in_chunks = coding is not None
+        length = known.get(b"content-length")
+        self._left = 0 if self._in_chunks or code in _NO_BODY else None
+        if self._left is None and length is not None:
+            self._left = _number(length)
+        self.status = code
+        return True
+
+    def _read_body(self) -> None:
+        if not self._in_chunks:
+            piece = self._buffer if self._left is None else self._buffer[: self._left]
+            self._buffer = self._buffer[len(piece) :]
+            self._read(piece)
+            if self._left is not None:
+                self._left -= len(piece)
+                if not self._left:
+                    self._end()
+            return
+        while True:
+            # Of a chunk: its length in a line, its bytes, an empty line.
+            line, end, rest = self._buffer.partition(b"\r\n")
+            if not end and len(line) > _MOST_HEAD:
+                raise ValueError("a chunk has no length")
+            if not end:
+                return
+            size = _number(line.split(b";")[0].strip(), 16)
+            if size + self._read_bytes > _MOST_BODY:
+                raise ValueError("it has no end")
+            if not size:
+                self._read_trailer(rest)
+                return
+            if len(rest) < size + 2:
+                return
+            if rest[size : size + 2] != b"\r\n":
+                raise ValueError("a chunk is longer than it says")
+            self._read(rest[:size])
+            self._buffer = rest[size + 2 :]
+
+    def _read_trailer(self, rest: bytes) -> None:
+        """What follows the last chunk: perhaps some fields, and an empty line."""
+        fields, end, more = (b"\r\n" + rest).partition(b"\r\n\r\n")
+        if len(fields) > _MOST_HEAD:
+            raise ValueError("its trailer has no end")
+        if end:
+            self._buffer = more
+            self._end()
 
     def _read(self, piece: bytes) -> None:
         self._read_bytes += len(piece)
@@ -220,11 +272,9 @@ class _Connection(asyncio.Protocol):
         if self._line:
             self._take(self._line.decode("utf-8", "replace"))
             self._line = b""
-        # What is more than the answer is not of the next one.
-        more, _ = self._http.trailing_data
-        self.can_rest = not more and self._http.their_state is h11.DONE
-        assert self._over is not None
-        self._over.set_result(None)
+        self.can_rest = self._kept and self._left is not None
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
 
     def _fail(self, error: httpx2.HTTPError) -> None:
         self.close()
@@ -234,3 +284,23 @@ class _Connection(asyncio.Protocol):
 
 def _ignore(line: str) -> None:
     """Nobody has asked."""
+
+
+def _number(text: bytes, base: int = 10) -> int:
+    """A number as HTTP has them: digits, and nothing else."""
+    digits = b"0123456789abcdef"[:base]
+    if not text or len(text) > 18 or text.lower().strip(digits):
+        raise ValueError(f"{text[:40]!r} is no number")
+    return int(text, base)
+
+
+def _fields(head: bytes) -> dict[bytes, bytes]:
+    """The fields of a head; of what stands there twice, the last one, but for lengths."""
+    known: dict[bytes, bytes] = {}
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        name, value = name.strip().lower(), value.strip().lower()
+        if name == b"content-length" and known.get(name, value) != value:
+            raise ValueError("it has two lengths")
+        known[name] = value
+    return known
