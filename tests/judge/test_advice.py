@@ -385,7 +385,11 @@ def test_where_no_policy_keeps_to_the_wait_a_year_is_of_requests_alone():
     assert found.days[-1].best is found.days[-1].always  # it never waits for a load, but may queue
     busy = advice(*WORKED, demand=at(2400), max_wait_s=0.001)
     assert busy.days[-1].best is None
-    assert "no policy keeps to a wait" in report_of(busy).year.reason
+    unkept = report_of(busy)
+    assert "no policy keeps to a wait" in unkept.year.reason
+    assert unkept.unit == "Wh per 1,000 queries", "the year lacks idling, too"
+    first, last = unkept.waterfall[0].wh, unkept.waterfall[-1].wh
+    assert last / first == pytest.approx(unkept.year.ratio)
     assert report.year.policy == "always loaded"
 
 

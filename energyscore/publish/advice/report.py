@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from energyscore.base.units import format_duration
 from energyscore.judge.advice.advise import Advice
-from energyscore.judge.advice.days import floor_wh_between, ratio_of_days
+from energyscore.judge.advice.days import Days, floor_wh_between, ratio_of_days
 from energyscore.judge.advice.steps import WayStep
 from energyscore.judge.contenders import Contender, effect_between
 from energyscore.judge.schedule.arrivals import DAYS_A_YEAR
@@ -56,7 +56,7 @@ def report_of(advice: Advice, paths: Sequence[str] = ("results",)) -> AdviceRepo
             )
             for one in paragraphs_of(advice, paths)
         ],
-        unit="Wh a year" if advice.days and best is not None else "Wh per 1,000 queries",
+        unit="Wh a year" if _days(advice) and best is not None else "Wh per 1,000 queries",
         steps=steps,
         waterfall=_waterfall(advice),
         year=_year(advice),
@@ -99,9 +99,15 @@ def _change(step: WayStep) -> Change:
     return "compression" if step.compressed else step.changes[0]
 
 
+def _days(advice: Advice) -> list[Days] | None:
+    """The days to show; none where no policy keeps to the wait: then a query's figures are."""
+    days = advice.days
+    return days if days and days[-1].best is not None else None
+
+
 def _steps(advice: Advice) -> list[AdviceStep]:
     """The steps of the waterfall: of days where they are known, else of queries."""
-    steps, days = advice.steps, advice.days
+    steps, days = advice.steps, _days(advice)
     found = []
     for place, step in enumerate(steps):
         ratio, ends = step.effect.ratio, step.effect.ci95
@@ -124,7 +130,7 @@ def _steps(advice: Advice) -> list[AdviceStep]:
 def _waterfall(advice: Advice) -> list[AdviceBar]:
     if advice.recommended is None:
         return []
-    days = advice.days
+    days = _days(advice)
     if not days:
         along = [advice.today, *(step.after for step in advice.steps)]
         return [AdviceBar(name=one.entry.label, wh=one.energy_wh) for one in along]
