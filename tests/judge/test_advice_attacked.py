@@ -159,6 +159,13 @@ def test_today_that_was_left_out_says_why():
         advice(*WORKED, other, now="org/other")
 
 
+def test_today_in_larger_batches_says_what_to_do_about_it():
+    batches = measured("org/other", 4.0, batch=8)
+    with pytest.raises(UsageError, match="in batches of 8 alone") as caught:
+        advice(*WORKED, batches, demand=at(40), now="org/other")
+    assert caught.value.remedy.startswith("Leave out --requests")
+
+
 def test_more_requests_than_one_machine_answers_is_told_beside_the_year():
     answer = " ".join(answer_of(report_of(advice(*WORKED, demand=at(10_000)))))
     assert "One server cannot answer 10,000 requests an hour" in answer

@@ -86,8 +86,8 @@ def advise(candidates: Sequence[Contender], question: ServiceQuestion) -> Advice
     group, left_out = comparable(candidates)
     of_requests = question.demand is not None
     known, gathered = in_least_batches(one_by_one(group)) if of_requests else (group, [])
+    today = _today(known, question.now, left_out, gathered)
     left_out += [(one.entry, why) for one, why in gathered]
-    today = _today(known, question.now, left_out)
     choice = right_size.choose(known, question.requirements, fronts=False)
     placed = choice.recommended
     recommended = placed.candidate if placed is not None else None
@@ -121,7 +121,10 @@ def advise(candidates: Sequence[Contender], question: ServiceQuestion) -> Advice
 
 
 def _today(
-    known: Sequence[Contender], now: str | None, left_out: Sequence[tuple[RatedResult, str]]
+    known: Sequence[Contender],
+    now: str | None,
+    left_out: Sequence[tuple[RatedResult, str]],
+    gathered: Sequence[tuple[Contender, str]],
 ) -> Contender:
     """The result of today's choice: as it is named, or the largest model as it is by itself."""
     if now is None:
@@ -130,12 +133,13 @@ def _today(
     if len(exact) == 1:
         return exact[0]
     named = [one for one in known if now in (one.entry.name, one.entry.result.model.id)]
-    for entry, why in left_out if not named else ():
+    alike = "Name results of one machine and one set of queries."
+    batches = "Leave out --requests, or name a result of the smallest batches."
+    unused = [(entry, why, alike) for entry, why in left_out]
+    unused += [(one.entry, why, batches) for one, why in gathered]
+    for entry, why, remedy in unused if not named else ():
         if now in (entry.label, entry.title, entry.name, entry.result.model.id):
-            raise UsageError(
-                f"--now: {entry.label} was left out: {why.rstrip('.')}.",
-                "Name results of one machine and one set of queries.",
-            )
+            raise UsageError(f"--now: {entry.label} was left out: {why.rstrip('.')}.", remedy)
     if not named:
         names = {one.entry.name for one in known}
         raise UsageError(f"--now: no result is of the model {now!r}.", did_you_mean(now, names))
