@@ -223,11 +223,11 @@ def test_an_attention_that_the_model_or_the_machine_lacks_is_refused():
     with pytest.raises(ModelError, match="--attention sdpa: the model org/model does not have it"):
         load(lacking, attention="sdpa")
     flash = replace(RANDOM, attention="flash_attention_2")
-    for device, dtype, said in (
-        ("cpu", "bfloat16", "needs an NVIDIA GPU"),
-        ("cuda", "float32", "computes in float16 or bfloat16, not in float32"),
-        ("cuda", "bfloat16", "needs flash-attn, which is not installed"),
+    for device, dtype, kind, said in (
+        ("cpu", "bfloat16", UnsupportedError, "needs an NVIDIA GPU"),
+        ("cuda", "float32", UsageError, "computes in float16 or bfloat16, not in float32"),
+        ("cuda", "bfloat16", UnsupportedError, "needs flash-attn, which is not installed"),
     ):
         blueprint = Blueprint(replace(flash, dtype=dtype), TASK, device, LLAMA)
-        with pytest.raises(UsageError, match=f"--attention flash_attention_2 {said}"):
+        with pytest.raises(kind, match=f"--attention flash_attention_2 {said}"):
             load_weights(blueprint, AutoModelForCausalLM)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers.utils import is_flash_attn_2_available
 
-from energyscore.base.errors import ModelError, UsageError
+from energyscore.base.errors import ModelError, UnsupportedError, UsageError
 from energyscore.protocol.model import ModelSpec
 
 _FLASH = "flash_attention_2"
@@ -20,7 +20,8 @@ def check_attention(
     """The option of loading that asks for an implementation of attention; none for the model's own.
 
     Raises:
-        UsageError: when the machine or the precision does not allow it.
+        UnsupportedError: when the machine does not allow it, or lacks the package.
+        UsageError: when the precision does not allow it.
         ModelError: when the model does not have it.
     """
     if spec.attention is None:
@@ -43,7 +44,7 @@ def check_attention(
 def _check_flash(device: str, dtype: torch.dtype) -> None:
     others = "Leave it out, or take sdpa."
     if device == "cpu":
-        raise UsageError(f"--attention {_FLASH} needs an NVIDIA GPU.", others)
+        raise UnsupportedError(f"--attention {_FLASH} needs an NVIDIA GPU.", others)
     if dtype not in _HALF:
         given = str(dtype).removeprefix("torch.")
         raise UsageError(
@@ -51,7 +52,7 @@ def _check_flash(device: str, dtype: torch.dtype) -> None:
             "Add --dtype bfloat16.",
         )
     if not is_flash_attn_2_available() and importlib.util.find_spec("kernels") is None:
-        raise UsageError(
+        raise UnsupportedError(
             f"--attention {_FLASH} needs flash-attn, which is not installed.",
             "Install it: pip install flash-attn --no-build-isolation",
         )
