@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from energyscore.base.errors import UnsupportedError, UsageError
+from energyscore.base.text import first_of
 from energyscore.judge.comparability import candidate_conditions
 from energyscore.judge.comparable import departures_between
 from energyscore.judge.contenders import (
@@ -25,7 +26,7 @@ from energyscore.judge.contenders import (
 )
 from energyscore.judge.effect import Effect
 from energyscore.judge.families import ModelFamily, families_of
-from energyscore.judge.qualities import DRAWS, QualityContrast, why_unlike
+from energyscore.judge.qualities import DRAWS, QualityContrast, kind_of, why_unlike
 from energyscore.judge.rating import RatedResult
 from energyscore.results.quality import Quality
 
@@ -172,15 +173,35 @@ def _check_alike(known: Sequence[Contender]) -> None:
                 f"{'; '.join(map(str, points))}.",
                 "Name results of one machine and one set of queries.",
             )
-    with_quality = [(one, one.quality) for one in known if one.quality]
-    for one, quality in with_quality[1:]:
-        if why := why_unlike(with_quality[0][1], quality):
-            remedy = "Name the metric with --quality-metric." if why.startswith("metric") else ""
-            raise UsageError(
-                f"The qualities of {with_quality[0][0].entry.label} and {one.entry.label} are not "
-                f"comparable, {why}.",
-                remedy or "Evaluate both on one dataset, or name results of one.",
-            )
+    _check_qualities([(one, one.quality) for one in known if one.quality])
+
+
+def _check_qualities(found: Sequence[tuple[Contender, Quality]]) -> None:
+    """Refuse qualities of unlike kinds, and name the results to leave out: the fewest."""
+    kinds: dict[object, list[tuple[Contender, Quality]]] = {}
+    for one, quality in found:
+        kinds.setdefault(kind_of(quality), []).append((one, quality))
+    apart = [
+        [
+            (one, why)
+            for group in kinds.values()
+            if (why := why_unlike(kept[0][1], group[0][1]))
+            for one, _ in group
+        ]
+        for kept in kinds.values()
+    ]
+    others = min(filter(None, apart), key=len, default=[])
+    if not others:
+        return
+    (one, why), unlike = others[0], {id(other) for other, _ in others}
+    first = next(other for other, _ in found if id(other) not in unlike)
+    metric = why.startswith("metric")
+    remedy = "Name the metric with --quality-metric" if metric else "Evaluate all on one dataset"
+    files = first_of([other.entry.file for other, _ in others])
+    raise UsageError(
+        f"The qualities of {first.entry.label} and {one.entry.label} are not comparable, {why}.",
+        f"{remedy}, or leave out {files}.",
+    )
 
 
 def _best_quality(known: Sequence[Contender]) -> Quality | None:

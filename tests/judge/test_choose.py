@@ -559,6 +559,21 @@ REFUSED = {
         2,
         "are not comparable, dataset: org/rows at abc and org/more at abc.",
     ),
+    "one of three judged on another dataset": (
+        (
+            candidate("org/x", 2.0, make_quality(right(0.5), dataset="org/more")),
+            *(SMALL, LARGE),
+        ),
+        (),
+        2,
+        "Evaluate all on one dataset, or leave out x.json.",
+    ),
+    "one of three judged by another metric": (
+        (candidate("org/x", 2.0, make_quality([1, 0], metric="f1")), SMALL, LARGE),
+        (),
+        2,
+        "Name the metric with --quality-metric, or leave out x.json.",
+    ),
     "the reported quality of another": (
         (SMALL, LARGE),
         ("--quality-from", "reported.csv"),
