@@ -48,8 +48,9 @@ _UNSAFE = re.compile(r"[^\w.-]")
 def result_folder(out: Path, model_folder: tuple[str, str], task: str) -> Path:
     """Where results of a model on a task are kept."""
     # A leading dot would hide the folder, and its results, from `rate`.
-    org, model = (_UNSAFE.sub("_", part).lstrip(".") or "_" for part in model_folder)
-    return out / org / model / task
+    # The task may come from another machine, as the model does: it is one name, and no path.
+    parts = (*model_folder, task)
+    return out.joinpath(*(_UNSAFE.sub("_", part).lstrip(".") or "_" for part in parts))
 
 
 def save_result(folder: Path, result: Result, raws: Mapping[int, RawRun] | None = None) -> Path:

@@ -120,6 +120,23 @@ def test_layers_that_a_kernel_of_some_processors_cannot_do_work_there(sizes):
     assert (got - wanted).norm() / wanted.norm() < 0.3
 
 
+def test_layers_of_4_bits_read_what_lies_across_memory():
+    import bitsandbytes
+
+    torch.manual_seed(0)
+    plain = torch.nn.Linear(64, 64)
+    layer = bitsandbytes.nn.LinearNF4(64, 64, compute_dtype=torch.float32)
+    layer.load_state_dict(plain.state_dict())
+    layer = layer.to("cpu").eval()
+    do_without_unfit_kernels(layer)
+    given = torch.randn(64, 2, 5).movedim(0, -1)
+    assert not given.is_contiguous()
+    with torch.inference_mode():
+        wanted, got, named = plain(given), layer(given), layer(x=given.contiguous())
+    assert (got - wanted).norm() / wanted.norm() < 0.3
+    assert torch.equal(got, named)
+
+
 def test_random_weights_are_quantized_too(plain):
     model, facts = load(LLAMA, quantization="int8")
     assert (facts.weights, facts.quantization) == ("random", "torchao-int8-8bit")

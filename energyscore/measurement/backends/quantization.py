@@ -110,6 +110,13 @@ def do_without_unfit_kernels(model: torch.nn.Module) -> None:
         if getattr(layer, _PROCESSOR_KERNEL, False):
             fits = layer.out_features % 32 == 0 and layer.in_features % layer.weight.blocksize == 0
             setattr(layer, _PROCESSOR_KERNEL, fits)
+            if fits:
+                layer.register_forward_pre_hook(_lying_in_rows)
+
+
+def _lying_in_rows(_layer: torch.nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The kernel takes a row's numbers for neighbours, and reads others where they are not."""
+    return tuple(one.contiguous() if isinstance(one, torch.Tensor) else one for one in given)
 
 
 def is_packed(weight: torch.Tensor) -> bool:

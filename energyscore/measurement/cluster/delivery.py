@@ -5,19 +5,25 @@ can be locked or appended to safely.
 """
 
 import io
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from pydantic import ValidationError
 
 from energyscore.base.errors import ResultError
 from energyscore.measurement.suite.attempt import Attempt
 
 _ATTEMPT, _RESULT, _RAW, _LOG = "attempt.json", "result.json", "raw.jsonl.gz", "log.txt"
 _JOURNAL = re.compile(r"journals/(\.[0-9a-f]{1,64}\.journal)")
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(KeyError, RuntimeError, ValueError, OSError, EOFError),
+)
+"""What reading a damaged ZIP may raise: of an encrypted one, for example, a RuntimeError."""
+
 MOST_BYTES = 2**30
 MOST_LOG_BYTES = 2**22
 
@@ -70,5 +76,5 @@ def from_bytes(data: bytes, where: str) -> Delivery:
                 archive.read(_LOG) if _LOG in infos else b"",
                 journals,
             )
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValidationError, OSError, EOFError) as error:
+    except _BROKEN as error:
         raise ResultError(f"{where} is no attempt of energyscore: {error}.") from error

@@ -78,6 +78,48 @@ def test_each_entry_is_told_by_its_last_attempt_and_keeps_all(tmp_path):
     assert len(results(tmp_path)) == 3
 
 
+def _encrypted(data, entry):
+    for flags in (6, entry + 8):
+        data[flags] |= 1
+
+
+def _compressed_otherwise(data, entry):
+    for method in (8, entry + 10):
+        data[method : method + 2] = b"\x61\0"
+
+
+def _named_in_no_letters(data, entry):
+    data[entry + 9] |= 8
+    data[entry + 46] = 0xB4
+
+
+@pytest.mark.parametrize("harm", [_encrypted, _compressed_otherwise, _named_in_no_letters])
+def test_a_damaged_delivery_is_named_and_the_others_are_taken(tmp_path, harm):
+    one, other = plan = fake_plan("a/b", "c/d")
+    data = bytearray(to_bytes(delivered(other)))
+    harm(data, data.find(b"PK\1\2"))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/20000101T000000Z_0_0.zip").write_bytes(data)
+    records, skipped = gathered(tmp_path, plan, delivered(one))
+    assert [record.status for record in records] == ["done", "pending"]
+    assert ["is no attempt of energyscore" in str(error) for error in skipped] == [True]
+
+
+@pytest.mark.parametrize("is_result", [True, False])
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_delivery_writes_into_the_folder_of_the_suite_alone(tmp_path, is_result, absolute):
+    """Whatever it calls its task."""
+    (planned,) = plan = fake_plan("a/b")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    task = str(elsewhere) if absolute else "../../../elsewhere"
+    interrupted = made(planned, 1, status="interrupted", task=task)
+    delivery = Delivery(interrupted, journals={".a1.journal": b"a run"})
+    gathered(tmp_path, plan, delivered(planned, task=task) if is_result else delivery)
+    assert list(elsewhere.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out", "elsewhere"}
+
+
 def test_where_no_energy_was_measured_its_row_has_the_reason(tmp_path):
     (planned,) = plan = fake_plan("a/b")
     why = {"cpu": "no RAPL here", "ram": "no RAPL here"}
